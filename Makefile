@@ -1,0 +1,53 @@
+# Everything a newcomer needs: `make run`, `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+CODE   := app.py chalicelib fsl tests
+
+.PHONY: help run demo serve test check static format types imports lint package bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(READY) ## the server, the example's services, the example run before your eyes; then it keeps serving
+	$(BIN)/fsl local --demo
+
+demo: $(READY) ## the same, but ends when the example run has
+	$(BIN)/fsl local --demo --once
+
+serve: $(READY) ## the server alone, on http://127.0.0.1:8080
+	$(BIN)/fsl local
+
+test: $(READY) ## all tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+
+check: static test ## what must be green before anything lands
+
+static: lint types imports ## format, lint, types, import contracts
+
+lint: $(READY)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+
+types: $(READY)
+	$(BIN)/mypy $(CODE)
+
+imports: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY) ## format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+clean: ## remove what was made, the local database included
+	rm -rf $(VENV) .echoer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(READY): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Echoer needs Python 3.11 to 3.13; say which one: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing packages into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

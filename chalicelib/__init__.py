@@ -1,0 +1,1 @@
+"""Everything of Echoer that runs in Lambda."""

@@ -1,0 +1,144 @@
+"""From settings to use cases: the one place where technologies are chosen and put together.
+
+Built on first use and kept for as long as the container lives; tests build their own from fakes. What a backend does
+not need is not imported: a cold start pays for every module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib import config
+from chalicelib.config import Backend, Settings
+from chalicelib.service.answer import Answerer
+from chalicelib.service.courier import Courier
+from chalicelib.service.deliver import Deliverer
+from chalicelib.service.library import Library
+from chalicelib.service.mover import Mover
+from chalicelib.service.operate import Operator
+from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
+from chalicelib.service.read import Reader
+from chalicelib.service.start import Starter
+from chalicelib.service.wake import Waker
+
+if TYPE_CHECKING:
+    from chalicelib.service.submit import Submitter
+
+
+class QueueAndSource(Queue, Source, Protocol):
+    """A queue with both its ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """The adapters that stand behind the ports."""
+
+    store: Store
+    queue: QueueAndSource
+    caller: Caller
+    clock: Clock
+    chance: Chance
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The use cases, ready to be called."""
+
+    settings: Settings
+    world: World
+    library: Library
+    mover: Mover
+    starter: Starter
+    answerer: Answerer
+    deliverer: Deliverer
+    waker: Waker
+    operator: Operator
+    reader: Reader
+
+
+def assemble(settings: Settings, world: World) -> Services:
+    """The use cases on these adapters."""
+    store, queue, clock, chance = world.store, world.queue, world.clock, world.chance
+    library = Library(store, clock, settings.defaults, settings.definition_max_age)
+    mover = Mover(store.runs, queue, library, clock, chance)
+    courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode())
+    return Services(
+        settings=settings,
+        world=world,
+        library=library,
+        mover=mover,
+        starter=Starter(store, library, mover, clock, chance),
+        answerer=Answerer(mover),
+        deliverer=Deliverer(store.runs, library, mover, courier, clock),
+        waker=Waker(store.runs, queue, mover, clock),
+        operator=Operator(store, library, mover),
+        reader=Reader(store, library, clock),
+    )
+
+
+def world(settings: Settings) -> World:
+    """The adapters that the settings ask for."""
+    match settings.backend:
+        case Backend.SQLITE:
+            return _embedded(settings)
+        case Backend.AWS:
+            return _on_aws(settings)
+        case Backend.MEMORY:
+            return _in_memory()
+
+
+def _embedded(settings: Settings) -> World:
+    from chalicelib.adapters.http import HttpCaller
+    from chalicelib.adapters.sqlite.database import Database
+    from chalicelib.adapters.sqlite.queue import SqliteQueue
+    from chalicelib.adapters.sqlite.store import SqliteStore
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    database, clock = Database.open(settings.db), SystemClock()
+    return World(
+        store=SqliteStore(database),
+        queue=SqliteQueue(database, clock),
+        caller=HttpCaller(clock.now),
+        clock=clock,
+        chance=SystemChance(),
+        close=database.close,
+    )
+
+
+def _in_memory() -> World:
+    from chalicelib.adapters.http import HttpCaller
+    from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    clock = SystemClock()
+    return World(
+        store=MemoryStore(), queue=MemoryQueue(clock), caller=HttpCaller(clock.now), clock=clock, chance=SystemChance()
+    )
+
+
+_made: list[Services] = []
+
+
+def services() -> Services:
+    """The container's use cases, built from the environment when they are first asked for."""
+    if not _made:
+        settings = config.from_environment(os.environ)
+        _made.append(assemble(settings, world(settings)))
+    return _made[0]
+
+
+def use(made: Services) -> None:
+    """From now on these are the use cases: for whoever builds their own, as the local server and tests do."""
+    _made[:] = [made]
+
+
+def submitter(made: Services) -> Submitter:
+    """The use case that reads FSL. Its parser is loaded by those who submit something, not by every cold start."""
+    from chalicelib.service.submit import Submitter
+
+    world = made.world
+    return Submitter(world.store, made.library, made.mover, world.clock, world.chance)

@@ -1,0 +1,59 @@
+"""Why the engine refuses an event. A refusal changes nothing."""
+
+from __future__ import annotations
+
+from chalicelib.engine.lifecycle import Order, Status
+from chalicelib.errors import EchoerError
+
+
+class Refused(EchoerError):
+    """The event does not fit the run."""
+
+
+class NeverIssued(Refused):
+    """No activation of that step of the run ever bore the uuid."""
+
+    def __init__(self, run: str, step: str, uuid: str) -> None:
+        super().__init__(f"run {run!r} never issued uuid {uuid!r} for a step {step!r}")
+
+
+class RunIsStopped(Refused):
+    """The run was stopped before the answer came."""
+
+    def __init__(self, run: str, why: str) -> None:
+        super().__init__(f"run {run!r} was stopped" + (f": {why}" if why else ""))
+
+
+class StateNotRouted(Refused):
+    """The step routes other states; it goes on waiting."""
+
+    def __init__(self, step: str, state: str, routed: tuple[str, ...]) -> None:
+        super().__init__(f"step {step!r} does not route state {state!r}; it routes {', '.join(routed) or 'none'}")
+        self.routed = routed
+
+
+class OrderRefused(Refused):
+    """A run in that status does not take that order."""
+
+    def __init__(self, run: str, status: Status, order: Order) -> None:
+        super().__init__(f"run {run!r} is {status}: it cannot {order}")
+
+
+class NoSuchStep(Refused):
+    """The flow has no step of that name where the run could go on."""
+
+    def __init__(self, run: str, step: str) -> None:
+        super().__init__(f"the flow of run {run!r} has no step {step!r}")
+
+
+class InputRefused(Refused):
+    """The input does not fit what the flow declares; `problems` maps each input's name to what is wrong with it."""
+
+    def __init__(self, flow: str, problems: dict[str, str]) -> None:
+        told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        super().__init__(f"the input does not fit flow {flow!r}: {told}")
+        self.problems = problems
+
+
+class ExpressionFailed(EchoerError):
+    """An expression could not be evaluated, or yielded nothing where a value is needed."""

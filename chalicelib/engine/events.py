@@ -1,0 +1,104 @@
+"""The facts that can move a run. A closed set: the machine answers each of them, in every status, or refuses it.
+
+Each brings the moment it happened (`at`), a `nonce` (32 hex digits, random: whatever the decision must draw is drawn
+from it) and who caused it (`by`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from chalicelib.definition import Json
+from chalicelib.engine.run import DefinitionRef, Instant, Parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    at: Instant
+    nonce: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Fact):
+    """Somebody started a run of the definition. `input` is complete and checked (`inputs.complete`)."""
+
+    namespace: str
+    name: str
+    id: str
+    ref: DefinitionRef
+    input: dict[str, Json] = field(default_factory=dict)
+    labels: dict[str, Json] = field(default_factory=dict)
+    parent: Parent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAcked(Fact):
+    """An action answered, or reported progress (`done` is False). `variables` are merged into the run's."""
+
+    step: str
+    uuid: str
+    state: str
+    done: bool = True
+    data: Json = None
+    variables: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFailed(Fact):
+    """A delivery did not reach its action. `final`: trying again is of no use. `retry_after`: in milliseconds."""
+
+    uuid: str
+    error: str
+    final: bool = False
+    retry_after: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryHeld(Fact):
+    """A delivery's turn came while the run was paused."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRang(Fact):
+    """The run's timer rang: deadlines that passed by `at` are met."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(Fact):
+    """A person paused the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContinued(Fact):
+    """A person let a paused run go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopped(Fact):
+    """A person stopped the run."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(Fact):
+    """A person took up a stopped run again: where it stood, or at `step`."""
+
+    step: str | None = None
+
+
+Event: TypeAlias = (
+    RunStarted
+    | StepAcked
+    | DeliveryFailed
+    | DeliveryHeld
+    | AlarmRang
+    | RunPaused
+    | RunContinued
+    | RunStopped
+    | RunRetried
+)

@@ -1,0 +1,200 @@
+"""Deliveries: a message says that an activation may have to be sent; its run says whether it must.
+
+message ──> read the run ──> not committed yet ──> look again, soon; then later
+                         ├─> not current, ended ──> drop
+                         ├─> paused ─────────────> the head holds it until `continue`
+                         ├─> next try is later ──> later
+                         └─> POST ──> taken ─────> drop (the callback will come)
+                                  ├─> answered ──> the answer is written
+                                  └─> failed ────> written; later, or the step returns ERROR
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeAlias, TypeVar
+
+from chalicelib.definition import ActionStep
+from chalicelib.engine import lifecycle
+from chalicelib.engine.errors import Refused
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Activation, Instant, Run, Token
+from chalicelib.service.answer import answer_in
+from chalicelib.service.courier import Courier
+from chalicelib.service.errors import NotFound
+from chalicelib.service.library import Library
+from chalicelib.service.messages import Deliver
+from chalicelib.service.mover import Mover
+from chalicelib.service.ports import Clock, NotTaken, Reply, RunStore
+
+LOG = logging.getLogger("echoer.deliver")
+
+WRITER_LIFETIME: Final = 6 * 60 * 1000
+"""How long the writer that sent a message may still be about to commit: the longest function time-out and a margin."""
+
+PAUSES: Final = (5, 20, 75)
+"""Pauses before looking again at a run whose write is not there yet, in milliseconds."""
+
+AGAIN: Final = 1_000
+"""How soon a message comes again whose write is still not there, in milliseconds."""
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+Verdict: TypeAlias = int | None
+"""In how many milliseconds a message must come again; None: it is done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An activation whose action is to be sent now."""
+
+    run: Run
+    token: Token
+    activation: Activation
+    step: ActionStep
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An activation whose run is paused."""
+
+
+Look: TypeAlias = Due | Held | Verdict
+
+
+class Deliverer:
+    def __init__(self, runs: RunStore, library: Library, mover: Mover, courier: Courier, clock: Clock) -> None:
+        self._runs = runs
+        self._library = library
+        self._mover = mover
+        self._courier = courier
+        self._clock = clock
+
+    def deliver(self, hints: Sequence[Deliver]) -> list[Verdict]:
+        """Every hint is obeyed; what is to become of each message. Runs are served side by side."""
+        groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for n, hint in enumerate(hints):
+            groups[hint.namespace, hint.run].append(n)
+        verdicts: list[Verdict] = [None] * len(hints)
+        served = _side_by_side(self._serve, [[hints[n] for n in group] for group in groups.values()])
+        for group, found in zip(groups.values(), served, strict=True):
+            for n, verdict in zip(group, found, strict=True):
+                verdicts[n] = verdict
+        return verdicts
+
+    def give_up(self, hint: Deliver, why: str) -> None:
+        """The hint lay among the dead letters: its step returns ERROR, if it still waits for it."""
+
+        def draw(at: Instant, nonce: str) -> Sequence[Event]:
+            return [DeliveryFailed(at=at, nonce=nonce, by="dead-letter", uuid=hint.uuid, error=why, final=True)]
+
+        try:
+            self._mover.move(hint.namespace, hint.run, draw)
+        except NotFound:
+            LOG.info("dead letter of a run that is gone", extra={"run": hint.run, "uuid": hint.uuid})
+
+    # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _serve(self, hints: Sequence[Deliver]) -> list[Verdict]:
+        """The hints of one run are obeyed; what comes of its deliveries is decided together, in one write."""
+        run = self._read(hints[0].namespace, hints[0].run, max(hint.version for hint in hints))
+        looks = [self._look(run, hint) for hint in hints]
+        dues = {n: look for n, look in enumerate(looks) if isinstance(look, Due)}
+        replies = dict(zip(dues, _side_by_side(self._send, list(dues.values())), strict=True))
+        told = [n for n, look in enumerate(looks) if isinstance(look, Held) or _speaks(look, replies.get(n))]
+        verdicts = [look if isinstance(look, int) else None for look in looks]
+        if run is None or not told:
+            return verdicts
+
+        def draw(at: Instant, nonce: str) -> Sequence[Event]:
+            return [_event(hints[n].uuid, looks[n], replies.get(n), at, f"{nonce}{n}") for n in told]
+
+        try:
+            moved = self._mover.move(run.namespace, run.name, draw, seen=run)
+        except NotFound:
+            return verdicts
+        for n, result in zip(told, moved.results, strict=True):
+            if isinstance(result, Refused):
+                LOG.warning("an answer in the answer was refused: %s", result, extra={"run": run.name})
+            verdicts[n] = self._after(moved.run, hints[n].uuid, looks[n])
+        return verdicts
+
+    def _read(self, namespace: str, name: str, version: int) -> Run | None:
+        """The head, given some moments to reach the version that a hint speaks of."""
+        run = self._runs.load(namespace, name)
+        for pause in PAUSES:
+            if run and run.version >= version:
+                break
+            self._clock.sleep(pause)
+            run = self._runs.load(namespace, name)
+        return run
+
+    def _look(self, run: Run | None, hint: Deliver) -> Look:
+        """What the hint asks for, by the truth of the head."""
+        if run is None or run.version < hint.version:
+            return None if self._clock.now() - hint.sent_at > WRITER_LIFETIME else AGAIN
+        token = run.token_of(hint.uuid)
+        if token is None or token.activation is None or run.status in lifecycle.ENDED:
+            return None
+        if run.status is Status.PAUSED:
+            return Held()
+        step = self._library.of(run).step(token.step)
+        if not isinstance(step, ActionStep):
+            return None
+        wait = (token.activation.retry_at or 0) - self._clock.now()
+        return wait if wait > 0 else Due(run, token, token.activation, step)
+
+    def _send(self, due: Due) -> Reply:
+        definition = self._library.of(due.run)
+        return self._courier.send(definition, due.run, due.token, due.activation, due.step)
+
+    def _after(self, run: Run, uuid: str, look: Look) -> Verdict:
+        """When the message must come again, now that the head says what came of it."""
+        token = run.token_of(uuid)
+        if token is None or token.activation is None or run.status in lifecycle.ENDED:
+            return None
+        if isinstance(look, Held):
+            return None if token.activation.held else 0  # the run went on in the meantime: look again at once
+        retry_at = token.activation.retry_at
+        return max(0, retry_at - self._clock.now()) if retry_at is not None else None
+
+
+def _side_by_side(work: Callable[[_In], _Out], inputs: Sequence[_In]) -> list[_Out]:
+    """`work` of each input, in threads where there is more than one."""
+    if len(inputs) < 2:
+        return [work(one) for one in inputs]
+    with ThreadPoolExecutor(len(inputs)) as pool:
+        return list(pool.map(work, inputs))
+
+
+def _speaks(look: Look, reply: Reply | None) -> bool:
+    """Whether the reply says something that the head must know."""
+    if not isinstance(look, Due) or reply is None:
+        return False
+    return isinstance(reply, NotTaken) or answer_in(reply.answer, look.run, look.token) is not None
+
+
+def _event(uuid: str, look: Look, reply: Reply | None, at: Instant, nonce: str) -> Event:
+    """The fact that a look or a reply tells of."""
+    if not isinstance(look, Due) or reply is None:
+        return DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(reply, NotTaken):
+        return DeliveryFailed(
+            at=at,
+            nonce=nonce,
+            by="delivery",
+            uuid=uuid,
+            error=reply.error,
+            final=reply.final,
+            retry_after=reply.retry_after,
+        )
+    answer = answer_in(reply.answer, look.run, look.token)
+    if answer is None:
+        raise LookupError("the reply holds no answer")
+    return answer.as_event(at, nonce, "action")

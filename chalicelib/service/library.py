@@ -1,0 +1,116 @@
+"""Definitions as runs need them, kept in memory: an immutable version is read once per container.
+
+Which version is the newest is remembered for `max_age` only, so that a definition which was submitted through another
+container is used by new runs after at most that long; the container through which it came uses it at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from threading import Lock
+from typing import Final
+
+from chalicelib import definition as values
+from chalicelib.definition import Action, Flow, Options
+from chalicelib.engine.run import DefinitionRef, Instant, Run
+from chalicelib.service.errors import NotFound
+from chalicelib.service.ports import Clock, Definition, Kind, Store
+
+KEPT: Final = 1_000
+"""How many definitions a container keeps in memory."""
+
+
+class Library:
+    """Reads definitions through a cache. Safe to be used by several threads."""
+
+    def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._defaults = defaults
+        self._max_age = max_age
+        self._lock = Lock()
+        self._whole: OrderedDict[tuple[str, str], values.Definition] = OrderedDict()
+        self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
+
+    def of(self, run: Run) -> values.Definition:
+        """The definition that the run obeys. No read if this container has met it. Raises NotFound."""
+        ref = run.definition
+        key = (run.namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}" if ref.flow else run.id)
+        with self._lock:
+            found = self._whole.get(key)
+        return found or self._keep(key, self._read(run, ref))
+
+    def newest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
+        """The newest version of each name that is defined, at most `max_age` old."""
+        fresh = self._clock.now() - self._max_age
+        with self._lock:
+            known = {name: self._newest.get((namespace, kind, name)) for name in names}
+        found = {name: held[1] for name, held in known.items() if held and held[0] >= fresh}
+        missing = known.keys() - found.keys()
+        if missing:
+            read = self._store.definitions.latest(namespace, kind, missing)
+            self.learn(namespace, read.values())
+            found.update(read)
+        return found
+
+    def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
+        """These are the newest versions now."""
+        now = self._clock.now()
+        with self._lock:
+            if len(self._newest) > KEPT:
+                self._newest.clear()
+            for definition in definitions:
+                self._newest[namespace, definition.kind, definition.name] = (now, definition)
+
+    def forget(self, namespace: str, kind: Kind, name: str) -> None:
+        """The name may no longer be defined."""
+        with self._lock:
+            self._newest.pop((namespace, kind, name), None)
+
+    def of_flow(self, namespace: str, name: str) -> tuple[values.Definition, DefinitionRef]:
+        """The newest version of a flow with the newest versions of its actions. Raises NotFound."""
+        found = self.newest(namespace, Kind.FLOW, [name])
+        if name not in found:
+            raise NotFound("flow", name)
+        flow = values.decode(found[name].value, Flow)
+        actions = self.newest(namespace, Kind.ACTION, values.actions_named(flow))
+        return self.assemble(flow, found[name].version, actions)
+
+    def assemble(
+        self, flow: Flow, version: int, actions: dict[str, Definition]
+    ) -> tuple[values.Definition, DefinitionRef]:
+        """The definition of a run of `flow`, and its reference. Version 0: the run brings the flow along."""
+        for name in values.actions_named(flow) - actions.keys():
+            raise NotFound("action", name)
+        checked = {name: values.decode(action.value, Action) for name, action in actions.items()}
+        ref = DefinitionRef(
+            flow=flow.name if version else "",
+            version=version,
+            actions={name: action.version for name, action in actions.items()},
+        )
+        return values.Definition(flow=flow, actions=checked, defaults=self._defaults), ref
+
+    def _read(self, run: Run, ref: DefinitionRef) -> values.Definition:
+        definitions = self._store.definitions
+        if ref.flow:
+            stored = definitions.version(run.namespace, Kind.FLOW, ref.flow, ref.version)
+            if stored is None:
+                raise NotFound("flow", f"{ref.flow} version {ref.version}")
+            flow = values.decode(stored.value, Flow)
+        else:
+            flow = self._store.runs.own_flow(run)
+        actions: dict[str, Action] = {}
+        for name, version in ref.actions.items():
+            action = definitions.version(run.namespace, Kind.ACTION, name, version)
+            if action is None:
+                raise NotFound("action", f"{name} version {version}")
+            actions[name] = values.decode(action.value, Action)
+        return values.Definition(flow=flow, actions=actions, defaults=self._defaults)
+
+    def _keep(self, key: tuple[str, str], definition: values.Definition) -> values.Definition:
+        with self._lock:
+            self._whole[key] = definition
+            while len(self._whole) > KEPT:
+                self._whole.popitem(last=False)
+        return definition

@@ -1,0 +1,137 @@
+"""How a run is moved: read its head, decide, send what the decision orders, write the head. In that order.
+
+                 read           decide        send           write (version = seen)
+    ─────────────●──────────────●─────────────●──────────────●────────────────────────> time
+    crash here:  nothing        nothing       hints that     done: the hints exist
+                 happened       happened      nobody obeys
+
+A hint is obeyed only once the head says the same, so one that was sent for a write that never came moves nothing; and
+whoever caused the move (a queue, a client) tries again. Whoever loses the write reads and decides again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from chalicelib.definition import Flow
+from chalicelib.engine.effects import Decision, DeliverAction, Effect, Outcome, SetTimer
+from chalicelib.engine.errors import Refused
+from chalicelib.engine.events import Event
+from chalicelib.engine.machine import decide
+from chalicelib.engine.run import Instant, Run, turn_page
+from chalicelib.service import messages
+from chalicelib.service.errors import Busy, Conflict, NotFound
+from chalicelib.service.library import Library
+from chalicelib.service.ports import MAX_DELAY, Chance, Clock, NewRun, Queue, QueueName, RunStore
+
+TRIES: Final = 20
+"""How often a move is decided again after losing the write, before the caller is told that the run is busy."""
+
+Draw: TypeAlias = Callable[[Instant, str], Sequence[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The head after the move, and what became of each event."""
+
+    run: Run
+    results: tuple[Outcome | Refused, ...]
+
+    def sole(self) -> Outcome:
+        """What became of the only event. Raises the refusal if it was refused."""
+        (result,) = self.results
+        if isinstance(result, Refused):
+            raise result
+        return result
+
+
+class Mover:
+    """Carries decisions out."""
+
+    def __init__(self, runs: RunStore, queue: Queue, library: Library, clock: Clock, chance: Chance) -> None:
+        self._runs = runs
+        self._queue = queue
+        self._library = library
+        self._clock = clock
+        self._chance = chance
+
+    def move(self, namespace: str, name: str, draw: Draw, *, seen: Run | None = None) -> Moved:
+        """The events that `draw(at, nonce)` makes are decided, folded into one write, and carried out.
+
+        `seen` is the head if it was read already. Raises NotFound, or Busy where others kept writing first.
+        """
+        lost: Moved | None = None
+        for attempt in range(TRIES):
+            run = seen or self._runs.load(namespace, name)
+            seen = None
+            if run is None:
+                raise NotFound("flow_run", name)
+            if lost is not None and run == lost.run:
+                return lost  # the write that seemed lost was ours: its first answer went astray
+            decision, results = self._decide(run, draw(self._clock.now(), self._chance.nonce()))
+            try:
+                return Moved(self._commit(run, decision), results)
+            except Conflict:
+                lost = Moved(turn_page(run, decision.run)[0], results)
+                self._clock.sleep(self._jitter(attempt))
+        raise Busy(f"run {name!r} is being written by many at once; try again")
+
+    def prepare(self, decision: Decision) -> None:
+        """Sends what a run's first decision orders. Whoever prepares must then create the run."""
+        self._send(decision.effects, decision.run)
+
+    def create(self, decision: Decision, own: Flow | None = None) -> Run:
+        """The run exists and is under way. Raises RunExists."""
+        self.prepare(decision)
+        self._runs.create(NewRun(decision.run, own))
+        return decision.run
+
+    def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
+        definition = self._library.of(run)
+        head, effects, results = run, list[Effect](), list[Outcome | Refused]()
+        for event in events:
+            try:
+                decision = decide(definition, head, event)
+            except Refused as refusal:
+                results.append(refusal)
+            else:
+                head = decision.run
+                effects.extend(decision.effects)
+                results.append(decision.outcome)
+        outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
+        return Decision(head, outcome, tuple(effects)), tuple(results)
+
+    def _commit(self, before: Run, decision: Decision) -> Run:
+        if decision.run is before:
+            self._send(decision.effects, before)
+            return before
+        after, page = turn_page(before, decision.run)
+        if page is not None:
+            self._runs.put_page(before, page)
+        self._send(decision.effects, after)
+        self._runs.save(after, before.version)
+        return after
+
+    def _send(self, effects: Sequence[Effect], run: Run) -> None:
+        now = self._clock.now()
+        batches: dict[tuple[QueueName, int], list[str]] = defaultdict(list)
+        for effect in effects:
+            match effect:
+                case DeliverAction(uuid):
+                    deliver = messages.Deliver(
+                        namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid
+                    )
+                    batches[QueueName.DELIVERIES, 0].append(messages.encode(deliver))
+                case SetTimer(at):
+                    wake = messages.Wake(namespace=run.namespace, run=run.name, sent_at=now, version=run.version)
+                    if at - now <= MAX_DELAY:
+                        batches[QueueName.WAKES, max(0, at - now)].append(messages.encode(wake))
+        for (queue, delay), bodies in batches.items():
+            self._queue.send(queue, bodies, delay)
+
+    def _jitter(self, attempt: int) -> int:
+        longest = min(4 << attempt, 250)
+        return int(self._chance.nonce()[:8], 16) % longest
