@@ -1,0 +1,1 @@
+"""Example programs in FSL, and the action services that they call."""
