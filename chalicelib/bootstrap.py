@@ -109,6 +109,24 @@ def _embedded(settings: Settings) -> World:
     )
 
 
+def _on_aws(settings: Settings) -> World:
+    from chalicelib.adapters import sqs
+    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.store import DynamoStore
+    from chalicelib.adapters.http import HttpCaller
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    clock = SystemClock()
+    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
+    return World(
+        store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
+        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
+        caller=HttpCaller(clock.now),
+        clock=clock,
+        chance=SystemChance(),
+    )
+
+
 def _in_memory() -> World:
     from chalicelib.adapters.http import HttpCaller
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore

@@ -20,7 +20,7 @@ ROOT: Final = "0"
 """The id of a run's outermost token."""
 
 TAIL_ENTRIES: Final = 8
-TAIL_BYTES: Final = 512
+TAIL_BYTES: Final = 384
 
 
 class _Value(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,10 +87,20 @@ class Token(_Value, frozen=True, kw_only=True):
     """The token that waits for this one; empty for the root."""
     index: int | None = msgspec.field(name="x", default=None)
     """The item's place, in an `each`."""
+    scope: str = msgspec.field(name="b", default="")
+    """The branch's name, in a `fork`."""
     state: str = msgspec.field(name="t", default="")
     """The state that its last finished step returned (`$state`)."""
     result: Json = msgspec.field(name="r", default=None)
     """The data of its last finished step (`$result`)."""
+
+
+class Undo(_Value, frozen=True, kw_only=True):
+    """A finished step that is to be undone if the run comes to nothing: the action that does so, and its args."""
+
+    step: str = msgspec.field(name="s")
+    action: str = msgspec.field(name="a")
+    args: dict[str, Json] = msgspec.field(name="g", default_factory=dict)
 
 
 class DefinitionRef(_Value, frozen=True, kw_only=True):
@@ -121,6 +131,8 @@ class Run(_Value, frozen=True, kw_only=True):
     created_at: Instant = msgspec.field(name="ca")
     updated_at: Instant = msgspec.field(name="ua")
     ended_at: Instant | None = msgspec.field(name="ea", default=None)
+    status_at: Instant = msgspec.field(name="sa", default=0)
+    """When its status changed last."""
     paused_at: Instant | None = msgspec.field(name="pa", default=None)
     deadline: Instant | None = msgspec.field(name="dl", default=None)
     """When the whole run times out, if its flow says so."""
@@ -135,6 +147,12 @@ class Run(_Value, frozen=True, kw_only=True):
     last_event: str = msgspec.field(name="le", default="")
     last_err: str = msgspec.field(name="er", default="")
     parent: Parent | None = msgspec.field(name="pr", default=None)
+    undos: tuple[Undo, ...] = msgspec.field(name="un", default=())
+    """What its finished steps asked to have undone, oldest first."""
+    ending: Status | None = msgspec.field(name="ed", default=None)
+    """How it will have ended once everything is undone."""
+    heard: dict[str, str] = msgspec.field(name="hd", default_factory=dict)
+    """For each event that it took, the newest one's place: an event is taken once."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
     """The newest entries of the history; what came before lies in pages."""
 

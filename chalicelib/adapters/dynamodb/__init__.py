@@ -1,0 +1,1 @@
+"""All that Echoer keeps, in one DynamoDB table."""

@@ -1,0 +1,153 @@
+"""Definitions in DynamoDB.
+
+The newest version of a name is a whole item, so that one read gives it and one query lists all. Before it is replaced
+or deleted it is archived under its version; a version never changes, so whoever archives it writes the same. A deleted
+name leaves a tombstone, which only counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.transactions import TransactWrite
+
+from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
+from chalicelib.adapters.dynamodb.runs import DynamoRuns
+from chalicelib.adapters.memory import check_distinct, not_newest, not_next
+from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
+from chalicelib.service.ports import Definition, Kind, NewRun
+
+MAX_OPERATIONS: Final = 100
+"""As many as one transaction takes (an AWS limit)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """An item to be written if a condition holds, and what to raise if it does not."""
+
+    item: Item
+    condition: Condition
+    refused: ServiceError
+
+
+class DynamoDefinitions:
+    def __init__(self, table: Table, runs: DynamoRuns) -> None:
+        self._table = table
+        self._item = table.item
+        self._runs = runs
+
+    def latest(
+        self, namespace: str, kind: Kind, names: Iterable[str], *, deleted: bool = False
+    ) -> dict[str, Definition]:
+        items = self._table.get_all({keys.newest(namespace, kind, name) for name in names}, consistent=True)
+        found = [_definition(item) for item in items.values() if deleted or not item.t]
+        return {definition.name: definition for definition in found}
+
+    def version(self, namespace: str, kind: Kind, name: str, version: int) -> Definition | None:
+        newest = self._table.get(keys.newest(namespace, kind, name))
+        if newest is None or int(newest.v) < version:
+            return None
+        if int(newest.v) == version and not newest.t:
+            return _definition(newest)
+        archived = self._table.get(keys.archived(namespace, kind, name, version))
+        return _definition(archived) if archived else None
+
+    def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
+        with translated():
+            found = self._item.query(
+                keys.all_newest(namespace, kind),
+                self._item.s > after if after else None,
+                self._item.t.does_not_exist(),
+                page_size=limit,
+            )
+            return [_definition(item) for item in islice(found, limit)]
+
+    def submit(self, namespace: str, definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
+        check_distinct(definitions, runs)
+        if len(definitions) + len(runs) > MAX_OPERATIONS:
+            raise TooLarge(f"a document may hold at most {MAX_OPERATIONS} definitions and flow_runs together")
+        self._archive_before(namespace, definitions)
+        for new in runs:
+            self._runs.write_beside(new)
+        puts = [self._put_definition(namespace, definition) for definition in definitions]
+        puts += [_Put(self._runs.head_of(new.run), self._absent(), RunExists(new.run.name)) for new in runs]
+        try:
+            self._write(puts)
+        except (Conflict, RunExists):
+            for new in runs:
+                self._runs.take_back_beside(new)
+            raise
+
+    def delete(self, namespace: str, definition: Definition) -> None:
+        newest = self._table.get(keys.newest(namespace, definition.kind, definition.name))
+        if newest is None or newest.t or newest.v != definition.version:
+            raise not_newest(definition)
+        self._archive(namespace, _definition(newest))
+        left = _text(replace(definition, text="", value=b"", deleted=True))
+        tombstone = self._item(newest.k, newest.s, v=newest.v, t=True, b=left)
+        with translated(refused=not_newest(definition)):
+            tombstone.save((self._item.v == definition.version) & self._item.t.does_not_exist())
+
+    def _archive_before(self, namespace: str, definitions: Sequence[Definition]) -> None:
+        """The versions that are about to be replaced can be read by their number."""
+        replaced = {keys.newest(namespace, each.kind, each.name): each for each in definitions if each.version > 1}
+        items = self._table.get_all(replaced, consistent=True) if replaced else {}
+        for key, definition in replaced.items():
+            if key not in items or items[key].v != definition.version - 1:
+                raise not_next(definition)
+            if not items[key].t:
+                self._archive(namespace, _definition(items[key]))
+
+    def _archive(self, namespace: str, definition: Definition) -> None:
+        k, s = keys.archived(namespace, definition.kind, definition.name, definition.version)
+        self._table.put(self._item(k, s, b=_text(definition)))
+
+    def _put_definition(self, namespace: str, definition: Definition) -> _Put:
+        k, s = keys.newest(namespace, definition.kind, definition.name)
+        item = self._item(k, s, v=definition.version, b=_text(definition))
+        follows = self._absent() if definition.version == 1 else self._item.v == definition.version - 1
+        return _Put(item, follows, not_next(definition))
+
+    def _absent(self) -> Condition:
+        return self._item.k.does_not_exist()
+
+    def _write(self, puts: Sequence[_Put]) -> None:
+        """All of them are written, or none. A single one needs no transaction, which costs twice as much."""
+        if len(puts) == 1:
+            with translated(refused=puts[0].refused):
+                puts[0].item.save(puts[0].condition)
+        elif puts:
+            with translated():
+                self._transact(puts)
+
+    def _transact(self, puts: Sequence[_Put]) -> None:
+        """One transaction of puts only.
+
+        DynamoDB gives a reason per operation, and PynamoDB sends operations ordered by their kind: with one kind the
+        reasons stand in the order of `puts`.
+        """
+        try:
+            with TransactWrite(connection=self._table.connection) as transaction:
+                for put in puts:
+                    transaction.save(put.item, put.condition)
+        except TransactWriteError as exc:
+            for put, reason in zip(puts, exc.cancellation_reasons, strict=False):
+                if reason is not None and reason.code == CONDITION_FAILED:
+                    raise put.refused from exc
+            raise
+
+
+def _definition(item: Item) -> Definition:
+    return msgspec.json.decode(item.b, type=Definition)
+
+
+def _text(definition: Definition) -> str:
+    return msgspec.json.encode(definition).decode()

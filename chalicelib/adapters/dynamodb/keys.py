@@ -1,0 +1,195 @@
+"""Every access pattern, and every key that is ever written. Nothing else composes or parses a key.
+
+One table with a partition key `k` and a sort key `s`, and three indexes that hold keys only and only the items that
+bear theirs. `#` joins the parts of a key.
+
+    what                  k                           s                        read by
+    ────                  ─                           ─                        ───────
+    head of a run         H#namespace#name            head                     GetItem, consistent; BatchGetItem
+    the flow it brought   R#namespace#run id          flow                     GetItem
+    page of its history   R#namespace#run id          page#number of its last  Query, s above a number
+    label of a run        L#namespace#label#value     created at#name          Query, s downwards
+    definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
+    definition, archived  V#namespace#kind#name       version                  GetItem
+    idempotency key       K#namespace#key             key                      GetItem, consistent
+    signal                S#namespace                 at#id                    Query, s downwards
+
+    index     partition                               sort                     items in it
+    ─────     ─────────                               ────                     ───────────
+    alarms    ap = A#shard                            al = when it rings       heads of runs that move and have an alarm
+    listed    lp = namespace#class#shard              c = created at#name      heads
+    by_flow   fp = namespace#flow#class#shard         c = created at#name      heads
+
+**Names never meet.** A name may hold any character. In every part but a sort key's last, `%` and `#` are written `%25`
+and `%23`, so a `#` in a key is always a joint and a key is read in one way only. The last part of a sort key stands as
+it is, because DynamoDB must sort by it (by its UTF-8 bytes). A namespace is always part of the partition, so no query
+crosses it. Labels and idempotency keys, which nobody reads back from a key, are replaced by a digest when they are
+long: `%~` and the digest, which no escaped text begins with.
+
+**Shards.** DynamoDB takes about 1,000 writes a second on one partition key. A run's shard is drawn from its namespace
+and name, so its index entries spread over `SHARDS` partitions; who lists asks all of them and merges.
+
+**Classes.** A list by status would move a run's entry at every change of status. Instead the entry says only whether
+the run is live, paused, or how it ended: it moves when a run begins, ends, is paused, continued or stopped. The finer
+statuses are told apart on the heads, which a list reads anyway.
+
+Moments (milliseconds, to the year 2286) and numbers are padded with zeros, so that they sort as text. AWS takes 2,048
+bytes for a partition key and 1,024 for a sort key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Instant
+from chalicelib.service.ports import Kind
+
+Key: TypeAlias = tuple[str, str]
+"""Partition key and sort key."""
+
+SHARDS: Final = 4
+
+HEAD: Final = "head"
+_FLOW: Final = "flow"
+_PAGE: Final = "page"
+_JOINT: Final = "#"
+_LONG: Final = 256
+
+
+class StatusClass(StrEnum):
+    """What an index entry says of a run's status, in one letter: a head pays for every byte of its keys."""
+
+    ACTIVE = "a"
+    PAUSED = "p"
+    SUCCEEDED = "s"
+    FAILED = "f"
+    CANCELED = "c"
+
+
+CLASS_OF: Final[dict[Status, StatusClass]] = {
+    Status.PENDING: StatusClass.ACTIVE,
+    Status.RUNNING: StatusClass.ACTIVE,
+    Status.COMPENSATING: StatusClass.ACTIVE,
+    Status.COMPLETING: StatusClass.ACTIVE,
+    Status.CANCELING: StatusClass.ACTIVE,
+    Status.PAUSED: StatusClass.PAUSED,
+    Status.SUCCEEDED: StatusClass.SUCCEEDED,
+    Status.FAILED: StatusClass.FAILED,
+    Status.CANCELED: StatusClass.CANCELED,
+}
+
+
+# ── items ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def head(namespace: str, name: str) -> Key:
+    return _join("H", namespace, name), HEAD
+
+
+def of_head(partition: str) -> tuple[str, str]:
+    """The namespace and name of the run whose head lies there."""
+    _, namespace, name = partition.split(_JOINT)
+    return _plain(namespace), _plain(name)
+
+
+def parts(namespace: str, run_id: str) -> str:
+    """The partition of all that a run has beside its head."""
+    return _join("R", namespace, run_id)
+
+
+def own_flow(namespace: str, run_id: str) -> Key:
+    return parts(namespace, run_id), _FLOW
+
+
+def page(namespace: str, run_id: str, last: int) -> Key:
+    return parts(namespace, run_id), f"{_PAGE}{_JOINT}{last:012}"
+
+
+def pages_above(after: int) -> tuple[str, str]:
+    """The first and the last sort key that a page with a number above `after` may have."""
+    return f"{_PAGE}{_JOINT}{after + 1:012}", f"{_PAGE}{_JOINT}{'9' * 12}"
+
+
+def label(namespace: str, name: str, value: str) -> str:
+    """The partition of the runs with that label."""
+    return _JOINT.join((_join("L", namespace), _short(name), _short(value)))
+
+
+def newest(namespace: str, kind: Kind, name: str) -> Key:
+    return all_newest(namespace, kind), name
+
+
+def all_newest(namespace: str, kind: Kind) -> str:
+    """The partition of the newest definitions of a kind."""
+    return _join("D", namespace, kind)
+
+
+def archived(namespace: str, kind: Kind, name: str, version: int) -> Key:
+    return _join("V", namespace, kind, name), f"{version:012}"
+
+
+def idempotency(namespace: str, key: str) -> Key:
+    return _JOINT.join((_join("K", namespace), _short(key))), "key"
+
+
+def signal(namespace: str, at: Instant, signal_id: str) -> Key:
+    return signals(namespace), place(at, signal_id)
+
+
+def signals(namespace: str) -> str:
+    """The partition of a namespace's signals."""
+    return _join("S", namespace)
+
+
+# ── places in indexes ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def place(at: Instant, name: str = "") -> str:
+    """A sort key: by moment, then by name. Without a name it stands before all places of that moment."""
+    return f"{at:013}{_JOINT}{name}"
+
+
+def of_place(text: str) -> tuple[Instant, str]:
+    at, _, name = text.partition(_JOINT)
+    return int(at), name
+
+
+def shard(namespace: str, name: str) -> int:
+    return zlib.crc32(f"{namespace}\0{name}".encode()) % SHARDS
+
+
+def alarms(number: int) -> str:
+    return _join("A", str(number))
+
+
+def listed(namespace: str, status: StatusClass, number: int) -> str:
+    return _join(namespace, status, str(number))
+
+
+def by_flow(namespace: str, flow: str, status: StatusClass, number: int) -> str:
+    return _join(namespace, flow, status, str(number))
+
+
+# ── joining ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _join(*words: str) -> str:
+    return _JOINT.join(map(_escaped, words))
+
+
+def _escaped(word: str) -> str:
+    return word.replace("%", "%25").replace(_JOINT, "%23")
+
+
+def _plain(word: str) -> str:
+    return word.replace("%23", _JOINT).replace("%25", "%")
+
+
+def _short(word: str) -> str:
+    """The word escaped, or its digest if it is long."""
+    raw = word.encode()
+    return _escaped(word) if len(raw) <= _LONG else f"%~{hashlib.sha256(raw).hexdigest()}"

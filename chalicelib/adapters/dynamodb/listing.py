@@ -1,0 +1,95 @@
+"""Runs newest first, from many partitions of an index.
+
+Every partition is sorted by place (when a run was created, then its name), and a run has the same place in all of
+them, so merging them is enough, and one place is all that a cursor must remember. An index lags behind and knows
+classes of statuses only: what counts is the head, and a run that no longer is what was asked for is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby, islice
+from typing import Any, Final
+
+from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.items import Table, translated
+from chalicelib.adapters.memory import Place, admits, cursor_at, place_at, place_of
+from chalicelib.engine.run import Run, decode_run
+from chalicelib.service.ports import Listing, RunQuery
+
+_HEADS_AT_ONCE: Final = 100
+"""As many as one BatchGetItem takes (an AWS limit)."""
+
+_ROUNDS: Final = 10
+"""So many batches of heads are read for one page at most; the cursor leads on from there."""
+
+
+def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
+    """One page of what `query` asks for."""
+    before = place_at(namespace, query.cursor) if query.cursor else None
+    with translated():
+        places = _places(table, namespace, query, before)
+        found: list[Run] = []
+        for _ in range(_ROUNDS):
+            wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
+            some = list(islice(places, wanted))
+            for run in _heads(table, namespace, some):
+                if not admits(query, run):
+                    continue
+                if len(found) == query.limit:
+                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                found.append(run)
+            if len(some) < wanted:
+                return Listing(tuple(found))
+    return Listing(tuple(found), cursor_at(namespace, some[-1]))
+
+
+def _heads(table: Table, namespace: str, places: list[Place]) -> Iterator[Run]:
+    """The runs at these places that are still there."""
+    wanted = {place: keys.head(namespace, place[1]) for place in places}
+    items = table.get_all(wanted.values(), consistent=False)
+    for place, key in wanted.items():
+        if key in items and place_of(run := decode_run(items[key].b)) == place:
+            yield run
+
+
+def _places(table: Table, namespace: str, query: RunQuery, before: Place | None) -> Iterator[Place]:
+    """Where runs may be that the query asks for, below `before`, each once."""
+    partitions = [_places_in(table, query, before, *partition) for partition in _partitions(namespace, query)]
+    for text, _ in groupby(merge(*partitions, reverse=True)):
+        yield keys.of_place(text)
+
+
+def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index | None, str]]:
+    """The index (None: the table itself) and the partition keys that hold such runs."""
+    if query.label is not None:
+        yield None, keys.label(namespace, *query.label)
+        return
+    classes = {keys.CLASS_OF[status] for status in (keys.CLASS_OF if query.statuses is None else query.statuses)}
+    for status in sorted(classes):
+        for shard in range(keys.SHARDS):
+            if query.flow is not None:
+                yield tables.BY_FLOW, keys.by_flow(namespace, query.flow, status, shard)
+            else:
+                yield tables.LISTED, keys.listed(namespace, status, shard)
+
+
+def _places_in(
+    table: Table, query: RunQuery, before: Place | None, index: tables.Index | None, partition: str
+) -> Iterator[str]:
+    sort: Any = table.item.c if index else table.item.s
+    upper = keys.place(*before) if before else None
+    lower = keys.place(query.since or 0)
+    if upper is not None and upper < lower:
+        return
+    for found in table.item.query(
+        partition,
+        sort.between(lower, upper) if upper else sort >= lower,
+        index_name=index.name if index else None,
+        scan_index_forward=False,
+        page_size=min(_HEADS_AT_ONCE, query.limit + 1),
+    ):
+        text = found.c if index else found.s
+        if text != upper:
+            yield text

@@ -1,0 +1,149 @@
+"""Runs in DynamoDB: a head is one item, and every save one conditional write of it.
+
+What lies beside the head (its own flow, labels, pages) is written first, under keys that make writing it again
+harmless; the head's write makes it count. What was written beside a head that was then refused is taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Final
+
+import msgspec
+from pynamodb.expressions.condition import Condition
+
+from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.items import Item, Table, translated
+from chalicelib.adapters.dynamodb.listing import listing
+from chalicelib.adapters.memory import alarm_of, flow_of, labels_of, not_seen, place_of
+from chalicelib.definition import Flow
+from chalicelib.definition import decode as decode_value
+from chalicelib.definition import encode as encode_value
+from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+
+_PAGES_AT_ONCE: Final = 32
+
+
+class DynamoRuns:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._item = table.item
+
+    def create(self, new: NewRun) -> None:
+        self.write_beside(new)
+        try:
+            with translated(refused=RunExists(new.run.name)):
+                self.head_of(new.run).save(self._item.k.does_not_exist())
+        except RunExists:
+            self.take_back_beside(new)
+            raise
+
+    def load(self, namespace: str, name: str) -> Run | None:
+        found = self._table.get(keys.head(namespace, name))
+        return decode_run(found.b) if found else None
+
+    def own_flow(self, run: Run) -> Flow:
+        found = self._table.get(keys.own_flow(run.namespace, run.id))
+        if found is None:
+            raise NotFound("flow of flow_run", run.name)
+        return decode_value(found.b, Flow)
+
+    def put_page(self, run: Run, page: Page) -> None:
+        k, s = keys.page(run.namespace, run.id, page.last)
+        self._table.put(self._item(k, s, b=encode(page).decode()))
+
+    def pages(self, run: Run, after: int) -> Iterator[Page]:
+        with translated():
+            yield from (
+                decode_page(found.b)
+                for found in self._item.query(
+                    keys.parts(run.namespace, run.id),
+                    self._item.s.between(*keys.pages_above(after)),
+                    consistent_read=True,
+                    page_size=_PAGES_AT_ONCE,
+                )
+            )
+
+    def save(self, run: Run, seen: int) -> None:
+        with translated(refused=not_seen(run)):
+            self.head_of(run).save(self._is_still(run, seen))
+
+    def delete(self, run: Run) -> None:
+        found = self._table.get(keys.head(run.namespace, run.name))
+        if found is None:
+            return
+        there = decode_run(found.b)
+        if (there.id, there.version) != (run.id, run.version):
+            raise not_seen(run)
+        with translated():
+            beside = self._item.query(
+                keys.parts(run.namespace, run.id), consistent_read=True, attributes_to_get=[tables.HASH, tables.RANGE]
+            )
+            self._table.remove([*beside, *self._labels(run)])
+        with translated(refused=not_seen(run)):
+            found.delete(self._is_still(run, run.version))
+
+    def list(self, namespace: str, query: RunQuery) -> Listing:
+        return listing(self._table, namespace, query)
+
+    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+        shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
+        with translated():
+            return list(islice(merge(*shards, key=lambda alarm: alarm.at), limit))
+
+    def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[Alarm]:
+        for found in self._item.query(
+            keys.alarms(number),
+            self._item.al <= until,
+            index_name=tables.ALARMS.name,
+            page_size=limit,
+        ):
+            yield Alarm(*keys.of_head(found.k), int(found.al))
+
+    def head_of(self, run: Run) -> Item:
+        """The head as an item."""
+        k, s = keys.head(run.namespace, run.name)
+        shard = keys.shard(run.namespace, run.name)
+        status = keys.CLASS_OF[run.status]
+        item = self._item(k, s, v=run.version, b=encode(run).decode())
+        item.c = keys.place(*place_of(run))
+        item.lp = keys.listed(run.namespace, status, shard)
+        item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
+        if (alarm := alarm_of(run)) is not None:
+            item.ap, item.al = keys.alarms(shard), alarm
+        return item
+
+    def _is_still(self, run: Run, version: int) -> Condition:
+        """The head is at that version, and of this very run: a run deleted and begun anew counts from 1 again.
+
+        A head's text begins with its namespace, name and id, so that they need no attribute of their own.
+        """
+        names = msgspec.json.encode({"ns": run.namespace, "nm": run.name, "id": run.id})
+        condition: Condition = (self._item.v == version) & self._item.b.startswith(names.decode().removesuffix("}"))
+        return condition
+
+    def write_beside(self, new: NewRun) -> None:
+        """What lies beside the new head is there; nobody looks at it before the head is."""
+        if new.own is not None:
+            k, s = keys.own_flow(new.run.namespace, new.run.id)
+            self._table.put(self._item(k, s, b=encode_value(new.own).decode()))
+        for item in self._labels(new.run):
+            self._table.put(item)
+
+    def take_back_beside(self, new: NewRun) -> None:
+        """What `write_beside` wrote for a head that was refused is gone, but for what is the existing run's too."""
+        there = self.load(new.run.namespace, new.run.name)
+        if there is not None and there.id == new.run.id:
+            return
+        if new.own is not None:
+            self._table.remove([self._item(*keys.own_flow(new.run.namespace, new.run.id))])
+        if there is None or place_of(there) != place_of(new.run):
+            self._table.remove(self._labels(new.run))
+
+    def _labels(self, run: Run) -> Sequence[Item]:
+        place = keys.place(*place_of(run))
+        return [self._item(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]

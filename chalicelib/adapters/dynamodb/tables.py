@@ -1,0 +1,82 @@
+"""The one description of the table and its indexes: for the models, for local tables, and for the deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+HASH: Final = "k"
+RANGE: Final = "s"
+EXPIRY: Final = "x"
+"""DynamoDB deletes an item some time after this moment (seconds since 1970)."""
+
+LOGICAL_ID: Final = "EchoerTable"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of keys; it holds the items that have both its attributes."""
+
+    name: str
+    hash: str
+    range: str
+
+
+ALARMS: Final = Index("alarms", "ap", "al")
+LISTED: Final = Index("listed", "lp", "c")
+BY_FLOW: Final = Index("by_flow", "fp", "c")
+INDEXES: Final = (ALARMS, LISTED, BY_FLOW)
+
+_NUMBERS: Final = frozenset({"al"})
+
+
+def create_tables(client: Any, table: str) -> None:
+    """The table is there, made through a boto3 DynamoDB client. For tests and local servers."""
+    client.create_table(TableName=table, **_schema())
+    client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    client.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": EXPIRY, "Enabled": True})
+
+
+def as_cloudformation(table: str | dict[str, Any]) -> dict[str, Any]:
+    """The `Resources` of a CloudFormation template that make the table; `table` is its name, or a function of one.
+
+    The table outlives its stack: it holds the runs.
+    """
+    properties = {
+        "TableName": table,
+        **_schema(),
+        "TimeToLiveSpecification": {"AttributeName": EXPIRY, "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+        "SSESpecification": {"SSEEnabled": True},
+    }
+    return {
+        LOGICAL_ID: {
+            "Type": "AWS::DynamoDB::Table",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": properties,
+        }
+    }
+
+
+def _schema() -> dict[str, Any]:
+    attributes = dict.fromkeys([HASH, RANGE, *(name for index in INDEXES for name in (index.hash, index.range))])
+    return {
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "N" if name in _NUMBERS else "S"} for name in attributes
+        ],
+        "KeySchema": _keys(HASH, RANGE),
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": index.name,
+                "KeySchema": _keys(index.hash, index.range),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+            for index in INDEXES
+        ],
+    }
+
+
+def _keys(hash_key: str, range_key: str) -> list[dict[str, str]]:
+    return [{"AttributeName": hash_key, "KeyType": "HASH"}, {"AttributeName": range_key, "KeyType": "RANGE"}]

@@ -1,0 +1,142 @@
+"""Runs in SQLite: a head is one row, and every save one statement that names the version it has seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from chalicelib.adapters.memory import Place, alarm_of, cursor_at, flow_of, labels_of, not_seen, place_at, place_of
+from chalicelib.adapters.sqlite.database import Database
+from chalicelib.definition import Flow
+from chalicelib.definition import decode as decode_value
+from chalicelib.definition import encode as encode_value
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+
+_PAGES_AT_ONCE: Final = 32
+
+
+class SqliteRuns:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, new: NewRun) -> None:
+        if new.own is None and not new.run.labels:
+            if not self._database.change(*_insert(new.run)):
+                raise RunExists(new.run.name)
+            return
+        with self._database.transaction() as connection:
+            create_within(connection, new)
+
+    def load(self, namespace: str, name: str) -> Run | None:
+        found = self._database.rows("SELECT body FROM runs WHERE namespace = ? AND name = ?", (namespace, name))
+        return decode_run(found[0][0]) if found else None
+
+    def own_flow(self, run: Run) -> Flow:
+        query = "SELECT body FROM own_flows WHERE namespace = ? AND run = ?"
+        found = self._database.rows(query, (run.namespace, run.id))
+        if not found:
+            raise NotFound("flow of flow_run", run.name)
+        return decode_value(found[0][0], Flow)
+
+    def put_page(self, run: Run, page: Page) -> None:
+        values = (run.namespace, run.id, page.last, encode(page))
+        self._database.change("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?)", values)
+
+    def pages(self, run: Run, after: int) -> Iterator[Page]:
+        query = "SELECT last, body FROM pages WHERE namespace = ? AND run = ? AND last > ? ORDER BY last LIMIT ?"
+        while found := self._database.rows(query, (run.namespace, run.id, after, _PAGES_AT_ONCE)):
+            for last, body in found:
+                yield decode_page(body)
+                after = last
+
+    def save(self, run: Run, seen: int) -> None:
+        saved = self._database.change(
+            "UPDATE runs SET version = ?, status = ?, alarm_at = ?, body = ?"
+            " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
+            (run.version, run.status, alarm_of(run), encode(run), run.namespace, run.name, seen, run.id),
+        )
+        if not saved:
+            raise not_seen(run)
+
+    def delete(self, run: Run) -> None:
+        key = (run.namespace, run.name)
+        with self._database.transaction() as connection:
+            found = connection.execute("SELECT id, version FROM runs WHERE namespace = ? AND name = ?", key).fetchone()
+            if found is None:
+                return
+            if found != (run.id, run.version):
+                raise not_seen(run)
+            connection.execute("DELETE FROM pages WHERE namespace = ? AND run = ?", (run.namespace, run.id))
+            connection.execute("DELETE FROM own_flows WHERE namespace = ? AND run = ?", (run.namespace, run.id))
+            connection.executemany(
+                "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?",
+                _label_rows(run),
+            )
+            connection.execute("DELETE FROM runs WHERE namespace = ? AND name = ?", key)
+
+    def list(self, namespace: str, query: RunQuery) -> Listing:
+        before = place_at(namespace, query.cursor) if query.cursor else None
+        statuses: Sequence[Status | None] = [None] if query.statuses is None else sorted(query.statuses)
+        found: list[Run] = []
+        for status in statuses:
+            sql, values = _newest(namespace, query, status, before)
+            found += [decode_run(body) for (body,) in self._database.rows(sql, values)]
+        found.sort(key=place_of, reverse=True)
+        cursor = cursor_at(namespace, place_of(found[query.limit - 1])) if len(found) > query.limit else None
+        return Listing(tuple(found[: query.limit]), cursor)
+
+    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+        query = "SELECT namespace, name, alarm_at FROM runs WHERE alarm_at <= ? ORDER BY alarm_at LIMIT ?"
+        return [Alarm(*found) for found in self._database.rows(query, (until, limit))]
+
+
+def _newest(
+    namespace: str, query: RunQuery, status: Status | None, before: Place | None
+) -> tuple[str, tuple[object, ...]]:
+    """SQL for the newest runs of one status (None: of all) below `before`, one more than asked for, and its values.
+
+    Each status is a walk along an index of its own, so that rare ones are not looked for among all the others.
+    """
+    index, source = ("runs", "runs")
+    terms: list[tuple[str, Sequence[object]]] = []
+    if query.label is not None:
+        index, source = ("labels", "labels CROSS JOIN runs USING (namespace, name)")
+        terms.append(("labels.label = ? AND labels.value = ?", query.label))
+    terms.append((f"{index}.namespace = ?", (namespace,)))
+    if status is not None:
+        terms.append(("runs.status = ?", (status,)))
+    if query.flow is not None:
+        terms.append(("runs.flow = ?", (query.flow,)))
+    if query.since is not None:
+        terms.append((f"{index}.created_at >= ?", (query.since,)))
+    if before is not None:
+        terms.append((f"({index}.created_at, {index}.name) < (?, ?)", before))
+    where = " AND ".join(text for text, _ in terms)
+    order = f"{index}.created_at DESC, {index}.name DESC"
+    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no foreign text
+    return sql, (*(value for _, values in terms for value in values), query.limit + 1)
+
+
+def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
+    """The run, its own flow and its labels are part of the transaction. Raises RunExists."""
+    run = new.run
+    if not connection.execute(*_insert(run)).rowcount:
+        raise RunExists(run.name)
+    if new.own is not None:
+        values = (run.namespace, run.id, encode_value(new.own))
+        connection.execute("INSERT OR REPLACE INTO own_flows VALUES (?, ?, ?)", values)
+    connection.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", _label_rows(run))
+
+
+def _insert(run: Run) -> tuple[str, tuple[object, ...]]:
+    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    key = (run.namespace, run.name, run.id, run.version, run.status)
+    return sql, (*key, flow_of(run), run.created_at, alarm_of(run), encode(run))
+
+
+def _label_rows(run: Run) -> list[tuple[object, ...]]:
+    return [(run.namespace, label, value, run.created_at, run.name) for label, value in labels_of(run).items()]

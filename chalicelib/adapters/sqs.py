@@ -1,0 +1,229 @@
+"""Queues on SQS, and the one description of them for the deployment, local servers and tests.
+
+The client is botocore's own, which is all that a boto3 client is: leaving boto3 out makes a cold start shorter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final
+
+import botocore.config
+import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.service.errors import Busy, ServiceError, TooLarge
+from chalicelib.service.ports import QueueName, Received
+
+VISIBILITY_SECONDS: Final = 90
+MAX_RECEIVES: Final = 100
+RETENTION_SECONDS: Final = 14 * 24 * 3600
+
+_BATCH: Final = 10
+_BATCH_BYTES: Final = 256 * 1024
+_LONGEST_POLL: Final = 5
+"""Seconds. Shorter than the client's patience, so that a long poll is never mistaken for a lost connection."""
+
+_LONGEST_DEFER: Final = 12 * 3600 - VISIBILITY_SECONDS
+"""Seconds. SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
+
+_NO_SUCH_RECEIPT: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
+_PASSING: Final = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "OverLimit",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "KmsThrottled",
+        "ExpiredToken",
+    }
+)
+
+
+class SqsQueue:
+    """Queue and Source on SQS. `urls`: where each queue is. Connects at the first request; threads may share it."""
+
+    def __init__(self, urls: Mapping[QueueName, str], region: str | None = None, endpoint: str | None = None) -> None:
+        self._urls = urls
+        self._region = region
+        self._endpoint = endpoint
+        self._lock = Lock()
+        self._connected: Any = None
+
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+        for batch in _batches(bodies):
+            left = [
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": _seconds(delay)}
+                for number, body in enumerate(batch)
+            ]
+            for _ in range(2):
+                with _translated():
+                    answer = self._client.send_message_batch(QueueUrl=self._urls[queue], Entries=left)
+                failed = {failure["Id"] for failure in answer.get("Failed", ())}
+                left = [entry for entry in left if entry["Id"] in failed]
+                if not left:
+                    break
+            else:
+                raise Busy(f"SQS did not take {len(left)} messages: {answer['Failed'][0]['Code']}")
+
+    def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
+        seconds = min(_seconds(delay), _LONGEST_DEFER)
+        with _translated(ignored=_NO_SUCH_RECEIPT):
+            self._client.change_message_visibility(
+                QueueUrl=self._urls[queue], ReceiptHandle=receipt, VisibilityTimeout=seconds
+            )
+
+    def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
+        with _translated():
+            answer = self._client.receive_message(
+                QueueUrl=self._urls[queue],
+                MaxNumberOfMessages=limit,
+                WaitTimeSeconds=min(int(wait), _LONGEST_POLL),
+                AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
+            )
+        return [_received(message) for message in answer.get("Messages", ())]
+
+    def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
+        for start in range(0, len(receipts), _BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt}
+                for number, receipt in enumerate(receipts[start : start + _BATCH])
+            ]
+            with _translated():
+                answer = self._client.delete_message_batch(QueueUrl=self._urls[queue], Entries=entries)
+            failed = [failure["Code"] for failure in answer.get("Failed", ()) if not failure["SenderFault"]]
+            if failed:
+                raise Busy(f"SQS did not delete {len(failed)} messages: {failed[0]}")
+
+    @property
+    def _client(self) -> Any:
+        if self._connected is None:
+            with self._lock:  # botocore makes one client at a time; many threads may then use it
+                if self._connected is None:
+                    self._connected = connect(self._region, self._endpoint)
+        return self._connected
+
+
+def connect(region: str | None = None, endpoint: str | None = None) -> Any:
+    """A botocore SQS client."""
+    config = botocore.config.Config(
+        connect_timeout=2,
+        read_timeout=_LONGEST_POLL + 3,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=25,
+    )
+    session = botocore.session.get_session()
+    return session.create_client("sqs", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def _received(message: dict[str, Any]) -> Received:
+    return Received(
+        id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=message["Body"],
+        count=int(message["Attributes"]["ApproximateReceiveCount"]),
+        sent_at=int(message["Attributes"]["SentTimestamp"]),
+    )
+
+
+def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """The bodies in batches as large as SQS takes. Raises TooLarge for a body that fits into none."""
+    batch: list[str] = []
+    filled = 0
+    for body in bodies:
+        size = len(body.encode())
+        if size > _BATCH_BYTES:
+            raise TooLarge(f"a message has {size} bytes; SQS takes at most {_BATCH_BYTES}")
+        if len(batch) == _BATCH or filled + size > _BATCH_BYTES:
+            yield batch
+            batch, filled = [], 0
+        batch.append(body)
+        filled += size
+    if batch:
+        yield batch
+
+
+def _seconds(milliseconds: int) -> int:
+    return -(-milliseconds // 1000)
+
+
+@contextmanager
+def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
+    """botocore's errors in the service's words, but for the codes that mean nothing here."""
+    try:
+        yield
+    except ClientError as exc:
+        code = exc.response["Error"]["Code"].rpartition(".")[2]
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in ignored:
+            return
+        if code in _PASSING or status >= 500:
+            raise Busy(f"SQS: {code}") from exc
+        raise ServiceError(f"SQS refused: {exc}") from exc
+    except BotoCoreError as exc:
+        raise Busy(f"SQS cannot be reached: {exc}") from exc
+
+
+# ── what the queues are ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def create_queues(
+    client: Any, prefix: str = "echoer", visibility: int = VISIBILITY_SECONDS, max_receives: int = MAX_RECEIVES
+) -> dict[QueueName, str]:
+    """The queues are there; their URLs. For tests and local servers."""
+    urls: dict[QueueName, str] = {}
+    dead_arn: str | None = None
+    for queue in (QueueName.DEAD, QueueName.DELIVERIES, QueueName.WAKES):
+        attributes = {
+            name: json.dumps(value) if isinstance(value, dict | bool) else str(value)
+            for name, value in _attributes(visibility, max_receives, dead_arn).items()
+        }
+        urls[queue] = client.create_queue(QueueName=f"{prefix}-{queue}", Attributes=attributes)["QueueUrl"]
+        if queue is QueueName.DEAD:
+            found = client.get_queue_attributes(QueueUrl=urls[queue], AttributeNames=["QueueArn"])
+            dead_arn = found["Attributes"]["QueueArn"]
+    return urls
+
+
+def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
+    """The URLs of the queues that are there already. Raises ServiceError if one is not."""
+    with _translated():
+        return {queue: client.get_queue_url(QueueName=f"{prefix}-{queue}")["QueueUrl"] for queue in QueueName}
+    raise AssertionError("nothing is ignored")
+
+
+def logical_id(queue: QueueName) -> str:
+    """The queue's name within the CloudFormation template."""
+    return f"{queue.capitalize()}Queue"
+
+
+def queues_as_cloudformation(prefix: str = "echoer") -> dict[str, Any]:
+    """The `Resources` of a CloudFormation template that make the queues."""
+    dead_arn = {"Fn::GetAtt": [logical_id(QueueName.DEAD), "Arn"]}
+    return {
+        logical_id(queue): {
+            "Type": "AWS::SQS::Queue",
+            "Properties": {
+                "QueueName": f"{prefix}-{queue}",
+                **_attributes(VISIBILITY_SECONDS, MAX_RECEIVES, None if queue is QueueName.DEAD else dead_arn),
+            },
+        }
+        for queue in QueueName
+    }
+
+
+def _attributes(visibility: int, max_receives: int, dead_arn: str | dict[str, Any] | None) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "VisibilityTimeout": visibility,
+        "MessageRetentionPeriod": RETENTION_SECONDS,
+        "SqsManagedSseEnabled": True,
+    }
+    if dead_arn is not None:
+        attributes["RedrivePolicy"] = {"deadLetterTargetArn": dead_arn, "maxReceiveCount": max_receives}
+    return attributes

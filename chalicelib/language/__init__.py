@@ -1,0 +1,27 @@
+"""FSL: text -> tokens -> tree -> checked definition. Pure: nothing here reads, writes, logs or looks at a clock.
+
+`read` does it all; `parse`, `references` and `check` do it in steps, so that a caller can fetch what a document
+refers to in between. No text raises anything: what is wrong comes back as diagnostics.
+"""
+
+from chalicelib.language.catalog import Catalog, KnownNames, References, references
+from chalicelib.language.checker import Checked, Statement, check, read
+from chalicelib.language.problems import Diagnostic, Problem, render
+from chalicelib.language.reading import parse
+from chalicelib.language.tree import Document
+
+__all__ = [
+    "Catalog",
+    "Checked",
+    "Diagnostic",
+    "Document",
+    "KnownNames",
+    "Problem",
+    "References",
+    "Statement",
+    "check",
+    "parse",
+    "read",
+    "references",
+    "render",
+]

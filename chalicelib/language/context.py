@@ -1,0 +1,123 @@
+"""What every check has at hand: where to report, which names exist, and how an expression is judged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from chalicelib.definition import Action, ArgType, Flow, Template, expression, source_of
+from chalicelib.language.catalog import Catalog
+from chalicelib.language.limits import NAME_CHARACTERS
+from chalicelib.language.problems import Findings, Problem
+from chalicelib.language.source import Span
+from chalicelib.language.tree import (
+    Call,
+    Duration,
+    Expression,
+    Group,
+    ListValue,
+    MapValue,
+    Number,
+    Value,
+    Word,
+)  # fmt: skip
+
+ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
+"""Given JSONata text: the offset of a problem in it and what is wrong, or None."""
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+@dataclass
+class Context:
+    """One check of one document. Its own definitions win over the catalog's."""
+
+    findings: Findings
+    catalog: Catalog
+    expression_problem: ExpressionProblem | None = None
+    actions: dict[str, Action] = field(default_factory=dict)
+    flows: dict[str, Flow] = field(default_factory=dict)
+    broken: dict[str, set[str]] = field(default_factory=lambda: {"action": set(), "flow": set()})
+    """Names that the document defines, but not readably: nothing is said about who uses them."""
+
+    def action(self, name: str) -> Action | None:
+        """The action of that name; None if there is none, or none that can be read."""
+        if name in self.actions or name in self.broken["action"]:
+            return self.actions.get(name)
+        return self.catalog.action(name)
+
+    def flow(self, name: str) -> Flow | None:
+        """The flow of that name; None if there is none, or none that can be read."""
+        if name in self.flows or name in self.broken["flow"]:
+            return self.flows.get(name)
+        return self.catalog.flow(name)
+
+    def names(self) -> Iterable[str]:
+        yield from self.actions
+        yield from self.flows
+        yield from self.catalog.names()
+
+    def wrong(self, name: str, value: Value, needed: str, hint: str | None = None) -> None:
+        """Reports that a value is not of the kind that `name` needs."""
+        self.findings.report(
+            Problem.WRONG_VALUE, value.span, hint=hint, name=name, needed=needed, found=described(value)
+        )
+
+    def valid_name(self, word: Word) -> bool:
+        """Whether a word can be a name; reported if not."""
+        if not word.text.strip():
+            reason = "a name cannot be empty"
+        elif len(word.text) > NAME_CHARACTERS:
+            reason = f"a name has at most {NAME_CHARACTERS} characters, not {len(word.text)}"
+        elif _CONTROL.search(word.text):
+            reason = "a name cannot hold control characters"
+        else:
+            return True
+        self.findings.report(Problem.INVALID_NAME, word.span, reason=reason)
+        return False
+
+    def source(self, value: Expression) -> str:
+        """The JSONata text of an expression, without blanks around it; reported if it cannot be read."""
+        text = value.source.strip()
+        problem = (0, "it is empty") if not text else None
+        if text and self.expression_problem:
+            problem = self.expression_problem(text)
+        if problem:
+            blanks = len(value.source) - len(value.source.lstrip())
+            start = min(value.span.start + 2 + blanks + max(0, problem[0]), value.span.end - 1)
+            self.findings.report(Problem.INVALID_EXPRESSION, Span(start, start + 1), reason=problem[1])
+        return text
+
+    def expression(self, value: Expression) -> Template:
+        """The expression as a template."""
+        return expression(self.source(value))
+
+
+def fits(kind: ArgType, template: Template) -> bool:
+    """Whether a template can be of a type: an expression can be of any."""
+    return source_of(template) is not None or kind.admits(template)
+
+
+def described(value: Value) -> str:
+    """A value in the words of a message."""
+    match value:
+        case Word(quoted=True):
+            return f'"{value.text}"'
+        case Word():
+            return f"'{value.text}'"
+        case Number():
+            return str(value.value)
+        case Duration():
+            return "a duration"
+        case Expression():
+            return "an expression"
+        case ListValue():
+            return "a list"
+        case MapValue():
+            return "a map"
+        case Group():
+            return "something in parentheses"
+        case Call():
+            return f"'{value.name.text} (...)'"

@@ -1,0 +1,50 @@
+"""Where things stand in a text: spans of offsets, and lines and columns counted from 1."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final
+
+_LINE_END: Final = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """The characters from offset `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+    def to(self, last: Span) -> Span:
+        """From the start of this span to the end of `last`."""
+        return Span(self.start, last.end)
+
+    @property
+    def after(self) -> Span:
+        """The empty span right behind this one."""
+        return Span(self.end, self.end)
+
+
+class Source:
+    """A text whose offsets can be asked for their line and column. `\\n`, `\\r\\n` and `\\r` end a line."""
+
+    __slots__ = ("_starts", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column (in characters) of an offset; the end of the text is a position too."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The line without its end; empty if there is no such line."""
+        if not 1 <= number <= len(self._starts):
+            return ""
+        start = self._starts[number - 1]
+        end = self._starts[number] if number < len(self._starts) else len(self.text)
+        return self.text[start:end].rstrip("\r\n")

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib.adapters.dynamodb.store import DynamoStore
+from chalicelib.adapters.dynamodb.tables import create_tables
+from chalicelib.adapters.moto_stack import MotoStack
+from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[MotoStack]:
+    """AWS in this process, once per module: its clients are what takes long to make."""
+    with MotoStack(visibility=VISIBILITY // 1000, max_receives=MAX_RECEIVES) as stack:
+        yield stack
+
+
+@pytest.fixture
+def dynamo(stack: MotoStack) -> DynamoStore:
+    """An empty table."""
+    client = stack.store.table.client
+    client.delete_table(TableName="echoer")
+    create_tables(client, "echoer")
+    return stack.store

@@ -1,0 +1,84 @@
+"""Runs, definitions and flows as the contracts need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from chalicelib.definition import ActionStep, Flow, Route, encode
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Activation, DefinitionRef, Entry, Page, Run, Token, mint_uuid
+from chalicelib.service.ports import Definition, Kind, NewRun
+from tests.fakes import START
+
+AWKWARD_NAMES = [
+    "a",
+    "a#b",
+    "a%23b",
+    "a/b",
+    "a\\b",
+    "a b",
+    "ä",
+    "日本",
+    "🙂",
+    "a\x00b",
+    "a~",
+    "#",
+    "%",
+    "##",
+    "a\nb",
+    "'",
+]
+"""Names that would meet each other if a store glued them together carelessly."""
+
+
+def flow(name: str = "deploy", note: str = "") -> Flow:
+    steps = (ActionStep(name="build", action="build", routes=(Route(target="done"),), args={"note": note}),)
+    return Flow(name=name, steps=steps)
+
+
+def a_run(name: str = "r1", namespace: str = "ns", at: int = START, **changes: Any) -> Run:
+    """A run at its first step, with its alarm a minute away."""
+    run_id = changes.pop("id", f"id-{namespace}-{name}")
+    activation = Activation(uuid=mint_uuid(run_id, "build", name, 1), since=at, deadline=at + 60_000)
+    run = Run(
+        namespace=namespace,
+        name=name,
+        id=run_id,
+        status=Status.RUNNING,
+        definition=DefinitionRef(flow="deploy", version=1, actions={"build": 1}),
+        created_at=at,
+        updated_at=at,
+        alarm_at=at + 60_000,
+        tokens=(Token(step="build", activation=activation),),
+        tail=(Entry(seq=1, at=at, event="started", target="build"),),
+    )
+    return msgspec.structs.replace(run, **changes)
+
+
+def new(run: Run, own: Flow | None = None) -> NewRun:
+    return NewRun(run, own)
+
+
+def after(run: Run, **changes: Any) -> Run:
+    """The run one version later."""
+    return msgspec.structs.replace(run, version=run.version + 1, **changes)
+
+
+def a_page(first: int, last: int) -> Page:
+    return Page(
+        entries=tuple(Entry(seq=seq, at=START + seq, event="acked", step="build") for seq in range(first, last + 1))
+    )
+
+
+def a_definition(name: str = "deploy", version: int = 1, kind: Kind = Kind.FLOW, note: str = "") -> Definition:
+    return Definition(
+        kind=kind,
+        name=name,
+        version=version,
+        uuid=f"{name}-{version}",
+        text=f"flow {name} {{ {note} }}",
+        value=encode(flow(name, note)),
+        created_at=START,
+    )

@@ -1,0 +1,546 @@
+"""What every store must do, one test per sentence of `service.ports`. An adapter's test class gives the `store`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import TypeVar
+
+import msgspec
+import pytest
+
+from chalicelib.engine.lifecycle import ENDED, LIVE, Status
+from chalicelib.engine.run import DefinitionRef
+from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
+from chalicelib.service.ports import Alarm, Kind, Listing, RunQuery, Signal, Store
+from tests.adapters.samples import AWKWARD_NAMES, a_definition, a_page, a_run, after, flow, new
+from tests.fakes import START
+
+T = TypeVar("T")
+FLOW = Kind.FLOW
+
+
+def race(attempts: list[Callable[[], T]]) -> list[T | Exception]:
+    """What came of each attempt when all were made at once."""
+    barrier = Barrier(len(attempts))
+
+    def make(attempt: Callable[[], T]) -> T | Exception:
+        barrier.wait()
+        try:
+            return attempt()
+        except (Conflict, RunExists) as exc:
+            return exc
+
+    with ThreadPoolExecutor(len(attempts)) as pool:
+        return list(pool.map(make, attempts))
+
+
+def every_page(store: Store, query: RunQuery, namespace: str = "ns") -> Iterator[Listing]:
+    while True:
+        listing = store.runs.list(namespace, query)
+        yield listing
+        if listing.cursor is None:
+            return
+        query = RunQuery(
+            statuses=query.statuses,
+            flow=query.flow,
+            label=query.label,
+            since=query.since,
+            limit=query.limit,
+            cursor=listing.cursor,
+        )
+
+
+def names(store: Store, query: RunQuery, namespace: str = "ns") -> list[str]:
+    """The names of all runs that a query finds, over all its pages."""
+    return [run.name for listing in every_page(store, query, namespace) for run in listing.runs]
+
+
+class RunsContract:
+    def test_a_created_run_is_loaded_as_it_was(self, store: Store) -> None:
+        run = a_run(vars={"text": "ä🙂\x00", "n": [1, 2.5, None, True]}, labels={"team": "a"})
+        store.runs.create(new(run))
+        assert store.runs.load("ns", "r1") == run
+        assert store.runs.load("ns", "r2") is None
+
+    def test_a_run_is_created_once(self, store: Store) -> None:
+        store.runs.create(new(a_run()))
+        with pytest.raises(RunExists) as caught:
+            store.runs.create(new(a_run(id="other", labels={"team": "x"}), flow("other")))
+        assert caught.value.name == "r1"
+        assert store.runs.load("ns", "r1") == a_run()
+        assert names(store, RunQuery(label=("team", "x"))) == []
+
+    def test_of_many_that_create_one_name_one_wins(self, store: Store) -> None:
+        runs = [a_run(id=str(number)) for number in range(6)]
+        outcomes = race([partial(store.runs.create, new(run)) for run in runs])
+        winners = [run for run, outcome in zip(runs, outcomes, strict=True) if outcome is None]
+        assert [store.runs.load("ns", "r1")] == winners
+
+    def test_own_flow_is_the_one_brought_along(self, store: Store) -> None:
+        store.runs.create(new(a_run(), flow("mine", "x" * 5000)))
+        store.runs.create(new(a_run("r2")))
+        assert store.runs.own_flow(a_run()) == flow("mine", "x" * 5000)
+        with pytest.raises(NotFound):
+            store.runs.own_flow(a_run("r2"))
+
+    def test_save_replaces_the_version_that_was_seen(self, store: Store) -> None:
+        store.runs.create(new(a_run()))
+        later = after(a_run(), vars={"a": 1})
+        store.runs.save(later, seen=1)
+        assert store.runs.load("ns", "r1") == later
+
+    def test_save_refuses_a_version_that_was_not_seen(self, store: Store) -> None:
+        later = after(a_run())
+        with pytest.raises(Conflict):
+            store.runs.save(later, seen=1)
+        assert store.runs.load("ns", "r1") is None
+        store.runs.create(new(a_run()))
+        store.runs.save(later, seen=1)
+        with pytest.raises(Conflict):
+            store.runs.save(after(a_run(), vars={"lost": 1}), seen=1)
+        assert store.runs.load("ns", "r1") == later
+
+    def test_save_refuses_another_run_of_the_same_name_and_version(self, store: Store) -> None:
+        store.runs.create(new(a_run(id="second")))
+        with pytest.raises(Conflict):
+            store.runs.save(after(a_run(id="first")), seen=1)
+        assert store.runs.load("ns", "r1") == a_run(id="second")
+
+    def test_of_many_that_save_one_version_one_wins(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        for _ in range(5):
+            rivals = [after(run, vars={"by": number}) for number in range(6)]
+            outcomes = race([partial(store.runs.save, rival, rival.version - 1) for rival in rivals])
+            winners = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
+            assert [store.runs.load("ns", "r1")] == winners
+            (run,) = winners
+
+    def test_pages_come_oldest_first_from_the_entry_asked_for(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        bounds = [(1, 8), (9, 90), (91, 100), (101, 1000)]
+        for first, last in reversed(bounds):
+            store.runs.put_page(run, a_page(first, last))
+        assert [page.last for page in store.runs.pages(run, after=0)] == [8, 90, 100, 1000]
+        assert [page.last for page in store.runs.pages(run, after=8)] == [90, 100, 1000]
+        assert [page.last for page in store.runs.pages(run, after=95)] == [100, 1000]
+        assert next(store.runs.pages(run, after=7)) == a_page(1, 8)
+        assert list(store.runs.pages(run, after=1000)) == []
+        assert list(store.runs.pages(a_run("r2"), after=0)) == []
+
+    def test_a_page_written_again_changes_nothing(self, store: Store) -> None:
+        run = a_run()
+        store.runs.put_page(run, a_page(1, 8))
+        store.runs.put_page(run, a_page(1, 8))
+        assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
+
+    def test_many_pages_are_read_to_the_end(self, store: Store) -> None:
+        run = a_run()
+        for number in range(70):
+            store.runs.put_page(run, a_page(number + 1, number + 1))
+        assert [page.last for page in store.runs.pages(run, after=0)] == list(range(1, 71))
+
+    def test_delete_leaves_nothing(self, store: Store) -> None:
+        run = a_run(labels={"team": "a"})
+        store.runs.create(new(run, flow("mine")))
+        for number in range(30):
+            store.runs.put_page(run, a_page(number + 1, number + 1))
+        store.runs.delete(run)
+        assert store.runs.load("ns", "r1") is None
+        assert list(store.runs.pages(run, after=0)) == []
+        assert names(store, RunQuery()) == []
+        assert list(store.runs.due(START + 10**9, 10)) == []
+        with pytest.raises(NotFound):
+            store.runs.own_flow(run)
+        store.runs.create(new(a_run(at=START + 1)))
+        assert names(store, RunQuery(label=("team", "a"))) == []
+        store.runs.delete(a_run(at=START + 1))
+
+    def test_deleting_again_changes_nothing(self, store: Store) -> None:
+        store.runs.create(new(a_run()))
+        store.runs.delete(a_run())
+        store.runs.delete(a_run())
+        assert store.runs.load("ns", "r1") is None
+
+    def test_delete_refuses_a_run_that_went_on_and_changes_nothing(self, store: Store) -> None:
+        run = a_run(labels={"team": "a"})
+        later = after(run)
+        store.runs.create(new(run, flow("mine")))
+        store.runs.put_page(run, a_page(1, 8))
+        store.runs.save(later, seen=1)
+        with pytest.raises(Conflict):
+            store.runs.delete(run)
+        assert store.runs.load("ns", "r1") == later
+        assert store.runs.own_flow(run) == flow("mine")
+        assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
+        assert names(store, RunQuery(label=("team", "a"))) == ["r1"]
+
+    def test_a_big_head_is_kept_whole(self, store: Store) -> None:
+        run = a_run(vars={"text": "ä" * 100_000})
+        store.runs.create(new(run))
+        assert store.runs.load("ns", "r1") == run
+
+
+class ListingContract:
+    def test_runs_are_listed_newest_first_over_all_pages(self, store: Store) -> None:
+        expected: list[str] = []
+        for number in range(45):
+            run = a_run(f"r{number:02}", at=START + number // 3)
+            store.runs.create(new(run))
+            expected.insert(0, run.name)
+        for limit in (1, 7, 45, 100):
+            listings = list(every_page(store, RunQuery(limit=limit)))
+            assert [run.name for listing in listings for run in listing.runs] == expected
+            assert all(len(listing.runs) <= limit for listing in listings)
+        assert store.runs.list("ns", RunQuery(limit=45)).cursor is None
+
+    def test_nothing_is_listed_where_nothing_is(self, store: Store) -> None:
+        assert store.runs.list("ns", RunQuery()) == Listing(())
+
+    def test_a_listing_goes_on_where_it_was_though_runs_came_and_went(self, store: Store) -> None:
+        for number in range(6):
+            store.runs.create(new(a_run(f"r{number}", at=START + number)))
+        first = store.runs.list("ns", RunQuery(limit=3))
+        store.runs.delete(a_run("r3", at=START + 3))
+        store.runs.create(new(a_run("new", at=START + 9)))
+        rest = store.runs.list("ns", RunQuery(limit=3, cursor=first.cursor))
+        assert [run.name for run in (*first.runs, *rest.runs)] == ["r5", "r4", "r3", "r2", "r1", "r0"]
+
+    @pytest.mark.parametrize("statuses", [frozenset({status}) for status in Status] + [LIVE, ENDED, frozenset()])
+    def test_statuses_are_told_apart(self, store: Store, statuses: frozenset[Status]) -> None:
+        for number, status in enumerate([*Status, *Status]):
+            store.runs.create(new(a_run(f"{number:02}-{status}", at=START + number, status=status)))
+        expected = [f"{n:02}-{status}" for n, status in enumerate([*Status, *Status]) if status in statuses]
+        assert names(store, RunQuery(statuses=statuses, limit=2)) == expected[::-1]
+
+    def test_a_listing_follows_the_status(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        for status in (Status.PAUSED, Status.RUNNING, Status.SUCCEEDED):
+            was, run = run, after(run, status=status)
+            store.runs.save(run, seen=was.version)
+            assert names(store, RunQuery(statuses=frozenset({was.status}))) == []
+            assert names(store, RunQuery(statuses=frozenset({status}))) == ["r1"]
+            assert names(store, RunQuery(flow="deploy")) == ["r1"]
+
+    def test_runs_are_found_by_flow(self, store: Store) -> None:
+        for number in range(6):
+            ref = DefinitionRef(flow=["deploy", "deploy#x", ""][number % 3])
+            store.runs.create(new(a_run(f"r{number}", at=START + number, definition=ref)))
+        assert names(store, RunQuery(flow="deploy", limit=1)) == ["r3", "r0"]
+        assert names(store, RunQuery(flow="deploy#x")) == ["r4", "r1"]
+        assert names(store, RunQuery(flow="r2")) == ["r2"]
+        assert names(store, RunQuery(flow="")) == []
+
+    def test_runs_are_found_by_label(self, store: Store) -> None:
+        labels = {"s": "text#", "yes": True, "no": False, "n": 7, "f": 1.5, "list": [1]}
+        for number in range(5):
+            store.runs.create(new(a_run(f"r{number}", at=START + number, labels=labels if number % 2 else {"s": "#"})))
+        for key, value in (("s", "text#"), ("yes", "true"), ("no", "false"), ("n", "7"), ("f", "1.5")):
+            assert names(store, RunQuery(label=(key, value), limit=1)) == ["r3", "r1"]
+        assert names(store, RunQuery(label=("s", "#"))) == ["r4", "r2", "r0"]
+        assert names(store, RunQuery(label=("s", "text"))) == []
+        assert names(store, RunQuery(label=("s#text", ""))) == []
+
+    def test_everything_that_is_asked_must_hold(self, store: Store) -> None:
+        for number in range(16):
+            store.runs.create(
+                new(
+                    a_run(
+                        f"r{number:02}",
+                        at=START + number,
+                        status=Status.FAILED if number & 1 else Status.RUNNING,
+                        definition=DefinitionRef(flow="a" if number & 2 else "b"),
+                        labels={"team": "x" if number & 4 else "y"},
+                    )
+                )
+            )
+        query = RunQuery(statuses=frozenset({Status.FAILED}), flow="a", label=("team", "x"), limit=1)
+        assert names(store, query) == ["r15", "r07"]
+        both = RunQuery(statuses=frozenset({Status.FAILED}), flow="a", since=START + 8)
+        assert names(store, both) == ["r15", "r11"]
+
+    def test_since_leaves_out_what_is_older(self, store: Store) -> None:
+        for number in range(6):
+            store.runs.create(new(a_run(f"r{number}", at=START + number)))
+        assert names(store, RunQuery(since=START + 3)) == ["r5", "r4", "r3"]
+        assert names(store, RunQuery(since=START + 3, limit=1)) == ["r5", "r4", "r3"]
+        assert names(store, RunQuery(since=START + 6)) == []
+        assert names(store, RunQuery(since=0, limit=4)) == ["r5", "r4", "r3", "r2", "r1", "r0"]
+
+    @pytest.mark.parametrize("cursor", ["x", "garbage!", "AAAA", "ä", "{}", "=" * 40, "A" * 400])
+    def test_a_cursor_that_was_never_given_is_malformed(self, store: Store, cursor: str) -> None:
+        with pytest.raises(Malformed):
+            store.runs.list("ns", RunQuery(cursor=cursor))
+
+    def test_a_cursor_is_bound_to_its_namespace(self, store: Store) -> None:
+        for number in range(3):
+            store.runs.create(new(a_run(f"r{number}")))
+        cursor = store.runs.list("ns", RunQuery(limit=1)).cursor
+        assert cursor
+        assert set(cursor) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+        with pytest.raises(Malformed):
+            store.runs.list("other", RunQuery(cursor=cursor))
+
+    def test_awkward_names_meet_nobody(self, store: Store) -> None:
+        runs = [a_run(name, namespace) for namespace in AWKWARD_NAMES[:8] for name in AWKWARD_NAMES]
+        for run in runs:
+            store.runs.create(new(run, flow(run.name)))
+        for run in runs:
+            assert store.runs.load(run.namespace, run.name) == run
+            assert store.runs.own_flow(run) == flow(run.name)
+        for namespace in AWKWARD_NAMES[:8]:
+            assert names(store, RunQuery(limit=5), namespace) == sorted(AWKWARD_NAMES, reverse=True)
+
+    def test_awkward_flows_and_labels_meet_nobody(self, store: Store) -> None:
+        for word in AWKWARD_NAMES:
+            ref = DefinitionRef(flow=word)
+            store.runs.create(new(a_run(f"run {word}", definition=ref, labels={word: word, "k": word})))
+        for word in AWKWARD_NAMES:
+            assert names(store, RunQuery(flow=word)) == [f"run {word}"]
+            assert names(store, RunQuery(label=(word, word))) == [f"run {word}"]
+            assert names(store, RunQuery(label=("k", word))) == [f"run {word}"]
+
+    def test_due_are_alarms_of_runs_that_move(self, store: Store) -> None:
+        for number, status in enumerate(Status):
+            store.runs.create(new(a_run(f"r{number}", f"ns{number % 2}", status=status, alarm_at=START + number)))
+        store.runs.create(new(a_run("none", alarm_at=None)))
+        moving = sorted(LIVE - {Status.PAUSED}, key=list(Status).index)
+        places = [list(Status).index(status) for status in moving]
+        expected = [Alarm(f"ns{place % 2}", f"r{place}", START + place) for place in places]
+        assert sorted(store.runs.due(START + 100, 50), key=lambda alarm: alarm.at) == expected
+        assert list(store.runs.due(START + 1, 50)) == expected[:2]
+        assert list(store.runs.due(START - 1, 50)) == []
+        assert len(store.runs.due(START + 100, 3)) == 3
+
+    def test_due_follows_the_alarm(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        for alarm_at, status in ((START + 5, Status.RUNNING), (START + 5, Status.PAUSED), (START + 9, Status.RUNNING)):
+            was, run = run, after(run, alarm_at=alarm_at, status=status)
+            store.runs.save(run, seen=was.version)
+            expected = [] if status is Status.PAUSED else [Alarm("ns", "r1", alarm_at)]
+            assert list(store.runs.due(START + 10, 5)) == expected
+
+    def test_due_finds_all_of_many(self, store: Store) -> None:
+        for number in range(30):
+            store.runs.create(new(a_run(f"r{number}", alarm_at=START + number)))
+        due = store.runs.due(START + 19, 100)
+        assert sorted(alarm.at for alarm in due) == [START + number for number in range(20)]
+
+
+class DefinitionsContract:
+    def test_a_submitted_definition_is_the_latest(self, store: Store) -> None:
+        first, second = a_definition("a", note="ä" * 3000), a_definition("b", kind=Kind.ACTION)
+        store.definitions.submit("ns", [first, second], [])
+        assert store.definitions.latest("ns", FLOW, ["a", "b", "c"]) == {"a": first}
+        assert store.definitions.latest("ns", Kind.ACTION, ["a", "b"]) == {"b": second}
+        assert store.definitions.latest("ns", FLOW, []) == {}
+        assert store.definitions.latest("other", FLOW, ["a"]) == {}
+
+    def test_latest_takes_many_names(self, store: Store) -> None:
+        definitions = [a_definition(f"f{number:03}") for number in range(90)]
+        store.definitions.submit("ns", definitions, [])
+        asked = [f"f{number:03}" for number in range(150)]
+        assert store.definitions.latest("ns", FLOW, asked * 2) == {each.name: each for each in definitions}
+
+    def test_every_version_stays_readable(self, store: Store) -> None:
+        versions = [a_definition("a", number, note=str(number)) for number in (1, 2, 3)]
+        for definition in versions:
+            store.definitions.submit("ns", [definition], [])
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {"a": versions[2]}
+        assert [store.definitions.version("ns", FLOW, "a", number) for number in (0, 1, 2, 3, 4)] == [
+            None,
+            *versions,
+            None,
+        ]
+        assert store.definitions.version("ns", Kind.ACTION, "a", 1) is None
+        assert store.definitions.version("other", FLOW, "a", 1) is None
+
+    @pytest.mark.parametrize("version", [1, 2, 4])
+    def test_a_version_must_follow_the_newest(self, store: Store, version: int) -> None:
+        for number in (1, 2):
+            store.definitions.submit("ns", [a_definition("a", number)], [])
+        with pytest.raises(Conflict):
+            store.definitions.submit("ns", [a_definition("a", version, note="lost")], [])
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {"a": a_definition("a", 2)}
+        assert store.definitions.version("ns", FLOW, "a", 2) == a_definition("a", 2)
+
+    def test_the_first_version_is_1(self, store: Store) -> None:
+        with pytest.raises(Conflict):
+            store.definitions.submit("ns", [a_definition("a", 2)], [])
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {}
+
+    def test_of_many_that_submit_one_version_one_wins(self, store: Store) -> None:
+        for number in (1, 2, 3):
+            rivals = [a_definition("a", number, note=str(rival)) for rival in range(5)]
+            outcomes = race([partial(store.definitions.submit, "ns", [rival], []) for rival in rivals])
+            winners = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
+            assert [store.definitions.latest("ns", FLOW, ["a"])["a"]] == winners
+
+    def test_definitions_and_runs_are_submitted_together(self, store: Store) -> None:
+        definitions = [a_definition("a"), a_definition("a", kind=Kind.ACTION)]
+        runs = [new(a_run("r1"), flow("mine")), new(a_run("r2", labels={"team": "x"}))]
+        store.definitions.submit("ns", definitions, runs)
+        assert names(store, RunQuery()) == ["r2", "r1"]
+        assert store.runs.own_flow(runs[0].run) == flow("mine")
+        assert names(store, RunQuery(label=("team", "x"))) == ["r2"]
+        assert store.runs.load("ns", "r1") == runs[0].run
+
+    def test_a_run_alone_is_submitted(self, store: Store) -> None:
+        store.definitions.submit("ns", [], [new(a_run("r1"), flow("mine"))])
+        assert store.runs.own_flow(a_run("r1")) == flow("mine")
+        with pytest.raises(RunExists) as caught:
+            store.definitions.submit("ns", [], [new(a_run("r1"))])
+        assert caught.value.name == "r1"
+
+    def test_nothing_is_submitted_if_one_definition_among_many_is_late(self, store: Store) -> None:
+        store.definitions.submit("ns", [a_definition("f5")], [])
+        definitions = [a_definition(f"f{number}") for number in range(10)]
+        with pytest.raises(Conflict, match="f5"):
+            store.definitions.submit("ns", definitions, [new(a_run())])
+        assert set(store.definitions.latest("ns", FLOW, [each.name for each in definitions])) == {"f5"}
+        assert store.runs.load("ns", "r1") is None
+
+    def test_nothing_is_submitted_if_one_run_among_many_exists(self, store: Store) -> None:
+        store.definitions.submit("ns", [a_definition("a")], [])
+        store.runs.create(new(a_run("r5", id="there")))
+        runs = [new(a_run(f"r{number}", labels={"team": "x"}), flow("mine")) for number in range(10)]
+        with pytest.raises(RunExists) as caught:
+            store.definitions.submit("ns", [a_definition("a", 2), a_definition("b")], runs)
+        assert caught.value.name == "r5"
+        assert names(store, RunQuery()) == ["r5"]
+        assert names(store, RunQuery(label=("team", "x"))) == []
+        assert store.definitions.latest("ns", FLOW, ["a", "b"]) == {"a": a_definition("a")}
+        assert store.definitions.version("ns", FLOW, "a", 2) is None
+
+    def test_nothing_is_submitted_twice_at_once(self, store: Store) -> None:
+        with pytest.raises(RunExists):
+            store.definitions.submit("ns", [], [new(a_run()), new(a_run())])
+        with pytest.raises(Conflict):
+            store.definitions.submit("ns", [a_definition(), a_definition(version=2)], [])
+        assert names(store, RunQuery()) == []
+
+    def test_nothing_at_all_may_be_submitted(self, store: Store) -> None:
+        store.definitions.submit("ns", [], [])
+
+    def test_newest_versions_are_listed_by_name(self, store: Store) -> None:
+        for name in ("b", "a", "é", "c#", "c", "🙂"):
+            store.definitions.submit("ns", [a_definition(name)], [])
+        store.definitions.submit("ns", [a_definition("b", 2), a_definition("x", kind=Kind.ACTION)], [])
+        store.definitions.submit("other", [a_definition("o")], [])
+        listed = store.definitions.list("ns", FLOW, 10)
+        assert [(each.name, each.version) for each in listed] == [
+            ("a", 1),
+            ("b", 2),
+            ("c", 1),
+            ("c#", 1),
+            ("é", 1),
+            ("🙂", 1),
+        ]
+        assert [each.name for each in store.definitions.list("ns", FLOW, 2)] == ["a", "b"]
+        assert [each.name for each in store.definitions.list("ns", FLOW, 2, after="b")] == ["c", "c#"]
+        assert [each.name for each in store.definitions.list("ns", FLOW, 9, after="bb")] == ["c", "c#", "é", "🙂"]
+
+    def test_a_deleted_name_is_gone_and_its_versions_are_not(self, store: Store) -> None:
+        versions = [a_definition("b", number, note=str(number)) for number in (1, 2)]
+        for definition in (*versions, a_definition("a"), a_definition("c")):
+            store.definitions.submit("ns", [definition], [])
+        store.definitions.delete("ns", versions[1])
+        assert store.definitions.latest("ns", FLOW, ["b"]) == {}
+        assert [each.name for each in store.definitions.list("ns", FLOW, 2)] == ["a", "c"]
+        assert [store.definitions.version("ns", FLOW, "b", number) for number in (1, 2, 3)] == [*versions, None]
+
+    def test_a_name_defined_again_goes_on_counting(self, store: Store) -> None:
+        store.definitions.submit("ns", [a_definition("a")], [])
+        store.definitions.delete("ns", a_definition("a"))
+        with pytest.raises(Conflict):
+            store.definitions.submit("ns", [a_definition("a", 1, note="again")], [])
+        again = a_definition("a", 2, note="again")
+        store.definitions.submit("ns", [again], [])
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {"a": again}
+        assert [store.definitions.version("ns", FLOW, "a", number) for number in (1, 2)] == [a_definition("a"), again]
+        third = a_definition("a", 3)
+        store.definitions.submit("ns", [third], [])
+        assert [store.definitions.version("ns", FLOW, "a", number) for number in (1, 2, 3)] == [
+            a_definition("a"),
+            again,
+            third,
+        ]
+
+    def test_only_the_newest_version_can_be_deleted(self, store: Store) -> None:
+        first, second = a_definition("a"), a_definition("a", 2)
+        with pytest.raises(Conflict):
+            store.definitions.delete("ns", first)
+        store.definitions.submit("ns", [first], [])
+        store.definitions.submit("ns", [second], [])
+        with pytest.raises(Conflict):
+            store.definitions.delete("ns", first)
+        with pytest.raises(Conflict):
+            store.definitions.delete("other", second)
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {"a": second}
+        store.definitions.delete("ns", second)
+        with pytest.raises(Conflict):
+            store.definitions.delete("ns", second)
+
+    def test_awkward_names_of_definitions_meet_nobody(self, store: Store) -> None:
+        pairs = [(namespace, a_definition(name)) for namespace in ("a", "a#b") for name in AWKWARD_NAMES]
+        for namespace in ("a", "a#b"):
+            store.definitions.submit(namespace, [each for owner, each in pairs if owner == namespace], [])
+        store.definitions.submit("a", [a_definition("a#b", 2)], [])
+        for namespace, definition in pairs:
+            assert store.definitions.version(namespace, FLOW, definition.name, 1) == definition
+        assert [each.name for each in store.definitions.list("a#b", FLOW, 50)] == sorted(AWKWARD_NAMES)
+
+
+class KeysContract:
+    def test_a_free_key_is_claimed(self, store: Store) -> None:
+        assert store.keys.claim("ns", "k", "first", START, 1000) == "first"
+        assert store.keys.claim("ns", "k", "second", START + 1, 1000) == "first"
+        assert store.keys.claim("ns", "k", "first", START + 2, 1000) == "first"
+
+    def test_a_key_is_free_again_after_its_time(self, store: Store) -> None:
+        store.keys.claim("ns", "k", "first", START, 1000)
+        assert store.keys.claim("ns", "k", "second", START + 999, 1000) == "first"
+        assert store.keys.claim("ns", "k", "second", START + 1000, 1000) == "second"
+        assert store.keys.claim("ns", "k", "third", START + 1999, 1000) == "second"
+
+    def test_keys_of_namespaces_are_their_own(self, store: Store) -> None:
+        pairs = [(namespace, key) for namespace in AWKWARD_NAMES[:6] for key in AWKWARD_NAMES[:6]]
+        for namespace, key in pairs:
+            assert store.keys.claim(namespace, key, f"{namespace}|{key}", START, 1000) == f"{namespace}|{key}"
+
+    def test_of_many_that_claim_one_key_one_wins(self, store: Store) -> None:
+        values = race([partial(store.keys.claim, "ns", "k", value, START, 1000) for value in "abcdef"])
+        assert len(set(map(str, values))) == 1
+
+
+class SignalsContract:
+    def test_signals_are_listed_newest_first_until_they_expire(self, store: Store) -> None:
+        signals = [
+            Signal(
+                id=f"s{number}",
+                name="paid",
+                key="k",
+                data={"n": number},
+                at=START + number,
+                expires_at=START + 1000 + number,
+            )
+            for number in range(5)
+        ]
+        for signal in signals:
+            store.signals.put("ns", signal)
+            store.signals.put("ns", signal)
+        store.signals.put("ns#", msgspec.structs.replace(signals[0], id="other"))
+        assert list(store.signals.list("ns", START + 10, 10)) == signals[::-1]
+        assert list(store.signals.list("ns", START + 10, 2)) == signals[:2:-1]
+        assert list(store.signals.list("ns", START + 1001, 10)) == signals[:1:-1]
+        assert [signal.id for signal in store.signals.list("ns#", START, 10)] == ["other"]
+
+
+class StoreContract(RunsContract, ListingContract, DefinitionsContract, KeysContract, SignalsContract):
+    """All of it."""

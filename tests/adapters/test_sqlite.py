@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from chalicelib.adapters.sqlite.database import MEMORY, Database
+from chalicelib.adapters.sqlite.queue import SqliteQueue
+from chalicelib.adapters.sqlite.store import SqliteStore
+from chalicelib.adapters.system import SystemClock
+from chalicelib.service.errors import Busy, ServiceError
+from chalicelib.service.ports import QueueName
+from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY, Bench, QueueContract
+from tests.adapters.samples import a_run, after, new
+from tests.adapters.store_contract import StoreContract
+from tests.fakes import FakeClock
+
+
+@pytest.fixture(params=["file", MEMORY])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    database = Database.open(MEMORY if request.param == MEMORY else tmp_path / "echoer.db")
+    yield database
+    database.close()
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture
+    def store(self, database: Database) -> SqliteStore:
+        return SqliteStore(database)
+
+
+class TestSqliteQueue(QueueContract):
+    @pytest.fixture
+    def bench(self, database: Database) -> Bench:
+        clock = FakeClock()
+        return Bench(SqliteQueue(database, clock, VISIBILITY, MAX_RECEIVES), clock.advance, clock.now)
+
+    def test_release_all_gives_back_what_was_out(self, bench: Bench, database: Database) -> None:
+        bench.queue.send(QueueName.WAKES, ["out"])
+        bench.queue.send(QueueName.WAKES, ["delayed"], delay=1_000)
+        assert bench.bodies(QueueName.WAKES) == ["out"]
+        SqliteQueue(database, FakeClock()).release_all()
+        assert bench.bodies(QueueName.WAKES) == ["out"]
+
+
+def test_an_idle_receiver_wakes_when_a_delayed_message_comes_due(database: Database) -> None:
+    queue = SqliteQueue(database, SystemClock())
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(queue.receive, QueueName.WAKES, 1, 5) for _ in range(2)]
+        queue.send(QueueName.WAKES, ["one"], delay=30)
+        queue.send(QueueName.WAKES, ["other"], delay=60)
+        assert sorted(future.result(timeout=2)[0].body for future in waiting) == ["one", "other"]
+
+
+def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "echoer.db"
+    database = Database.open(path, full_sync=True)
+    SqliteStore(database).runs.create(new(a_run()))
+    SqliteQueue(database, FakeClock()).send(QueueName.WAKES, ["kept"])
+    database.close()
+    database = Database.open(path)
+    assert SqliteStore(database).runs.load("ns", "r1") == a_run()
+    assert SqliteQueue(database, FakeClock()).receive(QueueName.WAKES, 1, 0)[0].body == "kept"
+    database.close()
+
+
+def test_a_process_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "echoer.db"
+    program = (
+        "import os, signal\n"
+        "from chalicelib.adapters.sqlite.database import Database\n"
+        "from chalicelib.adapters.sqlite.store import SqliteStore\n"
+        "from tests.adapters.samples import a_run, after, new\n"
+        f"store = SqliteStore(Database.open({str(path)!r}))\n"
+        "store.runs.create(new(a_run()))\n"
+        "store.runs.save(after(a_run()), seen=1)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False)  # noqa: S603 - our own text
+    database = Database.open(path)
+    assert SqliteStore(database).runs.load("ns", "r1") == after(a_run())
+    database.close()
+
+
+def test_a_second_server_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "echoer.db"
+    database = Database.open(path)
+    with pytest.raises(Busy, match=f"another server uses {path}"):
+        Database.open(path)
+    database.close()
+    Database.open(path).close()
+
+
+def test_what_is_no_database_is_refused_in_our_words(tmp_path: Path) -> None:
+    path = tmp_path / "echoer.db"
+    path.write_text("this is no database, whatever its name says. " * 100)
+    with pytest.raises(Busy, match="not a database"):
+        Database.open(path)
+    path.unlink()
+    Database.open(path).close()
+
+
+def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "echoer.db"
+    database = Database.open(path)
+    database.change("PRAGMA user_version = 99")
+    database.close()
+    with pytest.raises(ServiceError, match="version 99"):
+        Database.open(path)

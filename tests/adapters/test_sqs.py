@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
+
+from chalicelib.adapters.moto_stack import REGION, MotoStack
+from chalicelib.adapters.sqs import SqsQueue, queues_as_cloudformation
+from chalicelib.service.errors import Busy, ServiceError, TooLarge
+from chalicelib.service.ports import QueueName
+from tests.adapters.queue_contract import Bench, QueueContract
+
+
+def _queues() -> dict[str, Any]:
+    queues: dict[str, Any] = get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues
+    return queues
+
+
+def _pass_time(milliseconds: int) -> None:
+    """moto takes its time from the machine: moving what was sent into the past is the same as waiting."""
+    for queue in _queues().values():
+        for message in queue._messages:
+            message.visible_at -= milliseconds
+            message.delayed_until -= milliseconds
+            message.sent_timestamp -= milliseconds
+
+
+class TestSqsQueue(QueueContract):
+    @pytest.fixture
+    def bench(self, stack: MotoStack) -> Bench:
+        for queue in _queues().values():
+            queue._messages.clear()
+            queue.pending_messages.clear()
+        return Bench(stack.queue, _pass_time, lambda: int(time.time() * 1000))
+
+
+class _Client:
+    """Answers a batch with the failures it was given, one set per call."""
+
+    def __init__(self, *failures: set[str]) -> None:
+        self.failures = list(failures)
+        self.sent: list[list[str]] = []
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's names
+        self.sent.append([entry["MessageBody"] for entry in Entries])
+        failed = self.failures.pop(0)
+        return {"Failed": [{"Id": e["Id"], "Code": "InternalError"} for e in Entries if e["MessageBody"] in failed]}
+
+
+class _Scripted(SqsQueue):
+    def __init__(self, client: _Client) -> None:
+        super().__init__({queue: str(queue) for queue in QueueName})
+        self._connected = client
+
+
+def test_what_a_batch_left_is_sent_once_more() -> None:
+    client = _Client({"b", "c"}, set())
+    _Scripted(client).send(QueueName.WAKES, ["a", "b", "c"])
+    assert client.sent == [["a", "b", "c"], ["b", "c"]]
+
+
+def test_what_fails_twice_is_busy() -> None:
+    client = _Client({"b"}, {"b"})
+    with pytest.raises(Busy, match="InternalError"):
+        _Scripted(client).send(QueueName.WAKES, ["a", "b"])
+    assert client.sent == [["a", "b"], ["b"]]
+
+
+def test_batches_are_of_ten_and_of_256_kilobytes() -> None:
+    client = _Client(*[set()] * 10)
+    _Scripted(client).send(QueueName.WAKES, ["x"] * 11 + ["ä" * 100_000] * 2)
+    assert [len(batch) for batch in client.sent] == [10, 2, 1]
+
+
+def test_a_message_larger_than_a_batch_is_refused() -> None:
+    with pytest.raises(TooLarge, match="262144"):
+        _Scripted(_Client()).send(QueueName.WAKES, ["x" * 300_000])
+
+
+def test_nobody_there_is_busy() -> None:
+    queue = SqsQueue(dict.fromkeys(QueueName, "http://127.0.0.1:9/q"), REGION, "http://127.0.0.1:9")
+    with pytest.raises(ServiceError):
+        queue.send(QueueName.WAKES, ["x"])
+
+
+def test_the_deployed_queues_are_the_ones_that_were_tested(stack: MotoStack) -> None:
+    deployed = queues_as_cloudformation()
+    assert {each["Properties"]["QueueName"] for each in deployed.values()} == set(_queues())
+    assert deployed["DeadQueue"]["Properties"]["MessageRetentionPeriod"] == 1_209_600
+    for name in ("DeliveriesQueue", "WakesQueue"):
+        properties = deployed[name]["Properties"]
+        assert properties["VisibilityTimeout"] == 90
+        assert properties["RedrivePolicy"] == {
+            "deadLetterTargetArn": {"Fn::GetAtt": ["DeadQueue", "Arn"]},
+            "maxReceiveCount": 100,
+        }
