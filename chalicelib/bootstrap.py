@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib import config
 from chalicelib.config import Backend, Settings
 from chalicelib.service.answer import Answerer
+from chalicelib.service.children import Family
 from chalicelib.service.courier import Courier
 from chalicelib.service.deliver import Deliverer
+from chalicelib.service.inbox import Inbox
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
+from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
 from chalicelib.service.read import Reader
+from chalicelib.service.signals import Signaler
+from chalicelib.service.spill import Spilling
 from chalicelib.service.start import Starter
 from chalicelib.service.wake import Waker
 
@@ -50,6 +55,7 @@ class Services:
 
     settings: Settings
     world: World
+    runs: Spilling
     library: Library
     mover: Mover
     starter: Starter
@@ -58,25 +64,34 @@ class Services:
     waker: Waker
     operator: Operator
     reader: Reader
+    signaler: Signaler
+    inbox: Inbox
 
 
 def assemble(settings: Settings, world: World) -> Services:
     """The use cases on these adapters."""
     store, queue, clock, chance = world.store, world.queue, world.clock, world.chance
+    runs = Spilling(store.runs)
     library = Library(store, clock, settings.defaults, settings.definition_max_age)
-    mover = Mover(store.runs, queue, library, clock, chance)
+    performer = Performer(store, runs, queue, clock)
+    mover = Mover(runs, performer, library, clock, chance)
+    signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
+    family = Family(runs, library, mover, clock, chance)
     courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode())
     return Services(
         settings=settings,
         world=world,
         library=library,
         mover=mover,
-        starter=Starter(store, library, mover, clock, chance),
+        runs=runs,
+        starter=Starter(runs, store.keys, library, mover, clock, chance),
         answerer=Answerer(mover),
-        deliverer=Deliverer(store.runs, library, mover, courier, clock),
-        waker=Waker(store.runs, queue, mover, clock),
-        operator=Operator(store, library, mover),
-        reader=Reader(store, library, clock),
+        deliverer=Deliverer(runs, library, mover, courier, clock),
+        waker=Waker(runs, queue, mover, signaler, family, clock),
+        operator=Operator(store, runs, library, mover),
+        reader=Reader(store, runs, library, clock),
+        signaler=signaler,
+        inbox=Inbox(runs, store.tasks, library, clock),
     )
 
 
@@ -159,4 +174,4 @@ def submitter(made: Services) -> Submitter:
     from chalicelib.service.submit import Submitter
 
     world = made.world
-    return Submitter(world.store, made.library, made.mover, world.clock, world.chance)
+    return Submitter(world.store, made.runs, made.library, made.mover, world.clock, world.chance)

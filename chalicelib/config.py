@@ -19,19 +19,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from chalicelib import times
 from chalicelib.definition import DEFAULTS, Options, Retry
 from chalicelib.errors import EchoerError
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
-
-_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 class BadSetting(EchoerError):
@@ -115,7 +113,7 @@ class _Reader:
 
     def duration(self, name: str, default: str) -> int:
         value = self.text(name, default)
-        matched = re.fullmatch(r"(\d{1,9})(ms|s|m|h|d)", value)
-        if matched is None:
+        found = times.duration(value)
+        if found is None:
             raise BadSetting(f"{name}={value}: must be a duration such as 500ms, 30s, 15m, 2h or 7d")
-        return int(matched[1]) * _UNITS[matched[2]]
+        return found

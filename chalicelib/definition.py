@@ -40,6 +40,26 @@ RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "gl
 _EXPRESSION_KEY: Final = "${}"
 
 
+DEEPEST: Final = 64
+"""How deeply JSON may be nested anywhere in Echoer."""
+
+
+def is_shallow(value: Json, depth: int = DEEPEST) -> bool:
+    """Whether the value is nested at most `depth` deep."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return True
+    return not any(_within(outer) for outer in level)
+
+
+def _within(value: Json) -> list[Json]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
 def expression(source: str) -> Template:
     """A template leaf holding the JSONata text `source` (without `${` and `}`)."""
     return {_EXPRESSION_KEY: source}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
-from typing import Final
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.definition import Definition, Json, Options, Step
-from chalicelib.engine.effects import Decision, DeliverAction, Effect, Outcome, SetTimer
+from chalicelib.definition import Definition, Json, Milliseconds, Step
+from chalicelib.engine.effects import Decision, DeliverAction, Effect, Keep, Outcome, SetTimer, StopChild, TellParent
 from chalicelib.engine.events import Fact
 from chalicelib.engine.lifecycle import MOVING, Status
 from chalicelib.engine.run import ROOT, Activation, Entry, Instant, Run, Token, mint_uuid
@@ -17,18 +19,43 @@ from chalicelib.engine.run import ROOT, Activation, Entry, Instant, Run, Token, 
 REMEMBERED_ERROR: Final = 2_000
 """How much of an error a head keeps, in characters."""
 
+FOREVER: Final[Milliseconds] = 100 * 366 * 86_400_000
+"""The deadline of a step that waits for other tokens, or another run: their deadlines end the wait."""
+
+Shelf: TypeAlias = Callable[[str], Json]
+"""Reads what a run keeps beside its head, by key. What lies there never changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a step returned: its state, with the data or the error that came with it."""
+
+    state: str
+    data: Json = None
+    error: str = ""
+    event: str = "StepPassed"
+    """What the history calls it."""
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    """Variables that came with it."""
+    signal: Json = None
+    """The event that the step waited for (`$event`)."""
+
 
 class Draft:
     """The next head, as far as it is decided, with the history entries and effects that go with it."""
 
-    def __init__(self, definition: Definition, run: Run, fact: Fact) -> None:
+    def __init__(self, definition: Definition, run: Run, fact: Fact, shelf: Shelf) -> None:
         self.definition = definition
         self.run = run
         self.fact = fact
         self.tokens = {token.id: token for token in run.tokens}
         self.entries: list[Entry] = []
         self.effects: list[Effect] = []
+        self.arrivals: deque[str] = deque()
+        """Tokens that have come to a step and have not entered it yet."""
         self._before = run
+        self._shelf = shelf
+        self._kept: dict[str, Json] = {}
         self._minted = 0
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -44,24 +71,58 @@ class Draft:
             raise LookupError(f"flow {self.definition.flow.name!r} has no step {token.step!r}")
         return step
 
+    def children_of(self, token: Token) -> tuple[Token, ...]:
+        """The tokens for which the token waits."""
+        return tuple(child for child in self.tokens.values() if child.parent == token.id)
+
+    def read(self, key: str) -> Json:
+        """What the run keeps under the key, beside its head."""
+        return self._kept[key] if key in self._kept else self._shelf(key)
+
+    def is_new(self, token: Token) -> bool:
+        """Whether the token's wait has changed since the head was read."""
+        return all(token is not known for known in self._before.tokens)
+
     @property
     def stands_at(self) -> str:
         """The name of the step at which the run's first token stands; empty if it stands nowhere."""
         return next((token.step for token in self.tokens.values()), "")
 
-    def chance(self) -> random.Random:
-        """Random numbers that depend on the event alone."""
-        return random.Random(f"{self.fact.nonce}/{len(self.entries)}")  # noqa: S311 - spreads retries, hides nothing
+    def chance(self) -> float:
+        """A number from 0 to 1, drawn from the event's nonce."""
+        drawn = hashlib.sha256(f"{self.fact.nonce}/chance/{len(self.entries)}".encode()).digest()[:8]
+        return int.from_bytes(drawn) / 2**64
 
-    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, token: Token) -> Token:
         self.tokens[token.id] = token
         return token
 
-    def activate(self, token: Token, options: Options, memo: Json = None) -> Token:
-        """The token waits in a new activation of its step. Its deadline is what the options say."""
-        timeout = options.timeout if options.timeout is not None else self.definition.defaults.timeout
+    def arrive(self, token: Token) -> None:
+        """The token has come to its step, and will enter it."""
+        self.put(token)
+        self.arrivals.append(token.id)
+
+    def remove(self, token: Token) -> None:
+        """The token, and all for which it waits, do nothing more."""
+        self.abandon(token)
+        for child in self.children_of(token):
+            self.remove(child)
+        self.tokens.pop(token.id, None)
+
+    def abandon(self, token: Token) -> None:
+        """Nobody waits any more for what the token waited for outside."""
+        memo = token.activation.memo if token.activation else None
+        if isinstance(memo, Mapping) and "child" in memo:
+            self.order(StopChild(memo["child"]))
+
+    def activate(
+        self, token: Token, timeout: Milliseconds | None, *, heartbeat: Milliseconds | None = None, memo: Json = None
+    ) -> Token:
+        """The token waits in a new activation of its step, for at most `timeout` (None: the house's default)."""
+        if timeout is None:
+            timeout = self.definition.defaults.timeout
         if timeout is None:
             raise ValueError("no wait is without an end: the definition's defaults name no timeout")
         uuid = mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted)
@@ -70,14 +131,27 @@ class Draft:
             uuid=uuid,
             since=self.at,
             deadline=self.at + timeout,
-            heartbeat=options.heartbeat,
+            heartbeat=heartbeat,
             held=self.run.status is Status.PAUSED,
             memo=memo,
         )
         return self.put(replace(token, activation=activation))
 
+    def remember(self, token: Token, memo: Json) -> Token:
+        """The token's wait remembers this."""
+        if token.activation is None:
+            raise LookupError(f"token {token.id} waits for nothing")
+        return self.put(replace(token, activation=replace(token.activation, memo=memo)))
+
+    # ── the rest of the head ─────────────────────────────────────────────────────────────────────────────────────────
+
     def order(self, effect: Effect) -> None:
         self.effects.append(effect)
+
+    def keep(self, key: str, value: Json) -> None:
+        """The value lies beside the head under that key, from now on."""
+        self._kept[key] = value
+        self.order(Keep(key, value))
 
     def deliver(self, token: Token) -> None:
         """The token's action is sent, or, while the run is paused, held until it continues."""
@@ -107,9 +181,14 @@ class Draft:
 
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
         """The run has ended. A stopped one keeps its tokens: they tell late answers why, and `retry` where to go on."""
+        for token in self.tokens.values():
+            self.abandon(token)
         if status is Status.SUCCEEDED:
             self.tokens = {}
-        self.set_run(status=status, ended_at=self.at, output=output, last_err=error[:REMEMBERED_ERROR])
+        self.arrivals.clear()
+        self.set_run(status=status, ended_at=self.at, output=output, ending=None, last_err=error[:REMEMBERED_ERROR])
+        if self.run.parent:
+            self.order(TellParent())
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -118,10 +197,12 @@ class Draft:
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
         self._arm()
+        turned = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,
             version=self._before.version + 1,
             updated_at=self.at,
+            status_at=self.at if turned else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),
         )

@@ -63,6 +63,34 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EventArrived(Fact):
+    """An event for which the activation waits. `place` orders the events of a name: each is taken once, in order."""
+
+    uuid: str
+    name: str
+    key: str
+    data: Json
+    place: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildEnded(Fact):
+    """The run for which the activation waits has ended: DONE with its output, STOPPED or ERROR with its error."""
+
+    uuid: str
+    state: str
+    output: Json = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarsSet(Fact):
+    """A person changed variables of the run. A value of None removes the variable."""
+
+    vars: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmRang(Fact):
     """The run's timer rang: deadlines that passed by `at` are met."""
 
@@ -96,6 +124,9 @@ Event: TypeAlias = (
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
+    | EventArrived
+    | ChildEnded
+    | VarsSet
     | AlarmRang
     | RunPaused
     | RunContinued

@@ -40,6 +40,8 @@ class Order(StrEnum):
     CONTINUE = "continue"
     STOP = "stop"
     RETRY = "retry"
+    VARS = "change its variables"
+    SIGNAL = "take a signal"
     DELETE = "delete"
 
 
@@ -54,6 +56,8 @@ OBEYED: Final[dict[Order, frozenset[Status]]] = {
     Order.CONTINUE: frozenset({Status.PAUSED}),
     Order.STOP: LIVE,
     Order.RETRY: STOPPED,
+    Order.VARS: LIVE,
+    Order.SIGNAL: LIVE,
     Order.DELETE: ENDED,
 }
 """In which statuses an order is carried out."""
@@ -63,6 +67,8 @@ ALREADY: Final[dict[Order, frozenset[Status]]] = {
     Order.CONTINUE: MOVING,
     Order.STOP: frozenset({Status.CANCELED}),
     Order.RETRY: frozenset(),
+    Order.VARS: frozenset(),
+    Order.SIGNAL: frozenset(),
     Order.DELETE: frozenset(),
 }
 """In which statuses it has its effect already: saying it again changes nothing. Anywhere else it is refused."""

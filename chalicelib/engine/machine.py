@@ -2,100 +2,109 @@
 
 Theory of operation. The machine reads a head and an event and yields the next head and effects; it keeps nothing. A
 token stands at a step; entering a step gives the token an activation (a wait with a uuid and a deadline) or, where the
-step needs no wait, takes it straight on. An activation ends exactly once, by an answer, a failed delivery, a deadline:
-`leave` finds the route of the state that the step returned and moves the token to its target. What cannot be moved
-any more is either late (IGNORED, DUPLICATE: the very same head comes back) or wrong (an error of `errors`: nothing
-changed). Deciding again on the same three values yields the same decision, so a loser of the conditional write simply
-reads and decides once more.
+step needs no wait, takes it straight on. An activation ends exactly once, by an answer, a failed delivery, a deadline,
+an event, another run's end: `moves.leave` finds the route of the state that the step returned and moves the token to
+its target. What cannot be moved any more is either late (IGNORED, DUPLICATE: the very same head comes back) or wrong
+(an error of `errors`: nothing changed). Deciding again on the same values yields the same decision, so a loser of the
+conditional write simply reads and decides once more.
 """
 
 from __future__ import annotations
 
 from typing import Final, assert_never
 
-import msgspec
 from msgspec.structs import replace
 
-from chalicelib.definition import DONE, ENDS, ERROR, STOPPED, TIMEOUT, ActionStep, Definition, Json
+from chalicelib.definition import (
+    DEFAULT_STATE,
+    ERROR,
+    STOPPED,
+    TIMEOUT,
+    CallStep,
+    Definition,
+    EventStep,
+    Json,
+    TimerStep,
+)
 from chalicelib.engine import lifecycle
-from chalicelib.engine.draft import Draft
+from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
-from chalicelib.engine.errors import NeverIssued, NoSuchStep, OrderRefused, RunIsStopped, StateNotRouted
+from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of
+from chalicelib.engine.errors import (
+    ExpressionFailed,
+    NeverIssued,
+    NoSuchStep,
+    OrderRefused,
+    RunIsStopped,
+    StateNotRouted,
+)
 from chalicelib.engine.events import (
     AlarmRang,
+    ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
     Event,
+    EventArrived,
     RunContinued,
     RunPaused,
     RunRetried,
     RunStarted,
     RunStopped,
     StepAcked,
+    VarsSet,
 )
 from chalicelib.engine.lifecycle import Order, Status
-from chalicelib.engine.routes import accepts, answers, choose
-from chalicelib.engine.run import Activation, Run, Token, was_minted
-from chalicelib.engine.steps import action
-from chalicelib.engine.templates import Names, evaluate, resolve
+from chalicelib.engine.moves import fail, leave, settle
+from chalicelib.engine.names import names_for
+from chalicelib.engine.run import Activation, Run, Token, subject, was_minted
+from chalicelib.engine.steps import action, waits
+from chalicelib.engine.templates import resolve_known
 
 
-def decide(definition: Definition, run: Run | None, event: Event) -> Decision:
-    """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed."""
+def _empty_shelf(key: str) -> Json:
+    raise LookupError(f"nothing is kept under {key!r}")
+
+
+def decide(definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf) -> Decision:
+    """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed.
+
+    `shelf` reads what the run keeps beside its head.
+    """
     if isinstance(event, RunStarted):
-        return _started(definition, event)
+        return _started(definition, event, shelf)
     if run is None:
         raise LookupError("only RunStarted makes a run")
-    draft = Draft(definition, run, event)
+    draft = Draft(definition, run, event, shelf)
+    outcome = _happened(draft, event)
+    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
+        settle(draft)
+    return draft.seal(outcome)
+
+
+def _happened(draft: Draft, event: Event) -> Outcome:
     match event:
         case StepAcked():
-            return draft.seal(_acked(draft, event))
-        case DeliveryFailed():
-            return draft.seal(_delivery_failed(draft, event))
-        case DeliveryHeld():
-            return draft.seal(_delivery_held(draft, event))
+            return _acked(draft, event)
+        case DeliveryFailed() | DeliveryHeld():
+            return _delivery_told(draft, event)
+        case EventArrived() | ChildEnded():
+            return _awaited_came(draft, event)
         case AlarmRang():
-            return draft.seal(_alarm_rang(draft))
+            return _alarm_rang(draft)
+        case VarsSet():
+            return _vars_set(draft, event)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried():
-            return draft.seal(_ordered(draft, event))
+            return _ordered(draft, event)
+        case RunStarted():
+            raise LookupError("a run begins once")
         case _:
             assert_never(event)
-
-
-def names_for(definition: Definition, run: Run, token: Token) -> Names:
-    """What the names in an expression stand for at this token."""
-    return Names(
-        input=run.input,
-        vars=run.vars,
-        result=token.result,
-        state=token.state,
-        index=token.index,
-        run={
-            "name": run.name,
-            "id": run.id,
-            "flow": definition.flow.name,
-            "version": run.definition.version,
-            "namespace": run.namespace,
-            "labels": run.labels,
-            "started_at": run.created_at,
-        },
-    )
-
-
-def result_of(data: Json) -> Json:
-    """What `$result` is: the data that an action answered, where it is text that holds JSON, that JSON."""
-    if not isinstance(data, str):
-        return data
-    try:
-        return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return data
 
 
 # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _started(definition: Definition, event: RunStarted) -> Decision:
+def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decision:
     flow = definition.flow
     run = Run(
         namespace=event.namespace,
@@ -113,60 +122,20 @@ def _started(definition: Definition, event: RunStarted) -> Decision:
         last_event="start",
         parent=event.parent,
     )
-    draft = Draft(definition, run, event)
-    token = draft.put(Token(step=flow.steps[0].name))
+    draft = Draft(definition, run, event, shelf)
+    token = Token(step=flow.steps[0].name)
     draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
-    _enter(draft, token)
+    try:
+        draft.set_vars(resolve_known(flow.vars, names_for(definition, run, token, event.at)))
+        labels = resolve_known(flow.labels, names_for(definition, draft.run, token, event.at))
+        draft.set_run(labels={**labels, **event.labels})
+    except ExpressionFailed as failure:
+        draft.put(token)
+        fail(draft, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
+    else:
+        draft.arrive(token)
+        settle(draft)
     return draft.seal(Outcome.ADVANCED)
-
-
-# ── moving ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _enter(draft: Draft, token: Token) -> None:
-    """The token has come to its step: it waits there, or goes straight on."""
-    step = draft.step_of(token)
-    match step:
-        case ActionStep():
-            action.enter(draft, token, step)
-        case _:
-            raise NotImplementedError(f"steps of kind {type(step).__name__} are not run yet")
-
-
-def _leave(draft: Draft, token: Token, event: str, state: str, *, data: Json = None, error: str = "") -> None:
-    """The step returned `state`: the token goes where that leads, or the run stops where it leads nowhere."""
-    step = draft.step_of(token)
-    left = replace(token, activation=None, state=state, result=result_of(data))
-    names = names_for(draft.definition, draft.run, left)
-    route = choose(step, state, lambda when: bool(evaluate(when, names)))
-    target = route.target if route else STOPPED
-    entry: dict[str, Json] = {"state": state, "target": target, "data": data, "error": error}
-    draft.record(event, token, **entry, vars=draft.fact.variables if isinstance(draft.fact, StepAcked) else {})
-    draft.set_run(last_state=token.step, last_event=f"{draft.run.name}_{token.step}_{state}")
-    if route is None:
-        _strand(draft, token, state, error)
-    elif target in ENDS:
-        draft.put(left)
-        _finish(draft, left, target, error)
-    else:
-        _enter(draft, draft.put(replace(left, step=target)))
-
-
-def _strand(draft: Draft, token: Token, state: str, error: str) -> None:
-    """The run stops, since nothing says what is to follow. The token stays, to be taken up by `retry`."""
-    why = f"step {token.step!r} returned {state}" + (f" ({error})" if error else "") + ", which it does not route"
-    draft.end(Status.FAILED, error=why)
-
-
-def _finish(draft: Draft, token: Token, target: str, error: str) -> None:
-    """The root token came to an end of the flow: so did the run."""
-    if target == DONE:
-        output = draft.definition.flow.output
-        names = names_for(draft.definition, draft.run, token)
-        draft.end(Status.SUCCEEDED, output=token.result if output is None else resolve(output, names))
-    else:
-        why = f"step {token.step!r} returned {token.state}, which leads to {STOPPED}"
-        draft.end(Status.FAILED, error=f"{why}: {error}" if error else why)
 
 
 # ── answers and deliveries ───────────────────────────────────────────────────────────────────────────────────────────
@@ -180,15 +149,17 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
         raise NeverIssued(run.name, event.step, event.uuid)
     if run.status in lifecycle.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
+    errand = errand_of(draft.definition, run, token)
+    if errand is None:
+        raise StateNotRouted(token.step, event.state, ())
+    if awaits_approval(token):
+        return _approved(draft, token, token.activation, event)
     if not event.done:
         return _reported(draft, token, token.activation, event)
-    step = draft.step_of(token)
-    if isinstance(step, ActionStep):
-        sent = draft.definition.actions[step.action]
-        if not accepts(step, sent, event.state):
-            raise StateNotRouted(step.name, event.state, answers(step, sent))
-    draft.set_vars(event.variables)
-    _leave(draft, token, "StepAcked", event.state, data=event.data)
+    if not errand.accepts(event.state):
+        raise StateNotRouted(token.step, event.state, errand.states)
+    left = Left(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
+    leave(draft, token, left)
     return Outcome.ADVANCED
 
 
@@ -197,33 +168,82 @@ def _reported(draft: Draft, token: Token, activation: Activation, event: StepAck
     heard_at = draft.at if activation.heartbeat is not None else None
     draft.put(replace(token, activation=replace(activation, data=event.data, heard_at=heard_at)))
     draft.set_vars(event.variables)
-    draft.record("StepReported", token, state=event.state, data=event.data, vars=event.variables)
+    draft.record("StepReported", token, state=event.state, data=event.data, vars=dict(event.variables))
     return Outcome.PROGRESS
 
 
-def _delivery_failed(draft: Draft, event: DeliveryFailed) -> Outcome:
+def _approved(draft: Draft, token: Token, activation: Activation, event: StepAcked) -> Outcome:
+    """A person said whether the dispatch may pass. The action has its whole time from now on."""
+    if event.state == REJECTED:
+        leave(draft, token, Left(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"))
+        return Outcome.ADVANCED
+    if event.state != APPROVED:
+        raise StateNotRouted(token.step, event.state, (APPROVED, REJECTED))
+    wait = activation.deadline - activation.since
+    held = draft.run.status is Status.PAUSED
+    passed = replace(activation, memo=None, since=draft.at, deadline=draft.at + wait, held=held)
+    draft.record("StepApproved", token, data=event.data)
+    draft.deliver(draft.put(replace(token, activation=passed)))
+    return Outcome.ADVANCED
+
+
+def _delivery_told(draft: Draft, event: DeliveryFailed | DeliveryHeld) -> Outcome:
     token = draft.run.token_of(event.uuid)
     if token is None or token.activation is None or draft.run.status in lifecycle.ENDED:
         return Outcome.IGNORED
-    step = draft.step_of(token)
-    if not isinstance(step, ActionStep):
+    if isinstance(event, DeliveryFailed):
+        errand = errand_of(draft.definition, draft.run, token)
+        return _delivery_failed(draft, token, token.activation, errand, event) if errand else Outcome.IGNORED
+    if draft.run.status is not Status.PAUSED:
         return Outcome.IGNORED
-    activation = replace(token.activation, attempt=token.activation.attempt + 1)
-    retry_at = None if event.final else action.retry_at(draft, step, activation, event)
+    draft.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def _delivery_failed(
+    draft: Draft, token: Token, activation: Activation, errand: Errand, event: DeliveryFailed
+) -> Outcome:
+    activation = replace(activation, attempt=activation.attempt + 1)
+    retry_at = None if event.final else action.retry_at(draft, errand, activation, event)
     token = draft.put(replace(token, activation=replace(activation, retry_at=retry_at)))
     if retry_at is None:
-        _leave(draft, token, "DeliveryFailed", ERROR, error=event.error)
+        leave(draft, token, Left(state=ERROR, error=event.error, event="DeliveryFailed"))
         return Outcome.ADVANCED
     draft.record("DeliveryFailed", token, error=event.error)
     return Outcome.PROGRESS
 
 
-def _delivery_held(draft: Draft, event: DeliveryHeld) -> Outcome:
+# ── what was waited for ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
     token = draft.run.token_of(event.uuid)
-    if token is None or token.activation is None or draft.run.status is not Status.PAUSED:
+    if token is None or draft.run.status in lifecycle.ENDED:
         return Outcome.IGNORED
-    draft.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
-    return Outcome.PROGRESS
+    step = draft.step_of(token)
+    if isinstance(event, EventArrived) and isinstance(step, EventStep):
+        left = waits.heard(draft.run, token, step, event)
+        if left is None:
+            return Outcome.IGNORED
+        draft.set_run(heard={**draft.run.heard, subject(event.name, event.key): event.place})
+        leave(draft, token, left)
+        return Outcome.ADVANCED
+    if isinstance(event, ChildEnded) and isinstance(step, CallStep) and token.activation:
+        draft.put(replace(token, activation=replace(token.activation, memo=None)))
+        left = Left(state=event.state, data=event.output, error=event.error, event="ChildEnded")
+        leave(draft, draft.tokens[token.id], left)
+        return Outcome.ADVANCED
+    return Outcome.IGNORED
+
+
+def _vars_set(draft: Draft, event: VarsSet) -> Outcome:
+    """A person's change of variables; a paused run may be changed too."""
+    if draft.run.status in lifecycle.ENDED:
+        raise OrderRefused(draft.run.name, draft.run.status, Order.VARS)
+    kept = {name: value for name, value in {**draft.run.vars, **event.vars}.items() if value is not None}
+    draft.record("VarsSet", vars=event.vars)
+    draft.set_run(vars=kept)
+    return Outcome.ADVANCED
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -233,17 +253,24 @@ def _alarm_rang(draft: Draft) -> Outcome:
     """Every deadline that has passed is met, the run's own before its tokens', and the timer is set again."""
     if draft.run.status not in lifecycle.MOVING or draft.run.alarm_at is None or draft.run.alarm_at > draft.at:
         return Outcome.IGNORED
-    if draft.run.deadline is not None and draft.run.deadline <= draft.at:
+    if draft.run.deadline is not None and draft.run.deadline <= draft.at and draft.run.ending is None:
+        draft.set_run(deadline=None)
         draft.record("RunTimedOut", origin=draft.stands_at, target=STOPPED, state=TIMEOUT)
-        draft.end(Status.FAILED, error="the run took longer than its flow's timeout")
+        fail(draft, Status.FAILED, "the run took longer than its flow's timeout")
         return Outcome.ADVANCED
-    for token in tuple(draft.tokens.values()):
-        activation = token.activation
-        if activation and activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
-            silent = activation.due < activation.deadline
-            why = "no report came within its heartbeat" if silent else "no final answer came in time"
-            _leave(draft, token, "StepTimedOut", TIMEOUT, error=why)
+    for token_id in tuple(draft.tokens):
+        token = draft.tokens.get(token_id)
+        if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
+            leave(draft, token, _timed_out(draft, token, token.activation))
     return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
+
+
+def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:
+    if token.id != UNDO and isinstance(draft.step_of(token), TimerStep):
+        return Left(state=DEFAULT_STATE, event="TimerRang")
+    silent = activation.due < activation.deadline
+    why = "no report came within its heartbeat" if silent else "no final answer came in time"
+    return Left(state=TIMEOUT, error=why, event="StepTimedOut")
 
 
 # ── a person's orders ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,7 +281,6 @@ _ORDERS: Final[dict[type[Event], Order]] = {
     RunStopped: Order.STOP,
     RunRetried: Order.RETRY,
 }
-
 
 
 def _ordered(draft: Draft, event: RunPaused | RunContinued | RunStopped | RunRetried) -> Outcome:
@@ -272,7 +298,7 @@ def _ordered(draft: Draft, event: RunPaused | RunContinued | RunStopped | RunRet
             _continue(draft)
         case RunStopped(reason=reason):
             draft.record("RunStopped", target=STOPPED, origin=draft.stands_at, error=reason)
-            draft.end(Status.CANCELED, error=reason or "stopped by a person")
+            fail(draft, Status.CANCELED, reason or "stopped by a person")
         case RunRetried(step=step):
             _retry(draft, step)
         case _:
@@ -286,7 +312,8 @@ def _continue(draft: Draft) -> None:
     pause = draft.at - (draft.run.paused_at or draft.at)
     draft.record("RunContinued", origin=lifecycle.SUSPEND, target=draft.stands_at)
     deadline = draft.run.deadline
-    draft.set_run(status=Status.RUNNING, paused_at=None, deadline=deadline + pause if deadline is not None else None)
+    status = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(draft.run.ending, Status.COMPENSATING)
+    draft.set_run(status=status, paused_at=None, deadline=deadline + pause if deadline is not None else None)
     for token in tuple(draft.tokens.values()):
         activation = token.activation
         if activation is None:
@@ -294,24 +321,24 @@ def _continue(draft: Draft) -> None:
         heard_at = activation.heard_at if activation.heard_at is None else activation.heard_at + pause
         later = replace(activation, deadline=activation.deadline + pause, heard_at=heard_at, held=False)
         token = draft.put(replace(token, activation=later))
-        if activation.held:
+        sends = errand_of(draft.definition, draft.run, token)
+        if activation.held and sends and not sends.is_human and not awaits_approval(token):
             draft.deliver(token)
 
 
 def _retry(draft: Draft, step: str | None) -> None:
-    """The run goes on at the steps where it stood, or at the step that was named."""
+    """The run goes on at the step where it stood, or at the step that was named."""
+    flow = draft.definition.flow
     if step is not None:
-        if all(step != known.name for known in draft.definition.flow.steps):
+        if all(step != known.name for known in flow.steps):
             raise NoSuchStep(draft.run.name, step)
         draft.tokens = {}
         draft.put(Token(step=step))
-    timeout = draft.definition.flow.timeout
-    draft.set_run(
-        status=Status.RUNNING,
-        ended_at=None,
-        last_err="",
-        deadline=draft.at + timeout if timeout is not None else None,
-    )
+    deadline = draft.at + flow.timeout if flow.timeout is not None else None
+    draft.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
     for token in tuple(draft.tokens.values()):
+        if token.parent:
+            draft.tokens.pop(token.id)  # what waits for it begins it again
+            continue
         draft.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
-        _enter(draft, replace(token, activation=None))
+        draft.arrive(token)

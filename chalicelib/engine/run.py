@@ -117,6 +117,8 @@ class Parent(_Value, frozen=True, kw_only=True):
 
     run: str = msgspec.field(name="r")
     uuid: str = msgspec.field(name="u")
+    depth: int = msgspec.field(name="d", default=1)
+    """How many runs wait for this one, directly and indirectly."""
 
 
 class Run(_Value, frozen=True, kw_only=True):
@@ -152,7 +154,7 @@ class Run(_Value, frozen=True, kw_only=True):
     ending: Status | None = msgspec.field(name="ed", default=None)
     """How it will have ended once everything is undone."""
     heard: dict[str, str] = msgspec.field(name="hd", default_factory=dict)
-    """For each event that it took, the newest one's place: an event is taken once."""
+    """For each name and key (`subject`), the place of the newest event that it took: an event is taken once."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
     """The newest entries of the history; what came before lies in pages."""
 
@@ -187,6 +189,11 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
 
 def _full(tail: tuple[Entry, ...]) -> bool:
     return len(tail) >= TAIL_ENTRIES or len(msgspec.json.encode(tail)) > TAIL_BYTES
+
+
+def subject(name: str, key: str) -> str:
+    """What events with that name and key are about: one of them is taken after the other."""
+    return f"{name}\n{key}"
 
 
 def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.definition import Json, Template, source_of
@@ -20,11 +20,19 @@ class Names:
     vars: Mapping[str, Json] = field(default_factory=dict)
     result: Json = None
     state: str = ""
+    error: str = ""
+    event: Json = None
+    item: Json = None
     index: int | None = None
     run: Mapping[str, Json] = field(default_factory=dict)
+    now: str = ""
+
+    def bound(self) -> dict[str, Json]:
+        """The names as expressions see them; one that means nothing here is not bound."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
 
 
-_INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)\s*")
+_INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")
 
 
 def evaluate(source: str, names: Names) -> Json:
@@ -35,7 +43,15 @@ def evaluate(source: str, names: Names) -> Json:
     plain = _INPUT.fullmatch(source.strip())
     if plain:
         return names.input.get(plain[1] or plain[2])
-    return expressions.evaluate(source, {name.name: getattr(names, name.name) for name in fields(names)})
+    return expressions.evaluate(source, names.bound())
+
+
+def holds(source: str, names: Names) -> bool:
+    """Whether a condition is true. Raises ExpressionFailed, also where it yields neither true nor false."""
+    value = evaluate(source, names)
+    if value is None or isinstance(value, bool):
+        return value is True
+    raise ExpressionFailed(f"condition {source.strip()!r} yields {value!r:.60}, which is neither true nor false")
 
 
 def resolve(template: Template, names: Names) -> Json:
@@ -44,10 +60,21 @@ def resolve(template: Template, names: Names) -> Json:
     if source is not None:
         value = evaluate(source, names)
         if value is None:
-            raise ExpressionFailed(f"expression {source!r} yields nothing")
+            raise ExpressionFailed(f"expression {source.strip()!r} yields nothing")
         return value
     if isinstance(template, Mapping):
         return {key: resolve(value, names) for key, value in template.items()}
     if isinstance(template, (list, tuple)):
         return [resolve(value, names) for value in template]
     return template
+
+
+def resolve_known(templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
+    """Each template's value; one whose expression yields nothing is left out. Raises ExpressionFailed."""
+    found: dict[str, Json] = {}
+    for name, template in templates.items():
+        source = source_of(template)
+        value = evaluate(source, names) if source is not None else resolve(template, names)
+        if value is not None or source is None:
+            found[name] = value
+    return found

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import re
 from typing import Final
 
-from chalicelib import definition
+from chalicelib import definition, times
 from chalicelib.definition import BUILT_IN_STATES, DEFAULT_STATE, ERROR, TIMEOUT, ArgType, Template
 from chalicelib.language.context import Context, fits
 from chalicelib.language.members import Properties, read_assignments
@@ -19,7 +18,6 @@ from chalicelib.language.values import read_duration, read_int, read_source, rea
 _ONE_OF: Final = ("for", "until", "events", "condition")
 WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save")
 
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
 
@@ -96,13 +94,8 @@ def _read_pause(context: Context, name: str, value: Value) -> Template:
 def _read_time(context: Context, name: str, value: Value) -> Template:
     if isinstance(value, Expression):
         return context.expression(value)
-    if isinstance(value, Word) and _TIME.fullmatch(value.text):
-        try:
-            datetime.datetime.fromisoformat(value.text.upper())
-        except ValueError:
-            pass
-        else:
-            return value.text
+    if isinstance(value, Word) and times.instant(value.text) is not None:
+        return value.text
     context.wrong(name, value, 'a time like "2027-01-31T08:00:00Z", or an expression')
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from chalicelib.definition import Json
+from chalicelib.definition import Json, is_shallow
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.events import StepAcked
@@ -59,6 +59,8 @@ class Answerer:
 def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answer | None:
     """The answer in a service's HTTP answer, a JSON object with `ackState`; final unless it says otherwise."""
     if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
+        return None
+    if not is_shallow(reply):
         return None
     variables = reply.get("globalVariables")
     return Answer(

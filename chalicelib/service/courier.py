@@ -9,9 +9,10 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.definition import ActionStep, Definition
+from chalicelib.definition import Definition
+from chalicelib.engine.draft import Shelf
+from chalicelib.engine.errand import Errand, request_fields
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.request import fields
 from chalicelib.engine.run import Activation, Instant, Run, Token
 from chalicelib.service.ports import Call, Caller, Clock, NotTaken, Reply
 
@@ -26,19 +27,22 @@ class Courier:
         self._callback_url = callback_url
         self._webhook_key = webhook_key
 
-    def send(self, definition: Definition, run: Run, token: Token, activation: Activation, step: ActionStep) -> Reply:
+    def send(
+        self, definition: Definition, run: Run, token: Token, activation: Activation, errand: Errand, shelf: Shelf
+    ) -> Reply:
         """What came of one delivery of the activation. Never raises for what the action or its args do wrong."""
         try:
-            body = msgspec.json.encode({**fields(definition, run, token, step), "callbackUrl": self._callback_url})
+            fields = request_fields(definition, run, token, errand, self._clock.now(), shelf)
+            body = msgspec.json.encode({**fields, "callbackUrl": self._callback_url})
         except ExpressionFailed as failure:
             return NotTaken(str(failure), final=True)
         if len(body) > MAX_BODY:
             return NotTaken(f"the request is larger than {MAX_BODY} bytes", final=True)
-        action = definition.actions[step.action]
+        action = errand.action
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
-        headers = {**definition.options(step).headers, **self._headers(run, activation, body)}
-        return self._caller.post(Call(action.addresses, body, headers, action.roots))
+        headers = {**errand.options.headers, **self._headers(run, activation, body)}
+        return self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
 
     def _headers(self, run: Run, activation: Activation, body: bytes) -> dict[str, str]:
         at = self._clock.now()

@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
 
-from chalicelib.definition import ActionStep
 from chalicelib.engine import lifecycle
+from chalicelib.engine.errand import Errand, awaits_approval, errand_of
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
 from chalicelib.engine.lifecycle import Status
@@ -31,6 +31,7 @@ from chalicelib.service.library import Library
 from chalicelib.service.messages import Deliver
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Clock, NotTaken, Reply, RunStore
+from chalicelib.service.shelf import shelf_of
 
 LOG = logging.getLogger("echoer.deliver")
 
@@ -57,7 +58,7 @@ class Due:
     run: Run
     token: Token
     activation: Activation
-    step: ActionStep
+    errand: Errand
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +145,16 @@ class Deliverer:
             return None
         if run.status is Status.PAUSED:
             return Held()
-        step = self._library.of(run).step(token.step)
-        if not isinstance(step, ActionStep):
+        errand = errand_of(self._library.of(run), run, token)
+        if errand is None or errand.is_human or awaits_approval(token):
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
-        return wait if wait > 0 else Due(run, token, token.activation, step)
+        return wait if wait > 0 else Due(run, token, token.activation, errand)
 
     def _send(self, due: Due) -> Reply:
         definition = self._library.of(due.run)
-        return self._courier.send(definition, due.run, due.token, due.activation, due.step)
+        shelf = shelf_of(self._runs, due.run)
+        return self._courier.send(definition, due.run, due.token, due.activation, due.errand, shelf)
 
     def _after(self, run: Run, uuid: str, look: Look) -> Verdict:
         """When the message must come again, now that the head says what came of it."""

@@ -7,7 +7,7 @@ container is used by new runs after at most that long; the container through whi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Final
 
@@ -74,8 +74,22 @@ class Library:
         if name not in found:
             raise NotFound("flow", name)
         flow = values.decode(found[name].value, Flow)
-        actions = self.newest(namespace, Kind.ACTION, values.actions_named(flow))
-        return self.assemble(flow, found[name].version, actions)
+        return self.assemble(flow, found[name].version, self.actions_for(namespace, flow, {}))
+
+    def actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
+        """The newest versions of all actions that a run of `flow` may send, those that undo others included.
+
+        `at_hand` are newest versions that the caller holds, perhaps not stored yet. A name that is not defined is
+        left out.
+        """
+        found: dict[str, Definition] = {}
+        wanted = set(values.actions_named(flow))
+        while wanted:
+            found.update({name: at_hand[name] for name in wanted & at_hand.keys()})
+            found.update(self.newest(namespace, Kind.ACTION, wanted - found.keys()))
+            checked = [values.decode(found[name].value, Action) for name in wanted & found.keys()]
+            wanted = {action.undo.action for action in checked if action.undo} - found.keys()
+        return found
 
     def assemble(
         self, flow: Flow, version: int, actions: dict[str, Definition]

@@ -27,7 +27,29 @@ class Wake(_Hint, frozen=True, kw_only=True, tag="wake"):
     """A run's timer may have rung."""
 
 
-Hint: TypeAlias = Deliver | Wake
+class Listen(_Hint, frozen=True, kw_only=True, tag="listen"):
+    """An activation waits for events; one of them may have come."""
+
+    uuid: str
+
+
+class StartChild(_Hint, frozen=True, kw_only=True, tag="start"):
+    """An activation waits for a run that is to be started."""
+
+    uuid: str
+
+
+class StopChild(_Hint, frozen=True, kw_only=True, tag="stop"):
+    """The run no longer waits for `child`."""
+
+    child: str
+
+
+class TellParent(_Hint, frozen=True, kw_only=True, tag="tell"):
+    """The run has ended, and another waits for its end."""
+
+
+Hint: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellParent
 
 
 def encode(hint: Hint) -> str:
@@ -37,4 +59,5 @@ def encode(hint: Hint) -> str:
 
 def decode(body: str) -> Hint:
     """The hint in a message's body. Raises msgspec.DecodeError if there is none."""
-    return msgspec.json.decode(body, type=Deliver | Wake)
+    hint: Hint = msgspec.json.decode(body, type=Hint)
+    return hint

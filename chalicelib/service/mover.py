@@ -11,21 +11,21 @@ whoever caused the move (a queue, a client) tries again. Whoever loses the write
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chalicelib.definition import Flow
-from chalicelib.engine.effects import Decision, DeliverAction, Effect, Outcome, SetTimer
+from chalicelib.engine.effects import Decision, Effect, Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
 from chalicelib.engine.machine import decide
 from chalicelib.engine.run import Instant, Run, turn_page
-from chalicelib.service import messages
 from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.library import Library
-from chalicelib.service.ports import MAX_DELAY, Chance, Clock, NewRun, Queue, QueueName, RunStore
+from chalicelib.service.performer import Performer
+from chalicelib.service.ports import Chance, Clock, NewRun, RunStore
+from chalicelib.service.shelf import shelf_of
 
 TRIES: Final = 20
 """How often a move is decided again after losing the write, before the caller is told that the run is busy."""
@@ -51,9 +51,9 @@ class Moved:
 class Mover:
     """Carries decisions out."""
 
-    def __init__(self, runs: RunStore, queue: Queue, library: Library, clock: Clock, chance: Chance) -> None:
+    def __init__(self, runs: RunStore, performer: Performer, library: Library, clock: Clock, chance: Chance) -> None:
         self._runs = runs
-        self._queue = queue
+        self._performer = performer
         self._library = library
         self._clock = clock
         self._chance = chance
@@ -81,7 +81,7 @@ class Mover:
 
     def prepare(self, decision: Decision) -> None:
         """Sends what a run's first decision orders. Whoever prepares must then create the run."""
-        self._send(decision.effects, decision.run)
+        self._performer.perform(decision.effects, decision.run)
 
     def create(self, decision: Decision, own: Flow | None = None) -> Run:
         """The run exists and is under way. Raises RunExists."""
@@ -90,11 +90,11 @@ class Mover:
         return decision.run
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition = self._library.of(run)
+        definition, shelf = self._library.of(run), shelf_of(self._runs, run)
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
             try:
-                decision = decide(definition, head, event)
+                decision = decide(definition, head, event, shelf)
             except Refused as refusal:
                 results.append(refusal)
             else:
@@ -106,31 +106,14 @@ class Mover:
 
     def _commit(self, before: Run, decision: Decision) -> Run:
         if decision.run is before:
-            self._send(decision.effects, before)
+            self._performer.perform(decision.effects, before)
             return before
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
-        self._send(decision.effects, after)
+        self._performer.perform(decision.effects, after)
         self._runs.save(after, before.version)
         return after
-
-    def _send(self, effects: Sequence[Effect], run: Run) -> None:
-        now = self._clock.now()
-        batches: dict[tuple[QueueName, int], list[str]] = defaultdict(list)
-        for effect in effects:
-            match effect:
-                case DeliverAction(uuid):
-                    deliver = messages.Deliver(
-                        namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid
-                    )
-                    batches[QueueName.DELIVERIES, 0].append(messages.encode(deliver))
-                case SetTimer(at):
-                    wake = messages.Wake(namespace=run.namespace, run=run.name, sent_at=now, version=run.version)
-                    if at - now <= MAX_DELAY:
-                        batches[QueueName.WAKES, max(0, at - now)].append(messages.encode(wake))
-        for (queue, delay), bodies in batches.items():
-            self._queue.send(queue, bodies, delay)
 
     def _jitter(self, attempt: int) -> int:
         longest = min(4 << attempt, 250)

@@ -6,23 +6,24 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib import definition as values
-from chalicelib.definition import CallStep, Flow, walk
+from chalicelib.definition import CallStep, Flow, Json, walk
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import OrderRefused
-from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped
+from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
 from chalicelib.engine.lifecycle import Order
 from chalicelib.engine.run import Run
 from chalicelib.service.errors import NotFound, StillReferred
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Draw, Mover
-from chalicelib.service.ports import Definition, Kind, RunQuery, Store
+from chalicelib.service.ports import Definition, Kind, RunQuery, RunStore, Store
 
 PAGE: Final = 100
 
 
 class Operator:
-    def __init__(self, store: Store, library: Library, mover: Mover) -> None:
+    def __init__(self, store: Store, runs: RunStore, library: Library, mover: Mover) -> None:
         self._store = store
+        self._runs = runs
         self._library = library
         self._mover = mover
 
@@ -40,18 +41,22 @@ class Operator:
         """The run has ended as canceled. Raises NotFound, OrderRefused."""
         return self._order(namespace, name, lambda at, nonce: [RunStopped(at=at, nonce=nonce, by=by, reason=reason)])
 
+    def set_vars(self, namespace: str, name: str, variables: dict[str, Json], *, by: str = "") -> Run:
+        """The variables are changed; None removes one. Raises NotFound, OrderRefused once the run has ended."""
+        return self._order(namespace, name, lambda at, nonce: [VarsSet(at=at, nonce=nonce, by=by, vars=variables)])
+
     def retry(self, namespace: str, name: str, *, step: str | None = None, by: str = "") -> Run:
         """The stopped run goes on where it stood, or at `step`. Raises NotFound, OrderRefused, NoSuchStep."""
         return self._order(namespace, name, lambda at, nonce: [RunRetried(at=at, nonce=nonce, by=by, step=step)])
 
     def delete_run(self, namespace: str, name: str, run_id: str | None = None) -> Run:
         """Nothing of the ended run is left. Raises NotFound (another `run_id` too), OrderRefused while it is live."""
-        run = self._store.runs.load(namespace, name)
+        run = self._runs.load(namespace, name)
         if run is None or run_id not in (None, run.id):
             raise NotFound("flow_run", name)
         if run.status not in lifecycle.OBEYED[Order.DELETE]:
             raise OrderRefused(name, run.status, Order.DELETE)
-        self._store.runs.delete(run)
+        self._runs.delete(run)
         return run
 
     def _order(self, namespace: str, name: str, draw: Draw) -> Run:
@@ -86,7 +91,7 @@ class Operator:
         cursor: str | None = None
         while True:
             query = RunQuery(statuses=lifecycle.LIVE, limit=PAGE, cursor=cursor)
-            listing = self._store.runs.list(namespace, query)
+            listing = self._runs.list(namespace, query)
             for run in listing.runs:
                 ref = run.definition
                 if name in (ref.actions if kind is Kind.ACTION else (ref.flow,)):

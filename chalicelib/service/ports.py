@@ -6,14 +6,14 @@ one that raises `Busy` may nevertheless have happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 import msgspec
 
-from chalicelib.definition import Flow, Json
+from chalicelib.definition import Flow, Json, Method
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Instant, Page, Run
 
@@ -133,6 +133,15 @@ class RunStore(Protocol):
         """The run's pages that hold entries with a number above `after`, oldest first."""
         ...
 
+    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+        """These lie beside the run's head, each under its key, of any size. A key's value never changes: writing it
+        again changes nothing."""
+        ...
+
+    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        """What lies there under these keys; a key under which nothing lies is left out. Consistent."""
+        ...
+
     def save(self, run: Run, seen: int) -> None:
         """The head is `run`, if its version was still `seen`; raises Conflict if not. Not repeatable."""
         ...
@@ -143,6 +152,10 @@ class RunStore(Protocol):
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         """Runs newest first, by an index that may lag by moments. Raises Malformed for a cursor it never gave."""
+        ...
+
+    def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        """Runs whose status changed at `since` or later (`run.status_at`), earliest first, at most `limit`."""
         ...
 
     def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
@@ -159,24 +172,95 @@ class KeyStore(Protocol):
         ...
 
 
+class CellStore(Protocol):
+    """Small values that several writers change by comparing and setting."""
+
+    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
+        """The cell's value and its version; (b"", 0) if nobody wrote it. Consistent."""
+        ...
+
+    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
+        """The cell holds `value`, at version `seen` + 1. Raises Conflict if its version was no longer `seen`."""
+        ...
+
+
 class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An event that somebody published, kept until `expires_at`."""
 
     id: str
     name: str
     key: str = ""
+    run: str = ""
+    """The id of the only run that it is for; empty: any that waits for its name and key."""
     data: Json = None
     at: Instant
+    until: Instant = 0
+    """A run that begins to wait by then gets it too."""
     expires_at: Instant
+    """When it may be forgotten: some time after `until`."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands among the signals of its name: later ones sort behind."""
+        return f"{self.at:015}/{self.id}"
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """A run waits for signals of that name and key, in that activation, until it no longer does."""
+
+    name: str
+    key: str
+    run: str
+    uuid: str
+    until: Instant
 
 
 class SignalStore(Protocol):
     def put(self, namespace: str, signal: Signal) -> None:
-        """The signal is kept."""
+        """The signal is kept, of any size up to 5 MB."""
+        ...
+
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
+        """Signals with exactly that name, key and run (an id, or empty) that have not expired, by place. Consistent."""
+        ...
+
+    def subscribe(self, namespace: str, subscription: Subscription) -> None:
+        """The subscription is there, until somebody removes it or its time is over."""
+        ...
+
+    def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
+        """It is not there."""
+        ...
+
+    def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
+        """Those for that name and key. Consistent; some may speak of activations that ended long ago."""
         ...
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
         """Signals that have not expired, newest first."""
+        ...
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """An activation that waits for a person. The run is the truth: a task may be there that no longer waits."""
+
+    run: str
+    uuid: str
+    since: Instant
+    until: Instant
+
+
+class TaskStore(Protocol):
+    def put(self, namespace: str, task: Task) -> None:
+        """The task is in the inbox, until somebody removes it or its time is over."""
+        ...
+
+    def remove(self, namespace: str, task: Task) -> None:
+        """It is not in the inbox."""
+        ...
+
+    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
+        """Tasks by `since`, oldest first, from the one after `after`; at most `limit`."""
         ...
 
 
@@ -191,6 +275,10 @@ class Store(Protocol):
     def keys(self) -> KeyStore: ...
     @property
     def signals(self) -> SignalStore: ...
+    @property
+    def tasks(self) -> TaskStore: ...
+    @property
+    def cells(self) -> CellStore: ...
 
 
 # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -255,13 +343,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One delivery: POST `body` to the first of `addresses` that can be reached."""
+    """One delivery of `body`, to the first of `addresses` that can be reached, in the way that `method` says."""
 
     addresses: tuple[str, ...]
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     roots: str | None = None
     """PEM bundle in base64; None: the usual roots."""
+    method: Method = Method.HTTP
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib import definition as values
-from chalicelib.engine.run import Entry, Run
+from chalicelib.engine.lifecycle import LIVE
+from chalicelib.engine.run import Entry, Instant, Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.library import Library
-from chalicelib.service.ports import Clock, Definition, Kind, Listing, RunQuery, Signal, Store
+from chalicelib.service.ports import Clock, Definition, Kind, Listing, RunQuery, RunStore, Signal, Store
 
 REMEMBERED: Final = 1_000
 """How many of a run's newest history entries are looked through to show what its steps did last."""
+
+CHANGED: Final = 1_000
+"""How many runs one look at what changed tells of, at most."""
 
 LONGEST_WAIT: Final = 25_000
 """How long a request may wait for something new, in milliseconds (API Gateway ends one after 29 s)."""
@@ -32,8 +36,9 @@ class RunView:
 
 
 class Reader:
-    def __init__(self, store: Store, library: Library, clock: Clock) -> None:
+    def __init__(self, store: Store, runs: RunStore, library: Library, clock: Clock) -> None:
         self._store = store
+        self._runs = runs
         self._library = library
         self._clock = clock
 
@@ -41,7 +46,7 @@ class Reader:
 
     def run(self, namespace: str, name: str) -> Run:
         """The head. Raises NotFound."""
-        run = self._store.runs.load(namespace, name)
+        run = self._runs.load(namespace, name)
         if run is None:
             raise NotFound("flow_run", name)
         return run
@@ -54,8 +59,15 @@ class Reader:
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Runs newest first, each with the tail of its history, and the cursor of the next ones."""
-        listing: Listing = self._store.runs.list(namespace, query)
+        listing: Listing = self._runs.list(namespace, query)
         return tuple(RunView(run, self._library.of(run), run.tail) for run in listing.runs), listing.cursor
+
+    def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
+        """Runs that changed at `since` or later: those whose status did, and live ones that moved."""
+        found = {run.id: run for run in self._runs.changed(namespace, since, CHANGED)}
+        live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=CHANGED)).runs
+        found.update({run.id: run for run in live if run.updated_at >= since})
+        return tuple(RunView(run, self._library.of(run), run.tail) for run in found.values())
 
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
         """At most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
@@ -73,7 +85,7 @@ class Reader:
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
         if not run.tail or run.tail[0].seq > after + 1:
-            for page in self._store.runs.pages(run, after):
+            for page in self._runs.pages(run, after):
                 yield from (entry for entry in page.entries if entry.seq > after)
         yield from (entry for entry in run.tail if entry.seq > after)
 
@@ -95,7 +107,8 @@ class Reader:
 
     def signals(self, namespace: str, limit: int) -> list[Signal]:
         """The events that have not expired, newest first."""
-        return list(self._store.signals.list(namespace, self._clock.now(), limit))
+        now = self._clock.now()
+        return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
 
 
 def _pauses() -> Iterable[int]:

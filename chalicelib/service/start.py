@@ -16,7 +16,7 @@ from chalicelib.engine.run import Run
 from chalicelib.service.errors import KeyTaken, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
-from chalicelib.service.ports import Chance, Clock, Store
+from chalicelib.service.ports import Chance, Clock, KeyStore, RunStore
 
 KEY_TTL: Final = 24 * 60 * 60 * 1000
 """How long an idempotency key gives the same run back, in milliseconds."""
@@ -42,8 +42,11 @@ class Started:
 
 
 class Starter:
-    def __init__(self, store: Store, library: Library, mover: Mover, clock: Clock, chance: Chance) -> None:
-        self._store = store
+    def __init__(
+        self, runs: RunStore, keys: KeyStore, library: Library, mover: Mover, clock: Clock, chance: Chance
+    ) -> None:
+        self._runs = runs
+        self._keys = keys
         self._library = library
         self._mover = mover
         self._clock = clock
@@ -74,7 +77,7 @@ class Starter:
         try:
             return Started(self._mover.create(decision), created=True)
         except RunExists:
-            run = self._store.runs.load(namespace, name) if order.key is not None else None
+            run = self._runs.load(namespace, name) if order.key is not None else None
             if run is None:
                 raise
             return Started(run, created=False)
@@ -83,7 +86,7 @@ class Starter:
         """The name of the run that the key stands for."""
         asked = msgspec.json.encode([order.flow, order.name, order.input, order.labels], order="deterministic")
         digest = hashlib.sha256(asked).hexdigest()[:16]
-        held = self._store.keys.claim(namespace, f"start/{key}", f"{digest}/{name}", self._clock.now(), KEY_TTL)
+        held = self._keys.claim(namespace, f"start/{key}", f"{digest}/{name}", self._clock.now(), KEY_TTL)
         owner, _, holder = held.partition("/")
         if owner != digest:
             raise KeyTaken(key)

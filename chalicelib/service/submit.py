@@ -21,6 +21,7 @@ from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, Definition, Kind, NewRun, Store
+from chalicelib.service.spill import Spilling
 from chalicelib.service.start import new_uuid
 
 TRIES: Final = 5
@@ -103,8 +104,11 @@ class _Known:
 class Submitter:
     """Checks documents and makes them true."""
 
-    def __init__(self, store: Store, library: Library, mover: Mover, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, store: Store, runs: Spilling, library: Library, mover: Mover, clock: Clock, chance: Chance
+    ) -> None:
         self._store = store
+        self._runs = runs
         self._library = library
         self._mover = mover
         self._clock = clock
@@ -137,7 +141,7 @@ class Submitter:
         if not dry_run and (changed or runs):
             for _, decision in runs:
                 self._mover.prepare(decision)
-            self._store.definitions.submit(namespace, changed, [new for new, _ in runs])
+            self._store.definitions.submit(namespace, changed, [self._runs.thin_new(new) for new, _ in runs])
             self._library.learn(namespace, changed)
         told = [Submitted(made.kind, made.name, made.version, made.uuid, change) for made, change in made]
         told += [Submitted("flow_run", new.run.name, new.run.version, new.run.id, Change.CREATED) for new, _ in runs]
@@ -161,17 +165,15 @@ class Submitter:
         self, namespace: str, order: RunOrder, in_force: dict[Kind, dict[str, Definition]], by: str
     ) -> tuple[NewRun, Decision]:
         """The run that a flow_run statement orders, decided but not created. Raises RunExists, InputRefused."""
-        if self._store.runs.load(namespace, order.name):
+        if self._runs.load(namespace, order.name):
             raise RunExists(order.name)
         if order.steps is not None:
             flow, version = order.steps, 0
         else:
             stored = in_force[Kind.FLOW][order.flow or ""]
             flow, version = values.decode(stored.value, Flow), stored.version
-        needed = values.actions_named(flow)
-        actions = {name: found for name, found in in_force[Kind.ACTION].items() if name in needed}
-        absent = needed - actions.keys()
-        actions.update(self._store.definitions.latest(namespace, Kind.ACTION, absent) if absent else {})
+        at_hand = {name: found for name, found in in_force[Kind.ACTION].items() if not found.deleted}
+        actions = self._library.actions_for(namespace, flow, at_hand)
         definition, ref = self._library.assemble(flow, version, actions)
         decision = decide(
             definition,

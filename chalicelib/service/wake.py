@@ -1,20 +1,27 @@
-"""Timers: waking runs whose deadline has come, and the sweep that lets no alarm be forgotten."""
+"""Hints that concern a run itself: its timer may have rung, what it waits for may have come. And the sweep.
+
+A hint may be early (its head is not written yet: look again), late or void (the head says otherwise: drop it).
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
+
+import msgspec
 
 from chalicelib.engine.events import AlarmRang, Event
-from chalicelib.engine.run import Instant
+from chalicelib.engine.run import Instant, Run
 from chalicelib.service import messages
+from chalicelib.service.children import Family
 from chalicelib.service.deliver import AGAIN, WRITER_LIFETIME, Verdict
 from chalicelib.service.errors import NotFound
-from chalicelib.service.messages import Wake
+from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Clock, Queue, QueueName, RunStore
+from chalicelib.service.signals import Signaler
 
 LOG = logging.getLogger("echoer.wake")
 
@@ -37,20 +44,24 @@ class Swept:
 
 
 class Waker:
-    def __init__(self, runs: RunStore, queue: Queue, mover: Mover, clock: Clock) -> None:
+    def __init__(
+        self, runs: RunStore, queue: Queue, mover: Mover, signaler: Signaler, family: Family, clock: Clock
+    ) -> None:
         self._runs = runs
         self._queue = queue
         self._mover = mover
+        self._signaler = signaler
+        self._family = family
         self._clock = clock
 
-    def wake(self, hints: Sequence[Wake]) -> list[Verdict]:
-        """Deadlines of these runs that have passed are met; what is to become of each message."""
-        verdicts: dict[tuple[str, str], Verdict] = {}
+    def wake(self, hints: Sequence[Hint]) -> list[Verdict]:
+        """Every hint is obeyed, the same ones once; what is to become of each message."""
+        verdicts: dict[Hint, Verdict] = {}
         for hint in hints:
-            key = hint.namespace, hint.run
-            if key not in verdicts:
-                verdicts[key] = self._wake(hint)
-        return [verdicts[hint.namespace, hint.run] for hint in hints]
+            same = _same(hint)
+            if same not in verdicts:
+                verdicts[same] = self._obey(hint)
+        return [verdicts[_same(hint)] for hint in hints]
 
     def sweep(self) -> Swept:
         """Every alarm that is due soon or overdue has a message that will wake its run."""
@@ -64,21 +75,45 @@ class Waker:
             LOG.warning("%d alarms were overdue", swept.overdue)
         return swept
 
-    def _wake(self, hint: Wake) -> Verdict:
+    def _obey(self, hint: Hint) -> Verdict:
         run = self._runs.load(hint.namespace, hint.run)
         if run is None or run.version < hint.version:
             return None if self._clock.now() - hint.sent_at > WRITER_LIFETIME else AGAIN
+        try:
+            match hint:
+                case Wake():
+                    return self._ring(run)
+                case Listen(uuid=uuid):
+                    self._signaler.listen(run, uuid)
+                case StartChild(uuid=uuid):
+                    self._family.start_child(run, uuid)
+                case StopChild(child=child):
+                    self._family.stop_child(run, child)
+                case TellParent():
+                    self._family.tell_parent(run)
+                case Deliver():
+                    LOG.error("a delivery lay in the queue of wakes", extra={"run": hint.run})
+                case _:
+                    assert_never(hint)
+        except NotFound:
+            LOG.info("the run is gone", extra={"run": hint.run})
+        return None
+
+    def _ring(self, run: Run) -> Verdict:
+        """Deadlines of the run that have passed are met. A message that comes early by moments waits for its time."""
         if run.alarm_at is None:
             return None
         early = run.alarm_at - self._clock.now()
         if early > 0:
-            return None if early > AGAIN else early
+            return early if early <= AGAIN else None
 
         def draw(at: Instant, nonce: str) -> Sequence[Event]:
             return [AlarmRang(at=at, nonce=nonce, by="timer")]
 
-        try:
-            self._mover.move(hint.namespace, hint.run, draw, seen=run)
-        except NotFound:
-            return None
+        self._mover.move(run.namespace, run.name, draw, seen=run)
         return None
+
+
+def _same(hint: Hint) -> Hint:
+    """The hint as it is, whenever it was sent: alike hints ask for the same."""
+    return msgspec.structs.replace(hint, sent_at=0)

@@ -41,6 +41,7 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         definition=DefinitionRef(flow="two", version=1, actions={"work": 1}),
         created_at=1_000,
         updated_at=1_000,
+        status_at=1_000,
         alarm_at=1_000 + 7 * DAY,
         tokens=(Token(step="A", activation=Activation(uuid=uuid, since=1_000, deadline=1_000 + 7 * DAY)),),
         last_state="ready",

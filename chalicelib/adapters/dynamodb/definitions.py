@@ -21,7 +21,7 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
-from chalicelib.adapters.memory import check_distinct, not_newest, not_next
+from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
 from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
 from chalicelib.service.ports import Definition, Kind, NewRun
 

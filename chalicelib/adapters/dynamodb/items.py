@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.connection import Connection
 from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
@@ -16,7 +17,15 @@ from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.engine.run import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
+
+_GETS: Final = 100
+_WRITES: Final = 25
+"""As many as one batch takes (AWS limits)."""
+
+_PAUSE: Final = 0.05
+"""Seconds before the rest of a batch is asked for, at first."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailed"
 
@@ -69,6 +78,15 @@ class ByFlowIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call
     c = UnicodeAttribute(range_key=True)
 
 
+class ChangedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
+    class Meta:
+        index_name = tables.CHANGED.name
+        projection = KeysOnlyProjection()
+
+    cp = UnicodeAttribute(hash_key=True)
+    ca = UnicodeAttribute(range_key=True)
+
+
 class Item(Model):
     """Any item: its key, a body, and what conditions and indexes need. Names are short because they are paid for."""
 
@@ -76,12 +94,16 @@ class Item(Model):
     s = UnicodeAttribute(range_key=True)
     b = UnicodeAttribute(null=True)
     """The value as JSON text."""
+    r = BinaryAttribute(null=True, legacy_encoding=False)
+    """A part of a value of any size."""
+    n = NumberAttribute(null=True)
+    """On the first of such parts: how many there are."""
     v = NumberAttribute(null=True)
     """A head's or a newest definition's version."""
     t = BooleanAttribute(null=True)
     """Set on the tombstone of a deleted definition."""
     u = NumberAttribute(null=True)
-    """Until when a key or signal counts, in milliseconds."""
+    """Until when a key, a signal or a subscription counts, in milliseconds."""
     x = NumberAttribute(null=True)
     """When DynamoDB may remove it, in seconds."""
     ap = UnicodeAttribute(null=True)
@@ -89,10 +111,13 @@ class Item(Model):
     lp = UnicodeAttribute(null=True)
     fp = UnicodeAttribute(null=True)
     c = UnicodeAttribute(null=True)
+    cp = UnicodeAttribute(null=True)
+    ca = UnicodeAttribute(null=True)
 
     alarms = AlarmsIndex()
     listed = ListedIndex()
     by_flow = ByFlowIndex()
+    changed = ChangedIndex()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +137,16 @@ class Place:
 
 
 class Table:
-    """The table at a place. Connects at the first request; threads may share it."""
+    """The table at a place. Connects at the first request; threads may share it.
 
-    def __init__(self, place: Place) -> None:
+    Where DynamoDB leaves a part of a batch undone, the rest is asked for again, after a pause that grows while nothing
+    is done at all; after `place.retries` such answers in a row it counts as busy. `sleep` takes seconds.
+    """
+
+    def __init__(self, place: Place, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._name = place.table
+        self._retries = place.retries
+        self._sleep = sleep
         meta = {
             "table_name": place.table,
             "region": place.region,
@@ -147,18 +179,57 @@ class Table:
 
     def get_all(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Item]:
         """Those of the items that exist."""
-        with translated():
-            return {(found.k, found.s): found for found in self.item.batch_get(list(keys), consistent_read=consistent)}
+        found: dict[Key, Item] = {}
+
+        def read(wanted: list[Any]) -> list[Any]:
+            request = {self._name: {"Keys": wanted, "ConsistentRead": consistent}}
+            answer = self.client.batch_get_item(RequestItems=request)
+            for raw in answer["Responses"].get(self._name, ()):
+                item = self.item.from_raw_data(raw)
+                found[item.k, item.s] = item
+            undone: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
+            return undone
+
+        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _GETS, read)
+        return found
 
     def put(self, item: Item) -> None:
         with translated():
             item.save()
 
-    def remove(self, items: Iterable[Item]) -> None:
+    def put_all(self, items: Sequence[Item]) -> None:
+        """The items are there. One by one: whoever is interrupted may have written some of them."""
+        if len(items) == 1:
+            self.put(items[0])
+        else:
+            self._in_batches([{"PutRequest": {"Item": item.serialize()}} for item in items], _WRITES, self._write)
+
+    def remove(self, keys: Iterable[Key]) -> None:
         """None of the items exists."""
-        with translated(), self.item.batch_write() as batch:
-            for item in items:
-                batch.delete(item)
+        self._in_batches([{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _WRITES, self._write)
+
+    def _write(self, wanted: list[Any]) -> list[Any]:
+        answer = self.client.batch_write_item(RequestItems={self._name: wanted})
+        undone: list[Any] = answer["UnprocessedItems"].get(self._name, [])
+        return undone
+
+    def _in_batches(self, requests: list[Any], size: int, send: Callable[[list[Any]], list[Any]]) -> None:
+        """All requests are carried out; `send` says which ones are not yet. Raises Busy."""
+        for start in range(0, len(requests), size):
+            wanted, fruitless = requests[start : start + size], 0
+            while wanted:
+                with translated():
+                    undone = send(wanted)
+                fruitless = fruitless + 1 if len(undone) == len(wanted) else 0
+                if fruitless > self._retries:
+                    raise Busy(f"DynamoDB leaves {len(undone)} of a batch undone")
+                if undone:
+                    self._sleep(_PAUSE * 2**fruitless)
+                wanted = undone
+
+
+def _raw(key: Key) -> dict[str, dict[str, str]]:
+    return {tables.HASH: {"S": key[0]}, tables.RANGE: {"S": key[1]}}
 
 
 @contextmanager
@@ -186,3 +257,8 @@ def _in_our_words(error: ClientError, refused: ServiceError | None) -> ServiceEr
     if code == "ValidationException" and ("size" in message.lower() or "exceed" in message.lower()):
         return TooLarge(f"DynamoDB takes items of 400 KB and keys of 1,024 bytes at most: {message}")
     return ServiceError(f"DynamoDB refused: {code}: {message}")
+
+
+def seconds(at: Instant) -> int:
+    """DynamoDB's TTL counts in seconds; never before the moment."""
+    return -(-at // 1000)

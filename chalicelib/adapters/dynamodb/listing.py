@@ -1,21 +1,22 @@
-"""Runs newest first, from many partitions of an index.
+"""Runs newest first, or by change of status, from many partitions of an index.
 
 Every partition is sorted by place (when a run was created, then its name), and a run has the same place in all of
 them, so merging them is enough, and one place is all that a cursor must remember. An index lags behind and knows
 classes of statuses only: what counts is the head, and a run that no longer is what was asked for is passed over.
+By change a run has many places in its life, and an entry may tell of an earlier one: again the head counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any, Final
 
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.memory import Place, admits, cursor_at, place_at, place_of
-from chalicelib.engine.run import Run, decode_run
+from chalicelib.adapters.semantics import Place, admits, change_of, cursor_at, place_at, place_of
+from chalicelib.engine.run import Instant, Run, decode_run
 from chalicelib.service.ports import Listing, RunQuery
 
 _HEADS_AT_ONCE: Final = 100
@@ -34,8 +35,8 @@ def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
         for _ in range(_ROUNDS):
             wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
             some = list(islice(places, wanted))
-            for run in _heads(table, namespace, some):
-                if not admits(query, run):
+            for place, run in _heads(table, namespace, some):
+                if place != place_of(run) or not admits(query, run):
                     continue
                 if len(found) == query.limit:
                     return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
@@ -45,13 +46,39 @@ def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
     return Listing(tuple(found), cursor_at(namespace, some[-1]))
 
 
-def _heads(table: Table, namespace: str, places: list[Place]) -> Iterator[Run]:
-    """The runs at these places that are still there."""
+def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+    """The first runs whose status changed at `since` or later, by when it did."""
+    shards = [_changes_in(table, namespace, number, since, limit) for number in range(keys.SHARDS)]
+    found: dict[str, Run] = {}
+    at_once = min(_HEADS_AT_ONCE, limit)
+    with translated():
+        places = map(keys.of_place, merge(*shards))
+        while True:
+            some = list(islice(places, at_once))
+            found.update((run.name, run) for _, run in _heads(table, namespace, some) if run.status_at >= since)
+            runs = sorted(found.values(), key=change_of)
+            if len(some) < at_once:
+                return runs[:limit]
+            runs = [run for run in runs if change_of(run) <= some[-1]]  # beyond it others may come first
+            if len(runs) >= limit:
+                return runs[:limit]
+
+
+def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[str]:
+    for found in table.item.query(
+        keys.changed(namespace, number),
+        table.item.ca >= keys.place(since),
+        index_name=tables.CHANGED.name,
+        page_size=min(_HEADS_AT_ONCE, limit),
+    ):
+        yield found.ca
+
+
+def _heads(table: Table, namespace: str, places: Sequence[Place]) -> Iterator[tuple[Place, Run]]:
+    """For each of these places the run of that name, if there is one, wherever it stands now."""
     wanted = {place: keys.head(namespace, place[1]) for place in places}
     items = table.get_all(wanted.values(), consistent=False)
-    for place, key in wanted.items():
-        if key in items and place_of(run := decode_run(items[key].b)) == place:
-            yield run
+    return ((place, decode_run(items[key].b)) for place, key in wanted.items() if key in items)
 
 
 def _places(table: Table, namespace: str, query: RunQuery, before: Place | None) -> Iterator[Place]:

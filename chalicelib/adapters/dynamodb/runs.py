@@ -1,12 +1,12 @@
 """Runs in DynamoDB: a head is one item, and every save one conditional write of it.
 
-What lies beside the head (its own flow, labels, pages) is written first, under keys that make writing it again
+What lies beside the head (its own flow, labels, pages, large values) is written first, under keys that make writing it again
 harmless; the head's write makes it count. What was written beside a head that was then refused is taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import merge
 from itertools import islice
 from typing import Final
@@ -16,8 +16,10 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Item, Table, translated
-from chalicelib.adapters.dynamodb.listing import listing
-from chalicelib.adapters.memory import alarm_of, flow_of, labels_of, not_seen, place_of
+from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.adapters.dynamodb.listing import changed, listing
+from chalicelib.adapters.dynamodb.parts import Parts
+from chalicelib.adapters.semantics import alarm_of, change_of, flow_of, labels_of, not_seen, place_of
 from chalicelib.definition import Flow
 from chalicelib.definition import decode as decode_value
 from chalicelib.definition import encode as encode_value
@@ -32,6 +34,7 @@ class DynamoRuns:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._item = table.item
+        self._values = Parts(table)
 
     def create(self, new: NewRun) -> None:
         self.write_beside(new)
@@ -68,6 +71,13 @@ class DynamoRuns:
                 )
             )
 
+    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+        self._values.put({_beside(run, key): value for key, value in values.items()})
+
+    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        wanted = {_beside(run, key): key for key in keys}
+        return {wanted[place]: value for place, value in self._values.get(wanted).items()}
+
     def save(self, run: Run, seen: int) -> None:
         with translated(refused=not_seen(run)):
             self.head_of(run).save(self._is_still(run, seen))
@@ -79,16 +89,15 @@ class DynamoRuns:
         there = decode_run(found.b)
         if (there.id, there.version) != (run.id, run.version):
             raise not_seen(run)
-        with translated():
-            beside = self._item.query(
-                keys.parts(run.namespace, run.id), consistent_read=True, attributes_to_get=[tables.HASH, tables.RANGE]
-            )
-            self._table.remove([*beside, *self._labels(run)])
+        self._table.remove([*self._parts(run), *self._labels(run)])
         with translated(refused=not_seen(run)):
             found.delete(self._is_still(run, run.version))
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         return listing(self._table, namespace, query)
+
+    def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        return changed(self._table, namespace, since, limit)
 
     def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
         shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
@@ -113,6 +122,7 @@ class DynamoRuns:
         item.c = keys.place(*place_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
+        item.cp, item.ca = keys.changed(run.namespace, shard), keys.place(*change_of(run))
         if (alarm := alarm_of(run)) is not None:
             item.ap, item.al = keys.alarms(shard), alarm
         return item
@@ -131,19 +141,29 @@ class DynamoRuns:
         if new.own is not None:
             k, s = keys.own_flow(new.run.namespace, new.run.id)
             self._table.put(self._item(k, s, b=encode_value(new.own).decode()))
-        for item in self._labels(new.run):
-            self._table.put(item)
+        for place in self._labels(new.run):
+            self._table.put(self._item(*place))
 
     def take_back_beside(self, new: NewRun) -> None:
-        """What `write_beside` wrote for a head that was refused is gone, but for what is the existing run's too."""
+        """What lies beside a head that was refused is gone, but for what is the existing run's too."""
         there = self.load(new.run.namespace, new.run.name)
         if there is not None and there.id == new.run.id:
             return
-        if new.own is not None:
-            self._table.remove([self._item(*keys.own_flow(new.run.namespace, new.run.id))])
-        if there is None or place_of(there) != place_of(new.run):
-            self._table.remove(self._labels(new.run))
+        labels = self._labels(new.run) if there is None or place_of(there) != place_of(new.run) else []
+        self._table.remove([*self._parts(new.run), *labels])
 
-    def _labels(self, run: Run) -> Sequence[Item]:
+    def _parts(self, run: Run) -> Sequence[Key]:
+        """Where everything lies that the run has beside its head, but for its labels."""
+        with translated():
+            found = self._item.query(
+                keys.parts(run.namespace, run.id), consistent_read=True, attributes_to_get=[tables.HASH, tables.RANGE]
+            )
+            return [(item.k, item.s) for item in found]
+
+    def _labels(self, run: Run) -> Sequence[Key]:
         place = keys.place(*place_of(run))
-        return [self._item(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
+        return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
+
+
+def _beside(run: Run, key: str) -> Key:
+    return keys.beside(run.namespace, run.id, key)

@@ -1,20 +1,17 @@
-"""The store on AWS: definitions, runs, idempotency keys and signals in one DynamoDB table."""
+"""The store on AWS: definitions, runs, idempotency keys, signals and tasks in one DynamoDB table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import islice
 from typing import Final
-
-import msgspec
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
-from chalicelib.adapters.dynamodb.items import Place, Table, translated
+from chalicelib.adapters.dynamodb.items import Place, Table, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
+from chalicelib.adapters.dynamodb.signals import DynamoSignals
+from chalicelib.adapters.dynamodb.tasks import DynamoTasks
 from chalicelib.engine.run import Instant
 from chalicelib.service.errors import Busy, Conflict
-from chalicelib.service.ports import Signal
 
 _CLAIMS: Final = 3
 
@@ -26,7 +23,7 @@ class DynamoKeys:
 
     def claim(self, namespace: str, key: str, value: str, now: Instant, ttl: int) -> str:
         k, s = keys.idempotency(namespace, key)
-        claimed = self._item(k, s, b=value, u=now + ttl, x=_seconds(now + ttl))
+        claimed = self._item(k, s, b=value, u=now + ttl, x=seconds(now + ttl))
         for _ in range(_CLAIMS):
             try:
                 with translated(refused=Conflict(f"key {key!r} is held")):
@@ -40,27 +37,6 @@ class DynamoKeys:
         raise Busy(f"key {key!r} changes hands too fast")
 
 
-class DynamoSignals:
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._item = table.item
-
-    def put(self, namespace: str, signal: Signal) -> None:
-        k, s = keys.signal(namespace, signal.at, signal.id)
-        text = msgspec.json.encode(signal).decode()
-        self._table.put(self._item(k, s, b=text, u=signal.expires_at, x=_seconds(signal.expires_at)))
-
-    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
-        with translated():
-            found = self._item.query(
-                keys.signals(namespace),
-                filter_condition=self._item.u > now,
-                scan_index_forward=False,
-                page_size=limit,
-            )
-            return [msgspec.json.decode(item.b, type=Signal) for item in islice(found, limit)]
-
-
 class DynamoStore:
     """All stores in one table. Connects at the first request."""
 
@@ -70,8 +46,4 @@ class DynamoStore:
         self.definitions = DynamoDefinitions(self.table, self.runs)
         self.keys = DynamoKeys(self.table)
         self.signals = DynamoSignals(self.table)
-
-
-def _seconds(at: Instant) -> int:
-    """DynamoDB's TTL counts in seconds; never before the moment."""
-    return -(-at // 1000)
+        self.tasks = DynamoTasks(self.table)

@@ -25,7 +25,8 @@ class Index:
 ALARMS: Final = Index("alarms", "ap", "al")
 LISTED: Final = Index("listed", "lp", "c")
 BY_FLOW: Final = Index("by_flow", "fp", "c")
-INDEXES: Final = (ALARMS, LISTED, BY_FLOW)
+CHANGED: Final = Index("changed", "cp", "ca")
+INDEXES: Final = (ALARMS, LISTED, BY_FLOW, CHANGED)
 
 _NUMBERS: Final = frozenset({"al"})
 

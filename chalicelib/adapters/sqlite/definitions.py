@@ -9,7 +9,7 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.adapters.memory import check_distinct, not_newest, not_next
+from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.runs import create_within
 from chalicelib.service.ports import Definition, Kind, NewRun

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chalicelib.adapters.memory import MAX_RECEIVES, VISIBILITY, Bell, Look, await_messages
+from chalicelib.adapters.bell import MAX_RECEIVES, VISIBILITY, Bell, Look, await_messages
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.service.ports import Clock, QueueName, Received
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.memory import Place, alarm_of, cursor_at, flow_of, labels_of, not_seen, place_at, place_of
+from chalicelib.adapters.semantics import Place, alarm_of, cursor_at, flow_of, labels_of, not_seen, place_at, place_of
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.definition import Flow
 from chalicelib.definition import decode as decode_value
@@ -17,6 +18,7 @@ from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
 
 _PAGES_AT_ONCE: Final = 32
+_VALUES_AT_ONCE: Final = 500
 
 
 class SqliteRuns:
@@ -53,11 +55,28 @@ class SqliteRuns:
                 yield decode_page(body)
                 after = last
 
+    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+        rows = [(run.namespace, run.id, key, value) for key, value in values.items()]
+        with self._database.transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO beside VALUES (?, ?, ?, ?)", rows)
+
+    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        wanted = iter(keys)
+        while some := list(islice(wanted, _VALUES_AT_ONCE)):
+            marks = ", ".join("?" * len(some))
+            query = f"SELECT key, value FROM beside WHERE namespace = ? AND run = ? AND key IN ({marks})"  # noqa: S608
+            found.update(self._database.rows(query, (run.namespace, run.id, *some)))
+        return found
+
     def save(self, run: Run, seen: int) -> None:
         saved = self._database.change(
-            "UPDATE runs SET version = ?, status = ?, alarm_at = ?, body = ?"
+            "UPDATE runs SET version = ?, status = ?, status_at = ?, alarm_at = ?, body = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
-            (run.version, run.status, alarm_of(run), encode(run), run.namespace, run.name, seen, run.id),
+            (
+                *(run.version, run.status, run.status_at, alarm_of(run), encode(run)),
+                *(run.namespace, run.name, seen, run.id),
+            ),
         )
         if not saved:
             raise not_seen(run)
@@ -70,8 +89,9 @@ class SqliteRuns:
                 return
             if found != (run.id, run.version):
                 raise not_seen(run)
-            connection.execute("DELETE FROM pages WHERE namespace = ? AND run = ?", (run.namespace, run.id))
-            connection.execute("DELETE FROM own_flows WHERE namespace = ? AND run = ?", (run.namespace, run.id))
+            for table in ("pages", "own_flows", "beside"):
+                sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no foreign text
+                connection.execute(sql, (run.namespace, run.id))
             connection.executemany(
                 "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?",
                 _label_rows(run),
@@ -88,6 +108,10 @@ class SqliteRuns:
         found.sort(key=place_of, reverse=True)
         cursor = cursor_at(namespace, place_of(found[query.limit - 1])) if len(found) > query.limit else None
         return Listing(tuple(found[: query.limit]), cursor)
+
+    def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        query = "SELECT body FROM runs WHERE namespace = ? AND status_at >= ? ORDER BY status_at, name LIMIT ?"
+        return [decode_run(body) for (body,) in self._database.rows(query, (namespace, since, limit))]
 
     def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
         query = "SELECT namespace, name, alarm_at FROM runs WHERE alarm_at <= ? ORDER BY alarm_at LIMIT ?"
@@ -133,8 +157,8 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
 
 
 def _insert(run: Run) -> tuple[str, tuple[object, ...]]:
-    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-    key = (run.namespace, run.name, run.id, run.version, run.status)
+    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
     return sql, (*key, flow_of(run), run.created_at, alarm_of(run), encode(run))
 
 

@@ -1,4 +1,7 @@
-"""The embedded store: definitions, runs, idempotency keys and signals in one SQLite file."""
+"""The embedded store: definitions, runs, idempotency keys, signals and tasks in one SQLite file.
+
+What has expired is deleted when something of its kind is written.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal
+from chalicelib.service.ports import Signal, Subscription, Task
 
 
 class SqliteKeys:
@@ -32,10 +35,39 @@ class SqliteSignals:
         self._database = database
 
     def put(self, namespace: str, signal: Signal) -> None:
-        values = (namespace, signal.at, signal.id, signal.expires_at, msgspec.json.encode(signal))
+        key = (namespace, signal.at, signal.id, signal.name, signal.key, signal.run)
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM signals WHERE expires_at <= ?", (signal.at,))
-            connection.execute("INSERT OR REPLACE INTO signals VALUES (?, ?, ?, ?, ?)", values)
+            connection.execute("DELETE FROM subscriptions WHERE until <= ?", (signal.at,))
+            connection.execute(
+                "INSERT OR REPLACE INTO signals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (*key, signal.expires_at, msgspec.json.encode(signal)),
+            )
+
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
+        found = self._database.rows(
+            "SELECT body FROM signals WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND expires_at > ?"
+            " ORDER BY at, id",
+            (namespace, name, key, run, now),
+        )
+        return [msgspec.json.decode(body, type=Signal) for (body,) in found]
+
+    def subscribe(self, namespace: str, subscription: Subscription) -> None:
+        values = (*_waiting(namespace, subscription), subscription.until)
+        self._database.change("INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
+        self._database.change(
+            "DELETE FROM subscriptions WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND uuid = ?",
+            _waiting(namespace, subscription),
+        )
+
+    def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
+        found = self._database.rows(
+            "SELECT run, uuid, until FROM subscriptions WHERE namespace = ? AND name = ? AND key = ?",
+            (namespace, name, key),
+        )
+        return [Subscription(name=name, key=key, run=run, uuid=uuid, until=until) for run, uuid, until in found]
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
         found = self._database.rows(
@@ -43,6 +75,34 @@ class SqliteSignals:
             (namespace, now, limit),
         )
         return [msgspec.json.decode(body, type=Signal) for (body,) in found]
+
+
+def _waiting(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
+    """What tells one subscription from another."""
+    return namespace, subscription.name, subscription.key, subscription.run, subscription.uuid
+
+
+class SqliteTasks:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, namespace: str, task: Task) -> None:
+        values = (namespace, task.since, task.uuid, task.run, task.until)
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM tasks WHERE until <= ?", (task.since,))
+            connection.execute("INSERT OR REPLACE INTO tasks VALUES (?, ?, ?, ?, ?)", values)
+
+    def remove(self, namespace: str, task: Task) -> None:
+        sql = "DELETE FROM tasks WHERE namespace = ? AND since = ? AND uuid = ?"
+        self._database.change(sql, (namespace, task.since, task.uuid))
+
+    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
+        found = self._database.rows(
+            "SELECT run, uuid, since, until FROM tasks WHERE namespace = ? AND (since, uuid) > (?, ?)"
+            " ORDER BY since, uuid LIMIT ?",
+            (namespace, *((after.since, after.uuid) if after else (-1, "")), limit),
+        )
+        return [Task(run=run, uuid=uuid, since=since, until=until) for run, uuid, since, until in found]
 
 
 class SqliteStore:
@@ -53,3 +113,4 @@ class SqliteStore:
         self.runs = SqliteRuns(database)
         self.keys = SqliteKeys(database)
         self.signals = SqliteSignals(database)
+        self.tasks = SqliteTasks(database)

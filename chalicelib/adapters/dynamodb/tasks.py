@@ -1,0 +1,42 @@
+"""The inbox in DynamoDB: a task is one item, in a shard of its namespace, sorted by when it began to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import islice
+
+import msgspec
+
+from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
+from chalicelib.service.ports import Task
+
+
+class DynamoTasks:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._item = table.item
+
+    def put(self, namespace: str, task: Task) -> None:
+        k, s = keys.task(namespace, task)
+        self._table.put(self._item(k, s, b=msgspec.json.encode(task).decode(), x=seconds(task.until)))
+
+    def remove(self, namespace: str, task: Task) -> None:
+        k, s = keys.task(namespace, task)
+        with translated():
+            self._item(k, s).delete()
+
+    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
+        shards = [self._shard(namespace, number, limit, after) for number in range(keys.SHARDS)]
+        with translated():
+            found = islice(merge(*shards, key=lambda item: item.s), limit)
+            return [msgspec.json.decode(item.b, type=Task) for item in found]
+
+    def _shard(self, namespace: str, number: int, limit: int, after: Task | None) -> Iterator[Item]:
+        yield from self._item.query(
+            keys.tasks(namespace, number),
+            self._item.s > keys.place(after.since, after.uuid) if after else None,
+            consistent_read=True,
+            page_size=limit,
+        )

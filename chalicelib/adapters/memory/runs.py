@@ -1,0 +1,127 @@
+"""Runs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import RLock
+
+from chalicelib.adapters.semantics import Place, admits, alarm_of, change_of, cursor_at, not_seen, place_at, place_of
+from chalicelib.definition import Flow
+from chalicelib.definition import decode as decode_value
+from chalicelib.definition import encode as encode_value
+from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    id: str
+    version: int
+    place: Place
+    change: Place
+    alarm_at: Instant | None
+    body: bytes
+
+
+class MemoryRuns:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._heads: dict[tuple[str, str], _Head] = {}
+        self._pages: dict[tuple[str, str], dict[int, bytes]] = {}
+        self._own: dict[tuple[str, str], bytes] = {}
+        self._beside: dict[tuple[str, str], dict[str, bytes]] = {}
+
+    def exists(self, namespace: str, name: str) -> bool:
+        return (namespace, name) in self._heads
+
+    def create(self, new: NewRun) -> None:
+        run = new.run
+        with self._lock:
+            if self.exists(run.namespace, run.name):
+                raise RunExists(run.name)
+            if new.own is not None:
+                self._own[run.namespace, run.id] = encode_value(new.own)
+            self._put(run)
+
+    def load(self, namespace: str, name: str) -> Run | None:
+        with self._lock:
+            head = self._heads.get((namespace, name))
+        return decode_run(head.body) if head else None
+
+    def own_flow(self, run: Run) -> Flow:
+        with self._lock:
+            body = self._own.get((run.namespace, run.id))
+        if body is None:
+            raise NotFound("flow of flow_run", run.name)
+        return decode_value(body, Flow)
+
+    def put_page(self, run: Run, page: Page) -> None:
+        with self._lock:
+            self._pages.setdefault((run.namespace, run.id), {}).setdefault(page.last, encode(page))
+
+    def pages(self, run: Run, after: int) -> Iterator[Page]:
+        with self._lock:
+            kept = sorted(self._pages.get((run.namespace, run.id), {}).items())
+        return (decode_page(body) for last, body in kept if last > after)
+
+    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+        with self._lock:
+            kept = self._beside.setdefault((run.namespace, run.id), {})
+            for key, value in values.items():
+                kept.setdefault(key, value)
+
+    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        with self._lock:
+            kept = self._beside.get((run.namespace, run.id), {})
+            return {key: kept[key] for key in keys if key in kept}
+
+    def save(self, run: Run, seen: int) -> None:
+        with self._lock:
+            head = self._heads.get((run.namespace, run.name))
+            if head is None or (head.id, head.version) != (run.id, seen):
+                raise not_seen(run)
+            self._put(run)
+
+    def delete(self, run: Run) -> None:
+        with self._lock:
+            head = self._heads.get((run.namespace, run.name))
+            if head is None:
+                return
+            if (head.id, head.version) != (run.id, run.version):
+                raise not_seen(run)
+            for part in (self._pages, self._own, self._beside):
+                part.pop((run.namespace, run.id), None)
+            del self._heads[run.namespace, run.name]
+
+    def list(self, namespace: str, query: RunQuery) -> Listing:
+        before = place_at(namespace, query.cursor) if query.cursor else None
+        with self._lock:
+            heads = [head for (owner, _), head in self._heads.items() if owner == namespace]
+        found: list[Run] = []
+        for head in sorted(heads, key=lambda head: head.place, reverse=True):
+            if (before is None or head.place < before) and admits(query, run := decode_run(head.body)):
+                if len(found) == query.limit:
+                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                found.append(run)
+        return Listing(tuple(found))
+
+    def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        with self._lock:
+            heads = [head for (owner, _), head in self._heads.items() if owner == namespace and head.change[0] >= since]
+        heads.sort(key=lambda head: head.change)
+        return [decode_run(head.body) for head in heads[:limit]]
+
+    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+        with self._lock:
+            alarms = [
+                Alarm(namespace, name, head.alarm_at)
+                for (namespace, name), head in self._heads.items()
+                if head.alarm_at is not None and head.alarm_at <= until
+            ]
+        return sorted(alarms, key=lambda alarm: alarm.at)[:limit]
+
+    def _put(self, run: Run) -> None:
+        head = _Head(run.id, run.version, place_of(run), change_of(run), alarm_of(run), encode(run))
+        self._heads[run.namespace, run.name] = head

@@ -1,0 +1,101 @@
+"""The store in memory: definitions, runs, idempotency keys, signals and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import RLock
+
+import msgspec
+
+from chalicelib.adapters.memory.definitions import MemoryDefinitions
+from chalicelib.adapters.memory.runs import MemoryRuns
+from chalicelib.engine.run import Instant
+from chalicelib.service.ports import Signal, Subscription, Task
+
+
+class MemoryKeys:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._held: dict[tuple[str, str], tuple[str, Instant]] = {}
+
+    def claim(self, namespace: str, key: str, value: str, now: Instant, ttl: int) -> str:
+        with self._lock:
+            held, expires_at = self._held.get((namespace, key), ("", now))
+            if expires_at > now:
+                return held
+            self._held[namespace, key] = (value, now + ttl)
+        return value
+
+
+class MemorySignals:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._kept: dict[tuple[str, str, str], bytes] = {}
+        self._subscriptions: dict[tuple[str, ...], Subscription] = {}
+
+    def put(self, namespace: str, signal: Signal) -> None:
+        with self._lock:
+            self._kept[namespace, signal.place, signal.id] = msgspec.json.encode(signal)
+
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
+        signals = reversed(self._unexpired(namespace, now))
+        return [signal for signal in signals if (signal.name, signal.key, signal.run) == (name, key, run)]
+
+    def subscribe(self, namespace: str, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions[namespace, *_waiting(subscription)] = subscription
+
+    def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions.pop((namespace, *_waiting(subscription)), None)
+
+    def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
+        with self._lock:
+            return [kept for place, kept in self._subscriptions.items() if place[:3] == (namespace, name, key)]
+
+    def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
+        return self._unexpired(namespace, now)[:limit]
+
+    def _unexpired(self, namespace: str, now: Instant) -> Sequence[Signal]:
+        """Newest first."""
+        with self._lock:
+            bodies = [body for (owner, *_), body in sorted(self._kept.items(), reverse=True) if owner == namespace]
+        signals = (msgspec.json.decode(body, type=Signal) for body in bodies)
+        return [signal for signal in signals if signal.expires_at > now]
+
+
+def _waiting(subscription: Subscription) -> tuple[str, str, str, str]:
+    """What tells one subscription from another, within its namespace."""
+    return subscription.name, subscription.key, subscription.run, subscription.uuid
+
+
+class MemoryTasks:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._tasks: dict[tuple[str, Instant, str], Task] = {}
+
+    def put(self, namespace: str, task: Task) -> None:
+        with self._lock:
+            self._tasks[namespace, task.since, task.uuid] = task
+
+    def remove(self, namespace: str, task: Task) -> None:
+        with self._lock:
+            self._tasks.pop((namespace, task.since, task.uuid), None)
+
+    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
+        before = (after.since, after.uuid) if after else (-1, "")
+        with self._lock:
+            places = sorted(place for place in self._tasks if place[0] == namespace and place[1:] > before)
+            return [self._tasks[place] for place in places[:limit]]
+
+
+class MemoryStore:
+    """All stores in this process's memory."""
+
+    def __init__(self) -> None:
+        lock = RLock()
+        self.runs = MemoryRuns(lock)
+        self.definitions = MemoryDefinitions(lock, self.runs)
+        self.keys = MemoryKeys(lock)
+        self.signals = MemorySignals(lock)
+        self.tasks = MemoryTasks(lock)

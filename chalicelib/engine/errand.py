@@ -1,0 +1,113 @@
+"""What an activation asks of the outside: which action, with which args, answering which states (API.md, 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.definition import (
+    BUILT_IN_STATES,
+    RESERVED_ARGS,
+    Action,
+    ActionStep,
+    Definition,
+    Json,
+    Method,
+    Options,
+    Parameter,
+    Template,
+)
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.names import item_of, names_for
+from chalicelib.engine.routes import answers
+from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.templates import Names, resolve
+
+UNDO: Final = "undo"
+"""The id of the token that undoes finished steps."""
+
+APPROVED: Final = "APPROVE"
+REJECTED: Final = "REJECT"
+"""How a person answers whether a dispatch may pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """An action to be sent, and how its answer is judged."""
+
+    action: Action
+    options: Options
+    args: Mapping[str, Template]
+    states: tuple[str, ...]
+    """What may be answered, in the order in which the action declares it."""
+    routed: frozenset[str] = frozenset()
+    """Built-in states that are routed by name, and so may be answered too."""
+
+    @property
+    def is_human(self) -> bool:
+        return self.action.method is Method.HUMAN
+
+    def accepts(self, state: str) -> bool:
+        """Whether an answer with `state` ends the wait."""
+        return state in self.states or state in self.routed
+
+
+def errand_of(definition: Definition, run: Run, token: Token) -> Errand | None:
+    """What the token's wait asks of the outside; None if it waits for something else."""
+    if token.id == UNDO:
+        return _undo_errand(definition, run)
+    step = definition.step(token.step)
+    if not isinstance(step, ActionStep):
+        return None
+    action = definition.actions[step.action]
+    routed = frozenset(route.state for route in step.routes if route.state in BUILT_IN_STATES)
+    return Errand(action, definition.options(step), step.args, answers(step, action), routed - {None})
+
+
+def _undo_errand(definition: Definition, run: Run) -> Errand | None:
+    if not run.undos:
+        return None
+    undo = run.undos[-1]
+    action = definition.actions[undo.action]
+    return Errand(action, action.options.over(definition.defaults), undo.args, action.returns)
+
+
+def awaits_approval(token: Token) -> bool:
+    """Whether a person must let the dispatch pass before anything is sent."""
+    memo = token.activation.memo if token.activation else None
+    return isinstance(memo, Mapping) and memo.get("approval") == "open"
+
+
+def request_fields(
+    definition: Definition, run: Run, token: Token, errand: Errand, at: Instant, read: Callable[[str], Json]
+) -> dict[str, Json]:
+    """The request's fields but for `callbackUrl`. Raises ExpressionFailed, also where an arg's type does not fit."""
+    item = item_of(token, {known.id: known for known in run.tokens}, read)
+    names = names_for(definition, run, token, at, item=item)
+    return {
+        **args_of(errand, names),
+        "flowId": run.name,
+        "stepName": token.step,
+        "ackStates": list(errand.states),
+        "uuid": token.activation.uuid if token.activation else "",
+        "globalVariables": run.vars,
+    }
+
+
+def args_of(errand: Errand, names: Names) -> dict[str, Json]:
+    """The action's args, complete. Raises ExpressionFailed."""
+    return {
+        parameter.name: _arg(parameter, errand.args, names)
+        for parameter in errand.action.parameters
+        if parameter.name not in RESERVED_ARGS
+    }
+
+
+def _arg(parameter: Parameter, args: Mapping[str, Template], names: Names) -> Json:
+    if parameter.name not in args:
+        return parameter.default
+    value = resolve(args[parameter.name], names)
+    if not parameter.type.admits(value):
+        raise ExpressionFailed(f"arg {parameter.name!r} must be of type {parameter.type}, and is {value!r:.100}")
+    return value

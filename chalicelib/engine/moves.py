@@ -1,0 +1,331 @@
+"""How tokens move: they arrive at a step, enter it, leave it by a route, and come to an end.
+
+A step that needs no wait is entered and left at once, so one event may take a token through many steps; `settle` goes
+on until every token waits or has ended. A token at an end either ends its run (the root) or is counted by the fork or
+each that waits for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from chalicelib.definition import (
+    BUILT_IN_STATES,
+    DEFAULT_STATE,
+    DONE,
+    ENDS,
+    ERROR,
+    STOPPED,
+    ActionStep,
+    CallStep,
+    ChoiceStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    ForkStep,
+    Json,
+    SetStep,
+    Step,
+    Template,
+    TimerStep,
+    is_shallow,
+)
+from chalicelib.definition import Undo as UndoOption
+from chalicelib.engine.draft import Draft, Left
+from chalicelib.engine.errand import UNDO, errand_of
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.lifecycle import LIVE, Status
+from chalicelib.engine.names import item_of, names_for
+from chalicelib.engine.routes import choose
+from chalicelib.engine.run import Token, Undo
+from chalicelib.engine.steps import action, call, each, fork, waits
+from chalicelib.engine.templates import Names, holds, resolve, resolve_known
+
+STRAIGHT: Final = 1_000
+"""How often one token may pass one step without anything being waited for: more is a loop that never ends."""
+
+
+def settle(draft: Draft) -> None:
+    """Every token that arrived has entered its step, and conditions that hold have been noticed."""
+    passed: Counter[tuple[str, str]] = Counter()
+    while draft.run.status in LIVE:
+        if not draft.arrivals:
+            if not _notice(draft):
+                return
+            continue
+        token = draft.tokens.get(draft.arrivals.popleft())
+        if token is None:
+            continue
+        passed[token.id, token.step] += 1
+        if passed[token.id, token.step] > STRAIGHT:
+            strand(draft, token, Left(state=ERROR, error=f"step {token.step!r} was passed {STRAIGHT} times at once"))
+            continue
+        left = _try_to_enter(draft, token)
+        if left is not None:
+            leave(draft, token, left)
+
+
+def leave(draft: Draft, token: Token, left: Left) -> None:
+    """The token's step returned: variables are saved, and the token goes where its state leads."""
+    if token.id == UNDO:
+        undone(draft, token, left)
+        return
+    token = draft.tokens.get(token.id, token)
+    step = draft.step_of(token)
+    before = draft.run
+    after = replace(token, activation=None, state=left.state, result=result_of(left.data))
+    try:
+        draft.set_vars({**left.variables, **_saved(draft, step, after, left)})
+        names = _names(draft, after, error=left.error, event=left.signal)
+        route = choose(step, left.state, lambda when: holds(when, names))
+        if route is not None and route.target not in (STOPPED, step.name):
+            _note_undo(draft, step, left, names)
+    except ExpressionFailed as failure:
+        draft.run = before
+        if left.state == ERROR:
+            strand(draft, token, Left(state=ERROR, error=left.error or str(failure), event=left.event))
+        else:
+            leave(draft, token, Left(state=ERROR, error=str(failure), event=left.event, variables=left.variables))
+        return
+    if route is None:
+        strand(draft, token, left)
+        return
+    _record(draft, token, left, route.target)
+    for child in draft.children_of(token):
+        draft.remove(child)
+    if route.target in ENDS:
+        finish(draft, draft.put(after), ok=route.target == DONE, error=left.error)
+    else:
+        draft.arrive(replace(after, step=route.target))
+
+
+def strand(draft: Draft, token: Token, left: Left) -> None:
+    """Nothing says what is to follow. In a branch or an item that fails it; else the run stops, to be retried there."""
+    why = f"step {token.step!r} returned {left.state}" + (f" ({left.error})" if left.error else "")
+    _record(draft, token, left, STOPPED)
+    for child in draft.children_of(token):
+        draft.remove(child)
+    if token.parent:
+        finish(draft, replace(token, state=left.state), ok=False, error=left.error or why)
+    else:
+        fail(draft, Status.FAILED, f"{why}, which it does not route")
+
+
+def finish(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
+    """The token came to an end: of the run, of its branch, of its item."""
+    parent = draft.tokens.get(token.parent) if token.parent else None
+    if parent is None:
+        _finish_run(draft, token, ok=ok, error=error)
+        return
+    draft.remove(token)
+    step = draft.step_of(parent)
+    match step:
+        case ForkStep():
+            left = fork.child_ended(draft, parent, step, token, ok=ok, error=error)
+        case EachStep():
+            left = each.child_ended(draft, parent, step, token, ok=ok, error=error)
+        case _:
+            raise LookupError(f"step {step.name!r} waits for no tokens")
+    if left is not None:
+        leave(draft, parent, left)
+
+
+def result_of(data: Json) -> Json:
+    """What `$result` is: the data that an action answered; where it is text that holds JSON, that JSON.
+
+    JSON that is nested so deeply that not everybody could read it again stays text.
+    """
+    if not isinstance(data, str):
+        return data
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data
+    return found if is_shallow(found) else data
+
+
+# ── entering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _try_to_enter(draft: Draft, token: Token) -> Left | None:
+    """The token waits at its step now; or what the step returned at once."""
+    try:
+        return _enter(draft, token, draft.step_of(token))
+    except ExpressionFailed as failure:
+        return Left(state=ERROR, error=str(failure))
+
+
+def _enter(draft: Draft, token: Token, step: Step) -> Left | None:
+    before = token.activation.memo if token.activation else None
+    token = replace(token, activation=None)
+    names = _names(draft, token)
+    match step:
+        case ActionStep() | CallStep():
+            _send(draft, token, step, names)
+        case ChoiceStep():
+            return _choose(step, names)
+        case SetStep():
+            return Left(state=DEFAULT_STATE)
+        case TimerStep() | EventStep() | ConditionStep():
+            return waits.enter(draft, token, step, names)
+        case ForkStep():
+            fork.enter(draft, token, step, before)
+        case EachStep():
+            return each.enter(draft, token, step, names, before)
+        case _:
+            assert_never(step)
+    return None
+
+
+def _send(draft: Draft, token: Token, step: ActionStep | CallStep, names: Names) -> None:
+    if isinstance(step, CallStep):
+        call.enter(draft, token, step, names)
+        return
+    errand = errand_of(draft.definition, draft.run, token)
+    if errand is not None:
+        action.enter(draft, token, errand)
+
+
+def _choose(step: ChoiceStep, names: Names) -> Left:
+    """A choice returns no state of its own: its routes ask for none. That none holds is an error."""
+    if choose(step, "", lambda when: holds(when, names)) is None:
+        return Left(state=ERROR, error="none of its conditions holds, and there is no else")
+    return Left(state="")
+
+
+def _notice(draft: Draft) -> bool:
+    """The first token that waits for a condition which holds now goes on."""
+    for token in draft.tokens.values():
+        step = draft.step_of(token) if token.activation and token.id != UNDO else None
+        if not isinstance(step, ConditionStep):
+            continue
+        try:
+            met = holds(step.condition, _names(draft, token))
+        except ExpressionFailed as failure:
+            leave(draft, token, Left(state=ERROR, error=str(failure)))
+            return True
+        if met:
+            leave(draft, token, Left(state=DEFAULT_STATE, event="ConditionMet"))
+            return True
+    return False
+
+
+# ── leaving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _names(draft: Draft, token: Token, *, error: str = "", event: Json = None) -> Names:
+    item = item_of(token, draft.tokens, draft.read)
+    return names_for(draft.definition, draft.run, token, draft.at, item=item, error=error, event=event)
+
+
+def _saved(draft: Draft, step: Step, token: Token, left: Left) -> dict[str, Json]:
+    """The variables that the step writes when it returns. After an error, what cannot be known is left as it is."""
+    saves: Mapping[str, Template] = {} if isinstance(step, ChoiceStep) else step.save
+    if not saves:
+        return {}
+    draft.set_vars(left.variables)
+    try:
+        return resolve_known(saves, _names(draft, token, error=left.error, event=left.signal))
+    except ExpressionFailed:
+        if left.state in BUILT_IN_STATES:
+            return {}
+        raise
+
+
+def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
+    """A finished step whose work can be undone is remembered, with args as they are now.
+
+    A step has finished when it leads on: not when it is to be tried again, and not when it stops the run.
+    """
+    if not isinstance(step, ActionStep) or left.state in BUILT_IN_STATES:
+        return
+    undo = step.undo or _undo_of_action(draft, step)
+    if undo is None:
+        return
+    noted = Undo(step=step.name, action=undo.action, args=resolve_known(undo.args, names))
+    draft.set_run(undos=(*draft.run.undos, noted))
+
+
+def _undo_of_action(draft: Draft, step: ActionStep) -> UndoOption | None:
+    """The action's own undo, with the step's args where the undoing action has one of that name."""
+    undo = draft.definition.actions[step.action].undo
+    if undo is None:
+        return None
+    wanted = {parameter.name for parameter in draft.definition.actions[undo.action].parameters}
+    given = {name: value for name, value in step.args.items() if name in wanted}
+    return UndoOption(action=undo.action, args={**given, **undo.args})
+
+
+def _record(draft: Draft, token: Token, left: Left, target: str) -> None:
+    draft.record(
+        left.event,
+        token,
+        state=left.state,
+        target=target,
+        data=left.data if left.event in ("StepAcked", "EventArrived") else None,
+        error=left.error,
+        vars=dict(left.variables),
+    )
+    last_event = f"{draft.run.name}_{token.step}_{left.state}"
+    draft.set_run(last_state=token.step, last_event=last_event)
+
+
+# ── ending, and undoing ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _finish_run(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
+    if not ok:
+        why = f"step {token.step!r} returned {token.state}, which leads to {STOPPED}"
+        fail(draft, Status.FAILED, f"{why}: {error}" if error else why)
+        return
+    output = draft.definition.flow.output
+    try:
+        value = token.result if output is None else resolve(output, _names(draft, token))
+    except ExpressionFailed as failure:
+        fail(draft, Status.FAILED, f"the flow's output could not be made: {failure}")
+        return
+    draft.end(Status.SUCCEEDED, output=value)
+
+
+def fail(draft: Draft, status: Status, why: str) -> None:
+    """The run comes to nothing: what its finished steps asked for is undone, newest first; then it has ended."""
+    draft.arrivals.clear()
+    if not draft.run.undos:
+        draft.end(status, error=why)
+        return
+    for token in tuple(draft.tokens.values()):
+        draft.abandon(token)
+        if token.parent:
+            draft.tokens.pop(token.id)
+        else:
+            draft.put(replace(token, activation=None))
+    passing = Status.CANCELING if status is Status.CANCELED else Status.COMPENSATING
+    draft.set_run(status=passing, ending=status, last_err=why)
+    _undo_next(draft)
+
+
+def _undo_next(draft: Draft) -> None:
+    if not draft.run.undos:
+        draft.tokens.pop(UNDO, None)
+        draft.end(draft.run.ending or Status.FAILED, error=draft.run.last_err)
+        return
+    token = draft.put(Token(id=UNDO, step=draft.run.undos[-1].step))
+    errand = errand_of(draft.definition, draft.run, token)
+    if errand is not None:
+        action.enter(draft, token, errand)
+
+
+def undone(draft: Draft, token: Token, left: Left) -> None:
+    """The undoing of a step has come to an end, well or not: the next one's turn."""
+    undo = draft.run.undos[-1]
+    _record(draft, token, left, "")
+    if left.state in BUILT_IN_STATES:
+        trouble = f"{draft.run.last_err}; step {undo.step!r} could not be undone by {undo.action!r}: {left.error}"
+        draft.set_run(last_err=trouble)
+    draft.set_run(undos=draft.run.undos[:-1])
+    _undo_next(draft)

@@ -1,0 +1,68 @@
+"""What the names in an expression stand for, at one token of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from chalicelib.definition import Definition, Json
+from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.templates import Names
+from chalicelib.times import rfc3339
+
+
+def names_for(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    at: Instant,
+    *,
+    item: Json = None,
+    error: str = "",
+    event: Json = None,
+) -> Names:
+    """The names at `token`. `item` is the value of the innermost `each` around it."""
+    return Names(
+        input=run.input,
+        vars=run.vars,
+        result=token.result,
+        state=token.state,
+        error=error,
+        event=event,
+        item=item,
+        index=token.index,
+        run={
+            "name": run.name,
+            "id": run.id,
+            "flow": definition.flow.name,
+            "version": run.definition.version,
+            "namespace": run.namespace,
+            "labels": run.labels,
+            "started_at": rfc3339(run.created_at),
+        },
+        now=rfc3339(at),
+    )
+
+
+def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json:
+    """The value of the innermost item that the token works on; None outside of an `each`."""
+    at: Token | None = token
+    while at is not None and at.index is None:
+        at = tokens.get(at.parent)
+    parent = tokens.get(at.parent) if at else None
+    if at is None or at.index is None or parent is None or parent.activation is None:
+        return None
+    return each_item(parent.activation.memo, at.index, read)
+
+
+CHUNK = 100
+"""How many items lie together."""
+
+
+def each_item(memo: Json, index: int, read: Callable[[str], Json]) -> Json:
+    """The item of an `each` whose wait remembers `memo`."""
+    return read(item_key(memo["id"], index // CHUNK))[index % CHUNK]
+
+
+def item_key(each: str, chunk: int) -> str:
+    """Where a chunk of an each's items lies beside the head."""
+    return f"{each}/items/{chunk}"

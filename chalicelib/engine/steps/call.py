@@ -1,0 +1,24 @@
+"""Another flow as a step. The waiting token remembers the name of the run that it waits for (`child`)."""
+
+from __future__ import annotations
+
+from chalicelib.definition import CallStep
+from chalicelib.engine.draft import FOREVER, Draft
+from chalicelib.engine.effects import StartChild
+from chalicelib.engine.run import Run, Token
+from chalicelib.engine.templates import Names, resolve
+
+
+def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:
+    """The other run is started, and its end waited for. Raises ExpressionFailed."""
+    given = resolve(step.input, names)
+    token = draft.activate(token, step.timeout if step.timeout is not None else FOREVER)
+    if token.activation:
+        uuid = token.activation.uuid
+        draft.remember(token, {"child": child_name(draft.run, token.step, uuid), "input": given})
+        draft.order(StartChild(uuid))
+
+
+def child_name(run: Run, step: str, uuid: str) -> str:
+    """The name of the run that an activation starts: the same whenever it is asked for."""
+    return f"{run.name}.{step}.{uuid[:8]}"

@@ -1,0 +1,123 @@
+"""The same steps for every item of a list, at most so many at once.
+
+The head holds what is in flight; items and results lie beside it, in chunks. The waiting token remembers:
+
+    id     under what the chunks lie        n     how many items there are
+    next   the first that has not begun     more  items to begin again, after a retry
+    ok     how many finished                bad   the places of those that failed
+    buf    results not yet put away         put   how many chunks of results have been put away
+
+Results are put away once a write has committed them: a chunk then holds the same whoever writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from chalicelib.definition import DEFAULT_STATE, FAIL, EachStep, Json
+from chalicelib.engine.draft import FOREVER, Draft, Left
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.names import CHUNK, item_key
+from chalicelib.engine.run import Token
+from chalicelib.engine.templates import Names, resolve
+
+MAX_ITEMS: Final = 100_000
+AT_ONCE: Final = 100
+"""How many items are worked on at once where nothing is said, and at most."""
+BUFFERED: Final = 50
+"""How many results a head holds before they are put away."""
+BUFFERED_BYTES: Final = 2_000
+
+
+def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json) -> Left | None:
+    """The first items begin; an empty list is done at once. Raises ExpressionFailed.
+
+    After a retry (`before` is what was remembered) the items that failed or were cut off begin again.
+    """
+    if isinstance(before, Mapping):
+        again = [*before["bad"], *before["more"]]
+        _begin(draft, draft.activate(token, FOREVER, memo={**before, "bad": [], "more": again}), step)
+        return None
+    items = resolve(step.items, names)
+    if not isinstance(items, (list, tuple)):
+        raise ExpressionFailed(f"`items` must be a list, and is {items!r:.60}")
+    if len(items) > MAX_ITEMS:
+        raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
+    if not items:
+        return Left(state=DEFAULT_STATE, data=[])
+    memo = {"n": len(items), "next": 0, "more": [], "ok": 0, "bad": [], "buf": [], "put": 0}
+    token = draft.activate(token, FOREVER)
+    home = token.activation.uuid if token.activation else ""
+    for start in range(0, len(items), CHUNK):
+        draft.keep(item_key(home, start // CHUNK), list(items[start : start + CHUNK]))
+    _begin(draft, draft.remember(token, {**memo, "id": home}), step)
+    return None
+
+
+def child_ended(draft: Draft, token: Token, step: EachStep, child: Token, *, ok: bool, error: str) -> Left | None:
+    """The item of `child` has ended; what the each returns if that decides it."""
+    memo = dict(token.activation.memo) if token.activation else {}
+    if _is_full(memo["buf"]) and not draft.is_new(token):
+        draft.keep(_out_key(memo["id"], memo["put"]), memo["buf"])
+        memo.update(buf=[], put=memo["put"] + 1)
+    if ok:
+        memo.update(ok=memo["ok"] + 1, buf=[*memo["buf"], [child.index, child.result]])
+    else:
+        memo["bad"] = [*memo["bad"], child.index]
+    token = draft.remember(token, memo)
+    if len(memo["bad"]) > tolerated(step, memo["n"]):
+        in_flight = [other.index for other in draft.children_of(token) if other.id != child.id]
+        draft.remember(token, {**memo, "more": [*memo["more"], *in_flight]})
+        why = f"{len(memo['bad'])} of {memo['n']} items failed" + (f", the last: {error}" if error else "")
+        return Left(state=FAIL, error=why, event="StepJoined")
+    if memo["ok"] + len(memo["bad"]) == memo["n"]:
+        return Left(state=DEFAULT_STATE, data=_results(draft, memo), event="StepJoined")
+    _begin(draft, token, step)
+    return None
+
+
+def _is_full(results: list[Json]) -> bool:
+    return len(results) >= BUFFERED or len(msgspec.json.encode(results)) > BUFFERED_BYTES
+
+
+def tolerated(step: EachStep, items: int) -> int:
+    """How many of the items may fail."""
+    if step.tolerate_percent is not None:
+        return int(items * step.tolerate_percent / 100)
+    return step.tolerate
+
+
+def _begin(draft: Draft, token: Token, step: EachStep) -> None:
+    """As many items begin as may be worked on at once."""
+    memo = dict(token.activation.memo) if token.activation else {}
+    room = min(step.max or AT_ONCE, AT_ONCE) - len(draft.children_of(token))
+    more, after = list(memo["more"]), memo["next"]
+    begun: list[int] = []
+    while len(begun) < room and (more or after < memo["n"]):
+        if more:
+            begun.append(more.pop(0))
+        else:
+            begun.append(after)
+            after += 1
+    draft.remember(token, {**memo, "more": more, "next": after})
+    for index in begun:
+        child = Token(id=f"{token.id}.{index}", parent=token.id, index=index, step=step.steps[0].name)
+        draft.arrive(child)
+
+
+def _results(draft: Draft, memo: Mapping[str, Json]) -> list[Json]:
+    """The outputs in the order of the items; None where an item failed."""
+    results: list[Json] = [None] * memo["n"]
+    for number in range(memo["put"]):
+        for index, output in draft.read(_out_key(memo["id"], number)):
+            results[index] = output
+    for index, output in memo["buf"]:
+        results[index] = output
+    return results
+
+
+def _out_key(each: str, number: int) -> str:
+    return f"{each}/out/{number}"

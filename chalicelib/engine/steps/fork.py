@@ -1,0 +1,43 @@
+"""Branches side by side. The waiting token remembers how each branch ended: `out` (finished), `bad` (failed)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib.definition import DEFAULT_STATE, FAIL, ForkStep, Json
+from chalicelib.engine.draft import FOREVER, Draft, Left
+from chalicelib.engine.run import Token
+
+
+def enter(draft: Draft, token: Token, step: ForkStep, before: Json) -> None:
+    """Every branch begins. After a retry (`before` is what was remembered) those that finished do not begin again."""
+    done = dict(before["out"]) if isinstance(before, Mapping) else {}
+    token = draft.activate(token, FOREVER, memo={"out": done, "bad": []})
+    for branch in step.branches:
+        if branch.name not in done:
+            child = Token(
+                id=f"{token.id}.{branch.name}",
+                parent=token.id,
+                scope=branch.name,
+                step=branch.steps[0].name,
+                result=token.result,
+                state=token.state,
+            )
+            draft.arrive(child)
+
+
+def child_ended(draft: Draft, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str) -> Left | None:
+    """The branch of `child` has ended; what the fork returns if that decides it."""
+    memo = token.activation.memo if token.activation else {"out": {}, "bad": []}
+    out, bad = dict(memo["out"]), list(memo["bad"])
+    if ok:
+        out[child.scope] = child.result
+    else:
+        bad.append(child.scope)
+    draft.remember(token, {"out": out, "bad": bad})
+    if len(out) >= step.join:
+        return Left(state=DEFAULT_STATE, data=out, event="StepJoined")
+    if len(step.branches) - len(bad) < step.join:
+        why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
+        return Left(state=FAIL, data=out, error=why, event="StepJoined")
+    return None

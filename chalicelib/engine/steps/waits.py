@@ -1,0 +1,84 @@
+"""Steps that wait without sending anything: for time, for an event, for a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib import times
+from chalicelib.definition import DEFAULT_STATE, ConditionStep, EventStep, Json, Milliseconds, TimerStep
+from chalicelib.engine.draft import Draft, Left
+from chalicelib.engine.effects import Listen
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.events import EventArrived
+from chalicelib.engine.run import Run, Token, subject
+from chalicelib.engine.templates import Names, holds, resolve
+
+
+def enter(draft: Draft, token: Token, step: TimerStep | EventStep | ConditionStep, names: Names) -> Left | None:
+    """The token waits; or what the step returned at once. Raises ExpressionFailed."""
+    match step:
+        case TimerStep():
+            _enter_timer(draft, token, step, names)
+        case EventStep():
+            _enter_event(draft, token, step, names)
+        case ConditionStep():
+            return _enter_condition(draft, token, step, names)
+    return None
+
+
+def _enter_timer(draft: Draft, token: Token, step: TimerStep, names: Names) -> None:
+    """The token waits until the time has come. Raises ExpressionFailed where an expression yields no time."""
+    if step.until is not None:
+        until = times.instant(str(resolve(step.until, names)))
+        if until is None:
+            raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
+        draft.activate(token, max(0, until - draft.at))
+        return
+    draft.activate(token, _duration(resolve(step.duration, names)))
+
+
+def _duration(value: Json) -> Milliseconds:
+    """Milliseconds, from a whole number of them, or from text such as `30s`."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    found = times.duration(value) if isinstance(value, str) else None
+    if found is None:
+        raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
+    return found
+
+
+def _enter_event(draft: Draft, token: Token, step: EventStep, names: Names) -> None:
+    """The token waits for the first of the step's events. Raises ExpressionFailed where the key yields nothing."""
+    key = "" if step.key is None else key_text(resolve(step.key, names))
+    activation = draft.activate(token, step.timeout, memo={"key": key}).activation
+    if activation:
+        order = Listen(activation.uuid, tuple(dict.fromkeys(step.events.values())), key, activation.deadline)
+        draft.order(order)
+
+
+def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> Left | None:
+    """What the event makes the step return; None if it is not for it, or was taken before."""
+    memo = token.activation.memo if token.activation else None
+    state = next((state for state, name in step.events.items() if name == event.name), None)
+    taken = run.heard.get(subject(event.name, event.key), "")
+    if state is None or not isinstance(memo, Mapping) or event.place <= taken:
+        return None
+    signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
+    return Left(state=state, data=event.data, event="EventArrived", signal=signal)
+
+
+def key_text(value: Json) -> str:
+    """A correlation key as text: 7 and "7" are the same."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ExpressionFailed(f"a key must be text or a number, and is {value!r:.60}")
+
+
+def _enter_condition(draft: Draft, token: Token, step: ConditionStep, names: Names) -> Left | None:
+    """The step returns at once if its condition holds already; else the token waits for it."""
+    if holds(step.condition, names):
+        return Left(state=DEFAULT_STATE)
+    draft.activate(token, step.timeout)
+    return None

@@ -1,0 +1,65 @@
+"""The HTTP interface (API.md), every call of it: what is asked for, and the view that answers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.definition import Json
+from chalicelib.entrypoints import command, definitions, door, runs, signals, watch
+from chalicelib.entrypoints.door import Request, View
+from chalicelib.service.ports import Kind
+
+
+def root(_: Request) -> Json:
+    """Who answers here."""
+    return "echoer"
+
+
+def healthz(request: Request) -> Json:
+    """Work is accepted: the store answers."""
+    request.services.reader.definitions(request.namespace, Kind.ACTION, 1, "")
+    return {"status": "ok"}
+
+
+TABLE: Final[dict[tuple[str, str], View]] = {
+    ("GET", "/"): root,
+    ("GET", "/healthz"): healthz,
+    ("POST", "/command"): command.execute,
+    ("GET", "/watch"): watch.watch,
+    # definitions
+    ("POST", "/fsl"): definitions.submit,
+    ("POST", "/action"): definitions.submit_only("action"),
+    ("GET", "/action"): definitions.list_of(Kind.ACTION),
+    ("GET", "/action/{name}"): definitions.get(Kind.ACTION),
+    ("DELETE", "/action/{name}"): definitions.delete(Kind.ACTION),
+    ("DELETE", "/action/{name}/{uuid}"): definitions.delete(Kind.ACTION),
+    ("POST", "/flow"): definitions.submit_only("flow"),
+    ("GET", "/flow"): definitions.list_of(Kind.FLOW),
+    ("GET", "/flow/{name}"): definitions.get(Kind.FLOW),
+    ("DELETE", "/flow/{name}"): definitions.delete(Kind.FLOW),
+    ("DELETE", "/flow/{name}/{uuid}"): definitions.delete(Kind.FLOW),
+    # runs
+    ("POST", "/flow/{name}/runs"): runs.start,
+    ("POST", "/flowrun"): definitions.submit_only(definitions.FLOW_RUN),
+    ("GET", "/flowrun"): runs.list_runs,
+    ("GET", "/flowrun/{name}"): runs.get,
+    ("GET", "/flowrun/{name}/history"): runs.history,
+    ("GET", "/flowrun/{name}/watch"): runs.watch,
+    ("POST", "/flowrun/{name}/pause"): runs.pause,
+    ("POST", "/flowrun/{name}/continue"): runs.resume,
+    ("POST", "/flowrun/{name}/stop"): runs.stop,
+    ("POST", "/flowrun/{name}/retry"): runs.retry,
+    ("POST", "/flowrun/{name}/signal"): signals.signal_run,
+    ("POST", "/flowrun/{name}/vars"): runs.set_vars,
+    ("DELETE", "/flowrun/{name}"): runs.delete,
+    ("DELETE", "/flowrun/{name}/{uuid}"): runs.delete,
+    # steps, tasks, events
+    ("GET", "/task"): runs.tasks,
+    ("POST", "/step"): runs.answer,
+    ("GET", "/step"): runs.list_steps,
+    ("GET", "/step/{name}"): runs.get_step,
+    ("POST", "/event"): signals.publish,
+    ("GET", "/event"): signals.list_signals,
+}
+
+routes = door.routes(__name__, TABLE)

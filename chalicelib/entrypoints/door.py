@@ -1,0 +1,110 @@
+"""How a request comes in and an answer goes out: the routes of a Blueprint from a table of plain functions.
+
+A view takes a Request and the names in its path, and returns a JSON value, or an Answer where there is more to say.
+The table needs no request of the whole app's (Chalice keeps one per app), so requests may be served side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from chalice.app import Blueprint, Response
+from chalice.app import Request as ChaliceRequest
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Services
+from chalicelib.definition import Json
+from chalicelib.entrypoints import errors
+from chalicelib.entrypoints.query import Query
+from chalicelib.entrypoints.requests import name_of
+
+ANY_TYPE: Final = ["*/*"]
+"""What a request says of its content type does not matter: echoer's clients, and curl, say anything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request in our words."""
+
+    services: Services
+    namespace: str
+    by: str
+    query: Query
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success. `body` is a JSON value, or text where `headers` name another content type."""
+
+    body: Json
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        headers: errors.Headers = {"Content-Type": "application/json", **self.headers}
+        text = msgspec.json.encode(self.body).decode() if headers["Content-Type"] == "application/json" else self.body
+        return Response(text, headers=headers, status_code=self.status)
+
+
+View: TypeAlias = Callable[..., Json]
+"""`view(request, **names in the path)`; it may raise any EchoerError."""
+
+_current: ContextVar[ChaliceRequest] = ContextVar("current")
+
+
+def routes(import_name: str, table: Mapping[tuple[str, str], View]) -> Blueprint:
+    """A Blueprint that answers (method, path) by the view of that place in the table."""
+    blueprint = Blueprint(import_name)
+    blueprint.register_middleware(_at_the_door, "http")
+    for (method, path), view in table.items():
+        blueprint.route(path, methods=[method], content_types=ANY_TYPE)(_answering(view))
+    return blueprint
+
+
+def _at_the_door(request: ChaliceRequest, get_response: Callable[[ChaliceRequest], Response]) -> Response:
+    """Keeps the request for the view that will be called in this thread, and gives Chalice's own errors our shape."""
+    token = _current.set(request)
+    try:
+        return errors.in_shape(get_response(request))
+    finally:
+        _current.reset(token)
+
+
+def _answering(view: View) -> Callable[..., Response]:
+    @wraps(view)
+    def answer(**names: str) -> Response:
+        request = _current.get()
+        try:
+            made = view(_read(request), **{key: name_of(part) for key, part in names.items()})
+            return made.response() if isinstance(made, Answer) else Answer(made).response()
+        except Exception as error:  # the outermost door
+            return errors.answer_to(error, _id_of(request))
+
+    return answer
+
+
+def _read(request: ChaliceRequest) -> Request:
+    services = bootstrap.services()
+    given: Mapping[str, list[str]] = request.to_original_event().get("multiValueQueryStringParameters") or {}
+    body: Any = request.raw_body
+    return Request(
+        services=services,
+        namespace=services.settings.namespace,
+        by="api",
+        query=Query(given),
+        headers=request.headers,
+        body=body if isinstance(body, bytes) else body.encode(),
+    )
+
+
+def _id_of(request: ChaliceRequest) -> str:
+    """The id by which Lambda's or API Gateway's logs know the request."""
+    of_lambda = getattr(request.lambda_context, "aws_request_id", None)
+    return str(of_lambda or request.context.get("requestId") or "unknown")

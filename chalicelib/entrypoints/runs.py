@@ -1,0 +1,164 @@
+"""Views of runs: starting, finding, following, ordering; and of their steps, answers included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chalicelib.definition import Json
+from chalicelib.engine.run import Entry, Run
+from chalicelib.entrypoints import present, requests
+from chalicelib.entrypoints.door import Answer, Request
+from chalicelib.entrypoints.requests import AnswerBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.service.errors import NotFound
+from chalicelib.service.ports import RunQuery
+from chalicelib.service.read import RunView
+from chalicelib.service.start import StartOrder
+
+NEWEST = 200
+"""How many of the newest runs are looked through for a step that is asked for by its own name."""
+
+LONGEST_WAIT = 25
+"""Seconds."""
+
+
+def start(request: Request, name: str) -> Json:
+    """A run of the flow is under way: 201; 200 where the key gave one that was started before."""
+    body = requests.read_optional(request.body, StartBody)
+    order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
+    started = request.services.starter.start(request.namespace, order, by=request.by)
+    return Answer(_shown(request, started.run), status=201 if started.created else 200)
+
+
+def list_runs(request: Request) -> Json:
+    """Runs, newest first."""
+    query, reader = request.query.runs(), request.services.reader
+    name = request.query.text("metadata.name")
+    if name is not None:
+        try:
+            return [present.run(reader.view(request.namespace, name))]
+        except NotFound:
+            return []
+    views, cursor = reader.views(request.namespace, query)
+    return Answer([present.run(view) for view in views], headers={"x-next-cursor": cursor} if cursor else {})
+
+
+def get(request: Request, name: str) -> Json:
+    """One run as it is now."""
+    return present.run(request.services.reader.view(request.namespace, name))
+
+
+def history(request: Request, name: str) -> Json:
+    """The run's transitions behind `after`, oldest first."""
+    after, limit = _after(request), request.query.limit()
+    return _entries(request.services.reader.history(request.namespace, name, after, limit + 1), limit)
+
+
+def watch(request: Request, name: str) -> Json:
+    """The same, as soon as there is one, or none after `wait` seconds."""
+    after, limit = _after(request), request.query.limit()
+    wait = request.query.number("wait", 20, 0, LONGEST_WAIT) * 1000
+    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait), limit)
+
+
+def pause(request: Request, name: str) -> Json:
+    """The run sends nothing until it is continued."""
+    requests.read_optional(request.body, NoBody)
+    return _shown(request, request.services.operator.pause(request.namespace, name, by=request.by))
+
+
+def resume(request: Request, name: str) -> Json:
+    """The paused run goes on."""
+    requests.read_optional(request.body, NoBody)
+    return _shown(request, request.services.operator.resume(request.namespace, name, by=request.by))
+
+
+def stop(request: Request, name: str) -> Json:
+    """The run has ended as canceled."""
+    reason = requests.read_optional(request.body, StopBody).reason
+    return _shown(request, request.services.operator.stop(request.namespace, name, reason=reason, by=request.by))
+
+
+def set_vars(request: Request, name: str) -> Json:
+    """The run's variables are changed."""
+    changed = requests.read(request.body, VarsBody).vars
+    return _shown(request, request.services.operator.set_vars(request.namespace, name, changed, by=request.by))
+
+
+def retry(request: Request, name: str) -> Json:
+    """The stopped run goes on, where it stood or at a step."""
+    step = requests.read_optional(request.body, RetryBody).step
+    return _shown(request, request.services.operator.retry(request.namespace, name, step=step, by=request.by))
+
+
+def delete(request: Request, name: str, uuid: str | None = None) -> Json:
+    """Nothing of the ended run is left; what it was last is answered."""
+    services = request.services
+    gone = services.operator.delete_run(request.namespace, name, uuid)
+    return present.run(RunView(gone, services.library.of(gone), gone.tail))
+
+
+def tasks(request: Request) -> Json:
+    """The inbox: what waits for a person, the longest-waiting first; of one run or step where the query names it."""
+    limit, run, step = request.query.limit(), request.query.text("flowId"), request.query.text("stepName")
+    found = request.services.inbox.open(request.namespace, limit, run=run, step=step)
+    return [present.task(task) for task in found]
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def answer(request: Request) -> Json:
+    """An action's answer is in its run, or was already."""
+    body = requests.read(request.body, AnswerBody)
+    return {"outcome": request.services.answerer.answer(request.namespace, body.answer())}
+
+
+def list_steps(request: Request) -> Json:
+    """The steps that the newest runs are waiting for; all of one name with `metadata.name`."""
+    name = request.query.text("metadata.name")
+    views, cursor = request.services.reader.views(request.namespace, request.query.runs())
+    found = [step for view in views for step in present.current_steps(view)]
+    told = [step for step in found if name in (None, step["metadata"]["name"])]
+    return Answer(told, headers={"x-next-cursor": cursor} if cursor else {})
+
+
+def get_step(request: Request, name: str) -> Json:
+    """The step `RUN.STEP`; or the newest run's step of that name or uuid."""
+    run, dot, step = name.rpartition(".")
+    if dot:
+        try:
+            view = request.services.reader.view(request.namespace, run)
+        except NotFound:
+            raise NotFound("step", name) from None
+        return _one([found for found in present.steps(view) if found["metadata"]["name"] == step], name)
+    query = RunQuery(limit=NEWEST)
+    views, _ = request.services.reader.views(request.namespace, query)
+    waiting = [found for view in views for found in present.current_steps(view)]
+    rest = [found for view in views for found in present.steps(view)]
+    return _one([one for one in (*waiting, *rest) if name in (one["metadata"]["name"], one["metadata"]["uuid"])], name)
+
+
+def _one(found: Sequence[Json], name: str) -> Json:
+    if not found:
+        raise NotFound("step", name)
+    return found[0]
+
+
+def _shown(request: Request, run: Run) -> Json:
+    """The run after a request moved it."""
+    services = request.services
+    if run.tail and run.tail[0].seq > 1:
+        return present.run(services.reader.view(request.namespace, run.name))
+    return present.run(RunView(run, services.library.of(run), run.tail))
+
+
+def _after(request: Request) -> int:
+    """The history is paged by its numbers: `cursor` says the same as `after`."""
+    return request.query.position("cursor") or request.query.position("after")
+
+
+def _entries(found: Sequence[Entry], limit: int) -> Answer:
+    """At most `limit` entries, and the cursor of the next ones if there are more."""
+    shown = found[:limit]
+    more = len(found) > limit
+    return Answer([present.entry(one) for one in shown], headers={"x-next-cursor": str(shown[-1].seq)} if more else {})

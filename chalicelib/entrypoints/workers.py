@@ -1,0 +1,159 @@
+"""What the queues and the schedule call: plain functions on the events that Lambda hands over.
+
+A queue's function tells in its answer which messages it is not done with (a partial batch response: AWS Lambda
+Developer Guide, "Handling errors for an SQS event source"); they come again when their visibility time-out ends, which
+is set here per message. The messages of one run are handled together, runs side by side; whatever happens to one run
+touches no other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Services
+from chalicelib.service import messages
+from chalicelib.service.deliver import Verdict
+from chalicelib.service.errors import ServiceError
+from chalicelib.service.messages import Deliver, Hint, Wake
+from chalicelib.service.ports import MAX_DEFER, QueueName
+
+LOG = logging.getLogger("echoer.workers")
+
+LONGEST_PAUSE: Final = 60_000
+"""Between two tries of a message that could not be handled, in milliseconds."""
+
+Event: TypeAlias = dict[str, Any]
+
+
+class _Attributes(msgspec.Struct, frozen=True):
+    count: str = msgspec.field(name="ApproximateReceiveCount", default="1")
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """One message, as Lambda's event shows it."""
+
+    id: str = msgspec.field(name="messageId")
+    receipt: str = msgspec.field(name="receiptHandle")
+    body: str
+    attributes: _Attributes = _Attributes()
+
+    @property
+    def pause(self) -> int:
+        """How long the message rests if it could not be handled: the longer, the oftener it came."""
+        return min(1000 << min(int(self.attributes.count), 16), LONGEST_PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """A message that could be read."""
+
+    record: _Record
+    hint: Hint
+
+
+def deliver(event: Event) -> Event:
+    """Activations of the batch are delivered."""
+    return _consume(event, QueueName.DELIVERIES, Deliver, lambda services, hints: services.deliverer.deliver(hints))
+
+
+def wake(event: Event) -> Event:
+    """Runs of the batch whose timers rang are woken."""
+    return _consume(event, QueueName.WAKES, Wake, lambda services, hints: services.waker.wake(hints))
+
+
+def bury(event: Event) -> Event:
+    """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
+    return _consume(event, QueueName.DEAD, None, _bury)
+
+
+def sweep() -> None:
+    """Alarms that are due, or were forgotten, are on their way."""
+    swept = bootstrap.services().waker.sweep()
+    LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
+
+
+# ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
+
+
+def _consume(event: Event, queue: QueueName, kind: type[Hint] | None, handle: Handle) -> Event:
+    """Every message of the batch is handled, or comes again. `kind`: what the queue holds; None: anything."""
+    services = bootstrap.services()
+    records = msgspec.convert(event["Records"], list[_Record])
+    verdicts: dict[str, Verdict] = {}
+    groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
+    for record in records:
+        hint = _hint(record, queue, kind)
+        if hint is not None:
+            groups[hint.namespace, hint.run].append(_Letter(record, hint))
+        else:
+            verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
+    for found in _side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+        verdicts.update(found)
+    again = [record for record in records if verdicts[record.id] is not None]
+    for record in again:
+        _defer(services, queue, record, verdicts[record.id] or 0)
+    counts = {"queue": str(queue), "received": len(records), "done": len(records) - len(again), "again": len(again)}
+    LOG.info("%(queue)s: %(received)d received, %(done)d done, %(again)d come again", counts, extra=counts)
+    return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
+
+
+def _side_by_side(
+    work: Callable[[list[_Letter]], dict[str, Verdict]], groups: Sequence[list[_Letter]]
+) -> Iterable[dict[str, Verdict]]:
+    """`work` of each group, in threads where there is more than one."""
+    if len(groups) < 2:
+        return [work(group) for group in groups]
+    with ThreadPoolExecutor(len(groups)) as pool:
+        return list(pool.map(work, groups))
+
+
+def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
+    """What is to become of one run's messages."""
+    try:
+        verdicts = handle(services, [letter.hint for letter in letters])
+    except Exception:  # an outermost door
+        run = letters[0].hint.run
+        LOG.exception("messages of run %r could not be handled; they come again", run, extra={"run": run})
+        return {letter.record.id: letter.record.pause for letter in letters}
+    return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
+
+
+def _bury(services: Services, hints: Sequence[Hint]) -> list[Verdict]:
+    for hint in hints:
+        match hint:
+            case Deliver():
+                services.deliverer.give_up(hint, "it could not be delivered: its message came back too often")
+            case Wake():
+                services.waker.wake([hint])
+    return [None] * len(hints)
+
+
+def _hint(record: _Record, queue: QueueName, kind: type[Hint] | None) -> Hint | None:
+    """The hint in a message; None if it holds none of that kind, which is logged."""
+    try:
+        hint = messages.decode(record.body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        LOG.error("%s: message %s cannot be read: %s: %.500s", queue, record.id, error, record.body)
+        return None
+    if kind is not None and not isinstance(hint, kind):
+        LOG.error("%s: message %s belongs into another queue: %.500s", queue, record.id, record.body)
+        return None
+    return hint
+
+
+def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
+    """The message comes again after `delay`; after the queue's own time-out, if the queue does not answer."""
+    try:
+        services.world.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
+    except ServiceError as error:
+        LOG.warning("%s: message %s could not be put off: %s", queue, record.id, error)

@@ -1,0 +1,100 @@
+"""The inbox: what waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.definition import Json
+from chalicelib.engine import lifecycle
+from chalicelib.engine.errand import APPROVED, REJECTED, args_of, awaits_approval, errand_of
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.names import item_of, names_for
+from chalicelib.engine.run import Instant, Run
+from chalicelib.service.library import Library
+from chalicelib.service.ports import Clock, RunStore, Task, TaskStore
+from chalicelib.service.shelf import shelf_of
+
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """What a person is asked: one of `states` for the activation. `approval`: whether an action may be sent."""
+
+    run: str
+    step: str
+    uuid: str
+    action: str
+    states: tuple[str, ...]
+    args: dict[str, Json]
+    since: Instant
+    deadline: Instant
+    approval: bool
+
+
+class Inbox:
+    def __init__(self, runs: RunStore, tasks: TaskStore, library: Library, clock: Clock) -> None:
+        self._runs = runs
+        self._tasks = tasks
+        self._library = library
+        self._clock = clock
+
+    def open(self, namespace: str, limit: int, *, run: str | None = None, step: str | None = None) -> list[OpenTask]:
+        """What waits for a person (at one run or step, if asked), the longest-waiting first, at most `limit`.
+
+        Tasks that were answered are removed on the way.
+        """
+        found: list[OpenTask] = []
+        for task in self._all(namespace):
+            shown = self._shown(namespace, task) if run in (None, task.run) else None
+            if shown is not None and step in (None, shown.step):
+                found.append(shown)
+            if len(found) == limit:
+                break
+        return found
+
+    def _all(self, namespace: str) -> Iterator[Task]:
+        after: Task | None = None
+        while tasks := self._tasks.list(namespace, PAGE, after):
+            yield from tasks
+            after = tasks[-1]
+
+    def _shown(self, namespace: str, task: Task) -> OpenTask | None:
+        run = self._runs.load(namespace, task.run)
+        token = run.token_of(task.uuid) if run else None
+        if run is None and self._clock.now() - task.since < 60_000:
+            return None  # its run is just being written
+        if run is None or token is None or token.activation is None or run.status in lifecycle.ENDED:
+            if run is None or run.updated_at > task.since:
+                self._tasks.remove(namespace, task)
+            return None
+        errand = errand_of(self._library.of(run), run, token)
+        approval = awaits_approval(token)
+        if errand is None or not (errand.is_human or approval):
+            self._tasks.remove(namespace, task)
+            return None
+        return OpenTask(
+            run=run.name,
+            step=token.step,
+            uuid=task.uuid,
+            action=errand.action.name,
+            states=(APPROVED, REJECTED) if approval else errand.states,
+            args=self._args(run, task.uuid),
+            since=token.activation.since,
+            deadline=token.activation.deadline,
+            approval=approval,
+        )
+
+    def _args(self, run: Run, uuid: str) -> dict[str, Json]:
+        """The args as the action would get them; empty where they cannot be made."""
+        definition, token = self._library.of(run), run.token_of(uuid)
+        errand = errand_of(definition, run, token) if token else None
+        if token is None or errand is None:
+            return {}
+        item = item_of(token, {known.id: known for known in run.tokens}, shelf_of(self._runs, run))
+        try:
+            return args_of(errand, names_for(definition, run, token, self._clock.now(), item=item))
+        except ExpressionFailed:
+            return {}

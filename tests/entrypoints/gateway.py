@@ -1,0 +1,131 @@
+"""Lambda's events as AWS sends them, and an API Gateway so small that a test can call the app through it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from app import app
+from chalicelib.service.ports import QueueName, Received
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda hands a function beside its event."""
+
+    aws_request_id: str = "req-1"
+    function_name: str = "echoer-test"
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    text: str
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """The error's code; the shape of every error is held here."""
+        body = self.json
+        assert isinstance(body["message"], str), body
+        assert body["message"], body
+        assert isinstance(body["error"]["detail"], str), body
+        code = body["error"]["code"]
+        assert isinstance(code, str), body
+        return code
+
+
+def call(
+    method: str, url: str, body: Any = None, *, headers: Mapping[str, str] | None = None, raw: bytes | None = None
+) -> Reply:
+    """What API Gateway answers. `body` is sent as JSON, text as it is, `raw` bytes as base64 (a binary type)."""
+    event = rest_event(method, url, body, headers=headers, raw=raw)
+    answer = app(event, Context())
+    text = answer["body"]
+    return Reply(answer["statusCode"], text, answer["headers"])
+
+
+def rest_event(
+    method: str, url: str, body: Any = None, *, headers: Mapping[str, str] | None = None, raw: bytes | None = None
+) -> dict[str, Any]:
+    """A REST API's proxy event (API Gateway Developer Guide, "Input format of a Lambda function for proxy")."""
+    path, _, query = url.partition("?")
+    resource, names = _match(path)
+    text = body if isinstance(body, str) or body is None else json.dumps(body)
+    return {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Host": "api.test", **(headers or {})},
+        "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": parse_qs(query, keep_blank_values=True) if query else None,
+        "pathParameters": names or None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": resource,
+            "httpMethod": method,
+            "path": path,
+            "requestId": "gw-1",
+            "stage": "api",
+            "identity": {"sourceIp": "127.0.0.1"},
+        },
+        "body": base64.b64encode(raw).decode() if raw is not None else text,
+        "isBase64Encoded": raw is not None,
+    }
+
+
+def _match(path: str) -> tuple[str, dict[str, str]]:
+    parts = path.split("/")
+    for resource in sorted(app.routes):
+        wanted = resource.split("/")
+        if len(wanted) == len(parts) and all(w == p or w.startswith("{") for w, p in zip(wanted, parts, strict=True)):
+            return resource, {w[1:-1]: p for w, p in zip(wanted, parts, strict=True) if w.startswith("{")}
+    raise LookupError(f"no route for {path}")
+
+
+def sqs_event(queue: QueueName, received: Sequence[Received]) -> dict[str, Any]:
+    """What SQS's event source hands over (Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
+    return {
+        "Records": [
+            {
+                "messageId": message.id,
+                "receiptHandle": message.receipt,
+                "body": message.body,
+                "attributes": {
+                    "ApproximateReceiveCount": str(message.count),
+                    "SentTimestamp": str(message.sent_at),
+                    "SenderId": "AIDAEXAMPLE",
+                    "ApproximateFirstReceiveTimestamp": str(message.sent_at),
+                },
+                "messageAttributes": {},
+                "md5OfBody": "0" * 32,
+                "eventSource": "aws:sqs",
+                "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:echoer-{queue}",
+                "awsRegion": "eu-central-1",
+            }
+            for message in received
+        ]
+    }
+
+
+SCHEDULE_EVENT: dict[str, Any] = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2027-01-15T08:00:00Z",
+    "region": "eu-central-1",
+    "resources": ["arn:aws:events:eu-central-1:123456789012:rule/echoer-dev-sweep"],
+    "detail": {},
+}
+"""What EventBridge hands over when the schedule comes round."""

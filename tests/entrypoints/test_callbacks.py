@@ -1,0 +1,146 @@
+"""The answers of actions: in time, late, doubled, forged, many at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chalicelib.service.ports import NotTaken, Reply, Taken
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import RELEASE
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import NEVER, answered, started, uuid_of
+
+
+def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None:
+    """release.fsl: each request is answered in a second one, with the first state that it may answer."""
+    assert call("POST", "/fsl", RELEASE).status == 200
+    for step in "ADBC":
+        assert house.work() == []
+        request = house.caller.last
+        assert (request["flowId"], request["stepName"]) == ("my_flow_run", step)
+        reply = call(
+            "POST",
+            "/step",
+            {
+                "flowId": request["flowId"],
+                "stepName": step,
+                "ackState": request["ackStates"][0],
+                "uuid": request["uuid"],
+                "done": True,
+            },
+        )
+        assert (reply.status, reply.json) == (200, {"outcome": "advanced"})
+    spec = call("GET", "/flowrun/my_flow_run").json["spec"]
+    assert spec["history_states"] == ["ready", "A", "D", "B", "C", "done"]
+    assert (spec["current_state"], spec["status"], spec["tokens"]) == ("done", "succeeded", [])
+    assert house.work() == []
+    assert len(house.caller.calls) == 4
+
+
+def test_an_example_runs_to_its_end_by_answers_in_the_answer(house: House) -> None:
+    """No callback is needed where the 2xx body holds the answer."""
+
+    def in_the_answer(request: dict[str, list[str]]) -> Reply:
+        return Taken({"ackState": request["ackStates"][0]})
+
+    house.caller.reply = in_the_answer
+    call("POST", "/fsl", RELEASE)
+    for _ in range(4):
+        assert house.work() == []
+    assert call("GET", "/flowrun/my_flow_run").json["spec"]["current_state"] == "done"
+
+
+def test_progress_is_kept_and_does_not_end_the_step(house: House) -> None:
+    run = started()
+    reply = call("POST", "/step", answered(run, done=False, ackState=None, data="half", globalVariables={"n": 1}))
+    assert reply.json == {"outcome": "progress"}
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert (spec["current_state"], spec["global_variable"]) == ("A", {"n": 1})
+    assert spec["steps"][0]["spec"]["data"] == "half"
+    assert uuid_of({"spec": spec}) == uuid_of(run)
+
+
+def test_an_answer_without_done_is_progress(house: House) -> None:
+    """As in echoer, where `done` is false unless it is said."""
+    body = answered(started())
+    del body["done"]
+    assert call("POST", "/step", body).json == {"outcome": "progress"}
+
+
+@pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])
+def test_a_doubled_answer_changes_nothing_whatever_it_says(house: House, state: str) -> None:
+    run = started()
+    call("POST", "/step", answered(run))
+    before = call("GET", "/flowrun/r").json
+    reply = call("POST", "/step", answered(run, ackState=state, globalVariables={"n": 2}))
+    assert (reply.status, reply.json) == (200, {"outcome": "duplicate"})
+    assert call("GET", "/flowrun/r").json == before
+
+
+@pytest.mark.parametrize(
+    "forged", [{"uuid": NEVER}, {"uuid": ""}, {"uuid": "x"}, {"stepName": "B"}, {"flowId": "other"}]
+)
+def test_a_forged_answer_is_a_404(house: House, forged: dict[str, str]) -> None:
+    reply = call("POST", "/step", answered(started(), **forged))
+    assert (reply.status, reply.code) == (404, "never-issued")
+    assert call("GET", "/flowrun/r").json["spec"]["seq"] == 1
+
+
+def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(house: House) -> None:
+    run = started()
+    reply = call("POST", "/step", answered(run, ackState="MAYBE"))
+    assert (reply.status, reply.code) == (422, "state-not-routed")
+    assert "OK, FAIL" in reply.json["message"]
+    assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+
+
+def test_an_answer_to_a_stopped_run_is_a_conflict(house: House) -> None:
+    run = started()
+    call("POST", "/flowrun/r/stop", {"reason": "wrong order"})
+    reply = call("POST", "/step", answered(run))
+    assert (reply.status, reply.code) == (409, "run-is-stopped")
+    assert "wrong order" in reply.json["message"]
+
+
+def test_an_answer_to_a_step_that_was_timed_out_is_late(house: House) -> None:
+    run = started()
+    house.caller.reply = lambda _: NotTaken("refused", final=True)
+    house.work()
+    assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
+    assert call("POST", "/step", answered(run)).status in (200, 409)
+
+
+def test_a_paused_run_takes_answers_and_sends_nothing(house: House) -> None:
+    run = started()
+    house.work()
+    call("POST", "/flowrun/r/pause")
+    assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+    house.work()
+    assert len(house.caller.calls) == 1
+    call("POST", "/flowrun/r/continue")
+    house.work()
+    assert house.caller.last["stepName"] == "B"
+
+
+def test_of_answers_at_once_exactly_one_wins(house: House) -> None:
+    """Requests are served side by side through one app object, each sees its own body and query."""
+    run = started()
+    bodies = [answered(run, data=number, globalVariables={"winner": number}) for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda body: call("POST", "/step", body), bodies))
+    outcomes = Counter(reply.json["outcome"] for reply in replies)
+    assert outcomes == {"advanced": 1, "duplicate": 15}
+    winner = next(number for number, reply in enumerate(replies) if reply.json["outcome"] == "advanced")
+    assert call("GET", "/flowrun/r").json["spec"]["global_variable"] == {"winner": winner}
+
+
+def test_requests_side_by_side_do_not_mix(house: House) -> None:
+    for number in range(8):
+        started(f"r{number}")
+    names = [f"r{number % 8}" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda name: call("GET", f"/flowrun?metadata.name={name}"), names))
+    assert [reply.json[0]["metadata"]["name"] for reply in replies] == names

@@ -1,0 +1,125 @@
+"""The terminal's commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.entrypoints.table import table
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import defined, started
+
+
+def said(command: str) -> tuple[str, str]:
+    reply = call("POST", "/command", {"command": command})
+    assert reply.status == 200
+    assert list(reply.json) == ["reply", "raw"]
+    return reply.json["reply"], reply.json["raw"]
+
+
+@pytest.mark.parametrize("text", [RELEASE, "  " + WORK.replace("action work", "ACTION work"), f"# a note\n{WORK}\n/"])
+def test_fsl_is_submitted(house: House, text: str) -> None:
+    reply, raw = said(text)
+    assert reply == "OK"
+    assert raw.startswith("action ")
+    assert raw.endswith(" created")
+
+
+def test_bad_fsl_is_shown_with_the_place_of_its_mistake(house: House) -> None:
+    reply, raw = said(TWO)
+    assert reply == "ERR"
+    assert "FSL203" in raw
+    assert "^^^^" in raw
+
+
+def test_lists_are_tables(house: House) -> None:
+    defined(WORK, DIRECT)
+    uuid = call("GET", "/flowrun/direct").json["metadata"]["uuid"]
+    assert said("LIST FlowRun /") == (
+        "Raw",
+        "+--------+---------+--------------------------------------+---------+-------+\n"
+        "| NAME   | TYPE    | UUID                                 | VERSION | STATE |\n"
+        "+--------+---------+--------------------------------------+---------+-------+\n"
+        f"| direct | flowrun | {uuid} | 1       | A     |\n"
+        "+--------+---------+--------------------------------------+---------+-------+",
+    )
+    assert "| work" in said("list action")[1]
+    assert "| direct |" in said("list step/")[1]
+    assert said("list flow_run") == said("list flowrun")
+
+
+def test_nothing_is_nil(house: House) -> None:
+    assert {said(command) for command in ("", " / ", "list flow", "list event", "list action")} == {("NIL", "")}
+
+
+def test_resources_are_shown(house: House) -> None:
+    started()
+    call("POST", "/event", {"name": "paid"})
+    assert "| http://work.test/ | str order | OK " in said("get action work")[1]
+    assert "OK -> B" in said("get flow two")[1]
+    assert "| running | A " in said("get flowrun r")[1]
+    assert "| A    | r " in said("get step r.A")[1]
+    assert "RunStarted" in said("history r")[1]
+    assert "| paid |" in said("list event")[1]
+
+
+def test_names_with_spaces_stand_in_backticks(house: House) -> None:
+    started("my run")
+    assert said("stop `my run` `no longer needed`") == ("OK", "")
+    assert call("GET", "/flowrun/my%20run").json["spec"]["last_err"] == "no longer needed"
+    assert said("del flowrun `my run`") == ("OK", "")
+
+
+def test_runs_are_ordered_about(house: House) -> None:
+    started()
+    for command, status in [
+        ("pause r", "paused"),
+        ("continue r", "running"),
+        ("stop r", "canceled"),
+        ("retry r B", "running"),
+    ]:
+        assert said(command) == ("OK", "")
+        assert call("GET", "/flowrun/r").json["spec"]["status"] == status
+    assert said("retry r")[0] == "ERR"
+
+
+def test_definitions_are_deleted_with_or_without_their_uuid(house: House) -> None:
+    defined(WORK, TWO)
+    uuid = call("GET", "/flow/two").json["metadata"]["uuid"]
+    assert said("del action work")[0] == "ERR"
+    assert said("DEL flow two nonsense") == ("ERR", "there is no flow 'two'")
+    assert said(f"DEL flow two {uuid}") == ("OK", "")
+    assert said("del action work") == ("OK", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("lits flow", "there is no command 'lits' (did you mean list?); type help for a list of commands"),
+        ("list", "list is used so: list TYPE"),
+        ("get flow", "get is used so: get TYPE NAME"),
+        ("del flow a b c", "del is used so: del TYPE NAME [UUID]"),
+        ("list flwo", "there is no type 'flwo' (did you mean flow?); there are action, flow, flowrun, step, event"),
+        ("get flowrun nope", "there is no flow_run 'nope'"),
+        ("get event x", "single events are not looked up; list event shows them all"),
+        ("del step r.A", "a step cannot be deleted: only an action, a flow or a flowrun can"),
+        ("help lsit", "there is no command 'lsit' (did you mean list?); type help for a list of commands"),
+    ],
+)
+def test_wrong_usage_is_answered_with_advice(house: House, command: str, advice: str) -> None:
+    assert said(command) == ("ERR", advice)
+
+
+def test_help_tells_every_command(house: House) -> None:
+    reply, raw = said("HELP")
+    assert reply == "Raw"
+    assert "  del TYPE NAME [UUID]\n" in raw
+    assert said("help Get")[1].startswith("get TYPE NAME\n\nShows one resource")
+    assert said("help flow_run")[1].startswith("flow_run NAME")
+
+
+def test_cells_may_have_lines_and_wide_letters() -> None:
+    assert table(["a", "b"], [["x\ny", "流程"], ["", "\x1b[31m"]]) == (
+        "+---+-------+\n| A | B     |\n+---+-------+\n| x | 流程  |\n| y |       |\n|   |  [31m |\n+---+-------+"
+    )

@@ -1,0 +1,71 @@
+"""Errors as answers: one shape for all of them, and a status for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app import app
+from chalicelib import bootstrap
+from chalicelib.entrypoints import errors
+from chalicelib.errors import EchoerError
+from chalicelib.service.errors import Busy, RunExists
+from tests.entrypoints.conftest import House
+from tests.entrypoints.gateway import Context, call, rest_event
+
+
+def every_error() -> Iterator[type[EchoerError]]:
+    def below(kind: type[EchoerError]) -> Iterator[type[EchoerError]]:
+        for derived in kind.__subclasses__():
+            yield derived
+            yield from below(derived)
+
+    import chalicelib.service.submit  # noqa: F401 - its errors count too
+
+    yield from below(EchoerError)
+
+
+BRANCHES = {"ServiceError", "Refused", "Unreadable", "Unwritable"}
+"""Errors that are never raised themselves, or at the desk only."""
+
+
+@pytest.mark.parametrize("kind", list(every_error()))
+def test_every_error_has_a_status(kind: type[EchoerError]) -> None:
+    assert kind.__name__ in BRANCHES or any(base in errors.STATUS for base in kind.__mro__)
+
+
+def test_an_error_is_told_in_one_shape() -> None:
+    reply = errors.answer_to(RunExists("r"), "id")
+    assert (reply.status_code, reply.body) == (
+        409,
+        '{"message":"a flow_run \'r\' exists already",'
+        '"error":{"code":"run-exists","detail":"a flow_run \'r\' exists already"}}',
+    )
+
+
+def test_a_busy_store_asks_for_patience() -> None:
+    reply = errors.answer_to(Busy("the store does not answer"), "id")
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
+
+
+def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """The log tells the rest under that id."""
+    bootstrap.use(replace(house.services, reader=None))  # type: ignore[arg-type]
+    reply = call("GET", "/flowrun/x")
+    assert (reply.status, reply.code) == (500, "internal")
+    assert reply.json["error"]["request_id"] == "req-1"
+    assert "NoneType" not in reply.text
+    assert "req-1" in caplog.text
+    assert "NoneType" in caplog.text
+
+
+def test_what_chalice_refuses_itself_has_the_same_shape(house: House) -> None:
+    event = rest_event("GET", "/flowrun/x")
+    event["requestContext"]["httpMethod"] = "PUT"
+    answer: dict[str, Any] = app(event, Context())
+    assert answer["statusCode"] == 405
+    assert answer["headers"]["Allow"] == "GET, DELETE"
+    assert '"code":"method-not-allowed"' in answer["body"]

@@ -1,0 +1,236 @@
+"""Runs: how they look, how they are found and ordered about; steps and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import TWO, WORK
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import NEVER, answered, defined, started, uuid_of
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_has_the_shape_that_echoer_gave_it(house: House) -> None:
+    run = started(labels={"team": "x"})
+    uuid = uuid_of(run)
+    assert run["metadata"]["labels"] == {"team": "x"}
+    spec = run["spec"]
+    steps = spec.pop("steps")
+    assert spec == {
+        "history_states": ["ready", "A"],
+        "current_state": "A",
+        "last_state": "ready",
+        "last_event": "start",
+        "last_err": "",
+        "global_variable": {},
+        "status": "running",
+        "flow": "two",
+        "flow_version": 1,
+        "input": {"order": "o-1"},
+        "output": None,
+        "tokens": [
+            {
+                "id": "0",
+                "step": "A",
+                "uuid": uuid,
+                "since": "2027-01-15T08:00:00.000Z",
+                "deadline": "2027-01-22T08:00:00.000Z",
+                "attempt": 0,
+                "retry_at": None,
+                "held": False,
+            }
+        ],
+        "created_at": "2027-01-15T08:00:00.000Z",
+        "updated_at": "2027-01-15T08:00:00.000Z",
+        "ended_at": None,
+        "seq": 1,
+    }
+    assert steps[0] == {
+        "metadata": {
+            "name": "A", "kind": "step", "namespace": "default", "version": 1, "uuid": uuid, "labels": {},
+        },
+        "spec": {
+            "flow_id": "r",
+            "flow_run_uuid": run["metadata"]["uuid"],
+            "action_run": {
+                "action_name": "work",
+                "action_params": {"times": 2, "order": "${$input.order}"},
+                "return_state_map": {"OK": "B", "FAIL": "stopped"},
+                "done": False,
+            },
+            "response": {"state": ""},
+            "data": None,
+            "retry_count": 0,
+            "global_variables": {},
+        },
+    }  # fmt: skip
+    assert call("GET", "/flowrun/r").json == {**run, "spec": {**spec, "steps": steps}}
+
+
+def test_a_finished_step_shows_what_was_answered(house: House) -> None:
+    run = started()
+    call("POST", "/step", answered(run, data={"n": 1}, globalVariables={"seen": True}))
+    step = call("GET", "/flowrun/r").json["spec"]["steps"][0]
+    assert step["metadata"]["uuid"] == uuid_of(run)
+    assert step["spec"]["action_run"]["done"] is True
+    assert step["spec"]["response"] == {"state": "OK"}
+    assert step["spec"]["data"] == {"n": 1}
+    assert step["spec"]["global_variables"] == {"seen": True}
+
+
+def test_the_same_key_gives_the_same_run_back(house: House) -> None:
+    defined(WORK, TWO)
+    body = {"input": {"order": "o"}, "key": "k-1"}
+    first, again = call("POST", "/flow/two/runs", body), call("POST", "/flow/two/runs", body)
+    other = call("POST", "/flow/two/runs", {**body, "input": {"order": "p"}})
+    assert (first.status, again.status, other.status) == (201, 200, 409)
+    assert first.json["metadata"] == again.json["metadata"]
+    assert other.code == "key-taken"
+
+
+@pytest.mark.parametrize(
+    ("flow", "body", "status", "code"),
+    [
+        ("two", {}, 422, "input-refused"),
+        ("two", {"input": {"order": 3}}, 422, "input-refused"),
+        ("two", {"input": {"order": "o", "oder": 1}}, 422, "input-refused"),
+        ("two", {"input": {"order": "o"}, "name": "r"}, 409, "run-exists"),
+        ("three", {"input": {}}, 404, "not-found"),
+    ],
+)
+def test_a_run_that_cannot_be_started_says_why(
+    house: House, flow: str, body: dict[str, Any], status: int, code: str
+) -> None:
+    started("r")
+    reply = call("POST", f"/flow/{flow}/runs", body)
+    assert (reply.status, reply.code) == (status, code)
+
+
+def test_runs_are_listed_newest_first_filtered_and_paged(house: House) -> None:
+    for number in range(4):
+        started(f"r{number}", labels={"n": number})
+        house.clock.advance(1000)
+    call("POST", "/flowrun/r1/stop")
+
+    def names(query: str) -> list[str]:
+        return [run["metadata"]["name"] for run in call("GET", f"/flowrun?{query}").json]
+
+    assert names("") == ["r3", "r2", "r1", "r0"]
+    assert names("status=canceled") == ["r1"]
+    assert names("status=running,canceled&flow=two") == ["r3", "r2", "r1", "r0"]
+    assert names("flow=other") == []
+    assert names("label=n:2") == ["r2"]
+    assert names("since=2027-01-15T08:00:02Z") == ["r3", "r2"]
+    assert names("since=2027-01-15T09:00:02%2B01:00") == ["r3", "r2"]
+    assert names("metadata.name=r0") == ["r0"]
+    assert names("metadata.name=nope") == []
+    first = call("GET", "/flowrun?limit=3")
+    assert [one["metadata"]["name"] for one in first.json] == ["r3", "r2", "r1"]
+    assert names(f"cursor={first.headers['x-next-cursor']}") == ["r0"]
+
+
+def test_the_history_is_paged_and_complete(house: House) -> None:
+    run = started()
+    call("POST", "/step", answered(run, data="x", globalVariables={"v": 1}))
+    entries = call("GET", "/flowrun/r/history").json
+    assert [(one["seq"], one["event"], one["from"], one["to"]) for one in entries] == [
+        (1, "RunStarted", "ready", "A"),
+        (2, "StepAcked", "A", "B"),
+    ]
+    assert entries[1] == {
+        "seq": 2,
+        "at": "2027-01-15T08:00:00.000Z",
+        "event": "StepAcked",
+        "step": "A",
+        "from": "A",
+        "to": "B",
+        "state": "OK",
+        "data": "x",
+        "by": "action",
+        "uuid": uuid_of(run),
+        "error": "",
+        "vars": {"v": 1},
+    }
+    first = call("GET", "/flowrun/r/history?limit=1")
+    assert first.headers["x-next-cursor"] == "1"
+    assert call("GET", f"/flowrun/r/history?cursor={first.headers['x-next-cursor']}").json == entries[1:]
+    assert call("GET", "/flowrun/r/history?after=2").json == []
+
+
+def test_watching_a_run_ends_with_the_first_news_or_with_the_wait(house: House) -> None:
+    started()
+    before = house.clock.now()
+    assert len(call("GET", "/flowrun/r/watch?after=0").json) == 1
+    assert house.clock.now() == before
+    assert call("GET", "/flowrun/r/watch?after=1&wait=3").json == []
+    assert house.clock.now() == before + 3000
+
+
+def test_a_person_pauses_continues_stops_and_retries_a_run(house: House) -> None:
+    started()
+
+    def state(order: str, body: Any = None) -> tuple[str, str]:
+        spec = call("POST", f"/flowrun/r/{order}", body).json["spec"]
+        return spec["status"], spec["current_state"]
+
+    assert state("pause") == ("paused", "suspend")
+    assert state("continue", {}) == ("running", "A")
+    assert state("stop", {"reason": "enough"}) == ("canceled", "stopped")
+    assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "enough"
+    assert state("retry", {"step": "B"}) == ("running", "B")
+    refused = call("POST", "/flowrun/r/retry")
+    assert (refused.status, refused.code) == (409, "order-refused")
+    call("POST", "/flowrun/r/stop")
+    nowhere = call("POST", "/flowrun/r/retry", {"step": "Z"})
+    assert (nowhere.status, nowhere.code) == (422, "no-such-step")
+    assert state("retry") == ("running", "B")
+
+
+def test_only_a_run_that_has_ended_can_be_deleted(house: House) -> None:
+    run = started()
+    uuid = run["metadata"]["uuid"]
+    assert call("DELETE", f"/flowrun/r/{uuid}").code == "order-refused"
+    call("POST", "/flowrun/r/stop")
+    assert call("DELETE", f"/flowrun/r/{NEVER}").status == 404
+    assert call("DELETE", f"/flowrun/r/{uuid}").json["metadata"]["name"] == "r"
+    assert call("DELETE", "/flowrun/r").status == 404
+
+
+# ── steps, events, the rest ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_steps_are_found_by_run_by_name_and_by_uuid(house: House) -> None:
+    run = started()
+    waiting = call("GET", "/step").json
+    assert [one["metadata"]["name"] for one in waiting] == ["A"]
+    assert call("GET", "/step?metadata.name=A").json == waiting
+    assert call("GET", "/step?metadata.name=B").json == []
+    assert call("GET", "/step/A").json == call("GET", "/step/r.A").json == waiting[0]
+    assert call("GET", f"/step/{uuid_of(run)}").json == waiting[0]
+    assert call("GET", "/step/r.B").json["spec"]["flow_id"] == "r"
+    assert [call("GET", f"/step/{name}").status for name in ("Z", "r.Z", "q.A")] == [404, 404, 404]
+
+
+def test_events_are_kept_until_they_expire(house: House) -> None:
+    stored = call("POST", "/event", {"name": "paid", "key": "o-1", "data": {"n": 1}, "ttl": "5s"}).json
+    assert stored["metadata"]["kind"] == "event"
+    assert stored["spec"] == {
+        "name": "paid",
+        "key": "o-1",
+        "data": {"n": 1},
+        "run": "",
+        "at": "2027-01-15T08:00:00.000Z",
+        "expires_at": "2027-01-15T08:00:05.000Z",
+    }
+    assert call("GET", "/event").json == [stored]
+    house.clock.advance(5001)
+    assert call("GET", "/event").json == []
+
+
+def test_the_root_and_the_health_answer(house: House) -> None:
+    assert call("GET", "/").json == "echoer"
+    assert call("GET", "/healthz").json == {"status": "ok"}

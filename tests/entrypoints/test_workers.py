@@ -1,0 +1,191 @@
+"""The queues' and the schedule's functions, on the events that Lambda hands over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap
+from chalicelib.entrypoints import workers
+from chalicelib.service import messages
+from chalicelib.service.errors import Busy
+from chalicelib.service.messages import Deliver, Wake
+from chalicelib.service.ports import NotTaken, Queue, QueueName, Received, Reply, Taken
+from tests.entrypoints.conftest import House
+from tests.entrypoints.gateway import call, sqs_event
+from tests.entrypoints.steps import answered, started
+from tests.fakes import START
+
+DAY = 86_400_000
+
+
+@dataclass
+class FakeQueue:
+    """Remembers what was put off."""
+
+    behind: Queue
+    deferred: list[tuple[QueueName, str, int]] = field(default_factory=list)
+    busy: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind, name)
+
+    def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
+        self.deferred.append((queue, receipt, delay))
+        if self.busy:
+            raise Busy("the queue does not answer")
+
+
+def watched(house: House) -> FakeQueue:
+    """The queue to which the workers now give messages back."""
+    queue = FakeQueue(house.queue)
+    world: Any = replace(house.services.world, queue=queue)
+    bootstrap.use(replace(house.services, world=world))
+    return queue
+
+
+def message(body: str, number: int = 1, count: int = 1) -> Received:
+    return Received(f"m{number}", f"receipt{number}", body, count, START)
+
+
+def hint(run: str, uuid: str = "u", version: int = 1, at: int = START) -> str:
+    return messages.encode(Deliver(namespace="default", run=run, sent_at=at, version=version, uuid=uuid))
+
+
+def wake_of(run: str, version: int = 1) -> str:
+    return messages.encode(Wake(namespace="default", run=run, sent_at=START, version=version))
+
+
+def failures(answer: dict[str, Any]) -> list[str]:
+    assert list(answer) == ["batchItemFailures"]
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def test_a_delivered_message_is_done_with(house: House) -> None:
+    started()
+    assert house.work() == []
+    assert [one.addresses for one in house.caller.calls] == [("http://work.test/",)]
+    assert house.work() == []
+    assert len(house.caller.calls) == 1
+
+
+def test_a_failed_delivery_comes_again_when_the_head_says(house: House) -> None:
+    """The message is put off to the moment of the next try, and reported so that Lambda does not delete it."""
+    started()
+    house.caller.reply = lambda _: NotTaken("connection refused", final=False, retry_after=3000)
+    assert len(house.work()) == 1
+    token = call("GET", "/flowrun/r").json["spec"]["tokens"][0]
+    assert (token["attempt"], token["retry_at"]) == (1, "2027-01-15T08:00:03.000Z")
+    assert house.work() == []
+    house.clock.advance(3000)
+    house.caller.reply = lambda _: Taken()
+    assert house.work() == []
+    assert len(house.caller.calls) == 2
+
+
+def test_deliveries_that_are_used_up_end_the_step(house: House) -> None:
+    started()
+    house.caller.reply = lambda _: NotTaken("connection refused", final=False)
+    for _ in range(3):
+        house.work()
+        house.clock.advance(60_000)
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert (spec["status"], spec["current_state"]) == ("failed", "stopped")
+    assert "connection refused" in spec["last_err"]
+    assert spec["steps"][0]["spec"]["retry_count"] == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "nonsense", "{}", '{"hint":"other"}', "\ud800", wake_of("r")],
+    ids=["empty", "nonsense", "object", "other hint", "half a surrogate", "wrong queue"],
+)
+@pytest.mark.parametrize(("count", "pause"), [(1, 2000), (3, 8000), (6, 60_000), (99, 60_000)])
+def test_a_message_that_cannot_be_read_comes_again_ever_later(house: House, body: str, count: int, pause: int) -> None:
+    """Until the queue itself gives it to the dead letters."""
+    queue = watched(house)
+    answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [message(body, count=count)]))
+    assert failures(answer) == ["m1"]
+    assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", pause)]
+
+
+def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(house: House) -> None:
+    def reply(request: dict[str, Any]) -> Reply:
+        if request["flowId"] == "bad":
+            raise RuntimeError("a bug")
+        return Taken({"ackState": "OK"})
+
+    house.caller.reply = reply
+    for name in ("one", "bad", "two"):
+        started(name)
+    queue = watched(house)
+    received = house.queue.receive(QueueName.DELIVERIES, 10, 0)
+    bad = next(one for one in received if '"bad"' in one.body)
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, received))) == [bad.id]
+    assert queue.deferred == [(QueueName.DELIVERIES, bad.receipt, 2000)]
+    states = [call("GET", f"/flowrun/{name}").json["spec"]["current_state"] for name in ("one", "bad", "two")]
+    assert states == ["B", "A", "B"]
+
+
+def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(house: House) -> None:
+    queue = watched(house)
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [message(hint("soon"))]))) == ["m1"]
+    assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", 1000)]
+    late = message(hint("never", at=START - DAY))
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [late]))) == []
+
+
+def test_a_queue_that_does_not_answer_still_gets_its_failures(house: House) -> None:
+    watched(house).busy = True
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [message("nonsense")]))) == ["m1"]
+
+
+def test_a_timer_ends_the_step_whose_deadline_has_come(house: House) -> None:
+    """A deadline days away has no message: the sweep sends one when it is due."""
+    started()
+    house.sweep()
+    assert house.work(QueueName.WAKES) == []
+    house.clock.advance(7 * DAY)
+    house.sweep()
+    assert house.work(QueueName.WAKES) == []
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert (spec["status"], spec["last_event"]) == ("failed", "r_A_TIMEOUT")
+
+
+def test_a_dead_delivery_is_recorded_on_its_run(house: House) -> None:
+    run = started()
+    body = hint("r", uuid=run["spec"]["tokens"][0]["uuid"])
+    assert failures(workers.bury(sqs_event(QueueName.DEAD, [message(body)]))) == []
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert spec["status"] == "failed"
+    assert "could not be delivered" in spec["last_err"]
+
+
+def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(house: House) -> None:
+    run = started()
+    call("POST", "/step", answered(run))
+    before = call("GET", "/flowrun/r").json
+    dead = [message(hint("r", uuid=run["spec"]["tokens"][0]["uuid"])), message(hint("gone"), 2)]
+    assert failures(workers.bury(sqs_event(QueueName.DEAD, dead))) == []
+    assert call("GET", "/flowrun/r").json == before
+
+
+def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    started()
+    house.clock.advance(7 * DAY)
+    dead = [message(wake_of("r")), message("nonsense", 2)]
+    assert failures(workers.bury(sqs_event(QueueName.DEAD, dead))) == []
+    assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
+    assert "nonsense" in caplog.text
+
+
+def test_every_batch_leaves_one_line_with_its_counts(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "echoer.workers")
+    started()
+    received = [*house.queue.receive(QueueName.DELIVERIES, 10, 0), message("nonsense", 77)]
+    workers.deliver(sqs_event(QueueName.DELIVERIES, received))
+    (line,) = [record for record in caplog.records if record.levelname == "INFO"]
+    assert line.getMessage() == "deliveries: 2 received, 1 done, 1 come again"
+    assert (vars(line)["queue"], vars(line)["received"], vars(line)["again"]) == ("deliveries", 2, 1)
