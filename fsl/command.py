@@ -1,0 +1,57 @@
+"""`fsl`: what a person types. Every command speaks to a server, but for `check`, which needs none, and `local`, which
+is one.
+
+Exit codes: 0 done; 1 what was asked for failed; 2 it was asked for wrongly; 3 no server answers.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from fsl.client import Refused, Unreachable
+from fsl.commands import check, documents, resources, runs, serve, shell, words
+from fsl.commands.desk import failed
+
+
+class _Desk(click.Group):
+    """Turns the client's errors into exit codes, once for all commands."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Unreachable as exc:
+            failed(exc)
+            ctx.exit(3)
+        except Refused as exc:
+            failed(exc)
+            ctx.exit(1)
+
+
+@click.group(
+    cls=_Desk,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Try: fsl local --demo; fsl check FILE; fsl apply FILE; fsl watch RUN. ECHOER_URL names the server.",
+)
+def main() -> None:
+    """Business processes as finite state machines, written in FSL.
+
+    \b
+    fsl local --demo                 a server on this machine, and an example run
+    fsl check release.fsl            is it right? no server is needed
+    fsl apply release.fsl            put it in force; its runs begin
+    fsl run order --input amount=12  start a run of a flow
+    fsl list                         the newest runs
+    fsl watch my_flow_run            each transition as it happens
+    """
+
+
+for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
+    main.add_command(command)
+for command in (*shell.COMMANDS, *words.COMMANDS):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    sys.exit(main())

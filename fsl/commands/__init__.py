@@ -1,0 +1,1 @@
+"""The commands of `fsl`, a module for each kind."""

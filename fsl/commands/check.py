@@ -1,0 +1,111 @@
+"""`fsl check`: is a document right? No server is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TextIO
+
+import click
+
+from chalicelib import language
+from chalicelib.definition import Action, Flow
+from chalicelib.engine import expressions
+from chalicelib.language import Checked, Diagnostic, Document, KnownNames
+from fsl.commands.desk import json_option, put, say, show
+
+ROUNDS: Final = 32
+"""How many calls deep flows of several files may refer to each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One of the files, as far as it could be read."""
+
+    name: str
+    text: str
+    document: Document
+    syntax: tuple[Diagnostic, ...]
+
+
+@click.command(no_args_is_help=True)
+@click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
+@json_option
+@click.pass_context
+def check(ctx: click.Context, *, files: Sequence[TextIO], as_json: bool) -> None:
+    """Say whether FSL is right, without a server.
+
+    Actions and flows that one of the FILES defines are known in all of them. `-` is standard input.
+    Exits with 1 if there is an error; warnings are told, and are no errors.
+
+    \b
+    fsl check release.fsl
+    fsl check actions.fsl flows/*.fsl
+    fsl check - < release.fsl
+    """
+    sources = [_source(file) for file in files]
+    found = {source.name: _diagnostics(source, checked) for source, checked in read_all(sources)}
+    errors = sum(one.severity == "error" for all_of_one in found.values() for one in all_of_one)
+    if as_json:
+        told = [{"file": name, **dataclasses.asdict(one)} for name, all_of_one in found.items() for one in all_of_one]
+        put({"ok": errors == 0, "diagnostics": told})
+    else:
+        for source in sources:
+            show(found[source.name], source.text, source.name)
+        warnings = sum(map(len, found.values())) - errors
+        say(_summary(len(sources), errors, warnings), "red" if errors else "green", err=errors > 0)
+    ctx.exit(1 if errors else 0)
+
+
+def read_all(sources: Sequence[Source]) -> list[tuple[Source, Checked]]:
+    """Every document checked in the light of all others. Definitions are learnt until no round teaches more."""
+    known = KnownNames()
+    for _ in range(ROUNDS):
+        checked = [
+            language.check(source.document, known, expression_problem=expressions.problem_in) for source in sources
+        ]
+        learnt = _defined(checked)
+        if learnt == known:
+            break
+        known = learnt
+    return list(zip(sources, checked, strict=True))
+
+
+def _defined(checked: Iterable[Checked]) -> KnownNames:
+    actions: dict[str, Action] = {}
+    flows: dict[str, Flow] = {}
+    for one in checked:
+        for statement in one.statements:
+            if isinstance(statement.value, Action):
+                actions[statement.name] = statement.value
+            elif isinstance(statement.value, Flow):
+                flows[statement.name] = statement.value
+    return KnownNames(actions, flows)
+
+
+def _source(file: TextIO) -> Source:
+    try:
+        text = file.read()
+    except UnicodeDecodeError as exc:
+        raise click.ClickException(f"{file.name} is not UTF-8: {exc.reason} at byte {exc.start}") from exc
+    name = file.name if file.name not in ("-", "<stdin>") else "stdin"
+    return Source(str(Path(name)), text, *language.parse(text))
+
+
+def _diagnostics(source: Source, checked: Checked) -> list[Diagnostic]:
+    found = {*source.syntax, *checked.diagnostics}
+    return sorted(found, key=lambda one: (one.line, one.column, one.code))
+
+
+def _summary(files: int, errors: int, warnings: int) -> str:
+    counted = [_count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    return f"{_count(files, 'file')}: " + (", ".join(counted) or "all right")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+COMMANDS: Final = (check,)

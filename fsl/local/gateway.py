@@ -1,0 +1,183 @@
+"""API Gateway on this machine: a WSGI application in front of the Chalice app.
+
+Requests run side by side, one thread each, long polls among them; so `per_thread` gives every thread a current request
+of its own, which in Lambda there is only one of.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
+
+from chalice.app import Chalice
+
+from fsl.local.shapes import Context, HttpRequest, api_event
+
+LOG = logging.getLogger("echoer.http")
+
+LONGEST: Final = 29.0
+"""How long API Gateway waits for an answer, in seconds."""
+
+MAX_BODY: Final = 10 * 1024 * 1024
+"""The largest request body that API Gateway takes, in bytes."""
+
+StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+def problem(status: int, code: str, message: str, **headers: str) -> HttpAnswer:
+    """An error in the shape that all of the API's errors have (API.md, 4)."""
+    body = json.dumps({"message": message, "error": {"code": code, "detail": message}}).encode()
+    named = [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return HttpAnswer(status, [("Content-Type", "application/json"), *named], body)
+
+
+_requests = threading.local()
+
+
+class _PerThread:
+    """Mixed into the app's class: `current_request` belongs to the thread."""
+
+    @property
+    def current_request(self) -> Any:
+        return getattr(_requests, "current", None)
+
+    @current_request.setter
+    def current_request(self, request: Any) -> None:
+        _requests.current = request
+
+
+def per_thread(app: Chalice) -> Chalice:
+    """The same app; from now on threads may call it side by side."""
+    if not isinstance(app, _PerThread):
+        app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
+    return app
+
+
+class Routes:
+    """Which of the app's routes a path means. A fixed part of a path goes before a parameter."""
+
+    def __init__(self, resources: Iterable[str]) -> None:
+        self._by_length: dict[int, list[tuple[list[str], str]]] = {}
+        for resource in resources:
+            parts = resource.strip("/").split("/")
+            self._by_length.setdefault(len(parts), []).append((parts, resource))
+        for routes in self._by_length.values():
+            routes.sort(key=lambda route: [part.startswith("{") for part in route[0]])
+
+    def find(self, path: str) -> tuple[str, dict[str, str]] | None:
+        """The route and its parameters as they were sent, or None."""
+        parts = path.strip("/").split("/")
+        for wanted, resource in self._by_length.get(len(parts), ()):
+            pairs = list(zip(wanted, parts, strict=True))
+            if all(want == part or (part and want.startswith("{")) for want, part in pairs):
+                return resource, {want[1:-1]: part for want, part in pairs if want.startswith("{")}
+        return None
+
+
+class Gateway:
+    """The WSGI application. Once `stopping` is set, requests are turned away."""
+
+    def __init__(self, app: Chalice, stopping: threading.Event) -> None:
+        self._app = per_thread(app)
+        self._routes = Routes(app.routes)
+        self._stopping = stopping
+
+    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> list[bytes]:
+        begun = time.perf_counter()
+        request = _request(environ)
+        answer = self.answer(request)
+        if LOG.isEnabledFor(logging.DEBUG):
+            took = (time.perf_counter() - begun) * 1000
+            LOG.debug("%s %s %d, %.1f ms", request.method, request.path, answer.status, took)
+        bodiless = answer.status in (204, 304)
+        length = [] if bodiless else [("Content-Length", str(len(answer.body)))]
+        start_response(f"{answer.status} {_reason(answer.status)}", [*answer.headers, *length])
+        return [] if bodiless or request.method == "HEAD" else [answer.body]
+
+    def answer(self, request: HttpRequest) -> HttpAnswer:
+        """What the app says; what API Gateway would say in its stead where no route is meant."""
+        if self._stopping.is_set():
+            return problem(503, "stopping", "the server is stopping; try again", Retry_After="1")
+        if len(request.body) > MAX_BODY:
+            return problem(413, "too-large", f"the body has {len(request.body)} bytes; {MAX_BODY} are allowed")
+        found = self._routes.find(request.path)
+        if found is None:
+            return problem(404, "not-found", f"there is no {request.path} here; GET /docs lists what there is")
+        resource, captured = found
+        methods = self._app.routes[resource]
+        method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
+        if method not in methods:
+            return self._without_view(request, sorted(methods))
+        event = api_event(HttpRequest(method, *_rest(request)), resource, captured)
+        try:
+            return _from_lambda(self._app(event, Context("api_handler", LONGEST)))
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            return problem(500, "internal", "the server failed at this; its log says why")
+
+    def _without_view(self, request: HttpRequest, methods: list[str]) -> HttpAnswer:
+        allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
+        if request.method != "OPTIONS":
+            said = f"{request.path} does not take {request.method}; it takes {allow}"
+            return problem(405, "method-not-allowed", said, Allow=allow)
+        found = self._routes.find(request.path)
+        cors = (
+            next((entry.cors for entry in self._app.routes[found[0]].values() if entry.cors), None) if found else None
+        )
+        headers = {**cors.get_access_control_headers(), "Access-Control-Allow-Methods": allow} if cors else {}
+        return HttpAnswer(200, [("Allow", allow), *headers.items()], b"")
+
+
+def _rest(request: HttpRequest) -> tuple[str, str, Mapping[str, str], bytes, str]:
+    return request.path, request.query, request.headers, request.body, request.client
+
+
+def _request(environ: Mapping[str, Any]) -> HttpRequest:
+    headers = {name[5:].replace("_", "-").title(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").title()] = environ[name]
+    path = str(environ["REQUEST_URI"]).partition("?")[0]
+    if "://" in path:  # absolute form, RFC 9112, 3.2.2
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return HttpRequest(
+        method=environ["REQUEST_METHOD"],
+        path=path,
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+        body=environ["wsgi.input"].read(),
+        client=environ.get("REMOTE_ADDR", "127.0.0.1"),
+    )
+
+
+def _from_lambda(answer: Mapping[str, Any]) -> HttpAnswer:
+    headers = [(name, str(value)) for name, value in (answer.get("headers") or {}).items()]
+    for name, values in (answer.get("multiValueHeaders") or {}).items():
+        headers += [(name, str(value)) for value in values]
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("Content-Type", "application/json"))
+    body = answer.get("body") or ""
+    if answer.get("isBase64Encoded"):
+        return HttpAnswer(answer["statusCode"], headers, base64.b64decode(body))
+    return HttpAnswer(answer["statusCode"], headers, body if isinstance(body, bytes) else body.encode())
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,17 @@
+"""The simulator: the real service in one process, on virtual time, every chance of it drawn from one seed.
+
+    fates      what the seed decides: which fault strikes where, and how long things take
+    loop       virtual time, and handlers that take turns (one greenlet each, exactly one of which runs)
+    messages   the queues and what receives from them, as SQS and Lambda do it
+    ports      every port call as a scheduling point at which faults strike
+    flows      random flows of every kind of step, always able to end
+    actions    the services that flows send actions to, and the people who answer
+    people     those who start runs, order them about, and forge answers
+    laws       the invariants of HOUSE.md 4, checked at every write
+    history    the history replayed, and compared to the head
+    schedule   one schedule: a seed in, what came of it out
+    shrink     a failing schedule made small, and told as a story
+    planted    bugs put in on purpose: the laws must find each of them
+
+Play one again: `python -m tests.simulation --seed S`.
+"""
