@@ -115,3 +115,8 @@ def not_newest(definition: Definition) -> Conflict:
 def not_seen(run: Run) -> Conflict:
     """What is raised when a head was written by somebody else."""
     return Conflict(f"flow_run {run.name!r} was written by somebody else")
+
+
+def cell_written(key: str) -> Conflict:
+    """What is raised when a cell was written by somebody else."""
+    return Conflict(f"cell {key!r} was written by somebody else")

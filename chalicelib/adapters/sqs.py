@@ -31,6 +31,7 @@ _LONGEST_DEFER: Final = 12 * 3600 - VISIBILITY_SECONDS
 """Seconds. SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
 
 _NO_SUCH_RECEIPT: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
+_NO_SUCH_QUEUE: Final = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 _PASSING: Final = frozenset(
     {
         "InternalError",
@@ -44,6 +45,10 @@ _PASSING: Final = frozenset(
         "ExpiredToken",
     }
 )
+
+
+class NoSuchQueue(ServiceError):
+    """A queue that should be there is not."""
 
 
 class SqsQueue:
@@ -192,10 +197,15 @@ def create_queues(
 
 
 def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
-    """The URLs of the queues that are there already. Raises ServiceError if one is not."""
-    with _translated():
-        return {queue: client.get_queue_url(QueueName=f"{prefix}-{queue}")["QueueUrl"] for queue in QueueName}
-    raise AssertionError("nothing is ignored")
+    """The URLs of the queues that are there already. Raises NoSuchQueue."""
+    urls: dict[QueueName, str] = {}
+    for queue in QueueName:
+        name = f"{prefix}-{queue}"
+        with _translated(ignored=_NO_SUCH_QUEUE):
+            urls[queue] = client.get_queue_url(QueueName=name)["QueueUrl"]
+        if queue not in urls:
+            raise NoSuchQueue(f"SQS has no queue {name!r}; is ECHOER_QUEUE_PREFIX right, and everything deployed?")
+    return urls
 
 
 def logical_id(queue: QueueName) -> str:

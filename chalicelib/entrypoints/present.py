@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from chalicelib import definition as values
 from chalicelib.definition import Action, ActionStep, CallStep, Flow, Json, Parameter, Step, walk
 from chalicelib.engine.lifecycle import LIVE, READY, current_state
-from chalicelib.engine.run import Entry, Instant, Run, Token
+from chalicelib.engine.run import ROOT, Entry, Instant, Run, Token
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.ports import Definition, Kind, Signal
 from chalicelib.service.read import RunView
@@ -119,12 +119,12 @@ def state_of(head: Run) -> str:
 
 
 def history_states(entries: Iterable[Entry]) -> list[str]:
-    """Where the run stood, one after another, as far back as the entries go."""
+    """Where the run stood, as far back as the entries go. The end of a branch or an item is no end of the run."""
     states: list[str] = []
     for entry in entries:
         if entry.seq == 1:
             states.append(READY)
-        if entry.target:
+        if entry.target and (entry.token == ROOT or entry.target not in values.ENDS):
             states.append(entry.target)
     return states
 
@@ -224,6 +224,7 @@ def entry(found: Entry) -> Json:
         "at": moment(found.at),
         "event": found.event,
         "step": found.step,
+        "token": found.token,
         "from": found.origin,
         "to": found.target,
         "state": found.state,

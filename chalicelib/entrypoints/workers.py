@@ -22,10 +22,13 @@ from chalicelib.bootstrap import Services
 from chalicelib.service import messages
 from chalicelib.service.deliver import Verdict
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.messages import Deliver, Hint, Wake
+from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.ports import MAX_DEFER, QueueName
 
 LOG = logging.getLogger("echoer.workers")
+
+WAKES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
+"""What the queue of wakes may hold."""
 
 LONGEST_PAUSE: Final = 60_000
 """Between two tries of a message that could not be handled, in milliseconds."""
@@ -61,17 +64,17 @@ class _Letter:
 
 def deliver(event: Event) -> Event:
     """Activations of the batch are delivered."""
-    return _consume(event, QueueName.DELIVERIES, Deliver, lambda services, hints: services.deliverer.deliver(hints))
+    return _consume(event, QueueName.DELIVERIES, (Deliver,), lambda services, hints: services.deliverer.deliver(hints))
 
 
 def wake(event: Event) -> Event:
-    """Runs of the batch whose timers rang are woken."""
-    return _consume(event, QueueName.WAKES, Wake, lambda services, hints: services.waker.wake(hints))
+    """Runs of the batch are woken: their timers rang, or what they wait for may have come."""
+    return _consume(event, QueueName.WAKES, WAKES, lambda services, hints: services.waker.wake(hints))
 
 
 def bury(event: Event) -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
-    return _consume(event, QueueName.DEAD, None, _bury)
+    return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _bury)
 
 
 def sweep() -> None:
@@ -85,14 +88,14 @@ def sweep() -> None:
 Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
 
 
-def _consume(event: Event, queue: QueueName, kind: type[Hint] | None, handle: Handle) -> Event:
-    """Every message of the batch is handled, or comes again. `kind`: what the queue holds; None: anything."""
+def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], handle: Handle) -> Event:
+    """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
     services = bootstrap.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Verdict] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
     for record in records:
-        hint = _hint(record, queue, kind)
+        hint = _hint(record, queue, kinds)
         if hint is not None:
             groups[hint.namespace, hint.run].append(_Letter(record, hint))
         else:
@@ -130,22 +133,21 @@ def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> d
 
 def _bury(services: Services, hints: Sequence[Hint]) -> list[Verdict]:
     for hint in hints:
-        match hint:
-            case Deliver():
-                services.deliverer.give_up(hint, "it could not be delivered: its message came back too often")
-            case Wake():
-                services.waker.wake([hint])
+        if isinstance(hint, Deliver):
+            services.deliverer.give_up(hint, "it could not be delivered: its message came back too often")
+        else:
+            services.waker.wake([hint])
     return [None] * len(hints)
 
 
-def _hint(record: _Record, queue: QueueName, kind: type[Hint] | None) -> Hint | None:
-    """The hint in a message; None if it holds none of that kind, which is logged."""
+def _hint(record: _Record, queue: QueueName, kinds: tuple[type[Hint], ...]) -> Hint | None:
+    """The hint in a message; None if it holds none of these kinds, which is logged."""
     try:
         hint = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
         LOG.error("%s: message %s cannot be read: %s: %.500s", queue, record.id, error, record.body)
         return None
-    if kind is not None and not isinstance(hint, kind):
+    if not isinstance(hint, kinds):
         LOG.error("%s: message %s belongs into another queue: %.500s", queue, record.id, record.body)
         return None
     return hint

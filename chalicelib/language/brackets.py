@@ -45,7 +45,9 @@ class _Balancer:
                 self._stray = False
                 continue
             self._stray = False
-            if self._begins_step(index):
+            if token.kind == "SEMICOLON":
+                self._step_kind = ""
+            elif self._begins_step(index):
                 self._step_kind = str(token.value).lower()
             if token.kind in _CLOSER_OF:
                 yield from self._opened(token)

@@ -84,7 +84,7 @@ class ChangedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-cal
         projection = KeysOnlyProjection()
 
     cp = UnicodeAttribute(hash_key=True)
-    ca = UnicodeAttribute(range_key=True)
+    ca = NumberAttribute(range_key=True)
 
 
 class Item(Model):
@@ -95,11 +95,11 @@ class Item(Model):
     b = UnicodeAttribute(null=True)
     """The value as JSON text."""
     r = BinaryAttribute(null=True, legacy_encoding=False)
-    """A part of a value of any size."""
+    """A part of a value of any size, or what a cell holds."""
     n = NumberAttribute(null=True)
     """On the first of such parts: how many there are."""
     v = NumberAttribute(null=True)
-    """A head's or a newest definition's version."""
+    """The version of a head, a newest definition or a cell."""
     t = BooleanAttribute(null=True)
     """Set on the tombstone of a deleted definition."""
     u = NumberAttribute(null=True)
@@ -112,7 +112,7 @@ class Item(Model):
     fp = UnicodeAttribute(null=True)
     c = UnicodeAttribute(null=True)
     cp = UnicodeAttribute(null=True)
-    ca = UnicodeAttribute(null=True)
+    ca = NumberAttribute(null=True)
 
     alarms = AlarmsIndex()
     listed = ListedIndex()

@@ -13,6 +13,7 @@ bear theirs. `#` joins the parts of a key.
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
     definition, archived  V#namespace#kind#name       version                  GetItem
     idempotency key       K#namespace#key             key                      GetItem, consistent
+    cell                  C#namespace#key             cell                     GetItem, consistent
     signal                S#namespace#name#key#run    at#id                    Query, consistent; BatchGetItem
     a large signal's body B#namespace#signal id       body#part                BatchGetItem, consistent
     subscription          N#namespace#name#key        run#uuid                 Query, consistent
@@ -24,12 +25,12 @@ bear theirs. `#` joins the parts of a key.
     listed    lp = namespace#class#shard              c = created at#name      heads
               lp = namespace#signal#shard             c = at#id                signals
     by_flow   fp = namespace#flow#class#shard         c = created at#name      heads
-    changed   cp = namespace#shard                    ca = status at#name      heads
+    changed   cp = namespace#shard                    ca = status changed at   heads
 
 **Names never meet.** A name may hold any character. In every part but a sort key's last, `%` and `#` are written `%25`
 and `%23`, so a `#` in a key is always a joint and a key is read in one way only. The last part of a sort key stands as
 it is, because DynamoDB must sort by it (by its UTF-8 bytes). A namespace is always part of the partition, so no query
-crosses it. What nobody reads back from a key (labels, idempotency keys, names and keys of signals, keys of values) is
+crosses it. What nobody reads back from a key (labels, idempotency keys, names and keys of signals, keys of values and cells) is
 replaced by a digest when it is long: `%~` and the digest, which no escaped text begins with.
 
 **Shards.** DynamoDB takes about 1,000 writes a second on one partition key. A run's shard is drawn from its namespace
@@ -39,7 +40,7 @@ once, by everybody who waits for that name and key.
 
 **Classes.** A list by status would move a run's entry at every change of status. Instead the entry says only whether
 the run is live, paused, or how it ended: it moves when a run begins, ends, is paused, continued or stopped. The finer
-statuses are told apart on the heads, which a list reads anyway. `changed` moves at every change of status, and at nothing else.
+statuses are told apart on the heads, which a list reads anyway. Only its entry in `changed` moves whenever the status does.
 
 Moments (milliseconds, to the year 2286) and numbers are padded with zeros, so that they sort as text. AWS takes 2,048
 bytes for a partition key and 1,024 for a sort key.
@@ -157,6 +158,10 @@ def archived(namespace: str, kind: Kind, name: str, version: int) -> Key:
 
 def idempotency(namespace: str, key: str) -> Key:
     return _JOINT.join((_join("K", namespace), _short(key))), "key"
+
+
+def cell(namespace: str, key: str) -> Key:
+    return _JOINT.join((_join("C", namespace), _short(key))), "cell"
 
 
 def signal(namespace: str, signal: Signal) -> Key:

@@ -14,9 +14,10 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
 from chalicelib.adapters.semantics import Place, admits, change_of, cursor_at, place_at, place_of
-from chalicelib.engine.run import Instant, Run, decode_run
+from chalicelib.engine.run import Instant, Run
 from chalicelib.service.ports import Listing, RunQuery
 
 _HEADS_AT_ONCE: Final = 100
@@ -50,35 +51,35 @@ def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequenc
     """The first runs whose status changed at `since` or later, by when it did."""
     shards = [_changes_in(table, namespace, number, since, limit) for number in range(keys.SHARDS)]
     found: dict[str, Run] = {}
-    at_once = min(_HEADS_AT_ONCE, limit)
+    at_once = min(_HEADS_AT_ONCE, limit + 1)
     with translated():
-        places = map(keys.of_place, merge(*shards))
+        places = merge(*shards)
         while True:
             some = list(islice(places, at_once))
             found.update((run.name, run) for _, run in _heads(table, namespace, some) if run.status_at >= since)
             runs = sorted(found.values(), key=change_of)
             if len(some) < at_once:
                 return runs[:limit]
-            runs = [run for run in runs if change_of(run) <= some[-1]]  # beyond it others may come first
+            runs = [run for run in runs if run.status_at < some[-1][0]]  # others may come before those beyond
             if len(runs) >= limit:
                 return runs[:limit]
 
 
-def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[str]:
+def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Place]:
     for found in table.item.query(
         keys.changed(namespace, number),
-        table.item.ca >= keys.place(since),
+        table.item.ca >= since,
         index_name=tables.CHANGED.name,
-        page_size=min(_HEADS_AT_ONCE, limit),
+        page_size=min(_HEADS_AT_ONCE, limit + 1),
     ):
-        yield found.ca
+        yield int(found.ca), keys.of_head(found.k)[1]
 
 
 def _heads(table: Table, namespace: str, places: Sequence[Place]) -> Iterator[tuple[Place, Run]]:
     """For each of these places the run of that name, if there is one, wherever it stands now."""
     wanted = {place: keys.head(namespace, place[1]) for place in places}
     items = table.get_all(wanted.values(), consistent=False)
-    return ((place, decode_run(items[key].b)) for place, key in wanted.items() if key in items)
+    return ((place, run_of(items[key])) for place, key in wanted.items() if key in items)
 
 
 def _places(table: Table, namespace: str, query: RunQuery, before: Place | None) -> Iterator[Place]:

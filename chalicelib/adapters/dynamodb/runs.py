@@ -1,7 +1,7 @@
 """Runs in DynamoDB: a head is one item, and every save one conditional write of it.
 
-What lies beside the head (its own flow, labels, pages, large values) is written first, under keys that make writing it again
-harmless; the head's write makes it count. What was written beside a head that was then refused is taken back.
+What lies beside the head (its own flow, labels, pages, large values) is written first, under keys that make writing
+it again harmless; the head's write makes it count. What was written beside a head that was then refused is taken back.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
-import msgspec
 from pynamodb.expressions.condition import Condition
 
 from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.adapters.dynamodb.heads import beginning, body_of, run_of
 from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.semantics import alarm_of, change_of, flow_of, labels_of, not_seen, place_of
+from chalicelib.adapters.semantics import alarm_of, flow_of, labels_of, not_seen, place_of
 from chalicelib.definition import Flow
 from chalicelib.definition import decode as decode_value
 from chalicelib.definition import encode as encode_value
-from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.engine.run import Instant, Page, Run, decode_page, encode
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
 
@@ -47,7 +47,7 @@ class DynamoRuns:
 
     def load(self, namespace: str, name: str) -> Run | None:
         found = self._table.get(keys.head(namespace, name))
-        return decode_run(found.b) if found else None
+        return run_of(found) if found else None
 
     def own_flow(self, run: Run) -> Flow:
         found = self._table.get(keys.own_flow(run.namespace, run.id))
@@ -86,7 +86,7 @@ class DynamoRuns:
         found = self._table.get(keys.head(run.namespace, run.name))
         if found is None:
             return
-        there = decode_run(found.b)
+        there = run_of(found)
         if (there.id, there.version) != (run.id, run.version):
             raise not_seen(run)
         self._table.remove([*self._parts(run), *self._labels(run)])
@@ -118,11 +118,11 @@ class DynamoRuns:
         k, s = keys.head(run.namespace, run.name)
         shard = keys.shard(run.namespace, run.name)
         status = keys.CLASS_OF[run.status]
-        item = self._item(k, s, v=run.version, b=encode(run).decode())
+        item = self._item(k, s, v=run.version, b=body_of(run))
         item.c = keys.place(*place_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
-        item.cp, item.ca = keys.changed(run.namespace, shard), keys.place(*change_of(run))
+        item.cp, item.ca = keys.changed(run.namespace, shard), run.status_at
         if (alarm := alarm_of(run)) is not None:
             item.ap, item.al = keys.alarms(shard), alarm
         return item
@@ -130,10 +130,9 @@ class DynamoRuns:
     def _is_still(self, run: Run, version: int) -> Condition:
         """The head is at that version, and of this very run: a run deleted and begun anew counts from 1 again.
 
-        A head's text begins with its namespace, name and id, so that they need no attribute of their own.
+        A head's body begins with its id, so that it needs no attribute of its own.
         """
-        names = msgspec.json.encode({"ns": run.namespace, "nm": run.name, "id": run.id})
-        condition: Condition = (self._item.v == version) & self._item.b.startswith(names.decode().removesuffix("}"))
+        condition: Condition = (self._item.v == version) & self._item.b.startswith(beginning(run))
         return condition
 
     def write_beside(self, new: NewRun) -> None:

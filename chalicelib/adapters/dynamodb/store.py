@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, idempotency keys, signals and tasks in one DynamoDB table."""
+"""The store on AWS: definitions, runs, keys, cells, signals and tasks in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chalicelib.adapters.dynamodb.items import Place, Table, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
+from chalicelib.adapters.semantics import cell_written
 from chalicelib.engine.run import Instant
 from chalicelib.service.errors import Busy, Conflict
 
@@ -37,6 +38,22 @@ class DynamoKeys:
         raise Busy(f"key {key!r} changes hands too fast")
 
 
+class DynamoCells:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._item = table.item
+
+    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
+        found = self._table.get(keys.cell(namespace, key))
+        return (found.r, int(found.v)) if found else (b"", 0)
+
+    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
+        k, s = keys.cell(namespace, key)
+        unchanged = self._item.v == seen if seen else self._item.k.does_not_exist()
+        with translated(refused=cell_written(key)):
+            self._item(k, s, r=value, v=seen + 1).save(unchanged)
+
+
 class DynamoStore:
     """All stores in one table. Connects at the first request."""
 
@@ -47,3 +64,4 @@ class DynamoStore:
         self.keys = DynamoKeys(self.table)
         self.signals = DynamoSignals(self.table)
         self.tasks = DynamoTasks(self.table)
+        self.cells = DynamoCells(self.table)

@@ -28,7 +28,7 @@ BY_FLOW: Final = Index("by_flow", "fp", "c")
 CHANGED: Final = Index("changed", "cp", "ca")
 INDEXES: Final = (ALARMS, LISTED, BY_FLOW, CHANGED)
 
-_NUMBERS: Final = frozenset({"al"})
+_NUMBERS: Final = frozenset({"al", "ca"})
 
 
 def create_tables(client: Any, table: str) -> None:

@@ -1,4 +1,4 @@
-"""The store in memory: definitions, runs, idempotency keys, signals and tasks."""
+"""The store in memory: definitions, runs, keys, cells, signals and tasks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
+from chalicelib.adapters.semantics import cell_written
 from chalicelib.engine.run import Instant
 from chalicelib.service.ports import Signal, Subscription, Task
 
@@ -25,6 +26,22 @@ class MemoryKeys:
                 return held
             self._held[namespace, key] = (value, now + ttl)
         return value
+
+
+class MemoryCells:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._cells: dict[tuple[str, str], tuple[bytes, int]] = {}
+
+    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
+        with self._lock:
+            return self._cells.get((namespace, key), (b"", 0))
+
+    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
+        with self._lock:
+            if self.read(namespace, key)[1] != seen:
+                raise cell_written(key)
+            self._cells[namespace, key] = (value, seen + 1)
 
 
 class MemorySignals:
@@ -99,3 +116,4 @@ class MemoryStore:
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
         self.tasks = MemoryTasks(lock)
+        self.cells = MemoryCells(lock)

@@ -55,6 +55,8 @@ CREATE TABLE beside (namespace TEXT, run TEXT, key TEXT, value BLOB NOT NULL, PR
 CREATE TABLE keys (namespace TEXT, key TEXT, value TEXT NOT NULL, expires_at INTEGER NOT NULL,
     PRIMARY KEY (namespace, key)) WITHOUT ROWID;
 CREATE INDEX keys_expiry ON keys (expires_at);
+CREATE TABLE cells (namespace TEXT, key TEXT, value BLOB NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (namespace, key)) WITHOUT ROWID;
 CREATE TABLE signals (namespace TEXT, at INTEGER, id TEXT, name TEXT NOT NULL, key TEXT NOT NULL, run TEXT NOT NULL,
     expires_at INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, at, id));
 CREATE INDEX signals_kept ON signals (namespace, name, key, run, at, id);

@@ -1,4 +1,4 @@
-"""The embedded store: definitions, runs, idempotency keys, signals and tasks in one SQLite file.
+"""The embedded store: definitions, runs, keys, cells, signals and tasks in one SQLite file.
 
 What has expired is deleted when something of its kind is written.
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chalicelib.adapters.semantics import cell_written
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
@@ -28,6 +29,24 @@ class SqliteKeys:
             )
             query = "SELECT value FROM keys WHERE namespace = ? AND key = ?"
             return str(connection.execute(query, (namespace, key)).fetchone()[0])
+
+
+class SqliteCells:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
+        query = "SELECT value, version FROM cells WHERE namespace = ? AND key = ?"
+        found = self._database.rows(query, (namespace, key))
+        return found[0] if found else (b"", 0)
+
+    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
+        if seen:
+            sql = "UPDATE cells SET value = ?, version = version + 1 WHERE namespace = ? AND key = ? AND version = ?"
+        else:
+            sql = "INSERT INTO cells (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?) ON CONFLICT DO NOTHING"
+        if not self._database.change(sql, (value, namespace, key, seen)):
+            raise cell_written(key)
 
 
 class SqliteSignals:
@@ -114,3 +133,4 @@ class SqliteStore:
         self.keys = SqliteKeys(database)
         self.signals = SqliteSignals(database)
         self.tasks = SqliteTasks(database)
+        self.cells = SqliteCells(database)
