@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from chalicelib.definition import Action, ActionStep, Definition, Flow, Options, Parameter, Retry, Route, expression
-from chalicelib.definition import ArgType
+from chalicelib.definition import (
+    Action,
+    ActionStep,
+    ArgType,
+    Definition,
+    Flow,
+    Options,
+    Parameter,
+    Retry,
+    Route,
+    expression,
+)
 from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.machine import decide

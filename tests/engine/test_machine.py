@@ -206,7 +206,9 @@ def test_used_up_deliveries_return_error_and_stop_a_run_that_does_not_route_it()
 
 
 def test_a_final_refusal_takes_the_error_route_at_once() -> None:
-    routed = replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(step("A", "OK->done|ERROR->B"), step("B", "OK->done"))))
+    routed = replace(
+        TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(step("A", "OK->done|ERROR->B"), step("B", "OK->done")))
+    )
     run = decide(routed, begun(routed).run, failed(begun(routed).run, final=True)).run
     assert (token(run).step, token(run).state, run.status) == ("B", "ERROR", Status.RUNNING)
 

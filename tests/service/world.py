@@ -1,0 +1,108 @@
+"""A whole small Echoer in memory, whose time stands still until a test moves it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib import bootstrap
+from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.bootstrap import Services, World, assemble
+from chalicelib.config import Backend, Settings
+from chalicelib.definition import Json
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.run import Run
+from chalicelib.service import messages
+from chalicelib.service.answer import Answer
+from chalicelib.service.messages import Deliver
+from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.service.start import StartOrder
+from tests.fakes import FakeChance, FakeClock
+
+NS = "default"
+
+Script = Callable[[dict[str, Any]], Reply]
+
+
+def at_once(request: dict[str, Any]) -> Reply:
+    """Every action answers in its answer: its first state, and what it was asked as data."""
+    return Taken({"ackState": request["ackStates"][0], "data": request.get("x")})
+
+
+@dataclass
+class Actions:
+    """Stands for all action services; `script` says what they answer."""
+
+    script: Script = at_once
+    calls: list[Call] = field(default_factory=list)
+
+    def post(self, call: Call) -> Reply:
+        self.calls.append(call)
+        return self.script(json.loads(call.body))
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return [json.loads(call.body) for call in self.calls]
+
+
+class Small:
+    """The services on memory, and hands to move them."""
+
+    def __init__(self, script: Script = at_once) -> None:
+        self.clock, self.store, self.actions = FakeClock(), MemoryStore(), Actions(script)
+        self.queue = MemoryQueue(self.clock)
+        self.services: Services = assemble(
+            Settings(backend=Backend.MEMORY),
+            World(store=self.store, queue=self.queue, caller=self.actions, clock=self.clock, chance=FakeChance()),
+        )
+
+    def submit(self, text: str) -> None:
+        bootstrap.submitter(self.services).submit(NS, text)
+
+    def start(self, flow: str, name: str = "r", **given: Json) -> Run:
+        run = self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run
+        return run
+
+    def run(self, name: str = "r") -> Run:
+        return self.services.reader.run(NS, name)
+
+    def uuid(self, step: str, name: str = "r") -> str:
+        """The uuid of the activation in which a token waits at the step."""
+        return next(token.activation.uuid for token in self.run(name).tokens if token.step == step and token.activation)
+
+    def answer(self, step: str, state: str, name: str = "r", data: Json = None, uuid: str | None = None) -> Outcome:
+        told = Answer(run=name, step=step, uuid=uuid or self.uuid(step, name), state=state, done=True, data=data)
+        return self.services.answerer.answer(NS, told)
+
+    def path(self, name: str = "r") -> list[str]:
+        """Where the run's tokens went, in order."""
+        return [entry.target for entry in self.services.reader.history(NS, name, 0, 10_000) if entry.target]
+
+    def settle(self) -> None:
+        """Every message that is due is obeyed, until there is none."""
+        while self._batch(QueueName.DELIVERIES) or self._batch(QueueName.WAKES):
+            pass
+
+    def pass_time(self, milliseconds: int, step: int = 60_000) -> None:
+        """Time passes, a minute at a time with a sweep, as it does on AWS."""
+        end = self.clock.now() + milliseconds
+        while self.clock.now() < end:
+            self.clock.advance(min(step, end - self.clock.now()))
+            self.services.waker.sweep()
+            self.settle()
+
+    def _batch(self, queue: QueueName) -> bool:
+        received = self.queue.receive(queue, 10, 0)
+        hints = [messages.decode(message.body) for message in received]
+        if queue is QueueName.DELIVERIES:
+            verdicts = self.services.deliverer.deliver([hint for hint in hints if isinstance(hint, Deliver)])
+        else:
+            verdicts = self.services.waker.wake(hints)
+        for message, verdict in zip(received, verdicts, strict=True):
+            if verdict is None:
+                self.queue.delete(queue, [message.receipt])
+            else:
+                self.queue.defer(queue, message.receipt, verdict)
+        return bool(received)
