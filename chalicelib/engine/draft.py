@@ -179,6 +179,19 @@ class Draft:
         )
         self.entries.append(entry)
 
+    def record_left(self, token: Token, left: Left, target: str) -> None:
+        """One more line of history: the token's step returned, and that leads to `target`."""
+        self.record(
+            left.event,
+            token,
+            state=left.state,
+            target=target,
+            data=left.data if left.event in ("StepAcked", "EventArrived") else None,
+            error=left.error,
+            vars=dict(left.variables),
+        )
+        self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{left.state}")
+
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
         """The run has ended. A stopped one keeps its tokens: they tell late answers why, and `retry` where to go on."""
         for token in self.tokens.values():

@@ -11,7 +11,7 @@ conditional write simply reads and decides once more.
 
 from __future__ import annotations
 
-from typing import Final, assert_never
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -29,12 +29,11 @@ from chalicelib.definition import (
 from chalicelib.engine import lifecycle
 from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
+from chalicelib.engine.endings import fail
 from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of
 from chalicelib.engine.errors import (
     ExpressionFailed,
     NeverIssued,
-    NoSuchStep,
-    OrderRefused,
     RunIsStopped,
     StateNotRouted,
 )
@@ -53,9 +52,10 @@ from chalicelib.engine.events import (
     StepAcked,
     VarsSet,
 )
-from chalicelib.engine.lifecycle import Order, Status
-from chalicelib.engine.moves import fail, leave, settle
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.moves import leave, settle
 from chalicelib.engine.names import names_for
+from chalicelib.engine.orders import ordered
 from chalicelib.engine.run import Activation, Run, Token, subject, was_minted
 from chalicelib.engine.steps import action, waits
 from chalicelib.engine.templates import resolve_known
@@ -91,10 +91,8 @@ def _happened(draft: Draft, event: Event) -> Outcome:
             return _awaited_came(draft, event)
         case AlarmRang():
             return _alarm_rang(draft)
-        case VarsSet():
-            return _vars_set(draft, event)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried():
-            return _ordered(draft, event)
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | VarsSet():
+            return ordered(draft, event)
         case RunStarted():
             raise LookupError("a run begins once")
         case _:
@@ -236,16 +234,6 @@ def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
     return Outcome.IGNORED
 
 
-def _vars_set(draft: Draft, event: VarsSet) -> Outcome:
-    """A person's change of variables; a paused run may be changed too."""
-    if draft.run.status in lifecycle.ENDED:
-        raise OrderRefused(draft.run.name, draft.run.status, Order.VARS)
-    kept = {name: value for name, value in {**draft.run.vars, **event.vars}.items() if value is not None}
-    draft.record("VarsSet", vars=event.vars)
-    draft.set_run(vars=kept)
-    return Outcome.ADVANCED
-
-
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -271,74 +259,3 @@ def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:
     silent = activation.due < activation.deadline
     why = "no report came within its heartbeat" if silent else "no final answer came in time"
     return Left(state=TIMEOUT, error=why, event="StepTimedOut")
-
-
-# ── a person's orders ────────────────────────────────────────────────────────────────────────────────────────────────
-
-_ORDERS: Final[dict[type[Event], Order]] = {
-    RunPaused: Order.PAUSE,
-    RunContinued: Order.CONTINUE,
-    RunStopped: Order.STOP,
-    RunRetried: Order.RETRY,
-}
-
-
-def _ordered(draft: Draft, event: RunPaused | RunContinued | RunStopped | RunRetried) -> Outcome:
-    """The order is carried out, or was already, or is refused, as the tables of `lifecycle` say."""
-    status, order = draft.run.status, _ORDERS[type(event)]
-    if status in lifecycle.ALREADY[order]:
-        return Outcome.IGNORED
-    if status not in lifecycle.OBEYED[order]:
-        raise OrderRefused(draft.run.name, status, order)
-    match event:
-        case RunPaused():
-            draft.record("RunPaused", target=lifecycle.SUSPEND, origin=draft.stands_at)
-            draft.set_run(status=Status.PAUSED, paused_at=draft.at)
-        case RunContinued():
-            _continue(draft)
-        case RunStopped(reason=reason):
-            draft.record("RunStopped", target=STOPPED, origin=draft.stands_at, error=reason)
-            fail(draft, Status.CANCELED, reason or "stopped by a person")
-        case RunRetried(step=step):
-            _retry(draft, step)
-        case _:
-            assert_never(event)
-    draft.set_run(last_event=str(order))
-    return Outcome.ADVANCED
-
-
-def _continue(draft: Draft) -> None:
-    """What was held is sent; deadlines move on by as long as the run was paused."""
-    pause = draft.at - (draft.run.paused_at or draft.at)
-    draft.record("RunContinued", origin=lifecycle.SUSPEND, target=draft.stands_at)
-    deadline = draft.run.deadline
-    status = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(draft.run.ending, Status.COMPENSATING)
-    draft.set_run(status=status, paused_at=None, deadline=deadline + pause if deadline is not None else None)
-    for token in tuple(draft.tokens.values()):
-        activation = token.activation
-        if activation is None:
-            continue
-        heard_at = activation.heard_at if activation.heard_at is None else activation.heard_at + pause
-        later = replace(activation, deadline=activation.deadline + pause, heard_at=heard_at, held=False)
-        token = draft.put(replace(token, activation=later))
-        sends = errand_of(draft.definition, draft.run, token)
-        if activation.held and sends and not sends.is_human and not awaits_approval(token):
-            draft.deliver(token)
-
-
-def _retry(draft: Draft, step: str | None) -> None:
-    """The run goes on at the step where it stood, or at the step that was named."""
-    flow = draft.definition.flow
-    if step is not None:
-        if all(step != known.name for known in flow.steps):
-            raise NoSuchStep(draft.run.name, step)
-        draft.tokens = {}
-        draft.put(Token(step=step))
-    deadline = draft.at + flow.timeout if flow.timeout is not None else None
-    draft.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
-    for token in tuple(draft.tokens.values()):
-        if token.parent:
-            draft.tokens.pop(token.id)  # what waits for it begins it again
-            continue
-        draft.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
-        draft.arrive(token)

@@ -37,6 +37,7 @@ from chalicelib.definition import (
 )
 from chalicelib.definition import Undo as UndoOption
 from chalicelib.engine.draft import Draft, Left
+from chalicelib.engine.endings import fail, undone
 from chalicelib.engine.errand import UNDO, errand_of
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.lifecycle import LIVE, Status
@@ -95,7 +96,7 @@ def leave(draft: Draft, token: Token, left: Left) -> None:
     if route is None:
         strand(draft, token, left)
         return
-    _record(draft, token, left, route.target)
+    draft.record_left(token, left, route.target)
     for child in draft.children_of(token):
         draft.remove(child)
     if route.target in ENDS:
@@ -107,7 +108,7 @@ def leave(draft: Draft, token: Token, left: Left) -> None:
 def strand(draft: Draft, token: Token, left: Left) -> None:
     """Nothing says what is to follow. In a branch or an item that fails it; else the run stops, to be retried there."""
     why = f"step {token.step!r} returned {left.state}" + (f" ({left.error})" if left.error else "")
-    _record(draft, token, left, STOPPED)
+    draft.record_left(token, left, STOPPED)
     for child in draft.children_of(token):
         draft.remove(child)
     if token.parent:
@@ -261,21 +262,7 @@ def _undo_of_action(draft: Draft, step: ActionStep) -> UndoOption | None:
     return UndoOption(action=undo.action, args={**given, **undo.args})
 
 
-def _record(draft: Draft, token: Token, left: Left, target: str) -> None:
-    draft.record(
-        left.event,
-        token,
-        state=left.state,
-        target=target,
-        data=left.data if left.event in ("StepAcked", "EventArrived") else None,
-        error=left.error,
-        vars=dict(left.variables),
-    )
-    last_event = f"{draft.run.name}_{token.step}_{left.state}"
-    draft.set_run(last_state=token.step, last_event=last_event)
-
-
-# ── ending, and undoing ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _finish_run(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
@@ -290,42 +277,3 @@ def _finish_run(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
         fail(draft, Status.FAILED, f"the flow's output could not be made: {failure}")
         return
     draft.end(Status.SUCCEEDED, output=value)
-
-
-def fail(draft: Draft, status: Status, why: str) -> None:
-    """The run comes to nothing: what its finished steps asked for is undone, newest first; then it has ended."""
-    draft.arrivals.clear()
-    if not draft.run.undos:
-        draft.end(status, error=why)
-        return
-    for token in tuple(draft.tokens.values()):
-        draft.abandon(token)
-        if token.parent:
-            draft.tokens.pop(token.id)
-        else:
-            draft.put(replace(token, activation=None))
-    passing = Status.CANCELING if status is Status.CANCELED else Status.COMPENSATING
-    draft.set_run(status=passing, ending=status, last_err=why)
-    _undo_next(draft)
-
-
-def _undo_next(draft: Draft) -> None:
-    if not draft.run.undos:
-        draft.tokens.pop(UNDO, None)
-        draft.end(draft.run.ending or Status.FAILED, error=draft.run.last_err)
-        return
-    token = draft.put(Token(id=UNDO, step=draft.run.undos[-1].step))
-    errand = errand_of(draft.definition, draft.run, token)
-    if errand is not None:
-        action.enter(draft, token, errand)
-
-
-def undone(draft: Draft, token: Token, left: Left) -> None:
-    """The undoing of a step has come to an end, well or not: the next one's turn."""
-    undo = draft.run.undos[-1]
-    _record(draft, token, left, "")
-    if left.state in BUILT_IN_STATES:
-        trouble = f"{draft.run.last_err}; step {undo.step!r} could not be undone by {undo.action!r}: {left.error}"
-        draft.set_run(last_err=trouble)
-    draft.set_run(undos=draft.run.undos[:-1])
-    _undo_next(draft)

@@ -180,10 +180,15 @@ class Page(_Value, frozen=True, kw_only=True):
 
 
 def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
-    """`after` with room in its tail, and the page to be written first if `before`'s committed tail was full."""
+    """`after` with room in its tail, and the page to be written first if `before`'s committed tail was full.
+
+    A tail is never left empty: its last entry's number is what the next one is counted from.
+    """
     if before is None or not _full(before.tail):
         return after, None
     kept = after.tail[len(before.tail) :]
+    if not kept:
+        return after, None
     return msgspec.structs.replace(after, tail=kept), Page(entries=before.tail)
 
 

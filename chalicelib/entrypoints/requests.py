@@ -12,14 +12,11 @@ from urllib.parse import unquote
 import msgspec
 
 from chalicelib import times
-from chalicelib.definition import Json
+from chalicelib.definition import DEEPEST, Json, is_shallow
 from chalicelib.engine.steps.waits import key_text
 from chalicelib.service.answer import Answer
 from chalicelib.service.errors import Malformed
 from chalicelib.service.signals import LONGEST_TTL, TTL
-
-NESTING: Final = 64
-"""How deep the JSON of a request may be nested; what is kept of it is nested deeper still."""
 
 LONGEST: Final = 1_024
 """Characters of a name, a key or a parameter. No name is as long; a store need not be asked for a longer one."""
@@ -162,16 +159,17 @@ def read(body: bytes, kind: type[_B]) -> _B:
     if not text.strip():
         raise Malformed("the body is empty; it must be a JSON object")
     try:
-        value = msgspec.json.decode(text, type=kind)
-    except msgspec.ValidationError as exc:
-        raise Malformed(_told(str(exc))) from exc
+        value = msgspec.json.decode(text)
     except msgspec.DecodeError as exc:
         raise Malformed(f"the body is no JSON: {exc}") from exc
     except RecursionError as exc:
-        raise Malformed(f"the body is nested more than {NESTING} deep") from exc
-    if any(_deeper(getattr(value, field), NESTING) for field in value.__struct_fields__):
-        raise Malformed(f"the body is nested more than {NESTING} deep")
-    return value
+        raise Malformed(f"the body is nested more than {DEEPEST} deep") from exc
+    if not is_shallow(value):
+        raise Malformed(f"the body is nested more than {DEEPEST} deep")
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as exc:
+        raise Malformed(_told(str(exc))) from exc
 
 
 def read_optional(body: bytes, kind: type[_B]) -> _B:
@@ -190,14 +188,6 @@ def fsl_of(body: bytes) -> str:
     """The FSL document in the body: as plain text, or in `{"data": ...}`. No document begins with a brace."""
     text = text_of(body)
     return read(body, FslBody).data if text.lstrip().startswith("{") else text
-
-
-def _deeper(value: Json, left: int) -> bool:
-    if isinstance(value, dict):
-        return left == 0 or any(_deeper(inner, left - 1) for inner in value.values())
-    if isinstance(value, list):
-        return left == 0 or any(_deeper(inner, left - 1) for inner in value)
-    return False
 
 
 def _told(message: str) -> str:

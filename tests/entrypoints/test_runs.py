@@ -146,6 +146,7 @@ def test_the_history_is_paged_and_complete(house: House) -> None:
         "at": "2027-01-15T08:00:00.000Z",
         "event": "StepAcked",
         "step": "A",
+        "token": "0",
         "from": "A",
         "to": "B",
         "state": "OK",

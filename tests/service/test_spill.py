@@ -32,10 +32,13 @@ def small() -> Small:
 def test_large_values_travel_on_and_the_head_stays_small(small: Small) -> None:
     big = {"rows": ["x" * 100] * 20_000}
     small.start("f", big=big)
-    sizes = []
-    small.actions.script = lambda request: (
-        sizes.append(head_size(small)) or Taken({"ackState": "OK", "data": request["x"]})
-    )
+    sizes: list[int] = []
+
+    def weigh(request: dict[str, Json]) -> Reply:
+        sizes.append(head_size(small))
+        return Taken({"ackState": "OK", "data": request["x"]})
+
+    small.actions.script = weigh
     small.settle()
     run = small.run()
     assert (run.status, run.output, run.vars["kept"], run.input["big"]) == (Status.SUCCEEDED, big, big, big)

@@ -38,7 +38,8 @@ def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json
     After a retry (`before` is what was remembered) the items that failed or were cut off begin again.
     """
     if isinstance(before, Mapping):
-        again = [*before["bad"], *before["more"]]
+        cut_off = [child.index for child in draft.run.tokens if child.parent == token.id]
+        again = [*before["bad"], *before["more"], *cut_off]
         _begin(draft, draft.activate(token, FOREVER, memo={**before, "bad": [], "more": again}), step)
         return None
     items = resolve(step.items, names)

@@ -50,10 +50,15 @@ def _duration(value: Json) -> Milliseconds:
 def _enter_event(draft: Draft, token: Token, step: EventStep, names: Names) -> None:
     """The token waits for the first of the step's events. Raises ExpressionFailed where the key yields nothing."""
     key = "" if step.key is None else key_text(resolve(step.key, names))
-    activation = draft.activate(token, step.timeout, memo={"key": key}).activation
+    listen(draft, draft.activate(token, step.timeout, memo={"key": key}), step)
+
+
+def listen(draft: Draft, token: Token, step: EventStep) -> None:
+    """Events find the token until its deadline: said when it begins to wait, and again when the deadline moves."""
+    activation = token.activation
     if activation:
-        order = Listen(activation.uuid, tuple(dict.fromkeys(step.events.values())), key, activation.deadline)
-        draft.order(order)
+        names = tuple(dict.fromkeys(step.events.values()))
+        draft.order(Listen(activation.uuid, names, activation.memo["key"], activation.deadline))
 
 
 def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> Left | None:

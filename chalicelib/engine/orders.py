@@ -1,0 +1,94 @@
+"""What a person tells a run to do (`lifecycle` has the tables: obeyed, already so, or refused)."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias, assert_never
+
+from msgspec.structs import replace
+
+from chalicelib.definition import STOPPED
+from chalicelib.engine import lifecycle
+from chalicelib.engine.draft import Draft
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.endings import fail
+from chalicelib.engine.errand import awaits_approval, errand_of
+from chalicelib.engine.errors import NoSuchStep, OrderRefused
+from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
+from chalicelib.engine.lifecycle import Order, Status
+from chalicelib.engine.run import Token
+
+Ordered: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
+
+_ORDERS: Final[dict[type[Event], Order]] = {
+    RunPaused: Order.PAUSE,
+    RunContinued: Order.CONTINUE,
+    RunStopped: Order.STOP,
+    RunRetried: Order.RETRY,
+    VarsSet: Order.VARS,
+}
+
+
+def ordered(draft: Draft, event: Ordered) -> Outcome:
+    """The order is carried out, or was already, or is refused, as the tables of `lifecycle` say."""
+    status, order = draft.run.status, _ORDERS[type(event)]
+    if status in lifecycle.ALREADY[order]:
+        return Outcome.IGNORED
+    if status not in lifecycle.OBEYED[order]:
+        raise OrderRefused(draft.run.name, status, order)
+    match event:
+        case RunPaused():
+            draft.record("RunPaused", target=lifecycle.SUSPEND, origin=draft.stands_at)
+            draft.set_run(status=Status.PAUSED, paused_at=draft.at)
+        case RunContinued():
+            _continue(draft)
+        case RunStopped(reason=reason):
+            draft.record("RunStopped", target=STOPPED, origin=draft.stands_at, error=reason)
+            fail(draft, Status.CANCELED, reason or "stopped by a person")
+        case RunRetried(step=step):
+            _retry(draft, step)
+        case VarsSet(vars=changed):
+            draft.record("VarsSet", vars=changed)
+            kept = {name: value for name, value in {**draft.run.vars, **changed}.items() if value is not None}
+            draft.set_run(vars=kept)
+            return Outcome.ADVANCED
+        case _:
+            assert_never(event)
+    draft.set_run(last_event=str(order))
+    return Outcome.ADVANCED
+
+
+def _continue(draft: Draft) -> None:
+    """What was held is sent; deadlines move on by as long as the run was paused."""
+    pause = draft.at - (draft.run.paused_at or draft.at)
+    draft.record("RunContinued", origin=lifecycle.SUSPEND, target=draft.stands_at)
+    deadline = draft.run.deadline
+    status = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(draft.run.ending, Status.COMPENSATING)
+    draft.set_run(status=status, paused_at=None, deadline=deadline + pause if deadline is not None else None)
+    for token in tuple(draft.tokens.values()):
+        activation = token.activation
+        if activation is None:
+            continue
+        heard_at = activation.heard_at if activation.heard_at is None else activation.heard_at + pause
+        later = replace(activation, deadline=activation.deadline + pause, heard_at=heard_at, held=False)
+        token = draft.put(replace(token, activation=later))
+        sends = errand_of(draft.definition, draft.run, token)
+        if activation.held and sends and not sends.is_human and not awaits_approval(token):
+            draft.deliver(token)
+
+
+def _retry(draft: Draft, step: str | None) -> None:
+    """The run goes on at the step where it stood, or at the step that was named."""
+    flow = draft.definition.flow
+    if step is not None:
+        if all(step != known.name for known in flow.steps):
+            raise NoSuchStep(draft.run.name, step)
+        draft.tokens = {}
+        draft.put(Token(step=step))
+    deadline = draft.at + flow.timeout if flow.timeout is not None else None
+    draft.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
+    for token in tuple(draft.tokens.values()):
+        if token.parent:
+            draft.tokens.pop(token.id)  # what waits for it begins it again
+            continue
+        draft.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
+        draft.arrive(token)
