@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.definition import Json
-from chalicelib.entrypoints import command, definitions, door, runs, signals, watch
+from chalicelib.entrypoints import command, definitions, door, graphs, openapi, runs, signals, watch
 from chalicelib.entrypoints.door import Request, View
 from chalicelib.service.ports import Kind
 
@@ -21,9 +21,21 @@ def healthz(request: Request) -> Json:
     return {"status": "ok"}
 
 
+def contract(_: Request) -> Json:
+    """This contract, as OpenAPI 3.1."""
+    return openapi.document(TABLE)
+
+
+def docs(_: Request) -> Json:
+    """This contract, as a page."""
+    return openapi.page(TABLE)
+
+
 TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/"): root,
     ("GET", "/healthz"): healthz,
+    ("GET", "/openapi.json"): contract,
+    ("GET", "/docs"): docs,
     ("POST", "/command"): command.execute,
     ("GET", "/watch"): watch.watch,
     # definitions
@@ -35,6 +47,7 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("DELETE", "/action/{name}/{uuid}"): definitions.delete(Kind.ACTION),
     ("POST", "/flow"): definitions.submit_only("flow"),
     ("GET", "/flow"): definitions.list_of(Kind.FLOW),
+    ("GET", "/flow/{name}/graph"): graphs.of_flow,
     ("GET", "/flow/{name}"): definitions.get(Kind.FLOW),
     ("DELETE", "/flow/{name}"): definitions.delete(Kind.FLOW),
     ("DELETE", "/flow/{name}/{uuid}"): definitions.delete(Kind.FLOW),
@@ -43,6 +56,7 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("POST", "/flowrun"): definitions.submit_only(definitions.FLOW_RUN),
     ("GET", "/flowrun"): runs.list_runs,
     ("GET", "/flowrun/{name}"): runs.get,
+    ("GET", "/flowrun/{name}/graph"): graphs.of_run,
     ("GET", "/flowrun/{name}/history"): runs.history,
     ("GET", "/flowrun/{name}/watch"): runs.watch,
     ("POST", "/flowrun/{name}/pause"): runs.pause,

@@ -77,7 +77,11 @@ FULL = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done":
         ("/fsl", {"data": 1}, "`data` must be a string, not a whole number"),
         ("/flow/two/runs", {"input": 1}, "`input` must be an object, not a whole number"),
         ("/flow/two/runs", {"name": ""}, "`name` must be a string of length >= 1"),
-        ("/event", {"name": "n", "ttl": -1}, "`ttl` must be a duration such as 30s or 2h, or seconds, of at most 366 days"),
+        (
+            "/event",
+            {"name": "n", "ttl": -1},
+            "`ttl` must be a duration such as 30s or 2h, or seconds, of at most 366 days",
+        ),
         ("/flowrun/r/stop", {"reason": 1}, "`reason` must be a string, not a whole number"),
         ("/command", {"command": None}, "`command` must be a string, not null"),
         ("/step", [], "the body must be an object, not a list"),
