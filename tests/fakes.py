@@ -93,6 +93,70 @@ class Counting:
         )
 
 
+class Sparing:
+    """A DynamoDB that does only the first `most` of each batch, while a `with` block runs."""
+
+    def __init__(self, client: Any, most: int) -> None:
+        self._events = client.meta.events
+        self._most = most
+        self._left: Any = None
+
+    def __enter__(self) -> Sparing:
+        for operation in ("BatchGetItem", "BatchWriteItem"):
+            self._events.register(f"provide-client-params.dynamodb.{operation}", self._take)
+            self._events.register(f"after-call.dynamodb.{operation}", self._give_back)
+        if self._most == 0:
+            self._events.register_first("before-call.dynamodb", self._do_nothing)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for operation in ("BatchGetItem", "BatchWriteItem"):
+            self._events.unregister(f"provide-client-params.dynamodb.{operation}", self._take)
+            self._events.unregister(f"after-call.dynamodb.{operation}", self._give_back)
+        self._events.unregister("before-call.dynamodb", self._do_nothing)
+
+    def _take(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        ((table, request),) = params["RequestItems"].items()
+        if isinstance(request, list):
+            self._left = {table: request[self._most :]} if request[self._most :] else {}
+            return {"RequestItems": {table: request[: self._most]}}
+        left = request["Keys"][self._most :]
+        self._left = {table: {**request, "Keys": left}} if left else {}
+        return {"RequestItems": {table: {**request, "Keys": request["Keys"][: self._most]}}}
+
+    def _give_back(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        parsed["UnprocessedKeys" if model.name == "BatchGetItem" else "UnprocessedItems"] = self._left
+
+    def _do_nothing(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        return _Answer(200), {"Responses": {}}
+
+
+class Throttled:
+    """A DynamoDB that refuses every request for now, while a `with` block runs."""
+
+    def __init__(self, client: Any) -> None:
+        self._events = client.meta.events
+        self.requests = 0
+
+    def __enter__(self) -> Throttled:
+        self._events.register_first("before-call.dynamodb", self._refuse)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.unregister("before-call.dynamodb", self._refuse)
+
+    def _refuse(self, **_: Any) -> tuple[Any, dict[str, Any]]:
+        self.requests += 1
+        return _Answer(400), {"Error": {"Code": "ThrottlingException", "Message": "slow down"}}
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What botocore wants to see of an HTTP answer."""
+
+    status_code: int
+
+
 def size_of_item(item: dict[str, dict[str, Any]]) -> int:
     """Bytes of an item of strings, numbers and binaries, as AWS counts them ("DynamoDB item sizes and formats")."""
     return sum(len(name.encode()) + _size_of(value) for name, value in item.items())

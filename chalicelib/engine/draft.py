@@ -215,6 +215,7 @@ class Draft:
             self.run,
             version=self._before.version + 1,
             updated_at=self.at,
+            written=self.fact.nonce[:8],
             status_at=self.at if turned else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),

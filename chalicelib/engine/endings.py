@@ -24,8 +24,13 @@ def fail(draft: Draft, status: Status, why: str) -> None:
             draft.tokens.pop(token.id)
         else:
             draft.put(replace(token, activation=None))
-    passing = Status.CANCELING if status is Status.CANCELED else Status.COMPENSATING
-    draft.set_run(status=passing, ending=status, last_err=why)
+    if status is Status.CANCELED:
+        passing = Status.CANCELING
+    elif draft.run.status is Status.PAUSED:
+        passing = Status.PAUSED  # `continue` lets it be undone
+    else:
+        passing = Status.COMPENSATING
+    draft.set_run(status=passing, ending=status, last_err=why, deadline=None)  # undoing has time of its own
     _undo_next(draft)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from chalicelib.definition import (
     BUILT_IN_STATES,
     RESERVED_ARGS,
@@ -14,6 +16,7 @@ from chalicelib.definition import (
     Definition,
     Json,
     Method,
+    Milliseconds,
     Options,
     Parameter,
     Template,
@@ -26,6 +29,9 @@ from chalicelib.engine.templates import Names, resolve
 
 UNDO: Final = "undo"
 """The id of the token that undoes finished steps."""
+
+HUMAN_TIMEOUT: Final[Milliseconds] = 30 * 86_400_000
+"""How long a person is waited for where nothing is said."""
 
 APPROVED: Final = "APPROVE"
 REJECTED: Final = "REJECT"
@@ -62,7 +68,8 @@ def errand_of(definition: Definition, run: Run, token: Token) -> Errand | None:
         return None
     action = definition.actions[step.action]
     routed = frozenset(route.state for route in step.routes if route.state in BUILT_IN_STATES)
-    return Errand(action, definition.options(step), step.args, answers(step, action), routed - {None})
+    options = _with_patience(action, definition.options(step), step.options.over(action.options).timeout)
+    return Errand(action, options, step.args, answers(step, action), routed - {None})
 
 
 def _undo_errand(definition: Definition, run: Run) -> Errand | None:
@@ -70,7 +77,13 @@ def _undo_errand(definition: Definition, run: Run) -> Errand | None:
         return None
     undo = run.undos[-1]
     action = definition.actions[undo.action]
-    return Errand(action, action.options.over(definition.defaults), undo.args, action.returns)
+    options = _with_patience(action, action.options.over(definition.defaults), action.options.timeout)
+    return Errand(action, options, undo.args, action.returns)
+
+
+def _with_patience(action: Action, options: Options, said: Milliseconds | None) -> Options:
+    """A person is waited for longer than a service, where nothing is said of it."""
+    return replace(options, timeout=HUMAN_TIMEOUT) if action.method is Method.HUMAN and said is None else options
 
 
 def awaits_approval(token: Token) -> bool:

@@ -151,7 +151,7 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
     if awaits_approval(token):
-        return _approved(draft, token, token.activation, event)
+        return _approved(draft, token, token.activation, errand, event)
     if not event.done:
         return _reported(draft, token, token.activation, event)
     if not errand.accepts(event.state):
@@ -170,7 +170,7 @@ def _reported(draft: Draft, token: Token, activation: Activation, event: StepAck
     return Outcome.PROGRESS
 
 
-def _approved(draft: Draft, token: Token, activation: Activation, event: StepAcked) -> Outcome:
+def _approved(draft: Draft, token: Token, activation: Activation, errand: Errand, event: StepAcked) -> Outcome:
     """A person said whether the dispatch may pass. The action has its whole time from now on."""
     if event.state == REJECTED:
         leave(draft, token, Left(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"))
@@ -179,7 +179,14 @@ def _approved(draft: Draft, token: Token, activation: Activation, event: StepAck
         raise StateNotRouted(token.step, event.state, (APPROVED, REJECTED))
     wait = activation.deadline - activation.since
     held = draft.run.status is Status.PAUSED
-    passed = replace(activation, memo=None, since=draft.at, deadline=draft.at + wait, held=held)
+    passed = replace(
+        activation,
+        memo=None,
+        since=draft.at,
+        deadline=draft.at + wait,
+        heartbeat=errand.options.heartbeat,
+        held=held,
+    )
     draft.record("StepApproved", token, data=event.data)
     draft.deliver(draft.put(replace(token, activation=passed)))
     return Outcome.ADVANCED

@@ -6,16 +6,17 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.definition import STOPPED
+from chalicelib.definition import STOPPED, EventStep, Step, TimerStep
 from chalicelib.engine import lifecycle
 from chalicelib.engine.draft import Draft
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import fail
-from chalicelib.engine.errand import awaits_approval, errand_of
+from chalicelib.engine.errand import UNDO, awaits_approval, errand_of
 from chalicelib.engine.errors import NoSuchStep, OrderRefused
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
 from chalicelib.engine.lifecycle import Order, Status
-from chalicelib.engine.run import Token
+from chalicelib.engine.run import Activation, Instant, Token
+from chalicelib.engine.steps import waits
 
 Ordered: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
 
@@ -59,7 +60,8 @@ def ordered(draft: Draft, event: Ordered) -> Outcome:
 
 def _continue(draft: Draft) -> None:
     """What was held is sent; deadlines move on by as long as the run was paused."""
-    pause = draft.at - (draft.run.paused_at or draft.at)
+    paused_at = draft.run.paused_at or draft.at
+    pause = draft.at - paused_at
     draft.record("RunContinued", origin=lifecycle.SUSPEND, target=draft.stands_at)
     deadline = draft.run.deadline
     status = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(draft.run.ending, Status.COMPENSATING)
@@ -68,12 +70,24 @@ def _continue(draft: Draft) -> None:
         activation = token.activation
         if activation is None:
             continue
-        heard_at = activation.heard_at if activation.heard_at is None else activation.heard_at + pause
-        later = replace(activation, deadline=activation.deadline + pause, heard_at=heard_at, held=False)
-        token = draft.put(replace(token, activation=later))
+        step = draft.definition.step(token.step) if token.id != UNDO else None
+        token = draft.put(replace(token, activation=_later(activation, step, paused_at, draft.at)))
+        if isinstance(step, EventStep):
+            waits.listen(draft, token, step)
         sends = errand_of(draft.definition, draft.run, token)
         if activation.held and sends and not sends.is_human and not awaits_approval(token):
             draft.deliver(token)
+
+
+def _later(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
+    """The wait as it goes on: what it lost to the pause is given back. A moment that was named does not move."""
+    is_moment = isinstance(step, TimerStep) and step.until is not None
+    lost = 0 if is_moment else at - max(paused_at, activation.since)
+    heard_at = activation.heard_at
+    if activation.heartbeat is not None:
+        heard = activation.since if heard_at is None else heard_at
+        heard_at = heard + at - max(paused_at, heard)
+    return replace(activation, deadline=activation.deadline + lost, heard_at=heard_at, held=False)
 
 
 def _retry(draft: Draft, step: str | None) -> None:

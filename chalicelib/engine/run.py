@@ -155,6 +155,8 @@ class Run(_Value, frozen=True, kw_only=True):
     """How it will have ended once everything is undone."""
     heard: dict[str, str] = msgspec.field(name="hd", default_factory=dict)
     """For each name and key (`subject`), the place of the newest event that it took: an event is taken once."""
+    written: str = msgspec.field(name="wr", default="")
+    """Drawn from the nonce of the event that made it: tells one's own write from an equal one of somebody else."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
     """The newest entries of the history; what came before lies in pages."""
 

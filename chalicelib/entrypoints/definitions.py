@@ -12,6 +12,7 @@ from chalicelib.service.errors import Invalid, NotFound
 from chalicelib.service.ports import Kind
 
 FLOW_RUN = "flow_run"
+CHANGES = ("created", "updated", "unchanged")
 
 
 class WrongStatement(Invalid):
@@ -22,11 +23,15 @@ class WrongStatement(Invalid):
 
 
 def submit(request: Request) -> Json:
-    """A document is in force: all its statements, or, if one of them is wrong, none of them."""
+    """A document is in force: all its statements, or, if one of them is wrong, none of them.
+
+    `results` tells of each statement in order; `created`, `updated` and `unchanged` hold the same, sorted by that.
+    """
     submitter = bootstrap.submitter(request.services)
     text, dry_run = requests.fsl_of(request.body), request.query.flag("dry_run")
     made = submitter.submit(request.namespace, text, by=request.by, dry_run=dry_run)
-    return {"results": made.results, "diagnostics": made.diagnostics}
+    told = {change: [result for result in made.results if result.change == change] for change in CHANGES}
+    return {"results": made.results, **told, "diagnostics": made.diagnostics}
 
 
 def submit_only(wanted: str) -> View:

@@ -12,6 +12,7 @@ from chalicelib.engine.errand import APPROVED, REJECTED, args_of, awaits_approva
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.run import Instant, Run
+from chalicelib.service.deliver import WRITER_LIFETIME
 from chalicelib.service.library import Library
 from chalicelib.service.ports import Clock, RunStore, Task, TaskStore
 from chalicelib.service.shelf import shelf_of
@@ -64,10 +65,8 @@ class Inbox:
     def _shown(self, namespace: str, task: Task) -> OpenTask | None:
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
-        if run is None and self._clock.now() - task.since < 60_000:
-            return None  # its run is just being written
         if run is None or token is None or token.activation is None or run.status in lifecycle.ENDED:
-            if run is None or run.updated_at > task.since:
+            if self._clock.now() - task.since > WRITER_LIFETIME:  # else its head may be just being written
                 self._tasks.remove(namespace, task)
             return None
         errand = errand_of(self._library.of(run), run, token)

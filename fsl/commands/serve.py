@@ -40,14 +40,14 @@ def local(ctx: click.Context, *, port: int | None, db: str | None, aws: bool, de
         settings = config.from_environment({**os.environ, **said})
     except config.BadSetting as exc:
         raise click.UsageError(str(exc)) from exc
-    from fsl.local import server  # Chalice and waitress: only those who serve wait for them
+    from fsl.local import process  # Chalice and waitress: only those who serve wait for them
 
     if not demo:
-        ctx.exit(server.run(settings))
+        ctx.exit(process.run(settings))
     from fsl.local.demo import Demo
 
     with Demo(once=once) as beside:
-        code = server.run(settings, beside)
+        code = process.run(settings, beside)
     ctx.exit(code)
 
 

@@ -1,13 +1,18 @@
 """`fsl local --aws`: the adapters that run on AWS, on this machine.
 
-Without endpoints AWS itself is embedded (moto): it keeps nothing. With ECHOER_DYNAMODB_URL and ECHOER_SQS_URL the
-adapters speak to what listens there; the table and the queues are made if they are not there.
+Without endpoints AWS itself is in this process: moto, made exact. It keeps nothing. With ECHOER_DYNAMODB_URL and
+ECHOER_SQS_URL the adapters speak to what listens there; the table and the queues are made if they are not there.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Final
+from collections.abc import Callable
+from threading import Condition
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,9 +25,11 @@ from chalicelib.adapters.http import HttpCaller
 from chalicelib.adapters.system import SystemChance, SystemClock
 from chalicelib.bootstrap import World
 from chalicelib.config import Settings
-from chalicelib.service.errors import Busy, Malformed, ServiceError
+from chalicelib.service.errors import Busy, Malformed
 
-_ANY: Final = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+REGION: Final = "us-east-1"
+
+_ANY: Final = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 """What botocore wants to be told even where nobody asks for it."""
 
 
@@ -30,6 +37,15 @@ def world(settings: Settings) -> World:
     """The AWS adapters on what the settings name. Raises ServiceError."""
     if settings.dynamodb_url is None and settings.sqs_url is None:
         return _embedded(settings)
+    prepare(settings)
+    return bootstrap.world(settings)
+
+
+# ── at an endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def prepare(settings: Settings) -> None:
+    """The table and the queues are there, at the endpoints that the settings name. Raises ServiceError."""
     if settings.dynamodb_url is None or settings.sqs_url is None:
         raise Malformed("ECHOER_DYNAMODB_URL and ECHOER_SQS_URL go together: set both, or neither for embedded ones")
     for name, value in _ANY.items():
@@ -39,22 +55,6 @@ def world(settings: Settings) -> World:
         _make_queues(settings)
     except (BotoCoreError, ClientError) as exc:
         raise Busy(f"cannot make the table and the queues: {exc}") from exc
-    return bootstrap.world(settings)
-
-
-def _embedded(settings: Settings) -> World:
-    from chalicelib.adapters.moto_stack import MotoStack  # it loads moto, which takes a second
-
-    stack, clock = MotoStack(settings.table), SystemClock()
-    stack.start()
-    return World(
-        store=stack.store,
-        queue=stack.queue,
-        caller=HttpCaller(clock.now),
-        clock=clock,
-        chance=SystemChance(),
-        close=stack.stop,
-    )
 
 
 def _make_table(settings: Settings) -> None:
@@ -69,5 +69,118 @@ def _make_queues(settings: Settings) -> None:
     client = sqs.connect(endpoint=settings.sqs_url)
     try:
         sqs.find_queues(client, settings.queue_prefix)
-    except ServiceError:
+    except sqs.NoSuchQueue:
         sqs.create_queues(client, settings.queue_prefix)
+
+
+# ── in this process ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _embedded(settings: Settings) -> World:
+    stack, clock = MotoStack(settings.table, settings.queue_prefix), SystemClock()
+    stack.start()
+    return World(
+        store=stack.store,
+        queue=stack.queue,
+        caller=HttpCaller(clock.now),
+        clock=clock,
+        chance=SystemChance(),
+        close=stack.stop,
+    )
+
+
+_RECEIVE: Final = "AmazonSQS.ReceiveMessage"
+_POLL: Final = 0.1
+"""Seconds after which a waiting receiver looks for messages that came due by themselves."""
+
+Handler = Callable[[Any], Any]
+
+
+class MotoStack:
+    """Within a `with` block AWS is in this process, and `store` and `queue` are on it. One at a time.
+
+    moto has no locks. Eight threads that compare and set one item have several winners, and threads that share a queue
+    lose messages. Here every request to moto is handled under one lock, which is what a server with one thread would
+    do. A long poll must not hold that lock: whoever waits for a message would keep it from being sent. moto would wait
+    inside its handler, so the request is handled as a short poll, again after every send, until its time is over;
+    while it waits the lock is free.
+    """
+
+    def __init__(
+        self,
+        table: str = "echoer",
+        queue_prefix: str = "echoer",
+        visibility: int = sqs.VISIBILITY_SECONDS,
+        max_receives: int = sqs.MAX_RECEIVES,
+    ) -> None:
+        self._table = table
+        self._queue_prefix = queue_prefix
+        self._visibility = visibility
+        self._max_receives = max_receives
+        self.store: DynamoStore
+        self.queue: sqs.SqsQueue
+
+    def __enter__(self) -> MotoStack:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """AWS is empty but for the table and the queues."""
+        from moto import mock_aws  # it takes a second: those who have an endpoint need not wait
+        from moto.core.models import botocore_stubber
+
+        self._moto = mock_aws()
+        self._moto.start()
+        self._stubber = botocore_stubber
+        self._handler: Handler = botocore_stubber.process_request
+        botocore_stubber.process_request = one_at_a_time(self._handler)  # type: ignore[method-assign, assignment]
+        self.store = DynamoStore(Place(table=self._table, region=REGION))
+        create_tables(self.store.table.client, self._table)
+        urls = sqs.create_queues(sqs.connect(REGION), self._queue_prefix, self._visibility, self._max_receives)
+        self.queue = sqs.SqsQueue(urls, region=REGION)
+
+    def stop(self) -> None:
+        """AWS is not in this process any more; what was kept there is gone."""
+        self._stubber.process_request = self._handler  # type: ignore[method-assign, assignment]
+        self._moto.stop()
+
+
+def one_at_a_time(handler: Handler) -> Handler:
+    """The handler under one lock, with long polls that wait outside of it."""
+    changed = Condition()
+
+    def handle(request: Any) -> Any:
+        operation = _operation(request)
+        with changed:
+            if operation == _RECEIVE:
+                return _poll(handler, request, changed)
+            response = handler(request)
+            if operation.startswith("AmazonSQS."):
+                changed.notify_all()
+            return response
+
+    return handle
+
+
+def _poll(handler: Handler, request: Any, changed: Condition) -> Any:
+    """The first response that has messages, or the last before the poll's time is over. Waiting frees the lock."""
+    asked = json.loads(request.body)
+    end = monotonic() + asked.get("WaitTimeSeconds", 0)
+    request.body = json.dumps({**asked, "WaitTimeSeconds": 0}).encode()
+    request.headers["Content-Length"] = str(len(request.body))
+    while True:
+        response = handler(request)
+        left = end - monotonic()
+        if left <= 0 or response is None or "Messages" in json.loads(response[2] or "{}"):
+            return response
+        changed.wait(min(left, _POLL))
+
+
+def _operation(request: Any) -> str:
+    target = request.headers.get("X-Amz-Target", "")
+    return target.decode() if isinstance(target, bytes) else str(target)

@@ -9,16 +9,12 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import logging
-import os
-import resource
-import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final, Protocol, runtime_checkable
 
 from chalice.app import Chalice
@@ -44,7 +40,6 @@ THREADS: Final = 128
 """Requests that are answered side by side; a long poll takes one for 25 s."""
 
 CONNECTIONS: Final = 1_000
-FILES: Final = 4_096
 PATIENCE: Final = 10.0
 """How long running handlers may go on once the server is told to stop, in seconds."""
 
@@ -191,74 +186,12 @@ def load_app() -> Chalice:
     return app
 
 
-def run(settings: Settings, beside: Callable[[LocalServer], int | None] | None = None) -> int:
-    """Serves until it is told to stop (SIGINT, SIGTERM), or until `beside` returns an exit code; the exit code.
-
-    `beside` runs while the server does, in a thread of its own; None from it means: go on serving.
-    """
-    told, codes = threading.Event(), list[int]()
-    _on_signals(told)
-    _allow_files()
-    server = LocalServer(settings)
-    story.tell(settings.log)
-    try:
-        server.start()
-    except CannotStart as exc:
-        print(f"fsl local: {exc}", file=sys.stderr)
-        return 1
-    LOG.info("listening on %s, %s; Ctrl-C stops", server.url, _kept_in(settings))
-
-    def accompany() -> None:
-        code = beside(server) if beside else None
-        if code is not None:
-            codes.append(code)
-            told.set()
-
-    threading.Thread(target=accompany, name="beside", daemon=True).start()
-    told.wait()
-    server.stop()
-    print("stopped", file=sys.stderr)
-    return codes[0] if codes else 0
-
-
 def _world(settings: Settings) -> World:
     if settings.backend is not Backend.AWS:
         return bootstrap.world(settings)
     from fsl.local import aws  # it loads botocore: only those who ask for AWS wait for it
 
     return aws.world(settings)
-
-
-def _kept_in(settings: Settings) -> str:
-    match settings.backend:
-        case Backend.SQLITE:
-            return "keeping nothing" if str(settings.db) == ":memory:" else f"keeping runs in {settings.db}"
-        case Backend.MEMORY:
-            return "keeping nothing"
-        case Backend.AWS:
-            where = settings.dynamodb_url or "embedded moto"
-            return f"on the AWS adapters ({where})"
-
-
-def _on_signals(told: threading.Event) -> None:
-    """The first signal sets `told`; the second ends the process at once."""
-
-    def heard(number: int, _frame: FrameType | None) -> None:
-        if told.is_set():
-            os._exit(128 + number)
-        told.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heard)
-
-
-def _allow_files() -> None:
-    """The process may open as many files as its connections need; some systems allow 256 unless they are asked."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < FILES:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (FILES if hard == resource.RLIM_INFINITY else min(FILES, hard), hard)
-        )
 
 
 def _listen(port: int) -> socket.socket:
@@ -283,6 +216,7 @@ def _finished(workers: Workers, seconds: float) -> None:
 def _close(server: Any, front: threading.Thread, seconds: float) -> None:
     """The door is shut, answers under way are sent, then connections end. waitress is told within its own thread."""
     until = time.monotonic() + seconds
+    connections: dict[int, Any] = {}
 
     def settled() -> bool:
         if server.accepting:
@@ -292,13 +226,15 @@ def _close(server: Any, front: threading.Thread, seconds: float) -> None:
         busy = any(channel.requests or channel.total_outbufs_len for channel in server.active_channels.values())
         if busy and time.monotonic() < until:
             return False
-        server.asyncore.close_all(server._map)
+        connections.update(server._map)
+        server._map.clear()  # which ends waitress's loop
         return True
 
     while not _within(server, settled):
         time.sleep(0.01)
     front.join(2)
     server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+    server.asyncore.close_all(connections)
 
 
 def _within(server: Any, ask: Callable[[], bool]) -> bool:

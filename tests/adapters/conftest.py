@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
-from chalicelib.adapters.moto_stack import MotoStack
+from fsl.local.aws import MotoStack
 from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY
 
 

@@ -9,7 +9,7 @@ import msgspec
 from chalicelib.definition import ActionStep, Flow, Route, encode
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Activation, DefinitionRef, Entry, Page, Run, Token, mint_uuid
-from chalicelib.service.ports import Definition, Kind, NewRun
+from chalicelib.service.ports import Definition, Kind, NewRun, Signal, Subscription, Task
 from tests.fakes import START
 
 AWKWARD_NAMES = [
@@ -82,3 +82,22 @@ def a_definition(name: str = "deploy", version: int = 1, kind: Kind = Kind.FLOW,
         value=encode(flow(name, note)),
         created_at=START,
     )
+
+
+def a_signal(number: int = 0, **changes: Any) -> Signal:
+    """The signal `paid` with the key `k`, published `number` milliseconds after START and kept for a second."""
+    at = changes.pop("at", START + number)
+    signal = Signal(
+        id=f"s{number:03}", name="paid", key="k", data={"n": number}, at=at, until=at + 900, expires_at=at + 1_000
+    )
+    return msgspec.structs.replace(signal, **changes)
+
+
+def a_subscription(**changes: Any) -> Subscription:
+    subscription = Subscription(name="paid", key="k", run="r1", uuid="u1", until=START + 60_000)
+    return msgspec.structs.replace(subscription, **changes)
+
+
+def a_task(number: int = 0, **changes: Any) -> Task:
+    task = Task(run=f"r{number}", uuid=f"u{number:03}", since=START, until=START + 60_000)
+    return msgspec.structs.replace(task, **changes)

@@ -14,8 +14,19 @@ import pytest
 from chalicelib.engine.lifecycle import ENDED, LIVE, Status
 from chalicelib.engine.run import DefinitionRef
 from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
-from chalicelib.service.ports import Alarm, Kind, Listing, RunQuery, Signal, Store
-from tests.adapters.samples import AWKWARD_NAMES, a_definition, a_page, a_run, after, flow, new
+from chalicelib.service.ports import Alarm, Kind, Listing, RunQuery, Store
+from tests.adapters.samples import (
+    AWKWARD_NAMES,
+    a_definition,
+    a_page,
+    a_run,
+    a_signal,
+    a_subscription,
+    a_task,
+    after,
+    flow,
+    new,
+)
 from tests.fakes import START
 
 T = TypeVar("T")
@@ -179,6 +190,44 @@ class RunsContract:
         assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
         assert names(store, RunQuery(label=("team", "a"))) == ["r1"]
 
+    def test_what_lies_beside_is_read_by_its_key(self, store: Store) -> None:
+        run, values = a_run(), {"": b"nothing", "memo/1": b"one", "x" * 2000: b"long", "empty": b""}
+        store.runs.put_beside(run, values)
+        store.runs.put_beside(run, {"memo/1": b"one", "raw": bytes(range(256))})
+        assert store.runs.beside(run, [*values, "memo/1", "memo", "never"]) == values
+        assert store.runs.beside(run, ["raw"]) == {"raw": bytes(range(256))}
+        assert store.runs.beside(run, []) == {}
+        store.runs.put_beside(run, {})
+
+    def test_what_lies_beside_may_be_large(self, store: Store) -> None:
+        run = a_run()
+        values = {f"value/{size}": b"ab" * (size // 2) for size in (349_998, 350_000, 350_002, 700_000, 5_242_880)}
+        store.runs.put_beside(run, values)
+        store.runs.put_beside(run, values)
+        assert store.runs.beside(run, values) == values
+
+    def test_many_values_lie_beside(self, store: Store) -> None:
+        values = {f"{number}": f"value {number}".encode() for number in range(230)}
+        store.runs.put_beside(a_run(), values)
+        assert store.runs.beside(a_run(), values) == values
+
+    def test_what_lies_beside_awkward_runs_under_awkward_keys_meets_nobody(self, store: Store) -> None:
+        runs = [a_run(id=name) for name in AWKWARD_NAMES[:6]]
+        for run in runs:
+            store.runs.put_beside(run, {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES})
+        for run in runs:
+            assert store.runs.beside(run, AWKWARD_NAMES) == {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES}
+        assert store.runs.beside(a_run(namespace="other", id="a"), AWKWARD_NAMES) == {}
+
+    def test_what_lies_beside_goes_with_the_run(self, store: Store) -> None:
+        run, other = a_run(), a_run("r2")
+        for each in (run, other):
+            store.runs.create(new(each))
+            store.runs.put_beside(each, {"a": b"1", "b": b"2" * 800_000})
+        store.runs.delete(run)
+        assert store.runs.beside(run, ["a", "b"]) == {}
+        assert set(store.runs.beside(other, ["a", "b"])) == {"a", "b"}
+
     def test_a_big_head_is_kept_whole(self, store: Store) -> None:
         run = a_run(vars={"text": "ä" * 100_000})
         store.runs.create(new(run))
@@ -192,7 +241,7 @@ class ListingContract:
             run = a_run(f"r{number:02}", at=START + number // 3)
             store.runs.create(new(run))
             expected.insert(0, run.name)
-        for limit in (1, 7, 45, 100):
+        for limit in (4, 15, 45, 100):
             listings = list(every_page(store, RunQuery(limit=limit)))
             assert [run.name for listing in listings for run in listing.runs] == expected
             assert all(len(listing.runs) <= limit for listing in listings)
@@ -294,7 +343,7 @@ class ListingContract:
             assert store.runs.load(run.namespace, run.name) == run
             assert store.runs.own_flow(run) == flow(run.name)
         for namespace in AWKWARD_NAMES[:8]:
-            assert names(store, RunQuery(limit=5), namespace) == sorted(AWKWARD_NAMES, reverse=True)
+            assert names(store, RunQuery(limit=9), namespace) == sorted(AWKWARD_NAMES, reverse=True)
 
     def test_awkward_flows_and_labels_meet_nobody(self, store: Store) -> None:
         for word in AWKWARD_NAMES:
@@ -304,6 +353,35 @@ class ListingContract:
             assert names(store, RunQuery(flow=word)) == [f"run {word}"]
             assert names(store, RunQuery(label=(word, word))) == [f"run {word}"]
             assert names(store, RunQuery(label=("k", word))) == [f"run {word}"]
+
+    def test_changed_runs_come_by_the_moment_of_their_change(self, store: Store) -> None:
+        moments = [5, 3, 9, 3, 0, 7]
+        for number, moment in enumerate(moments):
+            store.runs.create(new(a_run(f"r{number}", status_at=START + moment)))
+        store.runs.create(new(a_run("elsewhere", "other", status_at=START + 4)))
+        assert [run.name for run in store.runs.changed("ns", 0, 10)] == ["r4", "r1", "r3", "r0", "r5", "r2"]
+        assert [run.name for run in store.runs.changed("ns", START + 3, 10)] == ["r1", "r3", "r0", "r5", "r2"]
+        assert [run.name for run in store.runs.changed("ns", START + 4, 2)] == ["r0", "r5"]
+        assert [run.name for run in store.runs.changed("other", START, 10)] == ["elsewhere"]
+        assert list(store.runs.changed("ns", START + 10, 10)) == []
+
+    @pytest.mark.parametrize("limit", [1, 7, 40, 200])
+    def test_changed_gives_the_first_of_many(self, store: Store, limit: int) -> None:
+        for number in range(40):
+            store.runs.create(new(a_run(f"r{number:02}", status_at=START + number // 3)))
+        found = store.runs.changed("ns", START + 1, limit)
+        assert [run.name for run in found] == [f"r{number:02}" for number in range(3, 40)][:limit]
+
+    def test_changed_follows_the_status(self, store: Store) -> None:
+        run = a_run(status_at=START)
+        store.runs.create(new(run))
+        for moment, status in ((5, Status.PAUSED), (9, Status.RUNNING), (9, Status.RUNNING)):
+            was, run = run, after(run, status=status, status_at=START + moment, updated_at=START + 20)
+            store.runs.save(run, seen=was.version)
+            assert list(store.runs.changed("ns", START, 10)) == [run]
+            assert list(store.runs.changed("ns", START + moment + 1, 10)) == []
+        store.runs.delete(run)
+        assert list(store.runs.changed("ns", 0, 10)) == []
 
     def test_due_are_alarms_of_runs_that_move(self, store: Store) -> None:
         for number, status in enumerate(Status):
@@ -472,6 +550,22 @@ class DefinitionsContract:
             third,
         ]
 
+    def test_a_deleted_name_is_shown_to_whoever_asks_for_it(self, store: Store) -> None:
+        """Whoever defines it again must know how far it has counted."""
+        for definition in (a_definition("a"), a_definition("a", 2), a_definition("b")):
+            store.definitions.submit("ns", [definition], [])
+        store.definitions.delete("ns", a_definition("a", 2))
+        shown = store.definitions.latest("ns", FLOW, ["a", "b", "c"], deleted=True)
+        assert {name: (each.version, each.deleted) for name, each in shown.items()} == {"a": (2, True), "b": (1, False)}
+        assert store.definitions.latest("ns", FLOW, ["a", "b", "c"]) == {"b": a_definition("b")}
+        assert store.definitions.latest("ns", Kind.ACTION, ["a"], deleted=True) == {}
+        assert store.definitions.latest("other", FLOW, ["a"], deleted=True) == {}
+        again = a_definition("a", shown["a"].version + 1)
+        store.definitions.submit("ns", [again], [])
+        assert store.definitions.latest("ns", FLOW, ["a"], deleted=True) == {"a": again}
+        assert store.definitions.latest("ns", FLOW, ["a"]) == {"a": again}
+        assert store.definitions.version("ns", FLOW, "a", 2) == a_definition("a", 2)
+
     def test_only_the_newest_version_can_be_deleted(self, store: Store) -> None:
         first, second = a_definition("a"), a_definition("a", 2)
         with pytest.raises(Conflict):
@@ -519,28 +613,163 @@ class KeysContract:
         assert len(set(map(str, values))) == 1
 
 
+class CellsContract:
+    def test_a_cell_holds_what_was_written_last(self, store: Store) -> None:
+        assert store.cells.read("ns", "limit") == (b"", 0)
+        store.cells.write("ns", "limit", b"one", seen=0)
+        store.cells.write("ns", "limit", b"", seen=1)
+        assert store.cells.read("ns", "limit") == (b"", 2)
+        store.cells.write("ns", "limit", bytes(range(256)), seen=2)
+        assert store.cells.read("ns", "limit") == (bytes(range(256)), 3)
+
+    @pytest.mark.parametrize("seen", [0, 1, 3])
+    def test_a_cell_refuses_a_version_that_was_not_seen(self, store: Store, seen: int) -> None:
+        with pytest.raises(Conflict):
+            store.cells.write("ns", "limit", b"lost", seen=5)
+        for version, value in enumerate((b"one", b"two")):
+            store.cells.write("ns", "limit", value, seen=version)
+        with pytest.raises(Conflict):
+            store.cells.write("ns", "limit", b"lost", seen=seen)
+        assert store.cells.read("ns", "limit") == (b"two", 2)
+
+    def test_of_many_that_write_one_version_one_wins(self, store: Store) -> None:
+        for seen in range(4):
+            values = [b"%d" % number for number in range(6)]
+            outcomes = race([partial(store.cells.write, "ns", "limit", value, seen) for value in values])
+            winners = [value for value, outcome in zip(values, outcomes, strict=True) if outcome is None]
+            assert [store.cells.read("ns", "limit")] == [(winner, seen + 1) for winner in winners]
+
+    def test_awkward_cells_meet_nobody(self, store: Store) -> None:
+        pairs = [(namespace, key) for namespace in AWKWARD_NAMES[:6] for key in (*AWKWARD_NAMES[:6], "x" * 3000)]
+        for namespace, key in pairs:
+            store.cells.write(namespace, key, f"{namespace}|{key}".encode(), seen=0)
+        for namespace, key in pairs:
+            assert store.cells.read(namespace, key) == (f"{namespace}|{key}".encode(), 1)
+
+
 class SignalsContract:
     def test_signals_are_listed_newest_first_until_they_expire(self, store: Store) -> None:
-        signals = [
-            Signal(
-                id=f"s{number}",
-                name="paid",
-                key="k",
-                data={"n": number},
-                at=START + number,
-                expires_at=START + 1000 + number,
-            )
-            for number in range(5)
-        ]
+        signals = [a_signal(number, run="r" if number == 3 else "") for number in range(5)]
         for signal in signals:
             store.signals.put("ns", signal)
             store.signals.put("ns", signal)
-        store.signals.put("ns#", msgspec.structs.replace(signals[0], id="other"))
+        store.signals.put("ns#", a_signal(0, id="other"))
         assert list(store.signals.list("ns", START + 10, 10)) == signals[::-1]
         assert list(store.signals.list("ns", START + 10, 2)) == signals[:2:-1]
         assert list(store.signals.list("ns", START + 1001, 10)) == signals[:1:-1]
         assert [signal.id for signal in store.signals.list("ns#", START, 10)] == ["other"]
 
+    def test_many_signals_are_listed(self, store: Store) -> None:
+        signals = [a_signal(number, at=START + number // 4) for number in range(130)]
+        for signal in signals:
+            store.signals.put("ns", signal)
+        expected = sorted(signals, key=lambda signal: signal.place, reverse=True)
+        assert list(store.signals.list("ns", START, 120)) == expected[:120]
+        assert list(store.signals.list("ns", START, 500)) == expected
 
-class StoreContract(RunsContract, ListingContract, DefinitionsContract, KeysContract, SignalsContract):
+    def test_kept_signals_are_found_by_name_key_and_run(self, store: Store) -> None:
+        places = [(name, key, run) for name in ("paid", "paid#k") for key in ("", "k") for run in ("", "k")]
+        signals = {
+            place: [
+                a_signal(number, name=place[0], key=place[1], run=place[2], id=f"{number}/{place}") for number in (2, 1)
+            ]
+            for place in places
+        }
+        for signal in (each for kept in signals.values() for each in kept):
+            store.signals.put("ns", signal)
+        for (name, key, run), kept in signals.items():
+            assert list(store.signals.kept("ns", name, key, run, START)) == kept[::-1]
+            assert list(store.signals.kept("ns", name, key, run, START + 1001)) == kept[:1]
+            assert list(store.signals.kept("ns", name, key, run, START + 1002)) == []
+            assert list(store.signals.kept("other", name, key, run, START)) == []
+
+    def test_a_large_signal_is_kept_whole(self, store: Store) -> None:
+        signals = [
+            a_signal(number, data="ä" * size) for number, size in enumerate((10, 8_000, 9_000, 400_000, 2_500_000))
+        ]
+        for signal in signals:
+            store.signals.put("ns", signal)
+            store.signals.put("ns", signal)
+        assert list(store.signals.kept("ns", "paid", "k", "", START)) == signals
+        assert list(store.signals.list("ns", START, 10)) == signals[::-1]
+
+    def test_awkward_signals_and_subscriptions_meet_nobody(self, store: Store) -> None:
+        words = [*AWKWARD_NAMES, "x" * 3000]
+        pairs = [(name, "") for name in words] + [("", key) for key in words] + [(word, word) for word in words]
+        for name, key in pairs:
+            store.signals.put("ns", a_signal(name=name, key=key, id=f"{name[:9]}|{key[:9]}"))
+            store.signals.subscribe("ns", a_subscription(name=name, key=key, uuid=f"{name}|{key}"[:99]))
+        for name, key in pairs:
+            assert [signal.id for signal in store.signals.kept("ns", name, key, "", START)] == [f"{name[:9]}|{key[:9]}"]
+            assert [found.uuid for found in store.signals.subscriptions("ns", name, key)] == [f"{name}|{key}"[:99]]
+
+    def test_subscriptions_are_there_until_they_are_removed(self, store: Store) -> None:
+        made = [a_subscription(run=run, uuid=uuid) for run in ("a", "a#u") for uuid in ("u", "v")]
+        for subscription in made:
+            store.signals.subscribe("ns", subscription)
+            store.signals.subscribe("ns", subscription)
+        store.signals.subscribe("other", a_subscription())
+
+        def found() -> list[tuple[str, str, int]]:
+            return sorted((each.run, each.uuid, each.until) for each in store.signals.subscriptions("ns", "paid", "k"))
+
+        assert found() == [(each.run, each.uuid, each.until) for each in made]
+        store.signals.unsubscribe("ns", msgspec.structs.replace(made[0], until=0))
+        store.signals.unsubscribe("ns", made[0])
+        assert found() == [(each.run, each.uuid, each.until) for each in made[1:]]
+        assert list(store.signals.subscriptions("ns", "paid", "")) == []
+        assert list(store.signals.subscriptions("other", "paid", "k")) == [a_subscription()]
+
+    def test_a_wait_that_lasts_longer_is_still_subscribed_once(self, store: Store) -> None:
+        store.signals.subscribe("ns", a_subscription(until=START + 1))
+        store.signals.subscribe("ns", a_subscription(until=START + 2))
+        assert list(store.signals.subscriptions("ns", "paid", "k")) == [a_subscription(until=START + 2)]
+
+    def test_what_has_not_expired_survives_the_signals_that_come(self, store: Store) -> None:
+        store.signals.subscribe("ns", a_subscription(until=START + 11))
+        store.signals.put("ns", a_signal(expires_at=START + 11))
+        store.signals.put("ns", a_signal(10))
+        assert len(store.signals.subscriptions("ns", "paid", "k")) == 1
+        assert len(store.signals.kept("ns", "paid", "k", "", START + 10)) == 2
+
+
+class TasksContract:
+    def test_tasks_are_listed_by_when_they_began_to_wait(self, store: Store) -> None:
+        tasks = [a_task(number, since=START + number // 3) for number in range(20)]
+        for task in reversed(tasks):
+            store.tasks.put("ns", task)
+            store.tasks.put("ns", task)
+        store.tasks.put("other", a_task())
+        assert list(store.tasks.list("ns", 50)) == tasks
+        assert list(store.tasks.list("ns", 7)) == tasks[:7]
+        for start in (0, 6, 18, 19):
+            assert list(store.tasks.list("ns", 5, after=tasks[start])) == tasks[start + 1 : start + 6]
+        assert list(store.tasks.list("other", 5)) == [a_task()]
+        assert list(store.tasks.list("nobody", 5)) == []
+
+    def test_a_removed_task_is_gone(self, store: Store) -> None:
+        tasks = [a_task(number) for number in range(3)]
+        for task in tasks:
+            store.tasks.put("ns", task)
+        store.tasks.remove("other", tasks[1])
+        store.tasks.remove("ns", tasks[1])
+        store.tasks.remove("ns", tasks[1])
+        assert list(store.tasks.list("ns", 5)) == [tasks[0], tasks[2]]
+        assert list(store.tasks.list("ns", 5, after=tasks[1])) == [tasks[2]]
+
+    def test_a_task_that_still_waits_survives_those_that_come(self, store: Store) -> None:
+        store.tasks.put("ns", a_task(0, until=START + 10))
+        store.tasks.put("ns", a_task(1, since=START + 9))
+        assert len(store.tasks.list("ns", 5)) == 2
+
+
+class StoreContract(
+    RunsContract,
+    ListingContract,
+    DefinitionsContract,
+    KeysContract,
+    CellsContract,
+    SignalsContract,
+    TasksContract,
+):
     """All of it."""

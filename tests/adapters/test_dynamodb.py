@@ -3,21 +3,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 from pynamodb.exceptions import PutError, VerboseClientError
 
 from chalicelib.adapters.dynamodb import keys, tables
-from chalicelib.adapters.dynamodb.items import translated
+from chalicelib.adapters.dynamodb.items import Place, Table, translated
 from chalicelib.adapters.dynamodb.store import DynamoStore
+from chalicelib.definition import Action, Definition, Flow
+from chalicelib.engine.events import RunStarted, StepAcked
 from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Entry, Run, encode, mint_uuid, turn_page
+from chalicelib.engine.machine import decide
+from chalicelib.engine.run import DefinitionRef, Run, encode, mint_uuid, turn_page
 from chalicelib.service.errors import Busy, Conflict, RunExists, ServiceError, TooLarge
-from chalicelib.service.ports import Kind, RunQuery
-from tests.adapters.samples import AWKWARD_NAMES, a_definition, a_page, a_run, after, flow, new
+from chalicelib.service.ports import Kind, RunQuery, Store
+from fsl.local.aws import REGION
+from tests.adapters.samples import (
+    AWKWARD_NAMES,
+    a_definition,
+    a_page,
+    a_run,
+    a_signal,
+    a_subscription,
+    a_task,
+    after,
+    flow,
+    new,
+)
 from tests.adapters.store_contract import StoreContract
-from tests.fakes import START, Counting, Operation, size_of_item
+from tests.engine.flows import step
+from tests.fakes import START, Counting, Operation, Sparing, Throttled, size_of_item
 
 
 class TestDynamoStore(StoreContract):
@@ -66,52 +81,123 @@ class TestWhatItCosts:
             dynamo.runs.list("ns", RunQuery(statuses=frozenset({Status.FAILED}), limit=10))
         assert counted.names == {"Query": keys.SHARDS, "BatchGetItem": 1}
 
-    def test_a_head_leaves_half_of_a_kilobyte_to_its_tail_however_long_the_run(self, dynamo: DynamoStore) -> None:
-        """What the tail makes of it is the engine's: with TAIL_BYTES and one more entry it should stay below."""
-        run = a_run("a-plain-run-2026-11-20", "a-namespace", id=mint_uuid("r", "s", "n", 0))
+    @pytest.mark.parametrize("flow_name", ["release", ""])
+    def test_a_plain_runs_head_stays_within_one_unit_however_long_it_lives(
+        self, dynamo: DynamoStore, flow_name: str
+    ) -> None:
+        """The engine's own heads, without variables: what it keeps in a tail (TAIL_BYTES) leaves room for the rest."""
+        run = _release(flow_name)
         dynamo.runs.create(new(run))
-        sizes = []
-        for number in range(2, 60):
-            was, run = run, _moved(run, number)
-            run, page = turn_page(was, run)
-            if page:
-                dynamo.runs.put_page(run, page)
-            with Counting(dynamo.table.client) as counted:
+        with Counting(dynamo.table.client) as counted:
+            for number in range(120):
+                was = run
+                run, page = turn_page(was, _answered(was, number))
+                if page:
+                    dynamo.runs.put_page(run, page)
                 dynamo.runs.save(run, seen=was.version)
-            sizes.append(counted.operations[0].bytes_written - len(msgspec.json.encode(run.tail)))
-        assert max(sizes) <= 512
-        seqs = [entry.seq for page in dynamo.runs.pages(run, 0) for entry in page.entries]
-        assert seqs + [entry.seq for entry in run.tail] == list(range(1, 60))
+        heads = [operation.bytes_written for operation in counted.operations if operation.conditional]
+        assert len(heads) == 120
+        assert max(heads) <= 1024
+        entries = [entry.seq for page in dynamo.runs.pages(run, 0) for entry in page.entries]
+        assert entries + [entry.seq for entry in run.tail] == list(range(1, run.seq + 1))
+
+    def test_a_value_beside_a_head_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
+        with Counting(dynamo.table.client) as counted:
+            dynamo.runs.put_beside(a_run(), {"a": b"x" * 300_000})
+            dynamo.runs.beside(a_run(), ["a"])
+        assert counted.names == {"PutItem": 1, "BatchGetItem": 1}
+
+    def test_several_values_are_written_at_once_and_large_ones_in_parts_before(self, dynamo: DynamoStore) -> None:
+        with Counting(dynamo.table.client) as counted:
+            dynamo.runs.put_beside(a_run(), {"a": b"x", "b": b"x" * 360_000, "c": b"x" * 1_000_000})
+            dynamo.runs.beside(a_run(), ["a", "b", "c"])
+        assert counted.names == {"BatchWriteItem": 2, "BatchGetItem": 2}
+
+    def test_changes_are_read_from_an_index(self, dynamo: DynamoStore) -> None:
+        for number in range(20):
+            dynamo.runs.create(new(a_run(f"r{number}", status_at=START + number)))
+        with Counting(dynamo.table.client) as counted:
+            dynamo.runs.changed("ns", START, 10)
+        assert counted.names == {"Query": keys.SHARDS, "BatchGetItem": 1}
+        assert {operation.index for operation in counted.operations} == {tables.CHANGED.name, None}
+
+    def test_kept_signals_and_subscriptions_are_one_consistent_query(self, dynamo: DynamoStore) -> None:
+        for number in range(20):
+            dynamo.signals.put("ns", a_signal(number))
+        with Counting(dynamo.table.client) as counted:
+            dynamo.signals.kept("ns", "paid", "k", "", START)
+            dynamo.signals.subscriptions("ns", "paid", "k")
+        assert counted.operations == [Operation("Query", consistent=True)] * 2
+
+    def test_whatever_is_published_or_waits_is_one_write(self, dynamo: DynamoStore) -> None:
+        with Counting(dynamo.table.client) as counted:
+            dynamo.signals.put("ns", a_signal())
+            dynamo.signals.subscribe("ns", a_subscription())
+            dynamo.tasks.put("ns", a_task())
+            dynamo.cells.write("ns", "limit", b"x", seen=0)
+        assert [(operation.name, operation.write_units) for operation in counted.operations] == [("PutItem", 1)] * 4
 
     def test_index_keys_change_only_with_the_class_of_the_status(self, dynamo: DynamoStore) -> None:
         def index_keys(run: Run) -> tuple[str | None, ...]:
             item = dynamo.runs.head_of(run)
             return item.lp, item.fp, item.c
 
+        def change_keys(run: Run) -> tuple[str | None, float | None]:
+            item = dynamo.runs.head_of(run)
+            return item.cp, item.ca
+
         begun = index_keys(a_run(status=Status.PENDING))
+        assert change_keys(after(a_run(), updated_at=START + 5, alarm_at=START + 9)) == change_keys(a_run())
         assert index_keys(after(a_run(), updated_at=START + 5, alarm_at=START + 9)) == begun
         assert index_keys(a_run(status=Status.COMPENSATING)) == begun
         assert len({index_keys(a_run(status=status)) for status in Status}) == len(keys.StatusClass)
 
 
-def _moved(run: Run, number: int) -> Run:
-    """One transition further, as an acknowledged step of a plain flow makes it."""
-    token = run.tokens[0]
+def _release(flow_name: str) -> Run:
+    """A run that has just begun, as the engine makes it; without a flow's name it is one with steps of its own."""
+    ref = DefinitionRef(flow=flow_name, version=1 if flow_name else 0, actions=dict.fromkeys(RELEASE.actions, 1))
+    started = RunStarted(
+        at=START,
+        nonce=f"{0:032x}",
+        by="api",
+        namespace="default",
+        name="release-2026-11-20-001",
+        id=mint_uuid("", "", "", 0),
+        ref=ref,
+    )
+    return decide(RELEASE, None, started).run
+
+
+def _answered(run: Run, number: int) -> Run:
+    """The run after its current step has answered; it goes round and round."""
+    (token,) = run.tokens
     assert token.activation
-    uuid = mint_uuid(run.id, "build", str(number), 1)
-    at = START + number * 1000
-    activation = msgspec.structs.replace(token.activation, uuid=uuid, since=at, deadline=at + 86_400_000)
-    entry = Entry(
-        seq=number, at=at, event="acked", step="build", target="test", state="SUCCESS", uuid=token.activation.uuid
+    state = {"Build": "SUCCESS", "Approve": "AGREE", "Ship": "FAIL"}[token.step]
+    answer = StepAcked(
+        at=START + number * 60_000,
+        nonce=f"{number + 1:032x}",
+        by="action",
+        step=token.step,
+        uuid=token.activation.uuid,
+        state=state,
     )
-    return after(
-        run,
-        updated_at=at,
-        tokens=(msgspec.structs.replace(token, activation=activation, state="SUCCESS"),),
-        last_state="SUCCESS",
-        last_event="acked",
-        tail=(*run.tail, entry),
-    )
+    return decide(RELEASE, run, answer).run
+
+
+RELEASE = Definition(
+    flow=Flow(
+        name="release",
+        steps=(
+            step("Build", "SUCCESS->Approve|FAIL->Build", "ci"),
+            step("Approve", "AGREE->Ship|REJECT->stopped", "approval"),
+            step("Ship", "SUCCESS->done|FAIL->Build", "deploy"),
+        ),
+    ),
+    actions={
+        name: Action(name=name, returns=("SUCCESS", "FAIL", "AGREE", "REJECT"), addresses=("http://x/",))
+        for name in ("ci", "approval", "deploy")
+    },
+)
 
 
 class TestSubmit:
@@ -131,6 +217,16 @@ class TestSubmit:
             dynamo.definitions.submit("ns", [a_definition()], [new(rival, flow("mine"))])
         assert [item.k for item in dynamo.table.item.scan()] == [keys.head("ns", "r1")[0]]
 
+    def test_what_was_put_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
+        there, rival = a_run(), a_run(id="rival")
+        for run in (there, rival):
+            dynamo.runs.put_beside(run, {"a": b"x" * 800_000})
+        dynamo.runs.create(new(there))
+        with pytest.raises(RunExists):
+            dynamo.runs.create(new(rival))
+        assert dynamo.runs.beside(rival, ["a"]) == {}
+        assert set(dynamo.runs.beside(there, ["a"])) == {"a"}
+
     def test_a_refused_copy_takes_nothing_from_the_run_that_is_there(self, dynamo: DynamoStore) -> None:
         mine = new(a_run(labels={"team": "x"}), flow("mine"))
         dynamo.runs.create(mine)
@@ -144,6 +240,7 @@ class TestSubmit:
         dynamo.runs.create(new(run, flow("mine")))
         for number in range(60):
             dynamo.runs.put_page(run, a_page(number + 1, number + 1))
+        dynamo.runs.put_beside(run, {"small": b"x", "large": b"x" * 1_000_000})
         dynamo.runs.delete(run)
         assert list(dynamo.table.item.scan()) == []
 
@@ -177,6 +274,69 @@ class TestLists:
         assert [run.name for run in dynamo.runs.list("ns", RunQuery()).runs] == ["r1"]
         assert dynamo.runs.list("ns", RunQuery(statuses=frozenset({Status.FAILED}))).runs == ()
 
+    def test_changes_that_the_index_has_not_heard_of_neither_double_nor_reorder_what_it_has(
+        self, dynamo: DynamoStore
+    ) -> None:
+        """`r0` has changed since: of its old entry and its new one, one run comes, at the place where it now is."""
+        for number in range(6):
+            dynamo.runs.create(new(a_run(f"r{number}", status_at=START + (number or 9))))
+        for number in range(3):
+            old = dynamo.runs.head_of(a_run("r0"))
+            old.s, old.ca = f"old entry {number}", START + number
+            dynamo.table.put(old)
+        assert [run.name for run in dynamo.runs.changed("ns", START, 2)] == ["r1", "r2"]
+        assert [run.name for run in dynamo.runs.changed("ns", START, 9)] == ["r1", "r2", "r3", "r4", "r5", "r0"]
+
+    def test_a_signal_that_loses_its_body_first_is_not_shown(self, dynamo: DynamoStore) -> None:
+        """DynamoDB removes what has expired in no order."""
+        dynamo.signals.put("ns", a_signal(0, data="x" * 800_000))
+        dynamo.signals.put("ns", a_signal(1))
+        for number in (1, 0):
+            dynamo.table.remove([keys.part(keys.signal_body("ns", "s000"), number)])
+            assert list(dynamo.signals.kept("ns", "paid", "k", "", START)) == [a_signal(1)]
+            assert list(dynamo.signals.list("ns", START, 5)) == [a_signal(1)]
+
+
+class TestBatches:
+    """What DynamoDB leaves undone of a batch."""
+
+    @pytest.fixture
+    def slept(self) -> list[float]:
+        return []
+
+    @pytest.fixture
+    def table(self, dynamo: DynamoStore, slept: list[float]) -> Table:
+        return Table(Place(region=REGION, retries=2), slept.append)
+
+    def test_all_is_done_though_little_is_done_at_a_time(self, table: Table, slept: list[float]) -> None:
+        items = [table.item(f"k{number}", "s", b="x") for number in range(60)]
+        places = [(item.k, item.s) for item in items]
+        with Sparing(table.client, 10):
+            table.put_all(items)
+            assert set(table.get_all(places, consistent=True)) == set(places)
+            table.remove(places)
+        assert table.get_all(places, consistent=True) == {}
+        assert set(slept) == {0.05}
+
+    def test_where_nothing_is_done_it_is_busy(self, table: Table, slept: list[float]) -> None:
+        items = [table.item(f"k{number}", "s", b="x") for number in range(3)]
+        for attempt in (
+            lambda: table.put_all(items),
+            lambda: table.remove([("k1", "s")]),
+            lambda: table.get_all([("k1", "s")], consistent=True),
+        ):
+            with Sparing(table.client, 0), pytest.raises(Busy):
+                attempt()
+            assert slept == [0.1, 0.2]
+            slept.clear()
+
+    def test_nothing_to_do_asks_nothing(self, table: Table) -> None:
+        with Counting(table.client) as counted:
+            table.put_all([])
+            table.remove([])
+            assert table.get_all([], consistent=True) == {}
+        assert counted.operations == []
+
 
 class TestKeys:
     def test_keys_of_different_things_are_different(self) -> None:
@@ -195,7 +355,17 @@ class TestKeys:
                 keys.newest(one, Kind.ACTION, other),
                 keys.archived(one, Kind.FLOW, other, 1),
                 keys.idempotency(one, other),
-                keys.signal(one, 1, other),
+                keys.beside(one, other, "a"),
+                keys.beside(one, "run", other),
+                keys.cell(one, other),
+                keys.signal(one, a_signal(name=other)),
+                keys.signal("ns", a_signal(name=one, key=other)),
+                keys.signal("ns", a_signal(name="n", key=one, run=other)),
+                keys.signal_body(one, other),
+                keys.subscription(one, a_subscription(name="b", key=other)),
+                keys.subscription("ns", a_subscription(name=one, key=other)),
+                keys.subscription("ns", a_subscription(run=one, uuid=other)),
+                keys.task(one, a_task(uuid=other)),
             )
         ]
         assert len(set(made)) == len(made)
@@ -241,6 +411,13 @@ class TestTable:
         (item,) = dynamo.table.item.scan()
         assert item.x * 1000 >= START + 1_001
 
+    def test_all_that_is_only_kept_for_a_while_expires(self, dynamo: DynamoStore) -> None:
+        dynamo.signals.put("ns", a_signal(expires_at=START + 500))
+        dynamo.signals.put("ns", a_signal(1, data="x" * 800_000, expires_at=START + 500))
+        dynamo.signals.subscribe("ns", a_subscription(until=START + 500))
+        dynamo.tasks.put("ns", a_task(until=START + 500))
+        assert [item.x for item in dynamo.table.item.scan()] == [START // 1000 + 1] * 7
+
 
 class TestErrors:
     @pytest.mark.parametrize(
@@ -270,6 +447,34 @@ class TestErrors:
             raise PutError("no", cause)
         with pytest.raises(Busy), translated():
             raise cause
+
+    @pytest.mark.parametrize(
+        "write",
+        [
+            lambda store: store.runs.put_page(a_run(), a_page(1, 8)),
+            lambda store: store.runs.put_beside(a_run(), {"a": b"x"}),
+            lambda store: store.runs.put_beside(a_run(), {"a": b"x", "b": b"x"}),
+            lambda store: store.runs.beside(a_run(), ["a"]),
+            lambda store: store.runs.changed("ns", START, 5),
+            lambda store: store.signals.put("ns", a_signal()),
+            lambda store: store.signals.kept("ns", "paid", "k", "", START),
+            lambda store: store.signals.list("ns", START, 5),
+            lambda store: store.signals.subscribe("ns", a_subscription()),
+            lambda store: store.signals.unsubscribe("ns", a_subscription()),
+            lambda store: store.signals.subscriptions("ns", "paid", "k"),
+            lambda store: store.tasks.put("ns", a_task()),
+            lambda store: store.tasks.remove("ns", a_task()),
+            lambda store: store.tasks.list("ns", 5),
+            lambda store: store.cells.write("ns", "limit", b"x", 0),
+        ],
+    )
+    def test_throttling_is_busy_once_botocores_own_attempts_are_used_up(
+        self, dynamo: DynamoStore, write: Callable[[Store], object]
+    ) -> None:
+        store = DynamoStore(Place(region=REGION, retries=0))
+        with Throttled(store.table.client) as throttled, pytest.raises(Busy, match="ThrottlingException"):
+            write(store)
+        assert throttled.requests == 1
 
     def test_a_head_beyond_dynamodbs_limit_is_too_large(self, dynamo: DynamoStore) -> None:
         with pytest.raises(TooLarge, match="400 KB"):

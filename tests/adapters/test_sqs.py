@@ -7,10 +7,10 @@ import pytest
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
-from chalicelib.adapters.moto_stack import REGION, MotoStack
-from chalicelib.adapters.sqs import SqsQueue, queues_as_cloudformation
+from chalicelib.adapters.sqs import NoSuchQueue, SqsQueue, connect, create_queues, find_queues, queues_as_cloudformation
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 from chalicelib.service.ports import QueueName
+from fsl.local.aws import REGION, MotoStack
 from tests.adapters.queue_contract import Bench, QueueContract
 
 
@@ -97,3 +97,21 @@ def test_the_deployed_queues_are_the_ones_that_were_tested(stack: MotoStack) -> 
             "deadLetterTargetArn": {"Fn::GetAtt": ["DeadQueue", "Arn"]},
             "maxReceiveCount": 100,
         }
+
+
+def test_queues_that_are_there_are_found(stack: MotoStack) -> None:
+    client = connect(REGION)
+    made = create_queues(client, "found")
+    assert find_queues(client, "found") == made
+    assert set(made) == set(QueueName)
+    client.delete_queue(QueueUrl=made[QueueName.WAKES])
+    with pytest.raises(NoSuchQueue, match="'found-wakes'"):
+        find_queues(client, "found")
+    for queue in (QueueName.DELIVERIES, QueueName.DEAD):
+        client.delete_queue(QueueUrl=made[queue])
+
+
+def test_where_nobody_is_no_queue_is_missing() -> None:
+    with pytest.raises(ServiceError) as caught:
+        find_queues(connect(REGION, "http://127.0.0.1:9"))
+    assert type(caught.value) is Busy

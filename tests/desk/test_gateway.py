@@ -32,12 +32,13 @@ def echo() -> Gateway:
 
     @app.route("/thing/{name}", methods=["GET", "POST"], content_types=["*/*"])
     def thing(name: str) -> dict[str, Any]:
-        request = app.current_request
+        request: Any = app.current_request
         return {"name": name, **{key: request.to_original_event()[key] for key in ("body", "path", "isBase64Encoded")}}
 
     @app.route("/thing/own")
     def own() -> dict[str, Any]:
-        return {"query": app.current_request.to_original_event()["multiValueQueryStringParameters"]}
+        request: Any = app.current_request
+        return {"query": request.to_original_event()["multiValueQueryStringParameters"]}
 
     return Gateway(app, threading.Event())
 

@@ -117,7 +117,7 @@ def test_a_session_at_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     """Banner, prompt, statements over many lines, several pasted at once, Ctrl-C, exit, and a history that is kept."""
     terminal = Terminal(server.url, tmp_path / "history")
     assert terminal.shows("echoer")
-    assert terminal.shows("> ")
+    assert terminal.shows(">")
     terminal.type("list\r event /\r")
     assert terminal.shows("(nil)")
     terminal.type("garbage\x03")
@@ -133,7 +133,7 @@ def test_a_session_at_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 def test_ctrl_d_leaves(server: LocalServer, tmp_path: Path) -> None:
     """As `exit` does; a history that cannot be kept hinders nobody."""
     terminal = Terminal(server.url, tmp_path / "nowhere" / "history")
-    assert terminal.shows("> ")
+    assert terminal.shows(">")
     terminal.type("\x04")
     assert terminal.shows("Bye!")
     assert terminal.process.wait(10) == 0

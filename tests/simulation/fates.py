@@ -107,7 +107,7 @@ class Fates:
         self._dropped = dropped
         self._made: dict[str, int] = {}
         self._bases: dict[str, int] = {}
-        self._severity = self.rng.choice((0.0, 0.3, 1.0, 1.0, 2.0, 4.0))
+        self._severity = self.rng.choice((0.0, 0.5, 1.0, 2.0, 4.0, 6.0))
         self._missing = {kind for kind in FAULTS if self.rng.random() < 0.25}
 
     def number(self, place: str) -> int:

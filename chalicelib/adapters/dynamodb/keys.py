@@ -30,8 +30,8 @@ bear theirs. `#` joins the parts of a key.
 **Names never meet.** A name may hold any character. In every part but a sort key's last, `%` and `#` are written `%25`
 and `%23`, so a `#` in a key is always a joint and a key is read in one way only. The last part of a sort key stands as
 it is, because DynamoDB must sort by it (by its UTF-8 bytes). A namespace is always part of the partition, so no query
-crosses it. What nobody reads back from a key (labels, idempotency keys, names and keys of signals, keys of values and cells) is
-replaced by a digest when it is long: `%~` and the digest, which no escaped text begins with.
+crosses it. What nobody reads back from a key (labels, names and keys of signals, keys of values, of cells, for
+idempotency) is replaced by a digest when it is long: `%~` and the digest, which no escaped text begins with.
 
 **Shards.** DynamoDB takes about 1,000 writes a second on one partition key. A run's shard is drawn from its namespace
 and name (a signal's, a task's from its namespace and id), so what is listed spreads over `SHARDS` partitions; who
@@ -40,7 +40,7 @@ once, by everybody who waits for that name and key.
 
 **Classes.** A list by status would move a run's entry at every change of status. Instead the entry says only whether
 the run is live, paused, or how it ended: it moves when a run begins, ends, is paused, continued or stopped. The finer
-statuses are told apart on the heads, which a list reads anyway. Only its entry in `changed` moves whenever the status does.
+statuses are told apart on the heads, which a list reads anyway. Only the entry in `changed` moves with each of them.
 
 Moments (milliseconds, to the year 2286) and numbers are padded with zeros, so that they sort as text. AWS takes 2,048
 bytes for a partition key and 1,024 for a sort key.

@@ -20,7 +20,7 @@ Band: TypeAlias = tuple[float, float]
 """The upper and lower edge of a row."""
 ROUNDS: Final = 16
 MOST: Final = 12_000
-"""Rows that all edges together may cross by ways of their own. In larger graphs long ones go straight: time is finite."""
+"""Rows that all edges together may cross by ways of their own. In larger graphs they go straight, to end in time."""
 _STRAIGHT: Final = 8.0
 """How much heavier a piece of a long edge weighs than an edge to a node, so that long edges run straight."""
 
@@ -65,7 +65,7 @@ def place(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: fl
     rows = _rows(list(sizes), arcs, down)
     boxes: dict[Key, _Box] = {key: _Box(*size, 2 * rows[key]) for key, size in sizes.items()}
     small = sum(abs(rows[arc.source] - rows[arc.target]) for arc in arcs) * 2 <= MOST
-    chains = [_chain(number, arc, down[number], boxes, whole=small) for number, arc in enumerate(arcs)]
+    chains = [_chain(number, arc, boxes, is_down=down[number], whole=small) for number, arc in enumerate(arcs)]
     links = [(a, b) for chain in chains for a, b in pairwise(chain) if boxes[b].row == boxes[a].row + 1]
     order = _ordered(boxes, links)
     _spread(order, boxes, links, gap)
@@ -78,13 +78,13 @@ def place(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: fl
         {key: (boxes[key].x, sum(bands[boxes[key].row]) / 2) for key in sizes},
         {key: bands[boxes[key].row] for key in sizes},
         tuple((boxes[number, "label"].x, sum(bands[boxes[number, "label"].row]) / 2) for number in range(len(arcs))),
-        tuple(_way(chain, boxes, bands, down[number]) for number, chain in enumerate(chains)),
+        tuple(_way(chain, boxes, bands, is_down=down[number]) for number, chain in enumerate(chains)),
         right - left,
         bands[-1][1] if bands else 0.0,
     )
 
 
-def _way(chain: Sequence[Key], boxes: Mapping[Key, _Box], bands: Sequence[Band], is_down: bool) -> tuple[Point, ...]:  # noqa: FBT001
+def _way(chain: Sequence[Key], boxes: Mapping[Key, _Box], bands: Sequence[Band], *, is_down: bool) -> tuple[Point, ...]:
     """Through the label's middle, and straight through every row of nodes between."""
     points: list[Point] = []
     for key in chain[1:-1]:
@@ -145,8 +145,8 @@ def _rows(nodes: Sequence[str], arcs: Sequence[Arc], down: Sequence[bool]) -> di
     return rows
 
 
-def _chain(number: int, arc: Arc, is_down: bool, boxes: dict[Key, _Box], *, whole: bool) -> list[Key]:  # noqa: FBT001
-    """The boxes of an arc from top to bottom, its ends included; those between are made: the label's, or the `whole` way."""
+def _chain(number: int, arc: Arc, boxes: dict[Key, _Box], *, is_down: bool, whole: bool) -> list[Key]:
+    """The boxes of an arc from top to bottom, its ends included. Those between are made: all, or the label's."""
     upper, lower = (arc.source, arc.target) if is_down else (arc.target, arc.source)
     between = range(boxes[upper].row + 1, boxes[lower].row)
     label = between[0] if is_down else between[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -164,11 +163,11 @@ def _listed(graph: Graph, scope: str, indent: str) -> Iterator[str]:
         yield f"{indent}{sign} {node.name}  ({node.detail})"
         for one in (one for one in graph.scopes if one.step == node.id):
             if one.name:
-                yield f"{indent}      {one.name}:"
-            yield from _listed(graph, one.id, indent + "        ")
+                yield f"{indent}    {one.name}:"
+            yield from _listed(graph, one.id, indent + "      ")
         for edge in (one for one in edges if one.source == node.id):
-            times = f"  {edge.visits} times" if edge.visits else ""
-            yield f"{indent}      {_label(edge)} -> {names[edge.target]}{times}"
+            times = f"  [{edge.visits}]" if edge.visits else ""
+            yield f"{indent}    {_label(edge)} -> {names[edge.target]}{times}"
 
 
 def _mark(node: Node) -> str:
@@ -177,8 +176,3 @@ def _mark(node: Node) -> str:
 
 def _label(edge: Edge) -> str:
     return " | ".join(edge.labels)
-
-
-def dumps(graph: Graph) -> str:
-    """`as_json` as text."""
-    return json.dumps(as_json(graph), indent=2, ensure_ascii=False) + "\n"

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from chalicelib.definition import Milliseconds, Retry
+from chalicelib.definition import Retry
 from chalicelib.engine.draft import Draft
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errand import Errand
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.run import Activation, Instant, Token
 
-HUMAN_TIMEOUT: Final[Milliseconds] = 30 * 86_400_000
-"""How long a person is waited for where nothing is said."""
-
 
 def enter(draft: Draft, token: Token, errand: Errand) -> None:
     """The token waits for the answer, and the action is sent; or a person finds it in the inbox."""
     options = errand.options
-    said = options.timeout
     if errand.is_human:
-        timeout = HUMAN_TIMEOUT if said in (None, draft.definition.defaults.timeout) else said
-        token = draft.activate(token, timeout)
+        token = draft.activate(token, options.timeout)
+    elif options.approval:
+        token = draft.activate(token, options.timeout, memo={"approval": "open"})  # nobody is to report yet
     else:
-        memo = {"approval": "open"} if options.approval else None
-        token = draft.activate(token, said, heartbeat=options.heartbeat, memo=memo)
-        if not options.approval:
-            draft.deliver(token)
-            return
+        draft.deliver(draft.activate(token, options.timeout, heartbeat=options.heartbeat))
+        return
     if token.activation:
         draft.order(OpenTask(token.activation.uuid))
 
