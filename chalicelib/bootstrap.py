@@ -19,6 +19,7 @@ from chalicelib.service.courier import Courier
 from chalicelib.service.deliver import Deliverer
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.library import Library
+from chalicelib.service.limits import Limiter
 from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
@@ -86,7 +87,7 @@ def assemble(settings: Settings, world: World) -> Services:
         runs=runs,
         starter=Starter(runs, store.keys, library, mover, clock, chance),
         answerer=Answerer(mover),
-        deliverer=Deliverer(runs, library, mover, courier, clock),
+        deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
         waker=Waker(runs, queue, mover, signaler, family, clock),
         operator=Operator(store, runs, library, mover),
         reader=Reader(store, runs, library, clock),
@@ -107,7 +108,7 @@ def world(settings: Settings) -> World:
 
 
 def _embedded(settings: Settings) -> World:
-    from chalicelib.adapters.http import HttpCaller
+    from chalicelib.adapters.dispatch import Dispatcher
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.queue import SqliteQueue
     from chalicelib.adapters.sqlite.store import SqliteStore
@@ -117,7 +118,7 @@ def _embedded(settings: Settings) -> World:
     return World(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=HttpCaller(clock.now),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url),
         clock=clock,
         chance=SystemChance(),
         close=database.close,
@@ -126,9 +127,9 @@ def _embedded(settings: Settings) -> World:
 
 def _on_aws(settings: Settings) -> World:
     from chalicelib.adapters import sqs
+    from chalicelib.adapters.dispatch import Dispatcher
     from chalicelib.adapters.dynamodb.items import Place
     from chalicelib.adapters.dynamodb.store import DynamoStore
-    from chalicelib.adapters.http import HttpCaller
     from chalicelib.adapters.system import SystemChance, SystemClock
 
     clock = SystemClock()
@@ -136,20 +137,20 @@ def _on_aws(settings: Settings) -> World:
     return World(
         store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=HttpCaller(clock.now),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url),
         clock=clock,
         chance=SystemChance(),
     )
 
 
 def _in_memory() -> World:
-    from chalicelib.adapters.http import HttpCaller
+    from chalicelib.adapters.dispatch import Dispatcher
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore
     from chalicelib.adapters.system import SystemChance, SystemClock
 
     clock = SystemClock()
     return World(
-        store=MemoryStore(), queue=MemoryQueue(clock), caller=HttpCaller(clock.now), clock=clock, chance=SystemChance()
+        store=MemoryStore(), queue=MemoryQueue(clock), caller=Dispatcher(clock.now), clock=clock, chance=SystemChance()
     )
 
 

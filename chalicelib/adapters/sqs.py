@@ -47,10 +47,6 @@ _PASSING: Final = frozenset(
 )
 
 
-class NoSuchQueue(ServiceError):
-    """A queue that should be there is not."""
-
-
 class SqsQueue:
     """Queue and Source on SQS. `urls`: where each queue is. Connects at the first request; threads may share it."""
 
@@ -197,14 +193,14 @@ def create_queues(
 
 
 def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
-    """The URLs of the queues that are there already. Raises NoSuchQueue."""
+    """The URLs of the queues that are there already. Raises ServiceError for one that is not."""
     urls: dict[QueueName, str] = {}
     for queue in QueueName:
         name = f"{prefix}-{queue}"
         with _translated(ignored=_NO_SUCH_QUEUE):
             urls[queue] = client.get_queue_url(QueueName=name)["QueueUrl"]
         if queue not in urls:
-            raise NoSuchQueue(f"SQS has no queue {name!r}; is ECHOER_QUEUE_PREFIX right, and everything deployed?")
+            raise ServiceError(f"SQS has no queue {name!r}; is ECHOER_QUEUE_PREFIX right, and everything deployed?")
     return urls
 
 

@@ -97,6 +97,7 @@ def leave(draft: Draft, token: Token, left: Left) -> None:
         strand(draft, token, left)
         return
     draft.record_left(token, left, route.target)
+    draft.abandon(token)
     for child in draft.children_of(token):
         draft.remove(child)
     if route.target in ENDS:

@@ -4,6 +4,7 @@ message ──> read the run ──> not committed yet ──> look again, soon;
                          ├─> not current, ended ──> drop
                          ├─> paused ─────────────> the head holds it until `continue`
                          ├─> next try is later ──> later
+                         ├─> over a limit ───────> later, as a new message
                          └─> POST ──> taken ─────> drop (the callback will come)
                                   ├─> answered ──> the answer is written
                                   └─> failed ────> written; later, or the step returns ERROR
@@ -26,11 +27,12 @@ from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Activation, Instant, Run, Token
 from chalicelib.service.answer import answer_in
 from chalicelib.service.courier import Courier
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import NotFound, ServiceError
 from chalicelib.service.library import Library
-from chalicelib.service.messages import Deliver
+from chalicelib.service.limits import Limiter
+from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.mover import Mover
-from chalicelib.service.ports import Clock, NotTaken, Reply, RunStore
+from chalicelib.service.ports import MAX_DELAY, Clock, NotTaken, Queue, QueueName, Reply, RunStore
 from chalicelib.service.shelf import shelf_of
 
 LOG = logging.getLogger("echoer.deliver")
@@ -66,15 +68,33 @@ class Held:
     """An activation whose run is paused."""
 
 
-Look: TypeAlias = Due | Held | Verdict
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """An activation whose action is at its limit; in how many milliseconds it asks again."""
+
+    wait: int
+
+
+Look: TypeAlias = Due | Held | Denied | Verdict
 
 
 class Deliverer:
-    def __init__(self, runs: RunStore, library: Library, mover: Mover, courier: Courier, clock: Clock) -> None:
+    def __init__(
+        self,
+        runs: RunStore,
+        library: Library,
+        mover: Mover,
+        courier: Courier,
+        limiter: Limiter,
+        queue: Queue,
+        clock: Clock,
+    ) -> None:
         self._runs = runs
         self._library = library
         self._mover = mover
         self._courier = courier
+        self._limiter = limiter
+        self._queue = queue
         self._clock = clock
 
     def deliver(self, hints: Sequence[Deliver]) -> list[Verdict]:
@@ -86,7 +106,7 @@ class Deliverer:
         served = _side_by_side(self._serve, [[hints[n] for n in group] for group in groups.values()])
         for group, found in zip(groups.values(), served, strict=True):
             for n, verdict in zip(group, found, strict=True):
-                verdicts[n] = verdict
+                verdicts[n] = self._put_off(hints[n], verdict) if isinstance(verdict, Denied) else verdict
         return verdicts
 
     def give_up(self, hint: Deliver, why: str) -> None:
@@ -100,16 +120,24 @@ class Deliverer:
         except NotFound:
             LOG.info("dead letter of a run that is gone", extra={"run": hint.run, "uuid": hint.uuid})
 
+    def _put_off(self, hint: Deliver, denied: Denied) -> Verdict:
+        """The hint comes again as a new message: a queue counts how often it hands a message out, and then gives up."""
+        try:
+            self._queue.send(QueueName.DELIVERIES, [encode(hint)], min(denied.wait, MAX_DELAY))
+        except ServiceError:
+            return denied.wait
+        return None
+
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _serve(self, hints: Sequence[Deliver]) -> list[Verdict]:
+    def _serve(self, hints: Sequence[Deliver]) -> list[Verdict | Denied]:
         """The hints of one run are obeyed; what comes of its deliveries is decided together, in one write."""
         run = self._read(hints[0].namespace, hints[0].run, max(hint.version for hint in hints))
         looks = [self._look(run, hint) for hint in hints]
         dues = {n: look for n, look in enumerate(looks) if isinstance(look, Due)}
         replies = dict(zip(dues, _side_by_side(self._send, list(dues.values())), strict=True))
         told = [n for n, look in enumerate(looks) if isinstance(look, Held) or _speaks(look, replies.get(n))]
-        verdicts = [look if isinstance(look, int) else None for look in looks]
+        verdicts = [look if isinstance(look, int | Denied) else None for look in looks]
         if run is None or not told:
             return verdicts
 
@@ -149,7 +177,10 @@ class Deliverer:
         if errand is None or errand.is_human or awaits_approval(token):
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
-        return wait if wait > 0 else Due(run, token, token.activation, errand)
+        if wait > 0:
+            return wait
+        denied = self._limiter.admit(run, token.activation, errand)
+        return Denied(denied) if denied else Due(run, token, token.activation, errand)
 
     def _send(self, due: Due) -> Reply:
         definition = self._library.of(due.run)

@@ -16,7 +16,7 @@ from chalicelib.engine.events import AlarmRang, Event
 from chalicelib.engine.run import Instant, Run
 from chalicelib.service import messages
 from chalicelib.service.children import Family
-from chalicelib.service.deliver import AGAIN, WRITER_LIFETIME, Verdict
+from chalicelib.service.deliver import AGAIN, PAUSES, WRITER_LIFETIME, Verdict
 from chalicelib.service.errors import NotFound
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.mover import Mover
@@ -76,7 +76,7 @@ class Waker:
         return swept
 
     def _obey(self, hint: Hint) -> Verdict:
-        run = self._runs.load(hint.namespace, hint.run)
+        run = self._read(hint)
         if run is None or run.version < hint.version:
             return None if self._clock.now() - hint.sent_at > WRITER_LIFETIME else AGAIN
         try:
@@ -98,6 +98,16 @@ class Waker:
         except NotFound:
             LOG.info("the run is gone", extra={"run": hint.run})
         return None
+
+    def _read(self, hint: Hint) -> Run | None:
+        """The head, given some moments to reach the version that the hint speaks of."""
+        run = self._runs.load(hint.namespace, hint.run)
+        for pause in PAUSES:
+            if run and run.version >= hint.version:
+                break
+            self._clock.sleep(pause)
+            run = self._runs.load(hint.namespace, hint.run)
+        return run
 
     def _ring(self, run: Run) -> Verdict:
         """Deadlines of the run that have passed are met. A message that comes early by moments waits for its time."""

@@ -25,7 +25,7 @@ from chalicelib.adapters.http import HttpCaller
 from chalicelib.adapters.system import SystemChance, SystemClock
 from chalicelib.bootstrap import World
 from chalicelib.config import Settings
-from chalicelib.service.errors import Busy, Malformed
+from chalicelib.service.errors import Busy, Malformed, ServiceError
 
 REGION: Final = "us-east-1"
 
@@ -69,7 +69,9 @@ def _make_queues(settings: Settings) -> None:
     client = sqs.connect(endpoint=settings.sqs_url)
     try:
         sqs.find_queues(client, settings.queue_prefix)
-    except sqs.NoSuchQueue:
+    except Busy:
+        raise
+    except ServiceError:  # one of them is not there
         sqs.create_queues(client, settings.queue_prefix)
 
 

@@ -9,7 +9,7 @@ svg       Graph -> SVG, by way of its Drawing
 
 from chalicelib.engine.graph.model import Edge, Graph, Node, Path, Scope, graph_of, path_of
 from chalicelib.engine.graph.svg import svg
-from chalicelib.engine.graph.text import as_json, dot, listing, mermaid
+from chalicelib.engine.graph.text import as_json, as_text, dot, listing, mermaid
 
 __all__ = [
     "Edge",
@@ -18,6 +18,7 @@ __all__ = [
     "Path",
     "Scope",
     "as_json",
+    "as_text",
     "dot",
     "graph_of",
     "listing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -32,6 +33,11 @@ def as_json(graph: Graph) -> Json:
             for edge in graph.edges
         ],
     }
+
+
+def as_text(graph: Graph) -> str:
+    """`as_json` as text."""
+    return json.dumps(as_json(graph), indent=2, ensure_ascii=False) + "\n"
 
 
 def _node(node: Node) -> Json:

@@ -1,0 +1,57 @@
+"""Carrying a call to its action in the way that the action's method says.
+
+What a method needs is imported when the first call of that method is made: most containers never make one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import assert_never
+
+from chalicelib.definition import Method
+from chalicelib.engine.run import Instant
+from chalicelib.service.ports import Call, Caller, NotTaken, Reply
+
+
+class Dispatcher:
+    """Implements `ports.Caller` for every method.
+
+    `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
+    URL; None: AWS's own.
+    """
+
+    def __init__(self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None) -> None:
+        self._now = now
+        self._sqs_endpoint = sqs_endpoint
+
+    def post(self, call: Call) -> Reply:
+        match call.method:
+            case Method.HTTP | Method.HTTPS:
+                return self._http.post(call)
+            case Method.QUEUE | Method.LAMBDA:
+                return self._aws.post(call)
+            case Method.GRPC:
+                return self._grpc.post(call)
+            case Method.HUMAN:
+                return NotTaken("a person answers this action: there is nowhere to send it", final=True)
+            case _:
+                assert_never(call.method)
+
+    @cached_property
+    def _http(self) -> Caller:
+        from chalicelib.adapters.http import HttpCaller
+
+        return HttpCaller(self._now)
+
+    @cached_property
+    def _aws(self) -> Caller:
+        from chalicelib.adapters.awscalls import AwsCaller
+
+        return AwsCaller(sqs_endpoint=self._sqs_endpoint)
+
+    @cached_property
+    def _grpc(self) -> Caller:
+        from chalicelib.adapters.grpc import GrpcCaller
+
+        return GrpcCaller()

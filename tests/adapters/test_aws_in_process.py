@@ -1,0 +1,106 @@
+"""moto without a lock has several winners of one version and loses messages; the stack has one and does not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters.dynamodb.store import DynamoStore
+from chalicelib.config import Backend, Settings
+from chalicelib.service.errors import Busy, Malformed
+from chalicelib.service.ports import QueueName
+from fsl.local.aws import REGION, MotoStack, prepare, world
+from tests.adapters.samples import a_run, after, new
+from tests.adapters.store_contract import race
+
+THREADS = 8
+
+
+@pytest.fixture(autouse=True)
+def _restless_threads() -> Iterator[None]:
+    """Threads change places all the time, so that what is not locked breaks soon (seen with the lock taken out)."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_of_eight_threads_that_save_one_version_one_wins_each_round(dynamo: DynamoStore) -> None:
+    run = a_run()
+    dynamo.runs.create(new(run))
+    for _ in range(20):
+        rivals = [after(run, vars={"by": number}) for number in range(THREADS)]
+        outcomes = race([partial(dynamo.runs.save, rival, rival.version - 1) for rival in rivals])
+        winners = [rival for rival, outcome in zip(rivals, outcomes, strict=True) if outcome is None]
+        assert [dynamo.runs.load("ns", "r1")] == winners
+        (run,) = winners
+
+
+def test_four_hundred_messages_come_once_each(stack: MotoStack) -> None:
+    sent = [f"{number:03}" for number in range(400)]
+
+    def consume(_: int) -> list[str]:
+        found: list[str] = []
+        while messages := stack.queue.receive(QueueName.DELIVERIES, 10, 1 if len(found) < 10 else 0):
+            stack.queue.delete(QueueName.DELIVERIES, [message.receipt for message in messages])
+            found += [message.body for message in messages]
+        return found
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        consumers = [pool.submit(consume, number) for number in range(4)]
+        starts = range(0, 400, 100)
+        list(pool.map(lambda start: stack.queue.send(QueueName.DELIVERIES, sent[start : start + 100]), starts))
+        found = [body for consumer in consumers for body in consumer.result()]
+    found += consume(0)
+    assert sorted(found) == sent
+
+
+def test_a_long_poll_holds_nobody_up(stack: MotoStack, dynamo: DynamoStore) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        polls = [pool.submit(stack.queue.receive, QueueName.WAKES, 1, 20) for _ in range(2)]
+        for number in range(20):
+            dynamo.runs.create(new(a_run(f"r{number}")))
+        assert not any(poll.done() for poll in polls)
+        stack.queue.send(QueueName.WAKES, ["a", "b"])
+        assert sorted(poll.result(timeout=4)[0].body for poll in polls) == ["a", "b"]
+
+
+def _settings(**changes: Any) -> Settings:
+    """Endpoints given by hand, which happen to be AWS's own: in this process, that is moto."""
+    urls = {
+        "dynamodb_url": f"https://dynamodb.{REGION}.amazonaws.com",
+        "sqs_url": f"https://sqs.{REGION}.amazonaws.com",
+    }
+    return Settings(backend=Backend.AWS, **{"table": "prepared", "queue_prefix": "prepared", **urls, **changes})
+
+
+def test_the_table_and_the_queues_are_made_where_they_are_not_there(
+    dynamo: DynamoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    prepare(_settings())
+    made = world(_settings())
+    made.store.runs.create(new(a_run()))
+    made.queue.send(QueueName.WAKES, ["kept"])
+    prepare(_settings())
+    again = world(_settings())
+    assert again.store.runs.load("ns", "r1") == a_run()
+    assert [message.body for message in again.queue.receive(QueueName.WAKES, 1, 0)] == ["kept"]
+    assert dynamo.runs.load("ns", "r1") is None
+
+
+def test_one_endpoint_without_the_other_is_refused() -> None:
+    for missing in ("dynamodb_url", "sqs_url"):
+        with pytest.raises(Malformed, match="go together"):
+            world(_settings(**{missing: None}))
+
+
+def test_an_endpoint_where_nobody_is_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with pytest.raises(Busy):
+        prepare(_settings(sqs_url="http://127.0.0.1:9"))
