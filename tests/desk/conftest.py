@@ -120,7 +120,9 @@ class Process:
     @property
     def url(self) -> str:
         """Where it listens, once it does."""
-        return str(until(lambda: re.search(r"listening on (\S+),", "".join(self.said)))[1])
+        found = until(lambda: re.search(r"listening on (\S+),", "".join(self.said)) or self.running.poll() is not None)
+        assert isinstance(found, re.Match), "".join(self.said)
+        return str(found[1])
 
     @property
     def port(self) -> int:
