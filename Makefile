@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests
 
-.PHONY: help run demo serve test check static format types imports lint package bench clean
+.PHONY: help run demo serve test check static format types imports lint package deploy bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,14 @@ imports: $(READY)
 format: $(READY) ## format the code
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+STAGE ?= dev
+
+package: $(READY) ## both forms of a stage in out/STAGE: make package STAGE=dev
+	$(BIN)/python -m deploy.package $(STAGE)
+
+deploy: $(READY) ## a stage on AWS: make deploy STAGE=dev
+	$(BIN)/python -m deploy.release $(STAGE)
 
 clean: ## remove what was made, the local database included
 	rm -rf $(VENV) .echoer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

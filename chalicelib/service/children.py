@@ -6,14 +6,17 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from chalicelib.definition import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, Json
+from msgspec.structs import replace
+
+from chalicelib.definition import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, Json, walk
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import InputRefused, Refused
 from chalicelib.engine.events import ChildEnded, Event, RunStarted, RunStopped
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import Instant, Parent, Run
+from chalicelib.engine.run import Instant, Parent, Run, was_minted
+from chalicelib.engine.steps.call import child_name
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
@@ -38,15 +41,22 @@ class Family:
         """The run for which the parent's activation waits is under way; or the activation is told why it cannot be."""
         token = parent.token_of(uuid)
         step = self._library.of(parent).step(token.step) if token else None
-        if token is None or token.activation is None or not isinstance(step, CallStep):
-            return
-        memo = token.activation.memo
-        if not isinstance(memo, dict) or parent.status in lifecycle.ENDED:
+        memo = token.activation.memo if token and token.activation else None
+        if not isinstance(step, CallStep) or not isinstance(memo, dict) or parent.status in lifecycle.ENDED:
+            self._call_off(parent, uuid)
             return
         try:
             self._start(parent, uuid, memo["child"], step.flow, memo["input"])
         except (NotFound, InputRefused, RecursionError) as failure:
             self._tell(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
+        else:
+            self._call_off(self._runs.load(parent.namespace, parent.name) or replace(parent, tokens=()), uuid)
+
+    def _call_off(self, parent: Run, uuid: str) -> None:
+        """The child is stopped if the activation that it was started for ended while it was being started."""
+        for step in walk(self._library.of(parent).flow.steps):
+            if isinstance(step, CallStep) and was_minted(parent.id, step.name, uuid):
+                self.stop_child(parent, child_name(parent, step.name, uuid))
 
     def _start(self, parent: Run, uuid: str, name: str, flow: str, given: dict[str, Json]) -> None:
         depth = parent.parent.depth + 1 if parent.parent else 1

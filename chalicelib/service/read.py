@@ -22,7 +22,7 @@ CHANGED: Final = 1_000
 LONGEST_WAIT: Final = 25_000
 """How long a request may wait for something new, in milliseconds (API Gateway ends one after 29 s)."""
 
-POLLS: Final = (20, 50, 100, 200, 400)
+POLLS: Final = (10, 20, 40, 80, 160, 320)
 """Pauses between looks while waiting, in milliseconds; the last one repeats."""
 
 

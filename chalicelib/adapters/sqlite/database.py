@@ -6,8 +6,8 @@ write only at checkpoints, so a power failure can lose the last commits, in orde
 `full_sync=True` every commit waits for the disk.
 
 **Who writes.** One writer at a time: a lock in the process, and BEGIN IMMEDIATE for transactions. A single statement
-is a transaction of its own. Readers have a connection per thread and see the last commit. Two processes on one file
-are refused by a lock file, since a message received by one would look abandoned to the other.
+is a transaction of its own. Readers borrow a connection each, as many as read at once, and see the last commit. Two
+processes on one file are refused by a lock file, since a message received by one would look abandoned to the other.
 
 A database `:memory:` is one connection that all threads share under the same lock.
 """
@@ -20,7 +20,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock, local
+from threading import RLock
 from typing import Any, Final, TypeAlias
 
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
@@ -82,9 +82,11 @@ class Database:
         self._full_sync = full_sync
         self._lock_file = lock_file
         self._lock = RLock()
-        self._local = local()
         self._connections: list[sqlite3.Connection] = []
-        self._shared = self._connect() if path == MEMORY else None
+        self._idle: list[sqlite3.Connection] = []
+        """Connections on which nobody reads."""
+        with _translated():
+            self._writer = self._connect()
         with self.transaction() as connection:
             _create(connection)
 
@@ -117,43 +119,43 @@ class Database:
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """What the query finds in the last committed state."""
         with _translated():
-            if self._shared is None:
-                return self._mine().execute(sql, values).fetchall()
-            with self._lock:
-                return self._shared.execute(sql, values).fetchall()
+            if self._path == MEMORY:
+                with self._lock:
+                    return self._writer.execute(sql, values).fetchall()
+            connection = self._borrow()
+            try:
+                return connection.execute(sql, values).fetchall()
+            finally:
+                self._idle.append(connection)
 
     def change(self, sql: str, values: Sequence[object] = ()) -> int:
         """The statement is carried out and committed; how many rows it changed."""
         with _translated(), self._lock:
-            return self._mine().execute(sql, values).rowcount
+            return self._writer.execute(sql, values).rowcount
 
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """The statement is carried out and committed; the rows of its RETURNING clause."""
         with _translated(), self._lock:
-            return self._mine().execute(sql, values).fetchall()
+            return self._writer.execute(sql, values).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that is done within it is committed at its end, or nothing of it if that is an exception."""
         with _translated(), self._lock:
-            connection = self._mine()
-            connection.execute("BEGIN IMMEDIATE")
+            self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield connection
-                connection.execute("COMMIT")
+                yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
                 raise
 
-    def _mine(self) -> sqlite3.Connection:
-        """This thread's connection."""
-        if self._shared is not None:
-            return self._shared
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-        return connection
+    def _borrow(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
