@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import config
 from chalicelib.config import Backend, Settings
+from chalicelib.service.access import Rates, Tokens
 from chalicelib.service.answer import Answerer
 from chalicelib.service.children import Family
 from chalicelib.service.courier import Courier
@@ -67,6 +68,8 @@ class Services:
     reader: Reader
     signaler: Signaler
     inbox: Inbox
+    tokens: Tokens
+    rates: Rates
 
 
 def assemble(settings: Settings, world: World) -> Services:
@@ -78,7 +81,7 @@ def assemble(settings: Settings, world: World) -> Services:
     mover = Mover(runs, performer, library, clock, chance)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
     family = Family(runs, library, mover, clock, chance)
-    courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode())
+    courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode(), settings.namespace)
     return Services(
         settings=settings,
         world=world,
@@ -93,6 +96,8 @@ def assemble(settings: Settings, world: World) -> Services:
         reader=Reader(store, runs, library, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, library, clock),
+        tokens=Tokens(store.cells, clock, chance, settings.namespace, settings.admin_token_sha256),
+        rates=Rates(clock),
     )
 
 

@@ -13,13 +13,19 @@
 | ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | deliveries in all, and the pause that grows between them |
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions |
-| ECHOER_NAMESPACE | default | the namespace of requests that name none |
+| ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
+| ECHOER_AUTH | open; on Lambda token | `open`: whoever reaches the API is admin; `token`: `Authorization: Bearer` |
+| ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) need a token too, of the role `action` |
+| ECHOER_ADMIN_TOKEN_SHA256 | | hex SHA-256 of the first admin's token, a text of 32 characters or more |
+| ECHOER_RATE | 0 | requests per second of one token, in each container; 0: any number |
+| ECHOER_NAMESPACE_RATE | 0 | the same, of all tokens of a namespace together |
 | ECHOER_LOG | info | debug, info, warning, error |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,12 +34,23 @@ from typing import Final
 from chalicelib import times
 from chalicelib.definition import DEFAULTS, Options, Retry
 from chalicelib.errors import EchoerError
+from chalicelib.service.access import is_namespace
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
+
+FASTEST: Final = 100_000
+"""The highest rate that can be set, per second."""
 
 
 class BadSetting(EchoerError):
     """An environment variable holds what it cannot mean."""
+
+
+class Access(StrEnum):
+    """Whether a token is needed."""
+
+    OPEN = "open"
+    TOKEN = "token"  # noqa: S105 - a word, no secret
 
 
 class Backend(StrEnum):
@@ -58,11 +75,23 @@ class Settings:
     definition_max_age: int = 2_000
     webhook_key: str = DEVELOPMENT_KEY
     namespace: str = "default"
+    auth: Access = Access.OPEN
+    callbacks: Access = Access.OPEN
+    admin_token_sha256: str | None = None
+    rate: int = 0
+    namespace_rate: int = 0
     log: str = "INFO"
 
     @property
     def callback_url(self) -> str:
         return f"{self.url.rstrip('/')}/step"
+
+    @property
+    def notice(self) -> str | None:
+        """What whoever starts a server must know; None if nothing."""
+        if self.auth is Access.TOKEN:
+            return None
+        return "open: whoever reaches this port may do anything here; ECHOER_AUTH=token asks for tokens"
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -87,9 +116,19 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         ),
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
         webhook_key=read.text("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
-        namespace=read.text("ECHOER_NAMESPACE", "default"),
+        namespace=read.namespace("ECHOER_NAMESPACE", "default"),
+        auth=Access(read.one_of("ECHOER_AUTH", list(Access), _usual_access(environment))),
+        callbacks=Access(read.one_of("ECHOER_CALLBACKS", list(Access), Access.OPEN)),
+        admin_token_sha256=read.sha256("ECHOER_ADMIN_TOKEN_SHA256"),
+        rate=read.integer("ECHOER_RATE", 0, 0, FASTEST),
+        namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, FASTEST),
         log=read.one_of("ECHOER_LOG", ["debug", "info", "warning", "error"], "info").upper(),
     )
+
+
+def _usual_access(environment: Mapping[str, str]) -> Access:
+    """Open only where nobody else can come in: on Lambda (which sets this variable) tokens are asked for."""
+    return Access.TOKEN if "AWS_LAMBDA_FUNCTION_NAME" in environment else Access.OPEN
 
 
 class _Reader:
@@ -99,11 +138,23 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._environment.get(name, "").strip() or default
 
-    def one_of(self, name: str, known: list[str] | list[Backend], default: str) -> str:
+    def one_of(self, name: str, known: Sequence[str], default: str) -> str:
         value = self.text(name, default).lower()
         if value not in known:
             raise BadSetting(f"{name}={value}: must be one of {', '.join(known)}")
         return value
+
+    def namespace(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not is_namespace(value):
+            raise BadSetting(f"{name}={value}: must be small letters, digits and dashes, at most 63, no dash at first")
+        return value
+
+    def sha256(self, name: str) -> str | None:
+        value = self.text(name, "").lower()
+        if value and not re.fullmatch(r"[0-9a-f]{64}", value):
+            raise BadSetting(f"{name}: must be the 64 hex digits of a SHA-256")
+        return value or None
 
     def integer(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name, str(default))

@@ -7,6 +7,8 @@
   `requests.Session` here (nothing follows redirects or keeps cookies either), only its adapter.
 - A connection that was kept open may have been closed by the peer in the moment it is used again. If it ends without
   one byte of an answer it says nothing about the service: `Stale`.
+- A name may lead elsewhere each time it is asked. It is asked once per connection, and what is connected to is the very
+  answer that `Outbound` has judged. If it refuses one of a host's addresses, it refuses the host.
 """
 
 from __future__ import annotations
@@ -18,13 +20,15 @@ import socket
 import ssl
 import threading
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from chalicelib.adapters.outbound import ANYWHERE, Forbidden, Outbound
 
 KEPT_IDLE: Final = 60.0
 """Seconds after which an idle connection is not used again: something on the way may have forgotten it in silence."""
@@ -90,8 +94,9 @@ class _Reads(io.RawIOBase):
 class _Connection(HTTPConnection):
     """`timeout` at construction is the limit for connecting; urllib3 sets it to the limit for everything later."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, outbound: Outbound, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._outbound = outbound
         self._patience = self.timeout or 0.0
         self._used_at: float | None = None
 
@@ -100,6 +105,9 @@ class _Connection(HTTPConnection):
         due = time.monotonic() + self._patience
         try:
             found = _resolve(self._dns_host, self.port or self.default_port, self._patience)
+            for *_, address in found:
+                if reason := self._outbound.refuses(str(address[0]), self._dns_host):
+                    raise Forbidden(address[0], reason)
             for number, (family, kind, protocol, _, address) in enumerate(found):
                 sock = socket.socket(family, kind, protocol)
                 try:
@@ -198,15 +206,18 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
 class Connections(HTTPAdapter):
     """Connections kept for one thread, all under one SSL context."""
 
-    def __init__(self, context: ssl.SSLContext, patience: float) -> None:
-        self._context, self._patience = context, patience
+    def __init__(self, context: ssl.SSLContext, patience: float, outbound: Outbound = ANYWHERE) -> None:
+        self._context, self._patience, self._outbound = context, patience, outbound
         super().__init__(pool_connections=32, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001 - requests' signature
         super().init_poolmanager(
             connections, maxsize, block, ssl_context=self._context, timeout=self._patience, **kwargs
         )
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = {  # what a pool does not know, it gives its connections
+            "http": partial(_Pool, outbound=self._outbound),
+            "https": partial(_TlsPool, outbound=self._outbound),
+        }
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Nothing: the context knows its roots. Requests would add its own to them."""

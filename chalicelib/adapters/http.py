@@ -25,6 +25,7 @@ from urllib3 import HTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
 from chalicelib.adapters.connections import Connections, Stale, context_of, usual_context
+from chalicelib.adapters.outbound import ANYWHERE, Forbidden, Outbound
 from chalicelib.definition import Json
 from chalicelib.engine.run import Instant
 from chalicelib.service.ports import Call, NotTaken, Reply, Taken
@@ -37,6 +38,10 @@ KEPT_BUNDLES: Final = 16
 
 _AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING: Final = frozenset(
+    "connection content-encoding content-length content-type expect host keep-alive te trailer transfer-encoding upgrade".split()
+)
+"""Headers that say where a request begins, ends and goes: never the action's to set."""
 _HEADER_VALUE: Final = re.compile(r"([!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
 _ERRORS: Final = (
     requests.RequestException,
@@ -49,6 +54,7 @@ _ERRORS: Final = (
 
 # What went wrong, the most telling first: the kind of error, what a person is told, and whether it is final.
 _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
+    (Forbidden, "{address} leads to {words}; allow it by ECHOER_OUTBOUND_ALLOW", True),
     (ssl.SSLCertVerificationError, "{address} has a certificate that is not trusted{detail}", True),
     (socket.gaierror, "{address} could not be reached: there is no such host", False),
     (ConnectionRefusedError, "{address} refused the connection", False),
@@ -82,10 +88,18 @@ class HttpCaller:
 
     `now` tells the time in milliseconds since 1970; it counts only where a `Retry-After` names a date and the answer
     has no `Date` of its own. `connect` and `total` are seconds per address: for reaching it, and for everything.
+    `outbound` says where requests may go.
     """
 
-    def __init__(self, now: Callable[[], Instant], *, connect: float = 3.0, total: float = 10.0) -> None:
-        self._now, self._connect, self._total = now, connect, total
+    def __init__(
+        self,
+        now: Callable[[], Instant],
+        *,
+        connect: float = 3.0,
+        total: float = 10.0,
+        outbound: Outbound = ANYWHERE,
+    ) -> None:
+        self._now, self._connect, self._total, self._outbound = now, connect, total, outbound
         self._threads = threading.local()
 
     def post(self, call: Call) -> Reply:
@@ -118,14 +132,15 @@ class HttpCaller:
         adapter = adapters.pop(roots, None)
         if adapter is None:
             context = usual_context() if roots is None else context_of(roots)
-            adapter = Connections(context, min(self._connect, self._total))
+            adapter = Connections(context, min(self._connect, self._total), self._outbound)
         adapters[roots] = adapter  # the latest used is the last
         if len(adapters) > KEPT_BUNDLES:
             adapters.pop(next(iter(adapters))).close()
         return adapter
 
     def _exchange(self, adapter: Connections, address: str, call: Call) -> _Answer:
-        headers = {"Content-Type": "application/json", "User-Agent": "echoer", **call.headers}
+        theirs = {name: value for name, value in call.headers.items() if name.lower() not in _FRAMING}
+        headers = {"User-Agent": "echoer", **theirs, "Content-Type": "application/json"}
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
         request = requests.Request("POST", address, headers=headers, data=call.body).prepare()
@@ -151,10 +166,9 @@ class HttpCaller:
             (text, final) for kind, text, final in _FAILURES if any(isinstance(cause, kind) for cause in causes)
         )
         said = [getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) for cause in causes]
-        detail = next((f" ({words})" for words in said if isinstance(words, str)), "")
-        return NotTaken(
-            text.format(address=address, detail=detail, connect=self._connect, total=self._total), final=final
-        )
+        words = next((words for words in said if isinstance(words, str)), "")
+        told = {"words": words, "detail": f" ({words})" if words else "", "connect": self._connect, "total": self._total}
+        return NotTaken(text.format(address=address, **told), final=final)
 
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:
         text = f"{address} answered {answer.status}"

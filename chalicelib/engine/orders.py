@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.definition import STOPPED, EventStep, Step, TimerStep
+from chalicelib.definition import STOPPED, CallStep, EventStep, Step, TimerStep
 from chalicelib.engine import lifecycle
 from chalicelib.engine.draft import Draft
 from chalicelib.engine.effects import Outcome
@@ -16,7 +16,7 @@ from chalicelib.engine.errors import NoSuchStep, OrderRefused
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
 from chalicelib.engine.lifecycle import Order, Status
 from chalicelib.engine.run import Activation, Instant, Token
-from chalicelib.engine.steps import waits
+from chalicelib.engine.steps import call, waits
 
 Ordered: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
 
@@ -74,9 +74,18 @@ def _continue(draft: Draft) -> None:
         token = draft.put(replace(token, activation=_later(activation, step, paused_at, draft.at)))
         if isinstance(step, EventStep):
             waits.listen(draft, token, step)
-        sends = errand_of(draft.definition, draft.run, token)
-        if activation.held and sends and not sends.is_human and not awaits_approval(token):
-            draft.deliver(token)
+        elif activation.held:
+            _send(draft, token, step)
+
+
+def _send(draft: Draft, token: Token, step: Step | None) -> None:
+    """What was held is sent now."""
+    if isinstance(step, CallStep):
+        call.start(draft, token)
+        return
+    sends = errand_of(draft.definition, draft.run, token)
+    if sends and not sends.is_human and not awaits_approval(token):
+        draft.deliver(token)
 
 
 def _later(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:

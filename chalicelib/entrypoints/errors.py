@@ -1,7 +1,7 @@
 """Errors as answers: the only place that knows HTTP codes of errors.
 
-400 malformed · 404 not there · 409 the state of things forbids it · 413 too large · 422 well formed, but refused ·
-503 try again. Every answer that is no success has the shape `{"message", "error": {"code", "detail", ...}}`.
+400 malformed · 401 nobody known · 403 not allowed · 404 not there · 409 the state of things forbids it · 413 too large · 422 well formed, but refused ·
+429 over a rate · 503 try again. Every answer that is no success has the shape `{"message", "error": {"code", "detail", ...}}`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from chalicelib.config import BadSetting
 from chalicelib.definition import Json
 from chalicelib.engine import errors as engine
 from chalicelib.errors import EchoerError
+from chalicelib.service import access
 from chalicelib.service import errors as service
 
 Headers: TypeAlias = dict[str, str | list[str]]
@@ -25,6 +26,9 @@ Headers: TypeAlias = dict[str, str | list[str]]
 LOG = logging.getLogger("echoer.api")
 
 STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
+    access.Unauthorized: HTTPStatus.UNAUTHORIZED,
+    access.Forbidden: HTTPStatus.FORBIDDEN,
+    access.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     service.Malformed: HTTPStatus.BAD_REQUEST,
     service.NotFound: HTTPStatus.NOT_FOUND,
     engine.NeverIssued: HTTPStatus.NOT_FOUND,
@@ -53,6 +57,8 @@ CODES: Final = {
 }
 
 RETRY_AFTER: Final[Headers] = {"Retry-After": "1"}
+CHALLENGE: Final[Headers] = {"WWW-Authenticate": "Bearer"}
+"""RFC 6750, 3. API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate` (its Developer Guide, "Known issues")."""
 
 
 def answer_to(error: Exception, request_id: str) -> Response:
@@ -65,8 +71,15 @@ def answer_to(error: Exception, request_id: str) -> Response:
     told = str(error)
     diagnostics = getattr(error, "diagnostics", None)
     more: dict[str, Json] = {} if diagnostics is None else {"diagnostics": diagnostics}
-    headers: Headers = RETRY_AFTER if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return _answer(status, told, _code(error), headers, **more)
+    return _answer(status, told, _code(error), _headers(error, status), **more)
+
+
+def _headers(error: Exception, status: HTTPStatus) -> Headers:
+    if isinstance(error, access.TooManyRequests):
+        return {"Retry-After": str(error.retry_after)}
+    if status is HTTPStatus.UNAUTHORIZED:
+        return CHALLENGE
+    return RETRY_AFTER if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def status_of(error: Exception) -> HTTPStatus | None:

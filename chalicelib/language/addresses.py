@@ -20,7 +20,7 @@ _QUEUE: Final = re.compile(r"[A-Za-z0-9_\-]{1,80}(\.fifo)?")
 _FUNCTION: Final = re.compile(
     r"(arn:aws[\w\-]*:lambda:[a-z0-9\-]+:[0-9]{12}:function:)?[A-Za-z0-9_\-]{1,140}(:[A-Za-z0-9$_\-]{1,128})?"
 )
-_GRPC: Final = re.compile(r"(?P<host>[^/]+):(?P<port>[0-9]{1,5})/[A-Za-z_][\w.]*/[A-Za-z_]\w*")
+_GRPC: Final = re.compile(r"(?:grpcs://)?(?P<host>[^/]+):(?P<port>[0-9]{1,5})/[A-Za-z_][\w.]*/[A-Za-z_]\w*")
 
 
 def read_addresses(context: Context, method: Method, value: Value) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ from chalicelib.language.tokens import END_WORDS
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_NAMES: Final = frozenset({*END_WORDS, "when", "else"})
 _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
+_CLOSERS: Final = "*/\"'`/"
+"""Whatever an expression might leave open is closed by one of these, and so is found out."""
 
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
@@ -129,14 +131,17 @@ def _kind(step: Step) -> str:
 
 
 def _routes(routes: Iterable[Route]) -> str:
-    return f"({' | '.join(_route(route) for route in routes)})"
+    """An action may return a state called `else`; beside it the keyword is written `ELSE`."""
+    found = tuple(routes)
+    otherwise = "ELSE" if any(route.state == "else" for route in found) else "else"
+    return f"({' | '.join(_route(route, otherwise) for route in found)})"
 
 
-def _route(route: Route) -> str:
+def _route(route: Route, otherwise: str) -> str:
     words = [] if route.state is None else [_name(route.state)]
     if route.when is not None:
         words.append(f"when {_expression(route.when)}")
-    return f"{' '.join(words) or 'else'} -> {_name(route.target)}"
+    return f"{' '.join(words) or otherwise} -> {_name(route.target)}"
 
 
 def _body(step: Step) -> str:
@@ -307,6 +312,6 @@ def _string(text: str) -> str:
 
 
 def _expression(source: str) -> str:
-    if end_of_expression(f"{source} }}", 0) != len(source) + 1:
+    if end_of_expression(f"{source} }}{_CLOSERS}", 0) != len(source) + 1:
         raise Unwritable(f"the expression does not end with its brace: {source[:80]}")
     return f"${{ {source} }}"

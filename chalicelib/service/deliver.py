@@ -44,7 +44,9 @@ PAUSES: Final = (5, 20, 75)
 """Pauses before looking again at a run whose write is not there yet, in milliseconds."""
 
 AGAIN: Final = 1_000
-"""How soon a message comes again whose write is still not there, in milliseconds."""
+"""How soon a message comes again whose write is still not there, in milliseconds; ever later, up to LATEST."""
+
+LATEST: Final = 60_000
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -76,6 +78,15 @@ class Denied:
 
 
 Look: TypeAlias = Due | Held | Denied | Verdict
+
+
+def not_yet(sent_at: Instant, now: Instant) -> Verdict:
+    """When a hint is looked at again whose write is not there; None once whoever was to write cannot be alive.
+
+    The pauses grow, since a queue counts how often it hands a message out, and gives up on those that come too often.
+    """
+    age = now - sent_at
+    return None if age > WRITER_LIFETIME else min(max(AGAIN, age // 2), LATEST)
 
 
 class Deliverer:
@@ -167,7 +178,7 @@ class Deliverer:
     def _look(self, run: Run | None, hint: Deliver) -> Look:
         """What the hint asks for, by the truth of the head."""
         if run is None or run.version < hint.version:
-            return None if self._clock.now() - hint.sent_at > WRITER_LIFETIME else AGAIN
+            return not_yet(hint.sent_at, self._clock.now())
         token = run.token_of(hint.uuid)
         if token is None or token.activation is None or run.status in lifecycle.ENDED:
             return None

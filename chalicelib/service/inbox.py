@@ -66,7 +66,7 @@ class Inbox:
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
         if run is None or token is None or token.activation is None or run.status in lifecycle.ENDED:
-            if self._clock.now() - task.since > WRITER_LIFETIME:  # else its head may be just being written
+            if self._is_over(run, task):
                 self._tasks.remove(namespace, task)
             return None
         errand = errand_of(self._library.of(run), run, token)
@@ -85,6 +85,11 @@ class Inbox:
             deadline=token.activation.deadline,
             approval=approval,
         )
+
+    def _is_over(self, run: Run | None, task: Task) -> bool:
+        """Whether nobody waits for the task any more; a task may be there moments before its head is written."""
+        ended = run is not None and (run.token_of(task.uuid) or any(task.uuid == entry.uuid for entry in run.tail))
+        return bool(ended) or self._clock.now() - task.since > WRITER_LIFETIME
 
     def _args(self, run: Run, uuid: str) -> dict[str, Json]:
         """The args as the action would get them; empty where they cannot be made."""

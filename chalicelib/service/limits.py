@@ -24,7 +24,6 @@ than that hold permits.
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import msgspec
@@ -125,7 +124,7 @@ class Limiter:
 
     def _slot(self, cell: _Cell, per_second: float, now: int) -> tuple[_Cell, int]:
         """The cell with a slot taken, or told, and the milliseconds until then."""
-        interval = math.ceil(min(1_000_000 / per_second, _LONGEST_INTERVAL))
+        interval = max(1, int(min(1_000_000 / per_second, _LONGEST_INTERVAL)))
         early = int((max(1.0, per_second) - 1) * interval)
         following = max(cell.next, now)
         if following - early <= now:

@@ -16,7 +16,7 @@ from chalicelib.engine.events import AlarmRang, Event
 from chalicelib.engine.run import Instant, Run
 from chalicelib.service import messages
 from chalicelib.service.children import Family
-from chalicelib.service.deliver import AGAIN, PAUSES, WRITER_LIFETIME, Verdict
+from chalicelib.service.deliver import AGAIN, PAUSES, Verdict, not_yet
 from chalicelib.service.errors import NotFound
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.mover import Mover
@@ -78,7 +78,7 @@ class Waker:
     def _obey(self, hint: Hint) -> Verdict:
         run = self._read(hint)
         if run is None or run.version < hint.version:
-            return None if self._clock.now() - hint.sent_at > WRITER_LIFETIME else AGAIN
+            return not_yet(hint.sent_at, self._clock.now())
         try:
             match hint:
                 case Wake():

@@ -21,7 +21,7 @@ from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb.items import Place
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
-from chalicelib.adapters.http import HttpCaller
+from chalicelib.adapters.dispatch import Dispatcher
 from chalicelib.adapters.system import SystemChance, SystemClock
 from chalicelib.bootstrap import World
 from chalicelib.config import Settings
@@ -84,7 +84,7 @@ def _embedded(settings: Settings) -> World:
     return World(
         store=stack.store,
         queue=stack.queue,
-        caller=HttpCaller(clock.now),
+        caller=Dispatcher(clock.now),
         clock=clock,
         chance=SystemChance(),
         close=stack.stop,

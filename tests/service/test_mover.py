@@ -12,6 +12,7 @@ from chalicelib.engine.events import Event, RunPaused
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Instant, Run
 from chalicelib.service.answer import Answer
+from chalicelib.service.deliver import WRITER_LIFETIME, not_yet
 from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.ports import QueueName, Taken
 from tests.service.world import NS, Small
@@ -160,3 +161,11 @@ def test_answers_name_their_run(small: Small) -> None:
     told = Answer(run="other", step="A", uuid=uuid, state="OK", done=True)
     with pytest.raises(Exception, match="never issued"):
         small.services.answerer.answer(NS, told)
+
+
+def test_a_hint_without_its_write_is_looked_at_ever_later_and_not_for_ever() -> None:
+    at, looks = 0, 0
+    while (pause := not_yet(0, at)) is not None:
+        at, looks = at + pause, looks + 1
+    assert at > WRITER_LIFETIME
+    assert looks < 25

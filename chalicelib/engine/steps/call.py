@@ -5,18 +5,26 @@ from __future__ import annotations
 from chalicelib.definition import CallStep
 from chalicelib.engine.draft import FOREVER, Draft
 from chalicelib.engine.effects import StartChild
+from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Run, Token
 from chalicelib.engine.templates import Names, resolve
 
 
 def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:
-    """The other run is started, and its end waited for. Raises ExpressionFailed."""
+    """The other run is started, once this one is not paused, and its end waited for. Raises ExpressionFailed."""
     given = resolve(step.input, names)
     token = draft.activate(token, step.timeout if step.timeout is not None else FOREVER)
     if token.activation:
-        uuid = token.activation.uuid
-        draft.remember(token, {"child": child_name(draft.run, token.step, uuid), "input": given})
-        draft.order(StartChild(uuid))
+        child = child_name(draft.run, token.step, token.activation.uuid)
+        token = draft.remember(token, {"child": child, "input": given})
+        if draft.run.status is not Status.PAUSED:
+            start(draft, token)
+
+
+def start(draft: Draft, token: Token) -> None:
+    """The run for which the token waits is started."""
+    if token.activation:
+        draft.order(StartChild(token.activation.uuid))
 
 
 def child_name(run: Run, step: str, uuid: str) -> str:
