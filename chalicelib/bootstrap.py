@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import config
-from chalicelib.config import Backend, Settings
+from chalicelib.config import Backend, Reach, Settings
 from chalicelib.service.access import Rates, Tokens
 from chalicelib.service.answer import Answerer
 from chalicelib.service.children import Family
@@ -32,6 +32,7 @@ from chalicelib.service.start import Starter
 from chalicelib.service.wake import Waker
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.outbound import Outbound
     from chalicelib.service.submit import Submitter
 
 
@@ -109,7 +110,7 @@ def world(settings: Settings) -> World:
         case Backend.AWS:
             return _on_aws(settings)
         case Backend.MEMORY:
-            return _in_memory()
+            return _in_memory(settings)
 
 
 def _embedded(settings: Settings) -> World:
@@ -123,7 +124,7 @@ def _embedded(settings: Settings) -> World:
     return World(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
         close=database.close,
@@ -142,21 +143,31 @@ def _on_aws(settings: Settings) -> World:
     return World(
         store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
     )
 
 
-def _in_memory() -> World:
+def _in_memory(settings: Settings) -> World:
     from chalicelib.adapters.dispatch import Dispatcher
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore
     from chalicelib.adapters.system import SystemChance, SystemClock
 
     clock = SystemClock()
     return World(
-        store=MemoryStore(), queue=MemoryQueue(clock), caller=Dispatcher(clock.now), clock=clock, chance=SystemChance()
+        store=MemoryStore(),
+        queue=MemoryQueue(clock),
+        caller=Dispatcher(clock.now, outbound=_outbound(settings)),
+        clock=clock,
+        chance=SystemChance(),
     )
+
+
+def _outbound(settings: Settings) -> Outbound:
+    from chalicelib.adapters.outbound import Outbound
+
+    return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
 _made: list[Services] = []

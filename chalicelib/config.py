@@ -12,7 +12,9 @@
 | ECHOER_STEP_TIMEOUT | 7d | how long a step waits for its answer where nothing else is said |
 | ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | deliveries in all, and the pause that grows between them |
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
-| ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions |
+| ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions; may be several, the newest first |
+| ECHOER_OUTBOUND | any; on AWS public | where actions may be: `any`where, or at `public` addresses only |
+| ECHOER_OUTBOUND_ALLOW | | and at these hosts, addresses and ranges (`10.1.0.0/16`), with commas between |
 | ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
 | ECHOER_AUTH | open; on Lambda token | `open`: whoever reaches the API is admin; `token`: `Authorization: Bearer` |
 | ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) need a token too, of the role `action` |
@@ -28,8 +30,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from chalicelib import times
 from chalicelib.definition import DEFAULTS, Options, Retry
@@ -59,6 +63,13 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
+class Reach(StrEnum):
+    """Where requests to actions may go."""
+
+    ANY = "any"
+    PUBLIC = "public"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that can be set. Durations are milliseconds."""
@@ -74,6 +85,8 @@ class Settings:
     defaults: Options = DEFAULTS
     definition_max_age: int = 2_000
     webhook_key: str = DEVELOPMENT_KEY
+    outbound: Reach = Reach.ANY
+    outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
     auth: Access = Access.OPEN
     callbacks: Access = Access.OPEN
@@ -115,7 +128,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             ),
         ),
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
-        webhook_key=read.text("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
+        webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
+        outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
+        outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
         auth=Access(read.one_of("ECHOER_AUTH", list(Access), _usual_access(environment))),
         callbacks=Access(read.one_of("ECHOER_CALLBACKS", list(Access), Access.OPEN)),
@@ -131,6 +146,13 @@ def _usual_access(environment: Mapping[str, str]) -> Access:
     return Access.TOKEN if "AWS_LAMBDA_FUNCTION_NAME" in environment else Access.OPEN
 
 
+def _usual_reach(environment: Mapping[str, str]) -> Reach:
+    """Where others' FSL meets a network of ours, it is kept out of it: on AWS, unless "AWS" is on this machine too."""
+    at_home = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in ("localhost", "127.0.0.1", "::1")
+    on_aws = environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS
+    return Reach.PUBLIC if on_aws and not at_home else Reach.ANY
+
+
 class _Reader:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -143,6 +165,20 @@ class _Reader:
         if value not in known:
             raise BadSetting(f"{name}={value}: must be one of {', '.join(known)}")
         return value
+
+    def keys(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not re.search(r"[^\s,]", value):
+            raise BadSetting(f"{name}: holds no key")
+        return value
+
+    def places(self, name: str) -> tuple[str, ...]:
+        found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))
+        for place in found:
+            if not _is_place(place):
+                advice = "must be hosts, addresses or ranges such as 10.1.0.0/16, with commas between"
+                raise BadSetting(f"{name}={place}: {advice}")
+        return found
 
     def namespace(self, name: str, default: str) -> str:
         value = self.text(name, default)
@@ -168,3 +204,13 @@ class _Reader:
         if found is None:
             raise BadSetting(f"{name}={value}: must be a duration such as 500ms, 30s, 15m, 2h or 7d")
         return found
+
+
+def _is_place(text: str) -> bool:
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", text):
+        return True
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

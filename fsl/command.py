@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fsl.client import Refused, Unreachable
-from fsl.commands import check, documents, resources, runs, serve, shell, words
+from fsl.commands import check, documents, resources, runs, serve, shell, testing, words
 from fsl.commands.desk import failed
 
 
@@ -41,6 +41,7 @@ def main() -> None:
     \b
     fsl local --demo                 a server on this machine, and an example run
     fsl check release.fsl            is it right? no server is needed
+    fsl test                         run the tests beside your programs, on a virtual clock
     fsl apply release.fsl            put it in force; its runs begin
     fsl run order --input amount=12  start a run of a flow
     fsl list                         the newest runs
@@ -50,7 +51,7 @@ def main() -> None:
 
 for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
-for command in (*shell.COMMANDS, *words.COMMANDS):
+for command in (*shell.COMMANDS, *testing.COMMANDS, *words.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

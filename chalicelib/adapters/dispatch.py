@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import assert_never
 
+from chalicelib.adapters.outbound import ANYWHERE, Fenced, Outbound
 from chalicelib.definition import Method
 from chalicelib.engine.run import Instant
 from chalicelib.service.ports import Call, Caller, NotTaken, Reply
@@ -18,11 +19,14 @@ class Dispatcher:
     """Implements `ports.Caller` for every method.
 
     `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
-    URL; None: AWS's own.
+    URL; None: AWS's own. `outbound` says where requests may go.
     """
 
-    def __init__(self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None) -> None:
+    def __init__(
+        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, outbound: Outbound = ANYWHERE
+    ) -> None:
         self._now = now
+        self._outbound = outbound
         self._sqs_endpoint = sqs_endpoint
 
     def post(self, call: Call) -> Reply:
@@ -42,16 +46,16 @@ class Dispatcher:
     def _http(self) -> Caller:
         from chalicelib.adapters.http import HttpCaller
 
-        return HttpCaller(self._now)
+        return HttpCaller(self._now, outbound=self._outbound)
 
     @cached_property
     def _aws(self) -> Caller:
         from chalicelib.adapters.awscalls import AwsCaller
 
-        return AwsCaller(sqs_endpoint=self._sqs_endpoint)
+        return Fenced(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._outbound, always_hosts=False)
 
     @cached_property
     def _grpc(self) -> Caller:
         from chalicelib.adapters.grpc import GrpcCaller
 
-        return GrpcCaller()
+        return Fenced(GrpcCaller(), self._outbound, always_hosts=True)

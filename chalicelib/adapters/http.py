@@ -38,8 +38,8 @@ KEPT_BUNDLES: Final = 16
 
 _AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FRAMING: Final = frozenset(
-    "connection content-encoding content-length content-type expect host keep-alive te trailer transfer-encoding upgrade".split()
+_FRAMING: Final = re.compile(
+    r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade", re.IGNORECASE
 )
 """Headers that say where a request begins, ends and goes: never the action's to set."""
 _HEADER_VALUE: Final = re.compile(r"([!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
@@ -139,7 +139,7 @@ class HttpCaller:
         return adapter
 
     def _exchange(self, adapter: Connections, address: str, call: Call) -> _Answer:
-        theirs = {name: value for name, value in call.headers.items() if name.lower() not in _FRAMING}
+        theirs = {name: value for name, value in call.headers.items() if not _FRAMING.fullmatch(name)}
         headers = {"User-Agent": "echoer", **theirs, "Content-Type": "application/json"}
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
@@ -167,7 +167,12 @@ class HttpCaller:
         )
         said = [getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) for cause in causes]
         words = next((words for words in said if isinstance(words, str)), "")
-        told = {"words": words, "detail": f" ({words})" if words else "", "connect": self._connect, "total": self._total}
+        told = {
+            "words": words,
+            "detail": f" ({words})" if words else "",
+            "connect": self._connect,
+            "total": self._total,
+        }
         return NotTaken(text.format(address=address, **told), final=final)
 
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:

@@ -1,11 +1,11 @@
 """Where requests may go: what of the internet's address space is a stranger's to name.
 
 Whoever writes FSL names addresses, and Echoer sends requests there from inside somebody's network. On AWS only public
-addresses are let through, and what the operator lists. A name says nothing (it may lead anywhere, and elsewhere the next
-time it is asked), so what is judged is the address that a socket is about to be connected to.
+addresses are let through, and what the operator lists. A name says nothing (it may lead anywhere, and elsewhere the
+next time it is asked), so what is judged is the address that a socket is about to be connected to.
 
-The ranges are those of IANA's special-purpose registries for IPv4 and IPv6, and what clouds serve their secrets from. Of
-IPv6 only 2000::/3 is in use for all (RFC 4291, 2.4): what is outside of it is refused without being known.
+The ranges are those of IANA's special-purpose registries for IPv4 and IPv6, and what clouds serve their secrets from.
+Of IPv6 only 2000::/3 is in use for all (RFC 4291, 2.4): what is outside of it is refused without being known.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ class Fenced:
             found = _HOST.fullmatch(address)
             host = found[1].strip("[]") if found else ""
             if reason := self._outbound.refuses_name(host):
-                return NotTaken(f"{address} leads to {reason}; allow it by ECHOER_OUTBOUND_ALLOW", final=True)
+                text = f"{address}: {host or 'the host'} is {reason}; allow it by ECHOER_OUTBOUND_ALLOW"
+                return NotTaken(text, final=True)
         return self._caller.post(call)
 
 

@@ -56,7 +56,7 @@ from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.moves import leave, settle
 from chalicelib.engine.names import names_for
 from chalicelib.engine.orders import ordered
-from chalicelib.engine.run import Activation, Run, Token, subject, was_minted
+from chalicelib.engine.run import Activation, Run, Token, take, was_minted
 from chalicelib.engine.steps import action, waits
 from chalicelib.engine.templates import resolve_known
 
@@ -230,7 +230,7 @@ def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
         left = waits.heard(draft.run, token, step, event)
         if left is None:
             return Outcome.IGNORED
-        draft.set_run(heard={**draft.run.heard, subject(event.name, event.key): event.place})
+        draft.set_run(heard=take(draft.run, event.name, event.key, event.place))
         leave(draft, token, left)
         return Outcome.ADVANCED
     if isinstance(event, ChildEnded) and isinstance(step, CallStep) and token.activation:

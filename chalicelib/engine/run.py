@@ -19,6 +19,9 @@ Instant: TypeAlias = int
 ROOT: Final = "0"
 """The id of a run's outermost token."""
 
+REMEMBERED_EVENTS: Final = 16
+"""How many events of a name and key a run remembers to have taken."""
+
 TAIL_ENTRIES: Final = 8
 TAIL_BYTES: Final = 384
 
@@ -153,8 +156,8 @@ class Run(_Value, frozen=True, kw_only=True):
     """What its finished steps asked to have undone, oldest first."""
     ending: Status | None = msgspec.field(name="ed", default=None)
     """How it will have ended once everything is undone."""
-    heard: dict[str, str] = msgspec.field(name="hd", default_factory=dict)
-    """For each name and key (`subject`), the place of the newest event that it took: an event is taken once."""
+    heard: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
+    """For each name and key (`subject`), the places of the last events that it took: an event is taken once."""
     written: str = msgspec.field(name="wr", default="")
     """Drawn from the nonce of the event that made it: tells one's own write from an equal one of somebody else."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
@@ -196,6 +199,22 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
 
 def _full(tail: tuple[Entry, ...]) -> bool:
     return len(tail) >= TAIL_ENTRIES or len(msgspec.json.encode(tail)) > TAIL_BYTES
+
+
+def took(run: Run, name: str, key: str, place: str) -> bool:
+    """Whether the run took the event with that name and key at that place.
+
+    The last places are known one by one: of two events that came at once, or by clocks that differ, both are taken.
+    What lies before all of them counts as taken.
+    """
+    known = run.heard.get(subject(name, key), ())
+    return place in known or (len(known) == REMEMBERED_EVENTS and place < min(known))
+
+
+def take(run: Run, name: str, key: str, place: str) -> dict[str, tuple[str, ...]]:
+    """`heard`, once the run has taken that event."""
+    known = (*run.heard.get(subject(name, key), ()), place)
+    return {**run.heard, subject(name, key): known[-REMEMBERED_EVENTS:]}
 
 
 def subject(name: str, key: str) -> str:

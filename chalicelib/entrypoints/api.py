@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.definition import Json
-from chalicelib.entrypoints import command, definitions, door, graphs, openapi, runs, signals, watch
+from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, openapi, runs, signals, watch
 from chalicelib.entrypoints.door import Request, View
 from chalicelib.service.ports import Kind
 
@@ -38,6 +38,8 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/docs"): docs,
     ("POST", "/command"): command.execute,
     ("GET", "/watch"): watch.watch,
+    ("GET", "/doctor"): doctor.examine,
+    ("POST", "/doctor/repair"): doctor.repair,
     # definitions
     ("POST", "/fsl"): definitions.submit,
     ("POST", "/action"): definitions.submit_only("action"),
@@ -74,6 +76,10 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/step/{name}"): runs.get_step,
     ("POST", "/event"): signals.publish,
     ("GET", "/event"): signals.list_signals,
+    # tokens
+    ("POST", "/token"): access.make_token,
+    ("GET", "/token"): access.list_tokens,
+    ("DELETE", "/token/{token_id}"): access.revoke_token,
 }
 
-routes = door.routes(__name__, TABLE)
+routes = door.routes(__name__, access.guarded(TABLE))

@@ -29,7 +29,7 @@ ANY_TYPE: Final = ["*/*"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request in our words."""
+    """One HTTP request in our words. Who is `bound` may name no other namespace."""
 
     services: Services
     namespace: str
@@ -37,6 +37,7 @@ class Request:
     query: Query
     headers: Mapping[str, str]
     body: bytes
+    bound: bool = True
 
 
 @dataclass(frozen=True, slots=True)

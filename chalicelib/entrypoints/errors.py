@@ -1,7 +1,8 @@
 """Errors as answers: the only place that knows HTTP codes of errors.
 
-400 malformed · 401 nobody known · 403 not allowed · 404 not there · 409 the state of things forbids it · 413 too large · 422 well formed, but refused ·
-429 over a rate · 503 try again. Every answer that is no success has the shape `{"message", "error": {"code", "detail", ...}}`.
+400 malformed · 401 nobody known · 403 not allowed · 404 not there · 409 the state of things forbids it ·
+413 too large · 422 well formed, but refused · 429 over a rate · 503 try again. Every answer that is no success has the
+shape `{"message", "error": {"code", "detail", ...}}`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ CODES: Final = {
 
 RETRY_AFTER: Final[Headers] = {"Retry-After": "1"}
 CHALLENGE: Final[Headers] = {"WWW-Authenticate": "Bearer"}
-"""RFC 6750, 3. API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate` (its Developer Guide, "Known issues")."""
+"""RFC 6750, 3. API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate` (Developer Guide, "Important notes")."""
 
 
 def answer_to(error: Exception, request_id: str) -> Response:

@@ -98,8 +98,10 @@ class TooManyRequests(ServiceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. `by` is what the history says. Who is not `bound` may name another namespace than `namespace`."""
+    """Who asks. `by` is what the history says, `id` the token's, if there is one. Who is not `bound` may name another
+    namespace than `namespace`."""
 
+    id: str = ""
     by: str
     role: Role
     namespace: str
@@ -163,7 +165,7 @@ class Tokens:
             raise Unauthorized("the token is not known here")
         if not token.is_good(self._clock.now()):
             raise Unauthorized("the token " + ("has expired" if token.revoked_at is None else "was revoked"))
-        return Caller(by=f"token {token.name}", role=token.role, namespace=token.namespace)
+        return Caller(id=token.id, by=f"token {token.name}", role=token.role, namespace=token.namespace)
 
     def make(self, namespace: str, name: str, role: Role, *, by: str, life: int | None = None) -> Made:
         """There is a new token, good for `life` milliseconds, or until it is revoked. Raises Invalid."""

@@ -1,7 +1,7 @@
 """The request that carries an activation to its action: body, headers, signature (API.md, 1).
 
-Signatures are those of Standard Webhooks. The setting ECHOER_WEBHOOK_KEY may hold several keys, the newest first: then a
-request bears a signature by each, and services that know any of them take it. So a key is replaced in three steps
+Signatures are those of Standard Webhooks. The setting ECHOER_WEBHOOK_KEY may hold several keys, the newest first: then
+a request bears a signature by each, and services that know any of them take it. So a key is replaced in three steps
 without a delivery lost: put the new one before the old, give the new secrets to the services, take the old one away.
 Namespaces have keys of their own, made from these: `secrets_for` tells what the services of one have to know.
 """
@@ -31,9 +31,9 @@ OURS: Final = ("webhook-", "idempotency-key", "traceparent")
 
 
 class Courier:
-    """Sends activations. `webhook_key`: one or more keys, with spaces or commas between them. Raises ValueError."""
-
-    """`namespace` is the one of answers that name none."""
+    """`webhook_key` is one or more keys with spaces or commas between them (ValueError if it holds none); `namespace`
+    is the one of answers that name none.
+    """
 
     def __init__(
         self, caller: Caller, clock: Clock, callback_url: str, webhook_key: bytes, namespace: str = "default"
@@ -42,6 +42,7 @@ class Courier:
         self._clock = clock
         self._callback_url = callback_url
         self._webhook_keys = keys_in(webhook_key)
+        self._namespace = namespace
 
     def send(
         self, definition: Definition, run: Run, token: Token, activation: Activation, errand: Errand, shelf: Shelf

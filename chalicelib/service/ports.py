@@ -202,7 +202,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def place(self) -> str:
         """Where it stands among the signals of its name: later ones sort behind."""
-        return f"{self.at:015}/{self.id}"
+        return f"{self.at:015}/{self.id[:8]}"
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import OrderRefused
 from chalicelib.engine.events import Event, EventArrived
 from chalicelib.engine.lifecycle import Order
-from chalicelib.engine.run import Activation, Instant, Run, subject
+from chalicelib.engine.run import Activation, Instant, Run, took
 from chalicelib.service import messages
 from chalicelib.service.library import Library
 from chalicelib.service.messages import Listen
@@ -111,7 +111,7 @@ class Signaler:
             found += [
                 signal
                 for signal in kept
-                if signal.place > run.heard.get(subject(name, signal.key), "") and signal.until >= activation.since
+                if signal.until >= activation.since and not took(run, name, signal.key, signal.place)
             ]
         return min(found, key=lambda signal: signal.place, default=None)
 

@@ -128,3 +128,13 @@ def test_a_paused_run_takes_its_event_and_sends_nothing(small: Small) -> None:
     small.services.operator.pause(NS, "r")
     publish(small, "payment", "o")
     assert (small.run().status, small.path()) == (Status.PAUSED, ["First", "suspend", "Second"])
+
+
+def test_of_two_events_at_the_same_moment_both_are_taken(small: Small) -> None:
+    """Whichever of them sorts first; a moment is shared, and clocks differ."""
+    for n in range(20):
+        small.start("pay", f"r{n}", order=f"o{n}")
+        small.settle()
+        publish(small, "payment", f"o{n}", 1)
+        publish(small, "payment", f"o{n}", 2)
+        assert small.run(f"r{n}").status is Status.SUCCEEDED

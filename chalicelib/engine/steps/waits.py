@@ -10,7 +10,7 @@ from chalicelib.engine.draft import Draft, Left
 from chalicelib.engine.effects import Listen
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import EventArrived
-from chalicelib.engine.run import Run, Token, subject
+from chalicelib.engine.run import Run, Token, took
 from chalicelib.engine.templates import Names, holds, resolve
 
 
@@ -65,8 +65,7 @@ def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> Left 
     """What the event makes the step return; None if it is not for it, or was taken before."""
     memo = token.activation.memo if token.activation else None
     state = next((state for state, name in step.events.items() if name == event.name), None)
-    taken = run.heard.get(subject(event.name, event.key), "")
-    if state is None or not isinstance(memo, Mapping) or event.place <= taken:
+    if state is None or not isinstance(memo, Mapping) or took(run, event.name, event.key, event.place):
         return None
     signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
     return Left(state=state, data=event.data, event="EventArrived", signal=signal)

@@ -1,0 +1,260 @@
+"""Who may call what: the door asks here before every view, and what was changed is told to the log `echoer.audit`.
+
+    request ──> who is it? ──> in which namespace? ──> does the role suffice? ──> within the rates? ──> the view
+                    401             400, 403                  403                      429
+
+There is no authorizer of API Gateway's: one would be a Lambda invocation more, where a container here reads a token
+once in 30 seconds. Where a deployment sets IAM authorization on the API, the gateway lets only signed requests in
+(their `Authorization` header is AWS's), and ECHOER_AUTH=open behind it takes each of them for an admin.
+
+While callbacks are open (ECHOER_CALLBACKS), whoever knows an activation's uuid may answer it, as services written for
+echoer do; a viewer sees uuids. Where viewers must not answer steps, callbacks need tokens. A callback without a token
+is held to no rate: an action's answer must not be lost to one.
+
+In open mode a page from elsewhere that a browser shows must not command the server on its user's machine, so requests
+that bear another site's `Origin` are refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Annotated, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+
+from chalicelib import times
+from chalicelib.config import Access
+from chalicelib.definition import Json
+from chalicelib.entrypoints import errors, requests
+from chalicelib.entrypoints.door import Answer, Request, View
+from chalicelib.entrypoints.present import moment
+from chalicelib.entrypoints.requests import NoBody
+from chalicelib.service.access import Caller, Forbidden, Role, Token, Unauthorized, is_namespace
+from chalicelib.service.errors import Malformed
+
+LOG = logging.getLogger("echoer.audit")
+LOG.setLevel(logging.INFO)  # whatever ECHOER_LOG says
+
+Call: TypeAlias = tuple[str, str]
+
+STEP: Final[Call] = ("POST", "/step")
+NAMESPACE: Final = "x-echoer-namespace"
+NOBODY: Final = "nobody"
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+LEAST: Final[Mapping[Call, Role | None]] = {
+    ("GET", "/"): None,
+    ("GET", "/healthz"): None,
+    ("GET", "/openapi.json"): None,
+    ("GET", "/docs"): None,
+    ("GET", "/watch"): Role.VIEWER,
+    ("GET", "/doctor"): Role.VIEWER,
+    ("GET", "/action"): Role.VIEWER,
+    ("GET", "/action/{name}"): Role.VIEWER,
+    ("GET", "/flow"): Role.VIEWER,
+    ("GET", "/flow/{name}"): Role.VIEWER,
+    ("GET", "/flow/{name}/graph"): Role.VIEWER,
+    ("GET", "/flowrun"): Role.VIEWER,
+    ("GET", "/flowrun/{name}"): Role.VIEWER,
+    ("GET", "/flowrun/{name}/graph"): Role.VIEWER,
+    ("GET", "/flowrun/{name}/history"): Role.VIEWER,
+    ("GET", "/flowrun/{name}/watch"): Role.VIEWER,
+    ("GET", "/task"): Role.VIEWER,
+    ("GET", "/step"): Role.VIEWER,
+    ("GET", "/step/{name}"): Role.VIEWER,
+    ("GET", "/event"): Role.VIEWER,
+    STEP: Role.ACTION,
+    ("POST", "/flow/{name}/runs"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/pause"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/continue"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/stop"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/retry"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/signal"): Role.OPERATOR,
+    ("POST", "/flowrun/{name}/vars"): Role.OPERATOR,
+    ("POST", "/event"): Role.OPERATOR,
+    ("POST", "/doctor/repair"): Role.OPERATOR,
+    ("POST", "/command"): Role.AUTHOR,
+    ("POST", "/fsl"): Role.AUTHOR,
+    ("POST", "/action"): Role.AUTHOR,
+    ("POST", "/flow"): Role.AUTHOR,
+    ("POST", "/flowrun"): Role.AUTHOR,
+    ("DELETE", "/action/{name}"): Role.AUTHOR,
+    ("DELETE", "/action/{name}/{uuid}"): Role.AUTHOR,
+    ("DELETE", "/flow/{name}"): Role.AUTHOR,
+    ("DELETE", "/flow/{name}/{uuid}"): Role.AUTHOR,
+    ("DELETE", "/flowrun/{name}"): Role.AUTHOR,
+    ("DELETE", "/flowrun/{name}/{uuid}"): Role.AUTHOR,
+    ("POST", "/token"): Role.ADMIN,
+    ("GET", "/token"): Role.ADMIN,
+    ("DELETE", "/token/{token_id}"): Role.ADMIN,
+}
+"""The least role that each call needs; None: it is for everybody, and tells of no namespace. One that
+were left out would need an admin; a test holds that none is."""
+
+
+def guarded(table: Mapping[Call, View]) -> dict[Call, View]:
+    """The same calls, for those who may do them."""
+    return {call: _guarded(call, view, LEAST.get(call, Role.ADMIN)) for call, view in table.items()}
+
+
+def _guarded(call: Call, view: View, least: Role | None) -> View:
+    if least is None:
+        return view
+
+    @wraps(view)
+    def ask(request: Request, **names: str) -> Json:
+        asked, made, status = replace(request, by=NOBODY), None, 500
+        try:
+            caller = _caller(request, call)
+            asked = replace(request, by=caller.by, bound=caller.bound, namespace=_namespace(request, caller, call))
+            _admit(asked, caller, call, least)
+            made = view(asked, **names)
+            status = made.status if isinstance(made, Answer) else 200
+            return made
+        except Exception as error:
+            status = int(errors.status_of(error) or 500)
+            raise
+        finally:
+            if call[0] != "GET":
+                _record(asked, call, [*names.values(), *_names_in(made)], status)
+
+    return ask
+
+
+# ── who, where, whether ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _caller(request: Request, call: Call) -> Caller:
+    """Who asks. Raises Unauthorized, Forbidden."""
+    settings, said = request.services.settings, request.headers.get("authorization")
+    if settings.auth is Access.OPEN:
+        _refuse_other_sites(request)
+        by = "action" if call == STEP else request.by
+        return Caller(by=by, role=Role.ADMIN, namespace=settings.namespace, bound=False)
+    if said is None and call == STEP and settings.callbacks is Access.OPEN:
+        return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False)
+    scheme, _, text = (said or "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorized("a token is needed: Authorization: Bearer ech_...")
+    return request.services.tokens.caller(text.strip())
+
+
+def _refuse_other_sites(request: Request) -> None:
+    origin = request.headers.get("origin")
+    own = urlsplit(request.services.settings.url).hostname
+    if origin is not None and urlsplit(origin).hostname not in (own, *LOOPBACK):
+        raise Forbidden(f"pages of {origin!r:.80} may not command this server")
+
+
+def _namespace(request: Request, caller: Caller, call: Call) -> str:
+    """The namespace that the request is for: the caller's, or one that it names. Raises Forbidden, Malformed.
+
+    It is named by a header, or, in the URL that actions call back, by `?namespace=`.
+    """
+    in_url = request.query.text("namespace") if call == STEP else None
+    named = {name for name in (request.headers.get(NAMESPACE), in_url) if name}
+    if caller.bound and named - {caller.namespace}:
+        raise Forbidden(f"the token is of namespace {caller.namespace!r} alone")
+    if len(named) > 1 or not all(map(is_namespace, named)):
+        raise Malformed("one namespace can be named, of a-z, 0-9 and -, at most 63, no dash at first")
+    return named.pop() if named else caller.namespace
+
+
+def _admit(request: Request, caller: Caller, call: Call, least: Role) -> None:
+    """The caller may do that now. Raises Forbidden, TooManyRequests."""
+    if not caller.role.covers(least):
+        raise Forbidden(f"{' '.join(call)} needs the role {least}; the token has the role {caller.role}")
+    if call == STEP and not caller.id:
+        return
+    settings, who = request.services.settings, f"token {caller.id}" if caller.id else caller.by
+    request.services.rates.take({who: settings.rate, f"namespace {request.namespace}": settings.namespace_rate})
+
+
+# ── the audit ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _record(request: Request, call: Call, names: list[str], status: int) -> None:
+    """One line: who asked for which change, of what, and how it was answered. Where the door is open nobody is known,
+    and the line is for those who look for faults."""
+    told = {
+        "who": request.by,
+        "namespace": request.namespace,
+        "call": " ".join(call),
+        "names": list(dict.fromkeys(names)),
+        "status": status,
+    }
+    audited = request.services.settings.auth is Access.TOKEN
+    tell = LOG.info if audited else errors.LOG.debug
+    tell("%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", told, extra=told)
+
+
+def _names_in(made: Json) -> Iterator[str]:
+    """The names that a view's answer tells of."""
+    match made.body if isinstance(made, Answer) else made:
+        case {"metadata": {"name": str(name)}} | {"id": str(name)}:
+            yield name
+        case {"results": [*results]}:
+            yield from (result.name for result in results)
+        case [*several]:
+            for one in several:
+                yield from _names_in(one)
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class TokenBody(NoBody, frozen=True, kw_only=True):
+    """`POST /token`. `expires_in`: a duration such as 30d; never, if nothing is said."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    role: Role
+    namespace: requests.Name | None = None
+    expires_in: requests.Name | None = None
+
+    def life(self) -> int | None:
+        """Milliseconds. Raises Malformed."""
+        if self.expires_in is None:
+            return None
+        found = times.duration(self.expires_in)
+        if found is None:
+            raise Malformed("`expires_in` must be a duration such as 12h or 30d")
+        return found
+
+
+def make_token(request: Request) -> Json:
+    """There is a new token, whose text is told in this answer and never again."""
+    body = requests.read(request.body, TokenBody)
+    if not body.name.isprintable():
+        raise Malformed("`name` must be of characters that can be printed")
+    namespace = body.namespace or request.namespace
+    if request.bound and namespace != request.namespace:
+        raise Forbidden(f"the token is of namespace {request.namespace!r} alone")
+    made = request.services.tokens.make(namespace, body.name, body.role, by=request.by, life=body.life())
+    return Answer({**_shown(made.token), "token": made.text}, status=201)
+
+
+def list_tokens(request: Request) -> Json:
+    """The namespace's tokens, without what makes them good."""
+    return [_shown(token) for token in request.services.tokens.of(request.namespace)]
+
+
+def revoke_token(request: Request, token_id: str) -> Json:
+    """The token is good no more: here at once, everywhere within 30 seconds."""
+    return _shown(request.services.tokens.revoke(request.namespace, token_id))
+
+
+def _shown(token: Token) -> dict[str, Json]:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "role": token.role,
+        "namespace": token.namespace,
+        "created_at": moment(token.created_at),
+        "created_by": token.created_by,
+        "expires_at": moment(token.expires_at),
+        "revoked_at": moment(token.revoked_at),
+    }

@@ -1,0 +1,206 @@
+"""The format of a test file. `schema()` is it as JSON Schema, kept in `schema.json` for editors.
+
+# yaml-language-server: $schema=.../fsl/testing/schema.json
+program: order.fsl                 # default: NAME.fsl beside NAME.test.yaml; a list of files too
+flow: order                        # default: the only one that no other calls
+actions: { charge: PAID, ship: OK }   # what actions answer, in every test of the file
+tests:
+  - name: an order is charged and shipped
+    input: { order_id: o-1, amount: 12.5 }
+    expect: { status: succeeded, path: [Charge, Ship], calls: { charge: 1 } }
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from chalicelib import times
+from chalicelib.definition import Json, Milliseconds
+from chalicelib.engine.lifecycle import Status
+
+Span: TypeAlias = Annotated[
+    str, Meta(pattern=r"^([0-9]{1,12}(ms|s|m|h|d) ?)+$", description="A duration: 500ms, 30s, 15m, 2h, 3d, 1d 12h.")
+]
+
+_SPANS: Final = re.compile(r"[0-9]+(?:ms|s|m|h|d)")
+SCHEMA_ID: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def span(text: str) -> Milliseconds:
+    """The milliseconds of a duration, or of several one behind the other."""
+    return sum(times.duration(part) or 0 for part in _SPANS.findall(text))
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a test file. A field that it does not have is an error."""
+
+
+class Progress(_Part, frozen=True, kw_only=True):
+    """A report before the answer (`done=false`): `after` the one before it, `times` times."""
+
+    after: Span
+    times: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    data: Any = None
+    vars: dict[str, Any] = {}
+
+
+class Reply(_Part, frozen=True, kw_only=True):
+    """What an action, or a person, answers: a state, or how the delivery fails.
+
+    when: only where the args hold these values. times: so many calls in a row get it, then the next reply is used.
+    after: how long it takes. fail: `refused` (nobody listens), an HTTP status (408, 425, 429 and 5xx are tried again,
+    any other is final), or `timeout` (it was taken, and no answer ever comes).
+    """
+
+    when: dict[str, Any] = {}
+    times: Annotated[int, Meta(ge=1)] = 1
+    state: str | None = None
+    data: Any = None
+    vars: dict[str, Any] = {}
+    after: Span = "0s"
+    progress: list[Progress] = []
+    fail: Literal["refused", "timeout"] | Annotated[int, Meta(ge=300, le=599)] | None = None
+    error: str = ""
+    retry_after: Span = "0s"
+
+
+class FlowReply(_Part, frozen=True, kw_only=True):
+    """How a called flow ends that is not to be run: with an output, or stopped with an error."""
+
+    when: dict[str, Any] = {}
+    times: Annotated[int, Meta(ge=1)] = 1
+    output: Any = None
+    stopped: str | None = None
+    after: Span = "0s"
+
+
+Replies: TypeAlias = str | Reply | list[str | Reply]
+"""A state; or a reply; or a list of them, one for each call, of which the last is repeated."""
+
+
+class Signal(_Part, frozen=True, kw_only=True):
+    """An event that comes `at` so long after the start. One with `to_run` is a signal for the tested run alone."""
+
+    at: Span = "0s"
+    name: str
+    key: str | int | float = ""
+    data: Any = None
+    ttl: Span = "24h"
+    to_run: bool = False
+
+
+class OrderName(StrEnum):
+    PAUSE = "pause"
+    CONTINUE = "continue"
+    STOP = "stop"
+    RETRY = "retry"
+    VARS = "vars"
+
+
+class Order(_Part, frozen=True, kw_only=True):
+    """What an operator orders `at` so long after the start. `step` goes with retry, `reason` with stop."""
+
+    at: Span
+    order: OrderName
+    step: str | None = None
+    reason: str = ""
+    vars: dict[str, Any] = {}
+
+
+class Contains(_Part, frozen=True, kw_only=True):
+    """These steps in this order; others may stand between them."""
+
+    contains: list[str | dict[str, str]]
+
+
+class Expect(_Part, frozen=True, kw_only=True):
+    """What must be so in the end. Whatever is not said may be as it likes.
+
+    path: the steps in the order in which they returned (a fork stands behind its branches), each as a name or as
+    `{name: STATE}`. at: where the run stands. undone: steps undone, in order. vars, labels: these values among others.
+    calls: for each action how often, or the args of each call (these among others). history: these events in this
+    order, each as a name or as fields. within: it took at most so long; takes: exactly. last_err: a regular expression
+    to be found in it. assert: JSONata over $input, $vars, $result (the output), $error (the last error) and $run,
+    which has name status labels path undone calls history took (milliseconds).
+    """
+
+    status: Status | None = None
+    path: list[str | dict[str, str]] | Contains | None = None
+    at: str | list[str] | None = None
+    undone: list[str] | None = None
+    output: Any = msgspec.UNSET
+    vars: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+    calls: dict[str, int | list[dict[str, Any]]] = {}
+    history: list[str | dict[str, Any]] = []
+    within: Span | None = None
+    takes: Span | None = None
+    last_err: str | None = None
+    checks: str | list[str] = msgspec.field(name="assert", default_factory=list)
+
+
+class Case(_Part, frozen=True, kw_only=True):
+    """One test: a run, what the world around it does, and what is expected.
+
+    until: look at the run then, though it may not have ended. limit: a run that has not ended by then never will.
+    """
+
+    name: str
+    flow: str | None = None
+    run: str | None = None
+    start: str | None = None
+    input: dict[str, Any] = {}
+    labels: dict[str, Any] = {}
+    actions: dict[str, Replies] = {}
+    steps: dict[str, Replies] = {}
+    approvals: dict[str, Replies] = {}
+    flows: dict[str, FlowReply | list[FlowReply]] = {}
+    events: list[Signal] = []
+    orders: list[Order] = []
+    until: Span | None = None
+    limit: Span = "400d"
+    expect: Expect
+
+
+class TestFile(_Part, frozen=True, kw_only=True):
+    """Tests of a program. What is said here holds in each of them, where it says nothing else.
+
+    actions: what actions answer, by name. steps: the same by step, which goes before actions. approvals: what a person
+    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run.
+    """
+
+    __test__ = False  # no test of pytest's
+
+    program: str | list[str] | None = None
+    flow: str | None = None
+    run: str | None = None
+    start: str = "2026-01-01T00:00:00Z"
+    actions: dict[str, Replies] = {}
+    steps: dict[str, Replies] = {}
+    approvals: dict[str, Replies] = {}
+    flows: dict[str, FlowReply | list[FlowReply]] = {}
+    tests: Annotated[list[Case], Meta(min_length=1)]
+
+
+def replies(said: Replies) -> list[Reply]:
+    """The replies, one by one."""
+    return [Reply(state=one) if isinstance(one, str) else one for one in (said if isinstance(said, list) else [said])]
+
+
+def flow_replies(said: FlowReply | list[FlowReply]) -> list[FlowReply]:
+    return said if isinstance(said, list) else [said]
+
+
+def schema() -> Json:
+    """The format as JSON Schema."""
+    made = msgspec.json.schema(TestFile)
+    for part in made["$defs"].values():
+        if "description" in part:
+            part["description"] = inspect.cleandoc(part["description"])
+    return {"$schema": SCHEMA_ID, "title": "FSL test file", **made}

@@ -1,0 +1,182 @@
+"""YAML whose every value knows where it stands.
+
+Plain words are read by YAML 1.2's core schema: `true`, `false`, `null` and numbers are themselves, everything else is
+text. So states such as NO and ON stay words, and times and durations stay text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+import yaml
+
+from chalicelib.definition import Json
+from chalicelib.errors import EchoerError
+
+Step: TypeAlias = str | int
+Path: TypeAlias = tuple[Step, ...]
+
+DEEPEST: Final = 64
+_INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: Final[dict[str, Json]] = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+_AT: Final = re.compile(r"(.*?)(?: - at `(key` in `)?(\$.*)`)?", re.DOTALL)
+_PART: Final = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
+
+_T = TypeVar("_T")
+
+
+class BadTest(EchoerError):
+    """A test file that cannot be run. Lines and columns count from 1."""
+
+    def __init__(self, file: str, line: int, column: int, message: str) -> None:
+        super().__init__(f"{file}:{line}:{column}: error: {message}")
+        self.file, self.line, self.column, self.message = file, line, column, message
+
+
+class Document:
+    """One YAML document: its value, and where each part of it stands."""
+
+    def __init__(self, file: str, text: str) -> None:
+        """Raises BadTest."""
+        self.file = file
+        try:
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.MarkedYAMLError as exc:
+            mark = exc.problem_mark or exc.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            raise BadTest(file, line, column, f"this is no YAML: {exc.problem or exc.context}") from exc
+        except yaml.YAMLError as exc:
+            raise BadTest(file, 1, 1, f"this is no YAML: {exc}") from exc
+        except RecursionError as exc:
+            raise BadTest(file, 1, 1, f"values are nested more than {DEEPEST} deep") from exc
+        if root is None:
+            raise BadTest(file, 1, 1, "the file is empty: expected `tests`")
+        self._root = root
+        self.value = self._read(root, DEEPEST)
+
+    def problem(self, path: Path, message: str) -> BadTest:
+        """What is wrong with the value at the path."""
+        node, key = self._root, None
+        for step in path:
+            node, key = self._within(node, step) or (node, key)
+        return self._at(key if key is not None and path and isinstance(path[-1], str) else node, message)
+
+    def convert(self, kind: type[_T]) -> _T:
+        """The document as a value of that kind. Raises BadTest where it is none."""
+        try:
+            return msgspec.convert(self.value, kind)
+        except msgspec.ValidationError as exc:
+            message, path = _told(exc)
+            raise self.problem(_culprit(self.value, kind, path), _in_words(message)) from exc
+
+    # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, node: yaml.Node, depth: int) -> Json:
+        if depth <= 0:
+            raise self._at(node, f"values are nested more than {DEEPEST} deep")
+        if isinstance(node, yaml.MappingNode):
+            found: dict[str, Json] = {}
+            for key, value in node.value:
+                name = key.value if isinstance(key, yaml.ScalarNode) else None
+                if not isinstance(name, str):
+                    raise self._at(key, "a key must be a word")
+                if name in found:
+                    raise self._at(key, f"`{name}` stands twice")
+                found[name] = self._read(value, depth - 1)
+            return found
+        if isinstance(node, yaml.SequenceNode):
+            return [self._read(item, depth - 1) for item in node.value]
+        return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+    @staticmethod
+    def _within(node: yaml.Node, step: Step) -> tuple[yaml.Node, yaml.Node | None] | None:
+        """The node at that step of the path, and its key."""
+        if isinstance(node, yaml.MappingNode):
+            return next(((value, key) for key, value in node.value if key.value == step), None)
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            return node.value[step], None
+        return None
+
+    def _at(self, node: yaml.Node, message: str) -> BadTest:
+        return BadTest(self.file, node.start_mark.line + 1, node.start_mark.column + 1, message)
+
+
+def _scalar(node: yaml.ScalarNode) -> Json:
+    text = str(node.value)
+    if node.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    number = float(text) if _FLOAT.fullmatch(text) else math.nan
+    return number if math.isfinite(number) else text
+
+
+def _told(exc: msgspec.ValidationError) -> tuple[str, Path]:
+    """msgspec's message, and the path that it names."""
+    matched = _AT.fullmatch(str(exc))
+    message, path = (matched[1], matched[3] or "") if matched else (str(exc), "")
+    steps: list[Step] = [name or (int(place) if place.isdigit() else place) for name, place in _PART.findall(path)]
+    unknown = _UNKNOWN.fullmatch(message)
+    return message, (*steps, unknown[1]) if unknown else tuple(steps)
+
+
+def _culprit(value: Json, kind: Any, path: Path) -> Path:
+    """The path with each `...`, by which msgspec means some member of a mapping, replaced by that member's name."""
+    if "..." not in path:
+        return path
+    at = path.index("...")
+    for name in _inside(value, path[:at]):
+        alone = _only(value, path[:at], name)
+        try:
+            msgspec.convert(alone, kind)
+        except msgspec.ValidationError as exc:
+            if _told(exc)[1] == path:
+                return _culprit(alone, kind, (*path[:at], name, *path[at + 1 :]))
+    return path[:at]
+
+
+def _inside(value: Json, path: Path) -> Sequence[str]:
+    for step in path:
+        value = value[step]
+    return list(value) if isinstance(value, Mapping) else []
+
+
+def _only(value: Json, path: Path, name: str) -> Json:
+    """The value, with only the member `name` in the mapping at the path."""
+    if not path:
+        return {name: value[name]}
+    inner = _only(value[path[0]], path[1:], name)
+    if isinstance(value, list):
+        return [inner if n == path[0] else item for n, item in enumerate(value)]
+    return {**value, path[0]: inner}
+
+
+_REWORDED: Final = (
+    (_UNKNOWN, r"`\1` means nothing here"),
+    (re.compile(r"Object missing required field `(.*)`"), r"`\1` is missing here"),
+    (re.compile(r"Expected `str` matching regex .*"), "expected a duration such as 90s, 15m, 2h or 3d"),
+    (re.compile(r"Expected `(.*)`, got `(.*)`"), r"expected \1, found \2"),
+)
+_KINDS: Final = {"object": "a mapping", "array": "a list", "str": "text", "int": "a whole number", "null": "nothing"}
+
+
+def _in_words(message: str) -> str:
+    """msgspec's message for whoever writes tests."""
+    for pattern, words in _REWORDED:
+        if pattern.fullmatch(message):
+            said = pattern.sub(words, message)
+            if said.startswith("expected"):
+                said = re.sub(r"\b(object|array|str|int|null)\b", lambda found: _KINDS[found[0]], said)
+            return said.replace(" | ", " or ")
+    return message

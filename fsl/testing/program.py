@@ -1,0 +1,112 @@
+"""FSL files as definitions that can be run, and where each of their steps stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chalicelib import language
+from chalicelib.definition import Action, CallStep, Definition, Flow, RunOrder, actions_named, walk
+from chalicelib.errors import EchoerError
+from chalicelib.language import Statement
+from chalicelib.language.source import Source as Text
+from chalicelib.language.tree import steps_within
+from fsl.commands.check import Source, read_all
+
+
+class BadProgram(EchoerError):
+    """The program holds errors; `str()` shows them as `fsl check` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step stands."""
+
+    file: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the files define. A flow_run with steps of its own is a flow of the same name here."""
+
+    definitions: dict[str, Definition]
+    orders: dict[str, RunOrder] = field(default_factory=dict)
+    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+
+    def only(self) -> str | None:
+        """The flow that a test means which names none: the only flow_run; else the only flow that no other calls."""
+        if len(self.orders) == 1:
+            return next(iter(self.orders))
+        called = {
+            step.flow
+            for definition in self.definitions.values()
+            for step in walk(definition.flow.steps)
+            if isinstance(step, CallStep)
+        }
+        free = [name for name in self.definitions if name not in called and name not in self.orders]
+        return free[0] if len(free) == 1 and not self.orders else None
+
+
+def read_program(paths: Sequence[Path]) -> Program:
+    """The files, checked in the light of each other. Raises OSError, BadProgram."""
+    sources = [_source(path) for path in paths]
+    checked = read_all(sources)
+    problems = [
+        language.render(one, source.text, source.name)
+        for source, found in checked
+        for one in (*source.syntax, *found.diagnostics)
+        if one.severity == "error"
+    ]
+    if problems:
+        raise BadProgram("\n".join(problems))
+    places: dict[tuple[str, str], Place] = {}
+    for source in sources:
+        places |= _places(source)
+    statements = [statement for _, found in checked for statement in found.statements]
+    orders = {one.name: one.value for one in statements if isinstance(one.value, RunOrder)}
+    return Program(_definitions(statements), orders, places)
+
+
+def _source(path: Path) -> Source:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise BadProgram(f"{path} is not UTF-8: {exc.reason} at byte {exc.start}") from exc
+    return Source(str(path), text, *language.parse(text))
+
+
+def _definitions(statements: Iterable[Statement]) -> dict[str, Definition]:
+    values = [statement.value for statement in statements]
+    actions = {value.name: value for value in values if isinstance(value, Action)}
+    flows = {value.name: value for value in values if isinstance(value, Flow)}
+    for order in values:
+        if isinstance(order, RunOrder) and order.steps is not None:
+            flows[order.name] = order.steps
+    return {name: Definition(flow=flow, actions=_needed(flow, actions)) for name, flow in flows.items()}
+
+
+def _needed(flow: Flow, actions: dict[str, Action]) -> dict[str, Action]:
+    """The actions that a run of the flow may send, those that undo others included."""
+    found: dict[str, Action] = {}
+    wanted = set(actions_named(flow))
+    while wanted:
+        found.update({name: actions[name] for name in wanted})
+        wanted = {one.undo.action for one in found.values() if one.undo} - found.keys()
+    return found
+
+
+def _places(source: Source) -> dict[tuple[str, str], Place]:
+    text = Text(source.text)
+    found: dict[tuple[str, str], Place] = {}
+    for statement in source.document.statements:
+        for step in steps_within(statement.members):
+            line, _ = text.position(step.name.span.start)
+            if step.kind.key != "branch":
+                found[statement.name.text, step.name.text] = Place(source.name, line, text.line(line))
+    return found

@@ -1,0 +1,112 @@
+"""What a test says of the outside: which reply comes to which request."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from chalicelib.definition import DEFAULT_STATE, STOPPED_STATE, Json
+from fsl.testing import outside
+from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
+from fsl.testing.outside import Answer, Failure, Kind, Request
+
+_R = TypeVar("_R", Reply, FlowReply)
+
+AGAIN = frozenset({408, 425, 429})
+"""Statuses below 500 after which a delivery is tried again (API.md, 1)."""
+
+
+class Script:
+    """An `Outside` that answers as the test says; what it says of a step goes before what the file says of all."""
+
+    def __init__(self, file: TestFile, case: Case) -> None:
+        self._steps = (case.steps, file.steps)
+        self._actions = (case.actions, file.actions)
+        self._approvals = (case.approvals, file.approvals)
+        self._flows = {**file.flows, **case.flows}
+        self._told: Counter[tuple[str, str, int]] = Counter()
+        self.unanswered: list[Request] = []
+        """Requests of which the test says nothing."""
+
+    def __call__(self, request: Request) -> outside.Reply | None:
+        if request.kind is Kind.FLOW:
+            return self._flow(request)
+        source = self._source(request)
+        if source is None:
+            self.unanswered.append(request)
+            return None
+        where, name, said = source
+        return _as_reply(self._next(where, name, replies(said), request), request)
+
+    def _source(self, request: Request) -> tuple[str, str, Replies] | None:
+        """Which replies are meant for the request: by step before by action, the test's before the file's."""
+        for n in (0, 1):
+            if request.kind is Kind.APPROVAL:
+                names = (request.step, request.name)
+                found = next((name for name in names if name in self._approvals[n]), None)
+                if found is not None:
+                    return f"approvals{n}", found, self._approvals[n][found]
+                continue
+            if request.step in self._steps[n] and not request.undoes:
+                return f"steps{n}", request.step, self._steps[n][request.step]
+            if request.name in self._actions[n]:
+                return f"actions{n}", request.name, self._actions[n][request.name]
+        return None
+
+    def _flow(self, request: Request) -> outside.Reply | None:
+        said = self._flows.get(request.name)
+        if said is None:
+            return None
+        found = self._next("flows", request.name, flow_replies(said), request)
+        state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
+        return (Answer(state=state, data=found.output, error=found.stopped or "", after=span(found.after)),)
+
+    def _next(self, where: str, name: str, all_of_them: Sequence[_R], request: Request) -> _R:
+        """The first reply that fits the args and is not used up, else the last that fits.
+
+        Where one with conditions fits, those without are not considered.
+        """
+        fitting = [n for n, one in enumerate(all_of_them) if one.when and holds(one.when, request.args)]
+        fitting = fitting or [n for n, one in enumerate(all_of_them) if not one.when] or [len(all_of_them) - 1]
+        for n in fitting:
+            if self._told[where, name, n] < all_of_them[n].times:
+                self._told[where, name, n] += 1
+                return all_of_them[n]
+        return all_of_them[fitting[-1]]
+
+
+def holds(expected: Json, got: Json) -> bool:
+    """Whether `got` is `expected`, where a mapping may hold more than is expected of it."""
+    if isinstance(expected, Mapping):
+        return isinstance(got, Mapping) and all(name in got and holds(v, got[name]) for name, v in expected.items())
+    if isinstance(expected, list) and isinstance(got, (list, tuple)):
+        return len(expected) == len(got) and all(holds(one, other) for one, other in zip(expected, got, strict=True))
+    return same(expected, got)
+
+
+def same(expected: Json, got: Json) -> bool:
+    """Whether two values are the same JSON: true is not 1, and 2.0 is 2."""
+    if isinstance(expected, Mapping) and isinstance(got, Mapping):
+        return expected.keys() == got.keys() and all(same(expected[name], got[name]) for name in expected)
+    if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
+        return len(expected) == len(got) and all(same(one, other) for one, other in zip(expected, got, strict=True))
+    return bool(expected == got) and isinstance(expected, bool) is isinstance(got, bool)
+
+
+def _as_reply(reply: Reply, request: Request) -> outside.Reply:
+    if reply.fail == "refused":
+        return Failure(error=reply.error or f"{request.name}: connection refused", retry_after=span(reply.retry_after))
+    if isinstance(reply.fail, int):
+        error = reply.error or f"{request.name}: HTTP {reply.fail}"
+        final = reply.fail < 500 and reply.fail not in AGAIN
+        return Failure(error=error, final=final, retry_after=span(reply.retry_after))
+    answers: list[Answer] = []
+    at = 0
+    for report in reply.progress:
+        for _ in range(report.times):
+            at += span(report.after)
+            answers.append(Answer(state=reply.state or "", data=report.data, vars=report.vars, after=at, done=False))
+    if reply.state is not None and reply.fail is None:
+        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, after=span(reply.after)))
+    return tuple(answers)

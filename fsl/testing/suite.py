@@ -1,0 +1,214 @@
+"""Test files: found, read, checked against their programs, run."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from chalicelib import times
+from chalicelib.definition import BUILT_IN_STATES, Definition, walk
+from chalicelib.engine import expressions
+from chalicelib.engine.errand import APPROVED, REJECTED
+from chalicelib.engine.errors import InputRefused
+from chalicelib.engine.inputs import complete
+from fsl.testing.cases import Case, Contains, Replies, TestFile, replies
+from fsl.testing.coverage import Coverage
+from fsl.testing.document import BadTest, Document
+from fsl.testing.document import Path as Place
+from fsl.testing.judge import Failure, judge
+from fsl.testing.program import BadProgram, Program, read_program
+from fsl.testing.trial import Ran, begin, run_case
+
+SUFFIXES: Final = (".test.yaml", ".test.yml")
+_SKIPPED: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One test, run and judged."""
+
+    file: str
+    line: int
+    case: Case
+    program: Program
+    ran: Ran
+    failures: tuple[Failure, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures
+
+    @property
+    def id(self) -> str:
+        return f"{self.file}::{self.case.name}"
+
+
+def find(paths: Iterable[Path]) -> list[Path]:
+    """The test files among the paths and in the folders among them. Raises FileNotFoundError."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*") if one.name.endswith(SUFFIXES))
+            found |= dict.fromkeys(one for one in inside if not _SKIPPED & set(one.relative_to(path).parts))
+        elif path.exists():
+            found[_test_of(path)] = None
+        else:
+            raise FileNotFoundError(f"there is no {path}")
+    return list(found)
+
+
+def _test_of(path: Path) -> Path:
+    """The file itself; for a program the test file beside it."""
+    if path.suffix != ".fsl":
+        return path
+    beside = [path.with_name(path.stem + suffix) for suffix in SUFFIXES]
+    found = next((one for one in beside if one.exists()), None)
+    if found is None:
+        raise FileNotFoundError(f"{path} has no tests: there is no {beside[0]}")
+    return found
+
+
+class Suite:
+    """One test file with its program. Reading it raises BadTest, BadProgram, OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as exc:
+            raise BadTest(str(path), 1, 1, f"the file is not UTF-8: {exc.reason} at byte {exc.start}") from exc
+        self._document = Document(str(path), text)
+        self.tests = self._document.convert(TestFile)
+        self.program = self._read_program()
+        for place, message in self._problems():
+            raise self._document.problem(place, message)
+
+    @cached_property
+    def program_files(self) -> list[Path]:
+        said = self.tests.program
+        if said is None:
+            return [self.path.with_name(re.sub(r"\.test\.ya?ml$", ".fsl", self.path.name))]
+        return [self.path.parent / one for one in ([said] if isinstance(said, str) else said)]
+
+    def run(self, coverage: Coverage, wanted: str = "") -> Iterator[Result]:
+        """Each test whose name holds `wanted` is run and judged."""
+        coverage.expect(self.program)
+        for n, case in enumerate(self.tests.tests):
+            if wanted.lower() in f"{self.path}::{case.name}".lower():
+                ran = run_case(self.program, self.tests, case)
+                coverage.note(self.program, ran.world)
+                line = self._document.problem(("tests", n), "").line
+                yield Result(str(self.path), line, case, self.program, ran, tuple(judge(ran, case.expect)))
+
+    def _read_program(self) -> Program:
+        try:
+            return read_program(self.program_files)
+        except FileNotFoundError as exc:
+            raise self._document.problem(("program",), f"there is no program {exc.filename}") from exc
+        except BadProgram as exc:
+            raise BadProgram(f"{self.path}: its program cannot be run\n{exc}") from exc
+
+    # ── what the format alone cannot tell ────────────────────────────────────────────────────────────────────────────
+
+    def _problems(self) -> Iterator[tuple[Place, str]]:
+        known = _Known(self.program)
+        yield from known.mocks((), self.tests)
+        if times.instant(self.tests.start) is None:
+            yield ("start",), "expected a time such as 2026-01-31T08:00:00Z"
+        names: set[str] = set()
+        for n, case in enumerate(self.tests.tests):
+            at: Place = ("tests", n)
+            if case.name in names:
+                yield (*at, "name"), f"two tests are called {case.name!r}"
+            names.add(case.name)
+            yield from known.mocks(at, case)
+            yield from self._start(at, case)
+            yield from known.expectations((*at, "expect"), case)
+
+    def _start(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
+        if case.start is not None and times.instant(case.start) is None:
+            yield (*at, "start"), "expected a time such as 2026-01-31T08:00:00Z"
+        try:
+            flow, given, _, _ = begin(self.program, self.tests, case)
+            complete(self.program.definitions[flow].flow, given)
+        except KeyError as exc:
+            known = ", ".join(self.program.definitions)
+            yield (*at, "run" if case.run else "flow"), f"there is no {exc.args[0]!r} in the program; it has {known}"
+        except LookupError as exc:
+            yield at, str(exc)
+        except InputRefused as refusal:
+            yield (*at, "input"), str(refusal)
+
+
+class _Known:
+    """The names that a test may speak of."""
+
+    def __init__(self, program: Program) -> None:
+        self._definitions: Sequence[Definition] = tuple(program.definitions.values())
+        self._actions = {name: one for made in self._definitions for name, one in made.actions.items()}
+        self._flows = set(program.definitions)
+        self._steps = {step.name: step for made in self._definitions for step in walk(made.flow.steps)}
+
+    def mocks(self, at: Place, said: TestFile | Case) -> Iterator[tuple[Place, str]]:
+        for name, action in said.actions.items():
+            known = self._actions.get(name)
+            if known is None:
+                yield (*at, "actions", name), _unknown("action", name, self._actions)
+            else:
+                yield from _states((*at, "actions", name), action, {*known.returns, *BUILT_IN_STATES})
+        for name, step in said.steps.items():
+            if name not in self._steps:
+                yield (*at, "steps", name), _unknown("step", name, self._steps)
+            else:
+                sends = self._actions.get(getattr(self._steps[name], "action", ""))
+                returns = {*sends.returns, *BUILT_IN_STATES} if sends else set[str]()
+                yield from _states((*at, "steps", name), step, returns)
+        for name, approval in said.approvals.items():
+            if name not in self._actions and name not in self._steps:
+                yield (*at, "approvals", name), _unknown("action or step", name, [*self._actions, *self._steps])
+            yield from _states((*at, "approvals", name), approval, {APPROVED, REJECTED})
+        for name in said.flows.keys() - self._flows:
+            yield (*at, "flows", name), _unknown("flow", name, self._flows)
+
+    def expectations(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
+        expect = case.expect
+        wanted = expect.path.contains if isinstance(expect.path, Contains) else expect.path or []
+        named = [("path", one if isinstance(one, str) else next(iter(one), "")) for one in wanted]
+        named += [("at", one) for one in ([expect.at] if isinstance(expect.at, str) else expect.at or [])]
+        named += [("undone", one) for one in expect.undone or []]
+        for what, name in named:
+            if name not in self._steps:
+                yield (*at, what), _unknown("step", name, self._steps)
+        for name in expect.calls.keys() - self._actions.keys() - self._flows:
+            yield (*at, "calls", name), _unknown("action or flow", name, [*self._actions, *self._flows])
+        if expect.last_err is not None:
+            try:
+                re.compile(expect.last_err)
+            except re.error as exc:
+                yield (*at, "last_err"), f"this is no regular expression: {exc}"
+        for source in [expect.checks] if isinstance(expect.checks, str) else expect.checks:
+            problem = expressions.problem_in(source)
+            if problem:
+                yield (*at, "assert"), f"this is no JSONata: {problem[1]} (at character {problem[0] + 1})"
+
+
+def _states(at: Place, said: Replies, known: set[str]) -> Iterator[tuple[Place, str]]:
+    for one in replies(said):
+        if one.state is None and one.fail is None and not one.progress:
+            yield at, "a reply says `state` or `fail`"
+        if one.state is not None and one.fail is not None:
+            yield at, "a reply says `state` or `fail`, not both"
+        if one.state is not None and one.state not in known:
+            yield at, _unknown("state", one.state, known)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names) or 'none'}"
+    return f"there is no {what} {name!r} in the program{hint}"

@@ -1,0 +1,99 @@
+"""The manual: its examples are taken from the programs, its tables from the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from chalicelib import language
+from chalicelib.definition import DEFAULTS, Milliseconds, Retry
+from chalicelib.engine.errand import HUMAN_TIMEOUT
+from chalicelib.engine.expressions import limits as expressions
+from chalicelib.engine.moves import STRAIGHT
+from chalicelib.engine.steps import each
+from chalicelib.language import KnownNames, Problem, limits
+from chalicelib.service import children, courier, signals
+from fsl.testing.units import elapsed
+
+DESK: Final = Path(language.__file__).parents[2] / "fsl"
+MANUAL: Final = (DESK / "manual.md").read_text(encoding="utf-8")
+PROGRAMS: Final = [
+    " ".join(file.read_text(encoding="utf-8").split()) for file in sorted((DESK / "programs").glob("*.fsl"))
+]
+BLOCKS: Final = re.findall(r"^```fsl\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+
+
+def spell(duration: Milliseconds | None) -> str:
+    return elapsed(duration or 0)
+
+
+DEFAULT: Final = DEFAULTS.retry or Retry()
+LIMITS: Final = {
+    "an action's time to answer": spell(DEFAULTS.timeout),
+    "a person's": spell(HUMAN_TIMEOUT),
+    "deliveries in all": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
+    "the pause before the second": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
+    "the longest pause between two that may be asked for": spell(limits.LONGEST_PAUSE),
+    "how long an event is kept": spell(signals.TTL),
+    "the longest duration": spell(limits.LONGEST_DURATION),
+    "characters of a document": f"{limits.DOCUMENT_CHARACTERS:,}",
+    "statements of a document": f"{limits.STATEMENTS:,}",
+    "steps of a flow": f"{limits.STEPS:,}",
+    "args of an action, inputs of a flow": f"{limits.ENTRIES}",
+    "addresses of an action": f"{limits.ADDRESSES}",
+    "characters of a name": f"{limits.NAME_CHARACTERS}",
+    "brackets within brackets": f"{limits.NESTING}",
+    "items of an each": f"{each.MAX_ITEMS:,}, {each.AT_ONCE} of them at once",
+    "runs that wait for one another": f"{children.DEEPEST}",
+    "passes of one step without anything being waited for": f"{STRAIGHT:,}",
+    "characters of an expression": f"{expressions.SOURCE:,}",
+    "time of an expression": spell(expressions.WALL_MS),
+    "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
+    "bytes of a request to an action": f"{courier.MAX_BODY:,}",
+}
+
+
+def test_there_are_examples() -> None:
+    assert len(BLOCKS) >= 20
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0].strip()[:30])
+def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: str) -> None:
+    """What is no part of a program (they are checked by test_programs) must be right by itself."""
+    assert block.count("{") == block.count("}")
+    words = " ".join(block.split())
+    if not any(words in program for program in PROGRAMS):
+        assert [one.message for one in language.read(block, KnownNames()).diagnostics] == ["an excerpt has changed"]
+
+
+def test_the_table_of_diagnostics_is_the_codes() -> None:
+    rows = [f"| `{one.code}` | {one.slug} | {one.template.replace('|', chr(92) + '|')} |" for one in Problem]
+    assert _table("code") == rows
+
+
+def test_the_table_of_limits_is_the_codes() -> None:
+    assert _table("what") == [f"| {what} | {value} |" for what, value in LIMITS.items()]
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    headings = {_anchor(found) for found in re.findall(r"^#+ (.*)$", MANUAL, re.MULTILINE)}
+    assert set(re.findall(r"\(#([^)]*)\)", MANUAL)) <= headings
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def _table(first: str) -> list[str]:
+    """The rows of the table whose heading begins with that word."""
+    lines = MANUAL.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[at + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(line)
+    return rows

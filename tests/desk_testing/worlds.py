@@ -1,0 +1,47 @@
+"""Worlds made of FSL text, and small outsides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chalicelib import language
+from chalicelib.definition import Action, Definition, Flow
+from chalicelib.engine import expressions
+from chalicelib.language import KnownNames
+from fsl.testing.drive import World
+from fsl.testing.outside import Answer, Kind, Outside, Reply, Request, agree
+
+SECOND = 1_000
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+def world(text: str, outside: Outside = agree) -> World:
+    """A world with the flows of the text."""
+    checked = language.read(text, KnownNames(), expression_problem=expressions.problem_in)
+    assert [one for one in checked.diagnostics if one.severity == "error"] == []
+    values = [statement.value for statement in checked.statements]
+    actions = {value.name: value for value in values if isinstance(value, Action)}
+    flows = [value for value in values if isinstance(value, Flow)]
+    return World({flow.name: Definition(flow=flow, actions=actions) for flow in flows}, outside)
+
+
+def after(milliseconds: int) -> Outside:
+    """Everything goes well, and takes so long."""
+
+    def reply(request: Request) -> Reply | None:
+        return None if request.kind is Kind.FLOW else (Answer(state=request.states[0], after=milliseconds),)
+
+    return reply
+
+
+def silent(_request: Request) -> Reply | None:
+    """Everything is taken, nothing is answered."""
+    return ()
+
+
+def written(folder: Path, **files: str) -> Path:
+    """The folder, with files in it: `a_fsl="..."` is `a.fsl`, `a_test_yaml` is `a.test.yaml`."""
+    for name, text in files.items():
+        (folder / name.replace("_", ".")).write_text(text, encoding="utf-8")
+    return folder
