@@ -134,6 +134,12 @@ class Client:
         """The run was told to `pause`, `continue`, `stop` or `retry`."""
         return self._object(self._ask("POST", f"/flowrun/{_part(run)}/{order}", json=dict(said or {})))
 
+    def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
+        """What does not get on; with `repair`, what can be sent again was."""
+        given = {name: value for name, value in query.items() if value is not None}
+        method, path = ("POST", "/doctor/repair") if repair else ("GET", "/doctor")
+        return self._object(self._ask(method, path, params=given))
+
     def history(self, run: str, after: int = 0, limit: int = 1000) -> list[Resource]:
         """At most `limit` transitions behind the `after`-th, oldest first."""
         params = {"after": str(after), "limit": str(limit)}

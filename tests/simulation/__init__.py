@@ -8,7 +8,10 @@
     actions    the services that flows send actions to, and the people who answer
     people     those who start runs, order them about, and forge answers
     laws       the invariants of HOUSE.md 4, checked at every write
+    waking     ... of them the first: somebody will wake every token
+    tokens     ... and the sixth: tokens fit one another
     history    the history replayed, and compared to the head
+    quiet      no threads, and no log but for the law
     schedule   one schedule: a seed in, what came of it out
     shrink     a failing schedule made small, and told as a story
     planted    bugs put in on purpose: the laws must find each of them

@@ -48,12 +48,14 @@ MESSAGE_FAULTS: Final = ("message-doubled", "message-delayed", "message-reordere
 RECEIVE_FAULTS: Final = ("visibility-runs-out", "dead-letter", "delete-lost")
 ORDERS: Final = (
     "pause",
+    "pause",
     "continue",
     "stop",
     "retry",
     "delete",
     "vars",
     "signal",
+    "publish",
     "publish",
     "redefine",
     "start-again",
@@ -130,6 +132,10 @@ class Fates:
         self.struck.append(((place, nth), kind))
         self.counts[kind] += 1
         return kind
+
+    def strikes_at(self, call: str, kinds: tuple[str, ...], rate: float) -> str:
+        """The fault that strikes at that call of a port."""
+        return self.strikes("call", kinds, rate)
 
     def happened(self, kind: str) -> None:
         """A natural fault was met."""
