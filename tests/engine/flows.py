@@ -64,12 +64,12 @@ ASKING = Definition(
 )
 
 
-def begun(definition: Definition = TWO_STEPS, at: int = 1_000, **more: object) -> Decision:
+def begun(definition: Definition = TWO_STEPS, at: int = 1_000) -> Decision:
     """The decision that begins a run named `r`."""
     return decide(
         definition,
         None,
-        RunStarted(  # type: ignore[arg-type]
+        RunStarted(
             at=at,
             nonce=NONCE,
             by="api",
@@ -77,7 +77,6 @@ def begun(definition: Definition = TWO_STEPS, at: int = 1_000, **more: object) -
             name="r",
             id="run-id",
             ref=DefinitionRef(flow=definition.flow.name, version=1, actions={"work": 1}),
-            **more,
         ),
     )
 

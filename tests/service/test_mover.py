@@ -44,7 +44,7 @@ class Interfering:
     ):
         self._save: Any = small.store.runs.save
         self._before, self._after = before, after
-        small.store.runs.save = self  # type: ignore[method-assign, assignment]
+        small.store.runs.save = self  # type: ignore[method-assign]
 
     def __call__(self, run: Run, seen: int) -> None:
         self._before()
@@ -57,7 +57,8 @@ def paused(at: Instant, nonce: str) -> Sequence[Event]:
 
 
 def test_whoever_loses_the_write_reads_and_decides_again(small: Small) -> None:
-    uuid, interfered = small.uuid("A"), []
+    uuid = small.uuid("A")
+    interfered: list[bool] = []
 
     def somebody_else() -> None:
         if not interfered:
@@ -72,7 +73,8 @@ def test_whoever_loses_the_write_reads_and_decides_again(small: Small) -> None:
 
 
 def test_of_two_answers_at_once_one_wins_and_the_other_is_told_so(small: Small) -> None:
-    uuid, outcomes = small.uuid("A"), []
+    uuid = small.uuid("A")
+    outcomes: list[Outcome | None] = []
 
     def the_other() -> None:
         if not outcomes:
@@ -129,7 +131,7 @@ def test_a_stalled_writer_still_finds_its_message_obeyed(small: Small) -> None:
     """The message comes before the write; it is given back until the write is there."""
     kept: list[tuple[Run, int]] = []
     save: Any = small.store.runs.save
-    small.store.runs.save = lambda run, seen: kept.append((run, seen))  # type: ignore[method-assign, assignment]
+    small.store.runs.save = lambda run, seen: kept.append((run, seen))  # type: ignore[method-assign]
     small.answer("A", "OK")
     small.settle()
     assert [request["stepName"] for request in small.actions.requests] == ["A"]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.definition import Json
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
 from chalicelib.service.errors import TooLarge
-from chalicelib.service.ports import Taken
+from chalicelib.service.ports import Reply, Taken
 from chalicelib.service.spill import LARGE, LARGEST
 from tests.service.world import NS, Small
 
