@@ -39,7 +39,8 @@ KEPT_BUNDLES: Final = 16
 _AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING: Final = re.compile(
-    r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade", re.IGNORECASE
+    r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade",
+    re.IGNORECASE,
 )
 """Headers that say where a request begins, ends and goes: never the action's to set."""
 _HEADER_VALUE: Final = re.compile(r"([!-~\xa1-\xff][\t -~\xa0-\xff]*)?")

@@ -18,7 +18,7 @@ that bear another site's `Origin` are refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Annotated, Final, TypeAlias
@@ -44,6 +44,8 @@ Call: TypeAlias = tuple[str, str]
 STEP: Final[Call] = ("POST", "/step")
 NAMESPACE: Final = "x-echoer-namespace"
 NOBODY: Final = "nobody"
+SHOWN: Final = 200
+"""Characters of a command that the audit shows."""
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 LEAST: Final[Mapping[Call, Role | None]] = {
@@ -120,7 +122,7 @@ def _guarded(call: Call, view: View, least: Role | None) -> View:
             raise
         finally:
             if call[0] != "GET":
-                _record(asked, call, [*names.values(), *_names_in(made)], status)
+                _record(asked, call, names.values(), made, status)
 
     return ask
 
@@ -177,31 +179,52 @@ def _admit(request: Request, caller: Caller, call: Call, least: Role) -> None:
 # ── the audit ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _record(request: Request, call: Call, names: list[str], status: int) -> None:
+class _Said(msgspec.Struct, frozen=True):
+    """What a body says of the thing that is to be changed, where the path does not."""
+
+    run: str = msgspec.field(name="flowId", default="")
+    step: str = msgspec.field(name="stepName", default="")
+    command: str = ""
+
+
+def _record(request: Request, call: Call, names: Iterable[str], made: Json, status: int) -> None:
     """One line: who asked for which change, of what, and how it was answered. Where the door is open nobody is known,
     and the line is for those who look for faults."""
+    log, level = LOG, logging.INFO
+    if request.services.settings.auth is Access.OPEN:
+        log, level = errors.LOG, logging.DEBUG
+    if not log.isEnabledFor(level):
+        return
     told = {
         "who": request.by,
         "namespace": request.namespace,
         "call": " ".join(call),
-        "names": list(dict.fromkeys(names)),
+        "names": list(dict.fromkeys([*names, *_names_said(request.body), *_names_made(made)])),
         "status": status,
     }
-    audited = request.services.settings.auth is Access.TOKEN
-    tell = LOG.info if audited else errors.LOG.debug
-    tell("%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", told, extra=told)
+    log.log(level, "%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", told, extra=told)
 
 
-def _names_in(made: Json) -> Iterator[str]:
+def _names_said(body: bytes) -> Iterator[str]:
+    try:
+        said = msgspec.json.decode(body, type=_Said)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return  # it is text, or the view refused it
+    yield from (text[:SHOWN] for text in (said.run, said.step, said.command) if text)
+
+
+def _names_made(made: Json) -> Iterator[str]:
     """The names that a view's answer tells of."""
     match made.body if isinstance(made, Answer) else made:
-        case {"metadata": {"name": str(name)}} | {"id": str(name)}:
+        case {"metadata": {"name": str(name)}}:
             yield name
+        case {"id": str(token_id), "name": str(name)}:
+            yield from (token_id, name)
         case {"results": [*results]}:
             yield from (result.name for result in results)
         case [*several]:
             for one in several:
-                yield from _names_in(one)
+                yield from _names_made(one)
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -404,13 +404,59 @@ def test_what_is_no_address_is_final(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("a", "b\r\nc: d"), ("a", "b\n"), ("a\r\nb", "c"), ("a", "\u2603"), ("", "")]
+    ("name", "value"),
+    [
+        ("a", "b\r\nc: d"),
+        ("a", "b\nc: d"),
+        ("a", "b\rc: d"),
+        ("a", "b\r\n\r\nGET / HTTP/1.1"),
+        ("a", "b\n"),
+        ("a", "b\0c"),
+        ("a", "b\x7f"),
+        ("a", " b"),
+        ("a", "\u2603"),
+        ("a", "b\u2028c"),
+        ("a", "\u560a\u560dc: d"),  # whose low bytes are a line's end
+        ("a", "b\x85c"),
+        ("a\r\nb", "c"),
+        ("a: b", "c"),
+        ("a b", "c"),
+        ("\u00e4", "b"),
+        ("", ""),
+    ],
 )
 def test_a_header_that_cannot_be_sent_is_final(name: str, value: str) -> None:
     with serving(answers(200)) as server:
         reply = caller().post(Call(addresses=(server.url,), body=BODY, headers={name: value}))
     assert isinstance(reply, NotTaken)
     assert (reply.final, server.requests) == (True, [])
+
+
+def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
+    """The body's length, where it goes, and what it is, are ours, in whatever case theirs is written."""
+    theirs = {
+        "Host": "evil.example",
+        "CONTENT-LENGTH": "3",
+        "content-Length": "0",
+        "Transfer-Encoding": "chunked",
+        "content-type": "text/plain",
+        "Content-Encoding": "gzip",
+        "Connection": "close",
+        "expect": "100-continue",
+        "Upgrade": "h2c",
+        "X-Team": "payments",
+        "user-agent": "theirs",
+    }
+    with serving(answers(200, b"{}")) as server:
+        one = caller()
+        for _ in range(2):
+            assert one.post(Call(addresses=(server.url,), body=BODY, headers=theirs)) == Taken({})
+        assert server.connections == 1
+    (_, headers, body), _ = server.requests
+    assert body == BODY
+    ours = {"host": f"127.0.0.1:{server.port}", "content-length": "15", "content-type": "application/json"}
+    assert headers.items() >= ours.items() | {("x-team", "payments"), ("user-agent", "theirs")}
+    assert not headers.keys() & {"transfer-encoding", "content-encoding", "connection", "expect", "upgrade"}
 
 
 def test_a_password_in_the_address_is_used_and_not_told() -> None:

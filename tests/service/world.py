@@ -62,8 +62,7 @@ class Small:
         bootstrap.submitter(self.services).submit(NS, text)
 
     def start(self, flow: str, name: str = "r", **given: Json) -> Run:
-        run = self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run
-        return run
+        return self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run
 
     def run(self, name: str = "r") -> Run:
         return self.services.reader.run(NS, name)
