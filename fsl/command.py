@@ -1,5 +1,5 @@
-"""`fsl`: what a person types. Every command speaks to a server, but for `check`, which needs none, and `local`, which
-is one.
+"""`fsl`: what a person types. Commands on files need no server; those on what is in force and on runs speak to one;
+`local` is one.
 
 Exit codes: 0 done; 1 what was asked for failed; 2 it was asked for wrongly; 3 no server answers.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fsl.client import Refused, Unreachable
-from fsl.commands import check, documents, resources, runs, serve, shell, testing, words
+from fsl.commands import check, doctor, documents, language, resources, runs, serve, shell, testing, token, words
 from fsl.commands.desk import failed
 
 
@@ -51,7 +51,9 @@ def main() -> None:
 
 for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
-for command in (*shell.COMMANDS, *testing.COMMANDS, *words.COMMANDS):
+for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS):
+    main.add_command(command)
+for command in (*shell.COMMANDS, *words.COMMANDS):
     main.add_command(command)
 
 if __name__ == "__main__":

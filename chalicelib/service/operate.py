@@ -12,7 +12,7 @@ from chalicelib.engine.errors import OrderRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
 from chalicelib.engine.lifecycle import Order
 from chalicelib.engine.run import Run
-from chalicelib.service.errors import NotFound, StillReferred
+from chalicelib.service.errors import Busy, NotFound, StillReferred
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Draw, Mover
 from chalicelib.service.ports import Definition, Kind, RunQuery, RunStore, Store
@@ -56,8 +56,17 @@ class Operator:
             raise NotFound("flow_run", name)
         if run.status not in lifecycle.OBEYED[Order.DELETE]:
             raise OrderRefused(name, run.status, Order.DELETE)
+        if self._is_awaited(run):
+            raise Busy(f"another run has not been told yet how run {name!r} ended; try again")
         self._runs.delete(run)
         return run
+
+    def _is_awaited(self, run: Run) -> bool:
+        """Whether a run waits for the end of this one: were it gone, nobody could tell."""
+        if run.parent is None:
+            return False
+        parent = self._runs.load(run.namespace, run.parent.run)
+        return parent is not None and parent.status in lifecycle.LIVE and parent.token_of(run.parent.uuid) is not None
 
     def _order(self, namespace: str, name: str, draw: Draw) -> Run:
         moved = self._mover.move(namespace, name, draw)

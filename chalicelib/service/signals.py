@@ -76,6 +76,8 @@ class Signaler:
         step = self._library.of(run).step(token.step) if token else None
         if token is None or token.activation is None or not isinstance(step, EventStep):
             return
+        if run.status in lifecycle.ENDED:
+            return
         found = self._earliest(run, token.activation, step)
         if found is None:
             return
@@ -94,7 +96,10 @@ class Signaler:
                 )
             ]
 
-        self._mover.move(run.namespace, run.name, draw, seen=run)
+        after = self._mover.move(run.namespace, run.name, draw, seen=run).run
+        if after.token_of(uuid):  # another wait of the run was quicker: the next event is for this one
+            self.listen(after, uuid)
+            return
         for name in set(step.events.values()):
             key = token.activation.memo["key"]
             gone = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)

@@ -11,10 +11,11 @@ from typing import Final, TextIO
 import click
 
 from chalicelib import language
-from chalicelib.definition import Action, Flow
+from chalicelib.definition import Action, Flow, RunOrder
 from chalicelib.engine import expressions
 from chalicelib.language import Checked, Diagnostic, Document, KnownNames
-from fsl.commands.desk import json_option, put, say, show
+from fsl.commands.desk import json_option, put, say, show, table
+from fsl.explain import Row, explain
 
 ROUNDS: Final = 32
 """How many calls deep flows of several files may refer to each other."""
@@ -32,9 +33,10 @@ class Source:
 
 @click.command(no_args_is_help=True)
 @click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
+@click.option("--explain", "explained", is_flag=True, help="Say which deadlines and retries hold, and who said so.")
 @json_option
 @click.pass_context
-def check(ctx: click.Context, *, files: Sequence[TextIO], as_json: bool) -> None:
+def check(ctx: click.Context, *, files: Sequence[TextIO], explained: bool, as_json: bool) -> None:
     """Say whether FSL is right, without a server.
 
     Actions and flows that one of the FILES defines are known in all of them. `-` is standard input.
@@ -44,19 +46,46 @@ def check(ctx: click.Context, *, files: Sequence[TextIO], as_json: bool) -> None
     fsl check release.fsl
     fsl check actions.fsl flows/*.fsl
     fsl check - < release.fsl
+    fsl check --explain release.fsl
     """
     sources = [_source(file) for file in files]
-    found = {source.name: _diagnostics(source, checked) for source, checked in read_all(sources)}
+    read = read_all(sources)
+    found = {source.name: _diagnostics(source, checked) for source, checked in read}
+    rows = _explained([checked for _, checked in read]) if explained else {}
     errors = sum(one.severity == "error" for all_of_one in found.values() for one in all_of_one)
     if as_json:
         told = [{"file": name, **dataclasses.asdict(one)} for name, all_of_one in found.items() for one in all_of_one]
-        put({"ok": errors == 0, "diagnostics": told})
+        more = {"explained": {name: [dataclasses.asdict(row) for row in one] for name, one in rows.items()}}
+        put({"ok": errors == 0, "diagnostics": told, **(more if explained else {})})
     else:
         for source in sources:
             show(found[source.name], source.text, source.name)
+        for name, one in rows.items():
+            say(f"{name}:")
+            show_rows(one)
         warnings = sum(map(len, found.values())) - errors
         say(_summary(len(sources), errors, warnings), "red" if errors else "green", err=errors > 0)
     ctx.exit(1 if errors else 0)
+
+
+def show_rows(rows: Sequence[Row]) -> None:
+    """Which deadline, heartbeat and retry hold for each step, as a table."""
+    columns = ("step", "action", "timeout", "heartbeat", "retry", "on TIMEOUT", "on ERROR")
+    table(columns, [_cells(row) for row in rows])
+
+
+def _cells(row: Row) -> list[str]:
+    cells = (row.step, row.action, row.timeout, row.heartbeat, row.retry, row.on_timeout, row.on_error)
+    return [str(cell) if cell is not None else f"({row.kind})" if n == 1 else "-" for n, cell in enumerate(cells)]
+
+
+def _explained(documents: Iterable[Checked]) -> dict[str, list[Row]]:
+    """The rows of every flow, and of every run that brings its own steps, by name."""
+    values = [statement.value for checked in documents for statement in checked.statements]
+    actions = {value.name: value for value in values if isinstance(value, Action)}
+    flows = [value for value in values if isinstance(value, Flow)]
+    flows += [value.steps for value in values if isinstance(value, RunOrder) and value.steps]
+    return {flow.name: list(explain(flow, actions)) for flow in flows}
 
 
 def read_all(sources: Sequence[Source]) -> list[tuple[Source, Checked]]:

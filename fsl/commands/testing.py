@@ -209,9 +209,4 @@ def _path(ran: Ran) -> Iterator[Json]:
         yield {"step": step, "state": state}
 
 
-def register(group: click.Group) -> None:
-    """The group has the command."""
-    group.add_command(test)
-
-
 COMMANDS: Final = (test,)

@@ -18,10 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import bootstrap
 from chalicelib.adapters import sqs
+from chalicelib.adapters.dispatch import Dispatcher
 from chalicelib.adapters.dynamodb.items import Place
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
-from chalicelib.adapters.dispatch import Dispatcher
 from chalicelib.adapters.system import SystemChance, SystemClock
 from chalicelib.bootstrap import World
 from chalicelib.config import Settings

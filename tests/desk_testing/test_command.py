@@ -81,7 +81,8 @@ def desk() -> None:
     """Stands for `fsl`."""
 
 
-register(desk)
+for command in COMMANDS:
+    desk.add_command(command)
 
 
 def said(*args: object) -> Result:

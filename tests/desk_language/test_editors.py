@@ -1,0 +1,73 @@
+"""The TextMate grammar knows every word of the language."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import fsl
+from chalicelib.language.actions import _PROPERTIES
+from chalicelib.language.flows import _FLOW, _RUN_OF_FLOW
+from chalicelib.language.options import OPTIONS
+from chalicelib.language.recovery import _STATEMENT_WORDS, _STEP_WORDS
+from chalicelib.language.steps import _ACTION_PROPERTIES
+from chalicelib.language.tokens import END_WORDS
+from chalicelib.language.waits import WAIT_PROPERTIES
+from fsl import words
+
+EDITORS = Path(fsl.__file__).parent / "editors"
+GRAMMAR = json.loads((EDITORS / "vscode" / "syntaxes" / "fsl.tmLanguage.json").read_text())
+
+
+def coloured(name: str) -> set[str]:
+    """The words in the patterns of one entry of the repository."""
+    return set(re.findall(r"[a-z_]+", json.dumps(GRAMMAR["repository"][name]).lower()))
+
+
+@pytest.mark.parametrize("word", [*_STATEMENT_WORDS, *END_WORDS])
+def test_statement_words_are_coloured(word: str) -> None:
+    assert word in coloured("statement")
+
+
+@pytest.mark.parametrize("word", _STEP_WORDS)
+def test_step_words_are_coloured_and_offered(word: str) -> None:
+    assert word in coloured("step")
+    assert word in {**words.STEPS, **words.BRANCH}
+
+
+def test_the_checkers_properties_are_those_that_are_coloured_and_offered() -> None:
+    assert set(words.properties_of("action")) == set(_PROPERTIES)
+    assert set(words.properties_of("deci")) == set(_ACTION_PROPERTIES)
+    assert set(words.properties_of("wait")) == set(WAIT_PROPERTIES)
+    assert set(words.properties_of("flow")) == set(_FLOW)
+    assert set(words.properties_of("flow_run")) == {*_FLOW, *_RUN_OF_FLOW}
+    assert set(OPTIONS) <= set(words.properties_of("step"))
+    for kind in words.PROPERTIES:
+        assert set(words.properties_of(kind)) <= coloured("property")
+
+
+def test_values_settings_types_and_routes_are_coloured() -> None:
+    assert {value for values in words.VALUES.values() for value in values} <= coloured("constants")
+    assert {name for names in words.SETTINGS.values() for name in names} <= coloured("settings")
+    assert set(words.TYPES) <= coloured("types")
+    assert {*words.ROUTES, "when"} <= coloured("routes")
+
+
+def test_the_grammars_patterns_are_there_and_are_regular_expressions() -> None:
+    included = re.findall(r'"#(\w+)"', json.dumps(GRAMMAR))
+    assert set(included) <= set(GRAMMAR["repository"])
+    for pattern in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', json.dumps(GRAMMAR)):
+        text = json.loads(pattern).replace("(?<=^|[;{\\s])", "")  # Oniguruma takes this, Python does not
+        re.compile(text)
+
+
+def test_the_extension_names_files_that_exist() -> None:
+    folder = EDITORS / "vscode"
+    manifest = json.loads((folder / "package.json").read_text())
+    named = [manifest["main"], manifest["contributes"]["grammars"][0]["path"]]
+    named.append(manifest["contributes"]["languages"][0]["configuration"])
+    assert all((folder / name).is_file() for name in named)
+    json.loads((folder / "language-configuration.json").read_text())

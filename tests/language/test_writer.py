@@ -1,0 +1,185 @@
+"""Definitions written as FSL mean the same when they are read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.definition import (
+    Action,
+    ActionStep,
+    ArgType,
+    Branch,
+    CallStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Flow,
+    ForkStep,
+    Limit,
+    Options,
+    Parameter,
+    Retry,
+    Route,
+    RunOrder,
+    SetStep,
+    Step,
+    TimerStep,
+    Undo,
+    decode,
+    encode,
+    expression,
+)
+from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
+
+TEXTS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
+STATEMENTS = [(text, one) for text in TEXTS for one in read(text, KnownNames()).statements]
+
+PARAMETERS = tuple(
+    Parameter(name=name, type=ArgType.ANY, required=False) for name in ("a", "when", "x y", "done", "TRUE", 'q"')
+)
+WORK = Action(name="work", returns=("OK", "else", "NOT OK", "when"), addresses=("http://w",), parameters=PARAMETERS)
+OTHER = Flow(
+    name="other",
+    steps=(SetStep(name="S", routes=(Route(state="DONE", target="done"),), save={"a": 1}),),
+    input=PARAMETERS,
+)
+
+
+@pytest.mark.parametrize(("text", "statement"), STATEMENTS, ids=lambda one: getattr(one, "name", ""))
+def test_a_golden_comes_back_by_way_of_json(text: str, statement: Statement) -> None:
+    found = read(text, KnownNames()).statements
+    actions = {one.name: one.value for one in found if isinstance(one.value, Action)}
+    flows = {one.name: one.value for one in found if isinstance(one.value, Flow)}
+    value = decode(encode(statement.value), type(statement.value))
+    written = to_fsl(value)
+    assert format_text(written) == written
+    assert [one.value for one in read(written, KnownNames(actions, flows)).statements] == [statement.value]
+
+
+texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12).filter(lambda text: "`" not in text)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+)
+expressions = st.sampled_from(["$input.a", '{"a": [1, "}"]}', "1 / 2", "/}/", "`}`", "a\n  .b", "$"]).map(expression)
+templates = st.recursive(
+    scalars | texts | expressions,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(texts.filter(lambda key: key != "${}"), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+args = st.dictionaries(st.sampled_from([one.name for one in PARAMETERS]), templates, max_size=4)
+durations = st.integers(1, 12 * 3_600_000)
+waiting = st.none() | durations
+retries = st.builds(
+    Retry, max=st.integers(1, 50), delay=durations, rate=st.floats(1, 9), cap=durations | st.just(300_000)
+)
+options = st.builds(
+    Options,
+    timeout=st.none() | durations,
+    heartbeat=st.none() | durations,
+    retry=st.none() | retries,
+    limit=st.none()
+    | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9)),
+    headers=st.dictionaries(st.sampled_from(["X-A", "when"]), st.sampled_from(["", 'a "b"', "TRUE"])),
+    approval=st.booleans(),
+)
+UNDO = st.none() | st.builds(Undo, action=st.just("work"), args=args)
+DONE = (Route(state="DONE", target="done"),)
+ROUTES = (
+    Route(state="OK", target="First", when="$x > 1"),
+    Route(state="else", target="stopped"),
+    Route(target="done", when='$y = "|"'),
+    Route(target="First"),
+)
+
+
+def _steps(number: int) -> st.SearchStrategy[Step]:
+    name = st.just(f"step {number}")
+    nested = SetStep(name=f"nested {number}", routes=DONE, save={"b": 2})
+    branches = (Branch(name="a b", steps=(nested,)),)
+    kinds: list[st.SearchStrategy[Step]] = [
+        st.builds(
+            ActionStep, name=name, routes=st.just(ROUTES), action=st.just("work"), args=args, decides=st.booleans(),
+            options=options, save=args, undo=UNDO,
+        ),
+        st.builds(SetStep, name=name, routes=st.just(DONE), save=args),
+        st.builds(TimerStep, name=name, routes=st.just(DONE), duration=durations | expressions, save=args),
+        st.builds(
+            EventStep, name=name, routes=st.just((Route(target="done"),)),
+            events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
+            key=templates, timeout=waiting, save=args,
+        ),
+        st.builds(
+            ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"), timeout=waiting
+        ),
+        st.builds(ForkStep, name=name, routes=st.just(DONE), branches=st.just(branches), join=st.just(1), save=args),
+        st.builds(
+            EachStep, name=name, routes=st.just(DONE), items=expressions | st.lists(templates, max_size=2),
+            steps=st.just((nested,)), max=st.integers(0, 9), tolerate=st.integers(0, 9),
+        ),
+        st.builds(
+            EachStep, name=name, routes=st.just(DONE), items=expressions, steps=st.just((nested,)),
+            tolerate_percent=st.integers(0, 10_000).map(lambda n: n / 100),
+        ),
+        st.builds(
+            CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting
+        ),
+    ]  # fmt: skip
+    return st.one_of(kinds)
+
+
+steps = st.integers(0, 4).flatmap(lambda count: st.tuples(*(_steps(number) for number in range(count))))
+flows = st.builds(
+    Flow,
+    name=st.sampled_from(["f", "flow", "a b", "flow_end"]),
+    steps=steps.map(lambda found: (SetStep(name="First", routes=DONE, save={"a": 1}), *found)),
+    input=st.just(PARAMETERS),
+    vars=args,
+    output=templates,
+    timeout=st.none() | durations,
+    labels=st.dictionaries(st.sampled_from(["a", "b c"]), st.booleans() | texts | st.integers(0, 9) | expressions),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(flows)
+def test_any_flow_comes_back(flow: Flow) -> None:
+    known = KnownNames({"work": WORK}, {"other": OTHER})
+    checked = read(to_fsl(flow), known)
+    assert [one.value for one in checked.statements] == [flow], checked.diagnostics
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.builds(Action, name=st.just("a"), returns=st.just(("OK",)), addresses=st.just(("http://a", "http://b")),
+                 options=options, undo=UNDO))  # fmt: skip
+def test_any_action_comes_back(action: Action) -> None:
+    assert [one.value for one in read(to_fsl(action), KnownNames({"work": WORK})).statements] == [action]
+
+
+def test_a_run_of_a_flow_comes_back() -> None:
+    order = RunOrder(name="o-1", flow="other", input={"a": [1, {"b": None}], "x y": "`"[:0]}, labels={"l": True})
+    assert [one.value for one in read(to_fsl(order), KnownNames({}, {"other": OTHER})).statements] == [order]
+
+
+@pytest.mark.parametrize(
+    "value", ['both " and `', expression("} ; injected = 1; {"), expression("/* open"), expression('"open')]
+)
+def test_what_no_fsl_means_is_refused(value: object) -> None:
+    step = SetStep(name="S", routes=DONE, save={"a": value})
+    with pytest.raises(Unwritable):
+        to_fsl(Flow(name="f", steps=(step,)))
+
+
+def test_a_number_beyond_64_bits_is_refused() -> None:
+    with pytest.raises(Unreadable):
+        to_fsl(Flow(name="f", steps=(SetStep(name="S", routes=DONE, save={"a": 2**70}),)))
+
+
+def test_json_is_what_the_stores_keep() -> None:
+    assert msgspec.json.decode(encode(OTHER))["steps"][0]["kind"] == "set"
