@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import RLock
 
@@ -65,8 +64,8 @@ class House:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    yield House()
+def house() -> House:
+    return House()
 
 
 def test_a_token_says_whose_it_is(house: House) -> None:
