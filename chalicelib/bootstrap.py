@@ -6,9 +6,10 @@ not need is not imported: a cold start pays for every module.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import config
@@ -170,13 +171,24 @@ def _outbound(settings: Settings) -> Outbound:
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
+def _with_secrets(settings: Settings) -> Settings:
+    """The settings with what they only refer to: read once per container, by the functions that are told where."""
+    if settings.webhook_key_ref is None:
+        return settings
+    from chalicelib.adapters import secrets
+
+    return replace(settings, webhook_key=secrets.read(settings.webhook_key_ref))
+
+
 _made: list[Services] = []
 
 
 def services() -> Services:
     """The container's use cases, built from the environment when they are first asked for."""
     if not _made:
-        settings = config.from_environment(os.environ)
+        settings = _with_secrets(config.from_environment(os.environ))
+        if settings.notice:
+            logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))
     return _made[0]
 

@@ -13,6 +13,7 @@
 | ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | deliveries in all, and the pause that grows between them |
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions; may be several, the newest first |
+| ECHOER_WEBHOOK_KEY_REF | | where that key lies instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
 | ECHOER_OUTBOUND | any; on AWS public | where actions may be: `any`where, or at `public` addresses only |
 | ECHOER_OUTBOUND_ALLOW | | and at these hosts, addresses and ranges (`10.1.0.0/16`), with commas between |
 | ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
@@ -85,6 +86,7 @@ class Settings:
     defaults: Options = DEFAULTS
     definition_max_age: int = 2_000
     webhook_key: str = DEVELOPMENT_KEY
+    webhook_key_ref: str | None = None
     outbound: Reach = Reach.ANY
     outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
@@ -128,6 +130,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             ),
         ),
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
+        webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
         outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),

@@ -365,3 +365,16 @@ _V = TypeVar("_V", bound=_Value)
 def decode(data: bytes | str, kind: type[_V]) -> _V:
     """The value that `encode` wrote. Raises msgspec.ValidationError if the JSON is no such value."""
     return msgspec.json.decode(data, type=kind)
+
+
+def ready(*kinds: Any) -> None:
+    """Threads may decode values of these types side by side from now on.
+
+    msgspec (0.22) finds out about a type when it is first decoded, and a process in which two threads do that at once
+    crashes. So whoever defines a type that is decoded makes it ready while the module is imported.
+    """
+    for kind in kinds:
+        msgspec.json.Decoder(kind)
+
+
+ready(Action, Flow)

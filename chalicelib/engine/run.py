@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from chalicelib.definition import Json
+from chalicelib.definition import Json, ready
 from chalicelib.engine.lifecycle import Status
 
 Instant: TypeAlias = int
@@ -264,3 +264,6 @@ def decode_run(data: bytes | str) -> Run:
 def decode_page(data: bytes | str) -> Page:
     """The page that `encode` wrote."""
     return msgspec.json.decode(data, type=Page)
+
+
+ready(Run, Page)

@@ -147,9 +147,16 @@ def _caller(request: Request, call: Call) -> Caller:
 
 def _refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("origin")
-    own = urlsplit(request.services.settings.url).hostname
-    if origin is not None and urlsplit(origin).hostname not in (own, *LOOPBACK):
+    own = _host_of(request.services.settings.url)
+    if origin is not None and _host_of(origin) not in {own, *LOOPBACK} - {None}:
         raise Forbidden(f"pages of {origin!r:.80} may not command this server")
+
+
+def _host_of(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
 
 
 def _namespace(request: Request, caller: Caller, call: Call) -> str:

@@ -140,7 +140,8 @@ def is_namespace(name: str) -> bool:
 
 
 def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Hex digits, of any text that a header may hold."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 class Tokens:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from chalicelib.definition import ready
 from chalicelib.engine.run import Instant
 
 
@@ -61,3 +62,6 @@ def decode(body: str) -> Hint:
     """The hint in a message's body. Raises msgspec.DecodeError if there is none."""
     hint: Hint = msgspec.json.decode(body, type=Hint)
     return hint
+
+
+ready(Hint)

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from chalicelib.definition import Flow, Json, Method
+from chalicelib.definition import Flow, Json, Method, ready
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Instant, Page, Run
 
@@ -391,3 +391,6 @@ class Chance(Protocol):
     def nonce(self) -> str:
         """32 hex digits, never the same, not to be guessed."""
         ...
+
+
+ready(Definition, Signal, Subscription, Task)

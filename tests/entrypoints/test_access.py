@@ -1,0 +1,645 @@
+"""Who may do what at the door: roles, tokens, namespaces, rates, the audit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap, config
+from chalicelib.adapters.sqlite.database import Database
+from chalicelib.adapters.sqlite.store import SqliteStore
+from chalicelib.bootstrap import assemble
+from chalicelib.config import Access, BadSetting, Settings
+from chalicelib.definition import Json
+from chalicelib.entrypoints.access import LEAST
+from chalicelib.entrypoints.api import TABLE
+from chalicelib.service.access import REMEMBERED, Role, sha256
+from chalicelib.service.ports import QueueName
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import TWO, WORK
+from tests.entrypoints.gateway import Reply, call
+from tests.entrypoints.steps import NEVER, answered, defined, started
+
+FIRST = "the first admin's token, 32 or longer"
+GUARDED = Settings(auth=Access.TOKEN, admin_token_sha256=sha256(FIRST))
+
+PAY = """flow pay
+    input = (str order);
+    wait W => (PAID -> done | TIMEOUT -> stopped) {
+        events = (PAID = "paid"); key = ${ $input.order }; timeout = 2d;
+    };
+flow_end"""
+ASK = """action ask method = human; return = (YES | NO); action_end
+/
+flow asks
+    step A => (YES -> done | NO -> stopped) { action = ask; };
+flow_end"""
+
+
+def under(house: House, settings: Settings) -> House:
+    """The same house, its door kept as the settings say."""
+    house.services = assemble(settings, house.services.world)
+    bootstrap.use(house.services)
+    return house
+
+
+@pytest.fixture
+def guarded(house: House) -> House:
+    return under(house, GUARDED)
+
+
+def bearer(token: str, **more: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", **{name.replace("_", "-"): text for name, text in more.items()}}
+
+
+ADMIN = bearer(FIRST)
+
+
+def made(role: Role | str, namespace: str = "default", name: str | None = None, **more: Json) -> str:
+    """The text of a new token."""
+    body = {"name": name or f"{role} {namespace}", "role": role, "namespace": namespace, **more}
+    reply = call("POST", "/token", body, headers=ADMIN)
+    assert reply.status == 201, reply.text
+    return str(reply.json["token"])
+
+
+class Side:
+    """Somebody who works in a namespace with a token of its own."""
+
+    def __init__(self, namespace: str, role: Role = Role.ADMIN) -> None:
+        self.namespace = namespace
+        self.headers = bearer(made(role, namespace))
+
+    def __call__(self, method: str, url: str, body: Any = None) -> Reply:
+        return call(method, url, body, headers=self.headers)
+
+    def ok(self, method: str, url: str, body: Any = None) -> Any:
+        reply = self(method, url, body)
+        assert reply.status < 300, reply.text
+        return reply.json
+
+
+# ── roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_call_has_its_least_role() -> None:
+    assert set(LEAST) == set(TABLE)
+
+
+def test_the_calls_that_are_for_everybody() -> None:
+    public = {path for (_, path), least in LEAST.items() if least is None}
+    assert public == {"/", "/healthz", "/openapi.json", "/docs"}
+
+
+def test_viewers_change_nothing_and_only_admins_see_tokens() -> None:
+    for (method, path), least in LEAST.items():
+        assert (least is Role.VIEWER) <= (method == "GET"), path
+        assert path.startswith("/token") == (least is Role.ADMIN), path
+
+
+URLS = {
+    call_: (call_[0], call_[1].replace("{name}", "x").replace("{uuid}", "u").replace("{token_id}", "t"))
+    for call_ in TABLE
+}
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
+def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(
+    guarded: House, asked: tuple[str, str], role: Role
+) -> None:
+    least = LEAST[asked]
+    reply = call(*URLS[asked], headers=bearer(made(role)))
+    assert (reply.status == 403) is not (least is None or role.covers(least)), reply.text
+    assert reply.status != 401
+    if reply.status == 403:
+        assert (reply.code, f"the role {least}" in reply.json["message"]) == ("forbidden", True)
+
+
+@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
+def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(
+    guarded: House, asked: tuple[str, str]
+) -> None:
+    reply = call(*URLS[asked])
+    assert (reply.status == 401) is not (LEAST[asked] is None or asked == ("POST", "/step")), reply.text
+    if reply.status == 401:
+        assert (reply.code, reply.headers["WWW-Authenticate"]) == ("unauthorized", "Bearer")
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp5", FIRST, f"Bearer {FIRST}x", f"Bearer ech_{'0' * 16}_{'0' * 64}"],
+)
+def test_what_is_no_token_is_a_401(guarded: House, said: str) -> None:
+    reply = call("GET", "/flowrun", headers={"Authorization": said})
+    assert (reply.status, reply.code, reply.headers["WWW-Authenticate"]) == (401, "unauthorized", "Bearer")
+
+
+def test_the_scheme_is_read_in_any_case(guarded: House) -> None:
+    assert call("GET", "/flowrun", headers={"authorization": f"bearer {FIRST}"}).status == 200
+
+
+def test_a_token_is_told_once_and_listed_without_what_makes_it_good(guarded: House) -> None:
+    reply = call("POST", "/token", {"name": "ci", "role": "author", "expires_in": "30d"}, headers=ADMIN)
+    told = reply.json
+    text = told.pop("token")
+    assert (reply.status, told) == (
+        201,
+        {
+            "id": text.split("_")[1],
+            "name": "ci",
+            "role": "author",
+            "namespace": "default",
+            "created_at": "2027-01-15T08:00:00.000Z",
+            "created_by": "admin",
+            "expires_at": "2027-02-14T08:00:00.000Z",
+            "revoked_at": None,
+        },
+    )
+    listed = call("GET", "/token", headers=ADMIN)
+    assert listed.json == [told]
+    assert text.split("_")[2] not in listed.text
+    assert sha256(text.split("_")[2]) not in listed.text
+
+
+def test_an_expired_token_is_a_401(guarded: House) -> None:
+    token = bearer(made(Role.VIEWER, expires_in="1h"))
+    guarded.clock.advance(3_599_999)
+    assert call("GET", "/flowrun", headers=token).status == 200
+    guarded.clock.advance(1)
+    reply = call("GET", "/flowrun", headers=token)
+    assert (reply.status, reply.json["message"]) == (401, "the token has expired")
+
+
+def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
+    text = made(Role.VIEWER)
+    token, url = bearer(text), f"/token/{text.split('_')[1]}"
+    here, there = guarded.services, assemble(GUARDED, guarded.services.world)
+    bootstrap.use(there)
+    assert call("GET", "/flowrun", headers=token).status == 200
+    bootstrap.use(here)
+    assert call("DELETE", url, headers=ADMIN).json["revoked_at"] == "2027-01-15T08:00:00.000Z"
+    assert call("GET", "/flowrun", headers=token).json["message"] == "the token was revoked"
+    bootstrap.use(there)
+    guarded.clock.advance(REMEMBERED)
+    assert call("GET", "/flowrun", headers=token).status == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"name": "", "role": "viewer"}, 400),
+        ({"name": "n" * 65, "role": "viewer"}, 400),
+        ({"name": "n" * 64, "role": "viewer"}, 201),
+        ({"name": "a\nb", "role": "viewer"}, 400),
+        ({"name": "a", "role": "king"}, 400),
+        ({"name": "a"}, 400),
+        ({"name": "a", "role": "viewer", "expires_in": "soon"}, 400),
+        ({"name": "a", "role": "viewer", "expires_in": 7}, 400),
+        ({"name": "a", "role": "viewer", "expires_in": "0s"}, 422),
+        ({"name": "a", "role": "viewer", "expires_in": "3650d"}, 201),
+        ({"name": "a", "role": "viewer", "expires_in": "3651d"}, 422),
+        ({"name": "a", "role": "viewer", "namespace": "No"}, 422),
+        ({"name": "a", "role": "viewer", "namespace": "@access"}, 422),
+    ],
+)
+def test_a_token_must_be_asked_for_rightly(guarded: House, body: Json, status: int) -> None:
+    reply = call("POST", "/token", body, headers=ADMIN)
+    assert reply.status == status, reply.text
+
+
+# ── namespaces ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_token_acts_in_its_namespace_alone(guarded: House) -> None:
+    token = made(Role.ADMIN, "team-a")
+    for named, status in (("team-a", 200), ("team-b", 403), ("default", 403), ("@access", 403), ("No", 403)):
+        assert call("GET", "/flowrun", headers=bearer(token, X_Echoer_Namespace=named)).status == status, named
+
+
+def test_the_first_admin_acts_where_it_says(guarded: House) -> None:
+    elsewhere = bearer(FIRST, X_Echoer_Namespace="team-a")
+    assert call("POST", "/fsl", WORK, headers=elsewhere).status == 200
+    assert call("GET", "/action/work", headers=elsewhere).json["metadata"]["namespace"] == "team-a"
+    assert call("GET", "/action/work", headers=ADMIN).status == 404
+    for named in ("@access", "Team", "a" * 64, "-a"):
+        assert call("GET", "/flowrun", headers=bearer(FIRST, X_Echoer_Namespace=named)).status == 400, named
+    assert call("GET", "/flowrun", headers=bearer(FIRST, X_Echoer_Namespace="a" * 63)).status == 200
+
+
+def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: House) -> None:
+    a, b = Side("a"), Side("b")
+    assert a.ok("POST", "/token", {"name": "x", "role": "viewer"})["namespace"] == "a"
+    assert a("POST", "/token", {"name": "x", "role": "viewer", "namespace": "b"}).status == 403
+    theirs = b.ok("GET", "/token")[0]["id"]
+    assert a("DELETE", f"/token/{theirs}").status == 404
+    assert [one["name"] for one in a.ok("GET", "/token")] == ["admin a", "x"]
+    assert [one["name"] for one in b.ok("GET", "/token")] == ["admin b"]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def twins(guarded: House, request: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
+    """Two namespaces in which everything is called the same, in one store."""
+    database = Database.open(":memory:")
+    if request.param == "sqlite":
+        world = replace(guarded.services.world, store=SqliteStore(database))
+        bootstrap.use(assemble(GUARDED, world))
+    sides = Side("a"), Side("b")
+    for side in sides:
+        side.ok("POST", "/fsl", "\n/\n".join((WORK, TWO, PAY, ASK)))
+        same = {"input": {"order": "o"}, "labels": {"team": "t"}}
+        side.ok("POST", "/flow/two/runs", {"name": "r", "key": "k", **same})
+        side.ok("POST", "/flow/pay/runs", {"name": "p", **same})
+        side.ok("POST", "/flow/asks/runs", {"name": "q"})
+        side.ok("POST", "/event", {"name": "other", "key": "o", "data": side.namespace})
+        for queue in (QueueName.DELIVERIES, QueueName.WAKES):
+            guarded.work(queue)
+    yield sides
+    database.close()
+
+
+READING = [
+    "/action",
+    "/action/work",
+    "/flow",
+    "/flow/two",
+    "/flowrun",
+    "/flowrun?label=team:t",
+    "/flowrun?flow=two",
+    "/flowrun?status=running",
+    "/flowrun/r",
+    "/step",
+    "/step/r.A",
+    "/step/A",
+    "/event",
+]
+
+
+def namespaces_in(told: Json) -> set[str]:
+    match told:
+        case {"namespace": str(found)}:
+            return {found}
+        case dict():
+            return set().union(*map(namespaces_in, told.values()))
+        case list():
+            return set().union(*map(namespaces_in, told))
+    return set()
+
+
+@pytest.mark.parametrize("url", READING)
+def test_equal_names_never_meet_in_what_is_read(twins: tuple[Side, Side], url: str) -> None:
+    told = [side.ok("GET", url) for side in twins]
+    assert [namespaces_in(one) for one in told] == [{"a"}, {"b"}]
+
+
+@pytest.mark.parametrize("url", ["/flowrun/r/history", "/flowrun/r/watch", "/task", "/flowrun/r"])
+def test_uuids_of_one_namespace_are_not_told_in_another(twins: tuple[Side, Side], url: str) -> None:
+    def uuids(told: Json) -> set[str]:
+        match told:
+            case dict():
+                own = {str(told["uuid"])} if told.get("uuid") else set()
+                return own.union(*map(uuids, told.values()))
+            case list():
+                return set().union(*map(uuids, told))
+        return set()
+
+    for side in twins:
+        side.ok("POST", "/step", answered(side.ok("GET", "/flowrun/r")))
+    found = [uuids(side.ok("GET", url)) for side in twins]
+    assert found[0]
+    assert found[1]
+    assert not found[0] & found[1]
+
+
+def test_the_stream_of_changes_tells_of_one_namespace(twins: tuple[Side, Side], guarded: House) -> None:
+    guarded.clock.advance(1)
+    url = "/watch?version=1&" + "&".join(f"resource={kind}" for kind in ("action", "flow", "flowrun", "step", "event"))
+    for side, other in itertools.permutations(twins):
+        text = side("GET", url).text
+        assert f'"namespace":"{side.namespace}"' in text
+        assert f'"namespace":"{other.namespace}"' not in text
+
+
+def test_a_cursor_is_worth_nothing_in_another_namespace(twins: tuple[Side, Side]) -> None:
+    a, b = twins
+    first = a("GET", "/flowrun?limit=1")
+    onward = f"/flowrun?limit=1&cursor={first.headers['x-next-cursor']}"
+    assert namespaces_in(a.ok("GET", onward)) == {"a"}
+    assert (b("GET", onward).status, b("GET", onward).code) == (400, "malformed")
+    by_name = a("GET", "/flow?limit=1").headers["x-next-cursor"]
+    assert namespaces_in(b.ok("GET", f"/flow?limit=9&cursor={by_name}")) == {"b"}
+
+
+def test_orders_and_deletions_stay_in_their_namespace(twins: tuple[Side, Side]) -> None:
+    a, b = twins
+    uuid = b.ok("GET", "/flowrun/r")["metadata"]["uuid"]
+    for order in ("pause", "continue", "stop", "retry", "stop"):
+        a.ok("POST", f"/flowrun/r/{order}")
+    a.ok("POST", "/command", {"command": "stop p"})
+    a.ok("POST", "/command", {"command": "stop q"})
+    assert a("DELETE", f"/flowrun/r/{uuid}").status == 404
+    for name in ("r", "p", "q"):
+        a.ok("DELETE", f"/flowrun/{name}")
+    for name in ("two", "pay", "asks"):
+        a.ok("DELETE", f"/flow/{name}")
+    a.ok("DELETE", "/action/work")
+    assert [one["spec"]["status"] for one in b.ok("GET", "/flowrun")] == ["running"] * 3
+    assert len(b.ok("GET", "/flow")) == 3
+    assert a.ok("GET", "/flowrun") == []
+
+
+def test_an_event_wakes_nobody_elsewhere(twins: tuple[Side, Side], guarded: House) -> None:
+    a, b = twins
+    a.ok("POST", "/event", {"name": "paid", "key": "o"})
+    b.ok("POST", "/flowrun/r/signal", {"name": "paid"})
+    while not all(guarded.work(queue) == [] and not list(guarded.queue.receive(queue, 1, 0)) for queue in QUEUES):
+        pass
+    status = [side.ok("GET", "/flowrun/p")["spec"]["status"] for side in twins]
+    assert status == ["succeeded", "running"]
+    assert [one["metadata"]["name"] for one in a.ok("GET", "/event")].count("paid") == 1
+
+
+QUEUES = (QueueName.WAKES, QueueName.DELIVERIES)
+
+
+def test_an_idempotency_key_is_one_namespace_s_own(twins: tuple[Side, Side]) -> None:
+    again = {"name": "r", "key": "k", "input": {"order": "o"}, "labels": {"team": "t"}}
+    first, second = (side("POST", "/flow/two/runs", again) for side in twins)
+    assert (first.status, second.status) == (200, 200)
+    assert first.json["metadata"]["uuid"] != second.json["metadata"]["uuid"]
+
+
+# ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[Side, Side], guarded: House) -> None:
+    """No token is needed: the uuid is the key."""
+    sent = [json.loads(call_.body) for call_ in guarded.caller.calls]
+    assert [one["callbackUrl"].partition("?")[2] for one in sent] == ["namespace=a", "namespace=b"]
+    for side, request in zip(twins, sent, strict=True):
+        body = answered(side.ok("GET", "/flowrun/r"))
+        assert body["uuid"] == request["uuid"]
+        assert call("POST", "/step?" + request["callbackUrl"].partition("?")[2], body).json == {"outcome": "advanced"}
+        assert side.ok("GET", "/flowrun/r")["spec"]["current_state"] == "B"
+
+
+def test_the_default_namespace_needs_no_name_in_the_url(guarded: House) -> None:
+    defined_as_admin = call("POST", "/fsl", f"{WORK}\n/\n{TWO}", headers=ADMIN)
+    assert defined_as_admin.status == 200
+    run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}, headers=ADMIN).json
+    guarded.work()
+    assert guarded.caller.last["callbackUrl"] == "http://127.0.0.1:8080/step"
+    assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+
+
+def test_a_uuid_of_another_namespace_is_a_404(twins: tuple[Side, Side]) -> None:
+    """With a token, without one, and in the namespace that is taken where none is named."""
+    a, b = twins
+    theirs = answered(b.ok("GET", "/flowrun/r"))
+    assert a("POST", "/step", theirs).status == 404
+    for url in ("/step?namespace=a", "/step", "/step?namespace=nowhere"):
+        assert (call("POST", url, theirs).status, call("POST", url, theirs).code) == (404, "never-issued"), url
+    assert call("POST", "/step?namespace=@access", theirs).status == 400
+    assert call("POST", "/step?namespace=a", theirs, headers={"X-Echoer-Namespace": "b"}).status == 400
+    assert a("POST", "/step?namespace=b", theirs).status == 403
+    assert b.ok("GET", "/flowrun/r")["spec"]["current_state"] == "A"
+
+
+def test_callbacks_can_be_made_to_need_a_token(guarded: House) -> None:
+    under(guarded, replace(GUARDED, callbacks=Access.TOKEN))
+    author = Side("a", Role.AUTHOR)
+    author.ok("POST", "/fsl", f"{WORK}\n/\n{TWO}")
+    body = answered(author.ok("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}))
+    assert call("POST", "/step?namespace=a", body).status == 401
+    assert Side("a", Role.VIEWER)("POST", "/step", body).status == 403
+    assert Side("b", Role.ACTION)("POST", "/step", body).status == 404
+    action = Side("a", Role.ACTION)
+    assert action("GET", "/flowrun/r").status == 403
+    assert action.ok("POST", "/step?namespace=a", body) == {"outcome": "advanced"}
+
+
+def test_a_wrong_token_is_refused_though_none_would_do(guarded: House) -> None:
+    assert call("POST", "/step", {"flowId": "r"}, headers=bearer("x")).status == 401
+
+
+# ── by whom ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_history_says_by_whom(guarded: House) -> None:
+    author = bearer(made(Role.AUTHOR, name="Ada"))
+    call("POST", "/fsl", f"{WORK}\n/\n{TWO}", headers=author)
+    call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}, headers=author)
+    call("POST", "/flowrun/r/stop", headers=ADMIN)
+    entries = call("GET", "/flowrun/r/history", headers=author).json
+    assert [entry["by"] for entry in entries] == ["token Ada", "admin"]
+
+
+def test_every_change_leaves_a_line_in_the_audit(guarded: House, caplog: pytest.LogCaptureFixture) -> None:
+    author, viewer = bearer(made(Role.AUTHOR, "a", "Ada")), bearer(made(Role.VIEWER, "a", "Vic"))
+    caplog.clear()
+    call("POST", "/fsl", WORK, headers=author)
+    call("DELETE", "/action/work", headers=viewer)
+    call("DELETE", "/action/work", headers=author)
+    call("DELETE", "/action/work", headers=author)
+    call("POST", "/command", {"command": "del flow x"}, headers=author)
+    call("POST", "/event", {"name": "e"}, headers=bearer("x"))
+    call("POST", "/step?namespace=a", {"flowId": "r", "stepName": "A", "uuid": NEVER}, headers={})
+    call("GET", "/action", headers=author)
+    call("POST", "/token", {"name": "T", "role": "viewer"}, headers=ADMIN)
+    lines = [one for one in caplog.records if one.name == "echoer.audit"]
+    assert [tuple(vars(one)[field] for field in ("who", "namespace", "call", "names", "status")) for one in lines] == [
+        ("token Ada", "a", "POST /fsl", ["work"], 200),
+        ("token Vic", "a", "DELETE /action/{name}", ["work"], 403),
+        ("token Ada", "a", "DELETE /action/{name}", ["work"], 200),
+        ("token Ada", "a", "DELETE /action/{name}", ["work"], 404),
+        ("token Ada", "a", "POST /command", ["del flow x"], 200),
+        ("nobody", "default", "POST /event", [], 401),
+        ("action", "a", "POST /step", ["r", "A"], 404),
+        ("admin", "default", "POST /token", [vars(lines[-1])["names"][0], "T"], 201),
+    ]
+    assert lines[0].getMessage() == "'token Ada' in a: POST /fsl ['work']: 200"
+    assert "ech_" not in caplog.text
+
+
+def test_a_name_cannot_forge_a_line(guarded: House, caplog: pytest.LogCaptureFixture) -> None:
+    call("DELETE", "/action/x%0A'admin' in a: all is well", headers=ADMIN)
+    assert [one.getMessage().count("\n") for one in caplog.records if one.name == "echoer.audit"] == [0]
+
+
+# ── rates ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_token_has_a_rate(guarded: House) -> None:
+    tokens = [bearer(made(Role.VIEWER, name="same")) for _ in range(2)]
+    under(guarded, replace(GUARDED, rate=2))
+    assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(3)] == [200, 200, 429]
+    refused = call("GET", "/flowrun", headers=tokens[0])
+    assert (refused.code, refused.headers["Retry-After"]) == ("too-many-requests", "1")
+    assert call("GET", "/flowrun", headers=tokens[1]).status == 200
+    assert call("GET", "/healthz", headers=tokens[0]).status == 200
+    guarded.clock.advance(499)
+    assert call("GET", "/flowrun", headers=tokens[0]).status == 429
+    guarded.clock.advance(1)
+    assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(2)] == [200, 429]
+
+
+def test_a_namespace_has_a_rate(guarded: House) -> None:
+    tokens = [bearer(made(Role.VIEWER, "a", f"t{number}")) for number in range(3)]
+    other = bearer(made(Role.VIEWER, "b"))
+    under(guarded, replace(GUARDED, namespace_rate=2))
+    assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 200, 429]
+    assert call("GET", "/flowrun", headers=other).status == 200
+
+
+def test_no_rate_holds_an_action_s_answer_up(guarded: House) -> None:
+    under(guarded, replace(GUARDED, rate=1, namespace_rate=1))
+    body = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done": True}
+    assert {call("POST", "/step", body).status for _ in range(9)} == {404}
+
+
+def test_without_a_setting_there_is_no_rate(guarded: House) -> None:
+    viewer = bearer(made(Role.VIEWER))
+    assert {call("GET", "/flowrun", headers=viewer).status for _ in range(50)} == {200}
+
+
+# ── the open door ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_open_door_asks_for_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    run = started()
+    call("POST", "/step", answered(run), headers={"Authorization": "Basic of the service's own"})
+    call("POST", "/flowrun/r/stop")
+    assert [entry["by"] for entry in call("GET", "/flowrun/r/history").json] == ["api", "action", "api"]
+    assert not [one for one in caplog.records if one.name == "echoer.audit"]
+
+
+def test_an_open_door_has_namespaces_too(house: House) -> None:
+    defined(WORK)
+    assert call("GET", "/action/work", headers={"X-Echoer-Namespace": "other"}).status == 404
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://127.0.0.1:8080", 200),
+        ("http://localhost:3000", 200),
+        ("http://[::1]:8080", 200),
+        ("https://evil.example", 403),
+        ("http://127.0.0.1.evil.example", 403),
+        ("null", 403),
+        ("http://[", 403),
+    ],
+)
+def test_pages_from_elsewhere_cannot_use_an_open_door(house: House, origin: str, status: int) -> None:
+    assert call("POST", "/fsl", WORK, headers={"Origin": origin}).status == status
+
+
+def test_a_guarded_door_needs_no_such_check(guarded: House) -> None:
+    assert call("GET", "/flowrun", headers={**ADMIN, "Origin": "https://console.example"}).status == 200
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_door_is_open_but_on_lambda() -> None:
+    assert config.from_environment({}).auth is Access.OPEN
+    assert "open" in (config.from_environment({}).notice or "")
+    on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "echoer-api"}
+    assert (config.from_environment(on_lambda).auth, config.from_environment(on_lambda).notice) == (Access.TOKEN, None)
+    assert config.from_environment({**on_lambda, "ECHOER_AUTH": "open"}).auth is Access.OPEN
+
+
+def test_a_container_with_an_open_door_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ECHOER_BACKEND", "memory")
+    for auth, said in (("open", True), ("token", False)):
+        monkeypatch.setenv("ECHOER_AUTH", auth)
+        bootstrap._made.clear()
+        caplog.clear()
+        bootstrap.services()
+        assert ("whoever reaches" in caplog.text) is said
+    bootstrap._made.clear()
+
+
+def test_settings_are_read() -> None:
+    made_of = config.from_environment(
+        {
+            "ECHOER_AUTH": "token",
+            "ECHOER_CALLBACKS": "token",
+            "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST).upper(),
+            "ECHOER_RATE": "100000",
+            "ECHOER_NAMESPACE_RATE": "7",
+        }
+    )
+    assert made_of == Settings(
+        auth=Access.TOKEN,
+        callbacks=Access.TOKEN,
+        admin_token_sha256=sha256(FIRST),
+        rate=100_000,
+        namespace_rate=7,
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ECHOER_AUTH": "none"},
+        {"ECHOER_CALLBACKS": "maybe"},
+        {"ECHOER_ADMIN_TOKEN_SHA256": "secret"},
+        {"ECHOER_ADMIN_TOKEN_SHA256": "g" * 64},
+        {"ECHOER_RATE": "-1"},
+        {"ECHOER_RATE": "100001"},
+        {"ECHOER_NAMESPACE_RATE": "many"},
+        {"ECHOER_NAMESPACE": "@access"},
+        {"ECHOER_NAMESPACE": "a" * 64},
+    ],
+)
+def test_settings_that_cannot_be_are_named(said: Mapping[str, str]) -> None:
+    with pytest.raises(BadSetting, match=next(iter(said))):
+        config.from_environment(said)
+
+
+# ── fsl token ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def fsl() -> Iterator[Callable[..., Any]]:
+    """Types commands to a guarded server. The desk is imported late: whoever lists all errors does not mean its own."""
+    from click.testing import CliRunner
+
+    from fsl.command import main
+    from fsl.local.server import LocalServer
+
+    with LocalServer(replace(GUARDED, port=0, url="http://127.0.0.1:0", db=":memory:")) as running:
+
+        def typed(*words: str, token: str = FIRST) -> Any:
+            environment = {"ECHOER_URL": running.url, "ECHOER_TOKEN": token}
+            return CliRunner().invoke(main, words, env=environment, prog_name="fsl")
+
+        yield typed
+
+
+def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
+    text = fsl("token", "create", "ci", "--role", "viewer", "--expires-in", "30d").stdout.strip()
+    assert fsl("list", token=text).exit_code == 0
+    refused = fsl("token", "list", token=text)
+    assert (refused.exit_code, "needs the role admin" in refused.stderr) == (1, True)
+    assert fsl("token", "create", "x", "--role", "king").exit_code == 2
+    told = json.loads(fsl("token", "create", "robot", "--role", "author", "--namespace", "team-a", "--json").stdout)
+    assert (told["namespace"], told["token"][:4]) == ("team-a", "ech_")
+    assert fsl("token", "list").stdout.splitlines()[1].split()[1:4] == ["ci", "viewer", "admin"]
+    listed = json.loads(fsl("token", "list", "--namespace", "team-a", "--json").stdout)
+    assert [one["name"] for one in listed] == ["robot"]
+    token_id = text.split("_")[1]
+    assert fsl("token", "revoke", token_id).stdout == f"token {token_id} (ci) is revoked\n"
+    assert fsl("token", "revoke", told["id"]).exit_code == 1
+    assert fsl("list", token=text).exit_code == 1
