@@ -6,6 +6,7 @@ then, and never this one.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -18,7 +19,7 @@ SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
 
 app = Chalice(app_name="echoer", configure_logs=False)
-app.log.setLevel(SETTINGS.log)
+logging.getLogger("echoer").setLevel(SETTINGS.log)
 app.register_blueprint(api.routes)
 
 

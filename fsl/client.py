@@ -94,18 +94,18 @@ class Client:
         """All statements are in force, or Refused says why none is; in a dry run nothing changes."""
         params = {"dry_run": "true"} if dry_run else {}
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        return self._object(self._ask("POST", "/fsl", params=params, data=text.encode(), headers=headers))
+        return self._object(self.ask("POST", "/fsl", params=params, data=text.encode(), headers=headers))
 
     def command(self, text: str) -> Resource:
         """What the server's terminal answers to one statement."""
-        return self._object(self._ask("POST", "/command", json={"command": text}))
+        return self._object(self.ask("POST", "/command", json={"command": text}))
 
     # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def page(self, kind: str, **filters: str | None) -> Page:
         """Resources of a kind, newest or first ones first, as the filters say."""
         given = {name: value for name, value in filters.items() if value is not None}
-        response = self._ask("GET", f"/{_part(kind)}", params=given)
+        response = self.ask("GET", f"/{_part(kind)}", params=given)
         return Page(list(response.json()), response.headers.get("x-next-cursor") or None)
 
     def every(self, kind: str, **filters: str | None) -> Iterator[Resource]:
@@ -119,31 +119,31 @@ class Client:
                 return
 
     def get(self, kind: str, name: str) -> Resource:
-        return self._object(self._ask("GET", f"/{_part(kind)}/{_part(name)}"))
+        return self._object(self.ask("GET", f"/{_part(kind)}/{_part(name)}"))
 
     def delete(self, kind: str, name: str, uuid: str) -> None:
-        self._ask("DELETE", f"/{_part(kind)}/{_part(name)}/{_part(uuid)}")
+        self.ask("DELETE", f"/{_part(kind)}/{_part(name)}/{_part(uuid)}")
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, flow: str, order: Mapping[str, Json]) -> Resource:
         """A run of the flow; `order` holds input, name, labels and key as far as they are given."""
-        return self._object(self._ask("POST", f"/flow/{_part(flow)}/runs", json=dict(order)))
+        return self._object(self.ask("POST", f"/flow/{_part(flow)}/runs", json=dict(order)))
 
     def order(self, run: str, order: str, said: Mapping[str, Json] | None = None) -> Resource:
         """The run was told to `pause`, `continue`, `stop` or `retry`."""
-        return self._object(self._ask("POST", f"/flowrun/{_part(run)}/{order}", json=dict(said or {})))
+        return self._object(self.ask("POST", f"/flowrun/{_part(run)}/{order}", json=dict(said or {})))
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
         """What does not get on; with `repair`, what can be sent again was."""
         given = {name: value for name, value in query.items() if value is not None}
         method, path = ("POST", "/doctor/repair") if repair else ("GET", "/doctor")
-        return self._object(self._ask(method, path, params=given))
+        return self._object(self.ask(method, path, params=given))
 
     def history(self, run: str, after: int = 0, limit: int = 1000) -> list[Resource]:
         """At most `limit` transitions behind the `after`-th, oldest first."""
         params = {"after": str(after), "limit": str(limit)}
-        return list(self._ask("GET", f"/flowrun/{_part(run)}/history", params=params).json())
+        return list(self.ask("GET", f"/flowrun/{_part(run)}/history", params=params).json())
 
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Each transition behind the `after`-th as it happens, until the run has ended (or for so many seconds)."""
@@ -151,7 +151,7 @@ class Client:
         while (left := until - time.monotonic()) > 0:
             wait = max(1, min(LONGEST_WAIT, math.ceil(left))) if math.isfinite(left) else LONGEST_WAIT
             params = {"after": str(after), "wait": str(wait)}
-            news = list(self._ask("GET", f"/flowrun/{_part(run)}/watch", params=params).json())
+            news = list(self.ask("GET", f"/flowrun/{_part(run)}/watch", params=params).json())
             yield from news
             if news:
                 after = news[-1]["seq"]
@@ -162,7 +162,7 @@ class Client:
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
+    def ask(self, method: str, path: str, **what: Any) -> requests.Response:
         try:
             response = self._session.request(method, self.url + path, timeout=(CONNECT, ANSWER), **what)
         except requests.RequestException as exc:

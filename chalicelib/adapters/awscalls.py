@@ -26,7 +26,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from chalicelib.definition import Method
+from chalicelib.definition import Method, ready
 from chalicelib.service.ports import Call, NotTaken, Reply, Taken
 
 EXCERPT: Final = 1000
@@ -182,3 +182,6 @@ def _retry_after(meta: Mapping[str, Any]) -> int:
     """Milliseconds that the service asked us to wait."""
     asked = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
     return int(asked) * 1000 if re.fullmatch(r"[0-9]{1,5}", asked) else 0
+
+
+ready(_Request)

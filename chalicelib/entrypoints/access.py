@@ -28,7 +28,7 @@ import msgspec
 
 from chalicelib import times
 from chalicelib.config import Access
-from chalicelib.definition import Json
+from chalicelib.definition import Json, ready
 from chalicelib.entrypoints import errors, requests
 from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.entrypoints.present import moment
@@ -288,3 +288,6 @@ def _shown(token: Token) -> dict[str, Json]:
         "expires_at": moment(token.expires_at),
         "revoked_at": moment(token.revoked_at),
     }
+
+
+ready(_Said, TokenBody)

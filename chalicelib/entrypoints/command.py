@@ -76,7 +76,7 @@ def _told(error: EchoerError, text: str) -> str:
 
 
 def _submit(request: Request, text: str) -> Answer:
-    made = bootstrap.submitter(request.services).submit(request.namespace, text, by="command")
+    made = bootstrap.submitter(request.services).submit(request.namespace, text, by=request.by)
     return Reply.OK, "\n".join(f"{one.kind} {one.name} version {one.version} {one.change}" for one in made.results)
 
 
@@ -186,7 +186,7 @@ def _pause(request: Request, run: str) -> Answer:
 
     Holds a run: it records what its actions answer, and sends nothing.
     """
-    request.services.operator.pause(request.namespace, run, by="command")
+    request.services.operator.pause(request.namespace, run, by=request.by)
     return Reply.OK, ""
 
 
@@ -195,7 +195,7 @@ def _continue(request: Request, run: str) -> Answer:
 
     Lets a paused run go on.
     """
-    request.services.operator.resume(request.namespace, run, by="command")
+    request.services.operator.resume(request.namespace, run, by=request.by)
     return Reply.OK, ""
 
 
@@ -204,7 +204,7 @@ def _stop(request: Request, run: str, reason: str = "") -> Answer:
 
     Ends a run. A reason of several words stands in backticks.
     """
-    request.services.operator.stop(request.namespace, run, reason=reason, by="command")
+    request.services.operator.stop(request.namespace, run, reason=reason, by=request.by)
     return Reply.OK, ""
 
 
@@ -213,7 +213,7 @@ def _retry(request: Request, run: str, step: str | None = None) -> Answer:
 
     Takes a stopped run up again: where it stood, or at a step.
     """
-    request.services.operator.retry(request.namespace, run, step=step, by="command")
+    request.services.operator.retry(request.namespace, run, step=step, by=request.by)
     return Reply.OK, ""
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chalicelib import times
 from chalicelib.bootstrap import Services
 from chalicelib.definition import Json
-from chalicelib.entrypoints import present
+from chalicelib.entrypoints import present, requests
 from chalicelib.entrypoints.door import Request
+from chalicelib.entrypoints.requests import NoBody
 from chalicelib.service.doctor import Doctor, Finding, Report
 from chalicelib.service.errors import Malformed
 
@@ -18,6 +19,7 @@ def examine(request: Request) -> Json:
 
 def repair(request: Request) -> Json:
     """The same, and what can be sent again was."""
+    requests.read_optional(request.body, NoBody)
     return _told(_examined(request, repair=True))
 
 

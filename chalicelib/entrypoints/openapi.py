@@ -11,7 +11,7 @@ import msgspec
 
 from chalicelib.definition import Json
 from chalicelib.engine.lifecycle import Status
-from chalicelib.entrypoints import requests
+from chalicelib.entrypoints import access, requests
 from chalicelib.entrypoints.door import Answer, View
 
 Table = Mapping[tuple[str, str], View]
@@ -31,6 +31,7 @@ BODIES: Final[dict[tuple[str, str], type[msgspec.Struct]]] = {
     ("POST", "/flowrun/{name}/vars"): requests.VarsBody,
     ("POST", "/step"): requests.AnswerBody,
     ("POST", "/event"): requests.SignalBody,
+    ("POST", "/token"): access.TokenBody,
 }
 
 _NAME: Final = {"metadata.name": "only the one of that name"}
@@ -41,6 +42,7 @@ QUERIES: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("GET", "/flow"): {**_NAME, **_PAGED},
     ("GET", "/event"): {**_NAME, "limit": _PAGED["limit"]},
     ("GET", "/step"): {**_NAME, **_PAGED},
+    ("POST", "/step"): {"namespace": "the run's, where it is not the default one"},
     ("GET", "/task"): {"flowId": "of one run", "stepName": "of one step", "limit": _PAGED["limit"]},
     ("GET", "/flowrun"): {
         **_NAME,
@@ -66,10 +68,13 @@ QUERIES: Final[dict[tuple[str, str], dict[str, str]]] = {
 
 REFUSALS: Final = {
     "400": "malformed: the message says what and where",
+    "401": "a token is needed, and this is none that counts",
+    "403": "the token's role or namespace does not allow it",
     "404": "there is no such thing",
     "409": "the state of things forbids it",
     "413": "too large",
     "422": "well formed, and refused",
+    "429": "too many requests: `Retry-After` says when to come again",
     "500": "something went wrong here",
     "503": "try again a little later",
 }

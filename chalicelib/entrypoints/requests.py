@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import msgspec
 
 from chalicelib import times
-from chalicelib.definition import DEEPEST, Json, is_shallow
+from chalicelib.definition import DEEPEST, Json, is_shallow, ready
 from chalicelib.engine.steps.waits import key_text
 from chalicelib.service.answer import Answer
 from chalicelib.service.errors import Malformed
@@ -125,6 +125,9 @@ class AnswerBody(_Body, frozen=True, kw_only=True):
             data=self.data,
             variables=self.variables or {},
         )
+
+
+ready(NoBody, FslBody, StartBody, StopBody, RetryBody, SignalBody, RunSignalBody, VarsBody, CommandBody, AnswerBody)
 
 
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────

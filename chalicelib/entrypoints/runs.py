@@ -110,7 +110,7 @@ def tasks(request: Request) -> Json:
 def answer(request: Request) -> Json:
     """An action's answer is in its run, or was already."""
     body = requests.read(request.body, AnswerBody)
-    return {"outcome": request.services.answerer.answer(request.namespace, body.answer())}
+    return {"outcome": request.services.answerer.answer(request.namespace, body.answer(), by=request.by)}
 
 
 def list_steps(request: Request) -> Json:

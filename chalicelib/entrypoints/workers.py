@@ -19,6 +19,7 @@ import msgspec
 
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Services
+from chalicelib.definition import ready
 from chalicelib.service import messages
 from chalicelib.service.deliver import Verdict
 from chalicelib.service.errors import ServiceError
@@ -52,6 +53,9 @@ class _Record(msgspec.Struct, frozen=True):
     def pause(self) -> int:
         """How long the message rests if it could not be handled: the longer, the oftener it came."""
         return min(1000 << min(int(self.attributes.count), 16), LONGEST_PAUSE)
+
+
+ready(list[_Record])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,10 @@ def _hint(record: _Record, queue: QueueName, kinds: tuple[type[Hint], ...]) -> H
     try:
         hint = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
-        LOG.error("%s: message %s cannot be read: %s: %.500s", queue, record.id, error, record.body)
+        LOG.error("%s: message %s cannot be read: %a: %.500a", queue, record.id, str(error), record.body)
         return None
     if not isinstance(hint, kinds):
-        LOG.error("%s: message %s belongs into another queue: %.500s", queue, record.id, record.body)
+        LOG.error("%s: message %s belongs into another queue: %.500a", queue, record.id, record.body)
         return None
     return hint
 

@@ -28,6 +28,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.definition import ready
 from chalicelib.engine.run import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound, ServiceError
 from chalicelib.service.ports import CellStore, Chance, Clock
@@ -305,3 +306,6 @@ class Rates:
                 self._next[who] = following[who] + interval
             while len(self._next) > _AT_ONCE:
                 self._next.popitem(last=False)
+
+
+ready(Token)

@@ -143,7 +143,7 @@ class Deliverer:
 
     def _serve(self, hints: Sequence[Deliver]) -> list[Verdict | Denied]:
         """The hints of one run are obeyed; what comes of its deliveries is decided together, in one write."""
-        run = self._read(hints[0].namespace, hints[0].run, max(hint.version for hint in hints))
+        run = self._read(hints)
         looks = [self._look(run, hint) for hint in hints]
         dues = {n: look for n, look in enumerate(looks) if isinstance(look, Due)}
         replies = dict(zip(dues, _side_by_side(self._send, list(dues.values())), strict=True))
@@ -165,19 +165,19 @@ class Deliverer:
             verdicts[n] = self._after(moved.run, hints[n].uuid, looks[n])
         return verdicts
 
-    def _read(self, namespace: str, name: str, version: int) -> Run | None:
-        """The head, given some moments to reach the version that a hint speaks of."""
-        run = self._runs.load(namespace, name)
+    def _read(self, hints: Sequence[Deliver]) -> Run | None:
+        """The head of their run, given some moments to reach the version that the hints speak of."""
+        run = self._runs.load(hints[0].namespace, hints[0].run)
         for pause in PAUSES:
-            if run and run.version >= version:
+            if all(hint.is_written(run) for hint in hints):
                 break
             self._clock.sleep(pause)
-            run = self._runs.load(namespace, name)
+            run = self._runs.load(hints[0].namespace, hints[0].run)
         return run
 
     def _look(self, run: Run | None, hint: Deliver) -> Look:
         """What the hint asks for, by the truth of the head."""
-        if run is None or run.version < hint.version:
+        if run is None or not hint.is_written(run):
             return not_yet(hint.sent_at, self._clock.now())
         token = run.token_of(hint.uuid)
         if token is None or token.activation is None or run.status in lifecycle.ENDED:

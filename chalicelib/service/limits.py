@@ -29,7 +29,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.definition import Limit
+from chalicelib.definition import Limit, ready
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errand import Errand
 from chalicelib.engine.run import Activation, Instant, Run
@@ -144,3 +144,6 @@ def _is_out(run: Run | None, uuid: str) -> bool:
 
 def _milliseconds(microseconds: int) -> int:
     return -(-microseconds // 1000)
+
+
+ready(_Cell)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from chalicelib.definition import ready
-from chalicelib.engine.run import Instant
+from chalicelib.engine.run import Instant, Run
 
 
 class _Hint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
@@ -16,6 +16,12 @@ class _Hint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
     sent_at: Instant = msgspec.field(name="at")
     version: int = msgspec.field(name="v")
     """The version at which the head speaks of what the hint speaks of. It is sent before that head is written."""
+    id: str = ""
+    """Which run of that name is meant, by its id; empty: whichever there is."""
+
+    def is_written(self, run: Run | None) -> bool:
+        """Whether the head (None: there is none) is one that speaks of what the hint speaks of, or a later one."""
+        return run is not None and run.version >= self.version and self.id in ("", run.id)
 
 
 class Deliver(_Hint, frozen=True, kw_only=True, tag="deliver"):

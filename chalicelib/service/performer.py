@@ -22,6 +22,7 @@ class _Of(TypedDict):
     namespace: str
     run: str
     version: int
+    id: str
     sent_at: Instant
 
 
@@ -65,7 +66,7 @@ class Performer:
     def _hint(self, order: Effect, run: Run) -> tuple[Hint, int] | None:
         """The message that the order becomes, and for how long it is held back."""
         now = self._clock.now()
-        of = _Of(namespace=run.namespace, run=run.name, version=run.version, sent_at=now)
+        of = _Of(namespace=run.namespace, run=run.name, version=run.version, id=run.id, sent_at=now)
         match order:
             case effects.DeliverAction(uuid):
                 return messages.Deliver(uuid=uuid, **of), 0

@@ -77,7 +77,7 @@ class Waker:
 
     def _obey(self, hint: Hint) -> Verdict:
         run = self._read(hint)
-        if run is None or run.version < hint.version:
+        if run is None or not hint.is_written(run):
             return not_yet(hint.sent_at, self._clock.now())
         try:
             match hint:
@@ -103,7 +103,7 @@ class Waker:
         """The head, given some moments to reach the version that the hint speaks of."""
         run = self._runs.load(hint.namespace, hint.run)
         for pause in PAUSES:
-            if run and run.version >= hint.version:
+            if hint.is_written(run):
                 break
             self._clock.sleep(pause)
             run = self._runs.load(hint.namespace, hint.run)

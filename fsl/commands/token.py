@@ -28,7 +28,7 @@ def token() -> None:
 
     \b
     fsl token create ci --role author --expires-in 30d
-    fsl token list
+    fsl token list --json
     fsl token revoke 6f1c...
     """
 
@@ -52,7 +52,7 @@ def create(
     ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
     """
     said = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
-    made: Resource = client._ask("POST", "/token", json=said, headers=_in(namespace)).json()
+    made: Resource = client.ask("POST", "/token", json=said, headers=_in(namespace)).json()
     if as_json:
         put(made)
         return
@@ -69,7 +69,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl token list --json | jq -r '.[].id'
     """
-    found: list[Resource] = client._ask("GET", "/token", headers=_in(namespace)).json()
+    found: list[Resource] = client.ask("GET", "/token", headers=_in(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -95,7 +95,7 @@ def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: boo
     \b
     fsl token revoke 6f1c...
     """
-    gone: Resource = client._ask("DELETE", f"/token/{quote(token_id, safe='')}", headers=_in(namespace)).json()
+    gone: Resource = client.ask("DELETE", f"/token/{quote(token_id, safe='')}", headers=_in(namespace)).json()
     if as_json:
         put(gone)
     else:

@@ -37,6 +37,8 @@ def run(settings: Settings, beside: Callable[[LocalServer], int | None] | None =
     except CannotStart as exc:
         print(f"fsl local: {exc}", file=sys.stderr)
         return 1
+    if settings.notice:
+        LOG.warning(settings.notice)
     LOG.info("listening on %s, %s; Ctrl-C stops", server.url, _kept_in(settings))
 
     def accompany() -> None:
