@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -161,6 +162,15 @@ class Client:
                     return
 
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def diagram(self, name: str, form: str) -> str:
+        """The state diagram of the flow of that name, or else of the run with its path."""
+        try:
+            return self.ask("GET", f"/flow/{_part(name)}/graph", params={"format": form}).text
+        except Refused as refused:
+            if refused.status != HTTPStatus.NOT_FOUND:
+                raise
+        return self.ask("GET", f"/flowrun/{_part(name)}/graph", params={"format": form}).text
 
     def ask(self, method: str, path: str, **what: Any) -> requests.Response:
         try:

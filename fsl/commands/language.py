@@ -15,8 +15,9 @@ from chalicelib import language
 from chalicelib.definition import Action, Flow, RunOrder
 from chalicelib.engine import graph as diagrams
 from chalicelib.errors import EchoerError
+from fsl.client import Client
 from fsl.commands.check import Source, read_all, show_rows
-from fsl.commands.desk import json_option, put, say, show
+from fsl.commands.desk import json_option, put, remote, say, show
 from fsl.explain import explain
 from fsl.schema import Definition, exported, imported, schema_text
 
@@ -88,23 +89,25 @@ def _difference(one: _Formatted) -> str:
 
 
 @click.command(no_args_is_help=True)
-@click.argument("file")
+@click.argument("file", metavar="FILE|NAME")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--flow", "name", help="Which flow (or flow_run with steps), where the file has several.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Where to write it.")
-def graph(*, file: str, form: str, name: str | None, output: Path | None) -> None:
-    """Draw the state diagram of a flow in FILE.
+@remote
+def graph(*, file: str, form: str, name: str | None, output: Path | None, client: Client, as_json: bool) -> None:
+    """Draw the state diagram of a flow in FILE; or of the flow or run NAME that the server knows.
 
     \b
     fsl graph release.fsl
     fsl graph orders.fsl --flow order --format svg -o order.svg
     fsl graph orders.fsl --flow order --format mermaid
+    fsl graph my_flow_run --format svg -o run.svg
     """
-    drawn = diagrams.graph_of(_flow(_checked([file]), name))
-    if form == "json" and output is None:
-        put(diagrams.as_json(drawn))
-        return
-    text = _drawn(drawn, form)
+    form = "json" if as_json else form
+    if file == "-" or Path(file).exists():
+        text = _drawn(diagrams.graph_of(_flow(_checked([file]), name)), form)
+    else:
+        text = client.diagram(file, "mermaid" if form == "text" else form)
     if output:
         output.write_text(text, encoding="utf-8")
     else:
@@ -179,13 +182,21 @@ def import_(*, file: BinaryIO) -> None:
 
 @click.command()
 def schema() -> None:
-    """Print the JSON Schema of exported definitions."""
+    """Print the JSON Schema of exported definitions.
+
+    \b
+    fsl schema > definition.schema.json
+    """
     click.echo(schema_text(), nl=False)
 
 
 @click.command()
 def lsp() -> None:
-    """Serve an editor: the language server of FSL, on standard input and output."""
+    """Serve an editor: the language server of FSL, on standard input and output.
+
+    \b
+    fsl lsp                          what an editor starts; fsl/editors says how to tell it
+    """
     from fsl.lsp import serve
 
     serve()
