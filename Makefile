@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-CODE   := app.py chalicelib fsl tests
+CODE   := app.py chalicelib fsl tests deploy scripts
 
 .PHONY: help run demo serve test check static format types imports lint package deploy bench clean
 

@@ -36,6 +36,7 @@ BODIES: Final[dict[tuple[str, str], type[msgspec.Struct]]] = {
 
 _NAME: Final = {"metadata.name": "only the one of that name"}
 _PAGED: Final = {"limit": "at most so many, 1 to 1000", "cursor": "go on where `x-next-cursor` said"}
+_DOCTOR: Final = {"silent": "activations of which nothing was heard for so long are overdue too: 30m", **_PAGED}
 QUERIES: Final[dict[tuple[str, str], dict[str, str]]] = {
     ("POST", "/fsl"): {"dry_run": "`true`: check, and tell what would change"},
     ("GET", "/action"): {**_NAME, **_PAGED},
@@ -60,6 +61,8 @@ QUERIES: Final[dict[tuple[str, str], dict[str, str]]] = {
     },
     ("GET", "/flow/{name}/graph"): {"format": "json, mermaid, dot or svg"},
     ("GET", "/flowrun/{name}/graph"): {"format": "json, mermaid, dot or svg"},
+    ("GET", "/doctor"): _DOCTOR,
+    ("POST", "/doctor/repair"): _DOCTOR,
     ("GET", "/watch"): {
         "resource": "action, flow, flowrun, step or event; may be given several times",
         "version": "changes after it",

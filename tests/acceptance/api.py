@@ -1,0 +1,133 @@
+"""Echoer as a client sees it: every request over HTTP, every wait a `watch` with a deadline."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import quote
+
+import requests
+
+ENDED: Final = frozenset({"succeeded", "failed", "canceled"})
+PATIENCE: Final = 60.0
+"""Seconds until a run that does not get anywhere counts as stuck."""
+
+
+class Api:
+    """Speaks to the server at `url`; threads may share it. `whole`: its store takes several statements at once."""
+
+    def __init__(self, url: str, *, whole: bool = True) -> None:
+        self.url = url
+        self._whole = whole
+        self._local = threading.local()
+
+    def ask(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
+        """The answer, whatever it is. `body` is sent as JSON, text as it is; a path may hold a query."""
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.trust_env = False
+        if isinstance(body, str):
+            options = {"data": body.encode(), **options}
+        elif body is not None:
+            options = {"json": body, **options}
+        found: requests.Response = self._local.session.request(method, self.url + path, timeout=40, **options)
+        return found
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON of a success."""
+        return self._success(self.ask("GET", path, params=params))
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """The JSON of a success."""
+        return self._success(self.ask("POST", path, body))
+
+    def _success(self, response: requests.Response) -> Any:
+        assert response.status_code in (200, 201), f"{response.status_code} {response.text[:2000]}"
+        return response.json()
+
+    def refusal(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, str]:
+        """The status and the code of an error, whose shape is held here."""
+        response = self.ask(method, path, body, **options)
+        told = response.json()
+        assert response.status_code >= 400, told
+        assert response.headers["content-type"].startswith("application/json")
+        assert told["message"]
+        assert told["error"]["detail"]
+        return response.status_code, told["error"]["code"]
+
+    # ── definitions and runs ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def submit(self, *statements: str) -> Any:
+        """The statements are in force."""
+        if self._whole:
+            return self.post("/fsl", "\n/\n".join(statements))
+        return {"results": [made for one in statements for made in self.post("/fsl", one)["results"]]}
+
+    def start(self, flow: str, **order: Any) -> str:
+        """A run of the flow is under way; its name."""
+        return str(self.post(f"/flow/{flow}/runs", order)["metadata"]["name"])
+
+    def run(self, name: str) -> Any:
+        return self.get(f"/flowrun/{quote(name, safe='')}")
+
+    def spec(self, name: str) -> Any:
+        return self.run(name)["spec"]
+
+    def order(self, name: str, order: str, body: Any = None) -> Any:
+        return self.post(f"/flowrun/{name}/{order}", body)["spec"]
+
+    def history(self, name: str) -> list[Any]:
+        """All of it, read in pages of 100; it has no gaps."""
+        found: list[Any] = []
+        while True:
+            page = self.get(f"/flowrun/{name}/history", after=len(found), limit=100)
+            found += page
+            if len(page) < 100:
+                break
+        assert [entry["seq"] for entry in found] == list(range(1, len(found) + 1))
+        return found
+
+    def path(self, name: str) -> list[str]:
+        """Where the run went."""
+        return [entry["to"] for entry in self.history(name) if entry["to"]]
+
+    # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def until(self, name: str, holds: Callable[[Any], Any], seconds: float = PATIENCE) -> Any:
+        """The run's spec, once something holds of it."""
+        give_up = monotonic() + seconds
+        spec = self.spec(name)
+        while not holds(spec):
+            assert monotonic() < give_up, f"{name} is stuck: {json.dumps(spec)[:3000]}"
+            self.get(f"/flowrun/{name}/watch", after=spec["seq"], wait=1)
+            spec = self.spec(name)
+        return spec
+
+    def ended(self, name: str, seconds: float = PATIENCE) -> Any:
+        """The run's spec, once it has ended."""
+        return self.until(name, lambda spec: spec["status"] in ENDED, seconds)
+
+    def at(self, name: str, step: str) -> Any:
+        """The token that stands at the step, once there is one."""
+        spec = self.until(name, lambda spec: any(token["step"] == step for token in spec["tokens"]))
+        return next(token for token in spec["tokens"] if token["step"] == step)
+
+    def outcome(self, answer: Any) -> str:
+        """What becomes of an answer to `/step`."""
+        return str(self.post("/step", answer)["outcome"])
+
+
+def poll(ask: Callable[[], Any], seconds: float = 30) -> Any:
+    """What `ask` gives once it is true."""
+    give_up, pause = monotonic() + seconds, threading.Event()
+    while not (found := ask()):
+        assert monotonic() < give_up, f"not so within {seconds:g} s"
+        pause.wait(0.05)
+    return found
+
+
+def names(resources: Iterable[Any]) -> list[str]:
+    return [found["metadata"]["name"] for found in resources]

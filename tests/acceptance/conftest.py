@@ -1,0 +1,105 @@
+"""One suite, several worlds: the real server in a process of its own, on each technology that stands behind it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.store import DynamoStore
+from fsl.local.aws import REGION
+from tests.acceptance.actions import Actions
+from tests.acceptance.api import Api, poll
+from tests.desk.conftest import Process
+
+PLAIN: Final = {
+    "ECHOER_DYNAMODB_URL": "",
+    "ECHOER_SQS_URL": "",
+    "ECHOER_RETRY_DELAY": "100ms",
+    "ECHOER_URL": "",
+    "PYTHONFAULTHANDLER": "1",
+}
+"""The server's environment, whatever this process's own says."""
+
+OTHERS: Final = "ECHOER_OTHER_AWS"
+"""Set where DynamoDB and SQS of other makers listen at ECHOER_DYNAMODB_URL and ECHOER_SQS_URL: one world more."""
+
+
+def other_aws() -> dict[str, str]:
+    """The environment of a server on other makers' DynamoDB and SQS, with a table and queues of its own."""
+    where = {name: os.environ.get(name, "") for name in ("ECHOER_DYNAMODB_URL", "ECHOER_SQS_URL")}
+    missing = [name for name, value in where.items() if not value]
+    if missing:
+        pytest.fail(f"{OTHERS} is set, but {' and '.join(missing)} is not: see scripts/other_aws.py")
+    prefix = f"t{uuid4().hex[:10]}"
+    return {**PLAIN, **where, "ECHOER_TABLE": prefix, "ECHOER_QUEUE_PREFIX": prefix}
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Iterator[None]:
+    """What botocore wants to be told even where nobody asks for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "local")
+        yield
+
+
+@cache
+def transacts(endpoint: str) -> bool:
+    """Whether that DynamoDB knows TransactWriteItems: dynalite does not."""
+    client = DynamoStore(Place(region=REGION, endpoint=endpoint)).table.client
+    try:
+        client.transact_write_items(TransactItems=[{"Delete": {"TableName": "nobody", "Key": {"k": {"S": "k"}}}}])
+    except ClientError as exc:
+        return bool(exc.response["Error"]["Code"] != "UnknownOperationException")
+    return True
+
+
+@pytest.fixture(scope="session", params=["sqlite", "aws", *(["other"] if os.environ.get(OTHERS) else [])])
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def api(backend: str, credentials: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    options, environment = ["--db", str(tmp_path_factory.mktemp("db") / "echoer.db")], PLAIN
+    if backend != "sqlite":
+        options, environment = ["--aws"], other_aws() if backend == "other" else PLAIN
+    server = Process(*options, port=0, **environment)
+    try:
+        poll(lambda: server.running.poll() is not None or "listening on" in "".join(server.said))
+        assert server.running.poll() is None, "".join(server.said)
+        yield Api(server.url, whole=backend != "other" or transacts(environment["ECHOER_DYNAMODB_URL"]))
+        assert server.end(signal.SIGTERM, 20) == 0
+        told = "".join(server.said)
+        assert "Traceback" not in told, told[told.index("Traceback") :][:5000]
+    finally:
+        server.running.kill()
+        server.running.wait()
+
+
+@pytest.fixture(scope="session")
+def actions() -> Iterator[Actions]:
+    with Actions() as running:
+        yield running
+
+
+_count = itertools.count()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"t{next(_count)}_{uuid4().hex[:6]}"
+
+
+RELEASE: Final = (Path(__file__).parents[2] / "fsl" / "examples" / "release.fsl").read_text()

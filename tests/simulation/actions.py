@@ -1,0 +1,156 @@
+"""The services that flows send actions to, and the people who answer tasks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from chalicelib.bootstrap import Services
+from chalicelib.engine.errand import APPROVED, REJECTED
+from chalicelib.engine.errors import NeverIssued
+from chalicelib.service.answer import Answer
+from chalicelib.service.ports import Call, NotTaken, Reply, Taken
+from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
+from tests.simulation.flows import DATA
+
+if TYPE_CHECKING:
+    from tests.simulation.stage import Stage
+
+LARGE: Final = {"v": "x" * 5_000}
+GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
+    {"ackState": ["OK"]},
+    {"ackState": "NOBODY_ROUTES_THIS"},
+    {"ackState": "OK", "done": False, "globalVariables": [1]},
+    {"hello": {"world": [None]}},
+    {"ackState": ""},
+)
+
+
+class Actions:
+    """Implements `ports.Caller`."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._visits: set[str] = set()
+
+    def post(self, call: Call) -> Reply:
+        stage, body = self._stage, msgspec.json.decode(call.body)
+        fiber = stage.loop.current
+        namespace = fiber.namespace if fiber else ""
+        stage.laws.posted(namespace, body["flowId"], body["uuid"])
+        answer = Answer(run=body["flowId"], step=body["stepName"], uuid=body["uuid"], done=True, data=DATA)
+        fault = stage.fates.strikes("http", HTTP_FAULTS, 0.15)
+        if fault:
+            stage.note("  the action", fault)
+        match fault:
+            case "http-refused":
+                return NotTaken("connection refused", final=False)
+            case "http-timeout":
+                stage.loop.pause(10_000)
+                return NotTaken("no answer within 10 s", final=False)
+            case "http-5xx":
+                return NotTaken("it answered 503", final=False)
+            case "http-429":
+                return NotTaken("it answered 429", final=False, retry_after=stage.fates.span("patience", 500, 120_000))
+            case "http-4xx":
+                return NotTaken("it answered 400", final=True)
+            case "answer-in-answer":
+                return Taken({"ackState": self._state(body["ackStates"]), "data": DATA})
+        self._call_back(namespace, answer, body["ackStates"])
+        if fault == "http-timeout-though-taken":
+            stage.loop.pause(10_000)
+            return NotTaken("no answer within 10 s", final=False)
+        stage.laws.waking.taken.add(answer.uuid)
+        return Taken(GARBAGE[stage.fates.below("garbage", len(GARBAGE))] if fault else None)
+
+    def _state(self, states: list[str]) -> str:
+        return states[0] if self._stage.fates.calm or self._stage.fates.below("state", 4) else states[-1]
+
+    # ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _call_back(self, namespace: str, answer: Answer, states: list[str]) -> None:
+        fates = self._stage.fates
+        fault = fates.strikes("callback", CALLBACK_FAULTS, 0.2)
+        answer = replace(answer, state=self._state(states), data=LARGE if fault == "large-answer" else answer.data)
+        delay = fates.span("callback-delay", 2, 20_000)
+        if fault == "callback-early":
+            delay = 0
+        if fault == "callback-late":
+            delay = fates.span("callback-late", 60_000, 10_000_000)
+        self._say_more(namespace, answer, states, delay, fault)
+        if fault != "callback-never":
+            self._later(namespace, answer, delay)
+
+    def _say_more(self, namespace: str, answer: Answer, states: list[str], delay: int, fault: str) -> None:
+        """What is said beside the answer."""
+        say, fates = partial(self._later, namespace), self._stage.fates
+        match fault:
+            case "callback-doubled":
+                say(answer, fates.span("callback-again", 1, 100_000))
+            case "callbacks-at-once":
+                say(replace(answer, state=states[-1]), delay)
+            case "callback-unrouted":
+                say(replace(answer, state="NOBODY_ROUTES_THIS"), delay // 2)
+            case "callback-reports":
+                for part in (3, 2):
+                    say(replace(answer, done=False, variables={"n": part}), delay // part)
+            case "forged-uuid":
+                say(replace(answer, uuid=f"{fates.number('forged'):032x}"), delay // 2, forged=True)
+            case "forged-step":
+                say(replace(answer, step=f"{answer.step}0"), delay // 2, forged=True)
+            case "forged-run":
+                others = [run for owner, run in self._stage.laws.heads if owner == namespace and run != answer.run]
+                for other in (f"{answer.run}x", *others):
+                    say(replace(answer, run=other), delay // 2, forged=True)
+
+    def _later(self, namespace: str, answer: Answer, delay: int, *, forged: bool = False) -> None:
+        loop = self._stage.loop
+        loop.at(loop.now + delay, lambda: self.say(namespace, answer, forged=forged))
+
+    def say(self, namespace: str, answer: Answer, *, forged: bool = False, approval: bool = False) -> None:
+        """Somebody answers, until it is acknowledged or refused. No forged answer may move anything."""
+        laws = self._stage.laws
+
+        def work(services: Services) -> None:
+            outcome = services.answerer.answer(namespace, answer)
+            self._stage.note(f"  told: {outcome}")
+            if forged:
+                laws.breaks("forged", f"{answer} was {outcome}")
+            if answer.done or approval:
+                laws.answered(namespace, answer.run, answer.uuid, outcome, approval=approval)
+
+        def refused(failure: Exception) -> None:
+            head = laws.heads.get((namespace, answer.run))
+            issued = head is not None and answer.uuid in laws.histories[head.id].uuids
+            if isinstance(failure, NeverIssued) and issued and not forged:
+                laws.breaks("late", f"{answer} was called never issued")
+
+        name = f"answer({namespace}/{answer.run} {answer.step}={answer.state}{' forged' if forged else ''})"
+        self._stage.ask(name, namespace, work, refused=refused)
+
+    # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def visit(self, namespace: str) -> None:
+        """Sooner or later a person looks into the inbox, and answers all that is there."""
+        if namespace in self._visits:
+            return
+        self._visits.add(namespace)
+        when = self._stage.loop.now + self._stage.fates.span("visit", 20, 400_000)
+        self._stage.loop.at(when, lambda: self._visit(namespace))
+
+    def _visit(self, namespace: str) -> None:
+        self._visits.discard(namespace)
+
+        def look(services: Services) -> None:
+            for task in services.inbox.open(namespace, 10):
+                refuses = task.approval and not self._stage.fates.calm and not self._stage.fates.below("refuses", 6)
+                state = self._state(list(task.states)) if not task.approval else REJECTED if refuses else APPROVED
+                answer = Answer(run=task.run, step=task.step, uuid=task.uuid, state=state, done=True, data=DATA)
+                self.say(namespace, answer, approval=task.approval)
+            if self._stage.laws.has_tasks(namespace):
+                self.visit(namespace)
+
+        self._stage.ask(f"inbox({namespace})", namespace, look)

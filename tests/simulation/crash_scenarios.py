@@ -1,0 +1,154 @@
+"""What the crash points cut: scenarios that together make every call of every port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Services
+from chalicelib.engine.errors import OrderRefused
+from chalicelib.engine.lifecycle import Status
+from chalicelib.service.ports import Kind, RunQuery
+from chalicelib.service.start import StartOrder
+from tests.simulation.stage import Stage
+
+NS: Final = "alpha"
+
+WORK: Final = """
+action work
+    addr = "http://work.test/"; method = http; args = (any item = null); return = (OK | FAIL);
+    limit = (concurrent = 2);
+action_end
+/
+action ask  method = human; return = (YES | NO);  action_end
+/
+action careful  addr = "http://careful.test/"; method = http; return = (OK | FAIL); approval = required;  action_end
+/
+action idle  addr = "http://idle.test/"; method = http; return = (OK);  action_end
+/
+action back  addr = "http://back.test/"; method = http; return = (OK);  action_end
+/
+flow small
+    step One => (OK -> done | FAIL -> stopped) { action = work; };
+flow_end
+/
+flow wide
+    vars = (n = 0);
+    fork Both => (DONE -> Each) {
+        join = all;
+        branch left { step Left => (OK -> done) { action = work; undo = back; }; };
+        branch right {
+            wait Right => (GO -> done | TIMEOUT -> done) { events = (GO = "go"); key = "k"; timeout = 1h; };
+        };
+    };
+    each Each => (DONE -> Sub | FAIL -> stopped) {
+        items = [1, 2, 3]; max = 2;
+        step Item => (OK -> done) { action = work; args = (item = ${ $item }); };
+    };
+    call Sub => (DONE -> Ask | STOPPED -> stopped) { flow = small; };
+    deci Ask => (YES -> Care | NO -> stopped) { action = ask; };
+    step Care => (OK -> Long) { action = careful; };
+    wait Long => (DONE -> Last) { for = 30m; };
+    set Last => (DONE -> done) { save = (n = ${ $vars.n + 1 }); };
+flow_end
+"""
+
+OWN: Final = """
+flow_run own
+    step One => (OK -> Two | FAIL -> stopped) { action = "work"; args = (item = "%s"); };
+    step Two => (OK -> done | FAIL -> stopped) { action = "work"; };
+flow_run_end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`acts` come one after the other, at these moments; each is tried until it is acknowledged or refused."""
+
+    name: str
+    acts: tuple[tuple[int, Callable[[Services], object]], ...]
+    ends: dict[str, Status]
+    """How the runs end that nobody waits for."""
+
+    def begin(self, stage: Stage) -> None:
+        bootstrap.submitter(stage.services(0)).submit(NS, WORK)
+        for after, act in self.acts:
+            stage.loop.at(stage.loop.now + after, lambda act=act: stage.ask("act", NS, act))  # type: ignore[misc]
+
+
+def _submit(text: str) -> Callable[[Services], object]:
+    return lambda services: bootstrap.submitter(services).submit(NS, text)
+
+
+def _start(flow: str, name: str, key: str | None = None) -> Callable[[Services], object]:
+    return lambda services: services.starter.start(NS, StartOrder(flow=flow, name=name, key=key))
+
+
+def _read(services: Services) -> None:
+    """What pages and lists read."""
+    services.reader.history(NS, "w", 0, 1_000)
+    services.reader.views(NS, RunQuery())
+    services.reader.definitions(NS, Kind.FLOW, 10, "")
+    services.reader.signals(NS, 10)
+    services.runs.changed(NS, 0, 10)
+
+
+def _signal(services: Services) -> None:
+    services.signaler.signal(NS, services.reader.run(NS, "w"), "go", data={"v": 1})
+
+
+def _retry(services: Services) -> None:
+    try:
+        services.operator.retry(NS, "o")
+    except OrderRefused:
+        return  # the answer to the first try went astray
+
+
+def _work(services: Services) -> None:
+    services.operator.set_vars(NS, "o", {"n": 1})
+
+
+SECOND: Final = 1_000
+HOUR: Final = 3_600_000
+
+SCENARIOS: Final = (
+    Scenario(
+        "a document with a run of its own steps, and its removal",
+        (
+            (1, _submit(OWN % ("x" * 5_000))),
+            (48 * HOUR, lambda services: services.reader.view(NS, "own")),
+            (48 * HOUR + 60 * SECOND, lambda services: services.operator.delete_run(NS, "own")),
+            (49 * HOUR, lambda services: services.operator.delete_definition(NS, Kind.ACTION, "idle")),
+            (49 * HOUR, _start("small", "s")),
+        ),
+        {"s": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "every kind of step",
+        (
+            (1, _start("wide", "w", key="once")),
+            (20 * SECOND, lambda services: services.signaler.publish(NS, "go", key="k", data={"v": 1})),
+            (50 * HOUR, _read),
+        ),
+        {"w": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "orders",
+        (
+            (1, _start("wide", "o")),
+            (5, lambda services: services.operator.pause(NS, "o")),
+            (60 * SECOND, _work),
+            (90 * SECOND, lambda services: services.operator.resume(NS, "o")),
+            (100 * SECOND, lambda services: services.operator.stop(NS, "o")),
+            (400 * SECOND, _retry),
+        ),
+        {"o": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "a signal for one run",
+        ((1, _start("wide", "w")), (10 * SECOND, _signal)),
+        {"w": Status.SUCCEEDED},
+    ),
+)

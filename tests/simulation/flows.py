@@ -1,0 +1,169 @@
+"""Random flows of every kind of step. Each can always end: the first state of every step leads on."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Final
+
+from chalicelib.definition import (
+    DONE,
+    ERROR,
+    STOPPED,
+    TIMEOUT,
+    Action,
+    ActionStep,
+    Branch,
+    CallStep,
+    ChoiceStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Flow,
+    ForkStep,
+    Limit,
+    Method,
+    Options,
+    Retry,
+    Route,
+    SetStep,
+    Step,
+    TimerStep,
+    Undo,
+    expression,
+)
+
+STATES: Final = ("OK", "FAIL")
+DATA: Final = {"v": 1}
+EVENTS: Final = ("go", "no")
+MAIN: Final = "main"
+CHILD: Final = "child"
+
+_UNDO: Final = Undo(action="undo", args={})
+
+
+def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
+    return Action(
+        name=name, returns=STATES, method=method, addresses=(f"http://{name}.test/",), options=Options(**options)
+    )
+
+
+ACTIONS: Final = (
+    _action("plain"),
+    _action("brisk", timeout=20_000, retry=Retry(max=2, delay=100)),
+    _action("alive", timeout=600_000, heartbeat=30_000),
+    _action("asked", timeout=3_600_000, approval=True),
+    _action("human", Method.HUMAN, timeout=7_200_000),
+    _action("scarce", timeout=20_000, limit=Limit(concurrent=1)),
+    _action("undo", timeout=120_000, retry=Retry(max=5, delay=500)),
+)
+"""What the flows send: an action for each of the ways in which one can be waited for."""
+
+_SENT: Final = ("plain", "plain", "scarce", "brisk", "alive", "asked", "human")
+_PLAIN_KINDS: Final = ("action",) * 6 + ("choice", "set", "timer", "event", "condition")
+_NESTING: Final = ("fork", "each", "fork", "each", "call")
+
+
+class FlowMaker:
+    """Makes the steps of one flow."""
+
+    def __init__(self, rng: Random, *, calls: bool) -> None:
+        self._rng = rng
+        self._calls = calls
+        self._made = 0
+
+    def flow(self, name: str) -> Flow:
+        rng = self._rng
+        return Flow(
+            name=name,
+            steps=self._steps(rng.choice((1, 1, 2, 2, 3, 4)), depth=0),
+            vars={"n": 0, "flag": False},
+            timeout=rng.choice((None, None, None, 15_000, 1_800_000, 21_600_000)),
+        )
+
+    def _steps(self, count: int, depth: int, *, action_last: bool = False) -> tuple[Step, ...]:
+        names = [self._name() for _ in range(count)]
+        steps = []
+        for place, name in enumerate(names):
+            forward = names[place + 1] if place + 1 < count else DONE
+            kind = "action" if action_last and place == count - 1 else self._kind(depth)
+            steps.append(self._step(kind, name, forward, names, depth))
+        return tuple(steps)
+
+    def _name(self) -> str:
+        self._made += 1
+        return f"S{self._made}"
+
+    def _kind(self, depth: int) -> str:
+        if depth < 2 and self._rng.random() < (0.3 if depth == 0 else 0.15):
+            kind = self._rng.choice(_NESTING)
+            return kind if kind != "call" or (self._calls and depth == 0) else "action"
+        return self._rng.choice(_PLAIN_KINDS)
+
+    def _step(self, kind: str, name: str, forward: str, names: list[str], depth: int) -> Step:
+        rng = self._rng
+        waits = rng.choice((300, 5_000, 60_000, 1_200_000, 7_200_000))
+        aside = rng.choice((forward, STOPPED, STOPPED))
+        on_done = (Route(state="DONE", target=forward),)
+        match kind:
+            case "choice":
+                when = Route(when="$vars.n > 1", target=aside)
+                return ChoiceStep(name=name, routes=(when, Route(target=forward)))
+            case "set":
+                return SetStep(name=name, routes=on_done, save={"n": expression("$vars.n + 1")})
+            case "timer":
+                return TimerStep(name=name, routes=on_done, duration=waits)
+            case "event":
+                routes = (
+                    Route(state="GO", target=forward),
+                    Route(state="NO", target=aside),
+                    Route(state=TIMEOUT, target=forward),
+                )
+                key = rng.choice((None, "k"))
+                events = {"GO": EVENTS[0], "NO": EVENTS[1]}
+                return EventStep(name=name, routes=routes, events=events, key=key, timeout=waits)
+            case "condition":
+                either = (*on_done, Route(state=TIMEOUT, target=forward))
+                return ConditionStep(name=name, routes=either, condition="$vars.flag", timeout=waits)
+            case "fork":
+                return self._fork(name, self._joined(forward, aside), depth)
+            case "each":
+                return self._each(name, self._joined(forward, aside), depth)
+            case "call":
+                routes = (*on_done, Route(state="STOPPED", target=aside), Route(target=forward))
+                return CallStep(name=name, routes=routes, flow=CHILD, timeout=rng.choice((None, 30_000, 3_600_000)))
+            case _:
+                return self._sends(name, forward, names)
+
+    def _joined(self, forward: str, aside: str) -> tuple[Route, ...]:
+        return (Route(state="DONE", target=forward), Route(state="FAIL", target=aside))
+
+    def _sends(self, name: str, forward: str, names: list[str]) -> ActionStep:
+        rng = self._rng
+        routes = [Route(state="OK", target=forward), Route(state="FAIL", target=rng.choice((*names, STOPPED, STOPPED)))]
+        routes += [
+            Route(state=state, target=rng.choice((forward, name))) for state in (TIMEOUT, ERROR) if rng.random() < 0.4
+        ]
+        return ActionStep(
+            name=name,
+            routes=tuple(routes),
+            action=rng.choice(_SENT),
+            save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
+            undo=_UNDO if rng.random() < 0.25 else None,
+        )
+
+    def _fork(self, name: str, routes: tuple[Route, ...], depth: int) -> ForkStep:
+        count = self._rng.choice((2, 2, 3))
+        branches = tuple(
+            Branch(name=f"b{n}", steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1)) for n in range(count)
+        )
+        return ForkStep(name=name, routes=routes, branches=branches, join=self._rng.randint(1, count))
+
+    def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
+        return EachStep(
+            name=name,
+            routes=routes,
+            items=list(range(self._rng.choice((0, 1, 2, 3, 5)))),
+            steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1, action_last=True),
+            max=self._rng.choice((0, 1, 2)),
+            tolerate=self._rng.choice((0, 0, 1, 5)),
+        )

@@ -1,0 +1,207 @@
+"""The invariants of HOUSE.md 4, checked at every write and every message that is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chalicelib.definition import Definition
+from chalicelib.engine import lifecycle
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errand import UNDO, errand_of
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Entry, Page, Run
+from chalicelib.service.messages import Hint, StartChild, StopChild, TellParent
+from chalicelib.service.ports import Signal, Task
+from tests.simulation.history import History
+from tests.simulation.messages import Messages
+from tests.simulation.tokens import crooked
+from tests.simulation.waking import Waking
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A law that was broken, and how."""
+
+    law: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"[{self.law}] {self.what}"
+
+
+class Laws:
+    """Looks on. Nothing that it does can be seen by what it looks at."""
+
+    def __init__(self, messages: Messages, definition_of: Callable[[Run], Definition]) -> None:
+        self.broken: Broken | None = None
+        self.heads: dict[tuple[str, str], Run] = {}
+        self.histories: dict[str, History] = {}
+        self.owners: dict[str, tuple[str, str]] = {}
+        """Namespace and run of every activation that ever was committed."""
+        self.acked: set[str] = set()
+        self._posted: dict[tuple[str, str], set[str]] = {}
+        self.waking = Waking(messages, self.heads)
+        self._messages = messages
+        self._definition_of = definition_of
+
+    def breaks(self, law: str, what: str) -> None:
+        """The law was broken: the first time counts."""
+        if self.broken is None:
+            self.broken = Broken(law, what)
+
+    # ── what the ports tell ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def committed(self, run: Run, *, new: bool) -> None:
+        before = self.heads.get((run.namespace, run.name))
+        if new and before is not None:
+            self.breaks("version", f"run {run.name!r} was created again")
+        self._committed(None if new else before, run)
+
+    def deleted(self, run: Run) -> None:
+        head = self.heads.pop((run.namespace, run.name), None)
+        if head and head.status not in lifecycle.ENDED:
+            self.breaks("delete", f"run {run.name!r} was deleted while {head.status}")
+
+    def page_put(self, run: Run, page: Page) -> None:
+        for wrong in self.histories.setdefault(run.id, History()).page(page):
+            self.breaks("history", wrong)
+
+    def task_put(self, namespace: str, task: Task) -> None:
+        self.waking.tasks.add((namespace, task.uuid))
+
+    def task_removed(self, namespace: str, task: Task) -> None:
+        self.waking.tasks.discard((namespace, task.uuid))
+        self._look_at(namespace, task.run)
+
+    def has_tasks(self, namespace: str) -> bool:
+        """Whether a run waits for a person there."""
+        return any(
+            owner == namespace and token.activation and (namespace, token.activation.uuid) in self.waking.tasks
+            for (owner, _), run in self.heads.items()
+            if run.status in lifecycle.LIVE
+            for token in run.tokens
+        )
+
+    def message_gone(self, hint: Hint) -> None:
+        self._look_at(hint.namespace, hint.run)
+        if isinstance(hint, (StartChild, StopChild)):
+            self._look_at_children(hint.namespace, hint.run)
+        if isinstance(hint, TellParent):
+            child = self.heads.get((hint.namespace, hint.run))
+            if child and child.parent:
+                self._look_at(hint.namespace, child.parent.run)
+
+    def posted(self, namespace: str, run: str, uuid: str) -> None:
+        if self.owners.get(uuid) != (namespace, run):
+            self.breaks("delivery", f"{uuid} of run {run!r} in {namespace!r} was delivered, and never committed there")
+            return
+        head = self.heads.get((namespace, run))
+        token = head.token_of(uuid) if head and head.status in lifecycle.LIVE else None
+        errand = errand_of(self._definition_of(head), head, token) if head and token else None
+        limit = errand.options.limit if errand else None
+        if errand and limit and limit.concurrent is not None:
+            posted = self._posted.setdefault((namespace, errand.action.name), set())
+            posted.add(uuid)
+            out = sum(self._is_out(known) for known in posted)
+            if out > limit.concurrent:
+                self.breaks("limits", f"{out} activations of action {errand.action.name!r} are out at once")
+
+    def _is_out(self, uuid: str) -> bool:
+        head = self.heads.get(self.owners[uuid])
+        return head is not None and head.status in lifecycle.LIVE and head.token_of(uuid) is not None
+
+    def answered(self, namespace: str, run: str, uuid: str, outcome: Outcome, *, approval: bool) -> None:
+        """An answer was acknowledged."""
+        head = self.heads.get((namespace, run))
+        if outcome is not Outcome.ADVANCED or head is None or self.owners.get(uuid) != (namespace, run):
+            return
+        if approval:
+            return
+        if uuid in self.acked:
+            self.breaks("once", f"a second answer for activation {uuid} was `advanced`")
+        self.acked.add(uuid)
+        if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
+            self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
+
+    def kept(self, namespace: str, signal: Signal) -> None:
+        """The publisher was told that the signal is kept."""
+        self.waking.signals.append((namespace, signal))
+        for owner, name in tuple(self.heads):
+            if owner == namespace:
+                self._look_at(namespace, name)
+
+    # ── one write ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _committed(self, before: Run | None, after: Run) -> None:
+        self.heads[after.namespace, after.name] = after
+        history = self.histories.setdefault(after.id, History())
+        fresh = history.seq
+        for wrong in history.commit(before, after):
+            self.breaks("history", wrong)
+        added = history.entries[fresh:]
+        if before is not None:
+            self._follows(before, after, added)
+        for token in after.tokens:
+            if token.activation:
+                self.owners[token.activation.uuid] = (after.namespace, after.name)
+        definition = self._definition_of(after)
+        for wrong in history.contradicts(after, definition):
+            self.breaks("replay", wrong)
+        for wrong in crooked(after, definition):
+            self.breaks("limits", wrong)
+        for wrong in history.lost_results(after, definition, added):
+            self.breaks("results", wrong)
+        self._wakes(after, definition)
+        if after.parent and after.status in lifecycle.ENDED:
+            self._look_at(after.namespace, after.parent.run)
+        self._look_at_children(after.namespace, after.name)
+
+    def _follows(self, before: Run, after: Run, added: list[Entry]) -> None:
+        """Whether one head may follow the other."""
+        name, events = after.name, [entry.event for entry in added]
+        if after.version <= before.version:
+            self.breaks("version", f"version {after.version} follows version {before.version}")
+        if before.status in lifecycle.ENDED and events[:1] != ["RunRetried"]:
+            self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
+        goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *lifecycle.ENDED)
+        if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
+            self.breaks("paused", f"run {name!r} was paused and is {after.status}, and nobody continued it")
+        undone = sum(entry.token == UNDO and entry.state != "" for entry in added)
+        if len(before.undos) - len(after.undos) > undone:
+            self.breaks("undo", f"run {name!r} forgot {len(before.undos) - len(after.undos) - undone} undos")
+
+    # ── who will wake it ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look_at(self, namespace: str, name: str) -> None:
+        run = self.heads.get((namespace, name))
+        if run is not None:
+            self._wakes(run, self._definition_of(run))
+
+    def _wakes(self, run: Run, definition: Definition) -> None:
+        if run.status in lifecycle.ENDED:
+            if run.undos and run.status is not Status.SUCCEEDED:
+                self.breaks("undo", f"run {run.name!r} is {run.status}, and {len(run.undos)} steps are not undone")
+            return
+        for wrong in self.waking.missing(run, definition):
+            self.breaks("wake", f"run {run.name!r}: {wrong}")
+        self._orphaned(run)
+
+    def _look_at_children(self, namespace: str, name: str) -> None:
+        for child in self.heads.values():
+            if child.parent and (child.namespace, child.parent.run) == (namespace, name):
+                self._orphaned(child)
+
+    def _orphaned(self, child: Run) -> None:
+        """A run for which nobody waits any more is stopped, unless a person took it up again."""
+        parent = self.heads.get((child.namespace, child.parent.run)) if child.parent else None
+        if parent is None or child.parent is None or child.status in lifecycle.ENDED:
+            return
+        waits = parent.token_of(child.parent.uuid) and parent.status in lifecycle.LIVE
+        retried = any(entry.event == "RunRetried" for entry in self.histories[child.id].entries)
+        known = child.parent.uuid in self.histories[parent.id].uuids
+        if known and not waits and not retried and child.ending is None:
+            stops = self._messages.waits(StopChild, parent.namespace, parent.name, child=child.name)
+            starts = self._messages.waits(StartChild, parent.namespace, parent.name, uuid=child.parent.uuid)
+            if not stops and not starts:
+                self.breaks("orphan", f"run {child.name!r} is {child.status}, and nobody waits for it or stops it")

@@ -1,0 +1,142 @@
+"""The queues, and what receives from them: as SQS keeps messages, and as Lambda hands them over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.engine.run import Instant
+from chalicelib.service import messages
+from chalicelib.service.messages import Hint
+from chalicelib.service.ports import QueueName
+from tests.simulation.fates import MESSAGE_FAULTS, RECEIVE_FAULTS, Fates
+from tests.simulation.loop import Loop
+
+VISIBILITY: Final = 90_000
+MAX_RECEIVES: Final = 100
+LIMIT: Final = 10
+
+
+@dataclass(eq=False, slots=True)
+class Message:
+    id: int
+    queue: QueueName
+    body: str
+    hint: Hint
+    visible_at: Instant
+    count: int = 0
+    deleted: bool = False
+
+    @property
+    def receipt(self) -> str:
+        return f"{self.id}.{self.count}"
+
+
+class Messages:
+    """All queues. `consume` begins a handler for a batch; `gone` is told of every message that was deleted.
+
+    A message becomes a dead letter before its time only where what it speaks of is `committed`: Lambda ends a writer
+    long before a message that waits for it has been received too often.
+    """
+
+    def __init__(
+        self,
+        fates: Fates,
+        loop: Loop,
+        consume: Callable[[QueueName, Sequence[Message]], None],
+        gone: Callable[[Hint], None],
+        committed: Callable[[Hint], bool],
+    ) -> None:
+        self._fates = fates
+        self._loop = loop
+        self._consume = consume
+        self._gone = gone
+        self._committed = committed
+        self._sent = 0
+        self.live: dict[int, Message] = {}
+
+    # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+        for body in bodies:
+            hint = messages.decode(body)
+            fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
+            if fault == "timer-lost":
+                if delay and isinstance(hint, messages.Wake):
+                    continue
+                self._fates.counts[fault] -= 1
+            late = {"message-delayed": (1_000, 120_000), "message-reordered": (20, 400)}.get(fault)
+            self._put(queue, body, hint, delay + (self._fates.span("lateness", *late) if late else 0))
+            if fault == "message-doubled":
+                self._put(queue, body, hint, delay + self._fates.span("doubled", 1, 30_000))
+
+    def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
+        found = self._held(receipt)
+        if found is not None:
+            self._show(found, delay)
+
+    # ── the other end ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def delete(self, receipt: str, *, stale: bool) -> None:
+        """The message does not come again. `stale`: also by the receipt of an earlier reception, as SQS often does."""
+        found = self.live.get(int(receipt.partition(".")[0])) if stale else self._held(receipt)
+        if found is not None:
+            self._drop(found)
+
+    def waits(self, kind: type[Hint], namespace: str, run: str, **fields: str) -> bool:
+        """Whether such a message lies in a queue, or with a consumer that may yet give it back."""
+        return any(
+            isinstance(message.hint, kind)
+            and (message.hint.run, message.hint.namespace) == (run, namespace)
+            and all(getattr(message.hint, name) == value for name, value in fields.items())
+            for message in self.live.values()
+        )
+
+    def _put(self, queue: QueueName, body: str, hint: Hint, delay: int) -> None:
+        self._sent += 1
+        message = Message(self._sent, queue, body, hint, 0)
+        self.live[message.id] = message
+        self._show(message, delay)
+
+    def _show(self, message: Message, delay: int) -> None:
+        message.visible_at = self._loop.now + delay
+        self._loop.at(message.visible_at, lambda: self._hand_over(message))
+
+    def _held(self, receipt: str) -> Message | None:
+        found = self.live.get(int(receipt.partition(".")[0]))
+        return found if found and found.receipt == receipt else None
+
+    def _hand_over(self, message: Message) -> None:
+        """A consumer gets the message, and with it what is due of the same run."""
+        now = self._loop.now
+        if message.deleted or message.visible_at > now:
+            return
+        if self._dies(message):
+            return
+        about = (message.hint.namespace, message.hint.run)
+        batch = [message]
+        for other in self.live.values() if self._fates.below("batch", 4) else ():
+            fits = other.queue is message.queue and other.visible_at <= now and other is not message
+            if fits and (other.hint.namespace, other.hint.run) == about and len(batch) < LIMIT:
+                batch.append(other)
+        for one in batch:
+            one.count += 1
+            short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], 0.03)
+            self._show(one, self._fates.span("visibility", 5, 3_000) if short else VISIBILITY)
+        self._consume(message.queue, batch)
+
+    def _dies(self, message: Message) -> bool:
+        if message.queue is QueueName.DEAD:
+            return False
+        early = self._committed(message.hint) and self._fates.strikes("dead", RECEIVE_FAULTS[1:2], 0.01)
+        if message.count < MAX_RECEIVES and not early:
+            return False
+        message.queue, message.count = QueueName.DEAD, 0
+        self._show(message, 0)
+        return True
+
+    def _drop(self, message: Message) -> None:
+        message.deleted = True
+        del self.live[message.id]
+        self._gone(message.hint)

@@ -1,0 +1,298 @@
+"""Bugs put in on purpose. Each is one small wrong thing in the service or the engine; the laws must find it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import replace as replace_dataclass
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from chalicelib.adapters.memory.runs import MemoryRuns
+from chalicelib.engine import draft as drafts
+from chalicelib.engine import effects, endings, machine
+from chalicelib.engine.draft import Draft
+from chalicelib.engine.events import RunContinued, RunRetried
+from chalicelib.engine.run import Page, mint_uuid, turn_page
+from chalicelib.engine.steps import each, fork
+from chalicelib.service import deliver, messages, mover
+from chalicelib.service.children import Family
+from chalicelib.service.deliver import Deliverer, Held
+from chalicelib.service.errors import Conflict
+from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits import Limiter
+from chalicelib.service.mover import Mover
+from chalicelib.service.operate import Operator
+from chalicelib.service.performer import Performer
+from chalicelib.service.spill import Spilling
+from chalicelib.service.wake import Swept, Waker
+from tests.simulation.schedule import Result, play
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """`wrong` makes of what is right what is to stand in its place."""
+
+    name: str
+    owner: Any
+    attribute: str
+    wrong: Callable[[Any], Any]
+
+
+@contextmanager
+def planted(bug: Bug) -> Iterator[None]:
+    """While this holds, the bug is there."""
+    right = getattr(bug.owner, bug.attribute)
+    setattr(bug.owner, bug.attribute, bug.wrong(right))
+    try:
+        yield
+    finally:
+        setattr(bug.owner, bug.attribute, right)
+
+
+def hunt(bug: Bug, first: int, budget: int) -> Result | None:
+    """The first schedule in which the bug breaks a law; None if it breaks none within the budget."""
+    with planted(bug):
+        for seed in range(first, first + budget):
+            result = play(seed)
+            if result.broken:
+                return result
+    return None
+
+
+def _commit_first(_: Any) -> Any:
+    def commit(self: Any, before: Any, decision: Any) -> Any:
+        if decision.run is before:
+            return before
+        after, page = turn_page(before, decision.run)
+        if page is not None:
+            self._runs.put_page(before, page)
+        self._runs.save(after, before.version)
+        self._performer.perform(decision.effects, after)
+        return after
+
+    return commit
+
+
+def _conflict_is_success(right: Any) -> Any:
+    def commit(self: Any, before: Any, decision: Any) -> Any:
+        try:
+            return right(self, before, decision)
+        except Conflict:
+            return decision.run
+
+    return commit
+
+
+def _lost_write(right: Any) -> Any:
+    def save(self: Any, run: Any, seen: int) -> None:
+        if seen % 3:
+            right(self, run, seen)
+
+    return save
+
+
+def _unconditional_save(_: Any) -> Any:
+    return lambda self, run, seen: self._put(run)
+
+
+def _without(kind: type) -> Callable[[Any], Any]:
+    """Orders of that kind are not carried out."""
+
+    def wrong(right: Any) -> Any:
+        return lambda self, order: None if isinstance(order, kind) else right(self, order)
+
+    return wrong
+
+
+def _same_uuid(_: Any) -> Any:
+    return lambda run_id, step, nonce, number: mint_uuid(run_id, step, "", 0)
+
+
+def _old_answer_counts(right: Any) -> Any:
+    def acked(draft: Any, event: Any) -> Any:
+        standing = next((token for token in draft.run.tokens if token.step == event.step and token.activation), None)
+        if draft.run.token_of(event.uuid) is None and standing:
+            event = type(event)(
+                **{name: getattr(event, name) for name in event.__dataclass_fields__}
+                | {"uuid": standing.activation.uuid}
+            )
+        return right(draft, event)
+
+    return acked
+
+
+def _version_does_not_matter(right: Any) -> Any:
+    return lambda self, run, hint: right(self, run, replace(hint, version=0, id="")) if run else None
+
+
+def _held_is_lost(right: Any) -> Any:
+    def look(self: Any, run: Any, hint: Any) -> Any:
+        found = right(self, run, hint)
+        return None if isinstance(found, Held) else found
+
+    return look
+
+
+def _limit_does_not_matter(right: Any) -> Any:
+    return lambda self, cell, limit, run, uuid: (right(self, cell, limit, run, uuid)[0], 0)
+
+
+def _page_of_what_is_not_committed(_: Any) -> Any:
+    def turn(before: Any, after: Any) -> Any:
+        if before is None or len(before.tail) < 3 or len(after.tail) == len(before.tail):
+            return after, None
+        return replace(after, tail=after.tail[-1:]), Page(entries=after.tail)
+
+    return turn
+
+
+def _no_rearming(right: Any) -> Any:
+    def arm(self: Any) -> None:
+        if self.run.alarm_at is None:
+            right(self)
+
+    return arm
+
+
+def _no_deadline_after_continue(right: Any) -> Any:
+    return lambda self: None if isinstance(self.fact, RunContinued) else right(self)
+
+
+def _cancelled_lives_on(right: Any) -> Any:
+    def remove(self: Any, token: Any) -> None:
+        self.tokens.pop(token.id, None)
+
+    return remove
+
+
+def _joined_twice(right: Any) -> Any:
+    def child_ended(draft: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
+        left = right(draft, token, step, child, **how)
+        memo = draft.tokens[token.id].activation.memo
+        draft.remember(draft.tokens[token.id], {**memo, "bad": [*memo["bad"], child.scope]})
+        return left
+
+    return child_ended
+
+
+def _result_lost(right: Any) -> Any:
+    return lambda draft, memo: [None, *right(draft, memo)[1:]]
+
+
+def _max_does_not_matter(right: Any) -> Any:
+    return lambda draft, token, step: right(draft, token, replace(step, max=0))
+
+
+def _undo_skipped(right: Any) -> Any:
+    def undo_next(draft: Any) -> None:
+        draft.set_run(undos=draft.run.undos[:-1])
+        right(draft)
+
+    return undo_next
+
+
+def _retry_keeps_the_uuid(right: Any) -> Any:
+    def activate(self: Any, token: Any, *args: Any, **kwargs: Any) -> Any:
+        made = right(self, token, *args, **kwargs)
+        old = next((known for known in self.run.tokens if known.id == token.id and known.activation), None)
+        if isinstance(self.fact, RunRetried) and old:
+            return self.put(replace(made, activation=replace(made.activation, uuid=old.activation.uuid)))
+        return made
+
+    return activate
+
+
+def _deletes_the_living(_: Any) -> Any:
+    def delete_run(self: Any, namespace: str, name: str, run_id: str | None = None) -> Any:
+        run = self._runs.load(namespace, name)
+        if run:
+            self._runs.delete(run)
+        return run
+
+    return delete_run
+
+
+def _wrong_namespace(right: Any) -> Any:
+    return lambda hint: right(replace(hint, namespace="alpha"))
+
+
+def _unsigned(right: Any) -> Any:
+    def seal(self: Any, outcome: Any) -> Any:
+        decision = right(self, outcome)
+        if decision.run is self._before:
+            return decision
+        return replace_dataclass(decision, run=replace(decision.run, written=""))
+
+    return seal
+
+
+def _nothing(result: Any) -> Callable[[Any], Any]:
+    return lambda right: lambda *args, **kwargs: result
+
+
+def _write_without(kind: type) -> Callable[[Any], Any]:
+    def wrong(right: Any) -> Any:
+        return lambda self, order, run: None if isinstance(order, kind) else right(self, order, run)
+
+    return wrong
+
+
+def _sweeps_the_future_only(right: Any) -> Any:
+    def due(self: Any, until: int, limit: int) -> Any:
+        return [alarm for alarm in right(self, until, limit) if alarm.at > until - 120_000]
+
+    return due
+
+
+def _only_the_last_event(right: Any) -> Any:
+    def decide(self: Any, run: Any, events: Any) -> Any:
+        decision, results = right(self, run, events[-1:])
+        return decision, results * len(events)
+
+    return decide
+
+
+BUGS: Final = (
+    Bug("commit before send", Mover, "_commit", _commit_first),
+    Bug("conflict taken for success", Mover, "_commit", _conflict_is_success),
+    Bug("write lost", Spilling, "save", _lost_write),
+    Bug("save without condition", MemoryRuns, "save", _unconditional_save),
+    Bug("create over what exists", MemoryRuns, "create", lambda _: lambda self, new: self._put(new.run)),
+    Bug("delivery not sent", Draft, "order", _without(effects.DeliverAction)),
+    Bug("timer not armed again", Draft, "_arm", _no_rearming),
+    Bug("deadline dropped at continue", Draft, "_arm", _no_deadline_after_continue),
+    Bug("sweep does nothing", Waker, "sweep", _nothing(Swept(0, 0))),
+    Bug("sweep ignores the overdue", MemoryRuns, "due", _sweeps_the_future_only),
+    Bug("uuid used again", drafts, "mint_uuid", _same_uuid),
+    Bug("old answers move new activations", machine, "_acked", _old_answer_counts),
+    Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
+    Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
+    Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
+    Bug("permit kept for ever", Limiter, "_still_out", lambda right: lambda self, namespace, holders: holders),
+    Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
+    Bug("answer in the answer lost", deliver, "answer_in", _nothing(None)),
+    Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
+    Bug("page of what is not committed", mover, "turn_page", _page_of_what_is_not_committed),
+    Bug("page not put", Spilling, "put_page", _nothing(None)),
+    Bug("parent not told", Draft, "order", _without(effects.TellParent)),
+    Bug("child not started", Draft, "order", _without(effects.StartChild)),
+    Bug("child not stopped", Draft, "order", _without(effects.StopChild)),
+    Bug("unwanted child not called off", Family, "_call_off", _nothing(None)),
+    Bug("unwritten task taken for answered", Inbox, "_is_over", _nothing(True)),
+    Bug("another's write taken for one's own", Draft, "seal", _unsigned),
+    Bug("subscription not written", Performer, "_write", _write_without(effects.Listen)),
+    Bug("early event not looked for", Draft, "order", _without(effects.Listen)),
+    Bug("task not in the inbox", Performer, "_write", _write_without(effects.OpenTask)),
+    Bug("cancelled branch lives on", Draft, "remove", _cancelled_lives_on),
+    Bug("join counted twice", fork, "child_ended", _joined_twice),
+    Bug("result of an item lost", each, "_results", _result_lost),
+    Bug("max of each ignored", each, "_begin", _max_does_not_matter),
+    Bug("undo skipped", endings, "_undo_next", _undo_skipped),
+    Bug("retry keeps the old uuid", Draft, "activate", _retry_keeps_the_uuid),
+    Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
+    Bug("namespace mixed up", messages, "encode", _wrong_namespace),
+    Bug("only the last of several events", Mover, "_decide", _only_the_last_event),
+)

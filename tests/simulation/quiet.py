@@ -1,0 +1,48 @@
+"""What must be so around a schedule: no threads, and a log that the law alone hears."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from chalicelib import bootstrap
+from chalicelib.entrypoints import workers
+from chalicelib.service import deliver, shelf
+from chalicelib.service.errors import Busy
+from tests.simulation.laws import Laws
+
+
+class _Ear(logging.Handler):
+    """Hears of what an outermost door caught."""
+
+    def __init__(self, laws: Laws) -> None:
+        super().__init__(logging.ERROR)
+        self._laws = laws
+
+    def emit(self, record: logging.LogRecord) -> None:
+        caught = record.exc_info[1] if record.exc_info else None
+        if not isinstance(caught, Busy):
+            self._laws.breaks("surprise", f"{record.getMessage()} ({caught!r})")
+
+
+@contextmanager
+def single_threaded(laws: Laws) -> Iterator[None]:
+    """While this holds, the service starts no threads, and its log is heard by the law alone."""
+    log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(bootstrap._made)
+    before = (deliver._side_by_side, workers._side_by_side, log.level, log.propagate)
+    shelf.MEMORY.__init__()  # type: ignore[misc]
+    one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
+    deliver._side_by_side = workers._side_by_side = one_by_one
+    log.setLevel(logging.ERROR)
+    log.propagate = False
+    log.addHandler(ear)
+    try:
+        yield
+    finally:
+        log.removeHandler(ear)
+        deliver._side_by_side, workers._side_by_side = before[0], before[1]
+        log.setLevel(before[2])
+        log.propagate = before[3]
+        bootstrap._made[:] = made

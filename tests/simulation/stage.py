@@ -1,0 +1,271 @@
+"""The stage: the real service on simulated ports, in a few containers, and whatever begins handlers there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from chalicelib import bootstrap
+from chalicelib.adapters.memory import MemoryStore
+from chalicelib.bootstrap import Services, World, assemble
+from chalicelib.config import Settings
+from chalicelib.engine import lifecycle
+from chalicelib.engine.errors import Refused
+from chalicelib.engine.run import Instant, Page, Run
+from chalicelib.entrypoints import workers
+from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
+from chalicelib.service.library import Library
+from chalicelib.service.messages import Hint
+from chalicelib.service.ports import NewRun, QueueName, Task
+from chalicelib.service.read import Reader
+from chalicelib.service.spill import Spilling
+from tests.simulation.actions import Actions
+from tests.simulation.fates import SWEEP_FAULTS, Fates
+from tests.simulation.laws import Laws
+from tests.simulation.loop import Fiber, Loop
+from tests.simulation.messages import Message, Messages
+from tests.simulation.ports import Cut, CutStore, SimulatedChance, SkewedClock
+
+WORKER_LIFE: Final = 60_000
+API_LIFE: Final = 30_000
+"""After how long Lambda ends a function, in milliseconds (.chalice/config.json)."""
+
+MINUTE: Final = 60_000
+CONTAINERS: Final = 3
+SETTINGS: Final = Settings()
+_WORKERS: Final = {QueueName.DELIVERIES: workers.deliver, QueueName.WAKES: workers.wake, QueueName.DEAD: workers.bury}
+
+
+class Stage:
+    """One world. `tell`: keep the story of what happens. `every_call`: faults may strike at clock and chance too."""
+
+    def __init__(self, fates: Fates, *, tell: bool = False, every_call: bool = False) -> None:
+        self.fates = fates
+        self._every_call = every_call
+        self.loop = Loop(self._failed)
+        self.store = MemoryStore()
+        self.messages = Messages(
+            self.fates, self.loop, self._consume, lambda hint: self.laws.message_gone(hint), self._is_committed
+        )
+        library = Library(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0)
+        self.laws = Laws(self.messages, library.of)
+        self.actions = Actions(self)
+        self._eyes = self._see()
+        self.story: list[str] | None = [] if tell else None
+        self._whole = Spilling(self.store.runs)
+        self.reader = Reader(self.store, self._whole, library, SkewedClock(self, 0))
+        self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
+        self._containers: list[Services] = []
+        self._handling: list[int] = []
+        self._sweeps: set[Instant] = set()
+        self._stale = False
+        self.restart()
+
+    # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def restart(self) -> None:
+        """Every handler dies at once, and nothing is left in any container's memory."""
+        for fiber in tuple(self.loop.fibers):
+            self.loop.kill(fiber)
+        self._containers = [self._container(skew) for skew in self._skews]
+        if any(self._skews):
+            self.fates.happened("clock-skew")
+
+    def _container(self, skew: int) -> Services:
+        world = World(
+            store=CutStore(self, self.store),
+            queue=Cut(self, "queue", self.messages),
+            caller=Cut(self, "caller", self.actions),
+            clock=self._timeless("clock", SkewedClock(self, skew)),
+            chance=self._timeless("chance", SimulatedChance(self.fates.rng)),
+        )
+        return assemble(SETTINGS, world)
+
+    def services(self, number: int) -> Services:
+        """What runs in that container."""
+        return self._containers[number]
+
+    def _timeless(self, name: str, port: Any) -> Any:
+        return Cut(self, name, port) if self._every_call else port
+
+    def begin(
+        self,
+        name: str,
+        namespace: str,
+        work: Callable[[Services], None],
+        *,
+        life: int = WORKER_LIFE,
+        ended: Callable[[bool], None] = lambda well: None,
+    ) -> None:
+        """A handler begins in one of the containers. What it raises is a surprise."""
+        number = self.fates.below("container", CONTAINERS)
+        services, dies_at = self._containers[number], self.loop.now + life
+
+        def over(well: bool) -> None:
+            if not well and self.loop.now >= dies_at:
+                self.fates.happened("handler-timed-out")
+            ended(well)
+
+        self.loop.spawn(
+            name,
+            lambda: work(services),
+            container=f"c{number}",
+            namespace=namespace,
+            life=life,
+            ended=over,
+        )
+
+    def ask(
+        self,
+        name: str,
+        namespace: str,
+        work: Callable[[Services], None],
+        *,
+        tries: int = 30,
+        refused: Callable[[Exception], None] = lambda failure: None,
+    ) -> None:
+        """A client asks the API, and asks again while it gets no answer or is asked for patience."""
+
+        def call(services: Services) -> None:
+            try:
+                work(services)
+            except Busy:
+                again()
+            except (Refused, NotFound, RunExists, KeyTaken, Conflict) as failure:
+                refused(failure)
+
+        def again() -> None:
+            if tries:
+                pause = self.fates.span("client", 50, 20_000)
+                then = self.loop.now + pause
+                self.loop.at(then, lambda: self.ask(name, namespace, work, tries=tries - 1, refused=refused))
+
+        self.begin(name, namespace, call, life=API_LIFE, ended=lambda well: None if well else again())
+
+    # ── ports ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def perform(self, name: str, inner: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The call takes effect, before the eyes of the law."""
+        try:
+            result = inner(*args, **kwargs)
+        except (Conflict, RunExists):
+            self.fates.happened("conflict")
+            raise
+        if name == "runs.due" and self._stale:
+            return result[1:]
+        seen = self._eyes.get(name)
+        if seen is not None:
+            seen(*args)
+        return result
+
+    def _see(self) -> dict[str, Callable[..., None]]:
+        """Who looks on at which calls."""
+        laws = self.laws
+
+        def committed(run: Run, seen: int | None) -> None:
+            whole = self._whole.load(run.namespace, run.name) if self._is_thin else run
+            laws.committed(whole or run, new=seen is None)
+            self.plan_sweep()
+
+        def submitted(namespace: str, definitions: object, runs: Sequence[NewRun]) -> None:
+            for new in runs:
+                committed(new.run, None)
+
+        def page_put(run: Run, page: Page) -> None:
+            pages = self._whole.pages(run, page.last - 1) if self._is_thin else (page,)
+            laws.page_put(run, next(found for found in pages if found.last == page.last))
+
+        def task_put(namespace: str, task: Task) -> None:
+            laws.task_put(namespace, task)
+            self.actions.visit(namespace)
+
+        return {
+            "definitions.submit": submitted,
+            "runs.create": lambda new: committed(new.run, None),
+            "runs.save": committed,
+            "runs.delete": laws.deleted,
+            "runs.put_page": page_put,
+            "tasks.put": task_put,
+            "tasks.remove": laws.task_removed,
+        }
+
+    @property
+    def _is_thin(self) -> bool:
+        """Whether a head may refer to what lies beside it."""
+        return "large-answer" in self.fates.counts
+
+    def note(self, what: str, fault: str = "") -> None:
+        """A line of the story, where somebody wants to hear it."""
+        if self.story is not None:
+            fiber = self.loop.current
+            who = f"{fiber.container} {fiber.name}" if fiber else "-"
+            seconds = (self.loop.now - 1_800_000_000_000) / 1000
+            self.story.append(f"{seconds:12.3f}s  {who:<40} {what:<24} {fault and '*** ' + fault}".rstrip())
+
+    def _failed(self, failure: BaseException, fiber: Fiber) -> None:
+        self.laws.breaks("surprise", f"{fiber.name} raised {failure!r}")
+
+    # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _consume(self, queue: QueueName, batch: Sequence[Message]) -> None:
+        """Lambda hands the batch to a handler, and deletes what it is done with."""
+        received = [(message, message.receipt) for message in batch]
+        hint, ids = batch[0].hint, [message.id for message in batch]
+        if not all(self._is_committed(message.hint) for message in batch):
+            self.fates.happened("message-before-commit")
+        if any(number in self._handling for number in ids):
+            self.fates.happened("second-consumer")
+        self._handling += ids
+
+        def work(services: Services) -> None:
+            bootstrap.use(services)
+            told = _WORKERS[queue]({"Records": [_record(message, receipt) for message, receipt in received]})
+            again = {failure["itemIdentifier"] for failure in told["batchItemFailures"]}
+            if self.fates.strikes("delete", ("delete-lost",), 0.03):
+                return
+            stale = not self.fates.below("stale", 2)
+            for message, receipt in received:
+                if str(message.id) not in again:
+                    self.messages.delete(receipt, stale=stale)
+
+        def ended(well: bool) -> None:
+            for number in ids:
+                self._handling.remove(number)
+
+        kinds = "+".join(f"{type(message.hint).__name__}#{message.id}" for message in batch)
+        self.begin(f"{queue}({hint.namespace}/{hint.run} {kinds})", hint.namespace, work, ended=ended)
+
+    def _is_committed(self, hint: Hint) -> bool:
+        return hint.is_written(self.laws.heads.get((hint.namespace, hint.run)))
+
+    # ── the schedule of sweeps ───────────────────────────────────────────────────────────────────────────────────────
+
+    def plan_sweep(self, earliest: Instant = 0) -> None:
+        """A sweep runs every minute; those that would find nothing are left out."""
+        alarms = [run.alarm_at for run in self.laws.heads.values() if run.alarm_at and run.status in lifecycle.MOVING]
+        if not alarms:
+            return
+        when = -(-max(earliest, self.loop.now + 1, min(alarms) - MINUTE) // MINUTE) * MINUTE
+        if when not in self._sweeps:
+            self._sweeps.add(when)
+            self.loop.at(when, lambda: self._sweep(when))
+
+    def _sweep(self, when: Instant) -> None:
+        self._sweeps.discard(when)
+        fault = self.fates.strikes("sweep", SWEEP_FAULTS, 0.1)
+        self._stale = fault == "stale-index"
+        for _ in range({"sweep-missing": 0, "two-sweepers": 2}.get(fault, 1)):
+            self.begin("sweep", "", self._sweeping)
+        self.plan_sweep(when + 1)
+
+    def _sweeping(self, services: Services) -> None:
+        bootstrap.use(services)
+        try:
+            workers.sweep()
+        except Busy:
+            self.note("the sweep gives up")
+
+
+def _record(message: Message, receipt: str) -> dict[str, Any]:
+    count = {"ApproximateReceiveCount": str(message.count)}
+    return {"messageId": str(message.id), "receiptHandle": receipt, "body": message.body, "attributes": count}

@@ -1,0 +1,162 @@
+"""What the simulator has found, each as the smallest test that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chalicelib.definition import (
+    Action,
+    ActionStep,
+    CallStep,
+    Definition,
+    EachStep,
+    EventStep,
+    Flow,
+    Options,
+    Route,
+    Step,
+    Undo,
+)
+from chalicelib.engine.effects import Listen, StopChild
+from chalicelib.engine.events import (
+    AlarmRang,
+    DeliveryHeld,
+    Event,
+    RunContinued,
+    RunPaused,
+    RunRetried,
+    RunStarted,
+    RunStopped,
+    StepAcked,
+)
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.machine import decide
+from chalicelib.engine.run import DefinitionRef, Entry, Run, turn_page
+from chalicelib.service.errors import Busy
+from chalicelib.service.start import StartOrder
+from tests.simulation.fates import Fates
+from tests.simulation.people import stored
+from tests.simulation.stage import Stage
+
+DONE = (Route(state="DONE", target="done"), Route(state="TIMEOUT", target="Next"), Route(state="GO", target="done"))
+NEXT = ActionStep(
+    name="Next", routes=(Route(state="OK", target="done"), Route(state="FAIL", target="stopped")), action="a"
+)
+
+
+def _definition(*steps: Step) -> Definition:
+    action = Action(name="a", returns=("OK", "FAIL"), addresses=("http://a.test/",))
+    return Definition(flow=Flow(name="f", steps=steps), actions={"a": action}, defaults=Options(timeout=1_000))
+
+
+def _begun(definition: Definition) -> Run:
+    ref = DefinitionRef(flow="f", version=1)
+    begin = RunStarted(at=0, nonce="0" * 32, namespace="n", name="r", id="i", ref=ref)
+    return decide(definition, None, begin).run
+
+
+def _after(definition: Definition, run: Run, *events: Event) -> Run:
+    for event in events:
+        run = decide(definition, run, event, lambda key: [1, 2, 3]).run
+    return run
+
+
+def _uuid(run: Run, step: str) -> str:
+    return next(token.activation.uuid for token in run.tokens if token.step == step and token.activation)
+
+
+def _said(kind: Any, at: int, **more: Any) -> Any:
+    return kind(at=at, nonce=f"{at:032x}", **more)
+
+
+def test_a_full_tail_to_which_nothing_is_added_stays() -> None:
+    """An emptied tail made the next entry number 1 again."""
+    entries = tuple(Entry(seq=seq, at=0, event="StepAcked") for seq in range(1, 9))
+    before = _after(_definition(NEXT), _begun(_definition(NEXT)))
+    full = Run(**{name: getattr(before, name) for name in before.__struct_fields__} | {"tail": entries})
+    assert turn_page(full, full) == (full, None)
+
+
+def test_items_that_a_stop_cut_off_begin_again_after_a_retry() -> None:
+    """They were forgotten, and the run waited for ever."""
+    each = EachStep(name="Each", routes=DONE, items=[1, 2, 3], steps=(NEXT,), max=2)
+    definition = _definition(each)
+    run = _after(definition, _begun(definition), _said(RunStopped, 5), _said(RunRetried, 9))
+    assert sorted(str(token.index) for token in run.tokens if token.parent) == ["0", "1"]
+
+
+def test_a_continued_run_subscribes_until_its_new_deadline() -> None:
+    """Events that came after the old one did not find it."""
+    wait = EventStep(name="Wait", routes=DONE, events={"GO": "go"}, timeout=100)
+    definition = _definition(wait, NEXT)
+    paused = _after(definition, _begun(definition), _said(RunPaused, 50))
+    (order,) = [
+        effect
+        for effect in decide(definition, paused, _said(RunContinued, 1_050)).effects
+        if isinstance(effect, Listen)
+    ]
+    assert order.until == 1_100
+
+
+def test_a_paused_run_that_fails_is_undone_once_it_goes_on() -> None:
+    """It was undone at once, and was no longer paused."""
+    first = ActionStep(name="First", routes=(Route(state="OK", target="Next"),), action="a", undo=Undo(action="a"))
+    definition = _definition(first, NEXT)
+    run = _begun(definition)
+    run = _after(definition, run, _said(StepAcked, 1, step="First", uuid=_uuid(run, "First"), state="OK"))
+    run = _after(definition, run, _said(RunPaused, 2), _said(DeliveryHeld, 3, uuid=_uuid(run, "Next")))
+    failed = decide(definition, run, _said(StepAcked, 4, step="Next", uuid=_uuid(run, "Next"), state="FAIL"))
+    assert (failed.run.status, failed.run.ending, failed.effects) == (Status.PAUSED, Status.FAILED, ())
+    assert decide(definition, failed.run, _said(RunContinued, 5)).run.status is Status.COMPENSATING
+
+
+def test_a_run_that_was_waited_for_too_long_is_stopped() -> None:
+    """It went on, with nobody to tell."""
+    definition = _definition(CallStep(name="Call", routes=DONE, flow="g", timeout=100), NEXT)
+    decision = decide(definition, _begun(definition), _said(AlarmRang, 100))
+    assert [type(effect) for effect in decision.effects if isinstance(effect, StopChild)] == [StopChild]
+
+
+def test_equal_writes_of_two_writers_can_be_told_apart() -> None:
+    """The second of two equal answers in one millisecond was told that it had moved the run."""
+    definition = _definition(NEXT)
+    run = _begun(definition)
+    one, other = (StepAcked(at=1, nonce=nonce * 32, step="Next", uuid=_uuid(run, "Next"), state="OK") for nonce in "ab")
+    assert decide(definition, run, one).run != decide(definition, run, other).run
+
+
+def _stage(*flows: Flow) -> Stage:
+    """A stage on which nothing happens by itself, with these flows."""
+    stage = Stage(Fates(1))
+    action = Action(name="a", returns=("OK", "FAIL"), addresses=("http://a.test/",))
+    stage.store.definitions.submit("n", [stored(action, 1), *(stored(flow, 1) for flow in flows)], [])
+    return stage
+
+
+def test_a_run_that_another_waits_for_is_not_deleted_before_that_one_knows() -> None:
+    """The other waited for ever."""
+    call = Flow(name="f", steps=(CallStep(name="Call", routes=DONE, flow="g"), NEXT))
+    stage = _stage(call, Flow(name="g", steps=(NEXT,)))
+    services = stage.services(0)
+    parent = services.starter.start("n", StartOrder(flow="f", name="r")).run
+    services.waker.wake([message.hint for message in stage.messages.live.values()])
+    child = services.operator.stop("n", f"r.Call.{_uuid(parent, 'Call')[:8]}")
+    with pytest.raises(Busy, match="not been told"):
+        services.operator.delete_run("n", child.name)
+    services.waker.wake([message.hint for message in stage.messages.live.values()])
+    assert services.operator.delete_run("n", child.name).id == child.id
+
+
+def test_who_was_too_late_for_an_event_still_hears_of_the_next() -> None:
+    """Its subscription was removed as though it had taken the event."""
+    wait = EventStep(name="Wait", routes=DONE, events={"GO": "go"})
+    stage = _stage(Flow(name="f", steps=(EachStep(name="Each", routes=DONE, items=[1, 2], steps=(wait, NEXT)),)))
+    services = stage.services(0)
+    run = services.starter.start("n", StartOrder(flow="f", name="r")).run
+    services.signaler.publish("n", "go")
+    uuids = [token.activation.uuid for token in run.tokens if token.parent and token.activation]
+    for uuid in uuids:
+        services.signaler.listen(run, uuid)
+    assert [known.uuid for known in stage.store.signals.subscriptions("n", "go", "")] == uuids[1:]

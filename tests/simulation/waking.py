@@ -1,0 +1,81 @@
+"""Who will wake a run: invariant 1 of HOUSE.md 4, for each of its tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from chalicelib.definition import CallStep, Definition, EventStep
+from chalicelib.engine import lifecycle
+from chalicelib.engine.errand import awaits_approval, errand_of
+from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.run import Activation, Run, Token, took
+from chalicelib.service.messages import Deliver, Listen, StartChild, TellParent
+from chalicelib.service.ports import Signal
+from tests.simulation.messages import Messages
+
+
+class Waking:
+    """What is known of alarms, messages, tasks and signals, beside the heads."""
+
+    def __init__(self, messages: Messages, heads: Mapping[tuple[str, str], Run]) -> None:
+        self.taken: set[str] = set()
+        """Activations whose action has said that it took them, and will call back (or not)."""
+        self.signals: list[tuple[str, Signal]] = []
+        """Signals whose publisher was told that they are kept."""
+        self.tasks: set[tuple[str, str]] = set()
+        """Namespace and activation of every task in an inbox."""
+        self._messages = messages
+        self._heads = heads
+
+    def missing(self, run: Run, definition: Definition) -> Iterator[str]:
+        """What of the live run nothing will wake."""
+        dues = [token.activation.due for token in run.tokens if token.activation]
+        dues += [run.deadline] if run.deadline is not None else []
+        late = run.alarm_at is None or run.alarm_at > min(dues, default=run.alarm_at)
+        if run.status in lifecycle.MOVING and late:
+            yield f"its alarm is at {run.alarm_at}, and it waits until {min(dues, default=None)}"
+        if not run.tokens:
+            yield "it stands nowhere"
+        for token in run.tokens:
+            if token.activation is not None:
+                yield from self._of_token(run, definition, token, token.activation)
+            elif run.ending is None:
+                yield f"token {token.id} waits for nothing"
+
+    def _of_token(self, run: Run, definition: Definition, token: Token, activation: Activation) -> Iterator[str]:
+        errand, step, uuid = errand_of(definition, run, token), definition.step(token.step), activation.uuid
+        if errand is not None and (errand.is_human or awaits_approval(token)):
+            if (run.namespace, uuid) not in self.tasks:
+                yield f"nobody will see the task of step {token.step!r} ({uuid})"
+        elif errand is not None:
+            sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
+            if not sent and not activation.held and uuid not in self.taken:
+                yield f"nothing will deliver step {token.step!r} ({uuid})"
+        elif isinstance(step, CallStep):
+            yield from self._of_call(run, token, activation)
+        elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
+            hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
+            if not hinted and any(self._is_for(signal, run, activation, step) for signal in self._signals_of(run)):
+                yield f"step {token.step!r} waits for an event that came, and nothing will tell it"
+
+    def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
+        name = activation.memo["child"]
+        child = self._heads.get((run.namespace, name))
+        if self._messages.waits(TellParent, run.namespace, name):
+            return
+        started = self._messages.waits(StartChild, run.namespace, run.name, uuid=activation.uuid)
+        if child is None and not started and not activation.held:
+            yield f"nothing will start the child of step {token.step!r}"
+        ours = child is not None and child.parent is not None and child.parent.uuid == activation.uuid
+        if child and ours and child.status in lifecycle.ENDED:
+            yield f"nothing will tell step {token.step!r} that its child has ended"
+
+    def _signals_of(self, run: Run) -> Iterator[Signal]:
+        return (signal for namespace, signal in self.signals if namespace == run.namespace)
+
+    def _is_for(self, signal: Signal, run: Run, activation: Activation, step: EventStep) -> bool:
+        """Whether the wait must hear of the signal, and has not."""
+        addressed = signal.run == run.id or (not signal.run and signal.key == activation.memo["key"])
+        in_time = activation.since <= signal.until and signal.at < activation.deadline
+        new = not took(run, signal.name, signal.key, signal.place)
+        return signal.name in step.events.values() and addressed and in_time and new
