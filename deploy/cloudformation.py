@@ -1,0 +1,173 @@
+"""The CloudFormation form: what Chalice's template lacks, or says wrongly, as the template that is merged into it.
+
+Chalice makes functions, roles, event sources and the API; the table, the queues and what is watched come from their
+one description each. A list in a merged template replaces the other; a dict is merged into it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chalicelib.adapters import sqs
+from chalicelib.adapters.dynamodb import tables
+from chalicelib.service.ports import QueueName
+from deploy import gateway, policies, watch
+from deploy.stages import API, FUNCTIONS, QUEUE_OF, RUNTIME, Document, Stage
+from deploy.watch import Alarm
+
+_ARN: Final = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}"
+_TOPIC: Final = "AlarmTopic"
+
+ADMIN: Final = "AdminTokenSha256"
+"""The parameter that brings the digest of the first admin's token."""
+
+
+def template(stage: Stage) -> Document:
+    """What is merged into Chalice's template."""
+    resources = {
+        **_table(stage),
+        **sqs.queues_as_cloudformation(stage.prefix),
+        **{_function(name): _patch(stage, name) for name in FUNCTIONS},
+        **{_log_group(name): _log(stage, name) for name in FUNCTIONS},
+        "RestAPI": _api(stage),
+        **_watched(stage),
+    }
+    admin = {"Type": "String", "AllowedPattern": "[0-9a-f]{64}", "Description": "SHA-256 of the first admin's token"}
+    return {
+        "Description": f"Echoer, stage {stage.name}",
+        "Parameters": {ADMIN: admin},
+        "Resources": resources,
+        "Outputs": _outputs(),
+    }
+
+
+def policy(stage: Stage, function: str) -> Document:
+    """What the function may do."""
+    places = {
+        "table": f"${{{tables.LOGICAL_ID}.Arn}}",
+        **{str(queue): f"${{{sqs.logical_id(queue)}.Arn}}" for queue in QueueName},
+        "logs": f"${{{_log_group(function)}.Arn}}",
+        **policies.key_places(stage.key, _ARN),
+    }
+    document = policies.render(function, places, lambda text: {"Fn::Sub": text})
+    called = policies.of_actions(stage.actions) if function == "deliver" else []
+    return {**document, "Statement": [*document["Statement"], *called]}
+
+
+def _table(stage: Stage) -> Document:
+    """Retained whatever happens, but for a first deployment that failed: its rest would be in the next one's way."""
+    made = tables.as_cloudformation(stage.table)
+    return {name: {**table, "DeletionPolicy": "RetainExceptOnCreate"} for name, table in made.items()}
+
+
+# ── functions and the API ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _patch(stage: Stage, name: str) -> Document:
+    logging = {"LogFormat": "JSON", "ApplicationLogLevel": log_level(stage), "SystemLogLevel": "WARN"}
+    properties: Document = {
+        "FunctionName": stage.function(name),
+        "Runtime": RUNTIME,
+        "LoggingConfig": {**logging, "LogGroup": {"Ref": _log_group(name)}},
+    }
+    if name in QUEUE_OF:
+        arn = f"${{{sqs.logical_id(QueueName(QUEUE_OF[name]))}.Arn}}"
+        # The key that Chalice uses too, or both would stand there; and so the source waits for its queue.
+        source = {"Queue": {"Fn::Sub": arn}, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
+        properties["Events"] = {f"{_function(name)}SqsEventSource": {"Properties": source}}
+    if more := _environment(stage, name):
+        properties["Environment"] = {"Variables": more}
+    return {"Properties": properties}
+
+
+def _environment(stage: Stage, name: str) -> Document:
+    """What one function alone needs to know."""
+    match name:
+        case "deliver":
+            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
+        case "api_handler":
+            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
+    return {}
+
+
+def _log(stage: Stage, name: str) -> Document:
+    properties = {"LogGroupName": stage.log_group(name), "RetentionInDays": stage.log_days}
+    return {"Type": "AWS::Logs::LogGroup", "Properties": properties}
+
+
+def log_level(stage: Stage) -> str:
+    """The stage's level of logging in Lambda's words."""
+    level = stage.settings.get("ECHOER_LOG", "info").upper()
+    return "WARN" if level == "WARNING" else level
+
+
+def _url(stage: Stage) -> str | Document:
+    """Only for what the API does not refer to: it refers to its own function, which must not refer back."""
+    base = "https://${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
+    return stage.url or {"Fn::Sub": f"{base}/{stage.path}"}
+
+
+def _api(stage: Stage) -> Document:
+    body = {"info": {"title": stage.prefix}, gateway.KEY: gateway.responses()}
+    # Without a version SAM adds a second stage, called Stage.
+    return {"Properties": {"Name": stage.prefix, "OpenApiVersion": "2.0", "DefinitionBody": body}}
+
+
+def _function(name: str) -> str:
+    """Chalice's logical ids."""
+    return "APIHandler" if name == API else name.capitalize()
+
+
+def _log_group(name: str) -> str:
+    return f"{_function(name)}LogGroup"
+
+
+# ── what is watched ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _watched(stage: Stage) -> Document:
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": f"{stage.prefix}-alarms"}}
+    body = watch.dashboard(stage, "${AWS::Region}")
+    dashboard = {"DashboardName": stage.prefix, "DashboardBody": {"Fn::Sub": body}}
+    return {
+        _TOPIC: topic,
+        **{f"{alarm.name}Alarm": _alarm(stage, alarm) for alarm in watch.alarms(stage)},
+        "OverdueRunsFilter": {"Type": "AWS::Logs::MetricFilter", "Properties": _overdue(stage)},
+        "Dashboard": {"Type": "AWS::CloudWatch::Dashboard", "Properties": dashboard},
+    }
+
+
+def _alarm(stage: Stage, alarm: Alarm) -> Document:
+    properties = {
+        "AlarmName": f"{stage.prefix}-{alarm.name}",
+        "AlarmDescription": alarm.says,
+        "AlarmActions": [{"Ref": _TOPIC}],
+        "OKActions": [{"Ref": _TOPIC}],
+        "Namespace": alarm.namespace,
+        "MetricName": alarm.metric,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in alarm.dimensions.items()],
+        "Statistic": alarm.statistic,
+        "Period": alarm.seconds,
+        "EvaluationPeriods": alarm.periods,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "Threshold": alarm.threshold,
+        "TreatMissingData": "notBreaching",
+    }
+    return {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
+
+
+def _overdue(stage: Stage) -> Document:
+    metric = {
+        "MetricNamespace": watch.namespace(stage),
+        "MetricName": watch.OVERDUE,
+        "MetricValue": "$.overdue",
+    }
+    return {
+        "LogGroupName": {"Ref": _log_group("sweep")},
+        "FilterPattern": watch.OVERDUE_PATTERN,
+        "MetricTransformations": [metric],
+    }
+
+
+def _outputs() -> dict[str, Any]:
+    return {"AlarmTopic": {"Value": {"Ref": _TOPIC}}, "TableName": {"Value": {"Ref": tables.LOGICAL_ID}}}

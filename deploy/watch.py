@@ -1,0 +1,171 @@
+"""What is watched: the alarms of a stage and its dashboard, described once for both forms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.stages import FUNCTIONS, QUEUE_OF, Document, Stage
+
+OVERDUE: Final = "OverdueRuns"
+OVERDUE_PATTERN: Final = "{ $.overdue >= 0 }"
+"""Sweep logs as JSON how many alarms it found that should have rung long before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """It rings when `statistic` of the metric was at least `threshold` in each of `periods` of `seconds`."""
+
+    name: str
+    says: str
+    namespace: str
+    metric: str
+    dimensions: dict[str, str]
+    threshold: float
+    statistic: str = "Sum"
+    seconds: int = 60
+    periods: int = 1
+
+
+def namespace(stage: Stage) -> str:
+    """Where the stage's own metrics are."""
+    return f"Echoer/{stage.name}"
+
+
+def alarms(stage: Stage) -> list[Alarm]:
+    """All alarms of the stage."""
+    return [*_of_queues(stage), *_of_functions(stage), _of_runs(stage), _of_api(stage), *_of_table(stage)]
+
+
+def _of_queues(stage: Stage) -> list[Alarm]:
+    # A retry may lie for its pause, a timer for SQS's 15 minutes: only what is older than either is stuck.
+    oldest = {"deliveries": 3_600, "wakes": 1_800, "dead": 600}
+    ages = [
+        Alarm(
+            name=f"{queue.capitalize()}Oldest",
+            says=f"The oldest message of {queue} is {seconds // 60} minutes old: its handler fails or is too slow.",
+            namespace="AWS/SQS",
+            metric="ApproximateAgeOfOldestMessage",
+            dimensions={"QueueName": stage.queue(queue)},
+            statistic="Maximum",
+            threshold=seconds,
+            seconds=300,
+        )
+        for queue, seconds in oldest.items()
+    ]
+    # Its handler empties the queue at once, and SQS counts no message as sent that was moved: so the calls are counted.
+    dead = Alarm(
+        name="DeadLetters",
+        says="Messages came back too often and were buried: the log of bury and the runs' last_err tell which and why.",
+        namespace="AWS/Lambda",
+        metric="Invocations",
+        dimensions={"FunctionName": stage.function("bury")},
+        threshold=1,
+    )
+    return [dead, *ages]
+
+
+def _of_functions(stage: Stage) -> list[Alarm]:
+    kinds = {
+        "Errors": "ended in an error or ran out of time",
+        "Throttles": "was kept from starting: concurrency is used up",
+    }
+    return [
+        Alarm(
+            name=f"{function.title().replace('_', '')}{metric}",
+            says=f"{function} {told}, five minutes in a row.",
+            namespace="AWS/Lambda",
+            metric=metric,
+            dimensions={"FunctionName": stage.function(function)},
+            threshold=1,
+            periods=5,
+        )
+        for function in FUNCTIONS
+        for metric, told in kinds.items()
+    ]
+
+
+def _of_runs(stage: Stage) -> Alarm:
+    return Alarm(
+        name=OVERDUE,
+        says="Timers of runs should have rung long ago, three sweeps in a row: wakes are lost or late.",
+        namespace=namespace(stage),
+        metric=OVERDUE,
+        dimensions={},
+        statistic="Maximum",
+        threshold=1,
+        periods=3,
+    )
+
+
+def _of_api(stage: Stage) -> Alarm:
+    return Alarm(
+        name="ApiErrors",
+        says="The API answers 5xx, five minutes in a row.",
+        namespace="AWS/ApiGateway",
+        metric="5XXError",
+        dimensions={"ApiName": stage.prefix, "Stage": stage.path},
+        threshold=1,
+        periods=5,
+    )
+
+
+def _of_table(stage: Stage) -> list[Alarm]:
+    return [
+        Alarm(
+            name=f"Table{metric}",
+            says=f"DynamoDB throttles {told} the table or an index, five minutes in a row.",
+            namespace="AWS/DynamoDB",
+            metric=metric,
+            dimensions={"TableName": stage.table},
+            threshold=1,
+            periods=5,
+        )
+        for metric, told in {"ReadThrottleEvents": "reads of", "WriteThrottleEvents": "writes to"}.items()
+    ]
+
+
+# ── the dashboard ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def dashboard(stage: Stage, region: str) -> str:
+    """The dashboard's body, as JSON text. `region`: its name, or what a form has in its place."""
+    functions = [(stage.function(name), name) for name in FUNCTIONS]
+    queues = [(stage.queue(name), name) for name in QUEUE_OF.values()]
+    api = ["ApiName", stage.prefix, "Stage", stage.path]
+    widgets = [
+        ("Requests", "Sum", [["AWS/ApiGateway", metric, *api] for metric in ("Count", "4XXError", "5XXError")]),
+        ("Latency of the API, ms", "p99", [["AWS/ApiGateway", "Latency", *api]]),
+        ("Overdue runs", "Maximum", [[namespace(stage), OVERDUE]]),
+        ("Messages waiting", "Maximum", _each("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queues)),
+        ("Oldest message, s", "Maximum", _each("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queues)),
+        ("Dead letters", "Sum", _each("AWS/Lambda", "Invocations", "FunctionName", [(stage.function("bury"), "bury")])),
+        ("Invocations", "Sum", _each("AWS/Lambda", "Invocations", "FunctionName", functions)),
+        ("Duration, ms", "p99", _each("AWS/Lambda", "Duration", "FunctionName", functions)),
+        ("Errors", "Sum", _each("AWS/Lambda", "Errors", "FunctionName", functions)),
+        ("Throttles", "Sum", _each("AWS/Lambda", "Throttles", "FunctionName", functions)),
+        ("Concurrency", "Maximum", _each("AWS/Lambda", "ConcurrentExecutions", "FunctionName", functions)),
+        ("Capacity used", "Sum", _capacity(stage)),
+    ]
+    return json.dumps({"widgets": [_widget(number, region, *widget) for number, widget in enumerate(widgets)]})
+
+
+def _each(space: str, metric: str, dimension: str, named: list[tuple[str, str]]) -> list[list[Any]]:
+    return [[space, metric, dimension, value, {"label": label}] for value, label in named]
+
+
+def _capacity(stage: Stage) -> list[list[Any]]:
+    metrics = ("ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits")
+    return [["AWS/DynamoDB", metric, "TableName", stage.table] for metric in metrics]
+
+
+def _widget(number: int, region: str, title: str, statistic: str, metrics: list[list[Any]]) -> Document:
+    return {
+        "type": "metric",
+        "x": number % 3 * 8,
+        "y": number // 3 * 6,
+        "width": 8,
+        "height": 6,
+        "properties": {"title": title, "region": region, "stat": statistic, "period": 60, "metrics": metrics},
+    }

@@ -1,0 +1,259 @@
+"""AWS in this process (moto), a stage deployed to it, and hands that do what AWS does there: call its functions.
+
+Each function has the environment that the deployed one has, and use cases of its own. Everything that it asks of AWS
+meanwhile is recorded as IAM sees it: which action, on which resource.
+"""
+
+from __future__ import annotations
+
+import json
+from ast import literal_eval
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
+
+import app as front_door
+from chalicelib import bootstrap, config
+from chalicelib.adapters import secrets
+from chalicelib.bootstrap import Services
+from chalicelib.service.ports import Call, QueueName, Received, Reply, Taken
+from deploy.release import Account, release
+from deploy.stages import API, FUNCTIONS, Stage
+from fsl.local.aws import one_at_a_time
+from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
+from tests.deploy.sam import for_moto
+from tests.entrypoints import gateway
+from tests.fakes import FakeClock
+
+REGION = "eu-central-1"
+ARN = f"arn:aws:SERVICE:{REGION}:{DEFAULT_ACCOUNT_ID}"
+
+Script = Callable[[dict[str, Any]], Reply]
+
+
+class Need(NamedTuple):
+    """One thing that IAM is asked for."""
+
+    action: str
+    resource: str
+
+
+def at_once(request: dict[str, Any]) -> Reply:
+    """Every action answers in its answer: its first state."""
+    return Taken({"ackState": request["ackStates"][0], "data": request.get("x")})
+
+
+@dataclass
+class Actions:
+    """Stands for all action services."""
+
+    script: Script = at_once
+    calls: list[Call] = field(default_factory=list)
+
+    def post(self, call: Call) -> Reply:
+        self.calls.append(call)
+        return self.script(json.loads(call.body))
+
+
+class Cloud:
+    """Within a `with` block the stage is deployed, in the region REGION."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self.stage = stage
+        self.said: list[str] = []
+        self.clock = FakeClock()
+        self.actions = Actions()
+        self.needs: dict[str, set[Need]] = {name: set() for name in FUNCTIONS}
+        self._folder = folder
+        self._acting: str | None = None
+        self._environment = pytest.MonkeyPatch()
+        self._services: dict[str, Services] = {}
+
+    def __enter__(self) -> Cloud:
+        for name, value in {"DEFAULT_REGION": REGION, "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
+            self._environment.setenv(f"AWS_{name}", value)
+        self._moto = mock_aws()
+        self._moto.start()
+        exact = one_at_a_time(botocore_stubber.process_request)
+        self._environment.setattr(botocore_stubber, "process_request", lambda request: self._record(exact, request))
+        release(self.account, self.stage, self._folder, for_moto)
+        name = self.stage.admin_token
+        self.token = self.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        for source in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
+            # moto would run the zip in Docker whenever a message is sent; here `settle` stands for the event sources.
+            self.client("lambda").update_event_source_mapping(UUID=source["UUID"], Enabled=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._environment.undo()
+        self._moto.stop()
+        secrets.read.cache_clear()
+
+    @property
+    def account(self) -> Account:
+        return Account(boto3.Session(), self.said.append)
+
+    # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service)
+
+    def configuration(self, function: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client("lambda").get_function_configuration(
+            FunctionName=self.stage.function(function)
+        )
+        return found
+
+    def policy(self, function: str) -> list[dict[str, Any]]:
+        """The statements of the deployed function's role."""
+        iam, role = self.client("iam"), self.configuration(function)["Role"].rpartition("/")[2]
+        (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        statements: list[dict[str, Any]] = literal_eval(document)["Statement"]  # moto shows it as Python
+        return statements
+
+    def sources(self) -> list[tuple[str, QueueName, int]]:
+        """The deployed event sources: function, queue, batch size."""
+        found = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        prefix = f"{self.stage.prefix}-"
+        return [
+            (
+                source["FunctionArn"].rpartition(prefix)[2],
+                QueueName(source["EventSourceArn"].rpartition(prefix)[2]),
+                source["BatchSize"],
+            )
+            for source in found
+        ]
+
+    # ── what AWS does ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def request(self, method: str, url: str, body: Any = None) -> gateway.Reply:
+        """API Gateway hands a request to the function behind it."""
+        with self._as(API):
+            return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}"})
+
+    def settle(self) -> None:
+        """Messages are handed to their functions until none is due."""
+        sources = self.sources()
+        while sum(self._hand_over(*source) for source in sources):
+            pass
+
+    def sweep(self) -> None:
+        """The schedule comes round."""
+        with self._as("sweep"):
+            front_door.sweep(schedule_event("sweep"), Context("sweep"))
+
+    def pass_time(self, milliseconds: int) -> None:
+        """It is later, for the engine and for the queues, which take their time from the machine."""
+        self.clock.advance(milliseconds)
+        queues: dict[str, Any] = get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues
+        for queue in queues.values():
+            for message in queue._messages:
+                message.visible_at -= milliseconds
+                message.delayed_until -= milliseconds
+                message.sent_timestamp -= milliseconds
+
+    def _hand_over(self, function: str, queue: QueueName, batch: int) -> bool:
+        source = self._services_of(function).world.queue
+        messages: list[Received] = list(source.receive(queue, batch, 0))
+        if messages:
+            with self._as(function):
+                handler = getattr(front_door, self.configuration(function)["Handler"].removeprefix("app."))
+                answer = handler(queue_event(queue, messages), Context(function))
+            failed = failed_in(answer, messages)
+            source.delete(queue, [message.receipt for message in messages if message.id not in failed])
+        return bool(messages)
+
+    @contextmanager
+    def _as(self, function: str) -> Iterator[None]:
+        """Within it, whatever is asked of AWS is asked by that function."""
+        self._acting = function
+        bootstrap.use(self._services_of(function))
+        try:
+            yield
+        finally:
+            self._acting = None
+
+    def _services_of(self, function: str) -> Services:
+        if function not in self._services:
+            acting, self._acting = self._acting, function
+            environment = self.configuration(function)["Environment"]["Variables"]
+            settings = config.from_environment({**environment, "AWS_LAMBDA_FUNCTION_NAME": function})
+            world = replace(bootstrap.world(settings), clock=self.clock, caller=self.actions)
+            if reference := environment.get("ECHOER_WEBHOOK_KEY_REF"):
+                secrets.read.cache_clear()
+                settings = replace(settings, webhook_key=secrets.read(reference))
+            self._services[function] = bootstrap.assemble(settings, world)
+            self._acting = acting
+        return self._services[function]
+
+    # ── what IAM would be asked ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _record(self, handle: Callable[[Any], Any], request: Any) -> Any:
+        if self._acting is not None:
+            self.needs[self._acting].update(_needs(request))
+        return handle(request)
+
+
+def _needs(request: Any) -> Iterator[Need]:
+    """What one request needs (Service Authorization Reference). Fails at a call that it does not know."""
+    target = request.headers.get("X-Amz-Target", b"")
+    service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
+    asked = json.loads(request.body) if operation else {}
+    match service.partition("_")[0], operation:
+        case "DynamoDB", "BatchGetItem" | "BatchWriteItem":
+            yield from (_on_table(operation, table) for table in asked["RequestItems"])
+        case "DynamoDB", "TransactWriteItems":
+            actions = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem"}
+            for item in asked["TransactItems"]:
+                ((kind, part),) = item.items()
+                yield _on_table(actions.get(kind, "ConditionCheckItem"), part["TableName"])
+        case "DynamoDB", _:
+            yield _on_table(operation, asked["TableName"], asked.get("IndexName"))
+        case "AmazonSQS", _:
+            name = asked.get("QueueName") or asked["QueueUrl"].rpartition("/")[2]
+            yield Need(f"sqs:{operation.removesuffix('Batch')}", f"{ARN.replace('SERVICE', 'sqs')}:{name}")
+        case "AmazonSSM", "GetParameter":
+            yield Need("ssm:GetParameter", f"{ARN.replace('SERVICE', 'ssm')}:parameter/{asked['Name'].lstrip('/')}")
+        case "", "" if "lambda" in request.url:
+            return  # this file, asking for a function's environment
+        case _:
+            raise AssertionError(f"{request.url}: which permission does {target!r} need?")
+
+
+def _on_table(operation: str, table: str, index: str | None = None) -> Need:
+    name = f"{ARN.replace('SERVICE', 'dynamodb')}:table/{table.rpartition('/')[2]}"
+    return Need(f"dynamodb:{operation}", f"{name}/index/{index}" if index else name)
+
+
+def allows(statements: list[dict[str, Any]], need: Need) -> bool:
+    """Whether a role with these statements may do that."""
+    return any(
+        need.action in _list(statement["Action"])
+        and any(fnmatchcase(need.resource, resource) for resource in _list(statement["Resource"]))
+        for statement in statements
+        if statement["Effect"] == "Allow"
+    )
+
+
+def grants(statements: list[dict[str, Any]]) -> set[Need]:
+    """Everything that a role with these statements may do."""
+    return {
+        Need(action, resource)
+        for statement in statements
+        for action in _list(statement["Action"])
+        for resource in _list(statement["Resource"])
+    }
+
+
+def _list(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,46 @@
+"""A stage, packaged once for all tests of a worker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.build import NoIndex
+from deploy.package import package
+from deploy.stages import Document, Stage, configuration, stage
+from tests.deploy.cloud import Cloud
+
+STAGE = "dev"
+
+
+@pytest.fixture(scope="session")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of both forms of the stage. It needs the package index, as every packaging does."""
+    out = tmp_path_factory.mktemp("packaged") / STAGE
+    try:
+        package(STAGE, out)
+    except NoIndex as error:
+        pytest.skip(f"NOTHING OF THE DEPLOYMENT IS TESTED: the package index cannot be reached: {error}")
+    return out
+
+
+@pytest.fixture(scope="session")
+def dev() -> Stage:
+    return stage(STAGE, configuration())
+
+
+@pytest.fixture(scope="session")
+def template(packaged: Path) -> Document:
+    """The template that goes to CloudFormation."""
+    found: Document = json.loads((packaged / "cloudformation" / "sam.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def cloud(packaged: Path, dev: Stage) -> Iterator[Cloud]:
+    """An AWS that was empty before the stage was deployed to it."""
+    with Cloud(dev, packaged / "cloudformation") as made:
+        yield made

@@ -1,0 +1,173 @@
+"""What happens on a stage in its first week: enough that every function does all that it ever does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.adapters import sqs
+from chalicelib.service.ports import NotTaken, QueueName, Reply, Taken
+from tests.deploy.cloud import Cloud, at_once
+
+DOCUMENT = """
+action work addr = "http://work.test/"; args = (any x = null); return = (OK | NO); retry = (max = 9); action_end
+/
+action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); action_end
+/
+action bounded addr = "http://work.test/"; return = (OK); limit = (concurrent = 1, per_second = 5); action_end
+/
+action ask method = human; return = (YES | NO); action_end
+/
+flow small
+    step Only => (OK -> done) { action = work; };
+flow_end
+/
+flow waiting
+    step Ask => (OK -> done) { action = late; };
+flow_end
+/
+flow asking
+    deci Ask => (YES -> done | NO -> stopped | TIMEOUT -> Heard) { action = ask; timeout = 5m; };
+    wait Heard => (PAID -> done | TIMEOUT -> done) { events = (PAID = "paid"); key = "never"; timeout = 5m; };
+flow_end
+/
+flow large
+    input  = (any big = null);
+    labels = (team = "payments");
+    step One  => (OK -> Sides) { action = work; args = (x = ${ $input.big }); save = (kept = ${ $result }); };
+    fork Sides => (DONE -> All | FAIL -> stopped) {
+        branch left  { step Left  => (OK -> done) { action = work; args = (x = ${ $vars.kept }); }; };
+        branch right { step Right => (OK -> done) { action = bounded; }; };
+    };
+    each All => (DONE -> Child | FAIL -> stopped) {
+        items = ${ [1, 2, 3] };
+        step Item => (OK -> done) { action = work; args = (x = ${ $item }); };
+    };
+    call Child => (DONE -> Human | STOPPED -> stopped) { flow = small; };
+    deci Human => (YES -> Heard | NO -> stopped) { action = ask; };
+    wait Heard => (PAID -> Rest) { events = (PAID = "paid"); key = "k"; timeout = 2d; };
+    wait Rest  => (DONE -> Late) { for = 1h; };
+    step Late  => (OK -> done)   { action = late; };
+flow_end
+"""
+
+VIEWS = (
+    "/",
+    "/healthz",
+    "/action",
+    "/flow/small",
+    "/flowrun",
+    "/flowrun?flow=large",
+    "/flowrun?label=team:payments",
+    "/flowrun?status=succeeded",
+    "/step",
+    "/event",
+    "/watch?resource=flowrun&version=0&wait=0",
+)
+
+
+@dataclass(frozen=True)
+class Life:
+    """What came of it."""
+
+    submitted: int
+    large: dict[str, Any]
+    history: int
+    callback: str
+    signatures: set[bool]
+    asked: dict[str, Any]
+    lost: dict[str, Any]
+    slow: dict[str, Any]
+    views: dict[str, int]
+    deleted: list[int]
+
+
+def live(cloud: Cloud) -> Life:
+    """The week passes."""
+    cloud.actions.script = _script
+    submitted = cloud.request("POST", "/fsl", DOCUMENT).status
+    large, history = _every_kind_of_step(cloud)
+    calls = cloud.actions.calls
+    life: dict[str, Any] = {
+        "callback": json.loads(calls[-1].body)["callbackUrl"],
+        "signatures": {"webhook-signature" in {name.lower() for name in call.headers} for call in calls},
+        "asked": _nobody_answers(cloud),
+        "lost": _undeliverable(cloud),
+        "slow": _forgotten(cloud),
+        "views": {url: cloud.request("GET", url).status for url in VIEWS},
+        "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
+    }
+    return Life(submitted=submitted, large=large, history=history, **life)
+
+
+def _script(request: dict[str, Any]) -> Reply:
+    """Actions answer at once, but for those of two steps, which only take what they are sent."""
+    return Taken() if request["stepName"] in ("Late", "Ask") else at_once(request)
+
+
+def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:
+    big = {"rows": ["x" * 100] * 8_000}
+    cloud.request("POST", "/flow/large/runs", {"name": "r", "input": {"big": big}, "key": "once"})
+    cloud.settle()
+    (task,) = cloud.request("GET", "/task").json
+    _answer(cloud, task, "YES")
+    cloud.settle()
+    cloud.request("POST", "/event", {"name": "paid", "key": "k"})
+    cloud.settle()
+    _time(cloud, *[15] * 5)
+    _answer(cloud, json.loads(cloud.actions.calls[-1].body), "OK")
+    cloud.settle()
+    return cloud.request("GET", "/flowrun/r").json, len(cloud.request("GET", "/flowrun/r/history").json)
+
+
+def _nobody_answers(cloud: Cloud) -> dict[str, Any]:
+    cloud.request("POST", "/flow/asking/runs", {"name": "asked"})
+    _time(cloud, 6, 6, 6)
+    return _run(cloud, "asked")
+
+
+def _undeliverable(cloud: Cloud) -> dict[str, Any]:
+    """A delivery comes back too often, and into the queue of dead letters."""
+    client = cloud.client("sqs")
+    url = sqs.find_queues(client, cloud.stage.prefix)[QueueName.DELIVERIES]
+    (told,) = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"].values()
+    once = json.dumps({**json.loads(told), "maxReceiveCount": 1})
+    client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": once})
+    cloud.actions.script = lambda _: NotTaken("nobody there", final=False)
+    cloud.request("POST", "/flow/small/runs", {"name": "lost"})
+    _time(cloud, 1, 1, 1, 1)
+    client.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": told})
+    cloud.actions.script = _script
+    return _run(cloud, "lost")
+
+
+def _forgotten(cloud: Cloud) -> dict[str, Any]:
+    """A run's timer is lost; the sweep finds the run."""
+    cloud.request("POST", "/flow/waiting/runs", {"name": "slow"})
+    cloud.settle()
+    client = cloud.client("sqs")
+    client.purge_queue(QueueUrl=sqs.find_queues(client, cloud.stage.prefix)[QueueName.WAKES])
+    cloud.pass_time(8 * 24 * 3_600_000)
+    cloud.sweep()
+    cloud.settle()
+    return _run(cloud, "slow")
+
+
+def _time(cloud: Cloud, *minutes: int) -> None:
+    for passing in minutes:
+        cloud.settle()
+        cloud.pass_time(passing * 60_000)
+        cloud.sweep()
+        cloud.settle()
+
+
+def _answer(cloud: Cloud, asked: dict[str, Any], state: str) -> None:
+    said = {key: asked[key] for key in ("flowId", "stepName", "uuid")}
+    told = cloud.request("POST", "/step", {**said, "ackState": state, "done": True})
+    assert told.json == {"outcome": "advanced"}, told.text
+
+
+def _run(cloud: Cloud, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = cloud.request("GET", f"/flowrun/{name}").json
+    return found

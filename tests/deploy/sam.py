@@ -1,0 +1,32 @@
+"""What CloudFormation itself does to a template of SAM, by AWS's own translator."""
+
+from __future__ import annotations
+
+import copy
+
+import boto3
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
+
+from deploy.stages import Document
+
+NOT_IN_MOTO = {
+    "AWS::ApiGateway::Deployment": "moto does not read the Body, and deploys no API without calls",
+    "AWS::ApiGateway::Stage": "it refers to the deployment",
+    "AWS::CloudWatch::Alarm": "unknown to moto's CloudFormation",
+    "AWS::Logs::MetricFilter": "unknown to moto's CloudFormation",
+}
+
+
+def expand(template: Document) -> Document:
+    """The template without SAM: what CloudFormation makes of it."""
+    translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-central-1"))
+    expanded: Document = translator.translate(copy.deepcopy(template), {})
+    return expanded
+
+
+def for_moto(template: Document) -> Document:
+    """The same without what moto cannot make."""
+    expanded = expand(template)
+    resources = {name: each for name, each in expanded["Resources"].items() if each["Type"] not in NOT_IN_MOTO}
+    return {**expanded, "Resources": resources}

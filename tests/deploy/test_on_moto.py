@@ -1,0 +1,166 @@
+"""The template is loaded into an emulated CloudFormation, and runs live on what it makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.adapters import secrets, sqs
+from chalicelib.adapters.dynamodb import tables
+from chalicelib.config import DEVELOPMENT_KEY
+from chalicelib.service.ports import QueueName
+from deploy.release import release
+from deploy.stages import FUNCTIONS, QUEUE_OF
+from tests.deploy.cloud import Cloud, Need, allows, grants
+from tests.deploy.life import Life, live
+from tests.deploy.sam import for_moto
+
+
+@pytest.fixture(scope="module")
+def life(cloud: Cloud) -> Life:
+    return live(cloud)
+
+
+# ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_table_that_was_described_is_there(cloud: Cloud) -> None:
+    table = cloud.client("dynamodb").describe_table(TableName=cloud.stage.table)["Table"]
+    described = tables.as_cloudformation(cloud.stage.table)[tables.LOGICAL_ID]["Properties"]
+    assert table["KeySchema"] == described["KeySchema"]
+    assert table["AttributeDefinitions"] == described["AttributeDefinitions"]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    shown = ("IndexName", "KeySchema", "Projection")
+    found = [{key: index[key] for key in shown} for index in table["GlobalSecondaryIndexes"]]
+    assert found == described["GlobalSecondaryIndexes"]
+
+
+def test_the_queues_that_were_described_are_there(cloud: Cloud) -> None:
+    client = cloud.client("sqs")
+    found = {
+        queue: client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        for queue, url in sqs.find_queues(client, cloud.stage.prefix).items()
+    }
+    for queue, attributes in found.items():
+        assert int(attributes["VisibilityTimeout"]) == sqs.VISIBILITY_SECONDS
+        assert int(attributes["MessageRetentionPeriod"]) == sqs.RETENTION_SECONDS
+        redrive = json.loads(attributes.get("RedrivePolicy", "null"))
+        dead = {"deadLetterTargetArn": found[QueueName.DEAD]["QueueArn"], "maxReceiveCount": sqs.MAX_RECEIVES}
+        assert redrive == (None if queue is QueueName.DEAD else dead)
+
+
+def test_every_queue_feeds_its_function_which_may_give_messages_back(cloud: Cloud) -> None:
+    mappings = cloud.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    assert [mapping["FunctionResponseTypes"] for mapping in mappings] == [["ReportBatchItemFailures"]] * 3
+    assert {(function, str(queue)) for function, queue, _ in cloud.sources()} == set(QUEUE_OF.items())
+
+
+def test_every_function_is_there_with_its_log_group(cloud: Cloud) -> None:
+    groups = cloud.client("logs").describe_log_groups()["logGroups"]
+    kept = {group["logGroupName"]: group["retentionInDays"] for group in groups}
+    assert kept == {cloud.stage.log_group(name): cloud.stage.log_days for name in FUNCTIONS}
+    assert {cloud.configuration(name)["Runtime"] for name in FUNCTIONS} == {"python3.12"}
+
+
+def test_a_schedule_calls_sweep_every_minute(cloud: Cloud) -> None:
+    (rule,) = cloud.client("events").list_rules()["Rules"]
+    (target,) = cloud.client("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    assert target["Arn"] == cloud.configuration("sweep")["FunctionArn"]
+
+
+def test_nothing_changes_when_the_same_is_released_again(cloud: Cloud, packaged: Path) -> None:
+    release(cloud.account, cloud.stage, packaged / "cloudformation", for_moto)
+    assert cloud.said[-1] == "nothing changes in the stack echoer-dev"
+
+
+def test_only_deliver_knows_where_the_webhook_key_is_and_where_answers_go(cloud: Cloud) -> None:
+    environments: dict[str, dict[str, Any]] = {
+        name: cloud.configuration(name)["Environment"]["Variables"] for name in FUNCTIONS
+    }
+    special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
+    assert {name for name, found in environments.items() if found.keys() & special} == {"deliver"}
+    (api,) = cloud.client("apigateway").get_rest_apis()["items"]
+    address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
+    assert environments["deliver"]["ECHOER_URL"] == address
+    key = secrets.read(environments["deliver"]["ECHOER_WEBHOOK_KEY_REF"])
+    assert key.startswith("whsec_")
+    assert key != DEVELOPMENT_KEY
+
+
+# ── what lives on it ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_of_every_kind_of_step_lives_on_what_was_deployed(life: Life) -> None:
+    assert life.submitted == 200
+    assert life.large["spec"]["current_state"] == "done"
+    assert life.history > 10
+
+
+def test_actions_are_told_to_answer_to_the_deployed_api(life: Life) -> None:
+    assert life.callback.startswith("https://")
+    assert life.callback.endswith(".execute-api.eu-central-1.amazonaws.com/api/step")
+
+
+def test_what_is_sent_to_actions_is_signed(life: Life) -> None:
+    assert life.signatures == {True}
+
+
+def test_deadlines_of_steps_that_nobody_answers_are_met(life: Life) -> None:
+    assert life.asked["spec"]["current_state"] == "done"
+
+
+def test_what_cannot_be_delivered_is_buried_on_its_run(life: Life) -> None:
+    assert life.lost["spec"]["current_state"] == "stopped"
+    assert "its message came back too often" in life.lost["spec"]["last_err"]
+
+
+def test_a_forgotten_timer_is_found_by_the_sweep(life: Life) -> None:
+    assert life.slow["spec"]["current_state"] == "stopped"
+
+
+def test_every_view_may_read_what_it_shows(life: Life) -> None:
+    assert set(life.views.values()) == {200}, life.views
+    assert all(status < 300 for status in life.deleted), life.deleted
+
+
+# ── what it may do ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+BY_LAMBDA = {
+    "sqs:ReceiveMessage": "the event source receives",
+    "sqs:DeleteMessage": "the event source deletes",
+    "sqs:GetQueueAttributes": "the event source looks how much there is",
+    "logs:CreateLogStream": "Lambda writes the logs",
+    "logs:PutLogEvents": "Lambda writes the logs",
+    "sqs:ChangeMessageVisibility": "a message that comes too early, or whose run cannot be moved, is put off",
+}
+"""What a role is for though nothing in this file makes the function ask for it."""
+
+MOVERS = frozenset(FUNCTIONS) - {"sweep"}
+"""The same code moves a run, whoever had the cause: what one of these does to runs, any may come to do."""
+
+
+@pytest.mark.usefixtures("life")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_each_function_may_do_what_it_does(cloud: Cloud, function: str) -> None:
+    statements = cloud.policy(function)
+    assert cloud.needs[function]
+    assert {need for need in cloud.needs[function] if not allows(statements, need)} == set()
+
+
+@pytest.mark.usefixtures("life")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_may_do_what_it_never_does(cloud: Cloud, function: str) -> None:
+    used = cloud.needs[function].union(*(cloud.needs[name] for name in MOVERS if function in MOVERS))
+    idle = grants(cloud.policy(function)) - used
+    assert {need for need in idle if need.action not in BY_LAMBDA} == set()
+
+
+def test_a_missing_permission_is_noticed(cloud: Cloud) -> None:
+    table = "arn:aws:dynamodb:eu-central-1:123456789012:table/"
+    assert allows(cloud.policy("deliver"), Need("dynamodb:PutItem", f"{table}echoer-dev"))
+    assert not allows(cloud.policy("deliver"), Need("dynamodb:PutItem", f"{table}echoer-prod"))
+    assert not allows(cloud.policy("sweep"), Need("dynamodb:PutItem", f"{table}echoer-dev"))

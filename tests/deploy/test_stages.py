@@ -1,0 +1,152 @@
+"""Stages and policies, before Chalice comes in; secrets, and what a release makes sure of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from chalicelib import config
+from chalicelib.adapters import secrets
+from chalicelib.config import BadSetting
+from deploy import cloudformation, policies, release, stages
+from deploy.stages import FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+
+
+def _configured(**environment: str) -> Document:
+    configured = stages.configuration()
+    configured["stages"]["x"] = {"log_retention_in_days": 1, "environment_variables": environment}
+    return configured
+
+
+@pytest.mark.parametrize("name", stages.configuration()["stages"])
+def test_every_stage_can_be(name: str) -> None:
+    stage = stages.stage(name, stages.configuration())
+    assert stage.table == stage.prefix == f"echoer-{name}"
+    documented = re.findall(r"ECHOER_[A-Z0-9_]+", config.__doc__ or "")
+    assert stage.settings.keys() <= set(documented)
+
+
+def test_a_stage_must_be_known() -> None:
+    with pytest.raises(NoSuchStage, match="there are dev, prod"):
+        stages.stage("prdo", stages.configuration())
+
+
+def test_no_secret_goes_into_a_template() -> None:
+    with pytest.raises(BadStage, match="ECHOER_WEBHOOK_KEY_REF"):
+        stages.stage("x", _configured(ECHOER_WEBHOOK_KEY="s3cret"))
+
+
+def test_what_follows_from_the_name_is_not_set() -> None:
+    with pytest.raises(BadStage, match="follows from the stage's name"):
+        stages.stage("x", _configured(ECHOER_TABLE="other"))
+
+
+def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
+    with pytest.raises(BadSetting, match="ECHOER_STEP_TIMEOUT"):
+        stages.stage("x", _configured(ECHOER_STEP_TIMEOUT="soon"))
+
+
+def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
+    stage = stages.stage("x", _configured(ECHOER_URL="https://echoer.example"))
+    deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
+    assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
+
+
+def test_a_secret_of_secrets_manager_is_read_by_deliver_alone() -> None:
+    stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
+    readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
+    assert readers == {"deliver"}
+    (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "ReadThe" in each["Sid"]]
+    assert read["Action"] == "secretsmanager:GetSecretValue"
+    assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
+
+
+def test_a_reference_must_name_a_place() -> None:
+    with pytest.raises(BadStage, match="must be ssm:NAME"):
+        policies.key_places("vault:x", "arn")
+
+
+def test_actions_that_are_queues_and_functions_are_allowed_by_name() -> None:
+    queue, function = "arn:aws:sqs:eu-central-1:1:jobs", "arn:aws:lambda:eu-central-1:1:function:job"
+    assert [(each["Action"], each["Resource"]) for each in policies.of_actions([function, queue])] == [
+        (["sqs:GetQueueUrl", "sqs:SendMessage"], [queue]),
+        (["lambda:InvokeFunction"], [function]),
+    ]
+
+
+@pytest.mark.parametrize("arn", ["*", "jobs", "arn:aws:s3:::bucket", "arn:aws:sqs:eu-central-1:1:*"])
+def test_nothing_else_is_an_action(arn: str) -> None:
+    with pytest.raises(BadStage, match="action_arns"):
+        policies.of_actions([arn])
+
+
+# ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    secrets.read.cache_clear()
+    with mock_aws():
+        yield boto3.Session()
+    secrets.read.cache_clear()
+
+
+def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
+    aws.client("ssm").put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
+    aws.client("secretsmanager").create_secret(Name="plain", SecretString="two")
+    aws.client("secretsmanager").create_secret(Name="fields", SecretString='{"key": "three"}')
+    references = ["ssm:/echoer/x", "secretsmanager:plain", "secretsmanager:fields#key"]
+    assert [secrets.read(reference) for reference in references] == ["one", "two", "three"]
+
+
+def test_a_secret_is_read_once(aws: Any) -> None:
+    ssm = aws.client("ssm")
+    ssm.put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
+    secrets.read("ssm:/echoer/x")
+    ssm.delete_parameter(Name="/echoer/x")
+    assert secrets.read("ssm:/echoer/x") == "one"
+
+
+NO_SECRETS = ("ssm:/not/there", "secretsmanager:no", "ssm:", "vault:x", "secretsmanager:plain#a")
+
+
+@pytest.mark.parametrize("reference", NO_SECRETS)
+def test_what_is_no_secret_is_told_by_its_reference_alone(aws: Any, reference: str) -> None:
+    aws.client("secretsmanager").create_secret(Name="plain", SecretString="two")
+    with pytest.raises(secrets.NoSecret) as caught:
+        secrets.read(reference)
+    assert reference in str(caught.value)
+    assert "two" not in str(caught.value)
+
+
+# ── a release ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
+    said: list[str] = []
+    account = release.Account(aws, said.append)
+    first = release.make_admin(account, dev)
+    release.make_key(account, dev)
+    key = secrets.read(dev.key)
+    release.make_key(account, dev)
+    secrets.read.cache_clear()
+    assert (release.make_admin(account, dev), secrets.read(dev.key)) == (first, key)
+    assert len(said) == 2
+    assert aws.client("ssm").get_parameter(Name=dev.admin_token)["Parameter"]["Type"] == "SecureString"
+
+
+def test_the_bucket_is_nobody_elses(aws: Any) -> None:
+    account = release.Account(aws, lambda _: None)
+    release.make_bucket(account)
+    release.make_bucket(account)
+    closed = aws.client("s3").get_public_access_block(Bucket=account.bucket)["PublicAccessBlockConfiguration"]
+    assert set(closed.values()) == {True}
+    assert release.keep(account, b"same", "zip") == release.keep(account, b"same", "zip")

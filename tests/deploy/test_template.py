@@ -1,0 +1,194 @@
+"""The CloudFormation form: lint, the policy check, and that it says what the one description of each thing says."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cfnlint.api import lint_all  # type: ignore[import-untyped]
+
+from app import app
+from chalicelib.adapters import sqs
+from chalicelib.adapters.dynamodb import tables
+from chalicelib.service.deliver import WRITER_LIFETIME
+from chalicelib.service.ports import QueueName
+from deploy import check, gateway, watch
+from deploy.stages import FUNCTIONS, QUEUE_OF, Document, Stage
+from tests.deploy.sam import expand
+
+ROLES = {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
+
+
+def _lint(template: Document) -> list[str]:
+    """Errors and warnings; what cfn-lint merely remarks (I...) it does not say on the command line either."""
+    return [str(match) for match in lint_all(json.dumps(template)) if not match.rule.id.startswith("I")]
+
+
+def test_the_template_is_lint_clean(template: Document) -> None:
+    assert _lint(template) == []
+
+
+def test_what_cloudformation_makes_of_it_is_lint_clean(template: Document) -> None:
+    uploaded = copy.deepcopy(template)
+    for resource in uploaded["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["CodeUri"] = "s3://bucket/code.zip"
+    assert _lint(expand(uploaded)) == []
+
+
+def test_the_policy_check_finds_nothing(template: Document) -> None:
+    assert check.findings(template) == []
+
+
+def test_the_table_is_the_one_that_is_described(template: Document, dev: Stage) -> None:
+    deployed = template["Resources"][tables.LOGICAL_ID]
+    described = tables.as_cloudformation(dev.table)[tables.LOGICAL_ID]
+    assert deployed == {**described, "DeletionPolicy": "RetainExceptOnCreate"}
+    assert {index["IndexName"] for index in deployed["Properties"]["GlobalSecondaryIndexes"]} == {
+        index.name for index in tables.INDEXES
+    }
+    assert deployed["Properties"]["TimeToLiveSpecification"] == {"AttributeName": tables.EXPIRY, "Enabled": True}
+
+
+def test_the_queues_are_the_ones_that_are_described(template: Document, dev: Stage) -> None:
+    described = sqs.queues_as_cloudformation(dev.prefix)
+    assert {name: template["Resources"][name] for name in described} == described
+
+
+def test_messages_stay_away_for_longer_than_their_handler_may_take(template: Document) -> None:
+    for function, queue in QUEUE_OF.items():
+        handler = template["Resources"][function.capitalize()]["Properties"]
+        source = template["Resources"][sqs.logical_id(QueueName(queue))]["Properties"]
+        assert source["VisibilityTimeout"] > handler["Timeout"]
+
+
+def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Document) -> None:
+    timeouts = [
+        each["Properties"]["Timeout"] * 1000
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Serverless::Function"
+    ]
+    assert len(timeouts) == len(FUNCTIONS)
+    assert max(timeouts) < WRITER_LIFETIME
+
+
+def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Document, dev: Stage) -> None:
+    alarms = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert len(alarms) == len(watch.alarms(dev)) == len({alarm["AlarmName"] for alarm in alarms})
+    assert {alarm["AlarmActions"][0]["Ref"] for alarm in alarms} == {"AlarmTopic"}
+    text = json.dumps({name: each for name, each in template["Resources"].items() if not name.endswith("Alarm")})
+    for value in {dimension["Value"] for alarm in alarms for dimension in alarm["Dimensions"]}:
+        assert f'"{value}"' in text
+
+
+def test_dead_letters_old_messages_overdue_runs_errors_and_throttles_ring(dev: Stage) -> None:
+    names = {alarm.name for alarm in watch.alarms(dev)}
+    assert names >= {"DeadLetters", "DeliveriesOldest", "WakesOldest", "DeadOldest", "OverdueRuns", "ApiErrors"}
+    for function in FUNCTIONS:
+        name = function.title().replace("_", "")
+        assert {f"{name}Errors", f"{name}Throttles"} <= names
+
+
+def test_the_dashboard_is_json_of_this_region(template: Document) -> None:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    assert {widget["properties"]["region"] for widget in widgets} == {"${AWS::Region}"}
+    assert set(re.findall(r"\$\{[^}]*\}", body)) == {"${AWS::Region}"}
+
+
+def test_sweep_logs_what_the_filter_looks_for(caplog: pytest.LogCaptureFixture) -> None:
+    """The filter reads the field `overdue` of a JSON line, which Lambda makes of a record's extra fields."""
+    from chalicelib import bootstrap
+    from chalicelib.config import Backend, Settings
+    from chalicelib.entrypoints import workers
+
+    bootstrap.use(bootstrap.assemble(made := Settings(backend=Backend.MEMORY), bootstrap.world(made)))
+    with caplog.at_level("INFO", "echoer"):
+        workers.sweep()
+    assert [record.__dict__["overdue"] for record in caplog.records if "overdue" in record.__dict__] == [0]
+    assert watch.OVERDUE_PATTERN == "{ $.overdue >= 0 }"
+
+
+# ── the API ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_call_leads_to_the_function_behind_the_api(template: Document) -> None:
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    calls = {(method.upper(), path) for path, methods in paths.items() for method in methods if method != "options"}
+    assert calls == {(method, path) for path, methods in app.routes.items() for method in methods}
+    integrations = [
+        call["x-amazon-apigateway-integration"]["uri"]
+        for methods in paths.values()
+        for method, call in methods.items()
+        if method != "options"
+    ]
+    assert all("APIHandler" in json.dumps(uri) for uri in integrations)
+
+
+@pytest.mark.parametrize("kind", gateway.responses())
+def test_api_gateways_own_answers_have_the_shape_of_all_errors(template: Document, kind: str) -> None:
+    body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway.KEY][kind]
+    text = body["responseTemplates"]["application/json"].replace("$context.error.messageString", '"Too \\"long\\""')
+    answer = json.loads(text)
+    assert answer["error"]["detail"] == answer["message"]
+    assert re.fullmatch("[a-z-]+", answer["error"]["code"])
+
+
+def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:
+    answers = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway.KEY]
+    assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
+
+
+# ── the check bites ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _statement(template: Document, **changed: Any) -> None:
+    role = template["Resources"]["SweepRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    role["Statement"][0] |= changed
+
+
+def _properties(name: str, **changed: Any) -> Callable[[Document], None]:
+    return lambda template: template["Resources"][name]["Properties"].update(changed)
+
+
+SPOILED: dict[str, tuple[Callable[[Document], Any], str]] = {
+    "any action": (lambda made: _statement(made, Action="dynamodb:*"), "allows dynamodb:*"),
+    "any resource": (lambda made: _statement(made, Resource="*"), "reaches *"),
+    "all but": (lambda made: _statement(made, NotAction="iam:*"), "all but"),
+    "a secret": (
+        _properties("Deliver", Environment={"Variables": {"ECHOER_WEBHOOK_KEY": "x"}}),
+        "ECHOER_WEBHOOK_KEY would hold a secret",
+    ),
+    "logs for ever": (
+        lambda made: made["Resources"]["SweepLogGroup"]["Properties"].pop("RetentionInDays"),
+        "keeps logs for ever",
+    ),
+    "no redrive": (
+        lambda made: made["Resources"]["WakesQueue"]["Properties"].pop("RedrivePolicy"),
+        "comes again for ever",
+    ),
+    "seen too early": (_properties("WakesQueue", VisibilityTimeout=60), "still works on them"),
+    "plain queue": (_properties("WakesQueue", SqsManagedSseEnabled=False), "is not encrypted"),
+    "plain table": (_properties("EchoerTable", SSESpecification={"SSEEnabled": False}), "is not encrypted"),
+    "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "cannot be brought back"),
+    "lost table": (lambda made: made["Resources"]["EchoerTable"].pop("DeletionPolicy"), "would delete"),
+    "shared role": (_properties("Wake", Role={"Fn::GetAtt": ["SweepRole", "Arn"]}), "share a role"),
+    "a whole batch": (
+        lambda made: made["Resources"]["Wake"]["Properties"]["Events"]["WakeSqsEventSource"]["Properties"].pop(
+            "FunctionResponseTypes"
+        ),
+        "brings its whole batch back",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", SPOILED)
+def test_the_policy_check_finds_what_is_wrong(template: Document, fault: str) -> None:
+    spoiled = copy.deepcopy(template)
+    spoil, told = SPOILED[fault]
+    spoil(spoiled)
+    assert any(told in finding for finding in check.findings(spoiled)), check.findings(spoiled)
