@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test check static format types imports lint package deploy bench clean
+.PHONY: help run demo serve test simulate check static format types imports lint package deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,12 @@ serve: $(READY) ## the server alone, on http://127.0.0.1:8080
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+
+RUNS ?= 20000
+SEED ?= 1
+
+simulate: $(READY) ## faults drawn from seeds: make simulate RUNS=20000 SEED=1
+	$(BIN)/python -m tests.simulation --runs $(RUNS) --seed $(SEED)
 
 check: static test ## what must be green before anything lands
 

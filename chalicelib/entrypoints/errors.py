@@ -47,6 +47,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     engine.ExpressionFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     service.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     BadSetting: HTTPStatus.INTERNAL_SERVER_ERROR,
+    service.ServiceError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """What an error, and whatever derives from it, is answered with. A test holds that no error is left out."""
 
