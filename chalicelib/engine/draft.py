@@ -44,7 +44,7 @@ class Left:
 class Draft:
     """The next head, as far as it is decided, with the history entries and effects that go with it."""
 
-    def __init__(self, definition: Definition, run: Run, fact: Fact, shelf: Shelf) -> None:
+    def __init__(self, definition: Definition, run: Run, fact: Fact, shelf: Shelf, written: Run | None = None) -> None:
         self.definition = definition
         self.run = run
         self.fact = fact
@@ -54,6 +54,7 @@ class Draft:
         self.arrivals: deque[str] = deque()
         """Tokens that have come to a step and have not entered it yet."""
         self._before = run
+        self._written = written or run
         self._shelf = shelf
         self._kept: dict[str, Json] = {}
         self._minted = 0
@@ -81,7 +82,7 @@ class Draft:
 
     def is_new(self, token: Token) -> bool:
         """Whether the token's wait has changed since the head was read."""
-        return all(token is not known for known in self._before.tokens)
+        return all(token is not known for known in self._written.tokens)
 
     @property
     def stands_at(self) -> str:

@@ -65,16 +65,19 @@ def _empty_shelf(key: str) -> Json:
     raise LookupError(f"nothing is kept under {key!r}")
 
 
-def decide(definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf) -> Decision:
+def decide(
+    definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf, *, written: Run | None = None
+) -> Decision:
     """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed.
 
-    `shelf` reads what the run keeps beside its head.
+    `shelf` reads what the run keeps beside its head. `written` is the head as it was read, if `run` is what earlier
+    events of the same write made of it.
     """
     if isinstance(event, RunStarted):
         return _started(definition, event, shelf)
     if run is None:
         raise LookupError("only RunStarted makes a run")
-    draft = Draft(definition, run, event, shelf)
+    draft = Draft(definition, run, event, shelf, written)
     outcome = _happened(draft, event)
     if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
         settle(draft)

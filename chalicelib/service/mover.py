@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib.definition import Flow
-from chalicelib.engine.effects import Decision, Effect, Outcome
+from chalicelib.definition import Flow, Json
+from chalicelib.engine.effects import Decision, Effect, Keep, Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
 from chalicelib.engine.machine import decide
@@ -91,15 +91,21 @@ class Mover:
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
         definition, shelf = self._library.of(run), shelf_of(self._runs, run)
+        kept: dict[str, Json] = {}
+
+        def read(key: str) -> Json:
+            return kept[key] if key in kept else shelf(key)
+
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
             try:
-                decision = decide(definition, head, event, shelf)
+                decision = decide(definition, head, event, read, written=run)
             except Refused as refusal:
                 results.append(refusal)
             else:
                 head = decision.run
                 effects.extend(decision.effects)
+                kept.update({order.key: order.value for order in decision.effects if isinstance(order, Keep)})
                 results.append(decision.outcome)
         outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
         return Decision(head, outcome, tuple(effects)), tuple(results)

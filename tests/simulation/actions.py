@@ -58,7 +58,8 @@ class Actions:
             case "http-4xx":
                 return NotTaken("it answered 400", final=True)
             case "answer-in-answer":
-                return Taken({"ackState": self._state(body["ackStates"]), "data": DATA})
+                data = DATA if stage.fates.below("size", 4) else LARGE
+                return Taken({"ackState": self._state(body["ackStates"]), "data": data})
         self._call_back(namespace, answer, body["ackStates"])
         if fault == "http-timeout-though-taken":
             stage.loop.pause(10_000)

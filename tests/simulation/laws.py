@@ -11,6 +11,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errand import UNDO, errand_of
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Entry, Page, Run
+from chalicelib.service.errors import ServiceError
 from chalicelib.service.messages import Hint, StartChild, StopChild, TellParent
 from chalicelib.service.ports import Signal, Task
 from tests.simulation.history import History
@@ -40,6 +41,7 @@ class Laws:
         self.owners: dict[str, tuple[str, str]] = {}
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
+        self.deletions = 0
         self._posted: dict[tuple[str, str], set[str]] = {}
         self.waking = Waking(messages, self.heads)
         self._messages = messages
@@ -50,6 +52,10 @@ class Laws:
         if self.broken is None:
             self.broken = Broken(law, what)
 
+    def explains(self, failure: BaseException | None) -> bool:
+        """Whether it is what may become of whoever reads beside a head that is just being deleted."""
+        return isinstance(failure, ServiceError) and "has lost" in str(failure) and self.deletions > 0
+
     # ── what the ports tell ──────────────────────────────────────────────────────────────────────────────────────────
 
     def committed(self, run: Run, *, new: bool) -> None:
@@ -59,6 +65,7 @@ class Laws:
         self._committed(None if new else before, run)
 
     def deleted(self, run: Run) -> None:
+        self.deletions += 1
         head = self.heads.pop((run.namespace, run.name), None)
         if head and head.status not in lifecycle.ENDED:
             self.breaks("delete", f"run {run.name!r} was deleted while {head.status}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from dataclasses import replace as replace_dataclass
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -219,16 +218,6 @@ def _wrong_namespace(right: Any) -> Any:
     return lambda hint: right(replace(hint, namespace="alpha"))
 
 
-def _unsigned(right: Any) -> Any:
-    def seal(self: Any, outcome: Any) -> Any:
-        decision = right(self, outcome)
-        if decision.run is self._before:
-            return decision
-        return replace_dataclass(decision, run=replace(decision.run, written=""))
-
-    return seal
-
-
 def _nothing(result: Any) -> Callable[[Any], Any]:
     return lambda right: lambda *args, **kwargs: result
 
@@ -282,7 +271,6 @@ BUGS: Final = (
     Bug("child not stopped", Draft, "order", _without(effects.StopChild)),
     Bug("unwanted child not called off", Family, "_call_off", _nothing(None)),
     Bug("unwritten task taken for answered", Inbox, "_is_over", _nothing(True)),
-    Bug("another's write taken for one's own", Draft, "seal", _unsigned),
     Bug("subscription not written", Performer, "_write", _write_without(effects.Listen)),
     Bug("early event not looked for", Draft, "order", _without(effects.Listen)),
     Bug("task not in the inbox", Performer, "_write", _write_without(effects.OpenTask)),

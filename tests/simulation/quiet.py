@@ -23,7 +23,7 @@ class _Ear(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         caught = record.exc_info[1] if record.exc_info else None
-        if not isinstance(caught, Busy):
+        if not isinstance(caught, Busy) and not self._laws.explains(caught):
             self._laws.breaks("surprise", f"{record.getMessage()} ({caught!r})")
 
 

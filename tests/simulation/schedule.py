@@ -21,7 +21,8 @@ HORIZON: Final = START + 100 * 86_400_000
 LULL: Final = START + 10 * 86_400_000
 """When faults stop at the latest."""
 
-MOST_TURNS: Final = 8_000
+MOST_TURNS: Final = 20_000
+RESUMED_EVERY: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,11 @@ def _play(stage: Stage) -> None:
 
 def drain(stage: Stage, resume_all: Callable[[], bool]) -> None:
     """The world goes on until it comes to rest; then every run must have ended."""
-    loop, laws = stage.loop, stage.laws
-    resumed = False
+    loop, laws, resume_at = stage.loop, stage.laws, stage.loop.now
     while laws.broken is None:
-        if not resumed:
-            resumed = resume_all()
-        elif loop.turns % 64 == 0:
-            resumed = False
+        if loop.now >= resume_at:
+            resume_all()
+            resume_at = loop.now + RESUMED_EVERY
         if loop.turns > MOST_TURNS:
             laws.breaks("liveness", f"it does not come to rest: {_live(stage)}")
         if (loop.next_at is None or loop.next_at > HORIZON) and not resume_all():

@@ -192,7 +192,7 @@ class Stage:
     @property
     def _is_thin(self) -> bool:
         """Whether a head may refer to what lies beside it."""
-        return "large-answer" in self.fates.counts
+        return "large-answer" in self.fates.counts or "answer-in-answer" in self.fates.counts
 
     def note(self, what: str, fault: str = "") -> None:
         """A line of the story, where somebody wants to hear it."""
@@ -203,6 +203,8 @@ class Stage:
             self.story.append(f"{seconds:12.3f}s  {who:<40} {what:<24} {fault and '*** ' + fault}".rstrip())
 
     def _failed(self, failure: BaseException, fiber: Fiber) -> None:
+        if self.laws.explains(failure):
+            return
         self.laws.breaks("surprise", f"{fiber.name} raised {failure!r}")
 
     # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.definition import (
     Action,
     ActionStep,
     CallStep,
+    ConditionStep,
     Definition,
     EachStep,
     EventStep,
@@ -19,7 +21,7 @@ from chalicelib.definition import (
     Step,
     Undo,
 )
-from chalicelib.engine.effects import Listen, StopChild
+from chalicelib.engine.effects import Keep, Listen, StopChild
 from chalicelib.engine.events import (
     AlarmRang,
     DeliveryHeld,
@@ -30,11 +32,13 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    VarsSet,
 )
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
 from chalicelib.engine.run import DefinitionRef, Entry, Run, turn_page
 from chalicelib.service.errors import Busy
+from chalicelib.service.messages import Wake
 from chalicelib.service.start import StartOrder
 from tests.simulation.fates import Fates
 from tests.simulation.people import stored
@@ -160,3 +164,43 @@ def test_who_was_too_late_for_an_event_still_hears_of_the_next() -> None:
     for uuid in uuids:
         services.signaler.listen(run, uuid)
     assert [known.uuid for known in stage.store.signals.subscriptions("n", "go", "")] == uuids[1:]
+
+
+def test_what_one_event_keeps_the_next_of_the_same_write_can_read() -> None:
+    """It was not there yet, so both events were refused with an error, again and again."""
+    first = ActionStep(name="First", routes=(Route(state="OK", target="Each"),), action="a")
+    until = ConditionStep(name="Until", routes=DONE, condition="$vars.flag")
+    stage = _stage(Flow(name="f", steps=(first, EachStep(name="Each", routes=DONE, items=[1, 2], steps=(until, NEXT)))))
+    services = stage.services(0)
+    run = services.starter.start("n", StartOrder(flow="f", name="r")).run
+
+    def both(at: int, nonce: str) -> list[Event]:
+        acked = StepAcked(at=at, nonce=nonce, step="First", uuid=_uuid(run, "First"), state="OK")
+        return [acked, VarsSet(at=at, nonce=nonce[::-1], vars={"flag": True})]
+
+    assert services.mover.move("n", "r", both).run.status is Status.SUCCEEDED
+
+
+def test_results_are_put_away_only_once_they_are_written() -> None:
+    """Those of an earlier event of the same write were put away too; had the write lost, they would have stayed."""
+    each = EachStep(name="Each", routes=DONE, items=[1, 2, 3], steps=(NEXT,))
+    definition = _definition(each)
+    run = _begun(definition)
+    uuids = [token.activation.uuid for token in run.tokens if token.parent and token.activation]
+    one, two = (
+        _said(StepAcked, at, step="Next", uuid=uuid, state="OK", data="x" * 3_000)
+        for at, uuid in zip((1, 2), uuids, strict=False)
+    )
+    after_one = _after(definition, run, one)
+    folded = decide(definition, after_one, two, lambda key: [1, 2, 3], written=run)
+    alone = decide(definition, after_one, two, lambda key: [1, 2, 3])
+    assert not any(isinstance(order, Keep) for order in folded.effects)
+    assert any(isinstance(order, Keep) for order in alone.effects)
+
+
+def test_a_hint_of_a_run_that_is_not_written_yet_outlives_another_run_of_its_name() -> None:
+    """It was dropped by the other's head; once that was deleted and the writer came to its end, nothing was sent."""
+    hint = Wake(namespace="n", run="r", sent_at=0, version=1, id="one")
+    run = _begun(_definition(NEXT))
+    assert not hint.is_written(replace(run, id="another"))
+    assert hint.is_written(replace(run, id="one"))

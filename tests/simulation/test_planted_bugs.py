@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.planted import BUGS, Bug, hunt
 
-BUDGET = 1_500
+BUDGET = 4_000
 FIRST = 1
 
 
