@@ -30,6 +30,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -57,7 +58,7 @@ class Trouble(Exception):
     """Something is missing, or did not start; the message says what."""
 
 
-class Server:
+class Server(ABC):
     """One program: how it is had, how it is started, where it is."""
 
     name: str
@@ -68,12 +69,13 @@ class Server:
         self.log = home / f"{self.name}.log"
         self.pid = home / f"{self.name}.pid"
 
+    @abstractmethod
     def install(self) -> None:
-        raise NotImplementedError
+        """It is there to be started, had by its package's name."""
 
+    @abstractmethod
     def command(self, port: int) -> tuple[Sequence[str], Mapping[str, str]]:
         """What to run, with what beside the environment."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """It answers. One that runs already is left as it is."""
