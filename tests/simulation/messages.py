@@ -55,6 +55,8 @@ class Messages:
         self._committed = committed
         self._sent = 0
         self.live: dict[int, Message] = {}
+        self._in_hand: list[Message] = []
+        """What consumers are working on, once for each of them; another may have deleted it meanwhile."""
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,8 +92,20 @@ class Messages:
             isinstance(message.hint, kind)
             and (message.hint.run, message.hint.namespace) == (run, namespace)
             and all(getattr(message.hint, name) == value for name, value in fields.items())
-            for message in self.live.values()
+            for message in (*self.live.values(), *self._in_hand)
         )
+
+    def taken_up(self, batch: Sequence[Message]) -> None:
+        """A consumer works on these now."""
+        self._in_hand += batch
+
+    def laid_down(self, batch: Sequence[Message]) -> None:
+        """It does no more."""
+        for message in batch:
+            self._in_hand.remove(message)
+        for message in batch:
+            if message.deleted:
+                self._gone(message.hint)
 
     def _put(self, queue: QueueName, body: str, hint: Hint, delay: int) -> None:
         self._sent += 1

@@ -218,6 +218,7 @@ class Stage:
         if any(number in self._handling for number in ids):
             self.fates.happened("second-consumer")
         self._handling += ids
+        self.messages.taken_up(batch)
 
         def work(services: Services) -> None:
             bootstrap.use(services)
@@ -233,6 +234,7 @@ class Stage:
         def ended(well: bool) -> None:
             for number in ids:
                 self._handling.remove(number)
+            self.messages.laid_down(batch)
 
         kinds = "+".join(f"{type(message.hint).__name__}#{message.id}" for message in batch)
         self.begin(f"{queue}({hint.namespace}/{hint.run} {kinds})", hint.namespace, work, ended=ended)
