@@ -81,7 +81,8 @@ def leave(draft: Draft, token: Token, left: Left) -> None:
     before = draft.run
     after = replace(token, activation=None, state=left.state, result=result_of(left.data))
     try:
-        draft.set_vars({**left.variables, **_saved(draft, step, after, left)})
+        draft.set_vars(left.variables)
+        draft.set_vars(_saved(draft, step, after, left))
         names = _names(draft, after, error=left.error, event=left.signal)
         route = choose(step, left.state, lambda when: holds(when, names))
         if route is not None and route.target not in (STOPPED, step.name):
@@ -230,7 +231,6 @@ def _saved(draft: Draft, step: Step, token: Token, left: Left) -> dict[str, Json
     saves: Mapping[str, Template] = {} if isinstance(step, ChoiceStep) else step.save
     if not saves:
         return {}
-    draft.set_vars(left.variables)
     try:
         return resolve_known(saves, _names(draft, token, error=left.error, event=left.signal))
     except ExpressionFailed:

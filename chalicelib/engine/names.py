@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from chalicelib.definition import Definition, Json
 from chalicelib.engine.run import Instant, Run, Token
@@ -54,7 +55,7 @@ def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Jso
     return each_item(parent.activation.memo, at.index, read)
 
 
-CHUNK = 100
+CHUNK: Final = 100
 """How many items lie together."""
 
 

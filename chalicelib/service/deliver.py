@@ -30,7 +30,7 @@ from chalicelib.service.courier import Courier
 from chalicelib.service.errors import NotFound, ServiceError
 from chalicelib.service.library import Library
 from chalicelib.service.limits import Limiter
-from chalicelib.service.messages import Deliver, encode
+from chalicelib.service.messages import Deliver, Hint, encode
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import MAX_DELAY, Clock, NotTaken, Queue, QueueName, Reply, RunStore
 from chalicelib.service.shelf import shelf_of
@@ -89,6 +89,17 @@ def not_yet(sent_at: Instant, now: Instant) -> Verdict:
     return None if age > WRITER_LIFETIME else min(max(AGAIN, age // 2), LATEST)
 
 
+def patient_read(runs: RunStore, clock: Clock, hints: Sequence[Hint]) -> Run | None:
+    """The head of the run of which the hints speak, given some moments to reach the versions that they speak of."""
+    run = runs.load(hints[0].namespace, hints[0].run)
+    for pause in PAUSES:
+        if all(hint.is_written(run) for hint in hints):
+            break
+        clock.sleep(pause)
+        run = runs.load(hints[0].namespace, hints[0].run)
+    return run
+
+
 class Deliverer:
     def __init__(
         self,
@@ -143,7 +154,7 @@ class Deliverer:
 
     def _serve(self, hints: Sequence[Deliver]) -> list[Verdict | Denied]:
         """The hints of one run are obeyed; what comes of its deliveries is decided together, in one write."""
-        run = self._read(hints)
+        run = patient_read(self._runs, self._clock, hints)
         looks = [self._look(run, hint) for hint in hints]
         dues = {n: look for n, look in enumerate(looks) if isinstance(look, Due)}
         replies = dict(zip(dues, _side_by_side(self._send, list(dues.values())), strict=True))
@@ -164,16 +175,6 @@ class Deliverer:
                 LOG.warning("an answer in the answer was refused: %s", result, extra={"run": run.name})
             verdicts[n] = self._after(moved.run, hints[n].uuid, looks[n])
         return verdicts
-
-    def _read(self, hints: Sequence[Deliver]) -> Run | None:
-        """The head of their run, given some moments to reach the version that the hints speak of."""
-        run = self._runs.load(hints[0].namespace, hints[0].run)
-        for pause in PAUSES:
-            if all(hint.is_written(run) for hint in hints):
-                break
-            self._clock.sleep(pause)
-            run = self._runs.load(hints[0].namespace, hints[0].run)
-        return run
 
     def _look(self, run: Run | None, hint: Deliver) -> Look:
         """What the hint asks for, by the truth of the head."""

@@ -16,7 +16,7 @@ from chalicelib.engine.events import AlarmRang, Event
 from chalicelib.engine.run import Instant, Run
 from chalicelib.service import messages
 from chalicelib.service.children import Family
-from chalicelib.service.deliver import AGAIN, PAUSES, Verdict, not_yet
+from chalicelib.service.deliver import AGAIN, Verdict, not_yet, patient_read
 from chalicelib.service.errors import NotFound
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.mover import Mover
@@ -76,7 +76,7 @@ class Waker:
         return swept
 
     def _obey(self, hint: Hint) -> Verdict:
-        run = self._read(hint)
+        run = patient_read(self._runs, self._clock, [hint])
         if run is None or not hint.is_written(run):
             return not_yet(hint.sent_at, self._clock.now())
         try:
@@ -98,16 +98,6 @@ class Waker:
         except NotFound:
             LOG.info("the run is gone", extra={"run": hint.run})
         return None
-
-    def _read(self, hint: Hint) -> Run | None:
-        """The head, given some moments to reach the version that the hint speaks of."""
-        run = self._runs.load(hint.namespace, hint.run)
-        for pause in PAUSES:
-            if hint.is_written(run):
-                break
-            self._clock.sleep(pause)
-            run = self._runs.load(hint.namespace, hint.run)
-        return run
 
     def _ring(self, run: Run) -> Verdict:
         """Deadlines of the run that have passed are met. A message that comes early by moments waits for its time."""

@@ -52,7 +52,7 @@ class Demo:
             story.LOG.setLevel(logging.NOTSET)
         if self._once:
             return 0 if done else 1
-        _say(f"serving on at {server.url}; try `fsl list`, or `fsl shell`, in another terminal")
+        _say(f"still serving at {server.url}; try `fsl list`, or `fsl shell`, in another terminal")
         return None
 
     def _serve(self, callback: str) -> int:
