@@ -38,6 +38,7 @@ RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "gl
 """Fields of the request that an action receives; no arg may bear such a name (API.md, 1)."""
 
 _EXPRESSION_KEY: Final = "${}"
+_REFERENCE_KEY: Final = "${secret}"
 
 
 DEEPEST: Final = 64
@@ -70,6 +71,19 @@ def source_of(template: Template) -> str | None:
     if isinstance(template, Mapping) and template.keys() == {_EXPRESSION_KEY}:
         source = template[_EXPRESSION_KEY]
         return source if isinstance(source, str) else None
+    return None
+
+
+def reference(name: str) -> Template:
+    """A template leaf that stands for the namespace's secret of that name, read when an action is dispatched."""
+    return {_REFERENCE_KEY: name}
+
+
+def reference_of(template: Template) -> str | None:
+    """The secret's name if `template` is a reference to a secret, else None."""
+    if isinstance(template, Mapping) and template.keys() == {_REFERENCE_KEY}:
+        name = template[_REFERENCE_KEY]
+        return name if isinstance(name, str) else None
     return None
 
 
@@ -121,6 +135,8 @@ class Parameter(_Value, frozen=True, kw_only=True):
     type: ArgType
     required: bool = True
     default: Json = None
+    secret: bool = False
+    """Its values are sealed wherever they are kept, and shown to nobody but the action that declares it."""
 
 
 class Retry(_Value, frozen=True, kw_only=True):
@@ -154,7 +170,11 @@ class Options(_Value, frozen=True, kw_only=True):
     retry: Retry | None = None
     limit: Limit | None = None
     headers: dict[str, str] = {}
+    secret_headers: dict[str, str] = {}
+    """Headers whose text is a secret: header -> the secret's name."""
     approval: bool = False
+    signed: bool = False
+    """Answers must bear a signature by the namespace's key."""
 
     def over(self, base: Options) -> Options:
         """These options, with `base` filling what they leave unsaid."""
@@ -163,9 +183,16 @@ class Options(_Value, frozen=True, kw_only=True):
             heartbeat=self.heartbeat if self.heartbeat is not None else base.heartbeat,
             retry=self.retry or base.retry,
             limit=self.limit or base.limit,
-            headers={**base.headers, **self.headers},
+            headers={**_without(base.headers, self.secret_headers), **self.headers},
+            secret_headers={**_without(base.secret_headers, self.headers), **self.secret_headers},
             approval=self.approval or base.approval,
+            signed=self.signed or base.signed,
         )
+
+
+def _without(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    taken = {name.lower() for name in names}
+    return {name: text for name, text in texts.items() if name.lower() not in taken}
 
 
 DEFAULTS: Final = Options(timeout=7 * 24 * 3_600_000, retry=Retry())
@@ -184,6 +211,8 @@ class Action(_Value, frozen=True, kw_only=True):
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
     undo: Undo | None = None
+    secret_data: bool = False
+    """What its answers bring (`data`) is sealed."""
 
 
 class Route(_Value, frozen=True, kw_only=True):
@@ -292,6 +321,8 @@ class Flow(_Value, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     input: tuple[Parameter, ...] = ()
     vars: dict[str, Template] = {}
+    secret_vars: tuple[str, ...] = ()
+    """Variables whose values are sealed."""
     output: Template = None
     timeout: Milliseconds | None = None
     labels: dict[str, Template] = {}
@@ -318,6 +349,16 @@ class Definition(_Value, frozen=True, kw_only=True):
     def step(self, name: str) -> Step | None:
         """The step of that name, at whatever depth."""
         return next((step for step in walk(self.flow.steps) if step.name == name), None)
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether anything that a run of it keeps may be sealed."""
+        declared = (*self.flow.input, *(one for action in self.actions.values() for one in action.parameters))
+        return (
+            bool(self.flow.secret_vars)
+            or any(one.secret for one in declared)
+            or any(action.secret_data for action in self.actions.values())
+        )
 
     def options(self, step: ActionStep) -> Options:
         """The step's options over its action's over the defaults."""
