@@ -23,7 +23,6 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from chalicelib.errors import EchoerError
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.secrets import SecretsOff
 
@@ -34,7 +33,7 @@ _NONCE: Final = 24
 _BOUND: Final = b"echoer/1"
 
 
-class BadKey(EchoerError):
+class BadKey(ServiceError):
     """The setting holds what cannot be a key. The message never tells what."""
 
 

@@ -44,7 +44,7 @@ from chalicelib.engine.lifecycle import LIVE, Status
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.routes import choose
 from chalicelib.engine.run import Token, Undo
-from chalicelib.engine.sealed import sealed
+from chalicelib.engine.sealed import holds_secret, sealed
 from chalicelib.engine.steps import action, call, each, fork, waits
 from chalicelib.engine.templates import Names, holds, resolve, resolve_known
 
@@ -142,7 +142,7 @@ def finish(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
 def result_of(data: Json) -> Json:
     """What `$result` is: the data that an action answered; where it is text that holds JSON, that JSON.
 
-    JSON that is nested so deeply that not everybody could read it again stays text.
+    JSON that is nested so deeply that not everybody could read it again stays text; so does what looks sealed.
     """
     if not isinstance(data, str):
         return data
@@ -150,7 +150,7 @@ def result_of(data: Json) -> Json:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return data
-    return found if is_shallow(found) else data
+    return data if holds_secret(found) or not is_shallow(found) else found
 
 
 # ── entering ─────────────────────────────────────────────────────────────────────────────────────────────────────────

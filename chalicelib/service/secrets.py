@@ -30,7 +30,7 @@ MOST: Final = 500
 LARGEST: Final = 16 * 1024
 """Bytes of a secret."""
 
-NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
+NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 _INDEX: Final = "secrets"
 _TRIES: Final = 5
@@ -110,7 +110,7 @@ class Secrets:
     def put(self, namespace: str, name: str, value: str, *, by: str) -> Secret:
         """The namespace's secret of that name is `value`: here at once, elsewhere within REMEMBERED. Raises Invalid."""
         if not NAME.fullmatch(name):
-            raise Invalid(f"{name!r:.80} is no name of a secret: letters, digits and _ . / -, 128 at most")
+            raise Invalid(f"{name!r:.80} is no name of a secret: letters, digits and _ . -, 128 at most")
         size = len(value.encode())
         if not 0 < size <= LARGEST:
             raise Invalid(f"a secret has 1 to {LARGEST} bytes; this one has {size}")
