@@ -29,6 +29,7 @@ from chalicelib.definition import (
     Template,
     TimerStep,
     Undo,
+    reference_of,
     source_of,
 )  # fmt: skip
 from chalicelib.errors import EchoerError
@@ -80,6 +81,8 @@ def _of_action(action: Action) -> _Properties:
     if action.parameters:
         yield "args", _parameters(action.parameters)
     yield "return", f"({' | '.join(_name(state) for state in action.returns)})"
+    if action.secret_data:
+        yield "data", "secret"
     yield from _options(action.options)
     if action.undo:
         yield "undo", _undo(action.undo)
@@ -89,7 +92,8 @@ def _of_flow(flow: Flow) -> str:
     def said() -> _Properties:
         if flow.input:
             yield "input", _parameters(flow.input)
-        yield from _some("vars", flow.vars)
+        if flow.vars or flow.secret_vars:
+            yield "vars", _variables(flow)
         if flow.output is not None:
             yield "output", _template(flow.output)
         yield from _timeout(flow.timeout)
@@ -98,6 +102,15 @@ def _of_flow(flow: Flow) -> str:
     properties = _said(said())
     between = "\n\n" if properties else "\n"
     return properties + between + _steps(flow.steps)
+
+
+def _variables(flow: Flow) -> str:
+    for name in flow.secret_vars:
+        if name not in flow.vars:
+            raise Unwritable(f"the secret variable {name!r} has no start value")
+    secret = frozenset(flow.secret_vars)
+    said = (f"{'secret ' * (name in secret)}{_name(name)} = {_template(value)}" for name, value in flow.vars.items())
+    return f"({', '.join(said)})"
 
 
 def _of_run(order: RunOrder) -> _Properties:
@@ -218,10 +231,14 @@ def _options(options: Options) -> _Properties:
         yield "retry", _retry(options.retry)
     if options.limit:
         yield "limit", _limit(options.limit)
-    if options.headers:
-        yield "headers", _group((name, _string(text)) for name, text in options.headers.items())
+    headers = {name: _string(text) for name, text in options.headers.items()}
+    headers |= {name: _reference(secret) for name, secret in options.secret_headers.items()}
+    if headers:
+        yield "headers", _group(headers.items())
     if options.approval:
         yield "approval", "required"
+    if options.signed:
+        yield "callback", "signed"
 
 
 def _retry(retry: Retry) -> str:
@@ -251,7 +268,7 @@ def _undo(undo: Undo) -> str:
 
 def _parameters(parameters: Iterable[Parameter]) -> str:
     said = (
-        f"{one.type.value} {_name(one.name)}" + ("" if one.required else f" = {_template(one.default)}")
+        f"{'secret ' * one.secret}{one.type.value} {_name(one.name)}" + ("" if one.required else f" = {_template(one.default)}")
         for one in parameters
     )
     return f"({', '.join(said)})"
@@ -278,6 +295,9 @@ def _template(template: Template) -> str:
     source = source_of(template)
     if source is not None:
         return _expression(source)
+    secret = reference_of(template)
+    if secret is not None:
+        return _reference(secret)
     match template:
         case str():
             return _string(template)
@@ -289,6 +309,10 @@ def _template(template: Template) -> str:
             return f"{{ {', '.join(f'{_string(key)}: {_template(value)}' for key, value in template.items())} }}"
         case _:
             return f"[{', '.join(_template(item) for item in template)}]"
+
+
+def _reference(name: str) -> str:
+    return f"secret {_string(name)}"
 
 
 def _number(number: float) -> str:
