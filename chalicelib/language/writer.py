@@ -268,7 +268,8 @@ def _undo(undo: Undo) -> str:
 
 def _parameters(parameters: Iterable[Parameter]) -> str:
     said = (
-        f"{'secret ' * one.secret}{one.type.value} {_name(one.name)}" + ("" if one.required else f" = {_template(one.default)}")
+        f"{'secret ' * one.secret}{one.type.value} {_name(one.name)}"
+        + ("" if one.required else f" = {_template(one.default)}")
         for one in parameters
     )
     return f"({', '.join(said)})"
