@@ -135,7 +135,7 @@ def read_parameters(
 ) -> tuple[Parameter, ...] | None:
     """`(type name, secret type name = default, ...)`. None if who uses them cannot be judged.
 
-    A secret one may be null by default, whatever its type. `references`: the default of a secret one may be a reference to a secret.
+    A secret one may be null by default, whatever its type, or with `references` a reference to a secret.
     """
     entries = read_entries(context, name, value, Declaration)
     if entries is None:

@@ -33,7 +33,8 @@ from chalicelib.language.values import UNREADABLE, is_spelt_out, leaves_of, read
 
 _UNSEEING: Final = frozenset({"key", "items", "for", "until"})
 """Properties of steps that work on plain values."""
-_REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]*\$(?:input|vars)\b")
+_REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
+"""Where one of these names may mean something else; bounded, so that the search takes no more than linear time."""
 _PATH: Final = re.compile(r"\$(input|vars)\.(`[^`]*`|\w+)")
 _ASKING: Final = frozenset({"$exists", "$boolean", "$not", "$type"})
 """Functions that say the same of what stands for a value as of the value, but for its type."""
@@ -101,7 +102,9 @@ def _unseeing(context: Context, statement: Statement) -> Iterator[Value]:
 
 def _given(value: Value | None, secret: frozenset[str] | None = frozenset()) -> Iterator[Value]:
     """What a group gives to names that are not secret; nothing, if `secret` is None: they are not known."""
-    for entry in value.items if isinstance(value, Group) and secret is not None else ():
+    if secret is None:
+        return
+    for entry in value.items if isinstance(value, Group) else ():
         if isinstance(entry, Assignment) and entry.name.text not in secret:
             yield entry.value
 
