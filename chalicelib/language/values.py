@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from chalicelib.definition import RESERVED_KEYS, Json, Milliseconds, Template
+from chalicelib.definition import RESERVED_KEYS, Json, Milliseconds, Template, reference_of, source_of
 from chalicelib.language.context import Context
 from chalicelib.language.limits import LONGEST_DURATION
 from chalicelib.language.problems import Problem
