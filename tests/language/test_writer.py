@@ -44,7 +44,7 @@ PARAMETERS = tuple(
     Parameter(name=name, type=ArgType.ANY, required=False)
     for name in ("a", "when", "x y", "done", "TRUE", 'q"', "secret")
 )
-SECRET = Parameter(name="hidden", type=ArgType.ANY, required=False, default=[reference("a/b")], secret=True)
+SECRET = Parameter(name="hidden", type=ArgType.ANY, required=False, default=[reference("a.b")], secret=True)
 WORK = Action(name="work", returns=("OK", "else", "NOT OK", "when"), addresses=("http://w",),
               parameters=(*PARAMETERS, SECRET))  # fmt: skip
 OTHER = Flow(
