@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from chalicelib.definition import Action, ArgType, Flow, Template, expression, reference, reference_of, source_of
+from chalicelib.definition import (
+    SECRET_NAME,
+    Action,
+    ArgType,
+    Flow,
+    Template,
+    expression,
+    reference,
+    reference_of,
+    source_of,
+)
 from chalicelib.language.catalog import Catalog
 from chalicelib.language.limits import NAME_CHARACTERS
 from chalicelib.language.problems import Findings, Problem
@@ -36,7 +46,6 @@ _DESCRIBED: Final = {
     MapValue: "a map",
     Group: "something in parentheses",
 }
-_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -85,8 +94,8 @@ class Context:
     def secret(self, value: Reference) -> str:
         """The name of a secret; reported if it cannot be one."""
         name = value.name
-        if not _SECRET_NAME.fullmatch(name.text):
-            reason = "the name of a secret has 1 to 128 characters: letters, digits, _, -, . and /"
+        if not SECRET_NAME.fullmatch(name.text):
+            reason = "the name of a secret has 1 to 128 characters: letters, digits, _, - and ."
             self.findings.report(Problem.INVALID_NAME, name.span, reason=reason)
         return name.text
 
