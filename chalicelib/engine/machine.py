@@ -26,7 +26,7 @@ from chalicelib.definition import (
     Json,
     TimerStep,
 )
-from chalicelib.engine import lifecycle
+from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import fail
@@ -107,6 +107,8 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 
 def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decision:
     flow = definition.flow
+    bounds.admit("the input", event.input)
+    bounds.admit_labels(event.labels)
     run = Run(
         namespace=event.namespace,
         name=event.name,
@@ -127,9 +129,12 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decisio
     token = Token(step=flow.steps[0].name)
     draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
     try:
-        draft.set_vars(resolve_known(flow.vars, names_for(definition, run, token, event.at)))
-        labels = resolve_known(flow.labels, names_for(definition, draft.run, token, event.at))
-        draft.set_run(labels={**labels, **event.labels})
+        variables = resolve_known(flow.vars, names_for(definition, run, token, event.at))
+        bounds.admit("the variables", variables)
+        draft.set_vars(variables)
+        labels = {**resolve_known(flow.labels, names_for(definition, draft.run, token, event.at)), **event.labels}
+        bounds.admit_labels(labels)
+        draft.set_run(labels=labels)
     except ExpressionFailed as failure:
         draft.put(token)
         fail(draft, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
@@ -153,6 +158,9 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     errand = errand_of(draft.definition, run, token)
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
+    bounds.admit("the data", event.data)
+    if event.variables:
+        bounds.admit("the run's variables", {**run.vars, **event.variables})
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
     if not event.done:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.definition import Json
+from chalicelib.engine.bounds import LARGEST
+from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
-from chalicelib.service.errors import TooLarge
 from chalicelib.service.ports import Reply, Taken
-from chalicelib.service.spill import LARGE, LARGEST
+from chalicelib.service.spill import LARGE
 from tests.service.world import NS, Small
 
 FLOW = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chalicelib.definition import CallStep
+from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft
 from chalicelib.engine.effects import StartChild
 from chalicelib.engine.lifecycle import Status
@@ -13,6 +14,7 @@ from chalicelib.engine.templates import Names, resolve
 def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:
     """The other run is started, once this one is not paused, and its end waited for. Raises ExpressionFailed."""
     given = resolve(step.input, names)
+    fit("the input of the run that it starts", given)
     token = draft.activate(token, step.timeout if step.timeout is not None else FOREVER)
     if token.activation:
         child = child_name(draft.run, token.step, token.activation.uuid)

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.definition import DEFAULT_STATE, FAIL, EachStep, Json
+from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft, Left
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.names import CHUNK, item_key
@@ -59,7 +60,7 @@ def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json
 
 
 def child_ended(draft: Draft, token: Token, step: EachStep, child: Token, *, ok: bool, error: str) -> Left | None:
-    """The item of `child` has ended; what the each returns if that decides it."""
+    """The item of `child` has ended; what the each returns if that decides it. Raises ExpressionFailed."""
     memo = dict(token.activation.memo) if token.activation else {}
     if _is_full(memo["buf"]) and not draft.is_new(token):
         draft.keep(_out_key(memo["id"], memo["put"]), memo["buf"])
@@ -117,6 +118,7 @@ def _results(draft: Draft, memo: Mapping[str, Json]) -> list[Json]:
             results[index] = output
     for index, output in memo["buf"]:
         results[index] = output
+    fit("what its items return", results)
     return results
 
 
