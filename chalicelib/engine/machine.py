@@ -22,6 +22,7 @@ from chalicelib.definition import (
     TIMEOUT,
     CallStep,
     Definition,
+    EachStep,
     EventStep,
     Json,
     TimerStep,
@@ -57,7 +58,7 @@ from chalicelib.engine.moves import leave, settle
 from chalicelib.engine.names import names_for
 from chalicelib.engine.orders import ordered
 from chalicelib.engine.run import Activation, Run, Token, take, was_minted
-from chalicelib.engine.steps import action, waits
+from chalicelib.engine.steps import action, each, waits
 from chalicelib.engine.templates import resolve_known
 
 
@@ -267,8 +268,17 @@ def _alarm_rang(draft: Draft) -> Outcome:
     for token_id in tuple(draft.tokens):
         token = draft.tokens.get(token_id)
         if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
-            leave(draft, token, _timed_out(draft, token, token.activation))
+            _met(draft, token, token.activation)
     return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
+
+
+def _met(draft: Draft, token: Token, activation: Activation) -> None:
+    """The wait has ended; or, of an each that put the rest of its items off until now, goes on."""
+    step = draft.definition.step(token.step) if token.id != UNDO else None
+    if isinstance(step, EachStep):
+        each.go_on(draft, token, step)
+    else:
+        leave(draft, token, _timed_out(draft, token, activation))
 
 
 def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:

@@ -67,6 +67,7 @@ def settle(draft: Draft) -> None:
         if passed[token.id, token.step] > STRAIGHT:
             strand(draft, token, Left(state=ERROR, error=f"step {token.step!r} was passed {STRAIGHT} times at once"))
             continue
+        draft.passed += 1
         left = _try_to_enter(draft, token)
         if left is not None:
             leave(draft, token, left)
