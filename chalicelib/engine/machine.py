@@ -53,6 +53,7 @@ from chalicelib.engine.events import (
     StepAcked,
     VarsSet,
 )
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.moves import leave, settle
 from chalicelib.engine.names import names_for
@@ -66,6 +67,7 @@ def _empty_shelf(key: str) -> Json:
     raise LookupError(f"nothing is kept under {key!r}")
 
 
+@together()
 def decide(
     definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf, *, written: Run | None = None
 ) -> Decision:

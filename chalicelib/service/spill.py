@@ -33,7 +33,7 @@ FOLDED: Final = "\0folded"
 """What the one entry is called in the tail of what is folded."""
 
 _FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
-"""Fields of a head that grow with what a run does, as it is written; its labels are bounded, and stores look at them."""
+"""Fields of a head, as it is written, that grow with what a run does. Labels are bounded, and stores look at them."""
 
 _REFERENCE: Final = "\0spilled"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Final
+
 from chalicelib.definition import CallStep
 from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft
@@ -29,6 +32,17 @@ def start(draft: Draft, token: Token) -> None:
         draft.order(StartChild(token.activation.uuid))
 
 
+LONGEST_NAME: Final = 512
+"""Characters of a child's name: callers of the API may name runs by as many, and by more."""
+
+
 def child_name(run: Run, step: str, uuid: str) -> str:
-    """The name of the run that an activation starts: the same whenever it is asked for."""
-    return f"{run.name}.{step}.{uuid[:8]}"
+    """The name of the run that an activation starts: the same whenever it is asked for.
+
+    It tells the way to the child; where runs wait for one another in a long row, only its end.
+    """
+    ending = f".{step}.{uuid[:8]}"
+    if len(run.name) + len(ending) <= LONGEST_NAME:
+        return run.name + ending
+    way = hashlib.sha256(run.name.encode()).hexdigest()[:32]
+    return f"~{way}{ending}"
