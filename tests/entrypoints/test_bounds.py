@@ -13,7 +13,7 @@ from chalicelib.definition import DEEPEST
 from chalicelib.engine.bounds import LABEL_NAME, LABEL_VALUE, LABELS, LARGEST
 from chalicelib.entrypoints import door
 from chalicelib.entrypoints.query import MOST
-from chalicelib.entrypoints.requests import LONGEST
+from chalicelib.entrypoints.requests import LONGEST, NAME, TOKEN_NAME
 from chalicelib.entrypoints.runs import LONGEST_WAIT
 from chalicelib.service.signals import LONGEST_TTL
 from chalicelib.service.submit import AT_ONCE, DEFINITION, TOGETHER
@@ -26,8 +26,6 @@ BIG = """flow big
     input = (any x = null, any y = null);
     wait W => (DONE -> done) { for = 1h; };
 flow_end"""
-
-NAME = 128
 
 
 def text(size: int) -> str:
@@ -95,6 +93,7 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), LARGEST, 413),
     ("the data of an answer", lambda n: answer(data=text(n)), LARGEST, 413),
     ("the data of a report", lambda n: answer(data=text(n), done=False), LARGEST, 413),
+    ("a token's name", lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}), TOKEN_NAME, 400),
     ("a reason", lambda n: ordered("stop", reason="r" * n), LONGEST, 400),
     ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
     ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MOST, 400),

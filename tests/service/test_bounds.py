@@ -11,10 +11,15 @@ from chalicelib.engine.bounds import LARGEST, fit
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.expressions import limits
 from chalicelib.engine.lifecycle import Status
+from chalicelib.engine.moves import STRAIGHT
 from chalicelib.engine.run import REMEMBERED_EVENTS, take, took
 from chalicelib.engine.steps.call import LONGEST_NAME, child_name
 from chalicelib.engine.steps.each import AT_ONCE, IN_A_MOVE, MAX_ITEMS
 from chalicelib.engine.steps.waits import LONGEST
+from chalicelib.service.children import DEEPEST
+from chalicelib.service.courier import MAX_BODY
+from chalicelib.service.ports import RunQuery
+from chalicelib.service.start import KEY_TTL, StartOrder
 from tests.engine.flows import TWO_STEPS, begun
 from tests.service.world import NS, Small
 
@@ -194,3 +199,59 @@ def test_an_expression_is_nested_so_deeply_and_no_more_deeply() -> None:
 
     deepest = max(depth for depth in range(1, limits.NESTING + 2) if expressions.problem_in(brackets(depth)) is None)
     assert limits.NESTING - 2 <= deepest <= limits.NESTING
+
+
+# ── rows, loops, requests ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("calls", "status"), [(DEEPEST, Status.SUCCEEDED), (DEEPEST + 1, Status.FAILED)])
+def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Status) -> None:
+    small = Small()
+    flows = [
+        f"flow f{n} call A => (DONE -> done | STOPPED -> stopped) {{ flow = f{n + 1}; }}; flow_end"
+        for n in range(calls)
+    ]
+    small.submit("\n/\n".join([*flows, f"flow f{calls} set A => (DONE -> done) {{ save = (x = 1); }}; flow_end"]))
+    small.start("f0")
+    small.settle()
+    assert small.run().status is status
+    views, _ = small.services.reader.views(NS, RunQuery())
+    assert len(views) == 1 + min(calls, DEEPEST)
+    assert any(f"more than {DEEPEST} runs" in view.run.last_err for view in views) is (status is Status.FAILED)
+
+
+@pytest.mark.parametrize(("rounds", "status"), [(STRAIGHT - 1, Status.SUCCEEDED), (STRAIGHT, Status.FAILED)])
+def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, status: Status) -> None:
+    small = told(
+        "flow f input = (int n); vars = (i = 0);"
+        " deci D => (when ${ $vars.i < $input.n } -> C | else -> done);"
+        " wait C => (DONE -> D | TIMEOUT -> stopped) { condition = ${ true }; save = (i = ${ $vars.i + 1 }); };"
+        " flow_end",
+        n=rounds,
+    )
+    assert small.run().status is status
+    assert (f"passed {STRAIGHT} times" in small.run().last_err) is (status is Status.FAILED)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_request_to_an_action_is_so_large_and_no_larger(more: int) -> None:
+    """Args and variables are within their limits, but together they are more than Lambda and API Gateway take."""
+    flow = (
+        "flow f input = (str x, int n); vars = (y = ${ $pad('', $input.n, 'y') });"
+        " step A => (OK -> done | ERROR -> Sorry) { action = work; args = (x = ${ $input.x }); };" + SORRY + " flow_end"
+    )
+    probe = told(flow, x="", n=1)
+    room = MAX_BODY - len(probe.actions.calls[0].body) + 1
+    small = told(flow, x="x" * (room // 2 + more), n=room - room // 2)
+    assert [len(call.body) for call in small.actions.calls] == ([] if more else [MAX_BODY])
+    assert small.path()[-2:] == (["Sorry", "done"] if more else ["A", "done"])
+
+
+@pytest.mark.parametrize(("later", "created"), [(KEY_TTL - 1, False), (KEY_TTL, True)])
+def test_a_key_gives_the_same_run_back_for_so_long_and_no_longer(later: int, created: bool) -> None:
+    small = told("flow f wait W => (DONE -> done) { for = 100h; }; flow_end")
+    order = StartOrder(flow="f", key="k")
+    first = small.services.starter.start(NS, order)
+    small.clock.advance(later)
+    again = small.services.starter.start(NS, order)
+    assert (again.created, again.run.name == first.run.name) == (created, not created)
