@@ -13,6 +13,7 @@ from chalicelib.engine.expressions import limits
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.moves import STRAIGHT
 from chalicelib.engine.run import REMEMBERED_EVENTS, take, took
+from chalicelib.engine.steps import each
 from chalicelib.engine.steps.call import LONGEST_NAME, child_name
 from chalicelib.engine.steps.each import AT_ONCE, IN_A_MOVE, MAX_ITEMS
 from chalicelib.engine.steps.waits import LONGEST
@@ -112,6 +113,25 @@ def test_items_that_wait_for_nothing_go_on_in_moves_of_their_own(items: int) -> 
     run = small.run()
     assert (run.status, len(run.output)) == (Status.SUCCEEDED, items)
     assert run.version == -(-items // IN_A_MOVE)
+
+
+@pytest.mark.parametrize(("tokens", "at_once"), [(1_000, 25), (20, 16), (1, 1)])
+def test_nested_eaches_multiply_to_so_many_tokens_and_all_items_have_their_turn(
+    tokens: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five items of five items; the run itself and each outer item are tokens too."""
+    monkeypatch.setattr(each, "TOKENS", tokens)
+    small = Small()
+    head = "=> (DONE -> done | FAIL -> stopped) { items = [1, 2, 3, 4, 5];"
+    small.submit(
+        f"{WORK} flow f each O {head} each I {head} step A => (OK -> done) {{ action = work; }}; }}; }}; flow_end"
+    )
+    small.start("f")
+    out = sum(token.step == "A" for token in small.run().tokens)
+    assert out == at_once
+    small.settle()
+    assert small.run().status is Status.SUCCEEDED
+    assert len(small.actions.calls) == 25
 
 
 @pytest.mark.parametrize(("wait", "state"), [(LONGEST, "Waits"), (LONGEST + 1, "Sorry")])

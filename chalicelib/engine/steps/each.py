@@ -29,6 +29,8 @@ from chalicelib.engine.templates import Names, resolve
 MAX_ITEMS: Final = 100_000
 AT_ONCE: Final = 100
 """How many items are worked on at once where nothing is said, and at most."""
+TOKENS: Final = 1_000
+"""At how many tokens of a run its eaches begin no more than one item each: nested ones would multiply."""
 IN_A_MOVE: Final = 1_000
 """How many steps one event may lead through before the items that have not begun are put off to the next move: so
 items that wait for nothing do not make a move, and what it adds to the history, as long as their list."""
@@ -106,7 +108,8 @@ def tolerated(step: EachStep, items: int) -> int:
 def _begin(draft: Draft, token: Token, step: EachStep) -> None:
     """As many items begin as may be worked on at once; some of them at the next move, if this one was long."""
     memo = dict(token.activation.memo) if token.activation else {}
-    room = min(step.max or AT_ONCE, AT_ONCE) - len(draft.children_of(token))
+    in_flight = len(draft.children_of(token))
+    room = min(min(step.max or AT_ONCE, AT_ONCE) - in_flight, max(TOKENS - len(draft.tokens), 1 - in_flight))
     more, after = list(memo["more"]), memo["next"]
     begun: list[int] = []
     while len(begun) < room and (more or after < memo["n"]) and draft.passed < IN_A_MOVE:
