@@ -51,7 +51,7 @@ SLOT_BYTES: Final = 40
 CLOSURE_BYTES: Final = 1_000
 """What a function value with its scope is taken to need."""
 
-WALL_MS: Final = 2_000
+WALL_MS: Final = 5_000
 """Milliseconds by the clock: the backstop."""
 
 _LOOK: Final = 1_000
