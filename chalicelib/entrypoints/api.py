@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.definition import Json
-from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, openapi, runs, signals, watch
+from chalicelib.entrypoints import (
+    access,
+    command,
+    definitions,
+    doctor,
+    door,
+    graphs,
+    openapi,
+    runs,
+    secrets,
+    signals,
+    watch,
+)
 from chalicelib.entrypoints.door import Request, View
 from chalicelib.service.ports import Kind
 
@@ -76,7 +88,10 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/step/{name}"): runs.get_step,
     ("POST", "/event"): signals.publish,
     ("GET", "/event"): signals.list_signals,
-    # tokens
+    # secrets, tokens
+    ("PUT", "/secret/{name}"): secrets.put_secret,
+    ("GET", "/secret"): secrets.list_secrets,
+    ("DELETE", "/secret/{name}"): secrets.delete_secret,
     ("POST", "/token"): access.make_token,
     ("GET", "/token"): access.list_tokens,
     ("DELETE", "/token/{token_id}"): access.revoke_token,
