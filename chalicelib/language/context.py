@@ -134,8 +134,10 @@ class Context:
 
 
 def fits(kind: ArgType, template: Template) -> bool:
-    """Whether a template can be of a type: what is known only later can be of any."""
-    return source_of(template) is not None or reference_of(template) is not None or kind.admits(template)
+    """Whether a template can be of a type: an expression can be of any, and what the namespace keeps is text."""
+    if reference_of(template) is not None:
+        return kind in (ArgType.STR, ArgType.ANY)
+    return source_of(template) is not None or kind.admits(template)
 
 
 def described(value: Value) -> str:
