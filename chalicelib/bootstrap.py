@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import config
@@ -26,6 +27,7 @@ from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
+from chalicelib.service.proof import Judge
 from chalicelib.service.read import Reader
 from chalicelib.service.signals import Signaler
 from chalicelib.service.spill import Spilling
@@ -83,7 +85,8 @@ def assemble(settings: Settings, world: World) -> Services:
     mover = Mover(runs, performer, library, clock, chance)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
     family = Family(runs, library, mover, clock, chance)
-    courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode(), settings.namespace)
+    webhook_key = partial(webhook_key_of, settings)
+    courier = Courier(world.caller, clock, settings.callback_url, webhook_key, settings.namespace)
     return Services(
         settings=settings,
         world=world,
@@ -91,7 +94,7 @@ def assemble(settings: Settings, world: World) -> Services:
         mover=mover,
         runs=runs,
         starter=Starter(runs, store.keys, library, mover, clock, chance),
-        answerer=Answerer(mover),
+        answerer=Answerer(mover, Judge(webhook_key, clock)),
         deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
         waker=Waker(runs, queue, mover, signaler, family, clock),
         operator=Operator(store, runs, library, mover),
@@ -171,13 +174,13 @@ def _outbound(settings: Settings) -> Outbound:
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
-def _with_secrets(settings: Settings) -> Settings:
-    """The settings with what they only refer to: read once per container, by the functions that are told where."""
+def webhook_key_of(settings: Settings) -> bytes:
+    """The webhook key: where the settings only refer to it, it is read once per container, when it is first needed."""
     if settings.webhook_key_ref is None:
-        return settings
+        return settings.webhook_key.encode()
     from chalicelib.adapters import secrets
 
-    return replace(settings, webhook_key=secrets.read(settings.webhook_key_ref))
+    return secrets.read(settings.webhook_key_ref).encode()
 
 
 _made: list[Services] = []
@@ -186,7 +189,7 @@ _made: list[Services] = []
 def services() -> Services:
     """The container's use cases, built from the environment when they are first asked for."""
     if not _made:
-        settings = _with_secrets(config.from_environment(os.environ))
+        settings = config.from_environment(os.environ)
         if settings.notice:
             logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))

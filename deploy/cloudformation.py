@@ -81,12 +81,12 @@ def _patch(stage: Stage, name: str) -> Document:
 
 
 def _environment(stage: Stage, name: str) -> Document:
-    """What one function alone needs to know."""
+    """What not every function needs to know."""
     match name:
         case "deliver":
             return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
         case "api_handler":
-            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
+            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.key}
     return {}
 
 

@@ -44,7 +44,7 @@ class BadStage(EchoerError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `settings`: what its functions find in their environment, but for the two that deliver alone needs."""
+    """One stage. `settings`: what its functions find in their environment, but for what not all of them need."""
 
     name: str
     settings: Mapping[str, str]

@@ -180,12 +180,12 @@ def _function(stage: Stage, name: str, made: Document) -> Document:
 
 
 def _environment(stage: Stage, name: str) -> dict[str, str]:
-    """What one function alone needs to know."""
+    """What not every function needs to know."""
     match name:
         case "deliver":
             return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
         case "api_handler":
-            return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"}
+            return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}", "ECHOER_WEBHOOK_KEY_REF": stage.key}
     return {}
 
 

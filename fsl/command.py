@@ -12,7 +12,20 @@ from typing import Any
 import click
 
 from fsl.client import Refused, Unreachable
-from fsl.commands import check, doctor, documents, language, resources, runs, serve, shell, testing, token, words
+from fsl.commands import (
+    check,
+    doctor,
+    documents,
+    language,
+    resources,
+    runs,
+    serve,
+    shell,
+    testing,
+    token,
+    webhook,
+    words,
+)
 from fsl.commands.desk import failed
 
 
@@ -51,7 +64,7 @@ def main() -> None:
 
 for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
-for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS):
+for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS, *webhook.COMMANDS):
     main.add_command(command)
 for command in (*shell.COMMANDS, *words.COMMANDS):
     main.add_command(command)

@@ -92,6 +92,16 @@ def awaits_approval(token: Token) -> bool:
     return isinstance(memo, Mapping) and memo.get("approval") == "open"
 
 
+def is_signed(definition: Definition, step: str) -> bool:
+    """Whether answers to a step must be signed, of its action or of what undoes it: all that is known of one whose
+    activation is gone."""
+    found = definition.step(step)
+    if not isinstance(found, ActionStep):
+        return False
+    undo = found.undo or definition.actions[found.action].undo
+    return definition.options(found).signed or (undo is not None and definition.actions[undo.action].options.signed)
+
+
 def request_fields(
     definition: Definition, run: Run, token: Token, errand: Errand, at: Instant, read: Callable[[str], Json]
 ) -> dict[str, Json]:

@@ -164,7 +164,8 @@ def _time(cloud: Cloud, *minutes: int) -> None:
 
 def _answer(cloud: Cloud, asked: dict[str, Any], state: str) -> None:
     said = {key: asked[key] for key in ("flowId", "stepName", "uuid")}
-    told = cloud.request("POST", "/step", {**said, "ackState": state, "done": True})
+    body = json.dumps({**said, "ackState": state, "done": True})
+    told = cloud.request("POST", "/step", body, cloud.signed(body))
     assert told.json == {"outcome": "advanced"}, told.text
 
 

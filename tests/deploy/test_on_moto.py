@@ -77,12 +77,15 @@ def test_nothing_changes_when_the_same_is_released_again(cloud: Cloud, packaged:
     assert cloud.said[-1] == "nothing changes in the stack echoer-dev"
 
 
-def test_only_deliver_knows_where_the_webhook_key_is_and_where_answers_go(cloud: Cloud) -> None:
+def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud) -> None:
     environments: dict[str, dict[str, Any]] = {
         name: cloud.configuration(name)["Environment"]["Variables"] for name in FUNCTIONS
     }
-    special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
-    assert {name for name, found in environments.items() if found.keys() & special} == {"deliver"}
+    knows = {
+        setting: {name for name, found in environments.items() if setting in found}
+        for setting in ("ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF")
+    }
+    assert knows == {"ECHOER_URL": {"deliver"}, "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler"}}
     (api,) = cloud.client("apigateway").get_rest_apis()["items"]
     address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
     assert environments["deliver"]["ECHOER_URL"] == address

@@ -58,10 +58,10 @@ def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
     assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
 
 
-def test_a_secret_of_secrets_manager_is_read_by_deliver_alone() -> None:
+def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone() -> None:
     stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
     readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
-    assert readers == {"deliver"}
+    assert readers == {"deliver", "api_handler"}
     (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "ReadThe" in each["Sid"]]
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
