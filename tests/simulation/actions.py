@@ -162,7 +162,7 @@ class Actions:
             issued = head is not None and answer.uuid in laws.histories[head.id].uuids
             if isinstance(failure, NeverIssued) and issued and not forged:
                 laws.breaks("late", f"{answer} was called never issued")
-            if isinstance(failure, Unsigned) and not forged:
+            if isinstance(failure, Unsigned) and seal and not forged:
                 laws.breaks("signed", f"{answer} was signed, and called unsigned")
 
         name = f"answer({namespace}/{answer.run} {answer.step}={answer.state}{' forged' if forged else ''})"
