@@ -196,6 +196,27 @@ def services() -> Services:
     return _made[0]
 
 
+_tokens: list[Tokens] = []
+
+
+def tokens() -> Tokens:
+    """The tokens alone, for a function that may read nothing else."""
+    if _made:
+        return _made[0].tokens
+    if not _tokens:
+        _tokens.append(_tokens_on_aws(config.from_environment(os.environ)))
+    return _tokens[0]
+
+
+def _tokens_on_aws(settings: Settings) -> Tokens:
+    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.store import DynamoStore
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    cells = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).cells
+    return Tokens(cells, SystemClock(), SystemChance(), settings.namespace, settings.admin_token_sha256)
+
+
 def use(made: Services) -> None:
     """From now on these are the use cases: for whoever builds their own, as the local server and tests do."""
     _made[:] = [made]

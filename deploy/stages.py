@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from chalicelib import config
+from chalicelib.config import Access
 from chalicelib.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
@@ -25,8 +26,15 @@ RUNTIME: Final = "python3.12"
 API: Final = "api_handler"
 QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "bury": "dead"}
 FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
+"""Those that every stage has."""
+AUTHORIZE: Final = "authorize"
+"""Whom API Gateway asks about tokens, if the stage says so."""
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX"})
 """Settings that follow from the stage's name."""
+
+_GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
+"""By which `app.py` says what API Gateway asks for. A stage says all of them: Chalice reads the app here, where other
+defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
 
 _OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
 """What the configuration says of a stage to us and not to Chalice."""
@@ -57,8 +65,14 @@ class Stage:
     """How long logs are kept."""
     key: str
     """ECHOER_WEBHOOK_KEY_REF: where the key is kept that signs what is sent to actions."""
+    gate: Access
+    """What API Gateway asks for before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (*FUNCTIONS, AUTHORIZE) if self.gate is Access.TOKEN else FUNCTIONS
 
     @property
     def prefix(self) -> str:
@@ -100,10 +114,10 @@ def stage(name: str, configured: Document) -> Stage:
     for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE | DERIVED)):
         raise BadStage(f"stage {name!r}: {variable} must not be set: it {_reason(variable)}")
     prefix = f"echoer-{name}"
-    own = {"ECHOER_BACKEND": "aws", "ECHOER_TABLE": prefix, "ECHOER_QUEUE_PREFIX": prefix}
+    own = {"ECHOER_BACKEND": "aws", "ECHOER_TABLE": prefix, "ECHOER_QUEUE_PREFIX": prefix, **_GATES}
     special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
-    config.from_environment(settings)
+    checked = config.from_environment(settings)
     return Stage(
         name=name,
         settings=settings,
@@ -112,6 +126,7 @@ def stage(name: str, configured: Document) -> Stage:
         url=given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
         key=given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
+        gate=checked.gate,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
     )
 

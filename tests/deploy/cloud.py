@@ -27,10 +27,11 @@ import app as front_door
 from chalicelib import bootstrap, config
 from chalicelib.adapters import secrets
 from chalicelib.bootstrap import Services
+from chalicelib.entrypoints import gate
 from chalicelib.service.courier import secrets_for
 from chalicelib.service.ports import Call, QueueName, Received, Reply, Taken
 from deploy.release import Account, release
-from deploy.stages import API, FUNCTIONS, Stage
+from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
 from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
 from tests.deploy.sam import for_moto
@@ -75,7 +76,7 @@ class Cloud:
         self.said: list[str] = []
         self.clock = FakeClock()
         self.actions = Actions()
-        self.needs: dict[str, set[Need]] = {name: set() for name in FUNCTIONS}
+        self.needs: dict[str, set[Need]] = {name: set() for name in stage.functions}
         self._folder = folder
         self._acting: str | None = None
         self._environment = pytest.MonkeyPatch()
@@ -145,6 +146,23 @@ class Cloud:
         """API Gateway hands a request to the function behind it."""
         with self._as(API):
             return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}", **(headers or {})})
+
+    def authorize(self, said: str) -> str:
+        """API Gateway asks the authorizer: Allow or Deny, for every call of the API."""
+        assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
+        variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
+        api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
+        bootstrap._made.clear()
+        bootstrap._tokens.clear()
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            self._acting = AUTHORIZE
+            answer = gate.authorize(said, f"{api}/GET/flowrun/r")
+            self._acting = None
+        (statement,) = answer["policyDocument"]["Statement"]
+        assert statement["Resource"] == f"{api}/*"
+        return str(statement["Effect"])
 
     def signed(self, body: str) -> dict[str, str]:
         """The headers of a service that signs its answers."""

@@ -81,6 +81,7 @@ class Life:
     slow: dict[str, Any]
     views: dict[str, int]
     deleted: list[int]
+    authorized: dict[str, str]
 
 
 def live(cloud: Cloud) -> Life:
@@ -94,6 +95,7 @@ def live(cloud: Cloud) -> Life:
         "signatures": {"webhook-signature" in {name.lower() for name in call.headers} for call in calls},
         "asked": _nobody_answers(cloud),
         "lost": _undeliverable(cloud),
+        "authorized": _let_in(cloud),
         "slow": _forgotten(cloud),
         "views": {url: cloud.request("GET", url).status for url in VIEWS},
         "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
@@ -119,6 +121,14 @@ def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:
     _answer(cloud, json.loads(cloud.actions.calls[-1].body), "OK")
     cloud.settle()
     return cloud.request("GET", "/flowrun/r").json, len(cloud.request("GET", "/flowrun/r/history").json)
+
+
+def _let_in(cloud: Cloud) -> dict[str, str]:
+    """What API Gateway is told of tokens."""
+    good, gone = (cloud.request("POST", "/token", {"name": name, "role": "viewer"}).json for name in ("ci", "old"))
+    cloud.request("DELETE", f"/token/{gone['id']}")
+    tokens = {"admin": cloud.token, "made": good["token"], "made up": "x" * 40, "revoked": gone["token"]}
+    return {who: cloud.authorize(f"Bearer {token}") for who, token in tokens.items()}
 
 
 def _nobody_answers(cloud: Cloud) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from moto import mock_aws
 
 from chalicelib import config
 from chalicelib.adapters import secrets
-from chalicelib.config import BadSetting
+from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages
-from deploy.stages import FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 
 
 def _configured(**environment: str) -> Document:
@@ -50,6 +50,20 @@ def test_what_follows_from_the_name_is_not_set() -> None:
 def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
     with pytest.raises(BadSetting, match="ECHOER_STEP_TIMEOUT"):
         stages.stage("x", _configured(ECHOER_STEP_TIMEOUT="soon"))
+
+
+def test_what_api_gateway_asks_for_is_the_stage_s_to_say_and_no_shell_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOER_AUTH", "open")
+    for said, gate, functions in (
+        ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
+        ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, FUNCTIONS),
+        ({"ECHOER_AUTH": "iam"}, Access.IAM, FUNCTIONS),
+        ({"ECHOER_AUTH": "open"}, Access.OPEN, FUNCTIONS),
+    ):
+        stage = stages.stage("x", _configured(**said))
+        assert (stage.gate, stage.functions) == (gate, functions)
+        for_chalice = stages.for_chalice(_configured(**said), stage)["stages"]["x"]["environment_variables"]
+        assert for_chalice.keys() >= {"ECHOER_AUTH", "ECHOER_AUTHORIZER", "ECHOER_CALLBACKS"}
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:

@@ -65,7 +65,7 @@ _NESTING: Final = ("fork", "each", "fork", "each", "call")
 
 def is_signed(step: str) -> bool:
     """Whether the step's answers must be signed: one in four, by its number, so that nothing more is drawn."""
-    return int(step.removeprefix("S")) % 4 == 2
+    return step[1:].isdecimal() and int(step[1:]) % 4 == 2
 
 
 class FlowMaker:
