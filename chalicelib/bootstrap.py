@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
 from chalicelib.config import Backend, Reach, Settings
@@ -26,9 +26,10 @@ from chalicelib.service.limits import Limiter
 from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
-from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
+from chalicelib.service.ports import Caller, Chance, Clock, Queue, Sealer, Source, Store
 from chalicelib.service.proof import Judge
 from chalicelib.service.read import Reader
+from chalicelib.service.secrets import NoSealer, Secrets
 from chalicelib.service.signals import Signaler
 from chalicelib.service.spill import Spilling
 from chalicelib.service.start import Starter
@@ -37,6 +38,10 @@ from chalicelib.service.wake import Waker
 if TYPE_CHECKING:
     from chalicelib.adapters.outbound import Outbound
     from chalicelib.service.submit import Submitter
+
+
+_PASSING_KEY: Final = os.urandom(32).hex()
+"""Seals what ends with this process."""
 
 
 class QueueAndSource(Queue, Source, Protocol):
@@ -52,6 +57,7 @@ class World:
     caller: Caller
     clock: Clock
     chance: Chance
+    sealer: Sealer = field(default_factory=NoSealer)
     close: Callable[[], None] = lambda: None
 
 
@@ -73,6 +79,7 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    secrets: Secrets
     rates: Rates
 
 
@@ -82,18 +89,19 @@ def assemble(settings: Settings, world: World) -> Services:
     runs = Spilling(store.runs)
     library = Library(store, clock, settings.defaults, settings.definition_max_age)
     performer = Performer(store, runs, queue, clock)
-    mover = Mover(runs, performer, library, clock, chance)
+    secrets = Secrets(world.sealer, store.cells, clock)
+    mover = Mover(runs, performer, library, secrets, clock, chance)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
-    family = Family(runs, library, mover, clock, chance)
+    family = Family(runs, library, mover, secrets, clock, chance)
     webhook_key = partial(webhook_key_of, settings)
-    courier = Courier(world.caller, clock, settings.callback_url, webhook_key, settings.namespace)
+    courier = Courier(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
     return Services(
         settings=settings,
         world=world,
         library=library,
         mover=mover,
         runs=runs,
-        starter=Starter(runs, store.keys, library, mover, clock, chance),
+        starter=Starter(runs, store.keys, library, mover, secrets, clock, chance),
         answerer=Answerer(mover, Judge(webhook_key, clock)),
         deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
         waker=Waker(runs, queue, mover, signaler, family, clock),
@@ -102,6 +110,7 @@ def assemble(settings: Settings, world: World) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, library, clock),
         tokens=Tokens(store.cells, clock, chance, settings.namespace, settings.admin_token_sha256),
+        secrets=secrets,
         rates=Rates(clock),
     )
 
@@ -119,18 +128,24 @@ def world(settings: Settings) -> World:
 
 def _embedded(settings: Settings) -> World:
     from chalicelib.adapters.dispatch import Dispatcher
+    from chalicelib.adapters.sealing import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.queue import SqliteQueue
     from chalicelib.adapters.sqlite.store import SqliteStore
     from chalicelib.adapters.system import SystemChance, SystemClock
 
     database, clock = Database.open(settings.db), SystemClock()
+
+    def key() -> str:
+        return _PASSING_KEY if isinstance(settings.db, str) else key_in_file(settings.db.with_suffix(".key"))
+
     return World(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        sealer=_sealing(settings, key),
         close=database.close,
     )
 
@@ -150,6 +165,7 @@ def _on_aws(settings: Settings) -> World:
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        sealer=_sealing(settings, lambda: None),
     )
 
 
@@ -165,6 +181,7 @@ def _in_memory(settings: Settings) -> World:
         caller=Dispatcher(clock.now, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        sealer=_sealing(settings, lambda: _PASSING_KEY),
     )
 
 
@@ -172,6 +189,20 @@ def _outbound(settings: Settings) -> Outbound:
     from chalicelib.adapters.outbound import Outbound
 
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
+
+
+def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
+    """What seals secrets: by the key that is set, or referred to, or else by the one that is found at home."""
+    from chalicelib.adapters.sealing import Sealing
+
+    def key() -> str | None:
+        if settings.secrets_key_ref is None:
+            return settings.secrets_key or at_home()
+        from chalicelib.adapters import secrets
+
+        return secrets.read(settings.secrets_key_ref)
+
+    return Sealing(key)
 
 
 def webhook_key_of(settings: Settings) -> bytes:
@@ -227,4 +258,4 @@ def submitter(made: Services) -> Submitter:
     from chalicelib.service.submit import Submitter
 
     world = made.world
-    return Submitter(world.store, made.runs, made.library, made.mover, world.clock, world.chance)
+    return Submitter(world.store, made.runs, made.library, made.mover, made.secrets, world.clock, world.chance)

@@ -14,6 +14,8 @@
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions; may be several, the newest first |
 | ECHOER_WEBHOOK_KEY_REF | | where that key lies instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
+| ECHOER_SECRETS_KEY | | seals secrets at rest: 32 characters or more; may be several, the newest first |
+| ECHOER_SECRETS_KEY_REF | | where that key lies instead; on one machine, a file beside the SQLite file |
 | ECHOER_OUTBOUND | any; on AWS public | where actions may be: `any`where, or at `public` addresses only |
 | ECHOER_OUTBOUND_ALLOW | | and at these hosts, addresses and ranges (`10.1.0.0/16`), with commas between |
 | ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
@@ -90,6 +92,8 @@ class Settings:
     definition_max_age: int = 2_000
     webhook_key: str = DEVELOPMENT_KEY
     webhook_key_ref: str | None = None
+    secrets_key: str | None = None
+    secrets_key_ref: str | None = None
     outbound: Reach = Reach.ANY
     outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
@@ -143,6 +147,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
+        secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
+        secrets_key=read.text("ECHOER_SECRETS_KEY", "") or None,
         outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),

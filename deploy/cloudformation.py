@@ -47,7 +47,7 @@ def policy(stage: Stage, function: str) -> Document:
         "table": f"${{{tables.LOGICAL_ID}.Arn}}",
         **{str(queue): f"${{{sqs.logical_id(queue)}.Arn}}" for queue in QueueName},
         "logs": f"${{{_log_group(function)}.Arn}}",
-        **policies.key_places(stage.key, _ARN),
+        **policies.key_places(stage.keys, _ARN),
     }
     document = policies.render(function, places, lambda text: {"Fn::Sub": text})
     called = policies.of_actions(stage.actions) if function == "deliver" else []
@@ -84,9 +84,9 @@ def _environment(stage: Stage, name: str) -> Document:
     """What not every function needs to know."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
-            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case stages.AUTHORIZE:
             return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
     return {}

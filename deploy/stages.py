@@ -39,7 +39,7 @@ defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
 _OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
 """What the configuration says of a stage to us and not to Chalice."""
 
-_NOT_IN_A_TEMPLATE: Final = frozenset({"ECHOER_WEBHOOK_KEY"})
+_NOT_IN_A_TEMPLATE: Final = frozenset({"ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY"})
 
 
 class NoSuchStage(EchoerError):
@@ -63,8 +63,8 @@ class Stage:
     """ECHOER_URL, if it is said (where the API has a domain of its own)."""
     log_days: int
     """How long logs are kept."""
-    key: str
-    """ECHOER_WEBHOOK_KEY_REF: where the key is kept that signs what is sent to actions."""
+    keys: Mapping[str, str]
+    """Where keys are kept: `key` signs what is sent to actions, `secrets-key` seals secrets at rest."""
     gate: Access
     """What API Gateway asks for before it calls the API."""
     actions: tuple[str, ...]
@@ -114,7 +114,13 @@ def stage(name: str, configured: Document) -> Stage:
     for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE | DERIVED)):
         raise BadStage(f"stage {name!r}: {variable} must not be set: it {_reason(variable)}")
     prefix = f"echoer-{name}"
-    own = {"ECHOER_BACKEND": "aws", "ECHOER_TABLE": prefix, "ECHOER_QUEUE_PREFIX": prefix, **_GATES}
+    own = {
+        "ECHOER_BACKEND": "aws",
+        "ECHOER_TABLE": prefix,
+        "ECHOER_QUEUE_PREFIX": prefix,
+        "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
+        **_GATES,
+    }
     special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
     checked = config.from_environment(settings)
@@ -125,7 +131,10 @@ def stage(name: str, configured: Document) -> Stage:
         path=configured["stages"][name].get("api_gateway_stage", configured["api_gateway_stage"]),
         url=given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
-        key=given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
+        keys={
+            "key": given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
+            "secrets-key": settings["ECHOER_SECRETS_KEY_REF"],
+        },
         gate=checked.gate,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
     )
@@ -143,5 +152,5 @@ def for_chalice(configured: Document, of: Stage) -> Document:
 
 def _reason(variable: str) -> str:
     if variable in _NOT_IN_A_TEMPLATE:
-        return "is a secret; set ECHOER_WEBHOOK_KEY_REF to where it is kept"
+        return f"is a secret; set {variable}_REF to where it is kept"
     return "follows from the stage's name"

@@ -32,7 +32,7 @@ def policy(stage: Stage, function: str) -> Document:
         "table": "${aws_dynamodb_table.echoer.arn}",
         **{str(queue): f"${{aws_sqs_queue.{queue}.arn}}" for queue in QueueName},
         "logs": f"${{aws_cloudwatch_log_group.{function}.arn}}:*",
-        **policies.key_places(stage.key, _ARN),
+        **policies.key_places(stage.keys, _ARN),
     }
     document = policies.render(function, places)
     called = policies.of_actions(stage.actions) if function == "deliver" else []
@@ -183,9 +183,12 @@ def _environment(stage: Stage, name: str) -> dict[str, str]:
     """What not every function needs to know."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
-            return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}", "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {
+                "ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}",
+                "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"],
+            }
         case stages.AUTHORIZE:
             return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"}
     return {}

@@ -11,6 +11,7 @@ conditional write simply reads and decides once more.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -54,10 +55,11 @@ from chalicelib.engine.events import (
     VarsSet,
 )
 from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.moves import leave, settle
+from chalicelib.engine.moves import leave, result_of, settle
 from chalicelib.engine.names import names_for
 from chalicelib.engine.orders import ordered
 from chalicelib.engine.run import Activation, Run, Token, take, was_minted
+from chalicelib.engine.sealed import NO_VAULT, Vault, sealed
 from chalicelib.engine.steps import action, waits
 from chalicelib.engine.templates import resolve_known
 
@@ -67,18 +69,24 @@ def _empty_shelf(key: str) -> Json:
 
 
 def decide(
-    definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf, *, written: Run | None = None
+    definition: Definition,
+    run: Run | None,
+    event: Event,
+    shelf: Shelf = _empty_shelf,
+    *,
+    vault: Vault = NO_VAULT,
+    written: Run | None = None,
 ) -> Decision:
     """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed.
 
-    `shelf` reads what the run keeps beside its head. `written` is the head as it was read, if `run` is what earlier
-    events of the same write made of it.
+    `shelf` reads what the run keeps beside its head, `vault` seals and opens what is secret in it. `written` is the
+    head as it was read, if `run` is what earlier events of the same write made of it.
     """
     if isinstance(event, RunStarted):
-        return _started(definition, event, shelf)
+        return _started(definition, event, shelf, vault)
     if run is None:
         raise LookupError("only RunStarted makes a run")
-    draft = Draft(definition, run, event, shelf, written)
+    draft = Draft(definition, run, event, shelf, vault, written)
     outcome = _happened(draft, event)
     if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
         settle(draft)
@@ -106,7 +114,7 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decision:
+def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vault) -> Decision:
     flow = definition.flow
     run = Run(
         namespace=event.namespace,
@@ -124,11 +132,11 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decisio
         last_event="start",
         parent=event.parent,
     )
-    draft = Draft(definition, run, event, shelf)
+    draft = Draft(definition, run, event, shelf, vault)
     token = Token(step=flow.steps[0].name)
     draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
     try:
-        draft.set_vars(resolve_known(flow.vars, names_for(definition, run, token, event.at)))
+        draft.set_vars(draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at)))
         labels = resolve_known(flow.labels, names_for(definition, draft.run, token, event.at))
         draft.set_run(labels={**labels, **event.labels})
     except ExpressionFailed as failure:
@@ -158,6 +166,8 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
         raise StateNotRouted(token.step, event.state, ())
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
+    if errand.action.secret_data:
+        event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
     if not event.done:
         return _reported(draft, token, token.activation, event)
     if not errand.accepts(event.state):
@@ -191,7 +201,7 @@ def _reported(draft: Draft, token: Token, activation: Activation, event: StepAck
     heard_at = draft.at if activation.heartbeat is not None else None
     draft.put(replace(token, activation=replace(activation, data=event.data, heard_at=heard_at)))
     draft.set_vars(event.variables)
-    draft.record("StepReported", token, state=event.state, data=event.data, vars=dict(event.variables))
+    draft.record("StepReported", token, state=event.state, data=event.data, vars=draft.as_kept(event.variables))
     return Outcome.PROGRESS
 
 

@@ -48,6 +48,7 @@ def ordered(draft: Draft, event: Ordered) -> Outcome:
         case RunRetried(step=step):
             _retry(draft, step)
         case VarsSet(vars=changed):
+            changed = draft.as_kept(changed)
             draft.record("VarsSet", vars=changed)
             kept = {name: value for name, value in {**draft.run.vars, **changed}.items() if value is not None}
             draft.set_run(vars=kept)

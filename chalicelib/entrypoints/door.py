@@ -19,6 +19,7 @@ from chalice.app import Request as ChaliceRequest
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Services
 from chalicelib.definition import Json
+from chalicelib.engine.sealed import MARK, masked
 from chalicelib.entrypoints import errors
 from chalicelib.entrypoints.query import Query
 from chalicelib.entrypoints.requests import name_of
@@ -54,8 +55,14 @@ class Answer:
 
     def response(self) -> Response:
         headers: errors.Headers = {"Content-Type": "application/json", **self.headers}
-        text = msgspec.json.encode(self.body).decode() if headers["Content-Type"] == "application/json" else self.body
+        text = encoded(self.body) if headers["Content-Type"] == "application/json" else self.body
         return Response(text, headers=headers, status_code=self.status)
+
+
+def encoded(value: Json) -> str:
+    """The value as JSON text, as it may leave: whatever view it comes from, what is sealed in it is masked."""
+    text = msgspec.json.encode(value)
+    return (msgspec.json.encode(masked(msgspec.to_builtins(value))) if MARK in text else text).decode()
 
 
 View: TypeAlias = Callable[..., Json]

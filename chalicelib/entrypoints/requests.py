@@ -13,6 +13,7 @@ import msgspec
 
 from chalicelib import times
 from chalicelib.definition import DEEPEST, Json, is_shallow, ready
+from chalicelib.engine.sealed import holds_secret
 from chalicelib.engine.steps.waits import key_text
 from chalicelib.service.answer import Answer
 from chalicelib.service.errors import Malformed
@@ -169,6 +170,8 @@ def read(body: bytes, kind: type[_B]) -> _B:
         raise Malformed(f"the body is nested more than {DEEPEST} deep") from exc
     if not is_shallow(value):
         raise Malformed(f"the body is nested more than {DEEPEST} deep")
+    if b"\\u0000" in body and holds_secret(value):
+        raise Malformed("a value in the body has the form in which secrets are kept")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:

@@ -10,6 +10,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.sealed import holds_secret
 from chalicelib.service.errors import NotFound
 from chalicelib.service.mover import Mover
 from chalicelib.service.proof import Judge, Proof
@@ -75,7 +76,7 @@ def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answe
     """The answer in a service's HTTP answer, a JSON object with `ackState`; final unless it says otherwise."""
     if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
         return None
-    if not is_shallow(reply):
+    if not is_shallow(reply) or holds_secret(reply):
         return None
     variables = reply.get("globalVariables")
     return Answer(

@@ -21,6 +21,7 @@ from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, RunStore
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.start import new_uuid
 
 LOG = logging.getLogger("echoer.children")
@@ -30,8 +31,11 @@ DEEPEST: Final = 32
 
 
 class Family:
-    def __init__(self, runs: RunStore, library: Library, mover: Mover, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, runs: RunStore, library: Library, mover: Mover, secrets: Secrets, clock: Clock, chance: Chance
+    ) -> None:
         self._runs = runs
+        self._secrets = secrets
         self._library = library
         self._mover = mover
         self._clock = clock
@@ -63,6 +67,7 @@ class Family:
         if depth > DEEPEST:
             raise RecursionError(f"more than {DEEPEST} runs wait for one another")
         definition, ref = self._library.of_flow(parent.namespace, flow)
+        vault = self._secrets.vault(parent.namespace)
         decision = decide(
             definition,
             None,
@@ -74,9 +79,10 @@ class Family:
                 name=name,
                 id=new_uuid(self._chance),
                 ref=ref,
-                input=complete(definition.flow, given),
+                input=complete(definition.flow, given, vault),
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
             ),
+            vault=vault,
         )
         try:
             self._mover.create(decision)

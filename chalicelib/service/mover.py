@@ -25,6 +25,7 @@ from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.library import Library
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Chance, Clock, NewRun, RunStore
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.shelf import shelf_of
 
 TRIES: Final = 20
@@ -51,8 +52,11 @@ class Moved:
 class Mover:
     """Carries decisions out."""
 
-    def __init__(self, runs: RunStore, performer: Performer, library: Library, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, runs: RunStore, performer: Performer, library: Library, secrets: Secrets, clock: Clock, chance: Chance
+    ) -> None:
         self._runs = runs
+        self._secrets = secrets
         self._performer = performer
         self._library = library
         self._clock = clock
@@ -90,7 +94,7 @@ class Mover:
         return decision.run
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, shelf = self._library.of(run), shelf_of(self._runs, run)
+        definition, shelf, vault = self._library.of(run), shelf_of(self._runs, run), self._secrets.vault(run.namespace)
         kept: dict[str, Json] = {}
 
         def read(key: str) -> Json:
@@ -99,7 +103,7 @@ class Mover:
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
             try:
-                decision = decide(definition, head, event, read, written=run)
+                decision = decide(definition, head, event, read, vault=vault, written=run)
             except Refused as refusal:
                 results.append(refusal)
             else:

@@ -100,7 +100,7 @@ class Signaler:
         if after.token_of(uuid):  # another wait of the run was quicker: the next event is for this one
             self.listen(after, uuid)
             return
-        for name in set(step.events.values()):
+        for name in dict.fromkeys(step.events.values()):
             key = token.activation.memo["key"]
             gone = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)
             self._signals.unsubscribe(run.namespace, gone)

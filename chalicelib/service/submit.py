@@ -21,6 +21,7 @@ from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, Definition, Kind, NewRun, Store
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.spill import Spilling
 from chalicelib.service.start import new_uuid
 
@@ -105,8 +106,16 @@ class Submitter:
     """Checks documents and makes them true."""
 
     def __init__(
-        self, store: Store, runs: Spilling, library: Library, mover: Mover, clock: Clock, chance: Chance
+        self,
+        store: Store,
+        runs: Spilling,
+        library: Library,
+        mover: Mover,
+        secrets: Secrets,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
+        self._secrets = secrets
         self._store = store
         self._runs = runs
         self._library = library
@@ -117,7 +126,7 @@ class Submitter:
     def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False) -> Submission:
         """Every statement of `text` is in force, its flow_runs are under way. In a dry run nothing is changed.
 
-        Raises FslMalformed, FslRefused, RunExists, TooLarge; then nothing was changed.
+        Raises FslMalformed, FslRefused, RunExists, SecretsOff, TooLarge; then nothing was changed.
         """
         for _ in range(TRIES):
             try:
@@ -159,6 +168,10 @@ class Submitter:
             raise FslMalformed(diagnostics)
         if any(found.severity == "error" for found in diagnostics):
             raise FslRefused(diagnostics)
+        for statement in checked.statements:
+            declared = statement.value.steps if isinstance(statement.value, RunOrder) else statement.value
+            if declared is not None:
+                self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 
     def _run(
@@ -175,6 +188,7 @@ class Submitter:
         at_hand = {name: found for name, found in in_force[Kind.ACTION].items() if not found.deleted}
         actions = self._library.actions_for(namespace, flow, at_hand)
         definition, ref = self._library.assemble(flow, version, actions)
+        vault = self._secrets.vault(namespace)
         decision = decide(
             definition,
             None,
@@ -186,9 +200,10 @@ class Submitter:
                 name=order.name,
                 id=new_uuid(self._chance),
                 ref=ref,
-                input=complete(flow, order.input),
+                input=complete(flow, order.input, vault),
                 labels=order.labels,
             ),
+            vault=vault,
         )
         return NewRun(decision.run, order.steps), decision
 

@@ -166,7 +166,7 @@ class Cloud:
 
     def signed(self, body: str) -> dict[str, str]:
         """The headers of a service that signs its answers."""
-        (secret,) = secrets_for(secrets.read(self.stage.key).encode(), "default")
+        (secret,) = secrets_for(secrets.read(self.stage.keys["key"]).encode(), "default")
         at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
         text = Webhook(secret).sign("msg_1", at, body)
         return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}

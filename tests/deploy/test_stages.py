@@ -38,8 +38,9 @@ def test_a_stage_must_be_known() -> None:
 
 
 def test_no_secret_goes_into_a_template() -> None:
-    with pytest.raises(BadStage, match="ECHOER_WEBHOOK_KEY_REF"):
-        stages.stage("x", _configured(ECHOER_WEBHOOK_KEY="s3cret"))
+    for variable in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY"):
+        with pytest.raises(BadStage, match=f"{variable}_REF"):
+            stages.stage("x", _configured(**{variable: "s3cret"}))
 
 
 def test_what_follows_from_the_name_is_not_set() -> None:
@@ -76,14 +77,20 @@ def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone(
     stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
     readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
     assert readers == {"deliver", "api_handler"}
-    (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "ReadThe" in each["Sid"]]
+    (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "Webhook" in each["Sid"]]
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
 
 
 def test_a_reference_must_name_a_place() -> None:
     with pytest.raises(BadStage, match="must be ssm:NAME"):
-        policies.key_places("vault:x", "arn")
+        policies.key_places({"key": "vault:x"}, "arn")
+
+
+def test_the_key_of_secrets_is_read_by_whatever_moves_a_run() -> None:
+    stage = stages.stage("x", _configured(ECHOER_SECRETS_KEY_REF="secretsmanager:sealing"))
+    readers = {name for name in FUNCTIONS if "secret:sealing" in json.dumps(cloudformation.policy(stage, name))}
+    assert readers == set(FUNCTIONS) - {"sweep"}
 
 
 def test_actions_that_are_queues_and_functions_are_allowed_by_name() -> None:
@@ -146,14 +153,17 @@ def test_what_is_no_secret_is_told_by_its_reference_alone(aws: Any, reference: s
 
 def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     said: list[str] = []
+    made: dict[str, str] = {}
     account = release.Account(aws, said.append)
     first = release.make_admin(account, dev)
-    release.make_key(account, dev)
-    key = secrets.read(dev.key)
-    release.make_key(account, dev)
-    secrets.read.cache_clear()
-    assert (release.make_admin(account, dev), secrets.read(dev.key)) == (first, key)
-    assert len(said) == 2
+    for reference, what in [(dev.keys[name], what) for name, what in release.KEYS.items()] * 2:
+        release.make_key(account, reference, what)
+        secrets.read.cache_clear()
+        made.setdefault(reference, secrets.read(reference))
+    assert release.make_admin(account, dev) == first
+    assert {reference: secrets.read(reference) for reference in made} == made
+    assert len({*made.values()}) == len(made) == 2
+    assert len(said) == 3
     assert aws.client("ssm").get_parameter(Name=dev.admin_token)["Parameter"]["Type"] == "SecureString"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib import bootstrap
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.adapters.sealing import Sealing
 from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
 from chalicelib.definition import Action, Flow, Json, encode
@@ -19,7 +20,7 @@ from chalicelib.service.answer import Answer
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports import Call, Definition, Kind, QueueName, Reply, Taken
 from chalicelib.service.start import StartOrder
-from tests.fakes import FakeChance, FakeClock
+from tests.fakes import KEY, FakeChance, FakeClock
 
 NS = "default"
 
@@ -55,7 +56,14 @@ class Small:
         self.queue = MemoryQueue(self.clock)
         self.services: Services = assemble(
             Settings(backend=Backend.MEMORY),
-            World(store=self.store, queue=self.queue, caller=self.actions, clock=self.clock, chance=FakeChance()),
+            World(
+                store=self.store,
+                queue=self.queue,
+                caller=self.actions,
+                clock=self.clock,
+                chance=FakeChance(),
+                sealer=Sealing(lambda: KEY),
+            ),
         )
 
     def submit(self, text: str) -> None:

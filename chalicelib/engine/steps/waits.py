@@ -82,7 +82,7 @@ def key_text(value: Json) -> str:
 
 def _enter_condition(draft: Draft, token: Token, step: ConditionStep, names: Names) -> Left | None:
     """The step returns at once if its condition holds already; else the token waits for it."""
-    if holds(step.condition, names):
+    if holds(step.condition, draft.judging(names)):
         return Left(state=DEFAULT_STATE)
     draft.activate(token, step.timeout)
     return None
