@@ -15,13 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from chalicelib.definition import Json
+from chalicelib.definition import SEALED_KEY, Json
 from chalicelib.engine.errors import ExpressionFailed
 
 MASK: Final = "***"
 """What is shown in the place of a secret."""
-
-_SEALED: Final = "\0sealed"
 
 MARK: Final = b"\\u0000sealed"
 """How it begins in JSON text, however deep inside a string it stands."""
@@ -60,19 +58,19 @@ NO_VAULT: Final[Vault] = _NoVault()
 
 def is_sealed(value: Json) -> bool:
     """Whether the value itself is sealed."""
-    return isinstance(value, Mapping) and value.keys() == {_SEALED}
+    return isinstance(value, Mapping) and value.keys() == {SEALED_KEY}
 
 
 def sealed(value: Json, vault: Vault) -> Json:
     """The value, sealed. None, which hides nothing, and what is sealed already stay as they are."""
-    return value if value is None or is_sealed(value) else {_SEALED: vault.seal(value)}
+    return value if value is None or is_sealed(value) else {SEALED_KEY: vault.seal(value)}
 
 
 def opened(value: Json, vault: Vault) -> Json:
     """The value with everything in it opened; the very same object where nothing in it is sealed."""
     if isinstance(value, Mapping):
-        if value.keys() == {_SEALED}:
-            return vault.open(value[_SEALED])
+        if value.keys() == {SEALED_KEY}:
+            return vault.open(value[SEALED_KEY])
         found = {key: opened(inner, vault) for key, inner in value.items()}
         return found if any(found[key] is not value[key] for key in found) else value
     if isinstance(value, (list, tuple)):
@@ -84,14 +82,14 @@ def opened(value: Json, vault: Vault) -> Json:
 def holds_secret(value: Json) -> bool:
     """Whether anything in the value is sealed."""
     if isinstance(value, Mapping):
-        return value.keys() == {_SEALED} or any(map(holds_secret, value.values()))
+        return value.keys() == {SEALED_KEY} or any(map(holds_secret, value.values()))
     return isinstance(value, (list, tuple)) and any(map(holds_secret, value))
 
 
 def masked(value: Json) -> Json:
     """The value as it may be shown to anybody."""
     if isinstance(value, Mapping):
-        return MASK if value.keys() == {_SEALED} else {key: masked(inner) for key, inner in value.items()}
+        return MASK if value.keys() == {SEALED_KEY} else {key: masked(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
     if isinstance(value, str) and "u0000sealed" in value:

@@ -66,9 +66,9 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
     if undo is None or undone is None:
         return msgspec.structs.replace(action, undo=undo)
     own = {parameter.name: parameter.type for parameter in action.parameters}
-    missing = lacking(undone, undo.args)
-    refuse_plain_heirs(context, action, undone, missing, said.name.span)
-    absent = [one for one in missing if own.get(one.name) != one.type]
+    heirs = (one for one in undone.parameters if one.name not in undo.args)
+    refuse_plain_heirs(context, action, undone, heirs, said.name.span)
+    absent = [one for one in lacking(undone, undo.args) if own.get(one.name) != one.type]
     report_missing(context, absent, said.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
     return msgspec.structs.replace(action, undo=undo)
 

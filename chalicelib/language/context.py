@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from chalicelib.definition import Action, ArgType, Flow, Template, expression, reference, reference_of, source_of
+from chalicelib.definition import (
+    SECRET_NAME,
+    Action,
+    ArgType,
+    Flow,
+    Template,
+    expression,
+    reference,
+    reference_of,
+    source_of,
+)
 from chalicelib.language.catalog import Catalog
 from chalicelib.language.limits import NAME_CHARACTERS
 from chalicelib.language.problems import Findings, Problem
@@ -36,7 +46,6 @@ _DESCRIBED: Final = {
     MapValue: "a map",
     Group: "something in parentheses",
 }
-_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_./-]{1,128}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -85,8 +94,8 @@ class Context:
     def secret(self, value: Reference) -> str:
         """The name of a secret; reported if it cannot be one."""
         name = value.name
-        if not _SECRET_NAME.fullmatch(name.text):
-            reason = "the name of a secret has 1 to 128 characters: letters, digits, _, -, . and /"
+        if not SECRET_NAME.fullmatch(name.text):
+            reason = "the name of a secret has 1 to 128 characters: letters, digits, _, - and ."
             self.findings.report(Problem.INVALID_NAME, name.span, reason=reason)
         return name.text
 
@@ -125,8 +134,10 @@ class Context:
 
 
 def fits(kind: ArgType, template: Template) -> bool:
-    """Whether a template can be of a type: what is known only later can be of any."""
-    return source_of(template) is not None or reference_of(template) is not None or kind.admits(template)
+    """Whether a template can be of a type: an expression can be of any, and what the namespace keeps is text."""
+    if reference_of(template) is not None:
+        return kind in (ArgType.STR, ArgType.ANY)
+    return source_of(template) is not None or kind.admits(template)
 
 
 def described(value: Value) -> str:

@@ -7,10 +7,10 @@ for the value. Names are found in the text of expressions, and only where they s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeGuard
 
-from chalicelib.definition import Action, Flow, Template
+from chalicelib.definition import Flow, Parameter, Template
 from chalicelib.language.context import Context
 from chalicelib.language.embedded import pieces_of
 from chalicelib.language.members import Properties, property_named, read_assignments
@@ -36,8 +36,8 @@ _UNSEEING: Final = frozenset({"key", "items", "for", "until"})
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
 """Where one of these names may mean something else; bounded, so that the search takes no more than linear time."""
 _PATH: Final = re.compile(r"\$(input|vars)\.(`[^`]*`|\w+)")
-_ASKING: Final = frozenset({"$exists", "$boolean", "$not", "$type"})
-"""Functions that say the same of what stands for a value as of the value, but for its type."""
+_ASKING: Final = frozenset({"$exists", "$boolean", "$not"})
+"""Functions that say the same of what stands for a value as of the value."""
 _COMPARED: Final = ("=null", "!=null", "?")
 
 
@@ -90,27 +90,31 @@ def _unseeing(context: Context, statement: Statement) -> Iterator[Value]:
     yield from _given(labels.value if labels else None)
     for step in steps_within(statement.members):
         properties = [one for one in (step.body.members if step.body else ()) if isinstance(one, Property)]
-        action = next((one.value for one in properties if one.name.key == "action"), None)
+        named = {one.name.key: one.value.text for one in properties if isinstance(one.value, Word)}
+        action, flow = context.action(named.get("action", "")), context.flow(named.get("flow", ""))
         for one in properties:
             if one.name.key in _UNSEEING and one.value:
                 yield one.value
-            elif one.name.key == "args" and isinstance(action, Word):
-                yield from _given(one.value, _secret_args(context.action(action.text)))
+            elif one.name.key == "args" and action:
+                yield from _given(one.value, action.parameters)
+            elif one.name.key == "input" and flow:
+                yield from filter(_is_path, _given(one.value, flow.input))
             elif one.name.key == "undo" and isinstance(one.value, Call):
-                yield from _given(one.value.group, _secret_args(context.action(one.value.name.text)))
+                undo = context.action(one.value.name.text)
+                yield from _given(one.value.group, undo.parameters) if undo else ()
 
 
-def _given(value: Value | None, secret: frozenset[str] | None = frozenset()) -> Iterator[Value]:
-    """What a group gives to names that are not secret; nothing, if `secret` is None: they are not known."""
-    if secret is None:
-        return
+def _given(value: Value | None, parameters: Iterable[Parameter] = ()) -> Iterator[Value]:
+    """What a group gives to names that are not secret."""
+    secret = {one.name for one in parameters if one.secret}
     for entry in value.items if isinstance(value, Group) else ():
         if isinstance(entry, Assignment) and entry.name.text not in secret:
             yield entry.value
 
 
-def _secret_args(action: Action | None) -> frozenset[str] | None:
-    return frozenset(one.name for one in action.parameters if one.secret) if action else None
+def _is_path(value: Value) -> bool:
+    """Whether a value is the whole of an input or variable: a plain input of another flow refuses what is sealed."""
+    return isinstance(value, Expression) and _PATH.fullmatch(value.source.strip()) is not None
 
 
 def _named_in(source: str, secret: set[tuple[str, str]]) -> Iterator[tuple[int, int]]:

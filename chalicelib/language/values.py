@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from chalicelib.definition import Json, Milliseconds, Template, reference_of, source_of
+from chalicelib.definition import RESERVED_KEYS, Json, Milliseconds, Template, reference_of, source_of
 from chalicelib.language.context import Context
 from chalicelib.language.limits import LONGEST_DURATION
 from chalicelib.language.problems import Problem
@@ -55,7 +55,7 @@ def _read_map(context: Context, name: str, value: MapValue, *, secrets: bool) ->
     for key, inner in value.entries:
         if key.text in found:
             context.findings.report(Problem.DUPLICATE_ENTRY, key.span, name=key.text, group=name)
-        if source_of({key.text: ""}) is not None or reference_of({key.text: ""}) is not None:
+        if key.text in RESERVED_KEYS:
             context.findings.report(Problem.RESERVED_NAME, key.span, name=key.text)
         found[key.text] = read_template(context, name, inner, secrets=secrets)
     return UNREADABLE if any(item is UNREADABLE for item in found.values()) else found

@@ -7,7 +7,6 @@ it has read for REMEMBERED, so a busy action costs no reads, and a new value is 
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Callable
 from threading import Lock
@@ -15,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.definition import Action, Flow, Json, ready
+from chalicelib.definition import SECRET_NAME, Action, Flow, Json, ready
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.run import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
@@ -29,8 +28,6 @@ MOST: Final = 500
 
 LARGEST: Final = 16 * 1024
 """Bytes of a secret."""
-
-NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 _INDEX: Final = "secrets"
 _TRIES: Final = 5
@@ -109,7 +106,7 @@ class Secrets:
 
     def put(self, namespace: str, name: str, value: str, *, by: str) -> Secret:
         """The namespace's secret of that name is `value`: here at once, elsewhere within REMEMBERED. Raises Invalid."""
-        if not NAME.fullmatch(name):
+        if not SECRET_NAME.fullmatch(name):
             raise Invalid(f"{name!r:.80} is no name of a secret: letters, digits and _ . -, 128 at most")
         size = len(value.encode())
         if not 0 < size <= LARGEST:

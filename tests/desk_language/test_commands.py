@@ -143,7 +143,7 @@ def test_explain_tells_what_is_signed_and_what_is_secret(tmp_path: Path) -> None
     rows = json.loads(fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order", "--json").stdout)
     assert [(row["step"], row["callback"], row["secret"]) for row in rows] == [
         ("Pay", {"value": "signed", "by": "action"}, "card, key, secret, codes, header Authorization, data"),
-        ("Keep", {"value": "signed", "by": "step"}, "key, card"),
+        ("Keep", {"value": "signed", "by": "step"}, "key, card, secret"),
         ("secret", None, None),
     ]
     heading, *_ = fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order").stdout.splitlines()

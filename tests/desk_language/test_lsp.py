@@ -27,7 +27,7 @@ action_end
 action pay method = human; return = (PAID); undo = ci (project = "p"); action_end
 /
 action hide
-    args     = (secret str token = secret "hide/token", str other);
+    args     = (secret str token = secret "hide.token", str other);
     return   = (OK);
     data     = secret;
     callback = signed;
@@ -139,7 +139,7 @@ def test_hover_tells_what_is_secret_and_what_is_signed() -> None:
     library = library_of({URI: text})
     action = insight.hover(text, text.index("hide", len(ACTIONS)), library)
     assert action is not None
-    assert action[0].startswith('**action hide** (secret str token = secret "hide/token", str other) → OK')
+    assert action[0].startswith('**action hide** (secret str token = secret "hide.token", str other) → OK')
     assert "its answers are signed\n\nwhat its answers bring is secret" in action[0]
     good = text.replace("other = 1", 'other = "1"')
     step = insight.hover(good, good.index("Hide", len(ACTIONS)), library_of({URI: good}))

@@ -44,7 +44,7 @@ PARAMETERS = tuple(
     Parameter(name=name, type=ArgType.ANY, required=False)
     for name in ("a", "when", "x y", "done", "TRUE", 'q"', "secret")
 )
-SECRET = Parameter(name="hidden", type=ArgType.ANY, required=False, default=[reference("a/b")], secret=True)
+SECRET = Parameter(name="hidden", type=ArgType.ANY, required=False, default=[reference("a.b")], secret=True)
 WORK = Action(name="work", returns=("OK", "else", "NOT OK", "when"), addresses=("http://w",),
               parameters=(*PARAMETERS, SECRET))  # fmt: skip
 OTHER = Flow(
@@ -79,7 +79,7 @@ templates = st.recursive(
     max_leaves=6,
 )
 args = st.dictionaries(st.sampled_from([one.name for one in PARAMETERS]), templates, max_size=4)
-secrets = st.sampled_from(["a", "secret", "pay/api-key", "1.2_3"])
+secrets = st.sampled_from(["a", "secret", "pay.api-key", "1.2_3"])
 hidden = st.recursive(
     st.sampled_from(["$vars.token", "$input.a"]).map(expression) | secrets.map(reference),
     lambda inner: st.tuples(texts, inner).map(list) | st.dictionaries(st.just("k"), inner, min_size=1),
