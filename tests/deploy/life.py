@@ -13,9 +13,9 @@ from tests.deploy.cloud import Cloud, at_once
 DOCUMENT = """
 action work addr = "http://work.test/"; args = (any x = null); return = (OK | NO); retry = (max = 9); action_end
 /
-action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); action_end
+action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); callback = signed; action_end
 /
-action bounded addr = "http://work.test/"; return = (OK); limit = (concurrent = 1, per_second = 5); action_end
+action bounded addr = "http://work.test/"; args = (secret str key); return = (OK); limit = (concurrent = 1, per_second = 5); action_end
 /
 action ask method = human; return = (YES | NO); action_end
 /
@@ -38,7 +38,7 @@ flow large
     step One  => (OK -> Sides) { action = work; args = (x = ${ $input.big }); save = (kept = ${ $result }); };
     fork Sides => (DONE -> All | FAIL -> stopped) {
         branch left  { step Left  => (OK -> done) { action = work; args = (x = ${ $vars.kept }); }; };
-        branch right { step Right => (OK -> done) { action = bounded; }; };
+        branch right { step Right => (OK -> done) { action = bounded; args = (key = secret "k"); }; };
     };
     each All => (DONE -> Child | FAIL -> stopped) {
         items = ${ [1, 2, 3] };
@@ -87,6 +87,7 @@ class Life:
 def live(cloud: Cloud) -> Life:
     """The week passes."""
     cloud.actions.script = _script
+    cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     submitted = cloud.request("POST", "/fsl", DOCUMENT).status
     large, history = _every_kind_of_step(cloud)
     calls = cloud.actions.calls
