@@ -9,6 +9,7 @@ from chalicelib.engine.errors import InputRefused, OrderRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, StepAcked, VarsSet
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
+from chalicelib.engine.sealed import opened
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
 from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world
@@ -242,3 +243,42 @@ def test_items_that_were_in_flight_when_the_run_was_stopped_are_begun_again() ->
     made.pass_time()
     assert made.head("run").status is Status.SUCCEEDED
     assert made.head("run").output == [None, None, None]
+
+
+HIDDEN = """
+action pay addr = "http://p"; args = (secret map card, secret str key = secret "api-key"); return = (OK); data = secret;
+action_end
+/
+flow pay_once
+    output = ${ $input.card };
+    step Pay => (OK -> done | ERROR -> stopped) { action = pay; save = (why = ${ $error }); };
+flow_end
+/
+flow outer
+    input = (secret map mine);
+    call Pay => (DONE -> done | STOPPED -> stopped) { flow = pay_once; input = (card = ${ $input.mine }); };
+flow_end
+"""
+CARD = {"number": "4111"}
+
+
+def test_secrets_are_sealed_in_heads_and_open_in_what_is_asked_of_the_outside() -> None:
+    made = world(HIDDEN, secrets={"api-key": "k-1"})
+    made.start("outer", {"mine": CARD})
+    made.pass_time()
+    assert [(call.name, call.args) for call in made.calls] == [
+        ("pay_once", {"card": CARD}),
+        ("pay", {"card": CARD, "key": "k-1"}),
+    ]
+    for run in made.runs:
+        assert made.head(run).status is Status.SUCCEEDED
+        assert CARD not in (*made.head(run).input.values(), made.head(run).output)
+        assert opened(made.head(run).output, made.vault) == CARD
+
+
+def test_a_secret_that_no_test_sets_cannot_be_delivered() -> None:
+    made = world(HIDDEN)
+    made.start("pay_once", {"card": CARD})
+    made.pass_time()
+    assert made.head("run").vars["why"] == "secret 'api-key' is not set; `secrets` of the test sets it"
+    assert made.calls == []
