@@ -24,6 +24,7 @@ from chalicelib.definition import (
     reference_of,
 )
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.routes import answers
 from chalicelib.engine.run import Instant, Run, Token
@@ -110,6 +111,7 @@ def awaits_approval(token: Token) -> bool:
     return isinstance(memo, Mapping) and memo.get("approval") == "open"
 
 
+@together()
 def request_fields(
     definition: Definition,
     run: Run,

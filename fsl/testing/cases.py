@@ -149,7 +149,6 @@ class Case(_Part, frozen=True, kw_only=True):
     """One test: a run, what the world around it does, and what is expected.
 
     until: look at the run then, though it may not have ended. limit: a run that has not ended by then never will.
-    secrets: those that are set, by name. Who tests sees what is secret as it is.
     """
 
     name: str
@@ -162,9 +161,9 @@ class Case(_Part, frozen=True, kw_only=True):
     steps: dict[str, Replies] = {}
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
+    secrets: dict[str, str] = {}
     events: list[Signal] = []
     orders: list[Order] = []
-    secrets: dict[str, str] = {}
     until: Span | None = None
     limit: Span = "400d"
     expect: Expect
@@ -174,8 +173,8 @@ class TestFile(_Part, frozen=True, kw_only=True):
     """Tests of a program. What is said here holds in each of them, where it says nothing else.
 
     actions: what actions answer, by name. steps: the same by step, which goes before actions. approvals: what a person
-    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run. secrets:
-    what `secret "NAME"` reads, by name.
+    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run. secrets: by
+    name; one that is not named is a text that tells its name.
     """
 
     __test__ = False  # no test of pytest's

@@ -117,8 +117,8 @@ class World:
         start: Instant = DAWN,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
+        self._vault = OpenVault(secrets or {})
         self.now = start
-        self.vault = OpenVault(secrets)
         self.calls: list[Request] = []
         """Every request that was made of the outside, in order."""
         self.refusals: list[Refusal] = []
@@ -150,11 +150,11 @@ class World:
             name=name,
             id=f"id-{name}",
             ref=DefinitionRef(flow=flow, version=1, actions=dict.fromkeys(definition.actions, 1)),
-            input=complete(definition.flow, given or {}, self.vault),
+            input=complete(definition.flow, given or {}, self._vault),
             labels=dict(labels or {}),
             parent=parent,
         )
-        decision = decide(definition, None, event, vault=self.vault)
+        decision = decide(definition, None, event, vault=self._vault)
         self._runs[name] = _Kept(definition, decode_run(encode(decision.run)), list(decision.run.tail))
         self._perform(name, decision.effects)
         return self._runs[name].head
@@ -176,7 +176,7 @@ class World:
     def apply(self, run: str, event: Event) -> Outcome:
         """What became of the event. Raises Refused."""
         kept = self._runs[run]
-        decision = decide(kept.definition, kept.head, event, kept.shelf.__getitem__, vault=self.vault)
+        decision = decide(kept.definition, kept.head, event, kept.shelf.__getitem__, vault=self._vault)
         if decision.run is not kept.head:
             after, _ = turn_page(kept.head, decision.run)
             kept.history += decision.run.tail[len(kept.head.tail) :]
@@ -330,7 +330,7 @@ class World:
         memo = token.activation.memo if token and token.activation else None
         if not isinstance(step, CallStep) or not isinstance(memo, dict) or memo["child"] in self._runs:
             return
-        given = opened(memo["input"], self.vault)
+        given = opened(memo["input"], self._vault)
         asked = Request(kind=Kind.FLOW, at=self.now, run=run, step=step.name, name=step.flow, args=given)
         self.calls.append(asked)
         reply = self._outside(asked)
@@ -373,7 +373,9 @@ class World:
 
     def _request(self, kind: Kind, run: str, token: Token, errand: Errand) -> Request:
         kept = self._runs[run]
-        fields = request_fields(kept.definition, kept.head, token, errand, self.now, kept.shelf.__getitem__, self.vault)
+        fields = request_fields(
+            kept.definition, kept.head, token, errand, self.now, kept.shelf.__getitem__, self._vault
+        )
         request = Request(
             kind=kind,
             at=self.now,

@@ -106,10 +106,9 @@ def _spelt(step: str | dict[str, str] | tuple[str, str]) -> str:
 
 
 def _values(ran: Ran, expect: Expect) -> Iterator[Failure]:
-    output, variables = ran.open(ran.head.output), ran.open(ran.head.vars)
-    if expect.output is not msgspec.UNSET and not same(expect.output, output):
-        yield _differs("output", expect.output, output)
-    for what, wanted, got in (("vars", expect.vars, variables), ("labels", expect.labels, ran.head.labels)):
+    if expect.output is not msgspec.UNSET and not same(expect.output, ran.head.output):
+        yield _differs("output", expect.output, ran.head.output)
+    for what, wanted, got in (("vars", expect.vars, ran.head.vars), ("labels", expect.labels, ran.head.labels)):
         if not holds(wanted, got):
             yield _differs(what, wanted, {name: got[name] for name in wanted if name in got})
 
@@ -125,19 +124,15 @@ def _calls(ran: Ran, expect: Expect) -> Iterator[Failure]:
 
 
 def _history(ran: Ran, wanted: Sequence[str | dict[str, Json]]) -> Iterator[Failure]:
-    missing = _first_missing(wanted, [_fields(ran, entry) for entry in ran.history], _is_entry)
+    missing = _first_missing(wanted, ran.history, _is_entry)
     if missing is not None:
         yield Failure("history", f"{missing!r} is not there in that order")
 
 
-def _fields(ran: Ran, entry: Entry) -> dict[str, Json]:
-    """What a test may ask of an entry of the history."""
-    data, variables = ran.open(entry.data), ran.open(entry.vars)
-    return {**fields_of(entry), "data": data, "by": entry.by, "vars": variables}
-
-
-def _is_entry(expected: str | dict[str, Json], entry: dict[str, Json]) -> bool:
-    return expected == entry["event"] if isinstance(expected, str) else holds(expected, entry)
+def _is_entry(expected: str | dict[str, Json], entry: Entry) -> bool:
+    if isinstance(expected, str):
+        return expected == entry.event
+    return holds(expected, {**fields_of(entry), "data": entry.data, "by": entry.by, "vars": entry.vars})
 
 
 def _first_missing(wanted: Iterable[_W], got: Iterable[_G], fits: Callable[[_W, _G], bool]) -> _W | None:
@@ -177,11 +172,10 @@ def names(ran: Ran) -> dict[str, Json]:
         "path": [step for step, _ in ran.path],
         "undone": ran.undone,
         "calls": calls,
-        "history": [_fields(ran, entry) for entry in ran.history],
+        "history": [{**fields_of(entry), "data": entry.data, "by": entry.by} for entry in ran.history],
         "took": ran.took,
     }
-    opened = {"input": ran.open(head.input), "vars": ran.open(head.vars), "result": ran.open(head.output)}
-    return {**opened, "error": head.last_err, "run": run}
+    return {"input": head.input, "vars": head.vars, "result": head.output, "error": head.last_err, "run": run}
 
 
 def _differs(what: str, expected: Json, got: Json) -> Failure:

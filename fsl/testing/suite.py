@@ -136,7 +136,7 @@ class Suite:
             yield (*at, "start"), "expected a time such as 2026-01-31T08:00:00Z"
         try:
             flow, given, _, _ = begin(self.program, self.tests, case)
-            complete(self.program.definitions[flow].flow, given, OpenVault())
+            complete(self.program.definitions[flow].flow, given, OpenVault({}))
         except KeyError as exc:
             known = ", ".join(self.program.definitions)
             yield (*at, "run" if case.run else "flow"), f"there is no {exc.args[0]!r} in the program; it has {known}"

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib import times
-from chalicelib.definition import Json, Milliseconds
+from chalicelib.definition import Milliseconds
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errand import UNDO
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
 from chalicelib.engine.run import Entry, Instant, Run
-from chalicelib.engine.sealed import opened
 from fsl.testing.cases import Case, Order, OrderName, Signal, TestFile, span
 from fsl.testing.drive import DAWN, Refusal, World
 from fsl.testing.program import Program
 from fsl.testing.script import Script
+from fsl.testing.vault import entry_in_the_open, run_in_the_open
 
 MOVES: Final = 100_000
 """How many things may happen in one test."""
@@ -39,15 +39,11 @@ class Ran:
 
     @property
     def head(self) -> Run:
-        return self.world.head(self.name)
+        return run_in_the_open(self.world.head(self.name))
 
     @property
     def history(self) -> tuple[Entry, ...]:
-        return self.world.history(self.name)
-
-    def open(self, value: Json) -> Json:
-        """A value of the run with its secrets open, as the one who tests sees it."""
-        return opened(value, self.world.vault)
+        return tuple(map(entry_in_the_open, self.world.history(self.name)))
 
     @property
     def path(self) -> list[tuple[str, str]]:
@@ -92,12 +88,8 @@ def begin(program: Program, file: TestFile, case: Case) -> tuple[str, dict[str, 
 def run_case(program: Program, file: TestFile, case: Case) -> Ran:
     """The test's run, run to its end or to where the test looks at it. Raises InputRefused."""
     script = Script(file, case)
-    world = World(
-        program.definitions,
-        script,
-        start=times.instant(case.start or file.start) or DAWN,
-        secrets={**file.secrets, **case.secrets},
-    )
+    start = times.instant(case.start or file.start) or DAWN
+    world = World(program.definitions, script, start=start, secrets={**file.secrets, **case.secrets})
     began = world.now
     flow, given, labels, name = begin(program, file, case)
     for order in case.orders:

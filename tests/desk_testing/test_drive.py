@@ -9,9 +9,9 @@ from chalicelib.engine.errors import InputRefused, OrderRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, StepAcked, VarsSet
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
-from chalicelib.engine.sealed import opened
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
+from fsl.testing.vault import run_in_the_open
 from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world
 
 WORK = 'action work addr = "http://work"; return = (OK | NO); action_end\n/\n'
@@ -251,7 +251,7 @@ action_end
 /
 flow pay_once
     output = ${ $input.card };
-    step Pay => (OK -> done | ERROR -> stopped) { action = pay; save = (why = ${ $error }); };
+    step Pay => (OK -> done) { action = pay; };
 flow_end
 /
 flow outer
@@ -273,12 +273,4 @@ def test_secrets_are_sealed_in_heads_and_open_in_what_is_asked_of_the_outside() 
     for run in made.runs:
         assert made.head(run).status is Status.SUCCEEDED
         assert CARD not in (*made.head(run).input.values(), made.head(run).output)
-        assert opened(made.head(run).output, made.vault) == CARD
-
-
-def test_a_secret_that_no_test_sets_cannot_be_delivered() -> None:
-    made = world(HIDDEN)
-    made.start("pay_once", {"card": CARD})
-    made.pass_time()
-    assert made.head("run").vars["why"] == "secret 'api-key' is not set; `secrets` of the test sets it"
-    assert made.calls == []
+        assert run_in_the_open(made.head(run)).output == CARD
