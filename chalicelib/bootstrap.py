@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
@@ -26,6 +27,7 @@ from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Caller, Chance, Clock, Queue, Sealer, Source, Store
+from chalicelib.service.proof import Judge
 from chalicelib.service.read import Reader
 from chalicelib.service.secrets import NoSealer, Secrets
 from chalicelib.service.signals import Signaler
@@ -91,8 +93,8 @@ def assemble(settings: Settings, world: World) -> Services:
     mover = Mover(runs, performer, library, secrets, clock, chance)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
     family = Family(runs, library, mover, secrets, clock, chance)
-    key, home = settings.webhook_key.encode(), settings.namespace
-    courier = Courier(world.caller, clock, secrets, settings.callback_url, key, home)
+    webhook_key = partial(webhook_key_of, settings)
+    courier = Courier(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
     return Services(
         settings=settings,
         world=world,
@@ -100,7 +102,7 @@ def assemble(settings: Settings, world: World) -> Services:
         mover=mover,
         runs=runs,
         starter=Starter(runs, store.keys, library, mover, secrets, clock, chance),
-        answerer=Answerer(mover),
+        answerer=Answerer(mover, Judge(webhook_key, clock)),
         deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
         waker=Waker(runs, queue, mover, signaler, family, clock),
         operator=Operator(store, runs, library, mover),
@@ -203,13 +205,13 @@ def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
     return Sealing(key)
 
 
-def _with_secrets(settings: Settings) -> Settings:
-    """The settings with what they only refer to: read once per container, by the functions that are told where."""
+def webhook_key_of(settings: Settings) -> bytes:
+    """The webhook key: where the settings only refer to it, it is read once per container, when it is first needed."""
     if settings.webhook_key_ref is None:
-        return settings
+        return settings.webhook_key.encode()
     from chalicelib.adapters import secrets
 
-    return replace(settings, webhook_key=secrets.read(settings.webhook_key_ref))
+    return secrets.read(settings.webhook_key_ref).encode()
 
 
 _made: list[Services] = []
@@ -218,11 +220,32 @@ _made: list[Services] = []
 def services() -> Services:
     """The container's use cases, built from the environment when they are first asked for."""
     if not _made:
-        settings = _with_secrets(config.from_environment(os.environ))
+        settings = config.from_environment(os.environ)
         if settings.notice:
             logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))
     return _made[0]
+
+
+_tokens: list[Tokens] = []
+
+
+def tokens() -> Tokens:
+    """The tokens alone, for a function that may read nothing else."""
+    if _made:
+        return _made[0].tokens
+    if not _tokens:
+        _tokens.append(_tokens_on_aws(config.from_environment(os.environ)))
+    return _tokens[0]
+
+
+def _tokens_on_aws(settings: Settings) -> Tokens:
+    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.store import DynamoStore
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    cells = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).cells
+    return Tokens(cells, SystemClock(), SystemChance(), settings.namespace, settings.admin_token_sha256)
 
 
 def use(made: Services) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from chalicelib import config
+from chalicelib.config import Access
 from chalicelib.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
@@ -25,8 +26,15 @@ RUNTIME: Final = "python3.12"
 API: Final = "api_handler"
 QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "bury": "dead"}
 FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
+"""Those that every stage has."""
+AUTHORIZE: Final = "authorize"
+"""Whom API Gateway asks about tokens, if the stage says so."""
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX"})
 """Settings that follow from the stage's name."""
+
+_GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
+"""By which `app.py` says what API Gateway asks for. A stage says all of them: Chalice reads the app here, where other
+defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
 
 _OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
 """What the configuration says of a stage to us and not to Chalice."""
@@ -44,7 +52,7 @@ class BadStage(EchoerError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `settings`: what its functions find in their environment, but for the two that deliver alone needs."""
+    """One stage. `settings`: what its functions find in their environment, but for what not all of them need."""
 
     name: str
     settings: Mapping[str, str]
@@ -57,8 +65,14 @@ class Stage:
     """How long logs are kept."""
     keys: Mapping[str, str]
     """Where keys are kept: `key` signs what is sent to actions, `secrets-key` seals secrets at rest."""
+    gate: Access
+    """What API Gateway asks for before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (*FUNCTIONS, AUTHORIZE) if self.gate is Access.TOKEN else FUNCTIONS
 
     @property
     def prefix(self) -> str:
@@ -105,10 +119,11 @@ def stage(name: str, configured: Document) -> Stage:
         "ECHOER_TABLE": prefix,
         "ECHOER_QUEUE_PREFIX": prefix,
         "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
+        **_GATES,
     }
     special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
-    config.from_environment(settings)
+    checked = config.from_environment(settings)
     return Stage(
         name=name,
         settings=settings,
@@ -120,6 +135,7 @@ def stage(name: str, configured: Document) -> Stage:
             "key": given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
             "secrets-key": settings["ECHOER_SECRETS_KEY_REF"],
         },
+        gate=checked.gate,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
     )
 

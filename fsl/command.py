@@ -24,6 +24,7 @@ from fsl.commands import (
     shell,
     testing,
     token,
+    webhook,
     words,
 )
 from fsl.commands.desk import failed
@@ -64,7 +65,9 @@ def main() -> None:
 
 for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
-for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS, *secret.COMMANDS):
+for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS):
+    main.add_command(command)
+for command in (*secret.COMMANDS, *webhook.COMMANDS):
     main.add_command(command)
 for command in (*shell.COMMANDS, *words.COMMANDS):
     main.add_command(command)

@@ -111,6 +111,16 @@ def awaits_approval(token: Token) -> bool:
     return isinstance(memo, Mapping) and memo.get("approval") == "open"
 
 
+def is_signed(definition: Definition, step: str) -> bool:
+    """Whether answers to a step must be signed, of its action or of what undoes it: all that is known of one whose
+    activation is gone."""
+    found = definition.step(step)
+    if not isinstance(found, ActionStep):
+        return False
+    undo = undo_of(definition, found)
+    return definition.options(found).signed or (undo is not None and definition.actions[undo.action].options.signed)
+
+
 @together()
 def request_fields(
     definition: Definition,

@@ -32,12 +32,13 @@ from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import fail
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of
+from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, is_signed
 from chalicelib.engine.errors import (
     ExpressionFailed,
     NeverIssued,
     RunIsStopped,
     StateNotRouted,
+    Unsigned,
 )
 from chalicelib.engine.events import (
     AlarmRang,
@@ -162,8 +163,10 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     run, token = draft.run, draft.run.token_of(event.uuid)
     if token is None or token.activation is None or token.step != event.step:
         if token is None and was_minted(run.id, event.step, event.uuid):
+            _refuse_unsigned(draft, None, event)
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
+    _refuse_unsigned(draft, token, event)
     if run.status in lifecycle.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     errand = errand_of(draft.definition, run, token)
@@ -183,6 +186,25 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     left = Left(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
     leave(draft, token, left)
     return Outcome.ADVANCED
+
+
+def _refuse_unsigned(draft: Draft, token: Token | None, event: StepAcked) -> None:
+    """Raises Unsigned where answers must be signed and this one is not.
+
+    It is asked before all that tells of the run: whoever cannot sign hears the same of an activation that waits (at
+    `token`), was stopped or has ended (None), and so learns nothing by asking. That a uuid is none of this run and
+    step is no news: its tag can be computed by whoever knows the run. A service that says its answer again signs it
+    again, and hears that it is a duplicate. Whether a dispatch may pass is a person's answer, and needs no signature.
+    """
+    if event.signed:
+        return
+    if token is None:
+        wanted = is_signed(draft.definition, event.step)
+    else:
+        errand = None if awaits_approval(token) else errand_of(draft.definition, draft.run, token)
+        wanted = errand is not None and errand.options.signed
+    if wanted:
+        raise Unsigned(event.step)
 
 
 def _reported(draft: Draft, token: Token, activation: Activation, event: StepAcked) -> Outcome:

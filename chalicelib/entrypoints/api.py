@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from chalice.app import Authorizer, Blueprint
+
+from chalicelib.config import Access
 from chalicelib.definition import Json
 from chalicelib.entrypoints import (
     access,
@@ -97,4 +100,8 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("DELETE", "/token/{token_id}"): access.revoke_token,
 }
 
-routes = door.routes(__name__, access.guarded(TABLE))
+
+def routes(gate: Authorizer | None, callbacks: Access) -> Blueprint:
+    """The routes of all calls. `gate`: whom API Gateway asks before it lets in what is not for everybody."""
+    gates = {call: gate for call in TABLE if access.is_gated(call, callbacks)} if gate else {}
+    return door.routes(__name__, access.guarded(TABLE), gates)

@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Authorizer, Blueprint, Response
 from chalice.app import Request as ChaliceRequest
 
 from chalicelib import bootstrap
@@ -36,7 +36,10 @@ stands as JSON text, so that quotes count twice."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request in our words. Who is `bound` may name no other namespace."""
+    """One HTTP request in our words. Who is `bound` may name no other namespace.
+
+    `arn`: whose AWS signature it bears, by API Gateway's word; None: nobody's.
+    """
 
     services: Services
     namespace: str
@@ -45,6 +48,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     bound: bool = True
+    arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,17 @@ View: TypeAlias = Callable[..., Json]
 _current: ContextVar[ChaliceRequest] = ContextVar("current")
 
 
-def routes(import_name: str, table: Mapping[tuple[str, str], View]) -> Blueprint:
-    """A Blueprint that answers (method, path) by the view of that place in the table."""
+def routes(
+    import_name: str, table: Mapping[tuple[str, str], View], gates: Mapping[tuple[str, str], Authorizer]
+) -> Blueprint:
+    """A Blueprint that answers (method, path) by the view of that place in the table. `gates`: whom API Gateway asks
+    before, for those calls that are not for everybody."""
     blueprint = Blueprint(import_name)
     blueprint.register_middleware(_at_the_door, "http")
     for (method, path), view in table.items():
-        blueprint.route(path, methods=[method], content_types=ANY_TYPE)(_answering(view))
+        blueprint.route(path, methods=[method], content_types=ANY_TYPE, authorizer=gates.get((method, path)))(
+            _answering(view)
+        )
     return blueprint
 
 
@@ -123,6 +132,7 @@ def _read(request: ChaliceRequest) -> Request:
     services = bootstrap.services()
     given: Mapping[str, list[str]] = request.to_original_event().get("multiValueQueryStringParameters") or {}
     body: Any = request.raw_body
+    identity = request.context.get("identity") or {}
     return Request(
         services=services,
         namespace=services.settings.namespace,
@@ -130,6 +140,7 @@ def _read(request: ChaliceRequest) -> Request:
         query=Query(given),
         headers=request.headers,
         body=body if isinstance(body, bytes) else body.encode(),
+        arn=identity.get("userArn"),
     )
 
 

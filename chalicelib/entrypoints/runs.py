@@ -11,6 +11,7 @@ from chalicelib.entrypoints.door import Answer, Request
 from chalicelib.entrypoints.requests import AnswerBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports import RunQuery
+from chalicelib.service.proof import proof_in
 from chalicelib.service.read import RunView
 from chalicelib.service.start import StartOrder
 
@@ -109,8 +110,9 @@ def tasks(request: Request) -> Json:
 
 def answer(request: Request) -> Json:
     """An action's answer is in its run, or was already."""
-    body = requests.read(request.body, AnswerBody)
-    return {"outcome": request.services.answerer.answer(request.namespace, body.answer(), by=request.by)}
+    told = requests.read(request.body, AnswerBody).answer()
+    proof = proof_in(request.headers, request.body)
+    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, proof=proof)}
 
 
 def list_steps(request: Request) -> Json:

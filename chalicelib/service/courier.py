@@ -12,7 +12,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -38,8 +38,8 @@ OURS: Final = ("webhook-", "idempotency-key", "traceparent")
 
 
 class Courier:
-    """`webhook_key` is one or more keys with spaces or commas between them (ValueError if it holds none); `namespace`
-    is the one of answers that name none.
+    """`webhook_key` gives one or more keys with spaces or commas between them (ValueError if there is none), and is
+    asked when something is to be signed; `namespace` is the one of answers that name none.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Courier:
         clock: Clock,
         secrets: Secrets,
         callback_url: str,
-        webhook_key: bytes,
+        webhook_key: Callable[[], bytes],
         namespace: str = "default",
     ) -> None:
         self._caller = caller
         self._secrets = secrets
         self._clock = clock
         self._callback_url = callback_url
-        self._webhook_keys = keys_in(webhook_key)
+        self._webhook_key = webhook_key
         self._namespace = namespace
 
     def send(
@@ -86,7 +86,7 @@ class Courier:
 
     def _headers(self, run: Run, activation: Activation, body: bytes) -> dict[str, str]:
         at = self._clock.now()
-        keys = (key_of(master, run.namespace) for master in self._webhook_keys)
+        keys = (key_of(master, run.namespace) for master in keys_in(self._webhook_key()))
         return {
             "Idempotency-Key": activation.uuid,
             "traceparent": traceparent(run, activation),

@@ -302,12 +302,19 @@ class World:
                 self.later(answer.after, partial(self._answer, run, step, uuid, answer, by))
 
     def _answer(self, run: str, step: str, uuid: str, answer: Answer, by: str) -> None:
-        state, done, data = answer.state, answer.done, answer.data
-        of = self.of(by)
+        """The answer is told. Whoever answers here has the key: signatures are no matter of a flow's tests."""
+        event = StepAcked(
+            **self.of(by),
+            step=step,
+            uuid=uuid,
+            state=answer.state,
+            done=answer.done,
+            data=answer.data,
+            variables=answer.vars,
+            signed=True,
+        )
         try:
-            self.apply(
-                run, StepAcked(**of, step=step, uuid=uuid, state=state, done=done, data=data, variables=answer.vars)
-            )
+            self.apply(run, event)
         except RunIsStopped:
             return
         except Refused as refusal:

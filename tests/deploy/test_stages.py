@@ -13,9 +13,9 @@ from moto import mock_aws
 
 from chalicelib import config
 from chalicelib.adapters import secrets
-from chalicelib.config import BadSetting
+from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages
-from deploy.stages import FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 
 
 def _configured(**environment: str) -> Document:
@@ -53,16 +53,30 @@ def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
         stages.stage("x", _configured(ECHOER_STEP_TIMEOUT="soon"))
 
 
+def test_what_api_gateway_asks_for_is_the_stage_s_to_say_and_no_shell_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOER_AUTH", "open")
+    for said, gate, functions in (
+        ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
+        ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, FUNCTIONS),
+        ({"ECHOER_AUTH": "iam"}, Access.IAM, FUNCTIONS),
+        ({"ECHOER_AUTH": "open"}, Access.OPEN, FUNCTIONS),
+    ):
+        stage = stages.stage("x", _configured(**said))
+        assert (stage.gate, stage.functions) == (gate, functions)
+        for_chalice = stages.for_chalice(_configured(**said), stage)["stages"]["x"]["environment_variables"]
+        assert for_chalice.keys() >= {"ECHOER_AUTH", "ECHOER_AUTHORIZER", "ECHOER_CALLBACKS"}
+
+
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
     stage = stages.stage("x", _configured(ECHOER_URL="https://echoer.example"))
     deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
     assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
 
 
-def test_a_secret_of_secrets_manager_is_read_by_deliver_alone() -> None:
+def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone() -> None:
     stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
     readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
-    assert readers == {"deliver"}
+    assert readers == {"deliver", "api_handler"}
     (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "Webhook" in each["Sid"]]
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
