@@ -5,8 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.definition import Json
-from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, openapi, runs, signals, watch
-from chalicelib.entrypoints.door import Request, View
+from chalicelib.entrypoints import (
+    access,
+    command,
+    definitions,
+    docs,
+    doctor,
+    door,
+    graphs,
+    openapi,
+    runs,
+    signals,
+    watch,
+)
+from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.service.ports import Kind
 
 
@@ -21,21 +33,22 @@ def healthz(request: Request) -> Json:
     return {"status": "ok"}
 
 
-def contract(_: Request) -> Json:
+def contract(request: Request) -> Json:
     """This contract, as OpenAPI 3.1."""
-    return openapi.document(TABLE)
+    return openapi.document(TABLE, request.services.settings)
 
 
-def docs(_: Request) -> Json:
+def page(request: Request) -> Json:
     """This contract, as a page."""
-    return openapi.page(TABLE)
+    text = docs.page(openapi.document(TABLE, request.services.settings))
+    return Answer(text, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/"): root,
     ("GET", "/healthz"): healthz,
     ("GET", "/openapi.json"): contract,
-    ("GET", "/docs"): docs,
+    ("GET", "/docs"): page,
     ("POST", "/command"): command.execute,
     ("GET", "/watch"): watch.watch,
     ("GET", "/doctor"): doctor.examine,
