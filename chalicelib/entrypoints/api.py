@@ -40,7 +40,7 @@ def contract(request: Request) -> Json:
 
 def page(request: Request) -> Json:
     """This contract, as a page."""
-    text = docs.page(openapi.document(TABLE, request.services.settings))
+    text = docs.page(openapi.document(TABLE, request.services.settings), openapi.exchanges())
     return Answer(text, headers={"Content-Type": "text/html; charset=utf-8"})
 
 

@@ -3,50 +3,84 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 import msgspec
 
 from chalicelib.definition import Json
+from chalicelib.entrypoints.contract import REFUSALS
+from chalicelib.entrypoints.openapi import Exchange
 
-SHOWN: Final = 2_000
+SHOWN: Final = 1_500
 """Characters of an example that the page shows; the document has all of it."""
 
+BEGIN: Final = (
+    (("POST", "/fsl"), "a document"),
+    (("POST", "/flow/{name}/runs"), "under a key"),
+    (("GET", "/flowrun/{name}/history"), "its history"),
+    (("GET", "/task"), "the inbox"),
+    (("POST", "/step"), "a person's answer"),
+)
+"""What shows a newcomer the way: the calls, and the titles of their examples."""
 
-def page(document: Mapping[str, Any]) -> str:
-    """The whole page."""
+
+def page(document: Mapping[str, Any], told: Sequence[Exchange]) -> str:
+    """The whole page; `told` are the examples."""
     groups = [(tag["name"], tag["description"]) for tag in document["tags"]]
-    sections = [_section(document, name, told) for name, told in groups]
+    by_title = {(one.call, one.title): one for one in told}
     return _PAGE.format(
         about=_prose(document["info"]["description"]),
-        links="".join(f'<a href="#{name}">{name}</a> ' for name, _ in (*groups, ("types", ""))),
-        sections="".join(sections),
+        links="".join(f'<a href="#{name}">{name}</a> ' for name in (*(name for name, _ in groups), "errors", "types")),
+        begin="".join(_exchange(document, by_title[each]) for each in BEGIN),
+        sections="".join(_section(document, told, *group) for group in groups),
+        errors=_table(("status", "when"), ((f"<code>{n}</code>", _prose(why)) for n, why in REFUSALS.items())),
         types="".join(_type(name, schema) for name, schema in sorted(document["components"]["schemas"].items())),
         version=html.escape(document["info"]["version"]),
     )
 
 
-def _section(document: Mapping[str, Any], group: str, told: str) -> str:
+def curl(document: Mapping[str, Any], one: Exchange) -> str:
+    """The request as a command for a shell."""
+    method, template = one.call
+    path = template.format(**{name: quote(value, safe="") for name, value in one.path.items()})
+    sent = {name: "true" if value is True else value for name, value in one.query.items()}
+    query = f"?{urlencode(sent, doseq=True)}" if sent else ""
+    words = [
+        "curl",
+        *(["-X", method] if method != "GET" else []),
+        shlex.quote(document["servers"][0]["url"] + path + query),
+    ]
+    if document["paths"][template][method.lower()].get("security"):
+        words.append('-H "Authorization: Bearer $TOKEN"')
+    if one.body is not None:
+        text = one.body if isinstance(one.body, str) else msgspec.json.encode(one.body).decode()
+        words.append(f"--data-binary {shlex.quote(text)}")
+    return " ".join(words)
+
+
+def _section(document: Mapping[str, Any], told: Sequence[Exchange], group: str, about: str) -> str:
     calls = "".join(
-        _call(method.upper(), path, operation)
+        _call(document, (method.upper(), path), [one for one in told if one.call == (method.upper(), path)])
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if group in operation["tags"]
     )
-    return f'<h2 id="{group}">{group.capitalize()}</h2><p>{_prose(told)}</p>{calls}'
+    return f'<h2 id="{group}">{group.capitalize()}</h2><p>{_prose(about)}</p>{calls}'
 
 
-def _call(method: str, path: str, operation: Mapping[str, Any]) -> str:
+def _call(document: Mapping[str, Any], call: tuple[str, str], told: Sequence[Exchange]) -> str:
+    method, path = call
+    operation = document["paths"][path][method.lower()]
     parts = [f"<p>{_prose(operation['description'])}</p>" if operation["description"] else ""]
     if parameters := operation["parameters"]:
         parts.append(_table(("parameter", "where", "what", "type"), map(_parameter, parameters)))
     if body := operation.get("requestBody"):
-        wanted = "" if body["required"] else ", or none"
-        parts += [f"<h4>Body: {_media(body['content'])}{wanted}</h4>", *_examples(body["content"])]
-    answers = operation["responses"]
-    parts += ["<h4>Answers</h4>", _table(("status", "when", "body"), (_answer(*one) for one in answers.items()))]
-    parts += [shown for status in answers for shown in _examples(answers[status]["content"], status)]
+        parts.append(f"<p>Body: {_media(body['content'])}{'' if body['required'] else ', or none'}</p>")
+    parts += [f"<p>Answers: {'; '.join(_answers(operation['responses']))}.</p>"]
+    parts += [_exchange(document, one) for one in told]
     return (
         f'<details id="{operation["operationId"]}"><summary><code class="{method}">{method}</code> '
         f"<code>{html.escape(path)}</code> {_prose(operation['summary'])}</summary>{''.join(parts)}</details>"
@@ -60,27 +94,31 @@ def _parameter(parameter: Mapping[str, Any]) -> Iterator[str]:
     yield _kind(parameter["schema"])
 
 
-def _answer(status: str, response: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<code>{status}</code>"
-    headers = "".join(f"; header <code>{name}</code>" for name in response.get("headers", ()))
-    yield _prose(response["description"]) + headers
-    yield _media(response["content"])
+def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
+    """Those of success with their types; the others lead to the table of errors."""
+    for status, response in responses.items():
+        if int(status) < 400:
+            headers = "".join(f", header <code>{name}</code>" for name in response.get("headers", ()))
+            yield f"<code>{status}</code> {_media(response['content'])}{headers}"
+    refused = " ".join(f"<code>{status}</code>" for status in responses if int(status) >= 400)
+    yield f'or an <a href="#errors">error</a>: {refused}'
 
 
 def _media(content: Mapping[str, Any]) -> str:
     return " or ".join(f"{_kind(one['schema'])} ({html.escape(media)})" for media, one in content.items())
 
 
-def _examples(content: Mapping[str, Any], status: str = "") -> Iterator[str]:
-    for one in content.values():
-        for title, example in one.get("examples", {}).items():
-            before = f"{status} " if status else ""
-            yield f"<h5>{before}{html.escape(title)}</h5><pre>{html.escape(_text(example['value']))}</pre>"
+def _exchange(document: Mapping[str, Any], one: Exchange) -> str:
+    """What was asked, and what was answered."""
+    answer = one.answer if isinstance(one.answer, str) else _indented(one.answer)
+    if len(answer) > SHOWN:
+        answer = f"{answer[:SHOWN]}\n... (openapi.json has all of it)"
+    asked = html.escape(curl(document, one))
+    return f"<h4>{html.escape(one.title)}</h4><pre>$ {asked}\n<b>{one.status}</b> {html.escape(answer)}</pre>"
 
 
-def _text(value: Json) -> str:
-    text = value if isinstance(value, str) else msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return text if len(text) <= SHOWN else text[:SHOWN] + "\n... (openapi.json has all of it)"
+def _indented(value: Json) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
 # ── types ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,8 +159,10 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
     for key, words in _BOUNDS.items():
-        if key in schema:
+        if schema.get(key) not in (None, {}):
             yield words.format(schema[key])
+    if "maxLength" in schema:
+        yield f"of {schema.get('minLength', 0)} to {schema['maxLength']:,} characters"
 
 
 def _prose(text: str) -> str:
@@ -141,8 +181,6 @@ _BOUNDS: Final = {
     "pattern": "like {}",
     "minimum": "from {}",
     "maximum": "to {}",
-    "minLength": "of {} characters or more",
-    "maxLength": "of {} characters at most",
     "default": "(usually {})",
 }
 _PAGE: Final = """<!doctype html>
@@ -158,12 +196,18 @@ pre{{overflow:auto;max-height:24rem;padding:.6rem;background:#8882;border-radius
 details{{border:1px solid #8886;border-radius:.4rem;padding:.4rem .8rem;margin:.4rem 0}}
 summary{{cursor:pointer}} summary code:first-child{{display:inline-block;min-width:4rem;font-weight:bold}}
 .GET{{color:#06c}} .POST{{color:#080}} .PUT{{color:#a60}} .DELETE{{color:#c00}}
-h4,h5{{margin:.8rem 0 .2rem}}
+h4{{margin:.8rem 0 .2rem}}
 </style>
 <h1>Echoer: the HTTP interface</h1>
 <p>{about}</p>
 <p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1, version {version}). Here: {links}</p>
+<h2>At a glance</h2>
+<p>A process is defined, run, looked at, and answered. Every request on this page was answered as it is shown.</p>
+{begin}
 {sections}
+<h2 id="errors">Errors</h2>
+<p>Whatever is no success is an <a href="#type-Error">Error</a>.</p>
+{errors}
 <h2 id="types">Types</h2>
 {types}
 </html>

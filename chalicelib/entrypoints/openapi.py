@@ -61,6 +61,7 @@ def document(table: Table, settings: Settings) -> dict[str, Json]:
             "summary": "Business processes as finite state machines: definitions, runs, callbacks, events.",
             "description": _ABOUT,
         },
+        "servers": [{"url": settings.url.rstrip("/")}],
         "tags": [{"name": name, "description": told} for name, told in contract.GROUPS.items()],
         "paths": paths,
         "components": shared,

@@ -92,8 +92,8 @@ def settle(house: House) -> Teller:
 def _definitions(say: Teller) -> None:
     mistaken = ORDER.replace("AGREE -> Charge", "AGREE -> Chrage")
     say("a document with a mistake", "POST", "/fsl", mistaken, dry_run=True)
-    say("what would change", "POST", "/fsl", ORDER, dry_run=True)
-    say("a document", "POST", "/fsl", {"data": ORDER})
+    say("what would change", "POST", "/fsl", {"data": ORDER}, dry_run=True)
+    say("a document", "POST", "/fsl", ORDER)
     say("an action", "POST", "/action", {"data": ACTION})
     say("a flow", "POST", "/flow", {"data": FLOW})
     say("not of this path", "POST", "/flow", {"data": ACTION})

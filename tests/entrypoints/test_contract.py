@@ -187,7 +187,12 @@ def nothing_else(ctx: CheckContext, response: Response, case: Case[Any]) -> None
 # ── every call ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 ANYBODY = schema_of(OPEN)
-CALLERS = schema_of(TOKENS, auth={"openapi": {"token": {"bearer": ADMIN}}}, phases={"coverage": {"enabled": False}})
+CALLERS = schema_of(
+    TOKENS,
+    auth={"openapi": {"token": {"bearer": ADMIN}}},
+    generation={"deterministic": True, "mode": "positive"},
+    phases={"coverage": {"enabled": False}},
+)
 
 
 @ANYBODY.parametrize()

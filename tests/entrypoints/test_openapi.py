@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import shlex
 from typing import Any
 
 import pytest
 from jsonschema_rs import Draft202012Validator
 
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints import contract, openapi
+from chalicelib.entrypoints import contract, docs, openapi
 from chalicelib.entrypoints.access import LEAST
 from chalicelib.entrypoints.api import TABLE
 from tests.entrypoints.conftest import House
@@ -92,6 +95,23 @@ def test_where_tokens_are_needed_every_call_that_is_not_for_everybody_asks_for_o
         told = TOKENS["paths"][path][method.lower()]
         assert (told.get("security", []) != []) == ("401" in told["responses"]) == (least is not None)
         assert (f"`{least}`" in told["description"]) == (least is not None)
+
+
+@pytest.mark.parametrize("of", [OPEN, TOKENS], ids=["open", "tokens"])
+def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]) -> None:
+    for one in openapi.exchanges():
+        asked = argparse.ArgumentParser(exit_on_error=False)
+        asked.add_argument("-X", default="GET")
+        asked.add_argument("-H")
+        asked.add_argument("--data-binary")
+        asked.add_argument("url")
+        program, *words = shlex.split(docs.curl(of, one))
+        found = asked.parse_args(words)
+        assert (program, found.X) == ("curl", one.call[0])
+        assert found.url.startswith(f"http://127.0.0.1:8080{one.call[1].partition('{')[0]}")
+        assert found.data_binary is None or found.data_binary == one.body or json.loads(found.data_binary) == one.body
+        assert (found.data_binary is None) == (one.body is None)
+        assert (found.H is None) == (of is OPEN or LEAST[one.call] is None)
 
 
 def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -> None:
