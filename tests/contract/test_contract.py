@@ -2,7 +2,7 @@
 
 No answer is a 5xx, or one that the document does not tell: its status, content type, schema, headers, and not one
 field more. What the document allows is not refused as malformed; what it does not allow is. The requests are the same
-in every run; `ECHOER_CONTRACT_CASES=1000 pytest tests/entrypoints/test_contract.py` makes more of them, and
+in every run; `ECHOER_CONTRACT_CASES=1000 pytest tests/contract` makes more of them, and
 `--log-cli-level=info` counts them.
 """
 
