@@ -19,6 +19,12 @@ from chalicelib.entrypoints.graphs import FORMATS
 from chalicelib.service import access as namespaces
 
 TEXT: Final[Json] = {"type": "string"}
+_BLANK: Final = r"\s\x1c-\x1f\x85"
+FSL: Final[Json] = {
+    "type": "string",
+    "description": "an FSL document; what begins with a brace is taken for JSON",
+    "pattern": f"^[{_BLANK}]*([^{{{_BLANK}]|$)",
+}
 STREAM: Final[Json] = {
     "type": "object",
     "description": "each event of the stream; its data is the resource as it was after the change",

@@ -149,7 +149,7 @@ def _body(told: Told, schema: Json, shown: Sequence[Exchange]) -> Json:
     values = {one.title: {"value": one.body} for one in given if not isinstance(one.body, str)}
     content: dict[str, Json] = {_JSON: {"schema": schema, **({"examples": values} if values else {})}}
     if told.fsl:
-        content["text/plain"] = {"schema": {"type": "string", "description": "an FSL document"}, "examples": texts}
+        content["text/plain"] = {"schema": contract.FSL, "examples": texts}
     return {"content": content, "required": told.body not in contract.OPTIONAL}
 
 
