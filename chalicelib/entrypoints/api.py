@@ -5,19 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.definition import Json
-from chalicelib.entrypoints import (
-    access,
-    command,
-    definitions,
-    docs,
-    doctor,
-    door,
-    graphs,
-    openapi,
-    runs,
-    signals,
-    watch,
-)
+from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, runs, signals, watch
 from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.service.ports import Kind
 
@@ -35,11 +23,15 @@ def healthz(request: Request) -> Json:
 
 def contract(request: Request) -> Json:
     """This contract, as OpenAPI 3.1."""
+    from chalicelib.entrypoints import openapi  # only those who read it pay for what it loads
+
     return openapi.document(TABLE, request.services.settings)
 
 
 def page(request: Request) -> Json:
     """This contract, as a page."""
+    from chalicelib.entrypoints import docs, openapi
+
     text = docs.page(openapi.document(TABLE, request.services.settings), openapi.exchanges())
     return Answer(text, headers={"Content-Type": "text/html; charset=utf-8"})
 
