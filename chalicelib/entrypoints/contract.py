@@ -99,7 +99,7 @@ CURSOR: Final = Parameter("cursor", "go on where the `x-next-cursor` of the answ
 AFTER: Final = Parameter("after", "entries with higher numbers", _whole(0, 10**15, default=0))
 SEQ_CURSOR: Final = Parameter("cursor", "says the same as `after`, and more loudly", _whole(0, 10**15))
 FORMAT: Final = Parameter("format", "how it is drawn", {"type": "string", "enum": [*FORMATS], "default": "json"})
-NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE.pattern})?$"}
+NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE_NAME.pattern})?$"}
 VERSION: Final = Parameter("version", "that version instead of the newest", _whole(1, 10**9))
 RUNS: Final = (
     NAME,

@@ -46,7 +46,7 @@ LONGEST_LIFE: Final = 3_650 * 86_400_000
 """For how long a token can be good that expires at all, in milliseconds."""
 
 _RESERVED: Final = "@access"
-NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+NAMESPACE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _TOKEN: Final = re.compile(r"ech_([0-9a-f]{16})_([0-9a-f]{64})")
 _TRIES: Final = 5
 _AT_ONCE: Final = 10_000
@@ -137,7 +137,7 @@ class Made:
 
 def is_namespace(name: str) -> bool:
     """Whether a namespace can be called so: small letters, digits and dashes, 63 at most, no dash at first."""
-    return NAMESPACE.fullmatch(name) is not None
+    return NAMESPACE_NAME.fullmatch(name) is not None
 
 
 def sha256(text: str) -> str:
