@@ -42,7 +42,7 @@ class Order(StrEnum):
     RETRY = "retry"
     VARS = "change its variables"
     SIGNAL = "take a signal"
-    DELETE = "delete"
+    DELETE = "be deleted"
 
 
 ENDED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})

@@ -33,7 +33,7 @@ import msgspec
 from chalicelib import times
 from chalicelib.config import Access
 from chalicelib.definition import Json, ready
-from chalicelib.entrypoints import errors, requests
+from chalicelib.entrypoints import answers, errors, requests
 from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.entrypoints.present import moment
 from chalicelib.entrypoints.requests import NoBody
@@ -259,7 +259,7 @@ class TokenBody(NoBody, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=requests.TOKEN_NAME)]
     role: Role
     namespace: requests.Name | None = None
-    expires_in: requests.Name | None = None
+    expires_in: requests.Duration | None = None
 
     def life(self) -> int | None:
         """Milliseconds. Raises Malformed."""
@@ -293,7 +293,7 @@ def revoke_token(request: Request, token_id: str) -> Json:
     return _shown(request.services.tokens.revoke(request.namespace, token_id))
 
 
-def _shown(token: Token) -> dict[str, Json]:
+def _shown(token: Token) -> answers.AccessToken:
     return {
         "id": token.id,
         "name": token.name,

@@ -8,20 +8,8 @@ from chalice.app import Authorizer, Blueprint
 
 from chalicelib.config import Access
 from chalicelib.definition import Json
-from chalicelib.entrypoints import (
-    access,
-    command,
-    definitions,
-    doctor,
-    door,
-    graphs,
-    openapi,
-    runs,
-    secrets,
-    signals,
-    watch,
-)
-from chalicelib.entrypoints.door import Request, View
+from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, runs, secrets, signals, watch
+from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.service.ports import Kind
 
 
@@ -36,21 +24,26 @@ def healthz(request: Request) -> Json:
     return {"status": "ok"}
 
 
-def contract(_: Request) -> Json:
+def contract(request: Request) -> Json:
     """This contract, as OpenAPI 3.1."""
-    return openapi.document(TABLE)
+    from chalicelib.entrypoints import openapi  # only those who read it pay for what it loads
+
+    return openapi.document(TABLE, request.services.settings)
 
 
-def docs(_: Request) -> Json:
+def page(request: Request) -> Json:
     """This contract, as a page."""
-    return openapi.page(TABLE)
+    from chalicelib.entrypoints import docs, openapi
+
+    text = docs.page(openapi.document(TABLE, request.services.settings), openapi.exchanges())
+    return Answer(text, headers={"Content-Type": "text/html; charset=utf-8"})
 
 
 TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/"): root,
     ("GET", "/healthz"): healthz,
     ("GET", "/openapi.json"): contract,
-    ("GET", "/docs"): docs,
+    ("GET", "/docs"): page,
     ("POST", "/command"): command.execute,
     ("GET", "/watch"): watch.watch,
     ("GET", "/doctor"): doctor.examine,

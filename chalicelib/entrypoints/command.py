@@ -134,6 +134,7 @@ def _get(request: Request, kind: str, name: str) -> Answer:
     Shows one resource: an action, a flow, a flowrun, or a step as RUN.STEP.
     """
     reader = request.services.reader
+    found: Json
     match _kind(kind):
         case Kinds.ACTION:
             found = present.definition(request.namespace, reader.definition(request.namespace, Kind.ACTION, name))
@@ -174,7 +175,7 @@ def _history(request: Request, run: str) -> Answer:
     head = request.services.reader.run(request.namespace, run)
     after = max(0, head.seq - SHOWN)
     entries = request.services.reader.history(request.namespace, run, after, SHOWN)
-    told = [present.entry(one) for one in entries]
+    told: list[Json] = [present.entry(one) for one in entries]
     columns = ["seq", "at", "event", "step", "from", "to", "state", "by", "error"]
     return Reply.RAW, table(columns, [[str(one[column]) for column in columns] for one in told])
 

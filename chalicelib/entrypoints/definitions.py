@@ -50,11 +50,10 @@ def submit_only(wanted: str) -> View:
 
 def list_of(kind: Kind) -> View:
     def view(request: Request) -> Json:
-        name = request.query.text("metadata.name")
+        name, limit = request.query.text("metadata.name"), request.query.limit()
+        after = name_in(request.query.text("cursor"))
         if name is not None:
             return _list_one(request, kind, name)
-        limit = request.query.limit()
-        after = name_in(request.query.text("cursor"))
         found = request.services.reader.definitions(request.namespace, kind, limit + 1, after)
         told = [present.definition(request.namespace, one) for one in found[:limit]]
         return Answer(told, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if len(found) > limit else {})

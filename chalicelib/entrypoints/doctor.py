@@ -5,7 +5,7 @@ from __future__ import annotations
 from chalicelib import times
 from chalicelib.bootstrap import Services
 from chalicelib.definition import Json
-from chalicelib.entrypoints import present, requests
+from chalicelib.entrypoints import answers, present, requests
 from chalicelib.entrypoints.door import Request
 from chalicelib.entrypoints.requests import NoBody
 from chalicelib.service.doctor import Doctor, Finding, Report
@@ -39,7 +39,7 @@ def _examined(request: Request, *, repair: bool) -> Report:
     return doctor_of(request.services).examine(request.namespace, limit, silent=silent, repair=repair)
 
 
-def _told(report: Report) -> Json:
+def _told(report: Report) -> answers.Report:
     return {
         "findings": [_finding(found) for found in report.findings],
         "looked_at": report.looked_at,
@@ -47,7 +47,7 @@ def _told(report: Report) -> Json:
     }
 
 
-def _finding(found: Finding) -> Json:
+def _finding(found: Finding) -> answers.Finding:
     return {
         "ailment": found.ailment,
         "run": found.run,

@@ -24,7 +24,7 @@ FORMATS: Final[dict[str, tuple[str, Callable[[Graph], Json]]]] = {
 
 def of_flow(request: Request, name: str) -> Json:
     """The flow's state diagram."""
-    version = request.query.number("version", 0, 0, 10**9) or None
+    version = request.query.number("version", 0, 1, 10**9) or None
     found = request.services.reader.definition(request.namespace, Kind.FLOW, name, version)
     return _drawn(request, graph.graph_of(values.decode(found.value, Flow)))
 

@@ -1,180 +1,236 @@
-"""The contract as the code knows it: OpenAPI 3.1, made from the table of calls, its views and its types; and a page."""
+"""The contract as OpenAPI 3.1, made from the table of calls, their views, and what `contract` says of them.
+
+Its examples are what the server really answered, one after the other, to a story that a test plays again.
+"""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
+from chalicelib.config import Access, Settings
 from chalicelib.definition import Json
-from chalicelib.engine.lifecycle import Status
-from chalicelib.entrypoints import access, requests, secrets
-from chalicelib.entrypoints.door import Answer, View
+from chalicelib.entrypoints import access, answers, contract
+from chalicelib.entrypoints.access import Call
+from chalicelib.entrypoints.contract import CONTRACT, Told
+from chalicelib.entrypoints.door import View
+from chalicelib.entrypoints.requests import LONGEST
 
-Table = Mapping[tuple[str, str], View]
+Table = Mapping[Call, View]
 
-VERSION: Final = "0.2.0"
+VERSION: Final = "0.3.0"
+EXAMPLES: Final = Path(__file__).with_name("examples.json")
 
-BODIES: Final[dict[tuple[str, str], type[msgspec.Struct]]] = {
-    ("POST", "/command"): requests.CommandBody,
-    ("POST", "/fsl"): requests.FslBody,
-    ("POST", "/action"): requests.FslBody,
-    ("POST", "/flow"): requests.FslBody,
-    ("POST", "/flowrun"): requests.FslBody,
-    ("POST", "/flow/{name}/runs"): requests.StartBody,
-    ("POST", "/flowrun/{name}/stop"): requests.StopBody,
-    ("POST", "/flowrun/{name}/retry"): requests.RetryBody,
-    ("POST", "/flowrun/{name}/signal"): requests.RunSignalBody,
-    ("POST", "/flowrun/{name}/vars"): requests.VarsBody,
-    ("POST", "/step"): requests.AnswerBody,
-    ("POST", "/event"): requests.SignalBody,
-    ("PUT", "/secret/{name}"): secrets.SecretBody,
-    ("POST", "/token"): access.TokenBody,
-}
-
-_NAME: Final = {"metadata.name": "only the one of that name"}
-_PAGED: Final = {"limit": "at most so many, 1 to 1000", "cursor": "go on where `x-next-cursor` said"}
-_DOCTOR: Final = {"silent": "activations of which nothing was heard for so long are overdue too: 30m", **_PAGED}
-QUERIES: Final[dict[tuple[str, str], dict[str, str]]] = {
-    ("POST", "/fsl"): {"dry_run": "`true`: check, and tell what would change"},
-    ("GET", "/action"): {**_NAME, **_PAGED},
-    ("GET", "/flow"): {**_NAME, **_PAGED},
-    ("GET", "/event"): {**_NAME, "limit": _PAGED["limit"]},
-    ("GET", "/step"): {**_NAME, **_PAGED},
-    ("POST", "/step"): {"namespace": "the run's, where it is not the default one"},
-    ("GET", "/task"): {"flowId": "of one run", "stepName": "of one step", "limit": _PAGED["limit"]},
-    ("GET", "/flowrun"): {
-        **_NAME,
-        **_PAGED,
-        "status": f"one or several of {', '.join(Status)}, joined by commas",
-        "flow": "runs of that flow",
-        "label": "runs with that label, KEY:VALUE",
-        "since": "runs that began at that RFC 3339 time or later",
-    },
-    ("GET", "/flowrun/{name}/history"): {"after": "entries with higher numbers", **_PAGED},
-    ("GET", "/flowrun/{name}/watch"): {
-        "after": "entries with higher numbers",
-        "wait": "seconds, 0 to 25",
-        "limit": _PAGED["limit"],
-    },
-    ("GET", "/flow/{name}/graph"): {"format": "json, mermaid, dot or svg"},
-    ("GET", "/flowrun/{name}/graph"): {"format": "json, mermaid, dot or svg"},
-    ("GET", "/doctor"): _DOCTOR,
-    ("POST", "/doctor/repair"): _DOCTOR,
-    ("GET", "/watch"): {
-        "resource": "action, flow, flowrun, step or event; may be given several times",
-        "version": "changes after it",
-    },
-}
-
-REFUSALS: Final = {
-    "400": "malformed: the message says what and where",
-    "401": "a token is needed, and this is none that counts",
-    "403": "the token's role or namespace does not allow it",
-    "404": "there is no such thing",
-    "409": "the state of things forbids it",
-    "413": "too large",
-    "422": "well formed, and refused",
-    "429": "too many requests: `Retry-After` says when to come again",
-    "500": "something went wrong here",
-    "503": "try again a little later",
-}
-
+_JSON: Final = "application/json"
 _PART: Final = re.compile(r"{(\w+)}")
+_COMPONENTS: Final = "#/components"
 
 
-def document(table: Table) -> dict[str, Json]:
-    """The whole contract, as OpenAPI 3.1 JSON."""
-    kinds = tuple(dict.fromkeys(BODIES.values()))
-    schemas, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
-    bodies = dict(zip(kinds, schemas, strict=True))
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One request and what it was answered with. `media` is the answer's content type."""
+
+    title: str
+    call: tuple[str, str]
+    path: dict[str, str] = {}
+    query: dict[str, Json] = {}
+    body: Json = None
+    status: int
+    media: str = _JSON
+    answer: Json
+
+
+def document(table: Table, settings: Settings) -> dict[str, Json]:
+    """The whole contract, as OpenAPI 3.1 JSON, as it holds under these settings."""
+    schemas, components = _schemas()
     paths: dict[str, dict[str, Json]] = {}
-    for (method, path), view in table.items():
-        paths.setdefault(path, {})[method.lower()] = _operation(method, path, view, bodies)
+    for call, view in table.items():
+        paths.setdefault(call[1], {})[call[0].lower()] = _operation(call, view, schemas, settings)
+    shared: dict[str, Json] = {"schemas": components, "headers": _HEADERS}
+    if settings.auth is Access.TOKEN:
+        shared["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "description": _TOKEN}}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Echoer",
             "version": VERSION,
             "summary": "Business processes as finite state machines: definitions, runs, callbacks, events.",
+            "description": _ABOUT,
         },
+        "servers": [{"url": settings.url.rstrip("/")}],
+        "tags": [{"name": name, "description": told} for name, told in contract.GROUPS.items()],
         "paths": paths,
-        "components": {"schemas": {**components, "Error": _ERROR}},
+        "components": shared,
     }
 
 
-def page(table: Table) -> Answer:
-    """The contract as a page that a browser shows, without a script."""
-    rows = "".join(
-        f"<tr><td><code>{method}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(_summary(view))}</td></tr>"
-        for (method, path), view in table.items()
+@cache
+def exchanges() -> tuple[Exchange, ...]:
+    """The examples, in the order in which they happened."""
+    return msgspec.json.decode(EXAMPLES.read_bytes(), type=tuple[Exchange, ...])
+
+
+def role_of(call: Call) -> str:
+    """The least role that the call needs; empty for a call that is for everybody."""
+    return access.LEAST[call] or ""
+
+
+def told_of(view: View) -> tuple[str, str]:
+    """The first line of the view's docstring, and the rest of it."""
+    first, _, rest = (view.__doc__ or "").strip().partition("\n")
+    return first, " ".join(rest.split())
+
+
+def _schemas() -> tuple[dict[Any, Json], dict[str, Json]]:
+    """The schema of each type that the contract names (by its text), and what these refer to."""
+    kinds = [kind for told in CONTRACT.values() for kind in (told.answer, told.made, told.body) if kind is not None]
+    unique = {str(kind): kind for kind in (*kinds, answers.Error)}
+    made, components = msgspec.json.schema_components(
+        tuple(unique.values()), ref_template=f"{_COMPONENTS}/schemas/{{name}}"
     )
-    return Answer(_PAGE.format(rows=rows), headers={"Content-Type": "text/html; charset=utf-8"})
+    ruled = {name: {**schema, **contract.RULES.get(name, {})} for name, schema in components.items()}
+    return dict(zip(unique, made, strict=True)), ruled
 
 
-def _operation(method: str, path: str, view: View, bodies: Mapping[type[msgspec.Struct], Json]) -> dict[str, Json]:
-    parameters: list[Json] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in _PART.findall(path)
-    ]
-    parameters += [
-        {"name": name, "in": "query", "description": told, "schema": {"type": "string"}}
-        for name, told in QUERIES.get((method, path), {}).items()
-    ]
+# ── one call ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _operation(call: Call, view: View, schemas: Mapping[str, Json], settings: Settings) -> dict[str, Json]:
+    told, shown = CONTRACT[call], [one for one in exchanges() if one.call == call]
+    summary, rest = told_of(view)
+    role, tokens = role_of(call), settings.auth is Access.TOKEN
+    needs = f"Needs a token of the role `{role}`, or of one that includes it." if tokens and role else ""
     operation: dict[str, Json] = {
-        "summary": _summary(view),
-        "operationId": f"{method.lower()}{re.sub(r'[^A-Za-z]+', '_', path)}".rstrip("_"),
-        "parameters": parameters,
-        "responses": {"200": {"description": "done", "content": {"application/json": {"schema": {}}}}},
+        "tags": [told.group],
+        "summary": summary,
+        "description": " ".join(filter(None, (rest, needs))),
+        "operationId": f"{call[0].lower()}{re.sub(r'[^A-Za-z]+', '_', call[1])}".rstrip("_"),
+        "parameters": [*_in_path(call, shown), *_in_query(told, shown), *([_NAMESPACE] if role else [])],
+        "responses": _responses(call, told, schemas, shown, tokens=tokens),
     }
-    if path == "/flow/{name}/runs":
-        operation["responses"]["201"] = {"description": "the run is under way"}
-    operation["responses"] |= {
-        status: {
-            "description": told,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-        }
-        for status, told in REFUSALS.items()
-    }
-    body = BODIES.get((method, path))
-    if body is not None:
-        content: dict[str, Json] = {"application/json": {"schema": bodies[body]}}
-        if path == "/fsl":
-            content["text/plain"] = {"schema": {"type": "string", "description": "an FSL document"}}
-        operation["requestBody"] = {"content": content, "required": True}
+    if tokens and role:
+        free = call == access.STEP and settings.callbacks is Access.OPEN
+        operation["security"] = [{"token": []}, *([{}] if free else [])]
+    if told.body is not None:
+        operation["requestBody"] = _body(told, schemas[str(told.body)], shown)
     return operation
 
 
-def _summary(view: View) -> str:
-    """The first line of the view's docstring."""
-    return (view.__doc__ or "").strip().partition("\n")[0]
+def _in_path(call: Call, shown: Sequence[Exchange]) -> Iterator[Json]:
+    schema = {"type": "string", "minLength": 1, "maxLength": LONGEST}
+    for name in _PART.findall(call[1]):
+        values = [one.path[name] for one in shown if name in one.path]
+        yield {"name": name, "in": "path", "required": True, "schema": schema, **_examples(values)}
 
 
-_ERROR: Final[dict[str, Json]] = {
-    "type": "object",
-    "required": ["message", "error"],
-    "properties": {
-        "message": {"type": "string"},
-        "error": {
-            "type": "object",
-            "required": ["code", "detail"],
-            "properties": {
-                "code": {"type": "string"},
-                "detail": {"type": "string"},
-                "diagnostics": {"type": "array", "items": {"type": "object"}},
-            },
-        },
+def _in_query(told: Told, shown: Sequence[Exchange]) -> Iterator[Json]:
+    for found in told.query:
+        values = [one.query[found.name] for one in shown if found.name in one.query]
+        parameter = {"name": found.name, "in": "query", "description": found.told, "schema": found.schema}
+        if found.required:
+            yield {**parameter, "required": True, **_examples(values)}
+        else:
+            yield {**parameter, "allowEmptyValue": True, **_examples(values)}
+
+
+def _examples(values: Sequence[Json]) -> dict[str, Json]:
+    """Each of the values once."""
+    unique = [value for n, value in enumerate(values) if value not in values[:n]]
+    return {"examples": {f"{n}": {"value": value} for n, value in enumerate(unique, 1)}} if unique else {}
+
+
+def _body(told: Told, schema: Json, shown: Sequence[Exchange]) -> Json:
+    given = [one for one in shown if one.body is not None]
+    texts = {one.title: {"value": one.body} for one in given if isinstance(one.body, str)}
+    values = {one.title: {"value": one.body} for one in given if not isinstance(one.body, str)}
+    content: dict[str, Json] = {_JSON: {"schema": schema, **({"examples": values} if values else {})}}
+    if told.fsl:
+        content["text/plain"] = {"schema": contract.FSL, "examples": texts}
+    return {"content": content, "required": told.body not in contract.OPTIONAL}
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _responses(
+    call: Call, told: Told, schemas: Mapping[str, Json], shown: Sequence[Exchange], *, tokens: bool
+) -> dict[str, Json]:
+    responses: dict[str, Json] = {}
+    if told.answer is not None or told.texts:
+        responses["200"] = _success(told, 200, told.answer, schemas, shown)
+    if told.made is not None:
+        responses["201"] = _success(told, 201, told.made, schemas, shown)
+    statuses = {*contract.ANYWHERE, *told.refused}
+    if role_of(call):
+        statuses |= {*contract.GUARDED, *([401] if tokens else [])}
+    for status in sorted(statuses):
+        content = {"schema": schemas[str(answers.Error)], **_answered(shown, status, _JSON)}
+        responses[str(status)] = {"description": contract.REFUSALS[status], "content": {_JSON: content}}
+        if headers := _REFUSAL_HEADERS.get(status):
+            responses[str(status)]["headers"] = _referred(headers)
+    return responses
+
+
+def _success(told: Told, status: int, kind: Any, schemas: Mapping[str, Json], shown: Sequence[Exchange]) -> Json:
+    content = {media: {"schema": schema, **_answered(shown, status, media)} for media, schema in told.texts.items()}
+    if kind is not None:
+        content = {_JSON: {"schema": schemas[str(kind)], **_answered(shown, status, _JSON)}, **content}
+    response: dict[str, Json] = {"description": _SUCCESS[status], "content": content}
+    if told.paged:
+        response["headers"] = _referred(["x-next-cursor"])
+    if told.named:
+        response["links"] = dict(_links(told.named))
+    return response
+
+
+def _answered(shown: Sequence[Exchange], status: int, media: str) -> dict[str, Json]:
+    found = {one.title: {"value": one.answer} for one in shown if (one.status, one.media) == (status, media)}
+    return {"examples": found} if found else {}
+
+
+def _links(resource: str) -> Iterator[tuple[str, Json]]:
+    """The calls that go on from a resource: those below its path."""
+    for method, path in CONTRACT:
+        parts = _PART.findall(path)
+        if path.startswith(f"/{resource}/{{name}}") and set(parts) <= {"name", "uuid"}:
+            values = {part: f"$response.body#/metadata/{part}" for part in parts}
+            name = f"{method.lower()}{re.sub(r'[^A-Za-z]+', '_', path)}".rstrip("_")
+            yield name, {"operationId": name, "parameters": values}
+
+
+def _referred(names: Sequence[str]) -> Json:
+    return {name: {"$ref": f"{_COMPONENTS}/headers/{name}"} for name in names}
+
+
+_SUCCESS: Final = {200: "done", 201: "made"}
+_SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}
+_SECONDS: Final[Json] = {"type": "integer", "minimum": 1}
+_HEADERS: Final[dict[str, Json]] = {
+    "x-next-cursor": {
+        "description": "there is more: `cursor` of the next request. Where it is missing, the list has ended",
+        "schema": {"type": "string", "minLength": 1},
     },
+    "retry-after": {"description": "seconds", "required": True, "schema": _SECONDS},
+    "www-authenticate": {"description": "how to say who asks", "required": True, "schema": _SCHEMES},
 }
-
-_PAGE: Final = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Echoer: the HTTP interface</title>
-<style>body{{font:16px/1.5 system-ui;margin:2rem auto;max-width:60rem;padding:0 1rem}}td{{padding:.2rem 1rem .2rem 0;
-vertical-align:top}}code{{white-space:nowrap}}</style>
-<h1>Echoer: the HTTP interface</h1>
-<p>Every call, as the code knows it. For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
-<table>{rows}</table></html>
-"""
+_REFUSAL_HEADERS: Final = {
+    401: ["www-authenticate"],
+    429: ["retry-after"],
+    503: ["retry-after"],
+}
+_NAMESPACE: Final[Json] = {
+    "name": access.NAMESPACE,
+    "in": "header",
+    "description": "the namespace that is meant, where the caller may name one",
+    "schema": contract.NAMESPACE,
+}
+_TOKEN: Final = "`Authorization: Bearer ech_...`; `POST /token` makes tokens, each with a role, for one namespace."  # noqa: S105
+_ABOUT: Final = (
+    "JSON in and out, UTF-8. Times are RFC 3339, UTC. Lists are arrays; where there is more, the header "
+    "`x-next-cursor` holds the `cursor` of the next request. Whatever is refused is answered with `message` and "
+    "`error`, of FSL with every diagnostic. Fields and parameters that are not known are let through."
+)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal, overload
 
 from chalicelib import definition as values
 from chalicelib.definition import Action, ActionStep, CallStep, Flow, Json, Parameter, Step, walk
 from chalicelib.engine.lifecycle import LIVE, READY, current_state
 from chalicelib.engine.run import ROOT, Entry, Instant, Run, Token
+from chalicelib.entrypoints import answers
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.ports import Definition, Kind, Signal
 from chalicelib.service.read import RunView
 from chalicelib.times import rfc3339
 
+Resource = Literal["action", "flow", "flowrun", "step", "event"]
+
 
 def metadata(
-    name: str, kind: str, namespace: str, version: int, uuid: str, labels: dict[str, Json] | None = None
-) -> Json:
+    name: str, kind: Resource, namespace: str, version: int, uuid: str, labels: dict[str, Json] | None = None
+) -> answers.Metadata:
     return {
         "name": name,
         "kind": kind,
@@ -27,6 +31,14 @@ def metadata(
     }
 
 
+@overload
+def moment(at: Instant) -> str: ...
+
+
+@overload
+def moment(at: Instant | None) -> str | None: ...
+
+
 def moment(at: Instant | None) -> str | None:
     """RFC 3339, UTC, with milliseconds."""
     return None if at is None else rfc3339(at)
@@ -35,39 +47,48 @@ def moment(at: Instant | None) -> str | None:
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def definition(namespace: str, found: Definition) -> Json:
+def definition(namespace: str, found: Definition) -> answers.Action | answers.Flow:
     """An action or a flow."""
-    spec = (
-        _action_spec(values.decode(found.value, Action))
-        if found.kind is Kind.ACTION
-        else _flow_spec(values.decode(found.value, Flow))
-    )
+    if found.kind is Kind.ACTION:
+        return {
+            "metadata": metadata(found.name, "action", namespace, found.version, found.uuid),
+            "spec": _action_spec(values.decode(found.value, Action), found),
+        }
     return {
-        "metadata": metadata(found.name, found.kind, namespace, found.version, found.uuid),
-        "spec": {**spec, "text": found.text, "created_at": moment(found.created_at)},
+        "metadata": metadata(found.name, "flow", namespace, found.version, found.uuid),
+        "spec": _flow_spec(values.decode(found.value, Flow), found),
     }
 
 
-def _action_spec(action: Action) -> dict[str, Json]:
+def _action_spec(action: Action, found: Definition) -> answers.ActionSpec:
     return {
         "system": "",
         "serve_type": action.method,
-        "endpoints": action.addresses,
+        "endpoints": list(action.addresses),
         "params": {parameter.name: parameter.type for parameter in action.parameters},
-        "return_states": action.returns,
+        "return_states": list(action.returns),
+        "text": found.text,
+        "created_at": moment(found.created_at),
     }
 
 
-def _flow_spec(flow: Flow) -> dict[str, Json]:
-    steps = [
-        {"name": step.name, "action_name": action_of(step), "returns": returns_of(step)} for step in walk(flow.steps)
-    ]
-    return {"steps": steps, "input": [_parameter(parameter) for parameter in flow.input]}
+def _flow_spec(flow: Flow, found: Definition) -> answers.FlowSpec:
+    return {
+        "steps": [
+            {"name": step.name, "action_name": action_of(step), "returns": returns_of(step)}
+            for step in walk(flow.steps)
+        ],
+        "input": [_parameter(parameter) for parameter in flow.input],
+        "text": found.text,
+        "created_at": moment(found.created_at),
+    }
 
 
-def _parameter(parameter: Parameter) -> Json:
-    told: dict[str, Json] = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
-    return told if parameter.required else {**told, "default": parameter.default}
+def _parameter(parameter: Parameter) -> answers.Input:
+    told: answers.Input = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
+    if not parameter.required:
+        told["default"] = parameter.default
+    return told
 
 
 def action_of(step: Step) -> str:
@@ -86,7 +107,7 @@ def returns_of(step: Step) -> dict[str, str]:
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(view: RunView) -> Json:
+def run(view: RunView) -> answers.Run:
     """A flow run. In a list its steps and `history_states` tell of the newest transitions only."""
     head = view.run
     return {
@@ -129,7 +150,7 @@ def history_states(entries: Iterable[Entry]) -> list[str]:
     return states
 
 
-def _token(token: Token) -> Json:
+def _token(token: Token) -> answers.Token:
     wait = token.activation
     return {
         "id": token.id,
@@ -146,12 +167,12 @@ def _token(token: Token) -> Json:
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def steps(view: RunView) -> list[Json]:
+def steps(view: RunView) -> list[answers.Step]:
     """Every step of the run's flow with what came of it last."""
     return [step(view, found) for found in walk(view.definition.flow.steps)]
 
 
-def current_steps(view: RunView) -> list[Json]:
+def current_steps(view: RunView) -> list[answers.Step]:
     """The steps for whose answers the run is waiting."""
     if view.run.status not in LIVE:
         return []
@@ -159,7 +180,7 @@ def current_steps(view: RunView) -> list[Json]:
     return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in waiting]
 
 
-def step(view: RunView, found: Step) -> Json:
+def step(view: RunView, found: Step) -> answers.Step:
     """One step of a run: the activation that is under way, or else the last one that ended."""
     head = view.run
     told = [entry for entry in view.entries if entry.step == found.name]
@@ -192,7 +213,7 @@ def step(view: RunView, found: Step) -> Json:
     }
 
 
-def _arguments(found: Step) -> Json:
+def _arguments(found: Step) -> dict[str, Json]:
     """The step's args as they are written; expressions in them as `${...}`."""
     given = found.args if isinstance(found, ActionStep) else found.input if isinstance(found, CallStep) else {}
     return {name: _shown(template) for name, template in given.items()}
@@ -217,7 +238,7 @@ def _failures(told: Sequence[Entry]) -> int:
 # ── history, events ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def entry(found: Entry) -> Json:
+def entry(found: Entry) -> answers.Entry:
     """One line of a run's history, always with all its fields."""
     return {
         "seq": found.seq,
@@ -236,7 +257,7 @@ def entry(found: Entry) -> Json:
     }
 
 
-def task(found: OpenTask) -> Json:
+def task(found: OpenTask) -> answers.Task:
     """What a person is asked, and how the answer must name it (`POST /step`)."""
     return {
         "flowId": found.run,
@@ -251,7 +272,7 @@ def task(found: OpenTask) -> Json:
     }
 
 
-def signal(namespace: str, found: Signal) -> Json:
+def signal(namespace: str, found: Signal) -> answers.Event:
     """An event that somebody published."""
     return {
         "metadata": metadata(found.name, "event", namespace, 1, found.id),

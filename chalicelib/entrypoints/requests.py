@@ -16,7 +16,7 @@ from chalicelib.definition import DEEPEST, Json, is_shallow, ready
 from chalicelib.engine.sealed import holds_secret
 from chalicelib.engine.steps.waits import key_text
 from chalicelib.service.answer import Answer
-from chalicelib.service.errors import Malformed
+from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.signals import LONGEST_TTL, TTL
 
 LONGEST: Final = 1_024
@@ -29,6 +29,15 @@ TOKEN_NAME: Final = 64
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME)]
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+DURATION: Final = "^[0-9]{1,12}(ms|s|m|h|d)$"
+"""A duration, for the contract; times.duration reads it."""
+Duration = Annotated[str, msgspec.Meta(min_length=1, max_length=128, extra_json_schema={"pattern": DURATION})]
+_NOT_NEGATIVE: Final = msgspec.Meta(extra_json_schema={"minimum": 0})
+Ttl = (
+    Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DURATION})]
+    | Annotated[int, _NOT_NEGATIVE]
+    | Annotated[float, _NOT_NEGATIVE]
+)
 
 
 class _Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,20 +81,25 @@ class SignalBody(_Body, frozen=True, kw_only=True):
     name: Name
     key: Text | int | float | bool = ""
     data: Json = None
-    ttl: str | int | float | None = None
+    ttl: Ttl | None = None
 
     def key_text(self) -> str:
         """The key as runs ask for it: 7 and "7" are the same."""
         return key_text(self.key)
 
     def lifetime(self) -> int:
-        """The ttl in milliseconds. Raises Malformed."""
+        """The ttl in milliseconds. Raises Malformed, Invalid."""
         if self.ttl is None:
             return TTL
-        found = times.duration(self.ttl) if isinstance(self.ttl, str) else int(self.ttl * 1000)
-        if found is None or isinstance(self.ttl, bool) or not 0 <= found <= LONGEST_TTL:
-            raise Malformed("`ttl` must be a duration such as 30s or 2h, or seconds, of at most 366 days")
-        return found
+        found = times.duration(self.ttl) if isinstance(self.ttl, str) else self.ttl * 1000
+        if found is None or isinstance(self.ttl, bool) or not found >= 0:
+            raise Malformed(f"`ttl` {_TTL_WORDS}")
+        if found > LONGEST_TTL:
+            raise Invalid(f"`ttl` {_TTL_WORDS}")
+        return int(found)
+
+
+_TTL_WORDS: Final = "must be a duration such as 30s or 2h, or seconds, of at most 366 days"
 
 
 class RunSignalBody(_Body, frozen=True, kw_only=True):
@@ -108,7 +122,7 @@ class CommandBody(_Body, frozen=True, kw_only=True):
 
 
 class AnswerBody(_Body, frozen=True, kw_only=True):
-    """`POST /step`: what an action answers (API.md, 2)."""
+    """`POST /step`: what an action answers. Where `done` is true, `ackState` says how the step ended."""
 
     run: Text = msgspec.field(name="flowId")
     step: Text = msgspec.field(name="stepName")

@@ -19,6 +19,7 @@ NEWEST = 200
 """How many of the newest runs are looked through for a step that is asked for by its own name."""
 
 LONGEST_WAIT = 25
+USUAL_WAIT = 20
 """Seconds."""
 
 
@@ -57,7 +58,7 @@ def history(request: Request, name: str) -> Json:
 def watch(request: Request, name: str) -> Json:
     """The same, as soon as there is one, or none after `wait` seconds."""
     after, limit = _after(request), request.query.limit()
-    wait = request.query.number("wait", 20, 0, LONGEST_WAIT) * 1000
+    wait = request.query.number("wait", USUAL_WAIT, 0, LONGEST_WAIT) * 1000
     return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait), limit)
 
 
@@ -156,7 +157,8 @@ def _shown(request: Request, run: Run) -> Json:
 
 def _after(request: Request) -> int:
     """The history is paged by its numbers: `cursor` says the same as `after`."""
-    return request.query.position("cursor") or request.query.position("after")
+    cursor, after = request.query.position("cursor"), request.query.position("after")
+    return cursor or after
 
 
 def _entries(found: Sequence[Entry], limit: int) -> Answer:

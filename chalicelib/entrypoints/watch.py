@@ -72,13 +72,13 @@ def _wanted(request: Request, now: Instant) -> Mapping[str, Instant]:
     wanted: dict[str, Instant] = {}
     for text in request.query.all("resource"):
         kind, _, own = text.partition("?version=")
-        if kind not in _SOURCES:
-            raise Malformed(f"`resource` must be among {', '.join(_SOURCES)}, not {kind!r:.60}")
+        if kind not in SOURCES:
+            raise Malformed(f"`resource` must be among {', '.join(SOURCES)}, not {kind!r:.60}")
         said = own or version
         after = _moment(said) if said else now
         wanted[kind] = max(after, _moment(seen)) if seen and said else _moment(seen) if seen else after
     if not wanted:
-        raise Malformed(f"`resource` is missing: one of {', '.join(_SOURCES)}")
+        raise Malformed(f"`resource` is missing: one of {', '.join(SOURCES)}")
     return wanted
 
 
@@ -99,7 +99,7 @@ Source: TypeAlias = Callable[[Services, str, Instant], Iterator[Change]]
 def _changes(services: Services, namespace: str, wanted: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
     """Everything that changed after the moments that are `wanted`, and before `now`."""
     for kind, after in wanted.items():
-        for change in _SOURCES[kind](services, namespace, after):
+        for change in SOURCES[kind](services, namespace, after):
             if after < change.at < now:
                 yield change
 
@@ -126,7 +126,7 @@ def _signals(services: Services, namespace: str, _: Instant) -> Iterator[Change]
     return (Change(one.at, present.signal(namespace, one)) for one in found)
 
 
-_SOURCES: Final[dict[str, Source]] = {
+SOURCES: Final[dict[str, Source]] = {
     "action": _definitions(Kind.ACTION),
     "flow": _definitions(Kind.FLOW),
     "flowrun": _runs,

@@ -49,7 +49,7 @@ _RESERVED: Final = "@access"
 NAMESPACE: Final = 63
 """Characters of a namespace's name, at most."""
 
-_NAMESPACE: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{NAMESPACE - 1}}}")
+NAMESPACE_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{NAMESPACE - 1}}}")
 _TOKEN: Final = re.compile(r"ech_([0-9a-f]{16})_([0-9a-f]{64})")
 _TRIES: Final = 5
 _AT_ONCE: Final = 10_000
@@ -140,7 +140,7 @@ class Made:
 
 def is_namespace(name: str) -> bool:
     """Whether a namespace can be called so: small letters, digits and dashes, 63 at most, no dash at first."""
-    return _NAMESPACE.fullmatch(name) is not None
+    return NAMESPACE_NAME.fullmatch(name) is not None
 
 
 def sha256(text: str) -> str:

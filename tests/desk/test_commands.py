@@ -137,7 +137,7 @@ def test_del_asks_unless_it_is_told_not_to(fsl: Desk, waiting: str) -> None:
     """Nobody can be asked in a pipe; what has not ended stays; what has is gone."""
     assert fsl("del", "flowrun", waiting).exit_code == 2
     refused = fsl("del", "flowrun", waiting, "--yes")
-    assert (refused.exit_code, "cannot delete" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "cannot be deleted" in refused.stderr) == (1, True)
     fsl("stop", waiting)
     assert fsl.json("del", "flowrun", waiting, "--yes")["deleted"]["name"] == waiting
     assert fsl("get", "flowrun", waiting).exit_code == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 
 from chalicelib import language
 from chalicelib.definition import DEFAULTS, Milliseconds, Retry
@@ -24,6 +25,7 @@ PROGRAMS: Final = [
     " ".join(file.read_text(encoding="utf-8").split()) for file in sorted((DESK / "programs").glob("*.fsl"))
 ]
 BLOCKS: Final = re.findall(r"^```fsl\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+TESTS: Final = re.findall(r"^```yaml\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
 
 
 def spell(duration: Milliseconds | None) -> str:
@@ -68,6 +70,19 @@ def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: st
     words = " ".join(block.split())
     if not any(words in program for program in PROGRAMS):
         assert [one.message for one in language.read(block, KnownNames()).diagnostics] == ["an excerpt has changed"]
+
+
+def test_every_block_is_looked_at() -> None:
+    assert MANUAL.count("\n```") == 2 * len(BLOCKS + TESTS)
+
+
+@pytest.mark.parametrize("block", TESTS, ids=lambda block: block.split("\n")[0].strip()[:30])
+def test_an_example_of_tests_is_a_part_of_those_of_a_program(block: str) -> None:
+    shown = yaml.safe_load(block)
+    found = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (DESK / "programs").glob("*.test.yaml")]
+    whole = next(one for one in found if one.get("actions") == shown["actions"])
+    assert shown["tests"]
+    assert all(test in whole["tests"] for test in shown["tests"])
 
 
 def test_the_table_of_diagnostics_is_the_codes() -> None:

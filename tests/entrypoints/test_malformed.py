@@ -110,6 +110,10 @@ def test_a_body_of_the_wrong_shape_says_which_field(house: House, path: str, bod
         "/flow?cursor=_w",
         "/flow?limit=-1",
         "/flow/two?version=x",
+        "/flow/two/graph?version=0",
+        "/flow?metadata.name=two&limit=0",
+        "/action?metadata.name=work&cursor=_w",
+        "/flowrun/r/history?cursor=1&after=x",
         "/flowrun/r/history?after=-1",
         "/flowrun/r/history?after=99999999999999999999",
         "/flowrun/r/watch?wait=26",
@@ -125,6 +129,13 @@ def test_a_body_of_the_wrong_shape_says_which_field(house: House, path: str, bod
 def test_a_bad_query_is_a_400(house: House, url: str) -> None:
     reply = call("GET", url)
     assert (reply.status, reply.code) == (400, "malformed"), reply.text
+
+
+@pytest.mark.parametrize("ttl", ["367d", 31_622_401, 1.7e308])
+def test_an_event_that_is_to_be_kept_too_long_is_refused(house: House, ttl: Any) -> None:
+    reply = call("POST", "/event", {"name": "n", "ttl": ttl})
+    assert (reply.status, reply.code) == (422, "invalid")
+    assert reply.json["message"].endswith("of at most 366 days")
 
 
 def test_every_status_can_be_asked_for(house: House) -> None:

@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
-from chalicelib.entrypoints import openapi
+import argparse
+import json
+import shlex
+from typing import Any
+
+import pytest
+from jsonschema_rs import Draft202012Validator
+
+from chalicelib.config import Access, Settings
+from chalicelib.entrypoints import contract, docs, openapi
+from chalicelib.entrypoints.access import LEAST
 from chalicelib.entrypoints.api import TABLE
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
+
+OPEN = openapi.document(TABLE, Settings())
+TOKENS = openapi.document(TABLE, Settings(auth=Access.TOKEN))
+OPERATIONS = {
+    (method.upper(), path): told for path, methods in OPEN["paths"].items() for method, told in methods.items()
+}
+
+
+def examples(at: Any) -> list[tuple[Any, Any]]:
+    """(schema, value) of every example of the document."""
+    if isinstance(at, list):
+        return [found for one in at for found in examples(one)]
+    if not isinstance(at, dict):
+        return []
+    own = at.get("examples") if "schema" in at else None
+    values = [one["value"] for one in own.values()] if isinstance(own, dict) else []
+    if at.get("schema") == contract.STREAM:
+        values = [event for text in values for event in events(text)]
+    return [(at["schema"], value) for value in values] + [
+        found for name, one in at.items() if name != "examples" for found in examples(one)
+    ]
+
+
+def events(stream: str) -> list[dict[str, Any]]:
+    """The server-sent events that the text holds."""
+    found = [dict(line.split(": ", 1) for line in event.splitlines()) for event in stream.split("\n\n") if event]
+    return [{**event, "retry": int(event["retry"])} if "retry" in event else event for event in found]
 
 
 def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
     told = call("GET", "/openapi.json").json
     assert told["openapi"] == "3.1.0"
     calls = {(method.upper(), path) for path, methods in told["paths"].items() for method in methods}
-    assert calls == set(TABLE)
+    assert calls == set(TABLE) == set(contract.CONTRACT)
     assert all(found["summary"] for methods in told["paths"].values() for found in methods.values())
-
-
-def test_bodies_and_parameters_are_of_calls_that_exist() -> None:
-    assert set(openapi.BODIES) | set(openapi.QUERIES) <= set(TABLE)
 
 
 def test_every_call_has_an_id_of_its_own(house: House) -> None:
@@ -26,8 +59,64 @@ def test_every_call_has_an_id_of_its_own(house: House) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_page_tells_of_every_path_and_loads_nothing(house: House) -> None:
+@pytest.mark.parametrize("of", OPERATIONS, ids=" ".join)
+def test_every_answer_of_a_call_has_a_schema(of: tuple[str, str]) -> None:
+    for status, response in OPERATIONS[of]["responses"].items():
+        assert response["content"], status
+        assert all(found["schema"] for found in response["content"].values()), status
+
+
+def test_every_example_is_of_its_schema() -> None:
+    """Not only those of answers, but of parameters and bodies too."""
+    found = examples(OPEN["paths"])
+    assert len(found) >= 150
+    for schema, value in found:
+        whole = {**schema, "components": OPEN["components"]}
+        Draft202012Validator(whole, validate_formats=True).validate(value)
+
+
+def test_every_link_leads_to_a_call() -> None:
+    ids = {told["operationId"]: told for told in OPERATIONS.values()}
+    links = [
+        link
+        for told in OPERATIONS.values()
+        for response in told["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(links) > 10
+    for link in links:
+        names = {one["name"] for one in ids[link["operationId"]]["parameters"] if one["in"] == "path"}
+        assert set(link["parameters"]) == names
+
+
+def test_where_tokens_are_needed_every_call_that_is_not_for_everybody_asks_for_one() -> None:
+    assert "securitySchemes" not in OPEN["components"]
+    for (method, path), least in LEAST.items():
+        told = TOKENS["paths"][path][method.lower()]
+        assert (told.get("security", []) != []) == ("401" in told["responses"]) == (least is not None)
+        assert (f"`{least}`" in told["description"]) == (least is not None)
+
+
+@pytest.mark.parametrize("of", [OPEN, TOKENS], ids=["open", "tokens"])
+def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]) -> None:
+    for one in openapi.exchanges():
+        asked = argparse.ArgumentParser(exit_on_error=False)
+        asked.add_argument("-X", default="GET")
+        asked.add_argument("-H")
+        asked.add_argument("--data-binary")
+        asked.add_argument("url")
+        program, *words = shlex.split(docs.curl(of, one))
+        found = asked.parse_args(words)
+        assert (program, found.X) == ("curl", one.call[0])
+        assert found.url.startswith(f"http://127.0.0.1:8080{one.call[1].partition('{')[0]}")
+        assert found.data_binary is None or found.data_binary == one.body or json.loads(found.data_binary) == one.body
+        assert (found.data_binary is None) == (one.body is None)
+        assert (found.H is None) == (of is OPEN or LEAST[one.call] is None)
+
+
+def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -> None:
     reply = call("GET", "/docs")
     assert reply.status == 200
     assert all(f"<code>{path}</code>" in reply.text for _, path in TABLE)
-    assert "<script" not in reply.text
+    assert all(f'id="type-{name}"' in reply.text for name in OPEN["components"]["schemas"])
+    assert not any(word in reply.text for word in ("<script", "src=", "url(", "@import", "<link"))

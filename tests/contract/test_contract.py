@@ -1,0 +1,259 @@
+"""Every call of the OpenAPI document against the real app, by requests that schemathesis makes of the document.
+
+No answer is a 5xx, or one that the document does not tell: its status, content type, schema, headers, and not one
+field more. What the document allows is not refused as malformed; what it does not allow is. The requests are the same
+in every run; `ECHOER_CONTRACT_CASES=1000 pytest tests/contract` makes more of them, and
+`--log-cli-level=info` counts them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+from zlib import crc32
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from jsonschema_rs import Draft202012Validator
+from schemathesis import Case, CheckContext, HookContext, Response
+from schemathesis.core.failures import Failure
+from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.specs.openapi import checks
+
+from app import app
+from chalicelib import bootstrap
+from chalicelib.adapters.sqlite.database import Database
+from chalicelib.adapters.sqlite.store import SqliteStore
+from chalicelib.bootstrap import assemble
+from chalicelib.config import Access, Backend, Settings
+from chalicelib.definition import Json
+from chalicelib.entrypoints import openapi
+from chalicelib.entrypoints.access import NAMESPACE
+from chalicelib.entrypoints.api import TABLE
+from chalicelib.service.access import sha256
+from fsl.local.gateway import Gateway
+from tests.entrypoints import story
+from tests.entrypoints.conftest import House
+from tests.entrypoints.gateway import call
+
+LOG: Final = logging.getLogger("echoer.contract")
+CASES: Final = int(os.environ.get("ECHOER_CONTRACT_CASES", "25"))
+ADMIN: Final = "the token of the contract's admin, long enough"
+AS_ADMIN: Final = {"Authorization": f"Bearer {ADMIN}"}
+OPEN: Final = Settings(backend=Backend.MEMORY)
+TOKENS: Final = Settings(
+    backend=Backend.MEMORY, auth=Access.TOKEN, callbacks=Access.TOKEN, admin_token_sha256=sha256(ADMIN)
+)
+
+CONFIG: Final[dict[str, Any]] = {
+    "generation": {"deterministic": True},
+    "checks": {
+        "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "413", "422"]},
+        "response_schema_conformance": {"validate-formats": True},
+    },
+}
+THOROUGH: Final = settings(
+    max_examples=CASES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),  # the world remembers what was asked: there is nothing to shrink
+    suppress_health_check=list(HealthCheck),
+)
+QUICK: Final = settings(THOROUGH, max_examples=max(2, CASES // 10))
+
+UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
+    lambda case, error: error["code"] == "fsl-malformed",  # FSL has a grammar of its own
+    lambda case, error: error["detail"].startswith("the cursor is not one that a list"),  # cursors come from answers
+    lambda case, error: "characters that can be printed" in error["detail"],  # which these are is Unicode's to say
+    lambda case, error: "one namespace can be named" in error["detail"] and "namespace" in case.query,  # by one of two
+    lambda case, error: any(isinstance(value, float) for value in case.query.values()),  # 29.0 is whole in JSON alone
+)
+"""Requests that the document allows and the server refuses as malformed, since JSON Schema has no words for it."""
+
+
+def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
+    """The document under these settings, and the app to drive by it."""
+    config = schemathesis.Config.from_dict({**CONFIG, **more})
+    schema = schemathesis.openapi.from_dict(openapi.document(TABLE, under), config=config)
+    schema.app = Gateway(app, threading.Event())
+
+    @schema.hook
+    def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
+        if not isinstance(failure, RejectedPositiveData):
+            return True
+        return not any(is_so(case, response.json()["error"]) for is_so in UNSAYABLE)
+
+    return schema
+
+
+@dataclass
+class Seen:
+    """A world with runs under way, and what its app answered."""
+
+    house: House
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def known(self) -> dict[str, list[Any]]:
+        """By what they are called in paths: what is there now. And what could be answered to steps."""
+        lists = {kind: call("GET", f"/{kind}", headers=AS_ADMIN).json for kind in ("action", "flow", "flowrun", "step")}
+        return {
+            **{kind: [one["metadata"] for one in found] for kind, found in lists.items()},
+            "secret": [{"name": one["name"]} for one in call("GET", "/secret", headers=AS_ADMIN).json],
+            "token": [{"token_id": one["id"]} for one in call("GET", "/token", headers=AS_ADMIN).json],
+            "answer": [
+                {"flowId": step["spec"]["flow_id"], "stepName": step["metadata"]["name"], **_pick(step, "uuid")}
+                for step in lists["step"]
+            ],
+        }
+
+
+def _pick(resource: Json, name: str) -> dict[str, str]:
+    return {name: resource["metadata"][name]}
+
+
+def _world(house: House, under: Settings) -> Seen:
+    """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
+    store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
+    world = replace(house.services.world, store=store)
+    bootstrap.use(assemble(OPEN, world))
+    story.settle(house)
+    call("POST", "/flowrun/ship_7/stop")
+    call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
+    call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
+    call("POST", "/token", {"name": "ci", "role": "viewer"})
+    call("PUT", "/secret/ci.token", {"value": "x"})
+    house.services = assemble(under, world)
+    bootstrap.use(house.services)
+    return Seen(house)
+
+
+@pytest.fixture
+def seen(house: House, request: pytest.FixtureRequest) -> Iterator[Seen]:
+    found = _world(house, OPEN)
+    yield found
+    LOG.info("%s: %d requests, %s", request.node.name, found.statuses.total(), dict(sorted(found.statuses.items())))
+    assert any(status < 300 for status in found.statuses), "no request of these was carried out"
+
+
+def meet(case: Case[Any], seen: Seen) -> None:
+    """Of requests that are as they should be, every second one is about something that is there."""
+    body = case.body if isinstance(case.body, (dict, str)) else ""
+    said = sorted(map(repr, (*case.path_parameters.items(), *case.query.items(), body)))
+    drawn = crc32("".join(said).encode(errors="replace"))
+    if case.meta is None or not case.meta.generation.mode.is_positive or drawn % 2:
+        return
+    known = seen.known()
+    case.headers.pop(NAMESPACE, None)
+    if found := known.get(case.path.split("/")[1], []):
+        one = found[drawn // 2 % len(found)]
+        case.path_parameters.update({name: one[name] for name in case.path_parameters})
+    if case.operation.label == "POST /step" and known["answer"] and isinstance(case.body, dict):
+        case.body.update(known["answer"][drawn // 2 % len(known["answer"])])
+
+
+# ── what the document does not tell ──────────────────────────────────────────────────────────────────────────────────
+
+
+def closed(schema: Any) -> Any:
+    """The schema, under which an object has no other fields than it names."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {}
+    return {name: closed(one) for name, one in schema.items()} | more
+
+
+COMPONENTS: Final = {
+    name: closed(schema) for name, schema in openapi.document(TABLE, OPEN)["components"]["schemas"].items()
+}
+OF_HTTP: Final = {"content-type", "content-length", "cache-control"}
+
+
+def nothing_else(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """The answer has no field and no header that the document does not tell."""
+    told = case.operation.definition.raw["responses"].get(str(response.status_code))
+    if told is None or response.request.method != case.operation.method.upper():
+        return  # status_code_conformance and unsupported_method look at these
+    assert set(response.headers) <= OF_HTTP | set(told.get("headers", ())), response.headers
+    content = told["content"].get("application/json")
+    if content is not None and response.headers["content-type"] == ["application/json"]:
+        schema = {**content["schema"], "components": {"schemas": COMPONENTS}}
+        Draft202012Validator(schema).validate(response.json())
+
+
+# ── every call ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ANYBODY = schema_of(OPEN)
+CALLERS = schema_of(
+    TOKENS,
+    auth={"openapi": {"token": {"bearer": ADMIN}}},
+    generation={"deterministic": True, "mode": "positive"},
+    phases={"coverage": {"enabled": False}},
+)
+
+
+@ANYBODY.parametrize()
+@THOROUGH
+def test_the_server_answers_as_the_document_says(seen: Seen, case: Case[Any]) -> None:
+    meet(case, seen)
+    response = case.call()
+    seen.statuses[response.status_code] += 1
+    case.validate_response(response, additional_checks=[nothing_else])
+
+
+@pytest.fixture
+def guarded(house: House) -> Seen:
+    return _world(house, TOKENS)
+
+
+CONFORMANCE: Final = [
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+    nothing_else,
+]
+
+
+@CALLERS.parametrize()
+@QUICK
+def test_where_tokens_are_needed_nobody_is_answered_without_one(guarded: Seen, case: Case[Any]) -> None:
+    """Neither without one, nor with one that is none; with one, the answers are as the document says."""
+    case.call_and_validate(checks=[*CONFORMANCE, checks.ignored_auth])
+    if openapi.role_of((case.method, case.path)):
+        response = case.call(headers={"Authorization": "Bearer ech_0"})
+        case.validate_response(response, checks=CONFORMANCE)
+        assert response.status_code == 401
+
+
+@pytest.mark.parametrize("under", [OPEN, TOKENS], ids=["open", "tokens"])
+def test_runs_are_followed_along_the_links(house: House, under: Settings) -> None:
+    """Chains of calls, each made of what the one before answered."""
+    counted: Counter[str] = Counter()
+
+    class Walk((ANYBODY if under is OPEN else CALLERS).as_state_machine()):  # type: ignore[misc]
+        def setup(self) -> None:
+            _world(house, under)
+
+        def before_call(self, case: Case[Any]) -> None:
+            positive = case.meta is not None and case.meta.generation.mode.is_positive
+            if positive and case.operation.label == "POST /flow/{name}/runs":
+                case.path_parameters, case.body = {"name": "shipping"}, {}
+                case.headers.pop(NAMESPACE, None)
+
+        def validate_response(self, response: Response, case: Case[Any], **more: Any) -> None:
+            counted[f"{case.operation.label} {response.status_code}"] += 1
+            case.validate_response(response, additional_checks=[nothing_else], **more)
+
+    _world(house, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
+    Walk.run(settings=settings(THOROUGH, max_examples=CASES, stateful_step_count=8))
+    LOG.info("along the links: %d requests, %s", counted.total(), dict(sorted(counted.items())))
+    assert counted["POST /flowrun/{name}/pause 200"] + counted["POST /flowrun/{name}/stop 200"]

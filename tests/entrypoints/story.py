@@ -1,0 +1,200 @@
+"""A story that has every call in it: what the contract shows as examples is what was answered here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from chalicelib.entrypoints.openapi import Exchange
+from tests.entrypoints.conftest import House
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import NEVER, answered
+
+ORDER = """action charge
+    addr = "https://pay.example/charge"; args = (str order, float amount); return = (SUCCESS | FAIL);
+action_end
+/
+action review
+    method = human; args = (str order); return = (AGREE | REJECT);
+action_end
+/
+flow order
+    input = (str order, float amount);
+    deci Size   => (when ${ $input.amount > 1000 } -> Review | else -> Charge);
+    deci Review => (AGREE -> Charge | REJECT -> stopped) { action = review; args = (order = ${ $input.order }); };
+    step Charge => (SUCCESS -> Paid | FAIL -> Charge) {
+        action = charge; args = (order = ${ $input.order }, amount = ${ $input.amount }); timeout = 10m;
+    };
+    wait Paid   => (PAID -> done | TIMEOUT -> stopped) {
+        events = (PAID = "paid"); key = ${ $input.order }; timeout = 2d;
+    };
+flow_end"""
+ACTION = 'action ship addr = "https://ship.example/"; args = (str order); return = (SENT | LOST); action_end'
+FLOW = """flow shipping
+    input = (str order = "o-0");
+    step Ship => (SENT -> done | LOST -> Ship) { action = ship; };
+flow_end"""
+RUN = """flow_run ship_7
+    step Ship => (SENT -> done | LOST -> stopped) { action = ship; args = (order = "o-7"); };
+flow_run_end"""
+
+
+class Teller:
+    """Calls the app, and keeps what was said."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.told: list[Exchange] = []
+
+    def __call__(self, title: str, method: str, template: str, body: Any = None, **given: Any) -> Any:
+        """The answer. Of `given`, what the path names goes there, and the rest behind the `?`."""
+        self.house.clock.advance(1_000)
+        path = {name: value for name, value in given.items() if f"{{{name}}}" in template}
+        query = {name: value for name, value in given.items() if name not in path}
+        url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
+        sent = {name: "true" if value is True else value for name, value in query.items()}
+        reply = call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
+        media = reply.headers["Content-Type"].partition(";")[0]
+        answer = reply.json if media == "application/json" else reply.text
+        found = Exchange(
+            title=title,
+            call=(method, template),
+            path=path,
+            query=query,
+            body=body,
+            status=reply.status,
+            media=media,
+            answer=answer,
+        )
+        self.told.append(found)
+        return answer
+
+
+def tell(house: House) -> list[Exchange]:
+    """Every call, in an order that makes sense; everything that was said."""
+    say = settle(house)
+    _orders(say)
+    _events(say)
+    _server(say)
+    _ends(say)
+    return say.told
+
+
+def settle(house: House) -> Teller:
+    """The story's first half: definitions, and runs under way."""
+    say = Teller(house)
+    _definitions(say)
+    _runs(say)
+    return say
+
+
+def _definitions(say: Teller) -> None:
+    mistaken = ORDER.replace("AGREE -> Charge", "AGREE -> Chrage")
+    say("a document with a mistake", "POST", "/fsl", mistaken, dry_run=True)
+    say("what would change", "POST", "/fsl", {"data": ORDER}, dry_run=True)
+    say("a document", "POST", "/fsl", ORDER)
+    say("an action", "POST", "/action", {"data": ACTION})
+    say("a flow", "POST", "/flow", {"data": FLOW})
+    say("not of this path", "POST", "/flow", {"data": ACTION})
+    say("no FSL", "POST", "/flow", {"data": "flow f step"})
+    say("a run with steps of its own", "POST", "/flowrun", {"data": RUN})
+    say("all actions", "GET", "/action", limit=2)
+    say("one action", "GET", "/action/{name}", name="charge")
+    say("no such action", "GET", "/action/{name}", name="refund")
+    say("all flows", "GET", "/flow")
+    say("one flow", "GET", "/flow/{name}", name="order", version=1)
+    say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
+    say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+
+
+def _runs(say: Teller) -> None:
+    large = {"input": {"order": "o-2", "amount": 5000}, "name": "o-2", "labels": {"shop": "north"}}
+    say("a run", "POST", "/flow/{name}/runs", large, name="order")
+    say("a name that is taken", "POST", "/flow/{name}/runs", large, name="order")
+    say("an input is missing", "POST", "/flow/{name}/runs", {"input": {"order": "o-3"}}, name="order")
+    say("no such flow", "POST", "/flow/{name}/runs", {}, name="orders")
+    small = {"input": {"order": "o-1", "amount": 12.5}, "name": "o-1", "key": "o-1"}
+    run = say("under a key", "POST", "/flow/{name}/runs", small, name="order")
+    say("the same key again", "POST", "/flow/{name}/runs", small, name="order")
+    say.house.work()
+    say("what the run waits for", "GET", "/step/{name}", name="o-1.Charge")
+    half = answered(run, data={"percent": 50}, done=False, ackState=None)
+    say("a report on the way", "POST", "/step", half)
+    full = answered(run, ackState="SUCCESS", data={"receipt": 4711}, globalVariables={"receipt": 4711})
+    say("an answer", "POST", "/step", full)
+    say("said again", "POST", "/step", full)
+    say("never issued", "POST", "/step", {**full, "uuid": NEVER})
+    task = say("the inbox", "GET", "/task", flowId="o-2")[0]
+    answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
+    say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
+    say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    say("the newest runs", "GET", "/flowrun", status="running,paused", limit=1)
+    say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
+    say("one run", "GET", "/flowrun/{name}", name="o-1")
+    say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
+    say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
+    say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
+    say("what runs wait for", "GET", "/step", limit=2)
+
+
+def _orders(say: Teller) -> None:
+    say("pause", "POST", "/flowrun/{name}/pause", name="o-2")
+    say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True}}, name="o-2")
+    say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
+    say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
+    say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
+    say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
+
+
+def _events(say: Teller) -> None:
+    say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
+    say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
+    say("what was published", "GET", "/event", limit=10)
+    changed = {"resource": ["event"], "version": 1_800_000_000_000}
+    say("changes", "GET", "/watch", **changed)
+
+
+def _server(say: Teller) -> None:
+    say("a name", "GET", "/")
+    say("health", "GET", "/healthz")
+    say("a table", "POST", "/command", {"command": "list action"})
+    say("a mistake", "POST", "/command", {"command": "lst"})
+    say("what does not get on", "GET", "/doctor", silent="1s")
+    say("on their way again", "POST", "/doctor/repair", silent="1s")
+    say("a secret", "PUT", "/secret/{name}", {"value": "it is never shown"}, name="ci.token")
+    say("no name of a secret", "PUT", "/secret/{name}", {"value": "x"}, name="ci token")
+    say("the names of secrets", "GET", "/secret")
+    say("a secret is gone", "DELETE", "/secret/{name}", name="ci.token")
+    say("no such secret", "DELETE", "/secret/{name}", name="ci.token")
+    made = {"name": "ci", "role": "operator", "expires_in": "30d"}
+    token = say("a new token", "POST", "/token", made)
+    say("the namespace's tokens", "GET", "/token")
+    say("revoked", "DELETE", "/token/{token_id}", token_id=token["id"])
+
+
+def _ends(say: Teller) -> None:
+    say("it has not ended", "DELETE", "/flowrun/{name}", name="o-2")
+    run = say("an ended run", "GET", "/flowrun/{name}", name="o-1")
+    say("the run of that uuid", "DELETE", "/flowrun/{name}/{uuid}", name="o-1", uuid=run["metadata"]["uuid"])
+    for name in ("o-2", "ship_7"):
+        say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
+        say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
+    say("it is referred to", "DELETE", "/action/{name}", name="ship")
+    flow = say("another flow", "GET", "/flow/{name}", name="shipping")
+    say("the flow of that uuid", "DELETE", "/flow/{name}/{uuid}", name="shipping", uuid=flow["metadata"]["uuid"])
+    say("whatever flow has the name", "DELETE", "/flow/{name}", name="order")
+    action = say("another action", "GET", "/action/{name}", name="ship")
+    say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
+    say("whatever action has the name", "DELETE", "/action/{name}", name="charge")
+
+
+def written(told: list[Exchange]) -> str:
+    """The story as the contract keeps it: one exchange a line."""
+    lines = ",\n".join(json.dumps(_plain(one), ensure_ascii=False, separators=(",", ":")) for one in told)
+    return f"[\n{lines}\n]\n"
+
+
+def _plain(one: Exchange) -> dict[str, Any]:
+    fields = {name: getattr(one, name) for name in one.__struct_fields__}
+    return {name: value for name, value in fields.items() if value not in ({}, None) or name == "answer"}

@@ -1,0 +1,27 @@
+"""The contract's examples: they are what the server answers.
+
+`ECHOER_REGENERATE=1 pytest tests/entrypoints/test_examples.py` writes them anew; then read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+
+from chalicelib.entrypoints.api import TABLE
+from chalicelib.entrypoints.openapi import EXAMPLES, exchanges
+from tests.entrypoints.conftest import House
+from tests.entrypoints.story import tell, written
+
+OF_THEMSELVES = {("GET", "/openapi.json"), ("GET", "/docs")}
+"""What holds the examples is no example."""
+
+
+def test_the_server_answers_as_the_examples_say(house: House) -> None:
+    told = written(tell(house))
+    if os.environ.get("ECHOER_REGENERATE") == "1":
+        EXAMPLES.write_text(told, encoding="utf-8")
+    assert told.splitlines() == EXAMPLES.read_text(encoding="utf-8").splitlines()
+
+
+def test_every_call_is_shown_with_a_success() -> None:
+    assert {one.call for one in exchanges() if one.status < 300} == set(TABLE) - OF_THEMSELVES
