@@ -58,6 +58,8 @@ class Draft:
         self.effects: list[Effect] = []
         self.arrivals: deque[str] = deque()
         """Tokens that have come to a step and have not entered it yet."""
+        self.passed = 0
+        """How many steps were entered so far."""
         self._before = run
         self._written = written or run
         self._shelf = shelf

@@ -24,6 +24,7 @@ from chalicelib.definition import (
     reference_of,
 )
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.routes import answers
 from chalicelib.engine.run import Instant, Run, Token
@@ -116,10 +117,11 @@ def is_signed(definition: Definition, step: str) -> bool:
     found = definition.step(step)
     if not isinstance(found, ActionStep):
         return False
-    undo = found.undo or definition.actions[found.action].undo
+    undo = undo_of(definition, found)
     return definition.options(found).signed or (undo is not None and definition.actions[undo.action].options.signed)
 
 
+@together()
 def request_fields(
     definition: Definition,
     run: Run,

@@ -66,5 +66,9 @@ class InputRefused(Refused):
         self.problems = problems
 
 
+class TooLarge(Refused):
+    """More came than a run may hold; the message names the limit."""
+
+
 class ExpressionFailed(EchoerError):
     """An expression could not be evaluated, or yielded nothing where a value is needed."""

@@ -23,11 +23,12 @@ from chalicelib.definition import (
     TIMEOUT,
     CallStep,
     Definition,
+    EachStep,
     EventStep,
     Json,
     TimerStep,
 )
-from chalicelib.engine import lifecycle
+from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import fail
@@ -54,13 +55,14 @@ from chalicelib.engine.events import (
     StepAcked,
     VarsSet,
 )
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.moves import leave, result_of, settle
 from chalicelib.engine.names import names_for
 from chalicelib.engine.orders import ordered
 from chalicelib.engine.run import Activation, Run, Token, take, was_minted
 from chalicelib.engine.sealed import NO_VAULT, Vault, sealed
-from chalicelib.engine.steps import action, waits
+from chalicelib.engine.steps import action, each, waits
 from chalicelib.engine.templates import resolve_known
 
 
@@ -68,6 +70,7 @@ def _empty_shelf(key: str) -> Json:
     raise LookupError(f"nothing is kept under {key!r}")
 
 
+@together()
 def decide(
     definition: Definition,
     run: Run | None,
@@ -116,6 +119,8 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 
 def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vault) -> Decision:
     flow = definition.flow
+    bounds.admit("the input", event.input)
+    bounds.admit_labels(event.labels)
     run = Run(
         namespace=event.namespace,
         name=event.name,
@@ -136,9 +141,12 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vau
     token = Token(step=flow.steps[0].name)
     draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
     try:
-        draft.set_vars(draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at)))
-        labels = resolve_known(flow.labels, names_for(definition, draft.run, token, event.at))
-        draft.set_run(labels={**labels, **event.labels})
+        variables = draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at))
+        bounds.admit("the variables", variables)
+        draft.set_vars(variables)
+        labels = {**resolve_known(flow.labels, names_for(definition, draft.run, token, event.at)), **event.labels}
+        bounds.admit_labels(labels)
+        draft.set_run(labels=labels)
     except ExpressionFailed as failure:
         draft.put(token)
         fail(draft, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
@@ -164,6 +172,9 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     errand = errand_of(draft.definition, run, token)
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
+    bounds.admit("the data", event.data)
+    if event.variables:
+        bounds.admit("the run's variables", {**run.vars, **event.variables})
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
     if errand.action.secret_data:
@@ -291,8 +302,17 @@ def _alarm_rang(draft: Draft) -> Outcome:
     for token_id in tuple(draft.tokens):
         token = draft.tokens.get(token_id)
         if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
-            leave(draft, token, _timed_out(draft, token, token.activation))
+            _met(draft, token, token.activation)
     return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
+
+
+def _met(draft: Draft, token: Token, activation: Activation) -> None:
+    """The wait has ended; or, of an each that put the rest of its items off until now, goes on."""
+    step = draft.definition.step(token.step) if token.id != UNDO else None
+    if isinstance(step, EachStep):
+        each.go_on(draft, token, step)
+    else:
+        leave(draft, token, _timed_out(draft, token, activation))
 
 
 def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:

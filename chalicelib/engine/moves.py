@@ -36,6 +36,7 @@ from chalicelib.definition import (
     is_shallow,
     reference_of,
 )
+from chalicelib.engine import bounds
 from chalicelib.engine.draft import Draft, Left
 from chalicelib.engine.endings import fail, undone
 from chalicelib.engine.errand import UNDO, errand_of, undo_of
@@ -67,6 +68,7 @@ def settle(draft: Draft) -> None:
         if passed[token.id, token.step] > STRAIGHT:
             strand(draft, token, Left(state=ERROR, error=f"step {token.step!r} was passed {STRAIGHT} times at once"))
             continue
+        draft.passed += 1
         left = _try_to_enter(draft, token)
         if left is not None:
             leave(draft, token, left)
@@ -127,16 +129,23 @@ def finish(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
         _finish_run(draft, token, ok=ok, error=error)
         return
     draft.remove(token)
+    try:
+        left = _child_ended(draft, parent, token, ok=ok, error=error)
+    except ExpressionFailed as failure:
+        left = Left(state=ERROR, error=str(failure), event="StepJoined")
+    if left is not None:
+        leave(draft, parent, left)
+
+
+def _child_ended(draft: Draft, parent: Token, token: Token, *, ok: bool, error: str) -> Left | None:
     step = draft.step_of(parent)
     match step:
         case ForkStep():
-            left = fork.child_ended(draft, parent, step, token, ok=ok, error=error)
+            return fork.child_ended(draft, parent, step, token, ok=ok, error=error)
         case EachStep():
-            left = each.child_ended(draft, parent, step, token, ok=ok, error=error)
+            return each.child_ended(draft, parent, step, token, ok=ok, error=error)
         case _:
             raise LookupError(f"step {step.name!r} waits for no tokens")
-    if left is not None:
-        leave(draft, parent, left)
 
 
 def result_of(data: Json) -> Json:
@@ -233,11 +242,13 @@ def _saved(draft: Draft, step: Step, token: Token, left: Left) -> dict[str, Json
     if not saves:
         return {}
     try:
-        return draft.resolve_vars(saves, _names(draft, token, error=left.error, event=left.signal))
+        saved = draft.resolve_vars(saves, _names(draft, token, error=left.error, event=left.signal))
+        bounds.fit("the run's variables", {**draft.run.vars, **saved})
     except ExpressionFailed:
         if left.state in BUILT_IN_STATES:
             return {}
         raise
+    return saved
 
 
 def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
@@ -257,6 +268,7 @@ def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
     }
     args = resolve_known(plain, names)
     args |= {name: sealed(value, draft.vault) for name, value in resolve_known(hidden, draft.judging(names)).items()}
+    bounds.fit("the args of its undo", args)
     draft.set_run(undos=(*draft.run.undos, Undo(step=step.name, action=undo.action, args=args)))
 
 
@@ -271,6 +283,7 @@ def _finish_run(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
     output = draft.definition.flow.output
     try:
         value = token.result if output is None else resolve(output, _names(draft, token))
+        bounds.fit("the output", value)
     except ExpressionFailed as failure:
         fail(draft, Status.FAILED, f"the flow's output could not be made: {failure}")
         return

@@ -256,7 +256,7 @@ def _names_made(made: Json) -> Iterator[str]:
 class TokenBody(NoBody, frozen=True, kw_only=True):
     """`POST /token`. `expires_in`: a duration such as 30d; never, if nothing is said."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=requests.TOKEN_NAME)]
     role: Role
     namespace: requests.Name | None = None
     expires_in: requests.Name | None = None

@@ -23,9 +23,15 @@ from chalicelib.engine.sealed import MARK, masked
 from chalicelib.entrypoints import errors
 from chalicelib.entrypoints.query import Query
 from chalicelib.entrypoints.requests import name_of
+from chalicelib.service.errors import TooLarge
 
 ANY_TYPE: Final = ["*/*"]
 """What a request says of its content type does not matter: echoer's clients, and curl, say anything."""
+
+
+LARGEST_ANSWER: Final = 6 * 1024 * 1024 - 64 * 1024
+"""Bytes of an answer as Lambda hands it on, with some room for its headers: Lambda takes 6 MB, in which the body
+stands as JSON text, so that quotes count twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +106,26 @@ def _answering(view: View) -> Callable[..., Response]:
         request = _current.get()
         try:
             made = view(_read(request), **{key: name_of(part) for key, part in names.items()})
-            return made.response() if isinstance(made, Answer) else Answer(made).response()
+            return _sendable(made if isinstance(made, Answer) else Answer(made), request.method)
         except Exception as error:  # the outermost door
             return errors.answer_to(error, _id_of(request))
 
     return answer
+
+
+def _sendable(answer: Answer, method: str) -> Response:
+    """The answer. One too large for Lambda is a TooLarge, or, where something was changed already, told in short."""
+    response = answer.response()
+    if len(response.body) < LARGEST_ANSWER // 8:
+        return response
+    size = len(msgspec.json.encode(response.body))
+    if size <= LARGEST_ANSWER:
+        return response
+    said = f"the answer would have {size} bytes; {LARGEST_ANSWER} are the limit: ask for less (`limit`, `after`)"
+    if method == "GET":
+        raise TooLarge(said)
+    kept = answer.body.get("metadata") if isinstance(answer.body, dict) else None
+    return Answer({"metadata": kept, "message": f"done, but {said}"}, answer.status).response()
 
 
 def _read(request: ChaliceRequest) -> Request:

@@ -41,6 +41,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     engine.RunIsStopped: HTTPStatus.CONFLICT,
     engine.OrderRefused: HTTPStatus.CONFLICT,
     service.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    engine.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     service.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     engine.StateNotRouted: HTTPStatus.UNPROCESSABLE_ENTITY,
     engine.NoSuchStep: HTTPStatus.UNPROCESSABLE_ENTITY,

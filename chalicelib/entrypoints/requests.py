@@ -22,7 +22,12 @@ from chalicelib.service.signals import LONGEST_TTL, TTL
 LONGEST: Final = 1_024
 """Characters of a name, a key or a parameter. No name is as long; a store need not be asked for a longer one."""
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+NAME: Final = 128
+"""Characters of a name that a request gives to something: a run, an event, an idempotency key."""
+
+TOKEN_NAME: Final = 64
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME)]
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib.definition import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, Json, walk
 from chalicelib.engine import lifecycle
-from chalicelib.engine.errors import InputRefused, Refused
+from chalicelib.engine.errors import InputRefused, Refused, TooLarge
 from chalicelib.engine.events import ChildEnded, Event, RunStarted, RunStopped
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.lifecycle import Status
@@ -51,7 +51,7 @@ class Family:
             return
         try:
             self._start(parent, uuid, memo["child"], step.flow, memo["input"])
-        except (NotFound, InputRefused, RecursionError) as failure:
+        except (NotFound, InputRefused, TooLarge, RecursionError) as failure:
             self._tell(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
         else:
             self._call_off(self._runs.load(parent.namespace, parent.name) or replace(parent, tokens=()), uuid)

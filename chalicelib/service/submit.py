@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chalicelib import definition as values
 from chalicelib import language
 from chalicelib.definition import Action, Flow, RunOrder
@@ -15,19 +17,28 @@ from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import Instant
+from chalicelib.engine.run import Instant, encode
 from chalicelib.language import Checked, Diagnostic, Document, Statement
-from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists
+from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists, TooLarge
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, Definition, Kind, NewRun, Store
 from chalicelib.service.secrets import Secrets
-from chalicelib.service.spill import Spilling
+from chalicelib.service.spill import HEAD, Spilling
 from chalicelib.service.start import new_uuid
 
 TRIES: Final = 5
 SUGGESTED: Final = 1_000
 """How many known names are looked through for a suggestion."""
+
+AT_ONCE: Final = 100
+"""How many definitions and flow_runs one document may make: as many as one transaction of DynamoDB's takes."""
+
+DEFINITION: Final = 350_000
+"""Bytes of one definition as it is kept, text and meaning: an item of DynamoDB's takes 400 KB."""
+
+TOGETHER: Final = 3_500_000
+"""Bytes of everything that one document makes: a transaction of DynamoDB's takes 4 MB."""
 
 
 class Change(StrEnum):
@@ -147,6 +158,7 @@ class Submitter:
             for statement in checked.statements
             if isinstance(statement.value, RunOrder)
         ]
+        _weigh(changed, [new for new, _ in runs])
         if not dry_run and (changed or runs):
             for _, decision in runs:
                 self._mover.prepare(decision)
@@ -244,6 +256,21 @@ def _versions(
         )
         made.append((definition, Change.UPDATED if known else Change.CREATED))
     return made
+
+
+def _weigh(definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
+    """All of it can be kept in one transaction. Raises TooLarge."""
+    count = len(definitions) + len(runs)
+    if count > AT_ONCE:
+        raise TooLarge(f"the document makes {count} definitions and flow_runs; {AT_ONCE} at once are the limit")
+    sizes = {f"{each.kind} {each.name!r:.80}": len(msgspec.json.encode(each)) for each in definitions}
+    sizes |= {f"flow_run {new.run.name!r:.80}": len(values.encode(new.own)) for new in runs if new.own is not None}
+    for what, size in sizes.items():
+        if size > DEFINITION:
+            raise TooLarge(f"{what} has {size} bytes as it is kept; {DEFINITION} are the limit")
+    whole = sum(sizes.values()) + sum(min(len(encode(new.run)), HEAD) for new in runs)
+    if whole > TOGETHER:
+        raise TooLarge(f"the document makes {whole} bytes, as they are kept; {TOGETHER} at once are the limit")
 
 
 def _in_order(statements: Sequence[Statement], told: Sequence[Submitted]) -> tuple[Submitted, ...]:

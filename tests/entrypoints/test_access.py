@@ -497,7 +497,13 @@ def test_a_namespace_has_a_rate(guarded: House) -> None:
     other = bearer(made(Role.VIEWER, "b"))
     under(guarded, replace(GUARDED, namespace_rate=2))
     assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 200, 429]
+    refused = call("GET", "/flowrun", headers=tokens[0])
+    assert (refused.code, refused.headers["Retry-After"]) == ("too-many-requests", "1")
     assert call("GET", "/flowrun", headers=other).status == 200
+    guarded.clock.advance(499)
+    assert call("GET", "/flowrun", headers=tokens[0]).status == 429
+    guarded.clock.advance(1)
+    assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 429, 429]
 
 
 def test_no_rate_holds_an_action_s_answer_up(guarded: House) -> None:
