@@ -56,6 +56,8 @@ flow_end
 """
 
 OWN: Final = """
+action hush  addr = "http://hush.test/"; method = http; args = (secret str key = null); return = (OK);  action_end
+/
 flow_run own
     step One => (OK -> Two | FAIL -> stopped) { action = "work"; args = (item = "%s"); };
     step Two => (OK -> done | FAIL -> stopped) { action = "work"; };
