@@ -206,7 +206,7 @@ def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
 
 
 def webhook_key_of(settings: Settings) -> bytes:
-    """The webhook key: where the settings only refer to it, it is read once per container, when it is first needed."""
+    """The webhook key: where the settings only refer to it, it is read when it is needed."""
     if settings.webhook_key_ref is None:
         return settings.webhook_key.encode()
     from chalicelib.adapters import secrets

@@ -1,14 +1,16 @@
 """Secrets that are kept elsewhere and spoken of by reference, so that no template or environment holds one.
 
 `ssm:NAME` is a parameter of Systems Manager's Parameter Store (a SecureString), `secretsmanager:NAME` a secret of
-Secrets Manager, `secretsmanager:NAME#FIELD` a field of one that is a JSON object. A secret is read once per container:
-after a change, the old one is in use until the container's end.
+Secrets Manager, `secretsmanager:NAME#FIELD` a field of one that is a JSON object. A container reads a secret once in
+MAX_AGE, so a change is heard everywhere within that.
 """
 
 from __future__ import annotations
 
 import json
-from functools import cache
+import logging
+from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 import botocore.config
@@ -16,6 +18,14 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.service.errors import ServiceError
+
+LOG = logging.getLogger("echoer.secrets")
+
+MAX_AGE: Final = 300.0
+"""How long a container goes by what it read, in seconds."""
+
+AGAIN: Final = 30.0
+"""How soon it tries again where it could not read, in seconds."""
 
 _CONFIG: Final = botocore.config.Config(
     connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
@@ -26,9 +36,35 @@ class NoSecret(ServiceError):
     """A reference does not lead to a secret. The message names the reference, never what was found."""
 
 
-@cache
-def read(reference: str, region: str | None = None) -> str:
-    """The secret. Raises NoSecret."""
+_kept: dict[tuple[str, str | None], tuple[float, str]] = {}
+"""Until when each secret is gone by, and what it is."""
+
+
+def read(reference: str, region: str | None = None, *, now: Callable[[], float] = monotonic) -> str:
+    """The secret as it was at most MAX_AGE ago; as it was last, while it cannot be read again. Raises NoSecret.
+
+    `now`: seconds, from whenever.
+    """
+    until, known = _kept.get((reference, region), (now(), None))
+    if known is not None and now() < until:
+        return known
+    try:
+        found, age = _read(reference, region), MAX_AGE
+    except NoSecret as error:
+        if known is None:
+            raise
+        LOG.warning("%s; what it was is used on", error)
+        found, age = known, AGAIN
+    _kept[reference, region] = now() + age, found
+    return found
+
+
+def forget() -> None:
+    """Every secret is read anew when it is asked for again."""
+    _kept.clear()
+
+
+def _read(reference: str, region: str | None) -> str:
     kind, _, name = reference.partition(":")
     try:
         match kind:

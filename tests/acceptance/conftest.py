@@ -26,6 +26,8 @@ PLAIN: Final = {
     "ECHOER_SQS_URL": "",
     "ECHOER_RETRY_DELAY": "100ms",
     "ECHOER_URL": "",
+    "ECHOER_WEBHOOK_KEY": "",
+    "ECHOER_WEBHOOK_KEY_REF": "",
     "PYTHONFAULTHANDLER": "1",
 }
 """The server's environment, whatever this process's own says."""

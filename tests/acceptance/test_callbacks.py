@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from standardwebhooks.webhooks import Webhook
 
+from chalicelib.config import DEVELOPMENT_KEY
+from chalicelib.service.courier import secrets_for
 from tests.acceptance.actions import Actions, Delivery, says
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step
@@ -69,6 +74,39 @@ def test_a_forged_answer_is_refused(api: Api, actions: Actions, name: str) -> No
         assert api.refusal("POST", "/step", {**good, **change})[0] == 404, change
     assert api.spec(run)["seq"] == 1
     assert api.outcome(good) == "advanced"
+
+
+def signed(delivery: Delivery, text: str, secret: str) -> dict[str, str]:
+    """As a service does it that verifies what it is sent and signs what it answers, with the standard's library."""
+    Webhook(secret).verify(delivery.body, dict(delivery.headers))
+    now, own = datetime.now(UTC), f"msg_{uuid4().hex}"
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": own,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(secret).sign(own, now, text),
+    }
+
+
+def test_where_an_action_says_so_a_signed_answer_counts_alone(api: Api, actions: Actions, name: str) -> None:
+    """Not the one in the answer, not one without, not the delivery sent back; the step waits for the right one."""
+    service = actions.serve(says("OK"))
+    api.submit(action(name, service.url, more="callback = signed;"), flow(name, step("A", name)))
+    run = api.start(name)
+    delivery = service.wait()[0]
+    (secret,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
+    text = json.dumps(delivery.answer("OK", data="\u00e9"), ensure_ascii=False)
+    other = json.dumps(delivery.answer("FAIL"))
+    reflected = {key: value for key, value in delivery.headers.items() if key.startswith("webhook-")}
+    assert api.refusal("POST", "/step", text) == (401, "unsigned")
+    assert api.refusal("POST", "/step", other, headers=signed(delivery, text, secret)) == (401, "unsigned")
+    assert api.refusal("POST", "/step", delivery.body.decode(), headers=reflected) == (401, "unsigned")
+    assert api.spec(run)["seq"] == 1
+    for outcome in ("advanced", "duplicate"):
+        response = api.ask("POST", "/step", text, headers=signed(delivery, text, secret))
+        assert response.json() == {"outcome": outcome}
+    assert api.ended(run)["status"] == "succeeded"
+    assert api.refusal("POST", "/step", text) == (401, "unsigned")
 
 
 def test_an_answer_that_the_step_does_not_route_is_refused(api: Api, actions: Actions, name: str) -> None:

@@ -100,7 +100,7 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self._environment.undo()
         self._moto.stop()
-        secrets.read.cache_clear()
+        secrets.forget()
 
     @property
     def account(self) -> Account:
@@ -207,7 +207,7 @@ class Cloud:
     def _as(self, function: str) -> Iterator[None]:
         """Within it, whatever is asked of AWS is asked by that function."""
         self._acting = function
-        secrets.read.cache_clear()  # each function is a process of its own
+        secrets.forget()  # each function is a process of its own
         bootstrap.use(self._services_of(function))
         try:
             yield

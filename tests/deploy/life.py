@@ -111,7 +111,7 @@ def _script(request: dict[str, Any]) -> Reply:
 
 
 def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:
-    big = {"rows": ["x" * 100] * 8_000}
+    big = {"rows": ["x" * 100] * 3_500}
     cloud.request("POST", "/flow/large/runs", {"name": "r", "input": {"big": big}, "key": "once"})
     cloud.settle()
     (task,) = cloud.request("GET", "/task").json

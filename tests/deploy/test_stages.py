@@ -16,6 +16,7 @@ from chalicelib.adapters import secrets
 from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages
 from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+from tests.fakes import FakeClock
 
 
 def _configured(**environment: str) -> Document:
@@ -114,10 +115,10 @@ def test_nothing_else_is_an_action(arn: str) -> None:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    secrets.read.cache_clear()
+    secrets.forget()
     with mock_aws():
         yield boto3.Session()
-    secrets.read.cache_clear()
+    secrets.forget()
 
 
 def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
@@ -128,12 +129,27 @@ def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
     assert [secrets.read(reference) for reference in references] == ["one", "two", "three"]
 
 
-def test_a_secret_is_read_once(aws: Any) -> None:
-    ssm = aws.client("ssm")
+def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
+    ssm, time = aws.client("ssm"), FakeClock(0)
+
+    def read() -> str:
+        return secrets.read("ssm:/echoer/x", now=lambda: float(time.now()))
+
     ssm.put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
-    secrets.read("ssm:/echoer/x")
+    assert read() == "one"
+    ssm.put_parameter(Name="/echoer/x", Value="two", Type="SecureString", Overwrite=True)
+    time.advance(int(secrets.MAX_AGE) - 1)
+    assert read() == "one"
+    time.advance(1)
+    assert read() == "two"
     ssm.delete_parameter(Name="/echoer/x")
-    assert secrets.read("ssm:/echoer/x") == "one"
+    time.advance(int(secrets.MAX_AGE))
+    assert [read(), read()] == ["two", "two"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.secrets"]
+    assert line == "secret ssm:/echoer/x: ParameterNotFound; what it was is used on"
+    time.advance(int(secrets.AGAIN))
+    ssm.put_parameter(Name="/echoer/x", Value="three", Type="SecureString")
+    assert read() == "three"
 
 
 NO_SECRETS = ("ssm:/not/there", "secretsmanager:no", "ssm:", "vault:x", "secretsmanager:plain#a")
@@ -158,7 +174,7 @@ def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     first = release.make_admin(account, dev)
     for reference, what in [(dev.keys[name], what) for name, what in release.KEYS.items()] * 2:
         release.make_key(account, reference, what)
-        secrets.read.cache_clear()
+        secrets.forget()
         made.setdefault(reference, secrets.read(reference))
     assert release.make_admin(account, dev) == first
     assert {reference: secrets.read(reference) for reference in made} == made

@@ -47,10 +47,10 @@ def test_the_key_for_development_is_called_what_it_is() -> None:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    secrets.read.cache_clear()
+    secrets.forget()
     with mock_aws():
         yield boto3.Session()
-    secrets.read.cache_clear()
+    secrets.forget()
 
 
 def test_the_key_is_read_where_a_deployment_keeps_it(aws: Any) -> None:
