@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import config
-from chalicelib.config import Backend, Reach, Settings
+from chalicelib.config import Backend, Metrics, Reach, Settings
 from chalicelib.service.access import Rates, Tokens
 from chalicelib.service.answer import Answerer
 from chalicelib.service.children import Family
@@ -23,6 +23,7 @@ from chalicelib.service.inbox import Inbox
 from chalicelib.service.library import Library
 from chalicelib.service.limits import Limiter
 from chalicelib.service.mover import Mover
+from chalicelib.service.observer import NOBODY, Observer, Several
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
@@ -50,6 +51,7 @@ class World:
     caller: Caller
     clock: Clock
     chance: Chance
+    observer: Observer = NOBODY
     close: Callable[[], None] = lambda: None
 
 
@@ -80,7 +82,7 @@ def assemble(settings: Settings, world: World) -> Services:
     runs = Spilling(store.runs)
     library = Library(store, clock, settings.defaults, settings.definition_max_age)
     performer = Performer(store, runs, queue, clock)
-    mover = Mover(runs, performer, library, clock, chance)
+    mover = Mover(runs, performer, library, clock, chance, world.observer)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
     family = Family(runs, library, mover, clock, chance)
     courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode(), settings.namespace)
@@ -128,6 +130,7 @@ def _embedded(settings: Settings) -> World:
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
         close=database.close,
     )
 
@@ -147,6 +150,7 @@ def _on_aws(settings: Settings) -> World:
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
     )
 
 
@@ -162,7 +166,23 @@ def _in_memory(settings: Settings) -> World:
         caller=Dispatcher(clock.now, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
     )
+
+
+def observer(settings: Settings, clock: Clock) -> Observer:
+    """Whoever watches. What nobody asked for is not imported."""
+    made: list[Observer] = []
+    if settings.metrics is Metrics.EMF:
+        from chalicelib.adapters.metrics import EmfMetrics
+
+        made.append(EmfMetrics(clock, settings.metrics_namespace))
+    if settings.otlp_endpoint:
+        from chalicelib.adapters import traces
+
+        exporter = traces.otlp(settings.otlp_endpoint, clock)
+        made.append(traces.Traces(exporter, at_once=settings.on_lambda))
+    return Several(made) if made else NOBODY
 
 
 def _outbound(settings: Settings) -> Outbound:
@@ -191,6 +211,12 @@ def services() -> Services:
             logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))
     return _made[0]
+
+
+def flush() -> None:
+    """Whoever watches has said what there was to say. Does nothing where nothing was built yet."""
+    if _made:
+        _made[0].world.observer.flush()
 
 
 def use(made: Services) -> None:

@@ -122,6 +122,7 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decisio
         last_state=lifecycle.READY,
         last_event="start",
         parent=event.parent,
+        trace=event.trace,
     )
     draft = Draft(definition, run, event, shelf)
     token = Token(step=flow.steps[0].name)

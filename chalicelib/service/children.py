@@ -22,6 +22,7 @@ from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, RunStore
 from chalicelib.service.start import new_uuid
+from chalicelib.service.traceparent import traceparent
 
 LOG = logging.getLogger("echoer.children")
 
@@ -76,6 +77,7 @@ class Family:
                 ref=ref,
                 input=complete(definition.flow, given),
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
+                trace=traceparent(parent, uuid),
             ),
         )
         try:

@@ -17,6 +17,7 @@ from chalicelib.service.errors import KeyTaken, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, KeyStore, RunStore
+from chalicelib.service.traceparent import accepted
 
 KEY_TTL: Final = 24 * 60 * 60 * 1000
 """How long an idempotency key gives the same run back, in milliseconds."""
@@ -72,6 +73,7 @@ class Starter:
                 ref=ref,
                 input=given,
                 labels=order.labels,
+                trace=accepted(),
             ),
         )
         try:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO, cast
 
+from chalicelib.adapters import logs
+from chalicelib.config import LogFormat
 from chalicelib.engine.lifecycle import ENDED
 from chalicelib.engine.run import Run
 from chalicelib.service.ports import Definition, DefinitionStore, NewRun, RunStore, Store
@@ -39,12 +41,11 @@ class _Lines(logging.Formatter):
         return super().format(record)
 
 
-def tell(level: str, stream: TextIO | None = None) -> None:
+def tell(level: str, stream: TextIO | None = None, form: LogFormat = LogFormat.TEXT) -> None:
     """From now on Echoer's log goes to `stream` (standard error), from `level` on, and others' from warnings on."""
     out = stream or sys.stderr
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(_Lines(colours=out.isatty() and not os.environ.get("NO_COLOR")))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    colours = out.isatty() and not os.environ.get("NO_COLOR")
+    logs.write(out, logs.JsonLines() if form is LogFormat.JSON else _Lines(colours=colours))
     logging.getLogger("echoer").setLevel(level)
     if level == "INFO":
         logging.getLogger("echoer.workers").setLevel(logging.WARNING)  # of batches, only those read who look for faults
