@@ -71,11 +71,11 @@ _ASKED: Final = frozenset({"StepAcked", "DeliveryFailed"})
 """How activations end that asked a service: those are a client's spans."""
 
 
-def otlp(endpoint: str, clock: Clock) -> SpanExporter:
+def otlp(endpoint: str, clock: Clock, patience: float = PATIENCE) -> SpanExporter:
     """Sends to the collector at `endpoint`: its base, as in OTEL_EXPORTER_OTLP_ENDPOINT, or the whole path."""
     base = endpoint.rstrip("/")
     url = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
-    return Patient(OTLPSpanExporter(endpoint=url, timeout=PATIENCE), clock)
+    return Patient(OTLPSpanExporter(endpoint=url, timeout=patience), clock)
 
 
 class Patient(SpanExporter):
