@@ -178,10 +178,9 @@ def observer(settings: Settings, clock: Clock) -> Observer:
 
         made.append(EmfMetrics(clock, settings.metrics_namespace))
     if settings.otlp_endpoint:
-        from chalicelib.adapters import traces
+        from chalicelib.adapters.traces import Traces, otlp
 
-        exporter = traces.otlp(settings.otlp_endpoint, clock)
-        made.append(traces.Traces(exporter, at_once=settings.on_lambda))
+        made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
     return Several(made) if made else NOBODY
 
 

@@ -13,7 +13,7 @@ or AWS: one of Python's own quotes the value that it stumbled on, and no variabl
 
 Own code, since what a library brings is not what is asked here, and costs more (Python 3.11, medians of 7, logging and
 json loaded): python-json-logger 4.2 1.7 ms of import, Logger of aws-lambda-powertools 3.37 15.9 ms and 7.6 MB unpacked,
-this 0.3 ms.
+this 0.8 ms. A line of an answer to a step has about 370 bytes.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class JsonLines(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD})
         if record.exc_info and record.exc_info[1]:
             line["exception"] = _causes(record.exc_info[1])
-        return json.dumps(line, default=lambda strange: type(strange).__name__)
+        return json.dumps(line, separators=(",", ":"), default=lambda strange: type(strange).__name__)
 
 
 def write(stream: TextIO, form: logging.Formatter) -> None:

@@ -8,7 +8,8 @@ that does nothing says nothing, and pays nothing. There are no dimensions: the s
 (`ECHOER_METRICS_NAMESPACE`), and every value of a dimension, such as each of Echoer's namespaces or flows, would make
 every metric anew. CloudWatch asks 0.30 USD a month for a metric (the first 10,000, us-east-1, for the hours in which it
 had a value), so all of them in use cost at most 0.30 USD times `len(UNITS)` a month for a stage. What the line knows of
-its work (request, function, run) are properties: they can be searched for, and cost nothing more than their bytes.
+its work (request, function, run) are properties: they can be searched for, and cost nothing more than their bytes. A
+line of an answered step has some 430 of them, at 0.50 USD per GB of logs.
 
 | metric | counts |
 |---|---|
@@ -136,7 +137,7 @@ class EmfMetrics(Observer):
     def _write(self, found: dict[str, Any]) -> None:
         directive = {"Namespace": self._namespace, "Dimensions": [[]], "Metrics": list(_named(found))}
         meta = {"Timestamp": self._clock.now(), "CloudWatchMetrics": [directive]}
-        line = json.dumps({**known(), **found, "_aws": meta})
+        line = json.dumps({**known(), **found, "_aws": meta}, separators=(",", ":"))
         (self._stream or sys.stdout).write(line + "\n")
         (self._stream or sys.stdout).flush()
 

@@ -62,9 +62,10 @@ def hand_on(log: logging.Logger) -> None:
 
 
 class _Seen:
-    """How far the story of each live run was told."""
+    """How far the story of each live run was told. `errors`: with what went wrong, which may quote an action."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, errors: bool) -> None:
+        self._errors = errors
         self._lock = threading.Lock()
         self._told: dict[str, int] = {}
 
@@ -81,7 +82,9 @@ class _Seen:
                 self._told[run.id] = run.seq
         for entry in new:
             last = entry is new[-1] and run.status in ENDED
-            LOG.info("%s: %s", run.name, transition(fields_of(entry)) + (f"; {run.status}" if last else ""))
+            said = transition({**fields_of(entry), **({} if self._errors else {"error": ""})})
+            of = {"namespace": run.namespace, "run": run.name, "step": entry.step, "uuid": entry.uuid}
+            LOG.info("%s: %s", run.name, said + (f"; {run.status}" if last else ""), extra=of)
 
 
 class _Runs:
@@ -127,8 +130,8 @@ class _Definitions:
 class _Store:
     """All stores, two of them telling."""
 
-    def __init__(self, store: Store) -> None:
-        seen = _Seen()
+    def __init__(self, store: Store, *, errors: bool) -> None:
+        seen = _Seen(errors=errors)
         self._store = store
         self.runs = _Runs(store.runs, seen)
         self.definitions = _Definitions(store.definitions, seen)
@@ -137,6 +140,6 @@ class _Store:
         return getattr(self._store, name)
 
 
-def told(store: Store) -> Store:
-    """The same store; what its runs go through is told."""
-    return cast(Store, _Store(store))
+def told(store: Store, form: LogFormat = LogFormat.TEXT) -> Store:
+    """The same store; what its runs go through is told, to a person with the errors of their actions."""
+    return cast(Store, _Store(store, errors=form is LogFormat.TEXT))

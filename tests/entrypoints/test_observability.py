@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import answered, defined, started, uuid_of
 
+ROOT = Path(__file__).parents[2]
 SECRET = "v4lue-that-no-line-may-hold"
 GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -228,6 +232,35 @@ def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(house: Hou
         reply = call("POST", path, body, headers={"Traceparent": given})
         assert reply.status in (200, 201), reply.text
         assert house.services.reader.run("default", name).trace == kept
+
+
+# ── a process on Lambda ──────────────────────────────────────────────────────────────────────────────────────────────
+
+CALLED = """
+from tests.entrypoints.gateway import call
+call("DELETE", "/action/x", headers={"x-request-id": "7"})
+call("POST", "/step", {"flowId": "r", "stepName": "A", "uuid": "u", "ackState": "OK", "done": True})
+from chalicelib import bootstrap
+bootstrap.services().world.observer.conflicted()
+bootstrap.flush()
+"""
+
+
+def test_all_that_a_function_says_is_lines_of_json() -> None:
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "echoer-dev-api_handler",
+        "ECHOER_BACKEND": "memory",
+        "ECHOER_METRICS": "emf",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    answer = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", CALLED], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (answer.returncode, answer.stderr) == (0, "")
+    refused, answered, counted = map(json.loads, answer.stdout.splitlines())
+    assert (refused["logger"], refused["request"], refused["status"]) == ("echoer.audit", "7", 401)
+    assert (answered["run"], answered["step"], answered["uuid"], answered["status"]) == ("r", "A", "u", 404)
+    assert counted["Conflicts"] == 1
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
