@@ -1,7 +1,7 @@
 """The front door: every trigger of every Lambda function, and which plain function it calls. It decides nothing.
 
-Queue and schedule triggers stand here and not in a Blueprint, since Chalice would let Lambda import their own module
-then, and never this one.
+Queue and schedule triggers and the authorizer stand here and not in a Blueprint, since Chalice would let Lambda import
+their own module then, and never this one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import os
 import sys
 from typing import Any
 
-from chalice.app import BaseLambdaEvent, Chalice, CloudWatchEvent, Rate, SQSEvent
+from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, IAMAuthorizer, Rate, SQSEvent
 
 from chalicelib import config
 from chalicelib.adapters import logs
-from chalicelib.config import LogFormat
-from chalicelib.entrypoints import api, workers
+from chalicelib.config import Access, LogFormat
+from chalicelib.entrypoints import api, gate, workers
 
 SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
@@ -25,7 +25,17 @@ app = Chalice(app_name="echoer", configure_logs=False)
 logging.getLogger("echoer").setLevel(SETTINGS.log)
 if SETTINGS.on_lambda and SETTINGS.log_format is LogFormat.JSON:
     logs.write(sys.stdout, logs.JsonLines())
-app.register_blueprint(api.routes)
+
+gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
+if SETTINGS.gate is Access.TOKEN:
+
+    @app.authorizer(ttl_seconds=gate.SECONDS)
+    def authorize(asked: AuthRequest) -> dict[str, Any]:
+        return gate.authorize(asked.token, asked.method_arn)
+
+    gatekeeper = authorize
+
+app.register_blueprint(api.routes(gatekeeper, SETTINGS.callbacks))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
 from chalicelib.config import Backend, Metrics, Reach, Settings
@@ -26,8 +27,10 @@ from chalicelib.service.mover import Mover
 from chalicelib.service.observer import NOBODY, Observer, Several
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
-from chalicelib.service.ports import Caller, Chance, Clock, Queue, Source, Store
+from chalicelib.service.ports import Caller, Chance, Clock, Queue, Sealer, Source, Store
+from chalicelib.service.proof import Judge
 from chalicelib.service.read import Reader
+from chalicelib.service.secrets import NoSealer, Secrets
 from chalicelib.service.signals import Signaler
 from chalicelib.service.spill import Spilling
 from chalicelib.service.start import Starter
@@ -36,6 +39,10 @@ from chalicelib.service.wake import Waker
 if TYPE_CHECKING:
     from chalicelib.adapters.outbound import Outbound
     from chalicelib.service.submit import Submitter
+
+
+_PASSING_KEY: Final = os.urandom(32).hex()
+"""Seals what ends with this process."""
 
 
 class QueueAndSource(Queue, Source, Protocol):
@@ -52,6 +59,7 @@ class World:
     clock: Clock
     chance: Chance
     observer: Observer = NOBODY
+    sealer: Sealer = field(default_factory=NoSealer)
     close: Callable[[], None] = lambda: None
 
 
@@ -73,6 +81,7 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    secrets: Secrets
     rates: Rates
 
 
@@ -82,18 +91,20 @@ def assemble(settings: Settings, world: World) -> Services:
     runs = Spilling(store.runs)
     library = Library(store, clock, settings.defaults, settings.definition_max_age)
     performer = Performer(store, runs, queue, clock)
-    mover = Mover(runs, performer, library, clock, chance, world.observer)
+    secrets = Secrets(world.sealer, store.cells, clock)
+    mover = Mover(runs, performer, library, secrets, clock, chance, world.observer)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
-    family = Family(runs, library, mover, clock, chance)
-    courier = Courier(world.caller, clock, settings.callback_url, settings.webhook_key.encode(), settings.namespace)
+    family = Family(runs, library, mover, secrets, clock, chance)
+    webhook_key = partial(webhook_key_of, settings)
+    courier = Courier(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
     return Services(
         settings=settings,
         world=world,
         library=library,
         mover=mover,
         runs=runs,
-        starter=Starter(runs, store.keys, library, mover, clock, chance),
-        answerer=Answerer(mover),
+        starter=Starter(runs, store.keys, library, mover, secrets, clock, chance),
+        answerer=Answerer(mover, Judge(webhook_key, clock)),
         deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
         waker=Waker(runs, queue, mover, signaler, family, clock),
         operator=Operator(store, runs, library, mover),
@@ -101,6 +112,7 @@ def assemble(settings: Settings, world: World) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, library, clock),
         tokens=Tokens(store.cells, clock, chance, settings.namespace, settings.admin_token_sha256),
+        secrets=secrets,
         rates=Rates(clock),
     )
 
@@ -118,12 +130,17 @@ def world(settings: Settings) -> World:
 
 def _embedded(settings: Settings) -> World:
     from chalicelib.adapters.dispatch import Dispatcher
+    from chalicelib.adapters.sealing import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.queue import SqliteQueue
     from chalicelib.adapters.sqlite.store import SqliteStore
     from chalicelib.adapters.system import SystemChance, SystemClock
 
     database, clock = Database.open(settings.db), SystemClock()
+
+    def key() -> str:
+        return _PASSING_KEY if isinstance(settings.db, str) else key_in_file(settings.db.with_suffix(".key"))
+
     return World(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
@@ -131,6 +148,7 @@ def _embedded(settings: Settings) -> World:
         clock=clock,
         chance=SystemChance(),
         observer=observer(settings, clock),
+        sealer=_sealing(settings, key),
         close=database.close,
     )
 
@@ -151,6 +169,7 @@ def _on_aws(settings: Settings) -> World:
         clock=clock,
         chance=SystemChance(),
         observer=observer(settings, clock),
+        sealer=_sealing(settings, lambda: None),
     )
 
 
@@ -167,6 +186,7 @@ def _in_memory(settings: Settings) -> World:
         clock=clock,
         chance=SystemChance(),
         observer=observer(settings, clock),
+        sealer=_sealing(settings, lambda: _PASSING_KEY),
     )
 
 
@@ -190,13 +210,27 @@ def _outbound(settings: Settings) -> Outbound:
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
-def _with_secrets(settings: Settings) -> Settings:
-    """The settings with what they only refer to: read once per container, by the functions that are told where."""
+def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
+    """What seals secrets: by the key that is set, or referred to, or else by the one that is found at home."""
+    from chalicelib.adapters.sealing import Sealing
+
+    def key() -> str | None:
+        if settings.secrets_key_ref is None:
+            return settings.secrets_key or at_home()
+        from chalicelib.adapters import secrets
+
+        return secrets.read(settings.secrets_key_ref)
+
+    return Sealing(key)
+
+
+def webhook_key_of(settings: Settings) -> bytes:
+    """The webhook key: where the settings only refer to it, it is read once per container, when it is first needed."""
     if settings.webhook_key_ref is None:
-        return settings
+        return settings.webhook_key.encode()
     from chalicelib.adapters import secrets
 
-    return replace(settings, webhook_key=secrets.read(settings.webhook_key_ref))
+    return secrets.read(settings.webhook_key_ref).encode()
 
 
 _made: list[Services] = []
@@ -205,7 +239,7 @@ _made: list[Services] = []
 def services() -> Services:
     """The container's use cases, built from the environment when they are first asked for."""
     if not _made:
-        settings = _with_secrets(config.from_environment(os.environ))
+        settings = config.from_environment(os.environ)
         if settings.notice:
             logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))
@@ -218,6 +252,27 @@ def flush() -> None:
         _made[0].world.observer.flush()
 
 
+_tokens: list[Tokens] = []
+
+
+def tokens() -> Tokens:
+    """The tokens alone, for a function that may read nothing else."""
+    if _made:
+        return _made[0].tokens
+    if not _tokens:
+        _tokens.append(_tokens_on_aws(config.from_environment(os.environ)))
+    return _tokens[0]
+
+
+def _tokens_on_aws(settings: Settings) -> Tokens:
+    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.store import DynamoStore
+    from chalicelib.adapters.system import SystemChance, SystemClock
+
+    cells = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).cells
+    return Tokens(cells, SystemClock(), SystemChance(), settings.namespace, settings.admin_token_sha256)
+
+
 def use(made: Services) -> None:
     """From now on these are the use cases: for whoever builds their own, as the local server and tests do."""
     _made[:] = [made]
@@ -228,4 +283,4 @@ def submitter(made: Services) -> Submitter:
     from chalicelib.service.submit import Submitter
 
     world = made.world
-    return Submitter(world.store, made.runs, made.library, made.mover, world.clock, world.chance)
+    return Submitter(world.store, made.runs, made.library, made.mover, made.secrets, world.clock, world.chance)

@@ -14,11 +14,15 @@
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions; may be several, the newest first |
 | ECHOER_WEBHOOK_KEY_REF | | where that key lies instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
+| ECHOER_SECRETS_KEY | | seals secrets at rest: 32 characters or more; may be several, the newest first |
+| ECHOER_SECRETS_KEY_REF | | where that key lies instead; on one machine, a file beside the SQLite file |
 | ECHOER_OUTBOUND | any; on AWS public | where actions may be: `any`where, or at `public` addresses only |
 | ECHOER_OUTBOUND_ALLOW | | and at these hosts, addresses and ranges (`10.1.0.0/16`), with commas between |
 | ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
-| ECHOER_AUTH | open; on Lambda token | `open`: whoever reaches the API is admin; `token`: `Authorization: Bearer` |
-| ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) need a token too, of the role `action` |
+| ECHOER_AUTH | open; on Lambda token | `open`: whoever reaches the API is admin; `token`: `Authorization: Bearer`; |
+| | | `iam`: what AWS signatures (SigV4) and IAM policies let through API Gateway |
+| ECHOER_AUTHORIZER | on | whether API Gateway asks about a token before it calls the API, which asks by itself too |
+| ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) need the same, a token of the role `action` |
 | ECHOER_ADMIN_TOKEN_SHA256 | | hex SHA-256 of the first admin's token, a text of 32 characters or more |
 | ECHOER_RATE | 0 | requests per second of one token, in each container; 0: any number |
 | ECHOER_NAMESPACE_RATE | 0 | the same, of all tokens of a namespace together |
@@ -56,10 +60,11 @@ class BadSetting(EchoerError):
 
 
 class Access(StrEnum):
-    """Whether a token is needed."""
+    """What is needed to come in."""
 
     OPEN = "open"
     TOKEN = "token"  # noqa: S105 - a word, no secret
+    IAM = "iam"
 
 
 class LogFormat(StrEnum):
@@ -103,10 +108,13 @@ class Settings:
     definition_max_age: int = 2_000
     webhook_key: str = DEVELOPMENT_KEY
     webhook_key_ref: str | None = None
+    secrets_key: str | None = None
+    secrets_key_ref: str | None = None
     outbound: Reach = Reach.ANY
     outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
     auth: Access = Access.OPEN
+    authorizer: bool = True
     callbacks: Access = Access.OPEN
     admin_token_sha256: str | None = None
     rate: int = 0
@@ -124,9 +132,16 @@ class Settings:
         return f"{self.url.rstrip('/')}/step"
 
     @property
+    def gate(self) -> Access:
+        """What API Gateway asks for before it calls the API function; on one machine there is none."""
+        if self.backend is not Backend.AWS or (self.auth is Access.TOKEN and not self.authorizer):
+            return Access.OPEN
+        return self.auth
+
+    @property
     def notice(self) -> str | None:
         """What whoever starts a server must know; None if nothing."""
-        if self.auth is Access.TOKEN:
+        if self.auth is not Access.OPEN:
             return None
         return "open: whoever reaches this port may do anything here; ECHOER_AUTH=token asks for tokens"
 
@@ -154,11 +169,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
+        secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
+        secrets_key=read.text("ECHOER_SECRETS_KEY", "") or None,
         outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
         auth=Access(read.one_of("ECHOER_AUTH", list(Access), _usual_access(environment))),
-        callbacks=Access(read.one_of("ECHOER_CALLBACKS", list(Access), Access.OPEN)),
+        authorizer=read.one_of("ECHOER_AUTHORIZER", ["on", "off"], "on") == "on",
+        callbacks=Access(read.one_of("ECHOER_CALLBACKS", [Access.OPEN, Access.TOKEN], Access.OPEN)),
         admin_token_sha256=read.sha256("ECHOER_ADMIN_TOKEN_SHA256"),
         rate=read.integer("ECHOER_RATE", 0, 0, FASTEST),
         namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, FASTEST),

@@ -7,6 +7,7 @@ wherever a value may: `expression()` makes one, `source_of()` recognises one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeAlias, TypeVar
@@ -37,8 +38,16 @@ BUILT_IN_STATES: Final = frozenset({TIMEOUT, ERROR})
 RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
 """Fields of the request that an action receives; no arg may bear such a name (API.md, 1)."""
 
+SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+"""What a namespace's secret may be called."""
+
 _EXPRESSION_KEY: Final = "${}"
 _REFERENCE_KEY: Final = "${secret}"
+SEALED_KEY: Final = "\0sealed"
+"""The one key of a value that is sealed (`engine.sealed`)."""
+
+RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, SEALED_KEY})
+"""Keys that no map in a document has: they would make it mean something else."""
 
 
 DEEPEST: Final = 64

@@ -11,8 +11,8 @@ from typing import Any, Final
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.service.ports import QueueName
-from deploy import gateway, policies, watch
-from deploy.stages import API, FUNCTIONS, QUEUE_OF, RUNTIME, Document, Stage
+from deploy import gateway, policies, stages, watch
+from deploy.stages import API, QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm
 
 _ARN: Final = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}"
@@ -27,8 +27,8 @@ def template(stage: Stage) -> Document:
     resources = {
         **_table(stage),
         **sqs.queues_as_cloudformation(stage.prefix),
-        **{_function(name): _patch(stage, name) for name in FUNCTIONS},
-        **{_log_group(name): _log(stage, name) for name in FUNCTIONS},
+        **{_function(name): _patch(stage, name) for name in stage.functions},
+        **{_log_group(name): _log(stage, name) for name in stage.functions},
         "RestAPI": _api(stage),
         **_watched(stage),
     }
@@ -47,7 +47,7 @@ def policy(stage: Stage, function: str) -> Document:
         "table": f"${{{tables.LOGICAL_ID}.Arn}}",
         **{str(queue): f"${{{sqs.logical_id(queue)}.Arn}}" for queue in QueueName},
         "logs": f"${{{_log_group(function)}.Arn}}",
-        **policies.key_places(stage.key, _ARN),
+        **policies.key_places(stage.keys, _ARN),
     }
     document = policies.render(function, places, lambda text: {"Fn::Sub": text})
     called = policies.of_actions(stage.actions) if function == "deliver" else []
@@ -81,11 +81,13 @@ def _patch(stage: Stage, name: str) -> Document:
 
 
 def _environment(stage: Stage, name: str) -> Document:
-    """What one function alone needs to know."""
+    """What not every function needs to know."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
+            return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}, "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
+        case stages.AUTHORIZE:
             return {"ECHOER_ADMIN_TOKEN_SHA256": {"Ref": ADMIN}}
     return {}
 
@@ -110,7 +112,7 @@ def _url(stage: Stage) -> str | Document:
 
 
 def _api(stage: Stage) -> Document:
-    body = {"info": {"title": stage.prefix}, gateway.KEY: gateway.responses()}
+    body = {"info": {"title": stage.prefix}, **gateway.extensions(stage)}
     # Without a version SAM adds a second stage, called Stage.
     return {"Properties": {"Name": stage.prefix, "OpenApiVersion": "2.0", "DefinitionBody": body}}
 

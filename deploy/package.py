@@ -20,7 +20,7 @@ from typing import Final
 
 from chalicelib.errors import EchoerError
 from deploy import build, check, cloudformation, policies, stages, terraform
-from deploy.stages import FUNCTIONS, ROOT, Document, Stage
+from deploy.stages import ROOT, Document, Stage
 
 ZIP: Final = "deployment.zip"
 
@@ -29,9 +29,12 @@ class Refused(EchoerError):
     """The template is not one to deploy."""
 
 
-def package(name: str, out: Path, say: Callable[[str], None] = print) -> Stage:
-    """The stage's two forms are in `out`. Raises EchoerError."""
-    configured = stages.configuration()
+def package(name: str, out: Path, say: Callable[[str], None] = print, configured: Document | None = None) -> Stage:
+    """The stage's two forms are in `out`. `configured`: `.chalice/config.json`, if it is to be another's.
+
+    Raises EchoerError.
+    """
+    configured = configured or stages.configuration()
     stage = stages.stage(name, configured)
     with tempfile.TemporaryDirectory(prefix="echoer-") as made:
         work = Path(made).resolve()
@@ -53,7 +56,7 @@ def _stage(work: Path, stage: Stage, configured: Document, say: Callable[[str], 
 
 
 def _cloudformation(work: Path, stage: Stage) -> None:
-    for function in FUNCTIONS:
+    for function in stage.functions:
         write(work / policies.FOLDER / f"{function}.json", cloudformation.policy(stage, function))
     write(work / "merge.json", cloudformation.template(stage))
     _chalice(work, stage, "cloudformation", "--merge-template", "merge.json")
@@ -63,7 +66,7 @@ def _cloudformation(work: Path, stage: Stage) -> None:
 
 
 def _terraform(work: Path, stage: Stage) -> None:
-    for function in FUNCTIONS:
+    for function in stage.functions:
         write(work / policies.FOLDER / f"{function}.json", terraform.policy(stage, function))
     _chalice(work, stage, "terraform")
     folder = work / "out" / "terraform"

@@ -1,7 +1,8 @@
 """What each function may do: `.chalice/policies/*.json`, written by hand, with places in them that each form fills in.
 
-A place is `${table}`, `${deliveries}`, `${wakes}`, `${dead}`, `${logs}` (of the function itself), `${key}` (where the
-webhook key is kept) or `${read-key}` (the action that reads it).
+A place is `${table}`, `${deliveries}`, `${wakes}`, `${dead}`, `${logs}` (of the function itself), `${key}` and
+`${secrets-key}` (where the webhook key is kept, and the one that seals secrets), or `${read-key}` and
+`${read-secrets-key}` (the actions that read them).
 """
 
 from __future__ import annotations
@@ -52,15 +53,25 @@ def of_actions(arns: Sequence[str]) -> list[Document]:
     ]
 
 
-def key_places(reference: str, arn: str) -> dict[str, str]:
-    """The places that speak of a secret. `arn`: what an ARN of this account and region begins with, `SERVICE` in it."""
+def key_places(keys: Mapping[str, str], arn: str) -> dict[str, str]:
+    """The places that speak of keys, by their references. `arn`: what an ARN of this account and region begins with,
+    `SERVICE` in it.
+    """
+    found: dict[str, str] = {}
+    for place, reference in keys.items():
+        found[f"read-{place}"], found[place] = _reading(reference, arn)
+    return found
+
+
+def _reading(reference: str, arn: str) -> tuple[str, str]:
+    """The action that reads a secret, and the secret's ARN."""
     kind, _, name = reference.partition(":")
     match kind:
         case "ssm":
             resource = arn.replace("SERVICE", "ssm") + f":parameter/{name.lstrip('/')}"
-            return {"read-key": "ssm:GetParameter", "key": resource}
+            return "ssm:GetParameter", resource
         case "secretsmanager":
             # Secrets Manager adds six characters of its own to a secret's name.
             resource = arn.replace("SERVICE", "secretsmanager") + f":secret:{name.partition('#')[0]}-??????"
-            return {"read-key": "secretsmanager:GetSecretValue", "key": resource}
-    raise BadStage(f"ECHOER_WEBHOOK_KEY_REF={reference}: must be ssm:NAME or secretsmanager:NAME")
+            return "secretsmanager:GetSecretValue", resource
+    raise BadStage(f"{reference}: a reference to a key must be ssm:NAME or secretsmanager:NAME")

@@ -1,7 +1,7 @@
 """`python -m deploy.release STAGE`: the stage runs on AWS.
 
-It packages the stage, keeps zip and template in a bucket under the digest of what they hold, makes the webhook key and
-the first admin's token where there are none, and lets CloudFormation bring the stack from what it is to what the
+It packages the stage, keeps zip and template in a bucket under the digest of what they hold, makes the keys and the
+first admin's token where there are none, and lets CloudFormation bring the stack from what it is to what the
 template says; that either happens as a whole or not at all. Credentials and region are found as boto3 finds them.
 """
 
@@ -27,6 +27,9 @@ from deploy.package import ZIP, package
 from deploy.stages import ROOT, Document, Stage
 
 CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+KEYS: Final = {"key": "signs what is sent to actions", "secrets-key": "seals secrets at rest: do not lose it"}
+"""What a stage's keys do."""
 
 _PATIENCE: Final = {"Delay": 5, "MaxAttempts": 360}
 _HELPLESS: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"})
@@ -58,7 +61,8 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
 
     `expand`: what an AWS that does not know SAM needs done to the template.
     """
-    make_key(account, stage)
+    for reference, what in KEYS.items():
+        make_key(account, stage.keys[reference], what)
     digest = make_admin(account, stage)
     make_bucket(account)
     code = keep(account, (folder / ZIP).read_bytes(), "zip")
@@ -71,9 +75,9 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
     return change(account, stage.prefix, address, {ADMIN: digest})
 
 
-def make_key(account: Account, stage: Stage) -> None:
-    """The webhook key is where the stage looks for it. One that is there is left as it is."""
-    kind, _, name = stage.key.partition(":")
+def make_key(account: Account, reference: str, what: str) -> None:
+    """The key is where the stage looks for it. One that is there is left as it is."""
+    kind, _, name = reference.partition(":")
     value = f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
     try:
         if kind == "ssm":
@@ -84,8 +88,8 @@ def make_key(account: Account, stage: Stage) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterAlreadyExists":
             return
-        raise NotDeployed(f"the webhook key {stage.key}: {error}") from error
-    account.say(f"made the webhook key {stage.key}; action services that check signatures need it")
+        raise NotDeployed(f"key {reference} ({what}): {error}") from error
+    account.say(f"made the key {reference}, which {what}")
 
 
 def make_admin(account: Account, stage: Stage) -> str:

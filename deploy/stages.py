@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from chalicelib import config
-from chalicelib.config import Metrics
+from chalicelib.config import Access, Metrics
 from chalicelib.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
@@ -26,14 +26,21 @@ RUNTIME: Final = "python3.12"
 API: Final = "api_handler"
 QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "bury": "dead"}
 FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
+"""Those that every stage has."""
+AUTHORIZE: Final = "authorize"
+"""Whom API Gateway asks about tokens, if the stage says so."""
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX", "ECHOER_METRICS_NAMESPACE"})
 """Settings that follow from the stage's name."""
+
+_GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
+"""By which `app.py` says what API Gateway asks for. A stage says all of them: Chalice reads the app here, where other
+defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
 
 _OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
 """What the configuration says of a stage to us and not to Chalice."""
 
 _NOT_IN_A_TEMPLATE: Final = {
-    "ECHOER_WEBHOOK_KEY": "set ECHOER_WEBHOOK_KEY_REF to where it is kept",
+    **{name: f"set {name}_REF to where it is kept" for name in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY")},
     **dict.fromkeys(
         ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
         "let a collector beside the functions, such as a Lambda extension, add what its backend asks for",
@@ -52,7 +59,7 @@ class BadStage(EchoerError):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `settings`: what its functions find in their environment, but for the two that deliver alone needs."""
+    """One stage. `settings`: what its functions find in their environment, but for what not all of them need."""
 
     name: str
     settings: Mapping[str, str]
@@ -63,10 +70,16 @@ class Stage:
     """ECHOER_URL, if it is said (where the API has a domain of its own)."""
     log_days: int
     """How long logs are kept."""
-    key: str
-    """ECHOER_WEBHOOK_KEY_REF: where the key is kept that signs what is sent to actions."""
+    keys: Mapping[str, str]
+    """Where keys are kept: `key` signs what is sent to actions, `secrets-key` seals secrets at rest."""
+    gate: Access
+    """What API Gateway asks for before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        return (*FUNCTIONS, AUTHORIZE) if self.gate is Access.TOKEN else FUNCTIONS
 
     @property
     def prefix(self) -> str:
@@ -130,10 +143,12 @@ def stage(name: str, configured: Document) -> Stage:
         "ECHOER_QUEUE_PREFIX": prefix,
         "ECHOER_METRICS": Metrics.EMF.value,
         "ECHOER_METRICS_NAMESPACE": f"Echoer/{name}",
+        "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
+        **_GATES,
     }
     special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
     settings = {**own, **{key: value for key, value in given.items() if key not in special}}
-    config.from_environment(settings)
+    checked = config.from_environment(settings)
     return Stage(
         name=name,
         settings=settings,
@@ -141,7 +156,11 @@ def stage(name: str, configured: Document) -> Stage:
         path=configured["stages"][name].get("api_gateway_stage", configured["api_gateway_stage"]),
         url=given.get("ECHOER_URL"),
         log_days=configured["stages"][name]["log_retention_in_days"],
-        key=given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
+        keys={
+            "key": given.get("ECHOER_WEBHOOK_KEY_REF", f"ssm:/echoer/{name}/webhook-key"),
+            "secrets-key": settings["ECHOER_SECRETS_KEY_REF"],
+        },
+        gate=checked.gate,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
     )
 

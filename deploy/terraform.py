@@ -12,9 +12,9 @@ from typing import Any, Final
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.service.ports import QueueName
-from deploy import gateway, policies, watch
+from deploy import gateway, policies, stages, watch
 from deploy.cloudformation import log_level
-from deploy.stages import FUNCTIONS, QUEUE_OF, RUNTIME, Document, Stage
+from deploy.stages import QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm
 
 VERSIONS: Final = {"required_version": ">= 1.5", "required_providers": {"aws": {"version": ">= 5.32, < 6"}}}
@@ -32,7 +32,7 @@ def policy(stage: Stage, function: str) -> Document:
         "table": "${aws_dynamodb_table.echoer.arn}",
         **{str(queue): f"${{aws_sqs_queue.{queue}.arn}}" for queue in QueueName},
         "logs": f"${{aws_cloudwatch_log_group.{function}.arn}}:*",
-        **policies.key_places(stage.key, _ARN),
+        **policies.key_places(stage.keys, _ARN),
     }
     document = policies.render(function, places)
     called = policies.of_actions(stage.actions) if function == "deliver" else []
@@ -49,7 +49,7 @@ def beside(stage: Stage) -> Document:
         "aws_dynamodb_table": {"echoer": _table(stage)},
         "aws_sqs_queue": _queues(stage),
         "aws_cloudwatch_log_group": {
-            name: {"name": stage.log_group(name), "retention_in_days": stage.log_days} for name in FUNCTIONS
+            name: {"name": stage.log_group(name), "retention_in_days": stage.log_days} for name in stage.functions
         },
         "aws_sns_topic": {"alarms": {"name": f"{stage.prefix}-alarms"}},
         "aws_cloudwatch_metric_alarm": {alarm.name: _alarm(stage, alarm) for alarm in watch.alarms(stage)},
@@ -150,7 +150,7 @@ def override(stage: Stage, chalice: Document) -> Document:
     """`echoer_override.tf.json`, for that `chalice.tf.json`."""
     made = chalice["resource"]
     resources = {
-        "aws_lambda_function": {name: _function(stage, name, made) for name in FUNCTIONS},
+        "aws_lambda_function": {name: _function(stage, name, made) for name in stage.functions},
         "aws_lambda_event_source_mapping": {
             f"{name}-sqs-event-source": {
                 "event_source_arn": f"${{aws_sqs_queue.{queue}.arn}}",
@@ -180,11 +180,16 @@ def _function(stage: Stage, name: str, made: Document) -> Document:
 
 
 def _environment(stage: Stage, name: str) -> dict[str, str]:
-    """What one function alone needs to know."""
+    """What not every function needs to know."""
     match name:
         case "deliver":
-            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.key}
+            return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
         case "api_handler":
+            return {
+                "ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}",
+                "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"],
+            }
+        case stages.AUTHORIZE:
             return {"ECHOER_ADMIN_TOKEN_SHA256": "${var.admin_token_sha256}"}
     return {}
 
@@ -197,4 +202,4 @@ def _url(stage: Stage) -> str:
 def _swagger(stage: Stage, chalice: Document) -> str:
     swagger: dict[str, Any] = json.loads(chalice["locals"]["chalice_api_swagger"])
     swagger["info"]["title"] = stage.prefix
-    return json.dumps({**swagger, gateway.KEY: gateway.responses()})
+    return json.dumps(gateway.merged(swagger, gateway.extensions(stage)))

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy.stages import FUNCTIONS, QUEUE_OF, Document, Stage
+from deploy.stages import QUEUE_OF, Document, Stage
 
 OVERDUE: Final = "OverdueRuns"
 OVERDUE_PATTERN: Final = "{ $.overdue >= 0 }"
@@ -76,7 +76,7 @@ def _of_functions(stage: Stage) -> list[Alarm]:
             threshold=1,
             periods=5,
         )
-        for function in FUNCTIONS
+        for function in stage.functions
         for metric, told in kinds.items()
     ]
 
@@ -126,7 +126,7 @@ def _of_table(stage: Stage) -> list[Alarm]:
 
 def dashboard(stage: Stage, region: str) -> str:
     """The dashboard's body, as JSON text. `region`: its name, or what a form has in its place."""
-    functions = [(stage.function(name), name) for name in FUNCTIONS]
+    functions = [(stage.function(name), name) for name in stage.functions]
     queues = [(stage.queue(name), name) for name in QUEUE_OF.values()]
     api = ["ApiName", stage.prefix, "Stage", stage.path]
     widgets = [

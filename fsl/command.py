@@ -12,7 +12,21 @@ from typing import Any
 import click
 
 from fsl.client import Refused, Unreachable
-from fsl.commands import check, doctor, documents, language, resources, runs, serve, shell, testing, token, words
+from fsl.commands import (
+    check,
+    doctor,
+    documents,
+    language,
+    resources,
+    runs,
+    secret,
+    serve,
+    shell,
+    testing,
+    token,
+    webhook,
+    words,
+)
 from fsl.commands.desk import failed
 
 
@@ -52,6 +66,8 @@ def main() -> None:
 for command in (*check.COMMANDS, *documents.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
     main.add_command(command)
 for command in (*language.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS):
+    main.add_command(command)
+for command in (*secret.COMMANDS, *webhook.COMMANDS):
     main.add_command(command)
 for command in (*shell.COMMANDS, *words.COMMANDS):
     main.add_command(command)

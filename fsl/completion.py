@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from chalicelib.definition import BUILT_IN_STATES, ENDS
+from chalicelib.definition import BUILT_IN_STATES, ENDS, Parameter
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
 from chalicelib.language.tokens import Token, scan
@@ -140,18 +140,50 @@ def _states_of(kind: str) -> tuple[str, ...]:
 
 
 def _in_group(frames: list[_Frame], last: str, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
-    owner, body = frames[-1].owner, frames[-2]
-    if last in _NAMES or last == "ASSIGN":
+    top, body = frames[-1], frames[-2]
+    declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
+    if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
+        yield from _types()
+    elif last == "ASSIGN":
+        yield from _of_secrets(top, body, after, library)
+    elif last in _NAMES:
         return
-    if owner in words.SETTINGS:
-        yield from (Offer(name, "property") for name in words.SETTINGS[owner])
-    elif (body.kind, owner) in (("action", "args"), ("flow", "input")):
-        yield from (Offer(name, "keyword", "a type") for name in words.TYPES)
-    elif owner in ("args", "input"):
-        name = body.flow or _named_ahead(after)
-        action, flow = library.actions.get(name), library.flows.get(name)
-        parameters = action.parameters if action and owner == "args" else flow.input if flow else ()
-        yield from (Offer(one.name, "variable", one.type.value) for one in parameters)
+    elif top.owner in words.SETTINGS:
+        yield from (Offer(name, "property") for name in words.SETTINGS[top.owner])
+    elif declares:
+        yield from _types()
+        yield Offer("secret", "keyword", words.SECRET["declared"])
+    elif top.owner == "vars":
+        yield Offer("secret", "keyword", words.SECRET["declared"])
+    elif top.owner in ("args", "input"):
+        parameters = _parameters(top, body, after, library)
+        yield from (Offer(one.name, "variable", _kind_of(one)) for one in parameters)
+
+
+def _types() -> Iterator[Offer]:
+    return (Offer(name, "keyword", "a type") for name in words.TYPES)
+
+
+def _kind_of(parameter: Parameter) -> str:
+    return f"{'secret ' * parameter.secret}{parameter.type.value}"
+
+
+def _parameters(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> tuple[Parameter, ...]:
+    """Those of the action or flow that the body of the group names."""
+    name = body.flow or _named_ahead(after)
+    action, flow = library.actions.get(name), library.flows.get(name)
+    return action.parameters if action and top.owner == "args" else flow.input if flow else ()
+
+
+def _of_secrets(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
+    """`secret` behind `=`, where a reference to one may stand."""
+    name = str(top.tail[-2].value) if len(top.tail) > 1 else ""
+    given = top.owner == "args" and any(
+        one.secret and one.name == name for one in _parameters(top, body, after, library)
+    )
+    declared = body.kind == "action" and top.owner == "args" and str(top.tail[0].value).lower() == "secret"
+    if top.owner == "headers" or given or declared:
+        yield Offer("secret", "keyword", words.SECRET["read"])
 
 
 def _in_body(top: _Frame, last: str, library: Library, *, is_last: bool) -> Iterator[Offer]:

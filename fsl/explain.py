@@ -1,4 +1,4 @@
-"""What holds for each step of a flow, and who said so: the step, its action, or the house.
+"""What holds for each step of a flow, and who said so: the step, its action, or the house. And what of it is secret.
 
 Pure: `fsl explain` prints the rows, the language server shows them on hover.
 """
@@ -56,6 +56,10 @@ class Row:
     on_timeout: str | None = None
     """Where TIMEOUT leads, or that it stops the run."""
     on_error: str | None = None
+    callback: Said | None = None
+    """That its answers must be signed."""
+    secret: str | None = None
+    """What of it is secret: args, headers and data."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
@@ -82,7 +86,8 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
     match step:
         case ActionStep():
             action = actions.get(step.action)
-            layers = {"step": step.options, "action": action.options if action else Options(), "default": defaults}
+            base = action.options if action else Options()
+            layers = {"step": step.options, "action": base, "default": defaults}
             return Row(
                 step.name,
                 kind,
@@ -92,6 +97,8 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
                 _first({by: one.retry for by, one in layers.items()}, _retry),
                 on_timeout,
                 on_error,
+                _first({by: one.signed or None for by, one in layers.items()}, lambda _: "signed"),
+                ", ".join(_secrets(action, step.options.over(base))) or None,
             )
         case EventStep() | ConditionStep() | CallStep():
             timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration)
@@ -102,6 +109,14 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
 
 def _first(said: Mapping[str, _T | None], shown: Callable[[_T], str]) -> Said | None:
     return next((Said(shown(value), by) for by, value in said.items() if value is not None), None)
+
+
+def _secrets(action: Action | None, options: Options) -> Iterator[str]:
+    if action:
+        yield from (one.name for one in action.parameters if one.secret)
+    yield from (f"header {name}" for name in options.secret_headers)
+    if action and action.secret_data:
+        yield "data"
 
 
 def _retry(retry: Retry) -> str:

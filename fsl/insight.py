@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from chalicelib.definition import DEFAULTS, ENDS, Action, Flow, Parameter, RunOrder
 from chalicelib.language import Document, KnownNames, parse, read
 from chalicelib.language.source import Span
+from chalicelib.language.spelling import template
 from chalicelib.language.tree import (
     Assignment,
     Call,
@@ -193,6 +194,8 @@ def signature(action: Action) -> str:
     options = action.options
     said = {"timeout": options.timeout, "heartbeat": options.heartbeat}
     lines += [f"{name} {duration(value)}" for name, value in said.items() if value is not None]
+    lines += ["its answers are signed"] if options.signed else []
+    lines += ["what its answers bring is secret"] if action.secret_data else []
     lines += [f"undone by {action.undo.action}"] if action.undo else []
     return "\n\n".join(lines)
 
@@ -206,7 +209,8 @@ def _of_step(name: str, statement: Statement, text: str, library: Library) -> st
     row = next((one for one in explain(flow, library.actions, DEFAULTS) if one.step == name), None) if flow else None
     if row is None:
         return None
-    said = {"timeout": row.timeout, "heartbeat": row.heartbeat, "retry": row.retry}
+    said = {"timeout": row.timeout, "heartbeat": row.heartbeat, "retry": row.retry, "callback": row.callback}
+    said |= {"secret": row.secret}  # type: ignore[dict-item]  # both are only shown
     said |= {"on TIMEOUT": row.on_timeout, "on ERROR": row.on_error}  # type: ignore[dict-item]  # both are only shown
     lines = [f"- {key}: {value}" for key, value in said.items() if value is not None]
     doing = f": {row.action}" if row.action else ""
@@ -235,4 +239,5 @@ def _declared(use: Use, library: Library) -> tuple[Parameter, ...]:
 
 
 def _parameter(one: Parameter) -> str:
-    return f"{one.type.value} {one.name}" + ("" if one.required else f" = {one.default!r}")
+    declared = f"{'secret ' * one.secret}{one.type.value} {one.name}"
+    return declared + ("" if one.required else f" = {template(one.default)}")

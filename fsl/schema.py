@@ -41,7 +41,10 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "FSL definitions",
-        "description": 'Checked actions, flows and runs. Durations are milliseconds; {"${}": TEXT} is an expression.',
+        "description": (
+            'Checked actions, flows and runs. Durations are milliseconds; {"${}": TEXT} is an expression, '
+            '{"${secret}": NAME} a reference to a secret.'
+        ),
         "if": {"type": "array"},
         "then": {"items": {"$ref": "#/$defs/Definition"}},
         "else": {"$ref": "#/$defs/Definition"},

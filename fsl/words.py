@@ -24,12 +24,13 @@ _OPTIONS: Final = {
     "heartbeat": "longest silence between callbacks with done=false; then TIMEOUT",
     "retry": "of the delivery: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
     "limit": "how much goes out at once: (concurrent = 10, per_second = 50)",
-    "headers": 'of the request: ("X-Team" = "payments")',
+    "headers": 'of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
     "approval": "required: a person must let each dispatch pass",
+    "callback": "signed: answers must bear a signature; open: the activation's uuid lets them in",
 }
 _SAVE: Final = {"save": "variables written when the step returns: (name = value, ...)"}
 _FLOW: Final = {
-    "vars": "variables, and what they begin with: (name = value, ...)",
+    "vars": "variables, and what they begin with: (name = value, secret name = null, ...)",
     "output": "what a run yields",
     "timeout": "how long a whole run may take",
     "labels": "what runs can be found by: (name = value, ...)",
@@ -39,12 +40,13 @@ PROPERTIES: Final = {
         "addr": "where the service is; several, divided by commas, are tried in order",
         "method": "http, https, grpc, human, queue or lambda",
         "secret": '(capem = "..."): the only roots trusted for this action',
-        "args": "what it takes: (type name, type name = default, ...)",
+        "args": "what it takes: (type name, type name = default, secret type name, ...)",
         "return": "the states it may answer: (STATE | STATE)",
+        "data": "secret: what its answers bring is sealed",
         **_OPTIONS,
         "undo": "the action that compensates it",
     },
-    "flow": {"input": "what a run is given: (type name, type name = default, ...)", **_FLOW},
+    "flow": {"input": "what a run is given: (type name, type name = default, secret type name, ...)", **_FLOW},
     "flow_run": {"flow": "the flow to run", "input": "what it is given: (name = value, ...)", **_FLOW},
     "step": {
         "action": "the action that it sends",
@@ -83,6 +85,8 @@ VALUES: Final = {
     "method": ("http", "https", "grpc", "human", "queue", "lambda"),
     "approval": ("required",),
     "join": ("all", "any"),
+    "data": ("secret",),
+    "callback": ("signed", "open"),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
@@ -90,6 +94,11 @@ SETTINGS: Final = {
     "secret": ("capem",),
 }
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
+SECRET: Final = {
+    "declared": "sealed wherever it is kept: secret str token, secret token = null",
+    "read": 'what the namespace keeps under a name, read when an action is dispatched: secret "NAME"',
+}
+"""The word `secret` before what is declared, and before a name."""
 ROUTES: Final = {"when": "only if the expression holds: when ${ ... } ->", "else": "whatever the state"}
 BOUND: Final = ("input", "vars", "result", "state", "event", "item", "index", "run", "now")
 """The names in expressions."""

@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.engine.run import Instant
 
 START: Instant = 1_800_000_000_000
+KEY = "a-key-that-seals-secrets-in-tests"
 
 
 @dataclass

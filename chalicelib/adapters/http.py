@@ -30,6 +30,8 @@ from chalicelib.definition import Json
 from chalicelib.engine.run import Instant
 from chalicelib.service.ports import Call, NotTaken, Reply, Taken
 
+TIMEOUT: Final = 10.0
+"""Seconds that one request may take in all."""
 ANSWER_BYTES: Final = 256 * 1024
 EXCERPT: Final = 1000
 """How many characters of a refusal's body are told."""
@@ -97,7 +99,7 @@ class HttpCaller:
         now: Callable[[], Instant],
         *,
         connect: float = 3.0,
-        total: float = 10.0,
+        total: float = TIMEOUT,
         outbound: Outbound = ANYWHERE,
     ) -> None:
         self._now, self._connect, self._total, self._outbound = now, connect, total, outbound

@@ -10,11 +10,13 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.definition import Definition, Json, Milliseconds, Step
+from chalicelib.definition import Definition, Json, Milliseconds, Step, Template
 from chalicelib.engine.effects import Decision, DeliverAction, Effect, Keep, Outcome, SetTimer, StopChild, TellParent
 from chalicelib.engine.events import Fact
 from chalicelib.engine.lifecycle import MOVING, Status
 from chalicelib.engine.run import ROOT, Activation, Entry, Instant, Run, Token, mint_uuid
+from chalicelib.engine.sealed import Vault, sealed
+from chalicelib.engine.templates import Names, resolve_known
 
 REMEMBERED_ERROR: Final = 2_000
 """How much of an error a head keeps, in characters."""
@@ -44,8 +46,11 @@ class Left:
 class Draft:
     """The next head, as far as it is decided, with the history entries and effects that go with it."""
 
-    def __init__(self, definition: Definition, run: Run, fact: Fact, shelf: Shelf, written: Run | None = None) -> None:
+    def __init__(
+        self, definition: Definition, run: Run, fact: Fact, shelf: Shelf, vault: Vault, written: Run | None = None
+    ) -> None:
         self.definition = definition
+        self.vault = vault
         self.run = run
         self.fact = fact
         self.tokens = {token.id: token for token in run.tokens}
@@ -53,6 +58,8 @@ class Draft:
         self.effects: list[Effect] = []
         self.arrivals: deque[str] = deque()
         """Tokens that have come to a step and have not entered it yet."""
+        self.passed = 0
+        """How many steps were entered so far."""
         self._before = run
         self._written = written or run
         self._shelf = shelf
@@ -93,6 +100,18 @@ class Draft:
         """A number from 0 to 1, drawn from the event's nonce."""
         drawn = hashlib.sha256(f"{self.fact.nonce}/chance/{len(self.entries)}".encode()).digest()[:8]
         return int.from_bytes(drawn) / 2**64
+
+    def judging(self, names: Names) -> Names:
+        """The names in a place that only judges, or whose outcome is secret itself: secrets are open there."""
+        return names.opened(self.vault) if self.definition.has_secrets else names
+
+    def resolve_vars(self, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
+        """The values of variables; for those that are secret, secrets are open. Raises ExpressionFailed."""
+        secret = {name: template for name, template in templates.items() if name in self.definition.flow.secret_vars}
+        if not secret:
+            return resolve_known(templates, names)
+        plain = {name: template for name, template in templates.items() if name not in secret}
+        return self.as_kept({**resolve_known(plain, names), **resolve_known(secret, self.judging(names))})
 
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +180,12 @@ class Draft:
 
     def set_vars(self, changed: Mapping[str, Json]) -> None:
         if changed:
-            self.run = replace(self.run, vars={**self.run.vars, **changed})
+            self.run = replace(self.run, vars={**self.run.vars, **self.as_kept(changed)})
+
+    def as_kept(self, variables: Mapping[str, Json]) -> dict[str, Json]:
+        """The variables as a head and a history keep them: those that are secret, sealed."""
+        secret = self.definition.flow.secret_vars
+        return {name: sealed(value, self.vault) if name in secret else value for name, value in variables.items()}
 
     def set_run(self, **fields: Json) -> None:
         self.run = replace(self.run, **fields)
@@ -189,7 +213,7 @@ class Draft:
             target=target,
             data=left.data if left.event in ("StepAcked", "EventArrived") else None,
             error=left.error,
-            vars=dict(left.variables),
+            vars=self.as_kept(left.variables),
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{left.state}")
 

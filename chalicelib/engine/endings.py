@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.definition import BUILT_IN_STATES
-from chalicelib.engine.draft import Draft, Left
+from chalicelib.engine.draft import REMEMBERED_ERROR, Draft, Left
 from chalicelib.engine.errand import UNDO, errand_of
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Token
@@ -51,6 +51,6 @@ def undone(draft: Draft, token: Token, left: Left) -> None:
     draft.record_left(token, left, "")
     if left.state in BUILT_IN_STATES:
         trouble = f"{draft.run.last_err}; step {undo.step!r} could not be undone by {undo.action!r}: {left.error}"
-        draft.set_run(last_err=trouble)
+        draft.set_run(last_err=trouble[:REMEMBERED_ERROR])
     draft.set_run(undos=draft.run.undos[:-1])
     _undo_next(draft)

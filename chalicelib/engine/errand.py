@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace
@@ -20,11 +20,15 @@ from chalicelib.definition import (
     Options,
     Parameter,
     Template,
+    Undo,
+    reference_of,
 )
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.routes import answers
 from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.sealed import MASK, NO_VAULT, Vault, holds_secret, opened
 from chalicelib.engine.templates import Names, resolve
 
 UNDO: Final = "undo"
@@ -49,6 +53,8 @@ class Errand:
     """What may be answered, in the order in which the action declares it."""
     routed: frozenset[str] = frozenset()
     """Built-in states that are routed by name, and so may be answered too."""
+    given: Mapping[str, Json] = field(default_factory=dict)
+    """Args whose values are known already."""
 
     @property
     def is_human(self) -> bool:
@@ -78,7 +84,20 @@ def _undo_errand(definition: Definition, run: Run) -> Errand | None:
     undo = run.undos[-1]
     action = definition.actions[undo.action]
     options = _with_patience(action, action.options.over(definition.defaults), action.options.timeout)
-    return Errand(action, options, undo.args, action.returns)
+    step = definition.step(undo.step)
+    said = undo_of(definition, step) if isinstance(step, ActionStep) else None
+    references = {name: arg for name, arg in said.args.items() if reference_of(arg) is not None} if said else {}
+    return Errand(action, options, references, action.returns, given=undo.args)
+
+
+def undo_of(definition: Definition, step: ActionStep) -> Undo | None:
+    """What undoes the step: its own undo, or its action's, with the step's args where that has args of their names."""
+    undo = definition.actions[step.action].undo
+    if step.undo or undo is None:
+        return step.undo
+    wanted = {parameter.name for parameter in definition.actions[undo.action].parameters}
+    given = {name: value for name, value in step.args.items() if name in wanted}
+    return Undo(action=undo.action, args={**given, **undo.args})
 
 
 def _with_patience(action: Action, options: Options, said: Milliseconds | None) -> Options:
@@ -92,35 +111,73 @@ def awaits_approval(token: Token) -> bool:
     return isinstance(memo, Mapping) and memo.get("approval") == "open"
 
 
+def is_signed(definition: Definition, step: str) -> bool:
+    """Whether answers to a step must be signed, of its action or of what undoes it: all that is known of one whose
+    activation is gone."""
+    found = definition.step(step)
+    if not isinstance(found, ActionStep):
+        return False
+    undo = undo_of(definition, found)
+    return definition.options(found).signed or (undo is not None and definition.actions[undo.action].options.signed)
+
+
+@together()
 def request_fields(
-    definition: Definition, run: Run, token: Token, errand: Errand, at: Instant, read: Callable[[str], Json]
+    definition: Definition,
+    run: Run,
+    token: Token,
+    errand: Errand,
+    at: Instant,
+    read: Callable[[str], Json],
+    vault: Vault = NO_VAULT,
 ) -> dict[str, Json]:
-    """The request's fields but for `callbackUrl`. Raises ExpressionFailed, also where an arg's type does not fit."""
+    """The request's fields but for `callbackUrl`. Raises ExpressionFailed, also where an arg's type does not fit.
+
+    Variables that are secret, or hold what is, are left out: a service may send back all that it was sent.
+    """
     item = item_of(token, {known.id: known for known in run.tokens}, read)
     names = names_for(definition, run, token, at, item=item)
+    variables = {name: value for name, value in run.vars.items() if not holds_secret(value)}
     return {
-        **args_of(errand, names),
+        **args_of(errand, names, vault),
         "flowId": run.name,
         "stepName": token.step,
         "ackStates": list(errand.states),
         "uuid": token.activation.uuid if token.activation else "",
-        "globalVariables": run.vars,
+        "globalVariables": variables,
     }
 
 
-def args_of(errand: Errand, names: Names) -> dict[str, Json]:
-    """The action's args, complete. Raises ExpressionFailed."""
-    return {
-        parameter.name: _arg(parameter, errand.args, names)
-        for parameter in errand.action.parameters
-        if parameter.name not in RESERVED_ARGS
-    }
+def args_of(errand: Errand, names: Names, vault: Vault | None) -> dict[str, Json]:
+    """The action's args, complete; without a vault, as they may be shown. Raises ExpressionFailed."""
+    found: dict[str, Json] = {}
+    for parameter in errand.action.parameters:
+        if parameter.name in RESERVED_ARGS:
+            continue
+        if not parameter.secret:
+            found[parameter.name] = _arg(parameter, errand, names)
+        elif vault is None:
+            found[parameter.name] = MASK
+        else:
+            found[parameter.name] = opened(_arg(parameter, errand, names.opened(vault)), vault)
+    return found
 
 
-def _arg(parameter: Parameter, args: Mapping[str, Template], names: Names) -> Json:
-    if parameter.name not in args:
-        return parameter.default
-    value = resolve(args[parameter.name], names)
+def _arg(parameter: Parameter, errand: Errand, names: Names) -> Json:
+    name = parameter.name
+    if name in errand.given:
+        value = errand.given[name]
+    elif name in errand.args:
+        value = resolve(errand.args[name], names)
+    else:
+        return resolve(parameter.default, names) if parameter.secret else parameter.default
+    if holds_secret(value):
+        if parameter.secret:
+            return value
+        raise ExpressionFailed(
+            f"arg {name!r} would hold a secret, and action {errand.action.name!r} does not declare it secret"
+        )
     if not parameter.type.admits(value):
-        raise ExpressionFailed(f"arg {parameter.name!r} must be of type {parameter.type}, and is {value!r:.100}")
+        told = "" if parameter.secret else f", and is {value!r:.100}"
+        raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{told}")
     return value

@@ -32,6 +32,17 @@ class StateNotRouted(Refused):
         self.routed = routed
 
 
+class Unsigned(Refused):
+    """The step's action answers under a signature, and this was none of its answers; the step goes on waiting."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(
+            f"answers to step {step!r} must be signed (Standard Webhooks): `webhook-id`, one of the answer's own and "
+            "not the delivery's; `webhook-timestamp`, at most 5 minutes off; `webhook-signature`, by the secret with "
+            "which deliveries are verified"
+        )
+
+
 class OrderRefused(Refused):
     """A run in that status does not take that order."""
 
@@ -53,6 +64,10 @@ class InputRefused(Refused):
         told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         super().__init__(f"the input does not fit flow {flow!r}: {told}")
         self.problems = problems
+
+
+class TooLarge(Refused):
+    """More came than a run may hold; the message names the limit."""
 
 
 class ExpressionFailed(EchoerError):

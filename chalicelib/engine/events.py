@@ -37,7 +37,10 @@ class RunStarted(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepAcked(Fact):
-    """An action answered, or reported progress (`done` is False). `variables` are merged into the run's."""
+    """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
+
+    `signed`: it was proved to come from somebody who has the namespace's key.
+    """
 
     step: str
     uuid: str
@@ -45,6 +48,7 @@ class StepAcked(Fact):
     done: bool = True
     data: Json = None
     variables: dict[str, Json] = field(default_factory=dict)
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

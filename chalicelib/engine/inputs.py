@@ -7,21 +7,29 @@ from difflib import get_close_matches
 
 from chalicelib.definition import Flow, Json, Parameter
 from chalicelib.engine.errors import InputRefused
+from chalicelib.engine.sealed import NO_VAULT, Vault, is_sealed, sealed
 
 
-def complete(flow: Flow, given: Mapping[str, Json]) -> dict[str, Json]:
-    """The given input with defaults filled in. Raises InputRefused naming everything that is wrong with it."""
+def complete(flow: Flow, given: Mapping[str, Json], vault: Vault = NO_VAULT) -> dict[str, Json]:
+    """The given input with defaults filled in, and sealed where it is secret.
+
+    Raises InputRefused naming everything that is wrong with it.
+    """
     declared = {parameter.name: parameter for parameter in flow.input}
     problems = {name: _unknown(name, declared) for name in given if name not in declared}
     for name, parameter in declared.items():
         if name not in given:
             if parameter.required:
                 problems[name] = f"is missing (it must be of type {parameter.type})"
+        elif is_sealed(given[name]):  # another run's secret, whose type is not looked into
+            if not parameter.secret:
+                problems[name] = "is a secret, and is not declared as one"
         elif not parameter.type.admits(given[name]):
             problems[name] = f"must be of type {parameter.type}"
     if problems:
         raise InputRefused(flow.name, problems)
-    return {name: given.get(name, parameter.default) for name, parameter in declared.items()}
+    found = {name: given.get(name, parameter.default) for name, parameter in declared.items()}
+    return {name: sealed(value, vault) if declared[name].secret else value for name, value in found.items()}
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:

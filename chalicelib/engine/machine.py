@@ -11,6 +11,7 @@ conditional write simply reads and decides once more.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -22,20 +23,22 @@ from chalicelib.definition import (
     TIMEOUT,
     CallStep,
     Definition,
+    EachStep,
     EventStep,
     Json,
     TimerStep,
 )
-from chalicelib.engine import lifecycle
+from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.draft import Draft, Left, Shelf
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import fail
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of
+from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, is_signed
 from chalicelib.engine.errors import (
     ExpressionFailed,
     NeverIssued,
     RunIsStopped,
     StateNotRouted,
+    Unsigned,
 )
 from chalicelib.engine.events import (
     AlarmRang,
@@ -52,12 +55,14 @@ from chalicelib.engine.events import (
     StepAcked,
     VarsSet,
 )
+from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.moves import leave, settle
+from chalicelib.engine.moves import leave, result_of, settle
 from chalicelib.engine.names import names_for
 from chalicelib.engine.orders import ordered
 from chalicelib.engine.run import Activation, Run, Token, take, was_minted
-from chalicelib.engine.steps import action, waits
+from chalicelib.engine.sealed import NO_VAULT, Vault, sealed
+from chalicelib.engine.steps import action, each, waits
 from chalicelib.engine.templates import resolve_known
 
 
@@ -65,19 +70,26 @@ def _empty_shelf(key: str) -> Json:
     raise LookupError(f"nothing is kept under {key!r}")
 
 
+@together()
 def decide(
-    definition: Definition, run: Run | None, event: Event, shelf: Shelf = _empty_shelf, *, written: Run | None = None
+    definition: Definition,
+    run: Run | None,
+    event: Event,
+    shelf: Shelf = _empty_shelf,
+    *,
+    vault: Vault = NO_VAULT,
+    written: Run | None = None,
 ) -> Decision:
     """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed.
 
-    `shelf` reads what the run keeps beside its head. `written` is the head as it was read, if `run` is what earlier
-    events of the same write made of it.
+    `shelf` reads what the run keeps beside its head, `vault` seals and opens what is secret in it. `written` is the
+    head as it was read, if `run` is what earlier events of the same write made of it.
     """
     if isinstance(event, RunStarted):
-        return _started(definition, event, shelf)
+        return _started(definition, event, shelf, vault)
     if run is None:
         raise LookupError("only RunStarted makes a run")
-    draft = Draft(definition, run, event, shelf, written)
+    draft = Draft(definition, run, event, shelf, vault, written)
     outcome = _happened(draft, event)
     if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
         settle(draft)
@@ -105,8 +117,10 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decision:
+def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vault) -> Decision:
     flow = definition.flow
+    bounds.admit("the input", event.input)
+    bounds.admit_labels(event.labels)
     run = Run(
         namespace=event.namespace,
         name=event.name,
@@ -124,13 +138,16 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf) -> Decisio
         parent=event.parent,
         trace=event.trace,
     )
-    draft = Draft(definition, run, event, shelf)
+    draft = Draft(definition, run, event, shelf, vault)
     token = Token(step=flow.steps[0].name)
     draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
     try:
-        draft.set_vars(resolve_known(flow.vars, names_for(definition, run, token, event.at)))
-        labels = resolve_known(flow.labels, names_for(definition, draft.run, token, event.at))
-        draft.set_run(labels={**labels, **event.labels})
+        variables = draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at))
+        bounds.admit("the variables", variables)
+        draft.set_vars(variables)
+        labels = {**resolve_known(flow.labels, names_for(definition, draft.run, token, event.at)), **event.labels}
+        bounds.admit_labels(labels)
+        draft.set_run(labels=labels)
     except ExpressionFailed as failure:
         draft.put(token)
         fail(draft, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
@@ -147,15 +164,22 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     run, token = draft.run, draft.run.token_of(event.uuid)
     if token is None or token.activation is None or token.step != event.step:
         if token is None and was_minted(run.id, event.step, event.uuid):
+            _refuse_unsigned(draft, None, event)
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
+    _refuse_unsigned(draft, token, event)
     if run.status in lifecycle.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     errand = errand_of(draft.definition, run, token)
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
+    bounds.admit("the data", event.data)
+    if event.variables:
+        bounds.admit("the run's variables", {**run.vars, **event.variables})
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
+    if errand.action.secret_data:
+        event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
     if not event.done:
         return _reported(draft, token, token.activation, event)
     if not errand.accepts(event.state):
@@ -165,12 +189,31 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     return Outcome.ADVANCED
 
 
+def _refuse_unsigned(draft: Draft, token: Token | None, event: StepAcked) -> None:
+    """Raises Unsigned where answers must be signed and this one is not.
+
+    It is asked before all that tells of the run: whoever cannot sign hears the same of an activation that waits (at
+    `token`), was stopped or has ended (None), and so learns nothing by asking. That a uuid is none of this run and
+    step is no news: its tag can be computed by whoever knows the run. A service that says its answer again signs it
+    again, and hears that it is a duplicate. Whether a dispatch may pass is a person's answer, and needs no signature.
+    """
+    if event.signed:
+        return
+    if token is None:
+        wanted = is_signed(draft.definition, event.step)
+    else:
+        errand = None if awaits_approval(token) else errand_of(draft.definition, draft.run, token)
+        wanted = errand is not None and errand.options.signed
+    if wanted:
+        raise Unsigned(event.step)
+
+
 def _reported(draft: Draft, token: Token, activation: Activation, event: StepAcked) -> Outcome:
     """Progress: what was reported is kept, and the action was heard."""
     heard_at = draft.at if activation.heartbeat is not None else None
     draft.put(replace(token, activation=replace(activation, data=event.data, heard_at=heard_at)))
     draft.set_vars(event.variables)
-    draft.record("StepReported", token, state=event.state, data=event.data, vars=dict(event.variables))
+    draft.record("StepReported", token, state=event.state, data=event.data, vars=draft.as_kept(event.variables))
     return Outcome.PROGRESS
 
 
@@ -260,8 +303,17 @@ def _alarm_rang(draft: Draft) -> Outcome:
     for token_id in tuple(draft.tokens):
         token = draft.tokens.get(token_id)
         if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
-            leave(draft, token, _timed_out(draft, token, token.activation))
+            _met(draft, token, token.activation)
     return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
+
+
+def _met(draft: Draft, token: Token, activation: Activation) -> None:
+    """The wait has ended; or, of an each that put the rest of its items off until now, goes on."""
+    step = draft.definition.step(token.step) if token.id != UNDO else None
+    if isinstance(step, EachStep):
+        each.go_on(draft, token, step)
+    else:
+        leave(draft, token, _timed_out(draft, token, activation))
 
 
 def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:

@@ -34,16 +34,18 @@ from chalicelib.definition import (
     Template,
     TimerStep,
     is_shallow,
+    reference_of,
 )
-from chalicelib.definition import Undo as UndoOption
+from chalicelib.engine import bounds
 from chalicelib.engine.draft import Draft, Left
 from chalicelib.engine.endings import fail, undone
-from chalicelib.engine.errand import UNDO, errand_of
+from chalicelib.engine.errand import UNDO, errand_of, undo_of
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.lifecycle import LIVE, Status
 from chalicelib.engine.names import item_of, names_for
 from chalicelib.engine.routes import choose
 from chalicelib.engine.run import Token, Undo
+from chalicelib.engine.sealed import holds_secret, sealed
 from chalicelib.engine.steps import action, call, each, fork, waits
 from chalicelib.engine.templates import Names, holds, resolve, resolve_known
 
@@ -66,6 +68,7 @@ def settle(draft: Draft) -> None:
         if passed[token.id, token.step] > STRAIGHT:
             strand(draft, token, Left(state=ERROR, error=f"step {token.step!r} was passed {STRAIGHT} times at once"))
             continue
+        draft.passed += 1
         left = _try_to_enter(draft, token)
         if left is not None:
             leave(draft, token, left)
@@ -84,7 +87,7 @@ def leave(draft: Draft, token: Token, left: Left) -> None:
         draft.set_vars(left.variables)
         draft.set_vars(_saved(draft, step, after, left))
         names = _names(draft, after, error=left.error, event=left.signal)
-        route = choose(step, left.state, lambda when: holds(when, names))
+        route = choose(step, left.state, lambda when: holds(when, draft.judging(names)))
         if route is not None and route.target not in (STOPPED, step.name):
             _note_undo(draft, step, left, names)
     except ExpressionFailed as failure:
@@ -126,22 +129,29 @@ def finish(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
         _finish_run(draft, token, ok=ok, error=error)
         return
     draft.remove(token)
+    try:
+        left = _child_ended(draft, parent, token, ok=ok, error=error)
+    except ExpressionFailed as failure:
+        left = Left(state=ERROR, error=str(failure), event="StepJoined")
+    if left is not None:
+        leave(draft, parent, left)
+
+
+def _child_ended(draft: Draft, parent: Token, token: Token, *, ok: bool, error: str) -> Left | None:
     step = draft.step_of(parent)
     match step:
         case ForkStep():
-            left = fork.child_ended(draft, parent, step, token, ok=ok, error=error)
+            return fork.child_ended(draft, parent, step, token, ok=ok, error=error)
         case EachStep():
-            left = each.child_ended(draft, parent, step, token, ok=ok, error=error)
+            return each.child_ended(draft, parent, step, token, ok=ok, error=error)
         case _:
             raise LookupError(f"step {step.name!r} waits for no tokens")
-    if left is not None:
-        leave(draft, parent, left)
 
 
 def result_of(data: Json) -> Json:
     """What `$result` is: the data that an action answered; where it is text that holds JSON, that JSON.
 
-    JSON that is nested so deeply that not everybody could read it again stays text.
+    JSON that is nested so deeply that not everybody could read it again stays text; so does what looks sealed.
     """
     if not isinstance(data, str):
         return data
@@ -149,7 +159,7 @@ def result_of(data: Json) -> Json:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return data
-    return found if is_shallow(found) else data
+    return data if holds_secret(found) or not is_shallow(found) else found
 
 
 # ── entering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -171,7 +181,7 @@ def _enter(draft: Draft, token: Token, step: Step) -> Left | None:
         case ActionStep() | CallStep():
             _send(draft, token, step, names)
         case ChoiceStep():
-            return _choose(step, names)
+            return _choose(step, draft.judging(names))
         case SetStep():
             return Left(state=DEFAULT_STATE)
         case TimerStep() | EventStep() | ConditionStep():
@@ -208,7 +218,7 @@ def _notice(draft: Draft) -> bool:
         if not isinstance(step, ConditionStep):
             continue
         try:
-            met = holds(step.condition, _names(draft, token))
+            met = holds(step.condition, draft.judging(_names(draft, token)))
         except ExpressionFailed as failure:
             leave(draft, token, Left(state=ERROR, error=str(failure)))
             return True
@@ -232,11 +242,13 @@ def _saved(draft: Draft, step: Step, token: Token, left: Left) -> dict[str, Json
     if not saves:
         return {}
     try:
-        return resolve_known(saves, _names(draft, token, error=left.error, event=left.signal))
+        saved = draft.resolve_vars(saves, _names(draft, token, error=left.error, event=left.signal))
+        bounds.fit("the run's variables", {**draft.run.vars, **saved})
     except ExpressionFailed:
         if left.state in BUILT_IN_STATES:
             return {}
         raise
+    return saved
 
 
 def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
@@ -246,21 +258,18 @@ def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
     """
     if not isinstance(step, ActionStep) or left.state in BUILT_IN_STATES:
         return
-    undo = step.undo or _undo_of_action(draft, step)
+    undo = undo_of(draft.definition, step)
     if undo is None:
         return
-    noted = Undo(step=step.name, action=undo.action, args=resolve_known(undo.args, names))
-    draft.set_run(undos=(*draft.run.undos, noted))
-
-
-def _undo_of_action(draft: Draft, step: ActionStep) -> UndoOption | None:
-    """The action's own undo, with the step's args where the undoing action has one of that name."""
-    undo = draft.definition.actions[step.action].undo
-    if undo is None:
-        return None
-    wanted = {parameter.name for parameter in draft.definition.actions[undo.action].parameters}
-    given = {name: value for name, value in step.args.items() if name in wanted}
-    return UndoOption(action=undo.action, args={**given, **undo.args})
+    secret = {one.name for one in draft.definition.actions[undo.action].parameters if one.secret}
+    plain = {name: template for name, template in undo.args.items() if name not in secret}
+    hidden = {
+        name: template for name, template in undo.args.items() if name in secret and reference_of(template) is None
+    }
+    args = resolve_known(plain, names)
+    args |= {name: sealed(value, draft.vault) for name, value in resolve_known(hidden, draft.judging(names)).items()}
+    bounds.fit("the args of its undo", args)
+    draft.set_run(undos=(*draft.run.undos, Undo(step=step.name, action=undo.action, args=args)))
 
 
 # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -274,6 +283,7 @@ def _finish_run(draft: Draft, token: Token, *, ok: bool, error: str) -> None:
     output = draft.definition.flow.output
     try:
         value = token.result if output is None else resolve(output, _names(draft, token))
+        bounds.fit("the output", value)
     except ExpressionFailed as failure:
         fail(draft, Status.FAILED, f"the flow's output could not be made: {failure}")
         return

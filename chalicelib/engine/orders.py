@@ -7,7 +7,7 @@ from typing import Final, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from chalicelib.definition import STOPPED, CallStep, EventStep, Step, TimerStep
-from chalicelib.engine import lifecycle
+from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.draft import Draft
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import fail
@@ -48,8 +48,10 @@ def ordered(draft: Draft, event: Ordered) -> Outcome:
         case RunRetried(step=step):
             _retry(draft, step)
         case VarsSet(vars=changed):
-            draft.record("VarsSet", vars=changed)
+            changed = draft.as_kept(changed)
             kept = {name: value for name, value in {**draft.run.vars, **changed}.items() if value is not None}
+            bounds.admit("the run's variables", kept)
+            draft.record("VarsSet", vars=changed)
             draft.set_run(vars=kept)
             return Outcome.ADVANCED
         case _:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
-from chalicelib.definition import Json, Template, source_of
+from chalicelib.definition import Json, Template, reference_of, source_of
 from chalicelib.engine import expressions
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.sealed import Vault, opened
+
+_NO_NAME: Final = {"bound": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +29,24 @@ class Names:
     index: int | None = None
     run: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
+    vault: Vault | None = field(default=None, metadata=_NO_NAME)
+    """Set where secrets are open."""
+    hushed: bool = field(default=False, metadata=_NO_NAME)
+    """Whether there are any open: then no error tells what an expression met."""
 
     def bound(self) -> dict[str, Json]:
         """The names as expressions see them; one that means nothing here is not bound."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return {name: value for name in _BOUND if (value := getattr(self, name)) is not None}
+
+    def opened(self, vault: Vault) -> Names:
+        """The same names in a place that may look into secrets."""
+        found = {name: opened(getattr(self, name), vault) for name in _SEALABLE}
+        hushed = any(found[name] is not getattr(self, name) for name in _SEALABLE)
+        return replace(self, **found, vault=vault, hushed=hushed)
+
+
+_SEALABLE: Final = ("input", "vars", "result", "event", "item")
+_BOUND: Final = tuple(known.name for known in fields(Names) if known.metadata is not _NO_NAME)
 
 
 _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")
@@ -43,7 +60,14 @@ def evaluate(source: str, names: Names) -> Json:
     plain = _INPUT.fullmatch(source.strip())
     if plain:
         return names.input.get(plain[1] or plain[2])
-    return expressions.evaluate(source, names.bound())
+    try:
+        return expressions.evaluate(source, names.bound())
+    except ExpressionFailed:
+        if not names.hushed:
+            raise
+        raise ExpressionFailed(
+            f"expression {source.strip()!r} failed; why is not told, as it may read secrets"
+        ) from None
 
 
 def holds(source: str, names: Names) -> bool:
@@ -51,6 +75,8 @@ def holds(source: str, names: Names) -> bool:
     value = evaluate(source, names)
     if value is None or isinstance(value, bool):
         return value is True
+    if names.hushed:
+        raise ExpressionFailed(f"condition {source.strip()!r} yields neither true nor false")
     raise ExpressionFailed(f"condition {source.strip()!r} yields {value!r:.60}, which is neither true nor false")
 
 
@@ -62,6 +88,11 @@ def resolve(template: Template, names: Names) -> Json:
         if value is None:
             raise ExpressionFailed(f"expression {source.strip()!r} yields nothing")
         return value
+    secret = reference_of(template)
+    if secret is not None:
+        if names.vault is None:
+            raise ExpressionFailed(f"secret {secret!r} may stand in what is declared secret only")
+        return names.vault.secret(secret)
     if isinstance(template, Mapping):
         return {key: resolve(value, names) for key, value in template.items()}
     if isinstance(template, (list, tuple)):

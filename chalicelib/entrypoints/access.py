@@ -3,9 +3,13 @@
     request ──> who is it? ──> in which namespace? ──> does the role suffice? ──> within the rates? ──> the view
                     401             400, 403                  403                      429
 
-There is no authorizer of API Gateway's: one would be a Lambda invocation more, where a container here reads a token
-once in 30 seconds. Where a deployment sets IAM authorization on the API, the gateway lets only signed requests in
-(their `Authorization` header is AWS's), and ECHOER_AUTH=open behind it takes each of them for an admin.
+On AWS, API Gateway asks before (`gate`) whether a token is anybody's. What it then says is not relied on here: a
+container reads a token once in 30 seconds, and so hears of its end.
+
+Under ECHOER_AUTH=iam it is API Gateway that verifies (`Authorization` holds an AWS signature), and IAM policies on
+`execute-api:Invoke` that say who may call which method and path; there are no other roles then, in the one namespace
+ECHOER_NAMESPACE. Only API Gateway can say whose the signature was, in a part of its event that no client writes; a
+call that it let in unasked has no name there, and is refused.
 
 While callbacks are open (ECHOER_CALLBACKS), whoever knows an activation's uuid may answer it, as services written for
 echoer do; a viewer sees uuids. Where viewers must not answer steps, callbacks need tokens. A callback without a token
@@ -94,12 +98,20 @@ LEAST: Final[Mapping[Call, Role | None]] = {
     ("DELETE", "/flow/{name}/{uuid}"): Role.AUTHOR,
     ("DELETE", "/flowrun/{name}"): Role.AUTHOR,
     ("DELETE", "/flowrun/{name}/{uuid}"): Role.AUTHOR,
+    ("GET", "/secret"): Role.AUTHOR,
+    ("PUT", "/secret/{name}"): Role.ADMIN,
+    ("DELETE", "/secret/{name}"): Role.ADMIN,
     ("POST", "/token"): Role.ADMIN,
     ("GET", "/token"): Role.ADMIN,
     ("DELETE", "/token/{token_id}"): Role.ADMIN,
 }
 """The least role that each call needs; None: it is for everybody, and tells of no namespace. One that
 were left out would need an admin; a test holds that none is."""
+
+
+def is_gated(call: Call, callbacks: Access) -> bool:
+    """Whether whoever calls that is to be known before: `callbacks` says it of the answers to steps."""
+    return callbacks is not Access.OPEN if call == STEP else LEAST.get(call, Role.ADMIN) is not None
 
 
 def guarded(table: Mapping[Call, View]) -> dict[Call, View]:
@@ -142,8 +154,12 @@ def _caller(request: Request, call: Call) -> Caller:
         _refuse_other_sites(request)
         by = "action" if call == STEP else request.by
         return Caller(by=by, role=Role.ADMIN, namespace=settings.namespace, bound=False)
-    if said is None and call == STEP and settings.callbacks is Access.OPEN:
+    if call == STEP and settings.callbacks is Access.OPEN and (said is None or settings.auth is Access.IAM):
         return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False)
+    if settings.auth is Access.IAM:
+        if not request.arn:
+            raise Unauthorized("API Gateway tells of no AWS signature: it must authorize this call by IAM")
+        return Caller(by=request.arn, role=Role.ADMIN, namespace=settings.namespace)
     scheme, _, text = (said or "").partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized("a token is needed: Authorization: Bearer ech_...")
@@ -250,7 +266,7 @@ def _names_made(made: Json) -> Iterator[str]:
 class TokenBody(NoBody, frozen=True, kw_only=True):
     """`POST /token`. `expires_in`: a duration such as 30d; never, if nothing is said."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=requests.TOKEN_NAME)]
     role: Role
     namespace: requests.Name | None = None
     expires_in: requests.Name | None = None

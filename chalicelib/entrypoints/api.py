@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+from chalice.app import Authorizer, Blueprint
+
+from chalicelib.config import Access
 from chalicelib.definition import Json
-from chalicelib.entrypoints import access, command, definitions, doctor, door, graphs, openapi, runs, signals, watch
+from chalicelib.entrypoints import (
+    access,
+    command,
+    definitions,
+    doctor,
+    door,
+    graphs,
+    openapi,
+    runs,
+    secrets,
+    signals,
+    watch,
+)
 from chalicelib.entrypoints.door import Request, View
 from chalicelib.service.ports import Kind
 
@@ -76,10 +91,17 @@ TABLE: Final[dict[tuple[str, str], View]] = {
     ("GET", "/step/{name}"): runs.get_step,
     ("POST", "/event"): signals.publish,
     ("GET", "/event"): signals.list_signals,
-    # tokens
+    # secrets, tokens
+    ("PUT", "/secret/{name}"): secrets.put_secret,
+    ("GET", "/secret"): secrets.list_secrets,
+    ("DELETE", "/secret/{name}"): secrets.delete_secret,
     ("POST", "/token"): access.make_token,
     ("GET", "/token"): access.list_tokens,
     ("DELETE", "/token/{token_id}"): access.revoke_token,
 }
 
-routes = door.routes(__name__, access.guarded(TABLE))
+
+def routes(gate: Authorizer | None, callbacks: Access) -> Blueprint:
+    """The routes of all calls. `gate`: whom API Gateway asks before it lets in what is not for everybody."""
+    gates = {call: gate for call in TABLE if access.is_gated(call, callbacks)} if gate else {}
+    return door.routes(__name__, access.guarded(TABLE), gates)

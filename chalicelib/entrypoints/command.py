@@ -9,12 +9,10 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-import msgspec
-
 from chalicelib import bootstrap
 from chalicelib.definition import Json
 from chalicelib.entrypoints import present, requests, runs
-from chalicelib.entrypoints.door import Request
+from chalicelib.entrypoints.door import Request, encoded
 from chalicelib.entrypoints.requests import CommandBody
 from chalicelib.entrypoints.table import table
 from chalicelib.errors import EchoerError
@@ -301,4 +299,4 @@ def _step(meta: Json, spec: Json) -> str:
 
 
 def _json(value: Json) -> str:
-    return "" if value is None else value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return "" if value is None else value if isinstance(value, str) else encoded(value)

@@ -17,16 +17,18 @@ from functools import wraps
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from chalice.app import Blueprint, Response
+from chalice.app import Authorizer, Blueprint, Response
 from chalice.app import Request as ChaliceRequest
 
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Services
 from chalicelib.definition import Json
+from chalicelib.engine.sealed import MARK, masked
 from chalicelib.entrypoints import errors
 from chalicelib.entrypoints.query import Query
 from chalicelib.entrypoints.requests import name_of
 from chalicelib.service import context, traceparent
+from chalicelib.service.errors import TooLarge
 
 REQUEST_ID: Final = "x-request-id"
 _ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}", re.ASCII)
@@ -35,9 +37,17 @@ ANY_TYPE: Final = ["*/*"]
 """What a request says of its content type does not matter: echoer's clients, and curl, say anything."""
 
 
+LARGEST_ANSWER: Final = 6 * 1024 * 1024 - 64 * 1024
+"""Bytes of an answer as Lambda hands it on, with some room for its headers: Lambda takes 6 MB, in which the body
+stands as JSON text, so that quotes count twice."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request in our words. Who is `bound` may name no other namespace."""
+    """One HTTP request in our words. Who is `bound` may name no other namespace.
+
+    `arn`: whose AWS signature it bears, by API Gateway's word; None: nobody's.
+    """
 
     services: Services
     namespace: str
@@ -46,6 +56,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     bound: bool = True
+    arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +69,14 @@ class Answer:
 
     def response(self) -> Response:
         headers: errors.Headers = {"Content-Type": "application/json", **self.headers}
-        text = msgspec.json.encode(self.body).decode() if headers["Content-Type"] == "application/json" else self.body
+        text = encoded(self.body) if headers["Content-Type"] == "application/json" else self.body
         return Response(text, headers=headers, status_code=self.status)
+
+
+def encoded(value: Json) -> str:
+    """The value as JSON text, as it may leave: whatever view it comes from, what is sealed in it is masked."""
+    text = msgspec.json.encode(value)
+    return (msgspec.json.encode(masked(msgspec.to_builtins(value))) if MARK in text else text).decode()
 
 
 View: TypeAlias = Callable[..., Json]
@@ -68,12 +85,17 @@ View: TypeAlias = Callable[..., Json]
 _current: ContextVar[ChaliceRequest] = ContextVar("current")
 
 
-def routes(import_name: str, table: Mapping[tuple[str, str], View]) -> Blueprint:
-    """A Blueprint that answers (method, path) by the view of that place in the table."""
+def routes(
+    import_name: str, table: Mapping[tuple[str, str], View], gates: Mapping[tuple[str, str], Authorizer]
+) -> Blueprint:
+    """A Blueprint that answers (method, path) by the view of that place in the table. `gates`: whom API Gateway asks
+    before, for those calls that are not for everybody."""
     blueprint = Blueprint(import_name)
     blueprint.register_middleware(_at_the_door, "http")
     for (method, path), view in table.items():
-        blueprint.route(path, methods=[method], content_types=ANY_TYPE)(_answering(view, path))
+        blueprint.route(path, methods=[method], content_types=ANY_TYPE, authorizer=gates.get((method, path)))(
+            _answering(view, path)
+        )
     return blueprint
 
 
@@ -96,21 +118,37 @@ def _answering(view: View, path: str) -> Callable[..., Response]:
     @wraps(view)
     def answer(**names: str) -> Response:
         try:
-            read = {key: name_of(part) for key, part in names.items()}
+            request, read = _current.get(), {key: name_of(part) for key, part in names.items()}
             if names_a_run:
                 context.note(run=read["name"])
-            made = view(_read(_current.get()), **read)
-            return made.response() if isinstance(made, Answer) else Answer(made).response()
+            made = view(_read(request), **read)
+            return _sendable(made if isinstance(made, Answer) else Answer(made), request.method)
         except Exception as error:  # the outermost door
             return errors.answer_to(error, context.known()["request"])
 
     return answer
 
 
+def _sendable(answer: Answer, method: str) -> Response:
+    """The answer. One too large for Lambda is a TooLarge, or, where something was changed already, told in short."""
+    response = answer.response()
+    if len(response.body) < LARGEST_ANSWER // 8:
+        return response
+    size = len(msgspec.json.encode(response.body))
+    if size <= LARGEST_ANSWER:
+        return response
+    said = f"the answer would have {size} bytes; {LARGEST_ANSWER} are the limit: ask for less (`limit`, `after`)"
+    if method == "GET":
+        raise TooLarge(said)
+    kept = answer.body.get("metadata") if isinstance(answer.body, dict) else None
+    return Answer({"metadata": kept, "message": f"done, but {said}"}, answer.status).response()
+
+
 def _read(request: ChaliceRequest) -> Request:
     services = bootstrap.services()
     given: Mapping[str, list[str]] = request.to_original_event().get("multiValueQueryStringParameters") or {}
     body: Any = request.raw_body
+    identity = request.context.get("identity") or {}
     return Request(
         services=services,
         namespace=services.settings.namespace,
@@ -118,6 +156,7 @@ def _read(request: ChaliceRequest) -> Request:
         query=Query(given),
         headers=request.headers,
         body=body if isinstance(body, bytes) else body.encode(),
+        arn=identity.get("userArn"),
     )
 
 

@@ -30,6 +30,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     access.Unauthorized: HTTPStatus.UNAUTHORIZED,
     access.Forbidden: HTTPStatus.FORBIDDEN,
     access.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    engine.Unsigned: HTTPStatus.UNAUTHORIZED,
     service.Malformed: HTTPStatus.BAD_REQUEST,
     service.NotFound: HTTPStatus.NOT_FOUND,
     engine.NeverIssued: HTTPStatus.NOT_FOUND,
@@ -40,6 +41,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     engine.RunIsStopped: HTTPStatus.CONFLICT,
     engine.OrderRefused: HTTPStatus.CONFLICT,
     service.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    engine.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     service.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
     engine.StateNotRouted: HTTPStatus.UNPROCESSABLE_ENTITY,
     engine.NoSuchStep: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -60,7 +62,9 @@ CODES: Final = {
 
 RETRY_AFTER: Final[Headers] = {"Retry-After": "1"}
 CHALLENGE: Final[Headers] = {"WWW-Authenticate": "Bearer"}
-"""RFC 6750, 3. API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate` (Developer Guide, "Important notes")."""
+SIGN: Final[Headers] = {"WWW-Authenticate": "StandardWebhooks"}
+"""RFC 6750, 3; every 401 bears one (RFC 9110, 15.5.2). API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate`
+(Developer Guide, "Important notes")."""
 
 
 def answer_to(error: Exception, request_id: str) -> Response:
@@ -79,6 +83,8 @@ def answer_to(error: Exception, request_id: str) -> Response:
 def _headers(error: Exception, status: HTTPStatus) -> Headers:
     if isinstance(error, access.TooManyRequests):
         return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, engine.Unsigned):
+        return SIGN
     if status is HTTPStatus.UNAUTHORIZED:
         return CHALLENGE
     return RETRY_AFTER if status is HTTPStatus.SERVICE_UNAVAILABLE else {}

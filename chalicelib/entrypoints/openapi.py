@@ -11,7 +11,7 @@ import msgspec
 
 from chalicelib.definition import Json
 from chalicelib.engine.lifecycle import Status
-from chalicelib.entrypoints import access, requests
+from chalicelib.entrypoints import access, requests, secrets
 from chalicelib.entrypoints.door import Answer, View
 
 Table = Mapping[tuple[str, str], View]
@@ -31,6 +31,7 @@ BODIES: Final[dict[tuple[str, str], type[msgspec.Struct]]] = {
     ("POST", "/flowrun/{name}/vars"): requests.VarsBody,
     ("POST", "/step"): requests.AnswerBody,
     ("POST", "/event"): requests.SignalBody,
+    ("PUT", "/secret/{name}"): secrets.SecretBody,
     ("POST", "/token"): access.TokenBody,
 }
 

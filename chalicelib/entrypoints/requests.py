@@ -13,6 +13,7 @@ import msgspec
 
 from chalicelib import times
 from chalicelib.definition import DEEPEST, Json, is_shallow, ready
+from chalicelib.engine.sealed import holds_secret
 from chalicelib.engine.steps.waits import key_text
 from chalicelib.service.answer import Answer
 from chalicelib.service.errors import Malformed
@@ -21,7 +22,12 @@ from chalicelib.service.signals import LONGEST_TTL, TTL
 LONGEST: Final = 1_024
 """Characters of a name, a key or a parameter. No name is as long; a store need not be asked for a longer one."""
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+NAME: Final = 128
+"""Characters of a name that a request gives to something: a run, an event, an idempotency key."""
+
+TOKEN_NAME: Final = 64
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME)]
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST)]
 
 
@@ -169,6 +175,8 @@ def read(body: bytes, kind: type[_B]) -> _B:
         raise Malformed(f"the body is nested more than {DEEPEST} deep") from exc
     if not is_shallow(value):
         raise Malformed(f"the body is nested more than {DEEPEST} deep")
+    if b"\\u0000" in body and holds_secret(value):
+        raise Malformed("a value in the body has the form in which secrets are kept")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:

@@ -12,6 +12,7 @@ from chalicelib.entrypoints.requests import AnswerBody, NoBody, RetryBody, Start
 from chalicelib.service import context
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports import RunQuery
+from chalicelib.service.proof import proof_in
 from chalicelib.service.read import RunView
 from chalicelib.service.start import StartOrder
 
@@ -111,10 +112,10 @@ def tasks(request: Request) -> Json:
 
 def answer(request: Request) -> Json:
     """An action's answer is in its run, or was already."""
-    body = requests.read(request.body, AnswerBody)
-    told = body.answer()
+    told = requests.read(request.body, AnswerBody).answer()
     context.note(run=told.run, step=told.step, uuid=told.uuid)
-    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by)}
+    proof = proof_in(request.headers, request.body)
+    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, proof=proof)}
 
 
 def list_steps(request: Request) -> Json:

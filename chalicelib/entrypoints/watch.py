@@ -12,13 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-import msgspec
-
 from chalicelib.bootstrap import Services
 from chalicelib.definition import Json
 from chalicelib.engine.run import Instant
 from chalicelib.entrypoints import present
-from chalicelib.entrypoints.door import Answer, Request
+from chalicelib.entrypoints.door import Answer, Request, encoded
 from chalicelib.service.errors import Malformed
 from chalicelib.service.ports import Kind
 
@@ -55,7 +53,7 @@ def watch(request: Request) -> Answer:
 
 
 def _stream(changes: list[Change], position: Instant) -> Answer:
-    events = [f"id: {change.at}\ndata: {msgspec.json.encode(change.resource).decode()}\n\n" for change in changes]
+    events = [f"id: {change.at}\ndata: {encoded(change.resource)}\n\n" for change in changes]
     text = "retry: 500\n\n" + ("".join(events) or f"id: {position}\n\n")
     return Answer(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 

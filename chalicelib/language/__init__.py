@@ -10,8 +10,9 @@ from chalicelib.language.checker import Checked, Statement, check, read
 from chalicelib.language.printer import Unreadable, format_text
 from chalicelib.language.problems import Diagnostic, Problem, render
 from chalicelib.language.reading import parse
+from chalicelib.language.spelling import Unwritable
 from chalicelib.language.tree import Document
-from chalicelib.language.writer import Unwritable, to_fsl
+from chalicelib.language.writer import to_fsl
 
 __all__ = [
     "Catalog",

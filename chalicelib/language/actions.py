@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 
 import msgspec
 
 from chalicelib.definition import DEFAULT_STATE, RESERVED_ARGS, Action, Method, Parameter
 from chalicelib.language.addresses import read_addresses
-from chalicelib.language.arguments import lacking, read_undo, report_missing
+from chalicelib.language.arguments import lacking, read_undo, refuse_plain_heirs, report_missing
 from chalicelib.language.context import Context
 from chalicelib.language.members import (
     Properties,
@@ -20,13 +21,13 @@ from chalicelib.language.members import (
     read_parameters,
     refuse_steps,
 )  # fmt: skip
-from chalicelib.language.options import OPTIONS, read_options
+from chalicelib.language.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.tree import Group, Route, Statement, Value, Word
 from chalicelib.language.values import read_text
 
-_PROPERTIES = ("addr", "method", "secret", "args", "return", "undo", *OPTIONS)
+_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OPTIONS)
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
@@ -45,7 +46,9 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         parameters=parameters or (),
         roots=_read_roots(properties),
         options=read_options(properties),
+        secret_data=properties.read("data", _read_data) or False,
     )
+    refuse_signature(properties, action.options, action)
     return None if returns is None or parameters is None or properties.damaged else action
 
 
@@ -63,6 +66,8 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
     if undo is None or undone is None:
         return msgspec.structs.replace(action, undo=undo)
     own = {parameter.name: parameter.type for parameter in action.parameters}
+    heirs = (one for one in undone.parameters if one.name not in undo.args)
+    refuse_plain_heirs(context, action, undone, heirs, said.name.span)
     absent = [one for one in lacking(undone, undo.args) if own.get(one.name) != one.type]
     report_missing(context, absent, said.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
     return msgspec.structs.replace(action, undo=undo)
@@ -71,7 +76,7 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
 def _read_args(properties: Properties) -> tuple[Parameter, ...] | None:
     if "args" not in properties:
         return ()
-    found = properties.read("args", read_parameters)
+    found = properties.read("args", functools.partial(read_parameters, references=True))
     value = properties.value("args")
     if isinstance(value, Group):
         for item in value.items:
@@ -107,6 +112,13 @@ def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] |
         elif context.valid_name(route.state):
             states[route.state.text] = None
     return tuple(states) or (DEFAULT_STATE,)
+
+
+def _read_data(context: Context, name: str, value: Value) -> bool | None:
+    if isinstance(value, Word) and value.key == "secret":
+        return True
+    context.wrong(name, value, "the word secret")
+    return None
 
 
 def _read_addresses(properties: Properties, method: Method, name: Word) -> tuple[str, ...]:

@@ -12,8 +12,16 @@ from chalicelib.language.context import Context, described, fits
 from chalicelib.language.members import read_assignments
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.tree import Assignment, Call, Value
-from chalicelib.language.values import UNREADABLE, read_json, read_name, read_template
+from chalicelib.language.tree import Assignment, Call, Reference, Value
+from chalicelib.language.values import (
+    UNREADABLE,
+    Unreadable,
+    is_spelt_out,
+    leaves_of,
+    read_json,
+    read_name,
+    read_template,
+)
 
 _PLAIN: Final = re.compile(r"(?!(and|or|in|true|false|null|function)$)[A-Za-z_][A-Za-z0-9_]*")
 
@@ -33,19 +41,46 @@ def given_args(
             near = Suggestion(name, tuple(declared))
             context.findings.report(Problem.UNKNOWN_ARG, entry.name.span, near=near, owner=owner, what=what, name=name)
             continue
-        value = (read_json if plain else read_template)(context, name, entry.value)
-        if value is UNREADABLE:
-            value = None
-        elif declared is not None and not fits(declared[name].type, value):
+        parameter = None if declared is None else declared[name]
+        if plain:
+            value = read_json(context, name, entry.value)
+        else:
+            value = _read_given(context, entry, parameter, references=what == "arg")
+        found[name] = None if value is UNREADABLE else value
+        if value is not UNREADABLE and parameter and not fits(parameter.type, value):
             context.findings.report(
                 Problem.WRONG_TYPE,
                 entry.value.span,
                 name=name,
-                type=declared[name].type.value,
+                type=parameter.type.value,
                 found=described(entry.value),
             )
-        found[name] = value
     return found
+
+
+def _read_given(
+    context: Context, entry: Assignment, parameter: Parameter | None, *, references: bool
+) -> Template | Unreadable:
+    """What an entry gives for a parameter, without telling its secret. `parameter` None: nothing is known of it."""
+    name = entry.name.text
+    if parameter is None:
+        return read_template(context, name, entry.value, secrets=references)
+    found = next((one for one in leaves_of(entry.value) if isinstance(one, Reference)), None)
+    if found and references and not parameter.secret:
+        context.misplaced(name, found, _declared_secret(parameter))
+        return UNREADABLE
+    value = read_template(context, name, entry.value, secrets=references and parameter.secret)
+    if value is not UNREADABLE and parameter.secret and is_spelt_out(value):
+        hint = (
+            'write secret "NAME", or take it from the input' if references else "take it from the input or a variable"
+        )
+        context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.value.span, hint=hint, name=name)
+        return UNREADABLE
+    return value
+
+
+def _declared_secret(parameter: Parameter) -> str:
+    return f"declare it secret: secret {parameter.type.value} {parameter.name}"
 
 
 def lacking(action: Action, given: Iterable[str]) -> list[Parameter]:
@@ -61,6 +96,22 @@ def report_missing(
         context.findings.report(
             Problem.MISSING_ARG, at, step=step, what=what, name=parameter.name, type=parameter.type.value, owner=owner
         )
+
+
+def refuse_plain_heirs(
+    context: Context, undone: Action | None, undo: Action, heirs: Iterable[Parameter], at: Span
+) -> None:
+    """Reports the plain args of an undo that are to be secret args of what it undoes."""
+    secret = {one.name for one in undone.parameters if one.secret} if undone else frozenset()
+    for heir in heirs:
+        if undone and heir.name in secret and not heir.secret:
+            what = f"arg '{heir.name}' of action '{undone.name}'"
+            _refuse_plain(context, heir, at, what=what, owner=f"action '{undo.name}'")
+
+
+def _refuse_plain(context: Context, plain: Parameter, at: Span, *, what: str, owner: str) -> None:
+    hint = _declared_secret(plain)
+    context.findings.report(Problem.SECRET_INTO_PLAIN, at, hint=hint, what=what, owner=owner, name=plain.name)
 
 
 def read_undo(context: Context, name: str, value: Value, owner: str) -> Undo | None:
@@ -86,10 +137,17 @@ class Inputs:
         self._flow = flow
         self._declared = {parameter.name: parameter for parameter in declared}
         self._asked: dict[str, Parameter] = {}
+        self._plain: dict[str, tuple[Parameter, Span, str]] = {}
+        """Who asked for the value of a name as a plain one first."""
 
-    def ask(self, parameter: Parameter, at: Span) -> Template:
-        """An expression for the input of the parameter's name, which is the flow's input from now on."""
+    def ask(self, parameter: Parameter, at: Span, owner: str) -> Template:
+        """An expression for the input of the parameter's name, which is the flow's input from now on.
+
+        `owner` is whose arg it is ("action 'ci'").
+        """
         name = parameter.name
+        if not parameter.secret:
+            self._plain.setdefault(name, (parameter, at, owner))
         declared, asked = self._declared.get(name), self._asked.get(name)
         if declared:
             if not _covers(parameter.type, declared.type):
@@ -99,12 +157,16 @@ class Inputs:
             if both is None:
                 self._conflict(parameter, asked, at)
             else:
-                self._asked[name] = Parameter(name=name, type=both)
+                self._asked[name] = Parameter(name=name, type=both, secret=asked.secret or parameter.secret)
         else:
-            self._asked[name] = Parameter(name=name, type=parameter.type)
+            self._asked[name] = Parameter(name=name, type=parameter.type, secret=parameter.secret)
         return expression(f"$input.{name}") if _PLAIN.fullmatch(name) else expression(_lookup(name))
 
     def parameters(self) -> tuple[Parameter, ...]:
+        """The whole input, once all steps have asked. Reports where a secret one was asked for as a plain arg."""
+        for name, (parameter, at, owner) in self._plain.items():
+            if (self._declared.get(name) or self._asked[name]).secret:
+                _refuse_plain(self._context, parameter, at, what=f"input '{name}'", owner=owner)
         return (*self._declared.values(), *self._asked.values())
 
     def _conflict(self, wanted: Parameter, known: Parameter, at: Span) -> None:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from chalicelib.definition import Action, ArgType, Flow, Template, expression, source_of
+from chalicelib.definition import (
+    SECRET_NAME,
+    Action,
+    ArgType,
+    Flow,
+    Template,
+    expression,
+    reference,
+    reference_of,
+    source_of,
+)
 from chalicelib.language.catalog import Catalog
 from chalicelib.language.limits import NAME_CHARACTERS
 from chalicelib.language.problems import Findings, Problem
@@ -20,6 +30,7 @@ from chalicelib.language.tree import (
     ListValue,
     MapValue,
     Number,
+    Reference,
     Value,
     Word,
 )  # fmt: skip
@@ -27,6 +38,14 @@ from chalicelib.language.tree import (
 ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
 """Given JSONata text: the offset of a problem in it and what is wrong, or None."""
 
+_DESCRIBED: Final = {
+    Duration: "a duration",
+    Expression: "an expression",
+    Reference: "a secret",
+    ListValue: "a list",
+    MapValue: "a map",
+    Group: "something in parentheses",
+}
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -61,9 +80,28 @@ class Context:
 
     def wrong(self, name: str, value: Value, needed: str, hint: str | None = None) -> None:
         """Reports that a value is not of the kind that `name` needs."""
+        if isinstance(value, Reference):
+            self.misplaced(name, value, "it can only be a secret arg, a part of one, or the whole text of a header")
+            return
         self.findings.report(
             Problem.WRONG_VALUE, value.span, hint=hint, name=name, needed=needed, found=described(value)
         )
+
+    def misplaced(self, name: str, value: Reference, hint: str) -> None:
+        """Reports that `name` takes no reference to a secret."""
+        self.findings.report(Problem.MISPLACED_SECRET, value.span, hint=hint, secret=value.name.text, name=name)
+
+    def secret(self, value: Reference) -> str:
+        """The name of a secret; reported if it cannot be one."""
+        name = value.name
+        if not SECRET_NAME.fullmatch(name.text):
+            reason = "the name of a secret has 1 to 128 characters: letters, digits, _, - and ."
+            self.findings.report(Problem.INVALID_NAME, name.span, reason=reason)
+        return name.text
+
+    def reference(self, value: Reference) -> Template:
+        """The reference to a secret as a template."""
+        return reference(self.secret(value))
 
     def valid_name(self, word: Word) -> bool:
         """Whether a word can be a name; reported if not."""
@@ -96,7 +134,9 @@ class Context:
 
 
 def fits(kind: ArgType, template: Template) -> bool:
-    """Whether a template can be of a type: an expression can be of any."""
+    """Whether a template can be of a type: an expression can be of any, and what the namespace keeps is text."""
+    if reference_of(template) is not None:
+        return kind in (ArgType.STR, ArgType.ANY)
     return source_of(template) is not None or kind.admits(template)
 
 
@@ -109,15 +149,7 @@ def described(value: Value) -> str:
             return f"'{value.text}'"
         case Number():
             return str(value.value)
-        case Duration():
-            return "a duration"
-        case Expression():
-            return "an expression"
-        case ListValue():
-            return "a list"
-        case MapValue():
-            return "a map"
-        case Group():
-            return "something in parentheses"
         case Call():
             return f"'{value.name.text} (...)'"
+        case _:
+            return _DESCRIBED[type(value)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 _PIECE: Final = re.compile(
@@ -22,24 +23,28 @@ _OPERATORS: Final = frozenset({"and", "or", "in"})
 
 
 def end_of_expression(text: str, start: int) -> int | None:
-    """The offset of the `}` that closes the expression whose inside begins at `start`; None if there is none.
+    """The offset of the `}` that closes the expression whose inside begins at `start`; None if there is none."""
+    depth = 0
+    for kind, at, _ in pieces_of(text, start):
+        if kind == "open":
+            depth += 1
+        elif kind == "close":
+            if depth == 0:
+                return at
+            depth -= 1
+    return None
+
+
+def pieces_of(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
+    """The kind (a group of `_PIECE`, or `regex`), start and end of each piece of an expression.
 
     As in JSONata, a slash where an operand is expected begins a regular expression, and divides elsewhere.
     """
-    depth, offset, after_operand = 0, start, False
+    offset, after_operand = start, False
     while match := _PIECE.match(text, offset):
-        offset = match.end()
-        match match.lastgroup:
-            case "blank":
-                continue
-            case "open":
-                depth += 1
-            case "close":
-                if depth == 0:
-                    return match.start()
-                depth -= 1
-            case "slash" if not after_operand and (regex := _REGEX.match(text, match.start())):
-                offset, after_operand = regex.end(), True
-                continue
-        after_operand = match.lastgroup in ("operand", "close", "ended") and match[0] not in _OPERATORS
-    return None
+        kind, at, offset = match.lastgroup or "", match.start(), match.end()
+        if kind == "slash" and not after_operand and (regex := _REGEX.match(text, at)):
+            kind, offset = "regex", regex.end()
+        if kind != "blank":
+            after_operand = kind in ("operand", "close", "ended", "regex") and match[0] not in _OPERATORS
+        yield kind, at, offset

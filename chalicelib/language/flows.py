@@ -10,6 +10,7 @@ from chalicelib.language.context import Context
 from chalicelib.language.limits import STEPS
 from chalicelib.language.members import Properties, owner_of, property_named, read_assignments, read_parameters
 from chalicelib.language.problems import Problem
+from chalicelib.language.secrets import read_variables, warn_of_unseen
 from chalicelib.language.steps import Steps, read_flow_input
 from chalicelib.language.tree import Property, Statement, Value, steps_within
 from chalicelib.language.values import UNREADABLE, read_duration, read_json, read_name, read_template
@@ -23,7 +24,9 @@ def read_flow(context: Context, statement: Statement) -> Flow:
     """The flow, with the inputs that its steps leave to it."""
     properties = _properties(context, statement, _FLOW)
     inputs = Inputs(context, properties.owner, properties.read("input", read_parameters) or ())
-    return _flow(properties, statement, inputs)
+    flow = _flow(properties, statement, inputs)
+    warn_of_unseen(context, statement, flow)
+    return flow
 
 
 def read_run(context: Context, statement: Statement) -> RunOrder:
@@ -40,7 +43,9 @@ def read_run(context: Context, statement: Statement) -> RunOrder:
     elif "input" in properties:
         owner = f"{properties.owner}, which brings its own steps"
         context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span("input"), name="input", owner=owner)
-    return RunOrder(name=statement.name.text, steps=_flow(properties, statement, None))
+    flow = _flow(properties, statement, None)
+    warn_of_unseen(context, statement, flow)
+    return RunOrder(name=statement.name.text, steps=flow)
 
 
 def _run_of_flow(context: Context, statement: Statement) -> RunOrder:
@@ -66,11 +71,13 @@ def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -
         return Flow(name=statement.name.text, steps=())
     steps = Steps(context, properties.owner, inputs)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
+    variables, secret = read_variables(properties)
     return Flow(
         name=statement.name.text,
         steps=found,
         input=inputs.parameters() if inputs else (),
-        vars=properties.templates("vars"),
+        vars=variables,
+        secret_vars=secret,
         output=properties.template("output"),
         timeout=properties.read("timeout", read_duration),
         labels=_read_labels(properties, plain=False),

@@ -20,7 +20,11 @@ from ply import lex, yacc
 from chalicelib.language import tree
 from chalicelib.language.problems import Findings
 from chalicelib.language.recovery import Recovery
-from chalicelib.language.tokens import Token, tokens  # noqa: F401  ply reads `tokens`
+from chalicelib.language.tokens import Token
+from chalicelib.language.tokens import tokens as lexed
+
+tokens = (*lexed, "SECRET", "MODIFIER")
+"""What ply reads: the lexer's tokens, and the word `secret` where `recovery` finds that it is no name."""
 
 
 def p_document(p):
@@ -127,6 +131,11 @@ def p_value_duration(p):
     p[0] = tree.Duration(p[1].value, p[1].span)
 
 
+def p_value_reference(p):
+    """value : SECRET name"""
+    p[0] = tree.Reference(p[2], p[1].span.to(p[2].span))
+
+
 def p_value_expression(p):
     """value : expression"""
     p[0] = p[1]
@@ -192,6 +201,14 @@ def p_declaration(p):
     | name name ASSIGN value"""
     default = p[4] if len(p) == 5 else None
     p[0] = tree.Declaration(p[1], p[2], default, p[1].span.to((default or p[2]).span))
+
+
+def p_secret_declaration(p):
+    """entry : MODIFIER name name
+    | MODIFIER name name ASSIGN value"""
+    default = p[5] if len(p) == 6 else None
+    modifier = tree.Word(p[1].value, quoted=False, span=p[1].span)
+    p[0] = tree.Declaration(p[2], p[3], default, p[1].span.to((default or p[3]).span), modifier)
 
 
 def p_route(p):

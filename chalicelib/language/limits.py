@@ -22,3 +22,5 @@ LONGEST_DURATION: Final = 366 * 24 * 3_600_000
 LONGEST_PAUSE: Final = 12 * 3_600_000
 """Between two deliveries: SQS hides a message for 12 hours at most."""
 DELIVERIES: Final = 50
+CONCURRENT: Final = 1_000
+"""Activations of an action at once: who they are stands in one item, of 400 KB at most in DynamoDB."""

@@ -22,7 +22,7 @@ from chalicelib.language.tree import (
     Value,
     Word,
 )  # fmt: skip
-from chalicelib.language.values import UNREADABLE, read_json, read_template
+from chalicelib.language.values import UNREADABLE, is_spelt_out, read_json, read_template
 
 _T = TypeVar("_T")
 _LIKE = {Assignment: "(name = value, ...)", Declaration: "(type name, ...)", Route: "(STATE | ...)"}
@@ -130,8 +130,13 @@ def read_assignments(context: Context, name: str, value: Value) -> dict[str, Ass
     return found
 
 
-def read_parameters(context: Context, name: str, value: Value) -> tuple[Parameter, ...] | None:
-    """`(type name, type name = default, ...)`. None if who uses them cannot be judged."""
+def read_parameters(
+    context: Context, name: str, value: Value, *, references: bool = False
+) -> tuple[Parameter, ...] | None:
+    """`(type name, secret type name = default, ...)`. None if who uses them cannot be judged.
+
+    A secret one may be null by default, whatever its type, or with `references` a reference to a secret.
+    """
     entries = read_entries(context, name, value, Declaration)
     if entries is None:
         return None
@@ -144,18 +149,21 @@ def read_parameters(context: Context, name: str, value: Value) -> tuple[Paramete
         if entry.name.text in found:
             context.findings.report(Problem.DUPLICATE_ENTRY, entry.name.span, name=entry.name.text, group=name)
         elif context.valid_name(entry.name):
-            found[entry.name.text] = _read_parameter(context, entry)
+            found[entry.name.text] = _read_parameter(context, entry, references=references)
     return tuple(found.values())
 
 
-def _read_parameter(context: Context, entry: Declaration) -> Parameter:
-    kind = _read_type(context, entry.type)
+def _read_parameter(context: Context, entry: Declaration, *, references: bool) -> Parameter:
+    kind, secret = _read_type(context, entry.type), entry.secret is not None
     if entry.default is None:
-        return Parameter(name=entry.name.text, type=kind)
-    default = read_json(context, entry.name.text, entry.default)
+        return Parameter(name=entry.name.text, type=kind, secret=secret)
+    default = read_json(context, entry.name.text, entry.default, secrets=secret and references)
     if default is UNREADABLE:
         default = None
-    elif not fits(kind, default):
+    elif secret and is_spelt_out(default):
+        hint = 'write secret "NAME", or no default' if references else "leave the default out"
+        context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.default.span, hint=hint, name=entry.name.text)
+    elif not fits(kind, default) and not (secret and default is None):
         context.findings.report(
             Problem.WRONG_TYPE,
             entry.default.span,
@@ -163,15 +171,16 @@ def _read_parameter(context: Context, entry: Declaration) -> Parameter:
             type=kind.value,
             found=described(entry.default),
         )
-    return Parameter(name=entry.name.text, type=kind, required=False, default=default)
+    return Parameter(name=entry.name.text, type=kind, required=False, default=default, secret=secret)
 
 
 def _read_type(context: Context, word: Word) -> ArgType:
     try:
         return ArgType(word.key)
     except ValueError:
+        hint = "secret stands before a type, like secret str" if word.key == "secret" else None
         near = Suggestion(word.text, tuple(ArgType))
-        context.findings.report(Problem.UNKNOWN_TYPE, word.span, near=near, name=word.text)
+        context.findings.report(Problem.UNKNOWN_TYPE, word.span, hint=hint, near=near, name=word.text)
         return ArgType.ANY
 
 

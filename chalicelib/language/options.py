@@ -1,4 +1,4 @@
-"""What may be said of an action and again of a step: times, retries, limits, headers, approval."""
+"""What may be said of an action and again of a step: times, retries, limits, headers, approval, signatures."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-from chalicelib.definition import Limit, Options, Retry
+from chalicelib.definition import Action, Limit, Method, Options, Retry
 from chalicelib.language.context import Context
-from chalicelib.language.limits import DELIVERIES, LONGEST_PAUSE
+from chalicelib.language.limits import CONCURRENT, DELIVERIES, LONGEST_PAUSE
 from chalicelib.language.members import Properties, read_assignments
 from chalicelib.language.problems import Problem, Suggestion
-from chalicelib.language.tree import Assignment, Value, Word
+from chalicelib.language.tree import Assignment, Reference, Value, Word
 from chalicelib.language.values import read_duration, read_int, read_number, read_text
 
-OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval")
+OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval", "callback")
 
+_CALLBACKS: Final = {"signed": True, "open": False}
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 def read_options(properties: Properties) -> Options:
     """The options among the properties."""
+    headers, secret_headers = properties.read("headers", _read_headers) or ({}, {})
     return Options(
         timeout=properties.read("timeout", read_duration),
         heartbeat=properties.read("heartbeat", read_duration),
         retry=properties.read("retry", _read_retry),
         limit=properties.read("limit", _read_limit),
-        headers=properties.read("headers", _read_headers) or {},
+        headers=headers,
+        secret_headers=secret_headers,
         approval=properties.read("approval", _read_approval) or False,
+        signed=properties.read("callback", _read_callback) or False,
     )
 
 
@@ -53,7 +57,7 @@ def _read_retry(context: Context, name: str, value: Value) -> Retry | None:
 
 def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
     readers: dict[str, Callable[..., object]] = {
-        "concurrent": functools.partial(read_int, least=1),
+        "concurrent": functools.partial(read_int, least=1, most=CONCURRENT),
         "per_second": functools.partial(read_number, least=0, above=True),
     }
     found = _read_settings(context, name, value, readers)
@@ -84,18 +88,21 @@ def _unknown(context: Context, name: str, entry: Assignment, readers: dict[str, 
     )
 
 
-def _read_headers(context: Context, name: str, value: Value) -> dict[str, str] | None:
-    found = {}
+def _read_headers(context: Context, name: str, value: Value) -> tuple[dict[str, str], dict[str, str]]:
+    """The headers whose text is known, and the secrets of those whose text is one."""
+    found: dict[str, str] = {}
+    secret: dict[str, str] = {}
     for key, entry in (read_assignments(context, name, value) or {}).items():
-        text = read_text(context, key, entry.value)
+        reference = entry.value if isinstance(entry.value, Reference) else None
+        text = context.secret(reference) if reference else read_text(context, key, entry.value)
         if not _HEADER_NAME.fullmatch(key):
             reason = "the name of a header holds letters, digits and -"
             context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
-        elif text is not None and not _HEADER_VALUE.fullmatch(text):
+        elif text is not None and not reference and not _HEADER_VALUE.fullmatch(text):
             context.wrong(key, entry.value, "one line of Latin text")
         elif text is not None:
-            found[key] = text
-    return found
+            (secret if reference else found)[key] = text
+    return found, secret
 
 
 def _read_approval(context: Context, name: str, value: Value) -> bool | None:
@@ -103,3 +110,16 @@ def _read_approval(context: Context, name: str, value: Value) -> bool | None:
         return True
     context.wrong(name, value, "the word required")
     return None
+
+
+def _read_callback(context: Context, name: str, value: Value) -> bool | None:
+    key = value.key if isinstance(value, Word) else ""
+    if key not in _CALLBACKS:
+        context.wrong(name, value, "the word signed or open")
+    return _CALLBACKS.get(key)
+
+
+def refuse_signature(properties: Properties, options: Options, action: Action) -> None:
+    """Reports that a person's answers shall be signed."""
+    if options.signed and action.method is Method.HUMAN:
+        properties.context.findings.report(Problem.NEEDLESS_SIGNATURE, properties.span("callback"), name=action.name)

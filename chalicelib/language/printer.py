@@ -31,7 +31,7 @@ from chalicelib.language.problems import Diagnostic
 from chalicelib.language.reading import parse
 from chalicelib.language.source import Span
 
-_WORDS: Final = frozenset({"method", "approval", "join"})
+_WORDS: Final = frozenset({"method", "approval", "join", "data", "callback"})
 """Properties whose value is a keyword, caseless."""
 _SETTINGS: Final = frozenset({"retry", "limit", "secret"})
 """Properties whose entries are keywords, caseless."""
@@ -178,6 +178,9 @@ class _Printer:
                 return Piece(self._word(value, owner, top=top))
             case tree.Expression():
                 return Piece(_expression(value.source))
+            case tree.Reference():
+                glued = self._comments.glue(value.span.start + len("secret"), value.name.span.start, above)
+                return Piece(_spaced("secret", glued, self._verbatim(value.name.span)))
             case tree.ListValue():
                 listed = self._bracket(value.span, value.items, lambda one, into: self._value(one, owner, into))
                 return Piece("", listed)
@@ -232,12 +235,18 @@ class _Printer:
                 name = self._verbatim(entry.name.span)
                 return self._given(name.lower() if owner in _SETTINGS else name, entry.name, entry.value, owner, above)
             case tree.Declaration():
-                glued = self._comments.glue(entry.type.span.end, entry.name.span.start, above)
-                kind = entry.type.key or self._verbatim(entry.type.span)
-                name = _spaced(kind, glued, self._verbatim(entry.name.span))
-                return self._given(name, entry.name, entry.default, owner, above)
+                return self._given(self._declared(entry, above), entry.name, entry.default, owner, above)
             case tree.Route():
                 return Piece(self._route(entry, above))
+
+    def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
+        """`secret type name`, or without the secret."""
+        words: list[str] = []
+        if entry.secret:
+            words += [entry.secret.key, self._comments.glue(entry.secret.span.end, entry.type.span.start, above)]
+        words.append(entry.type.key or self._verbatim(entry.type.span))
+        words.append(self._comments.glue(entry.type.span.end, entry.name.span.start, above))
+        return _spaced(*words, self._verbatim(entry.name.span))
 
     def _given(self, head: str, name: tree.Word, value: tree.Value | None, owner: str, above: list[Remark]) -> Piece:
         """`head = value`, or the head alone."""

@@ -75,6 +75,10 @@ class Problem(Enum):
     CHOOSE_ONE = "FSL228", "{owner} needs exactly one of {names}"
     MISPLACED_STEP = "FSL229", "{what} cannot stand in {owner}"
     UNKNOWN_STEP_KIND = "FSL230", "unknown kind of step '{name}': expected {kinds}"
+    MISPLACED_SECRET = "FSL231", "secret '{secret}' cannot stand in '{name}'"
+    SECRET_IN_DOCUMENT = "FSL232", "a secret does not belong into a document: '{name}' is secret"
+    SECRET_INTO_PLAIN = "FSL233", "{what} is secret, and {owner} takes '{name}' as a plain arg"
+    NEEDLESS_SIGNATURE = "FSL234", "action '{name}' is human: a person answers it, and signs nothing"
     TOO_MANY_PROBLEMS = "FSL299", "there are more problems than these {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' does not route state {state} of {source}: the run would be stopped"
@@ -83,6 +87,7 @@ class Problem(Enum):
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match nothing: its last route is not else"
     UNREADABLE_ROOTS = "FSL306", "capem is not the base64 of a PEM bundle: {reason}"
+    UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions see its value"
 
     @property
     def code(self) -> str:

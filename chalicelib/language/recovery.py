@@ -1,5 +1,8 @@
 """What happens at a syntax error: say what was expected, mend it or skip to where reading can go on.
 
+The word `secret` is a name like any other, unless it cannot be one: before a name where a value must stand (`a = secret
+b`), and before a type (`secret str a`). The next two tokens and the tables tell.
+
 An LR parser knows at every moment which tokens could come next; `_Tables` asks its tables. What is plainly missing
 (`;` before a next property, `/` between statements, the end of a statement) is put in, and nothing is lost. Otherwise
 everything is skipped up to the next `;` or `}` of the innermost list of members, or up to the end of the statement.
@@ -47,7 +50,10 @@ class Recovery:
         if self._index >= len(self._tokens):
             return None
         self._index += 1
-        return self._tokens[self._index - 1]
+        token = self._tokens[self._index - 1]
+        if token.kind == "NAME" and str(token.value).lower() == "secret":
+            return replace(token, kind=self._kind_of_secret())
+        return token
 
     def repair(self, found: Any) -> Token | None:
         """ply's error function: a token to go on with, or None to go on where `error` stands in the grammar."""
@@ -83,6 +89,17 @@ class Recovery:
     def lost(self, until: Token) -> Damaged:
         """The member that was skipped up to and including `until`."""
         return replace(self._lost, span=self._lost.span.to(until.span))
+
+    def _kind_of_secret(self) -> str:
+        """What the word `secret`, which was just taken, is: where it could be a name, a name."""
+        following = [one.kind for one in self._tokens[self._index : self._index + 2]]
+        named = [kind in _NAMES for kind in following]
+        if named[:1] == [True] and following[1:] != ["ASSIGN"] and self._fits("SECRET"):
+            return "SECRET"
+        return "MODIFIER" if named == [True, True] and self._fits("MODIFIER") else "NAME"
+
+    def _fits(self, kind: str) -> bool:
+        return self._tables.after(self._parser.statestack, kind) is not None
 
     def _mends(self, kind: str, states: list[int], token: Token) -> bool:
         """Whether a token of this kind could stand here, and the found one behind it."""

@@ -8,10 +8,10 @@ from typing import Final
 from chalicelib import definition
 from chalicelib.definition import DEFAULT_STATE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
 from chalicelib.language import paths
-from chalicelib.language.arguments import Inputs, given_args, lacking, read_undo, report_missing
+from chalicelib.language.arguments import Inputs, given_args, lacking, read_undo, refuse_plain_heirs, report_missing
 from chalicelib.language.context import Context
 from chalicelib.language.members import Properties, owner_of, read_assignments, refuse_steps
-from chalicelib.language.options import OPTIONS, read_options
+from chalicelib.language.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.routes import Place, Routing, Scope, States
 from chalicelib.language.source import Span
@@ -114,16 +114,18 @@ class Steps:
         if action:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
-        args = self._args(step, properties, action)
+        args, options = self._args(step, properties, action), read_options(properties)
+        if action:
+            refuse_signature(properties, options, action)
         return definition.ActionStep(
             name=step.name.text,
             routes=routes,
             action=name or "",
             args=args,
             decides=step.kind.key == "deci",
-            options=read_options(properties),
+            options=options,
             save=properties.templates("save"),
-            undo=self._undo(step, properties, args),
+            undo=self._undo(step, properties, args, action),
         )
 
     def _action(self, name: str, step: Step, properties: Properties) -> definition.Action | None:
@@ -150,9 +152,11 @@ class Steps:
         if self._inputs is None:
             report_missing(self._context, missing, at, step=f"step '{step.name.text}'", owner=owner)
             return given
-        return given | {parameter.name: self._inputs.ask(parameter, at) for parameter in missing}
+        return given | {parameter.name: self._inputs.ask(parameter, at, owner) for parameter in missing}
 
-    def _undo(self, step: Step, properties: Properties, args: dict[str, definition.Template]) -> definition.Undo | None:
+    def _undo(
+        self, step: Step, properties: Properties, args: dict[str, definition.Template], undone: definition.Action | None
+    ) -> definition.Undo | None:
         """The undo of a step; what it leaves out is the step's own arg of that name."""
         value = properties.value("undo")
         undo = None if value is None else read_undo(self._context, "undo", value, properties.owner)
@@ -161,6 +165,8 @@ class Steps:
             return undo
         missing = lacking(action, undo.args)
         own = {parameter.name: args[parameter.name] for parameter in missing if parameter.name in args}
+        heirs = (parameter for parameter in missing if parameter.name in own)
+        refuse_plain_heirs(self._context, undone, action, heirs, properties.span("undo"))
         absent = [parameter for parameter in missing if parameter.name not in own]
         report_missing(
             self._context,

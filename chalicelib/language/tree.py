@@ -48,6 +48,14 @@ class Expression:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """`secret NAME`: what the namespace keeps under that name, and nobody reads before an action is dispatched."""
+
+    name: Word
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class ListValue:
     items: tuple[Value, ...]
     span: Span
@@ -70,12 +78,13 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`type name` or `type name = default` in a group."""
+    """`type name` or `type name = default` in a group, and maybe `secret` before the type."""
 
     type: Word
     name: Word
     default: Value | None
     span: Span
+    secret: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +114,7 @@ class Call:
     span: Span
 
 
-Value: TypeAlias = Word | Number | Duration | Expression | ListValue | MapValue | Group | Call
+Value: TypeAlias = Word | Number | Duration | Expression | Reference | ListValue | MapValue | Group | Call
 
 
 @dataclass(frozen=True, slots=True)

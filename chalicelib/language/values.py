@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final, TypeVar
 
-from chalicelib.definition import Json, Milliseconds, Template, source_of
+from chalicelib.definition import RESERVED_KEYS, Json, Milliseconds, Template, reference_of, source_of
 from chalicelib.language.context import Context
 from chalicelib.language.limits import LONGEST_DURATION
 from chalicelib.language.problems import Problem
-from chalicelib.language.tree import Duration, Expression, ListValue, MapValue, Number, Value, Word
+from chalicelib.language.tree import Duration, Expression, ListValue, MapValue, Number, Reference, Value, Word
 
 _CONSTANTS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
 _ANY_VALUE: Final = "a string, number, true, false, null, list, map or expression"
@@ -24,8 +25,8 @@ class Unreadable:
 UNREADABLE: Final = Unreadable()
 
 
-def read_template(context: Context, name: str, value: Value) -> Template | Unreadable:
-    """Any value, with expressions anywhere in it."""
+def read_template(context: Context, name: str, value: Value, *, secrets: bool = False) -> Template | Unreadable:
+    """Any value, with expressions anywhere in it; and with references to secrets, where `secrets` may stand there."""
     match value:
         case Number():
             return value.value
@@ -38,23 +39,25 @@ def read_template(context: Context, name: str, value: Value) -> Template | Unrea
             return UNREADABLE
         case Expression():
             return context.expression(value)
+        case Reference() if secrets:
+            return context.reference(value)
         case ListValue():
-            return _all([read_template(context, name, item) for item in value.items])
+            return _all([read_template(context, name, item, secrets=secrets) for item in value.items])
         case MapValue():
-            return _read_map(context, name, value)
+            return _read_map(context, name, value, secrets=secrets)
         case _:
             context.wrong(name, value, _ANY_VALUE)
             return UNREADABLE
 
 
-def _read_map(context: Context, name: str, value: MapValue) -> Template | Unreadable:
+def _read_map(context: Context, name: str, value: MapValue, *, secrets: bool) -> Template | Unreadable:
     found: dict[str, Template] = {}
     for key, inner in value.entries:
         if key.text in found:
             context.findings.report(Problem.DUPLICATE_ENTRY, key.span, name=key.text, group=name)
-        if source_of({key.text: ""}) is not None:
+        if key.text in RESERVED_KEYS:
             context.findings.report(Problem.RESERVED_NAME, key.span, name=key.text)
-        found[key.text] = read_template(context, name, inner)
+        found[key.text] = read_template(context, name, inner, secrets=secrets)
     return UNREADABLE if any(item is UNREADABLE for item in found.values()) else found
 
 
@@ -62,26 +65,34 @@ def _all(items: list[Template | Unreadable]) -> Template | Unreadable:
     return UNREADABLE if any(item is UNREADABLE for item in items) else items
 
 
-def read_json(context: Context, name: str, value: Value) -> Json | Unreadable:
+def read_json(context: Context, name: str, value: Value, *, secrets: bool = False) -> Json | Unreadable:
     """Any value without expressions."""
-    inner = _expression_in(value)
+    inner = next((one for one in leaves_of(value) if isinstance(one, Expression)), None)
     if inner:
         context.wrong(name, inner, "a plain value, known before the run begins")
         return UNREADABLE
-    return read_template(context, name, value)
+    return read_template(context, name, value, secrets=secrets)
 
 
-def _expression_in(value: Value) -> Expression | None:
+def is_spelt_out(template: Template) -> bool:
+    """Whether a value says what should be secret: it is no null, expression or reference, and holds none of them."""
+    if template is None or source_of(template) is not None or reference_of(template) is not None:
+        return False
+    inner = template.values() if isinstance(template, dict) else template if isinstance(template, list) else ()
+    return all(is_spelt_out(one) for one in inner)
+
+
+def leaves_of(value: Value) -> Iterator[Value]:
+    """The value, or what stands in it if it is a list or a map, at whatever depth."""
     match value:
-        case Expression():
-            return value
         case ListValue():
-            inner = (_expression_in(item) for item in value.items)
+            for item in value.items:
+                yield from leaves_of(item)
         case MapValue():
-            inner = (_expression_in(item) for _, item in value.entries)
+            for _, item in value.entries:
+                yield from leaves_of(item)
         case _:
-            return None
-    return next((found for found in inner if found), None)
+            yield value
 
 
 def read_name(context: Context, name: str, value: Value) -> str | None:

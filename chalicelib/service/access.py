@@ -46,7 +46,10 @@ LONGEST_LIFE: Final = 3_650 * 86_400_000
 """For how long a token can be good that expires at all, in milliseconds."""
 
 _RESERVED: Final = "@access"
-_NAMESPACE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+NAMESPACE: Final = 63
+"""Characters of a namespace's name, at most."""
+
+_NAMESPACE: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{NAMESPACE - 1}}}")
 _TOKEN: Final = re.compile(r"ech_([0-9a-f]{16})_([0-9a-f]{64})")
 _TRIES: Final = 5
 _AT_ONCE: Final = 10_000

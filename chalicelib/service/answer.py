@@ -10,8 +10,10 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.sealed import holds_secret
 from chalicelib.service.errors import NotFound
 from chalicelib.service.mover import Mover
+from chalicelib.service.proof import Judge, Proof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +28,7 @@ class Answer:
     data: Json = None
     variables: dict[str, Json] = field(default_factory=dict)
 
-    def as_event(self, at: Instant, nonce: str, by: str) -> StepAcked:
+    def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
         return StepAcked(
             at=at,
             nonce=nonce,
@@ -37,18 +39,32 @@ class Answer:
             done=self.done,
             data=self.data,
             variables=self.variables,
+            signed=signed,
         )
 
 
 class Answerer:
-    def __init__(self, mover: Mover) -> None:
+    def __init__(self, mover: Mover, judge: Judge) -> None:
         self._mover = mover
+        self._judge = judge
 
-    def answer(self, namespace: str, answer: Answer, *, by: str = "action", seen: Run | None = None) -> Outcome:
-        """The answer is in the head, or was already. Raises NeverIssued, RunIsStopped, StateNotRouted, Busy."""
+    def answer(
+        self,
+        namespace: str,
+        answer: Answer,
+        *,
+        by: str = "action",
+        seen: Run | None = None,
+        proof: Proof | None = None,
+    ) -> Outcome:
+        """The answer is in the head, or was already. `proof`: what shows that whoever sent it has the key.
+
+        Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
+        """
+        signed = proof is not None and self._judge.believes(namespace, answer.uuid, proof)
 
         def draw(at: Instant, nonce: str) -> Sequence[StepAcked]:
-            return [answer.as_event(at, nonce, by)]
+            return [answer.as_event(at, nonce, by, signed=signed)]
 
         try:
             return self._mover.move(namespace, answer.run, draw, seen=seen).sole()
@@ -60,7 +76,7 @@ def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answe
     """The answer in a service's HTTP answer, a JSON object with `ackState`; final unless it says otherwise."""
     if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
         return None
-    if not is_shallow(reply):
+    if not is_shallow(reply) or holds_secret(reply):
         return None
     variables = reply.get("globalVariables")
     return Answer(

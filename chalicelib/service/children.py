@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from chalicelib.definition import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, Json, walk
 from chalicelib.engine import lifecycle
-from chalicelib.engine.errors import InputRefused, Refused
+from chalicelib.engine.errors import InputRefused, Refused, TooLarge
 from chalicelib.engine.events import ChildEnded, Event, RunStarted, RunStopped
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.lifecycle import Status
@@ -21,6 +21,7 @@ from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, RunStore
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.start import new_uuid
 from chalicelib.service.traceparent import traceparent
 
@@ -31,8 +32,11 @@ DEEPEST: Final = 32
 
 
 class Family:
-    def __init__(self, runs: RunStore, library: Library, mover: Mover, clock: Clock, chance: Chance) -> None:
+    def __init__(
+        self, runs: RunStore, library: Library, mover: Mover, secrets: Secrets, clock: Clock, chance: Chance
+    ) -> None:
         self._runs = runs
+        self._secrets = secrets
         self._library = library
         self._mover = mover
         self._clock = clock
@@ -48,7 +52,7 @@ class Family:
             return
         try:
             self._start(parent, uuid, memo["child"], step.flow, memo["input"])
-        except (NotFound, InputRefused, RecursionError) as failure:
+        except (NotFound, InputRefused, TooLarge, RecursionError) as failure:
             self._tell(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
         else:
             self._call_off(self._runs.load(parent.namespace, parent.name) or replace(parent, tokens=()), uuid)
@@ -64,6 +68,7 @@ class Family:
         if depth > DEEPEST:
             raise RecursionError(f"more than {DEEPEST} runs wait for one another")
         definition, ref = self._library.of_flow(parent.namespace, flow)
+        vault = self._secrets.vault(parent.namespace)
         decision = decide(
             definition,
             None,
@@ -75,10 +80,11 @@ class Family:
                 name=name,
                 id=new_uuid(self._chance),
                 ref=ref,
-                input=complete(definition.flow, given),
+                input=complete(definition.flow, given, vault),
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
                 trace=traceparent(parent, uuid),
             ),
+            vault=vault,
         )
         try:
             self._mover.create(decision)

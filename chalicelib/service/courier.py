@@ -11,46 +11,62 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
-from chalicelib.definition import Definition
+from chalicelib.definition import Definition, Json
 from chalicelib.engine.draft import Shelf
 from chalicelib.engine.errand import Errand, request_fields
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.run import Activation, Instant, Run, Token
+from chalicelib.engine.sealed import MASK
 from chalicelib.service.ports import Call, Caller, Clock, NotTaken, Reply
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.traceparent import traceparent
 
 MAX_BODY: Final = 6 * 1024 * 1024
 """The largest request body that is sent, in bytes."""
+
+SHORTEST_MASKED: Final = 4
+"""Characters of a secret from which on it is looked for in what a service says of an error."""
 
 OURS: Final = ("webhook-", "idempotency-key", "traceparent")
 """How the names of headers begin that only Echoer may set: a service trusts them."""
 
 
 class Courier:
-    """`webhook_key` is one or more keys with spaces or commas between them (ValueError if it holds none); `namespace`
-    is the one of answers that name none.
+    """`webhook_key` gives one or more keys with spaces or commas between them (ValueError if there is none), and is
+    asked when something is to be signed; `namespace` is the one of answers that name none.
     """
 
     def __init__(
-        self, caller: Caller, clock: Clock, callback_url: str, webhook_key: bytes, namespace: str = "default"
+        self,
+        caller: Caller,
+        clock: Clock,
+        secrets: Secrets,
+        callback_url: str,
+        webhook_key: Callable[[], bytes],
+        namespace: str = "default",
     ) -> None:
         self._caller = caller
+        self._secrets = secrets
         self._clock = clock
         self._callback_url = callback_url
-        self._webhook_keys = keys_in(webhook_key)
+        self._webhook_key = webhook_key
         self._namespace = namespace
 
     def send(
         self, definition: Definition, run: Run, token: Token, activation: Activation, errand: Errand, shelf: Shelf
     ) -> Reply:
         """What came of one delivery of the activation. Never raises for what the action or its args do wrong."""
+        vault = self._secrets.vault(run.namespace)
         try:
-            fields = request_fields(definition, run, token, errand, self._clock.now(), shelf)
+            fields = request_fields(definition, run, token, errand, self._clock.now(), shelf, vault)
             body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
+            hidden = {name: str(vault.secret(held)) for name, held in errand.options.secret_headers.items()}
         except ExpressionFailed as failure:
             return NotTaken(str(failure), final=True)
         if len(body) > MAX_BODY:
@@ -58,16 +74,19 @@ class Courier:
         action = errand.action
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
-        theirs = {name: text for name, text in errand.options.headers.items() if not name.lower().startswith(OURS)}
+        said = {**errand.options.headers, **hidden}
+        theirs = {name: text for name, text in said.items() if not name.lower().startswith(OURS)}
         headers = {**theirs, **self._headers(run, activation, body)}
-        return self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
+        reply = self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
+        told = [*hidden.values(), *(fields[one.name] for one in action.parameters if one.secret)]
+        return replace(reply, error=without(reply.error, told)) if isinstance(reply, NotTaken) else reply
 
     def _callback_for(self, run: Run) -> str:
         return self._callback_url + ("" if run.namespace == self._namespace else f"?namespace={run.namespace}")
 
     def _headers(self, run: Run, activation: Activation, body: bytes) -> dict[str, str]:
         at = self._clock.now()
-        keys = (key_of(master, run.namespace) for master in self._webhook_keys)
+        keys = (key_of(master, run.namespace) for master in keys_in(self._webhook_key()))
         return {
             "Idempotency-Key": activation.uuid,
             "traceparent": traceparent(run, activation.uuid),
@@ -75,6 +94,25 @@ class Courier:
             "webhook-timestamp": str(at // 1000),
             "webhook-signature": " ".join(signature(key, activation.uuid, at, body) for key in keys),
         }
+
+
+def without(text: str, secrets: Iterable[Json]) -> str:
+    """The text with every secret in it masked, as far as it is found: a service may tell what it was sent."""
+    for secret in sorted({found for value in secrets for found in _texts(value)}, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """The texts and numbers in a value that are long enough to be told from chance."""
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+    elif not isinstance(value, bool) and len(found := str(value)) >= SHORTEST_MASKED and value is not None:
+        yield found
 
 
 def keys_in(setting: bytes) -> tuple[bytes, ...]:

@@ -216,7 +216,13 @@ def _speaks(look: Look, reply: Reply | None) -> bool:
     """Whether the reply says something that the head must know."""
     if not isinstance(look, Due) or reply is None:
         return False
-    return isinstance(reply, NotTaken) or answer_in(reply.answer, look.run, look.token) is not None
+    if isinstance(reply, NotTaken):
+        return True
+    answer = answer_in(reply.answer, look.run, look.token)
+    if answer is not None and look.errand.options.signed:
+        LOG.info("an answer in the answer is not signed: the step waits for one that is", extra={"run": look.run.name})
+        return False
+    return answer is not None
 
 
 def _event(uuid: str, look: Look, reply: Reply | None, at: Instant, nonce: str) -> Event:

@@ -92,13 +92,13 @@ class Inbox:
         return bool(ended) or self._clock.now() - task.since > WRITER_LIFETIME
 
     def _args(self, run: Run, uuid: str) -> dict[str, Json]:
-        """The args as the action would get them; empty where they cannot be made."""
+        """The args as the action would get them, secrets hidden; empty where they cannot be made."""
         definition, token = self._library.of(run), run.token_of(uuid)
         errand = errand_of(definition, run, token) if token else None
         if token is None or errand is None:
             return {}
         item = item_of(token, {known.id: known for known in run.tokens}, shelf_of(self._runs, run))
         try:
-            return args_of(errand, names_for(definition, run, token, self._clock.now(), item=item))
+            return args_of(errand, names_for(definition, run, token, self._clock.now(), item=item), None)
         except ExpressionFailed:
             return {}

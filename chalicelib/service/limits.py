@@ -35,6 +35,7 @@ from chalicelib.engine.errand import Errand
 from chalicelib.engine.run import Activation, Instant, Run
 from chalicelib.service.errors import Conflict, TooLarge
 from chalicelib.service.ports import Chance, Clock, Store
+from chalicelib.service.spill import Spilling
 
 TRIES: Final = 5
 """How often a cell that others write is read again before the delivery is put off."""
@@ -71,6 +72,7 @@ class Limiter:
 
     def __init__(self, store: Store, clock: Clock, chance: Chance) -> None:
         self._store = store
+        self._heads = Spilling(store.runs)
         self._clock = clock
         self._chance = chance
 
@@ -118,7 +120,7 @@ class Limiter:
     def _still_out(self, namespace: str, holders: dict[str, str]) -> dict[str, str]:
         """The holders without those that have ended."""
         asked = dict(list(holders.items())[:VERIFIED])
-        heads = {name: self._store.runs.load(namespace, name) for name in sorted(set(asked.values()))}
+        heads = {name: self._heads.head(namespace, name) for name in sorted(set(asked.values()))}
         others = {uuid: name for uuid, name in holders.items() if uuid not in asked}
         return {**others, **{uuid: name for uuid, name in asked.items() if _is_out(heads[name], uuid)}}
 

@@ -26,6 +26,7 @@ from chalicelib.service.library import Library
 from chalicelib.service.observer import NOBODY, Observer
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Chance, Clock, NewRun, RunStore
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.shelf import shelf_of
 
 TRIES: Final = 20
@@ -57,12 +58,14 @@ class Mover:
         runs: RunStore,
         performer: Performer,
         library: Library,
+        secrets: Secrets,
         clock: Clock,
         chance: Chance,
         observer: Observer = NOBODY,
     ) -> None:
         self.observer = observer
         self._runs = runs
+        self._secrets = secrets
         self._performer = performer
         self._library = library
         self._clock = clock
@@ -108,7 +111,7 @@ class Mover:
         return moved
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, shelf = self._library.of(run), shelf_of(self._runs, run)
+        definition, shelf, vault = self._library.of(run), shelf_of(self._runs, run), self._secrets.vault(run.namespace)
         kept: dict[str, Json] = {}
 
         def read(key: str) -> Json:
@@ -117,7 +120,7 @@ class Mover:
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
             try:
-                decision = decide(definition, head, event, read, written=run)
+                decision = decide(definition, head, event, read, vault=vault, written=run)
             except Refused as refusal:
                 results.append(refusal)
             else:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.definition import EventStep, Json
-from chalicelib.engine import lifecycle
+from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.errors import OrderRefused
 from chalicelib.engine.events import Event, EventArrived
 from chalicelib.engine.lifecycle import Order
@@ -52,7 +52,7 @@ class Signaler:
         self._chance = chance
 
     def publish(self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = TTL) -> Signal:
-        """The event is kept, and every run that waits for it will take it."""
+        """The event is kept, and every run that waits for it will take it. Raises TooLarge."""
         signal = self._keep(namespace, name, key=key, data=data, ttl=ttl)
         waiting = self._signals.subscriptions(namespace, name, key)
         hints = [self._hint(namespace, subscription) for subscription in waiting if subscription.until > signal.at]
@@ -61,7 +61,7 @@ class Signaler:
         return signal
 
     def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
-        """The event is kept for this run alone, to be taken when it waits for one. Raises OrderRefused."""
+        """The event is kept for this run alone, to be taken when it waits for one. Raises OrderRefused, TooLarge."""
         if run.status in lifecycle.ENDED:
             raise OrderRefused(run.name, run.status, Order.SIGNAL)
         signal = self._keep(namespace, name, run=run.id, data=data, ttl=LONGEST_TTL)
@@ -100,7 +100,7 @@ class Signaler:
         if after.token_of(uuid):  # another wait of the run was quicker: the next event is for this one
             self.listen(after, uuid)
             return
-        for name in set(step.events.values()):
+        for name in dict.fromkeys(step.events.values()):
             key = token.activation.memo["key"]
             gone = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)
             self._signals.unsubscribe(run.namespace, gone)
@@ -121,6 +121,7 @@ class Signaler:
         return min(found, key=lambda signal: signal.place, default=None)
 
     def _keep(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
+        bounds.admit("the event's data", data)
         now = self._clock.now()
         signal = Signal(
             id=self._chance.nonce(),

@@ -2,32 +2,45 @@
 
 `Spilling` stands before a RunStore and hides this from everybody: runs go in and come out whole. What is written
 beside a head is written before it, and never changes, so a crash leaves at worst something that nobody refers to.
+
+What is large in one place lies beside by itself. Where much is small and makes a head large all the same (thousands of
+variables, a move through thousands of steps), whole fields of the head lie beside it: it is folded. Its history's tail
+then is one entry, which says where these are. So is a page of the history with too many entries.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from chalicelib.definition import Flow, Json
-from chalicelib.engine.run import Entry, Instant, Page, Run, Token
-from chalicelib.service.errors import ServiceError, TooLarge
+from chalicelib.engine.run import Entry, Instant, Page, Run, Token, encode
+from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.shelf import MEMORY
 
 LARGE: Final = 4 * 1024
 """From how many bytes of JSON on a value lies beside the head."""
 
-LARGEST: Final = 5 * 1024 * 1024
-"""How large one value may be, in bytes of JSON."""
+HEAD: Final = 128 * 1024
+"""From how many bytes of JSON on a head, or a page of the history, is folded. DynamoDB takes items of 400 KB."""
+
+FOLDED: Final = "\0folded"
+"""What the one entry is called in the tail of what is folded."""
+
+_FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
+"""Fields of a head, as it is written, that grow with what a run does. Labels are bounded, and stores look at them."""
 
 _REFERENCE: Final = "\0spilled"
 
 _Change: TypeAlias = Callable[[Json], Json]
+
+_NAMES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(Run)}
+_TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fields(Run)}
 
 
 class Spilling:
@@ -43,18 +56,26 @@ class Spilling:
         run = self._runs.load(namespace, name)
         return self._whole(run) if run else None
 
+    def head(self, namespace: str, name: str) -> Run | None:
+        """The run with all its fields, but with references where large values are: these are not read."""
+        run = self._runs.load(namespace, name)
+        return replace(run, **self._unfolded(run, run.tail)) if run else None
+
     def own_flow(self, run: Run) -> Flow:
         return self._runs.own_flow(run)
 
     def put_page(self, run: Run, page: Page) -> None:
         put_outside = _Outside()
-        entries = tuple(_in_entry(entry, put_outside) for entry in page.entries)
+        thin = Page(entries=tuple(_in_entry(entry, put_outside) for entry in page.entries))
+        if len(encode(thin)) > HEAD:
+            thin = Page(entries=_folded(page.last, {"tl": msgspec.to_builtins(thin.entries)}, put_outside))
         if put_outside.values:
             self._runs.put_beside(run, put_outside.values)
-        self._runs.put_page(run, Page(entries=entries))
+        self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
-        for page in self._runs.pages(run, after):
+        for written in self._runs.pages(run, after):
+            page = Page(entries=self._unfolded(run, written.entries).get("tail", written.entries))
             note = _References()
             for entry in page.entries:
                 _in_entry(entry, note)
@@ -88,18 +109,31 @@ class Spilling:
         return NewRun(self.thin(new.run), new.own)
 
     def thin(self, run: Run) -> Run:
-        """The run as its head is written: what is large in it lies beside it already. Raises TooLarge."""
+        """The run as its head is written: what is large in it lies beside it already."""
         put_outside = _Outside()
         thin = _in_run(run, put_outside)
+        if len(encode(thin)) > HEAD:
+            thin = _fold(thin, put_outside)
         if not put_outside.values:
             return run
         self._runs.put_beside(run, put_outside.values)
         return thin
 
-    def _whole(self, run: Run) -> Run:
-        note = _References()
+    def _whole(self, written: Run) -> Run:
+        run, note = replace(written, **self._unfolded(written, written.tail)), _References()
         _in_run(run, note)
         return _in_run(run, self._bring_back(run, note)) if note.keys else run
+
+    def _unfolded(self, run: Run, tail: Sequence[Entry]) -> dict[str, Any]:
+        """The fields that lie beside, by their names in a Run, if the tail says that it is folded."""
+        if not tail or tail[0].event != FOLDED:
+            return {}
+        note = _References()
+        for reference in tail[0].data.values():
+            note(reference)
+        bring_back = self._bring_back(run, note)
+        fields = {name: bring_back(reference) for name, reference in tail[0].data.items()}
+        return {_NAMES[name]: msgspec.convert(value, _TYPES[name]) for name, value in fields.items()}
 
     def _bring_back(self, run: Run, note: _References) -> _Change:
         """Puts values in the place of references to them."""
@@ -132,10 +166,12 @@ class _Outside:
         if value is None or isinstance(value, (bool, int, float)):
             return value
         encoded = msgspec.json.encode(value)
-        if len(encoded) > LARGEST:
-            raise TooLarge(f"a value has {len(encoded)} bytes of JSON; {LARGEST} are the limit")
         if len(encoded) <= LARGE and _referred(value) is None:
             return value
+        return self.put(encoded)
+
+    def put(self, encoded: bytes) -> Json:
+        """A reference to that value, which is to lie outside."""
         key = f"value/{hashlib.sha256(encoded).hexdigest()[:32]}"
         self.values[key] = encoded
         return {_REFERENCE: key}
@@ -172,6 +208,27 @@ def _in_run(run: Run, change: _Change) -> Run:
         undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
         tail=tuple(_in_entry(entry, change) for entry in run.tail),
     )
+
+
+def _fold(run: Run, put_outside: _Outside) -> Run:
+    """The head with the fields beside it that grow."""
+    fields = {name: value for name, value in msgspec.to_builtins(run).items() if name in _FIELDS}
+    return replace(
+        run,
+        definition=replace(run.definition, actions={}),
+        tokens=(),
+        input={},
+        vars={},
+        undos=(),
+        heard={},
+        tail=_folded(run.seq, fields, put_outside),
+    )
+
+
+def _folded(seq: int, fields: Mapping[str, Json], put_outside: _Outside) -> tuple[Entry, ...]:
+    """The tail of what is folded. It says as a whole one does which number comes next."""
+    data = {name: put_outside.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    return (Entry(seq=seq, at=0, event=FOLDED, data=data),)
 
 
 def _in_token(token: Token, change: _Change) -> Token:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -17,6 +17,7 @@ from chalicelib.service.errors import KeyTaken, RunExists
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, KeyStore, RunStore
+from chalicelib.service.secrets import Secrets
 from chalicelib.service.traceparent import accepted
 
 KEY_TTL: Final = 24 * 60 * 60 * 1000
@@ -44,8 +45,16 @@ class Started:
 
 class Starter:
     def __init__(
-        self, runs: RunStore, keys: KeyStore, library: Library, mover: Mover, clock: Clock, chance: Chance
+        self,
+        runs: RunStore,
+        keys: KeyStore,
+        library: Library,
+        mover: Mover,
+        secrets: Secrets,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
+        self._secrets = secrets
         self._runs = runs
         self._keys = keys
         self._library = library
@@ -56,10 +65,12 @@ class Starter:
     def start(self, namespace: str, order: StartOrder, *, by: str = "") -> Started:
         """The run is under way. Raises NotFound (flow), InputRefused, RunExists, KeyTaken."""
         definition, ref = self._library.of_flow(namespace, order.flow)
-        given = complete(definition.flow, order.input)
+        vault = self._secrets.vault(namespace)
+        given = complete(definition.flow, order.input, vault)
         name = order.name or f"{order.flow}-{self._chance.nonce()[:12]}"
         if order.key is not None:
-            name = self._claim(namespace, order, order.key, name)
+            as_kept = replace(order, input={one: given[one] for one in order.input})
+            name = self._claim(namespace, as_kept, order.key, name)
         decision = decide(
             definition,
             None,
@@ -75,6 +86,7 @@ class Starter:
                 labels=order.labels,
                 trace=accepted(),
             ),
+            vault=vault,
         )
         try:
             return Started(self._mover.create(decision), created=True)
@@ -85,7 +97,7 @@ class Starter:
             return Started(run, created=False)
 
     def _claim(self, namespace: str, order: StartOrder, key: str, name: str) -> str:
-        """The name of the run that the key stands for."""
+        """The name of the run that the key stands for. What is secret in the order is sealed: its hash is kept."""
         asked = msgspec.json.encode([order.flow, order.name, order.input, order.labels], order="deterministic")
         digest = hashlib.sha256(asked).hexdigest()[:16]
         held = self._keys.claim(namespace, f"start/{key}", f"{digest}/{name}", self._clock.now(), KEY_TTL)

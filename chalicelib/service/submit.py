@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chalicelib import definition as values
 from chalicelib import language
 from chalicelib.definition import Action, Flow, RunOrder
@@ -15,19 +17,29 @@ from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import Instant
+from chalicelib.engine.run import Instant, encode
 from chalicelib.language import Checked, Diagnostic, Document, Statement
-from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists
+from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists, TooLarge
 from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, Definition, Kind, NewRun, Store
-from chalicelib.service.spill import Spilling
+from chalicelib.service.secrets import Secrets
+from chalicelib.service.spill import HEAD, Spilling
 from chalicelib.service.start import new_uuid
 from chalicelib.service.traceparent import accepted
 
 TRIES: Final = 5
 SUGGESTED: Final = 1_000
 """How many known names are looked through for a suggestion."""
+
+AT_ONCE: Final = 100
+"""How many definitions and flow_runs one document may make: as many as one transaction of DynamoDB's takes."""
+
+DEFINITION: Final = 350_000
+"""Bytes of one definition as it is kept, text and meaning: an item of DynamoDB's takes 400 KB."""
+
+TOGETHER: Final = 3_500_000
+"""Bytes of everything that one document makes: a transaction of DynamoDB's takes 4 MB."""
 
 
 class Change(StrEnum):
@@ -106,8 +118,16 @@ class Submitter:
     """Checks documents and makes them true."""
 
     def __init__(
-        self, store: Store, runs: Spilling, library: Library, mover: Mover, clock: Clock, chance: Chance
+        self,
+        store: Store,
+        runs: Spilling,
+        library: Library,
+        mover: Mover,
+        secrets: Secrets,
+        clock: Clock,
+        chance: Chance,
     ) -> None:
+        self._secrets = secrets
         self._store = store
         self._runs = runs
         self._library = library
@@ -118,7 +138,7 @@ class Submitter:
     def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False) -> Submission:
         """Every statement of `text` is in force, its flow_runs are under way. In a dry run nothing is changed.
 
-        Raises FslMalformed, FslRefused, RunExists, TooLarge; then nothing was changed.
+        Raises FslMalformed, FslRefused, RunExists, SecretsOff, TooLarge; then nothing was changed.
         """
         for _ in range(TRIES):
             try:
@@ -139,6 +159,7 @@ class Submitter:
             for statement in checked.statements
             if isinstance(statement.value, RunOrder)
         ]
+        _weigh(changed, [new for new, _ in runs])
         if not dry_run and (changed or runs):
             for _, decision in runs:
                 self._mover.prepare(decision)
@@ -162,6 +183,10 @@ class Submitter:
             raise FslMalformed(diagnostics)
         if any(found.severity == "error" for found in diagnostics):
             raise FslRefused(diagnostics)
+        for statement in checked.statements:
+            declared = statement.value.steps if isinstance(statement.value, RunOrder) else statement.value
+            if declared is not None:
+                self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 
     def _run(
@@ -178,6 +203,7 @@ class Submitter:
         at_hand = {name: found for name, found in in_force[Kind.ACTION].items() if not found.deleted}
         actions = self._library.actions_for(namespace, flow, at_hand)
         definition, ref = self._library.assemble(flow, version, actions)
+        vault = self._secrets.vault(namespace)
         decision = decide(
             definition,
             None,
@@ -189,10 +215,11 @@ class Submitter:
                 name=order.name,
                 id=new_uuid(self._chance),
                 ref=ref,
-                input=complete(flow, order.input),
+                input=complete(flow, order.input, vault),
                 labels=order.labels,
                 trace=accepted(),
             ),
+            vault=vault,
         )
         return NewRun(decision.run, order.steps), decision
 
@@ -233,6 +260,21 @@ def _versions(
         )
         made.append((definition, Change.UPDATED if known else Change.CREATED))
     return made
+
+
+def _weigh(definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
+    """All of it can be kept in one transaction. Raises TooLarge."""
+    count = len(definitions) + len(runs)
+    if count > AT_ONCE:
+        raise TooLarge(f"the document makes {count} definitions and flow_runs; {AT_ONCE} at once are the limit")
+    sizes = {f"{each.kind} {each.name!r:.80}": len(msgspec.json.encode(each)) for each in definitions}
+    sizes |= {f"flow_run {new.run.name!r:.80}": len(values.encode(new.own)) for new in runs if new.own is not None}
+    for what, size in sizes.items():
+        if size > DEFINITION:
+            raise TooLarge(f"{what} has {size} bytes as it is kept; {DEFINITION} are the limit")
+    whole = sum(sizes.values()) + sum(min(len(encode(new.run)), HEAD) for new in runs)
+    if whole > TOGETHER:
+        raise TooLarge(f"the document makes {whole} bytes, as they are kept; {TOGETHER} at once are the limit")
 
 
 def _in_order(statements: Sequence[Statement], told: Sequence[Submitted]) -> tuple[Submitted, ...]:

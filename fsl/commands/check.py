@@ -69,13 +69,14 @@ def check(ctx: click.Context, *, files: Sequence[TextIO], explained: bool, as_js
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Which deadline, heartbeat and retry hold for each step, as a table."""
-    columns = ("step", "action", "timeout", "heartbeat", "retry", "on TIMEOUT", "on ERROR")
-    table(columns, [_cells(row) for row in rows])
+    """Which deadline, heartbeat and retry hold for each step, as a table; what is signed or secret, if anything is."""
+    columns = ["step", "action", "timeout", "heartbeat", "retry", "on TIMEOUT", "on ERROR"]
+    columns += [name for name in ("callback", "secret") if any(getattr(row, name) for row in rows)]
+    table(columns, [_cells(row, columns) for row in rows])
 
 
-def _cells(row: Row) -> list[str]:
-    cells = (row.step, row.action, row.timeout, row.heartbeat, row.retry, row.on_timeout, row.on_error)
+def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+    cells = [getattr(row, name.lower().replace(" ", "_")) for name in columns]
     return [str(cell) if cell is not None else f"({row.kind})" if n == 1 else "-" for n, cell in enumerate(cells)]
 
 

@@ -12,12 +12,12 @@ from chalicelib.service.access import Role
 from fsl.client import Client, Resource
 from fsl.commands.desk import put, remote, say, table
 
-_NAMESPACE: Final = click.option(
+namespace_option: Final = click.option(
     "--namespace", metavar="NAME", help="Another namespace than the token's own; the first admin may say so."
 )
 
 
-def _in(namespace: str | None) -> dict[str, str]:
+def in_namespace(namespace: str | None) -> dict[str, str]:
     """The header that names the namespace."""
     return {"X-Echoer-Namespace": namespace} if namespace else {}
 
@@ -37,7 +37,7 @@ def token() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What it is for.")
 @click.option("--expires-in", metavar="DURATION", help="30d, 12h, ...; it never expires if nothing is said.")
-@_NAMESPACE
+@namespace_option
 @remote
 def create(
     *, name: str, role: str, expires_in: str | None, namespace: str | None, client: Client, as_json: bool
@@ -52,7 +52,7 @@ def create(
     ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
     """
     said = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
-    made: Resource = client.ask("POST", "/token", json=said, headers=_in(namespace)).json()
+    made: Resource = client.ask("POST", "/token", json=said, headers=in_namespace(namespace)).json()
     if as_json:
         put(made)
         return
@@ -61,7 +61,7 @@ def create(
 
 
 @token.command(name="list")
-@_NAMESPACE
+@namespace_option
 @remote
 def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     """List the namespace's tokens, those that are no longer good too.
@@ -69,7 +69,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl token list --json | jq -r '.[].id'
     """
-    found: list[Resource] = client.ask("GET", "/token", headers=_in(namespace)).json()
+    found: list[Resource] = client.ask("GET", "/token", headers=in_namespace(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -87,7 +87,7 @@ def _moment(text: str | None) -> str:
 
 @token.command(no_args_is_help=True)
 @click.argument("token_id", metavar="ID")
-@_NAMESPACE
+@namespace_option
 @remote
 def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: bool) -> None:
     """Revoke a token: it is good no more, within 30 seconds everywhere.
@@ -95,7 +95,7 @@ def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: boo
     \b
     fsl token revoke 6f1c...
     """
-    gone: Resource = client.ask("DELETE", f"/token/{quote(token_id, safe='')}", headers=_in(namespace)).json()
+    gone: Resource = client.ask("DELETE", f"/token/{quote(token_id, safe='')}", headers=in_namespace(namespace)).json()
     if as_json:
         put(gone)
     else:

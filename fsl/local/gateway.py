@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
+import msgspec
 from chalice.app import Chalice
 
 from fsl.local.shapes import Context, HttpRequest, api_event
@@ -27,6 +28,9 @@ LONGEST: Final = 29.0
 
 MAX_BODY: Final = 10 * 1024 * 1024
 """The largest request body that API Gateway takes, in bytes."""
+
+MAX_PAYLOAD: Final = 6 * 1024 * 1024
+"""The largest event that Lambda takes, in bytes of JSON; a body stands in it as JSON text, so quotes count twice."""
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -123,6 +127,9 @@ class Gateway:
         if method not in methods:
             return self._without_view(request, sorted(methods))
         event = api_event(HttpRequest(method, *_rest(request)), resource, captured)
+        if len(request.body) > MAX_PAYLOAD // 8 and (size := len(msgspec.json.encode(event))) > MAX_PAYLOAD:
+            said = f"the request has {size} bytes as Lambda is handed it; {MAX_PAYLOAD} are allowed"
+            return problem(413, "too-large", said)
         try:
             return _from_lambda(self._app(event, Context("api_handler", LONGEST)))
         except Exception:

@@ -24,7 +24,7 @@ from waitress.task import ErrorTask
 
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Services, World
-from chalicelib.config import Backend, Settings
+from chalicelib.config import Access, Backend, Settings
 from chalicelib.engine.run import Instant
 from chalicelib.errors import EchoerError
 from chalicelib.service.errors import Busy
@@ -91,6 +91,11 @@ class LocalServer:
             self._undo.pop()()
 
     def _start(self) -> None:
+        if self._settings.auth is Access.IAM:
+            raise CannotStart(
+                "ECHOER_AUTH=iam: AWS signatures are verified by API Gateway, and there is none on this machine; "
+                "set ECHOER_AUTH=token, or open"
+            )
         door = _listen(self._settings.port)
         self._undo.append(door.close)
         settings = self._at(door.getsockname()[1])

@@ -161,6 +161,7 @@ class Case(_Part, frozen=True, kw_only=True):
     steps: dict[str, Replies] = {}
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
+    secrets: dict[str, str] = {}
     events: list[Signal] = []
     orders: list[Order] = []
     until: Span | None = None
@@ -172,7 +173,8 @@ class TestFile(_Part, frozen=True, kw_only=True):
     """Tests of a program. What is said here holds in each of them, where it says nothing else.
 
     actions: what actions answer, by name. steps: the same by step, which goes before actions. approvals: what a person
-    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run.
+    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run. secrets: by
+    name; one that is not named is a text that tells its name.
     """
 
     __test__ = False  # no test of pytest's
@@ -185,6 +187,7 @@ class TestFile(_Part, frozen=True, kw_only=True):
     steps: dict[str, Replies] = {}
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
+    secrets: dict[str, str] = {}
     tests: Annotated[list[Case], Meta(min_length=1)]
 
 

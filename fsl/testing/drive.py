@@ -66,6 +66,7 @@ from chalicelib.engine.run import (
 )
 from fsl.testing.mail import Letter, Mail
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Request, agree
+from fsl.testing.vault import OpenVault
 
 DAWN: Final[Instant] = 1_767_225_600_000
 """When a world begins where nothing is said: 2026-01-01T00:00:00Z."""
@@ -108,8 +109,14 @@ class World:
     """Runs, and everything that is yet to happen to them."""
 
     def __init__(
-        self, definitions: Mapping[str, Definition], outside: Outside = agree, *, start: Instant = DAWN
+        self,
+        definitions: Mapping[str, Definition],
+        outside: Outside = agree,
+        *,
+        start: Instant = DAWN,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
+        self._vault = OpenVault(secrets or {})
         self.now = start
         self.calls: list[Request] = []
         """Every request that was made of the outside, in order."""
@@ -142,11 +149,11 @@ class World:
             name=name,
             id=f"id-{name}",
             ref=DefinitionRef(flow=flow, version=1, actions=dict.fromkeys(definition.actions, 1)),
-            input=complete(definition.flow, given or {}),
+            input=complete(definition.flow, given or {}, self._vault),
             labels=dict(labels or {}),
             parent=parent,
         )
-        decision = decide(definition, None, event)
+        decision = decide(definition, None, event, vault=self._vault)
         self._runs[name] = _Kept(definition, decode_run(encode(decision.run)), list(decision.run.tail))
         self._perform(name, decision.effects)
         return self._runs[name].head
@@ -168,7 +175,7 @@ class World:
     def apply(self, run: str, event: Event) -> Outcome:
         """What became of the event. Raises Refused."""
         kept = self._runs[run]
-        decision = decide(kept.definition, kept.head, event, kept.shelf.__getitem__)
+        decision = decide(kept.definition, kept.head, event, kept.shelf.__getitem__, vault=self._vault)
         if decision.run is not kept.head:
             after, _ = turn_page(kept.head, decision.run)
             kept.history += decision.run.tail[len(kept.head.tail) :]
@@ -294,12 +301,19 @@ class World:
                 self.later(answer.after, partial(self._answer, run, step, uuid, answer, by))
 
     def _answer(self, run: str, step: str, uuid: str, answer: Answer, by: str) -> None:
-        state, done, data = answer.state, answer.done, answer.data
-        of = self.of(by)
+        """The answer is told. Whoever answers here has the key: signatures are no matter of a flow's tests."""
+        event = StepAcked(
+            **self.of(by),
+            step=step,
+            uuid=uuid,
+            state=answer.state,
+            done=answer.done,
+            data=answer.data,
+            variables=answer.vars,
+            signed=True,
+        )
         try:
-            self.apply(
-                run, StepAcked(**of, step=step, uuid=uuid, state=state, done=done, data=data, variables=answer.vars)
-            )
+            self.apply(run, event)
         except RunIsStopped:
             return
         except Refused as refusal:
@@ -364,7 +378,9 @@ class World:
 
     def _request(self, kind: Kind, run: str, token: Token, errand: Errand) -> Request:
         kept = self._runs[run]
-        fields = request_fields(kept.definition, kept.head, token, errand, self.now, kept.shelf.__getitem__)
+        fields = request_fields(
+            kept.definition, kept.head, token, errand, self.now, kept.shelf.__getitem__, self._vault
+        )
         request = Request(
             kind=kind,
             at=self.now,

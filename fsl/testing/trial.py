@@ -17,6 +17,7 @@ from fsl.testing.cases import Case, Order, OrderName, Signal, TestFile, span
 from fsl.testing.drive import DAWN, Refusal, World
 from fsl.testing.program import Program
 from fsl.testing.script import Script
+from fsl.testing.vault import entry_in_the_open, run_in_the_open
 
 MOVES: Final = 100_000
 """How many things may happen in one test."""
@@ -38,11 +39,11 @@ class Ran:
 
     @property
     def head(self) -> Run:
-        return self.world.head(self.name)
+        return run_in_the_open(self.world.head(self.name))
 
     @property
     def history(self) -> tuple[Entry, ...]:
-        return self.world.history(self.name)
+        return tuple(map(entry_in_the_open, self.world.history(self.name)))
 
     @property
     def path(self) -> list[tuple[str, str]]:
@@ -87,7 +88,8 @@ def begin(program: Program, file: TestFile, case: Case) -> tuple[str, dict[str, 
 def run_case(program: Program, file: TestFile, case: Case) -> Ran:
     """The test's run, run to its end or to where the test looks at it. Raises InputRefused."""
     script = Script(file, case)
-    world = World(program.definitions, script, start=times.instant(case.start or file.start) or DAWN)
+    start = times.instant(case.start or file.start) or DAWN
+    world = World(program.definitions, script, start=start, secrets={**file.secrets, **case.secrets})
     began = world.now
     flow, given, labels, name = begin(program, file, case)
     for order in case.orders:

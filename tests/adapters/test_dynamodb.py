@@ -14,9 +14,10 @@ from chalicelib.definition import Action, Definition, Flow
 from chalicelib.engine.events import RunStarted, StepAcked
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Run, encode, mint_uuid, turn_page
+from chalicelib.engine.run import DefinitionRef, Entry, Page, Run, encode, mint_uuid, turn_page
 from chalicelib.service.errors import Busy, Conflict, RunExists, ServiceError, TooLarge
 from chalicelib.service.ports import Kind, RunQuery, Store
+from chalicelib.service.spill import Spilling
 from fsl.local.aws import REGION
 from tests.adapters.samples import (
     AWKWARD_NAMES,
@@ -479,6 +480,20 @@ class TestErrors:
     def test_a_head_beyond_dynamodbs_limit_is_too_large(self, dynamo: DynamoStore) -> None:
         with pytest.raises(TooLarge, match="400 KB"):
             dynamo.runs.create(new(a_run(vars={"text": "x" * 500_000})))
+
+    def test_a_head_of_many_small_values_is_folded_and_fits(self, dynamo: DynamoStore) -> None:
+        runs, run = Spilling(dynamo.runs), a_run(vars={f"v{number}": "x" * 3_000 for number in range(1_500)})
+        runs.create(new(run))
+        assert runs.load("ns", "r1") == run
+        later = after(run, vars={**run.vars, "more": 1})
+        runs.save(later, seen=1)
+        assert (runs.load("ns", "r1"), runs.list("ns", RunQuery()).runs) == (later, (later,))
+        entries = (Entry(seq=number, at=START, event="StepPassed", step="s" * 128) for number in range(1, 5_000))
+        page = Page(entries=tuple(entries))
+        runs.put_page(run, page)
+        assert list(runs.pages(run, 0)) == [page]
+        runs.delete(later)
+        assert list(runs.pages(run, 0)) == []
 
     def test_a_table_that_is_not_there_is_no_matter_of_patience(self, dynamo: DynamoStore) -> None:
         dynamo.table.client.delete_table(TableName="echoer")

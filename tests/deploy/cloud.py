@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from ast import literal_eval
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,14 +21,17 @@ import pytest
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
+from standardwebhooks.webhooks import Webhook
 
 import app as front_door
 from chalicelib import bootstrap, config
 from chalicelib.adapters import secrets
 from chalicelib.bootstrap import Services
+from chalicelib.entrypoints import gate
+from chalicelib.service.courier import secrets_for
 from chalicelib.service.ports import Call, QueueName, Received, Reply, Taken
 from deploy.release import Account, release
-from deploy.stages import API, FUNCTIONS, Stage
+from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
 from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
 from tests.deploy.sam import for_moto
@@ -72,7 +76,7 @@ class Cloud:
         self.said: list[str] = []
         self.clock = FakeClock()
         self.actions = Actions()
-        self.needs: dict[str, set[Need]] = {name: set() for name in FUNCTIONS}
+        self.needs: dict[str, set[Need]] = {name: set() for name in stage.functions}
         self._folder = folder
         self._acting: str | None = None
         self._environment = pytest.MonkeyPatch()
@@ -136,10 +140,36 @@ class Cloud:
 
     # ── what AWS does ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def request(self, method: str, url: str, body: Any = None) -> gateway.Reply:
+    def request(
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> gateway.Reply:
         """API Gateway hands a request to the function behind it."""
         with self._as(API):
-            return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}"})
+            return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}", **(headers or {})})
+
+    def authorize(self, said: str) -> str:
+        """API Gateway asks the authorizer: Allow or Deny, for every call of the API."""
+        assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
+        variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
+        api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
+        bootstrap._made.clear()
+        bootstrap._tokens.clear()
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in variables.items():
+                environment.setenv(name, value)
+            self._acting = AUTHORIZE
+            answer = gate.authorize(said, f"{api}/GET/flowrun/r")
+            self._acting = None
+        (statement,) = answer["policyDocument"]["Statement"]
+        assert statement["Resource"] == f"{api}/*"
+        return str(statement["Effect"])
+
+    def signed(self, body: str) -> dict[str, str]:
+        """The headers of a service that signs its answers."""
+        (secret,) = secrets_for(secrets.read(self.stage.keys["key"]).encode(), "default")
+        at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
+        text = Webhook(secret).sign("msg_1", at, body)
+        return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}
 
     def settle(self) -> None:
         """Messages are handed to their functions until none is due."""
@@ -177,6 +207,7 @@ class Cloud:
     def _as(self, function: str) -> Iterator[None]:
         """Within it, whatever is asked of AWS is asked by that function."""
         self._acting = function
+        secrets.read.cache_clear()  # each function is a process of its own
         bootstrap.use(self._services_of(function))
         try:
             yield
@@ -189,9 +220,6 @@ class Cloud:
             environment = self.configuration(function)["Environment"]["Variables"]
             settings = config.from_environment({**environment, "AWS_LAMBDA_FUNCTION_NAME": function})
             world = replace(bootstrap.world(settings), clock=self.clock, caller=self.actions)
-            if reference := environment.get("ECHOER_WEBHOOK_KEY_REF"):
-                secrets.read.cache_clear()
-                settings = replace(settings, webhook_key=secrets.read(reference))
             self._services[function] = bootstrap.assemble(settings, world)
             self._acting = acting
         return self._services[function]

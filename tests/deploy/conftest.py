@@ -28,6 +28,20 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """The template of a stage whose API is for AWS identities, answers to steps included."""
+    configured = configuration()
+    configured["stages"][STAGE]["environment_variables"] |= {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token"}
+    out = tmp_path_factory.mktemp("signed") / STAGE
+    try:
+        package(STAGE, out, configured=configured)
+    except NoIndex as error:
+        pytest.skip(f"NOTHING OF A DEPLOYMENT UNDER IAM IS TESTED: the package index cannot be reached: {error}")
+    found: Document = json.loads((out / "cloudformation" / "sam.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
 def dev() -> Stage:
     return stage(STAGE, configuration())
 

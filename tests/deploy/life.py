@@ -13,9 +13,9 @@ from tests.deploy.cloud import Cloud, at_once
 DOCUMENT = """
 action work addr = "http://work.test/"; args = (any x = null); return = (OK | NO); retry = (max = 9); action_end
 /
-action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); action_end
+action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); callback = signed; action_end
 /
-action bounded addr = "http://work.test/"; return = (OK); limit = (concurrent = 1, per_second = 5); action_end
+action bounded addr = "http://work.test/"; args = (secret str key); return = (OK); limit = (concurrent = 1, per_second = 5); action_end
 /
 action ask method = human; return = (YES | NO); action_end
 /
@@ -38,7 +38,7 @@ flow large
     step One  => (OK -> Sides) { action = work; args = (x = ${ $input.big }); save = (kept = ${ $result }); };
     fork Sides => (DONE -> All | FAIL -> stopped) {
         branch left  { step Left  => (OK -> done) { action = work; args = (x = ${ $vars.kept }); }; };
-        branch right { step Right => (OK -> done) { action = bounded; }; };
+        branch right { step Right => (OK -> done) { action = bounded; args = (key = secret "k"); }; };
     };
     each All => (DONE -> Child | FAIL -> stopped) {
         items = ${ [1, 2, 3] };
@@ -81,11 +81,13 @@ class Life:
     slow: dict[str, Any]
     views: dict[str, int]
     deleted: list[int]
+    authorized: dict[str, str]
 
 
 def live(cloud: Cloud) -> Life:
     """The week passes."""
     cloud.actions.script = _script
+    cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     submitted = cloud.request("POST", "/fsl", DOCUMENT).status
     large, history = _every_kind_of_step(cloud)
     calls = cloud.actions.calls
@@ -94,6 +96,7 @@ def live(cloud: Cloud) -> Life:
         "signatures": {"webhook-signature" in {name.lower() for name in call.headers} for call in calls},
         "asked": _nobody_answers(cloud),
         "lost": _undeliverable(cloud),
+        "authorized": _let_in(cloud),
         "slow": _forgotten(cloud),
         "views": {url: cloud.request("GET", url).status for url in VIEWS},
         "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
@@ -119,6 +122,14 @@ def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:
     _answer(cloud, json.loads(cloud.actions.calls[-1].body), "OK")
     cloud.settle()
     return cloud.request("GET", "/flowrun/r").json, len(cloud.request("GET", "/flowrun/r/history").json)
+
+
+def _let_in(cloud: Cloud) -> dict[str, str]:
+    """What API Gateway is told of tokens."""
+    good, gone = (cloud.request("POST", "/token", {"name": name, "role": "viewer"}).json for name in ("ci", "old"))
+    cloud.request("DELETE", f"/token/{gone['id']}")
+    tokens = {"admin": cloud.token, "made": good["token"], "made up": "x" * 40, "revoked": gone["token"]}
+    return {who: cloud.authorize(f"Bearer {token}") for who, token in tokens.items()}
 
 
 def _nobody_answers(cloud: Cloud) -> dict[str, Any]:
@@ -164,7 +175,8 @@ def _time(cloud: Cloud, *minutes: int) -> None:
 
 def _answer(cloud: Cloud, asked: dict[str, Any], state: str) -> None:
     said = {key: asked[key] for key in ("flowId", "stepName", "uuid")}
-    told = cloud.request("POST", "/step", {**said, "ackState": state, "done": True})
+    body = json.dumps({**said, "ackState": state, "done": True})
+    told = cloud.request("POST", "/step", body, cloud.signed(body))
     assert told.json == {"outcome": "advanced"}, told.text
 
 

@@ -13,7 +13,7 @@ from chalicelib.adapters.dynamodb import tables
 from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.service.ports import QueueName
 from deploy.release import release
-from deploy.stages import FUNCTIONS, QUEUE_OF
+from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF
 from tests.deploy.cloud import Cloud, Need, allows, grants
 from tests.deploy.life import Life, live
 from tests.deploy.sam import for_moto
@@ -61,8 +61,8 @@ def test_every_queue_feeds_its_function_which_may_give_messages_back(cloud: Clou
 def test_every_function_is_there_with_its_log_group(cloud: Cloud) -> None:
     groups = cloud.client("logs").describe_log_groups()["logGroups"]
     kept = {group["logGroupName"]: group["retentionInDays"] for group in groups}
-    assert kept == {cloud.stage.log_group(name): cloud.stage.log_days for name in FUNCTIONS}
-    assert {cloud.configuration(name)["Runtime"] for name in FUNCTIONS} == {"python3.12"}
+    assert kept == {cloud.stage.log_group(name): cloud.stage.log_days for name in cloud.stage.functions}
+    assert {cloud.configuration(name)["Runtime"] for name in cloud.stage.functions} == {"python3.12"}
 
 
 def test_a_schedule_calls_sweep_every_minute(cloud: Cloud) -> None:
@@ -77,12 +77,15 @@ def test_nothing_changes_when_the_same_is_released_again(cloud: Cloud, packaged:
     assert cloud.said[-1] == "nothing changes in the stack echoer-dev"
 
 
-def test_only_deliver_knows_where_the_webhook_key_is_and_where_answers_go(cloud: Cloud) -> None:
+def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud) -> None:
     environments: dict[str, dict[str, Any]] = {
-        name: cloud.configuration(name)["Environment"]["Variables"] for name in FUNCTIONS
+        name: cloud.configuration(name)["Environment"]["Variables"] for name in cloud.stage.functions
     }
-    special = {"ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF"}
-    assert {name for name, found in environments.items() if found.keys() & special} == {"deliver"}
+    knows = {
+        setting: {name for name, found in environments.items() if setting in found}
+        for setting in ("ECHOER_URL", "ECHOER_WEBHOOK_KEY_REF")
+    }
+    assert knows == {"ECHOER_URL": {"deliver"}, "ECHOER_WEBHOOK_KEY_REF": {"deliver", "api_handler"}}
     (api,) = cloud.client("apigateway").get_rest_apis()["items"]
     address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
     assert environments["deliver"]["ECHOER_URL"] == address
@@ -127,6 +130,11 @@ def test_every_view_may_read_what_it_shows(life: Life) -> None:
     assert all(status < 300 for status in life.deleted), life.deleted
 
 
+def test_who_has_a_token_is_let_in_and_nobody_else(life: Life) -> None:
+    """The authorizer allows every call of the API, since what it says is kept for all of them, or none."""
+    assert life.authorized == {"admin": "Allow", "made": "Allow", "made up": "Deny", "revoked": "Deny"}
+
+
 # ── what it may do ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 BY_LAMBDA = {
@@ -144,7 +152,7 @@ MOVERS = frozenset(FUNCTIONS) - {"sweep"}
 
 
 @pytest.mark.usefixtures("life")
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", [*FUNCTIONS, AUTHORIZE])
 def test_each_function_may_do_what_it_does(cloud: Cloud, function: str) -> None:
     statements = cloud.policy(function)
     assert cloud.needs[function]
@@ -152,7 +160,7 @@ def test_each_function_may_do_what_it_does(cloud: Cloud, function: str) -> None:
 
 
 @pytest.mark.usefixtures("life")
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", [*FUNCTIONS, AUTHORIZE])
 def test_no_function_may_do_what_it_never_does(cloud: Cloud, function: str) -> None:
     used = cloud.needs[function].union(*(cloud.needs[name] for name in MOVERS if function in MOVERS))
     idle = grants(cloud.policy(function)) - used

@@ -14,9 +14,9 @@ from moto import mock_aws
 from chalicelib import config
 from chalicelib.adapters import secrets
 from chalicelib.adapters.metrics import UNITS
-from chalicelib.config import BadSetting
+from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages, watch
-from deploy.stages import FUNCTIONS, BadStage, Document, NoSuchStage, Stage
+from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 
 
 def _configured(**environment: str) -> Document:
@@ -39,8 +39,9 @@ def test_a_stage_must_be_known() -> None:
 
 
 def test_no_secret_goes_into_a_template() -> None:
-    with pytest.raises(BadStage, match="ECHOER_WEBHOOK_KEY_REF"):
-        stages.stage("x", _configured(ECHOER_WEBHOOK_KEY="s3cret"))
+    for variable in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY"):
+        with pytest.raises(BadStage, match=f"{variable}_REF"):
+            stages.stage("x", _configured(**{variable: "s3cret"}))
 
 
 def test_no_key_of_a_collectors_backend_goes_into_a_template() -> None:
@@ -57,6 +58,20 @@ def test_what_follows_from_the_name_is_not_set(variable: str) -> None:
 def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
     with pytest.raises(BadSetting, match="ECHOER_STEP_TIMEOUT"):
         stages.stage("x", _configured(ECHOER_STEP_TIMEOUT="soon"))
+
+
+def test_what_api_gateway_asks_for_is_the_stage_s_to_say_and_no_shell_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ECHOER_AUTH", "open")
+    for said, gate, functions in (
+        ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
+        ({"ECHOER_AUTHORIZER": "off"}, Access.OPEN, FUNCTIONS),
+        ({"ECHOER_AUTH": "iam"}, Access.IAM, FUNCTIONS),
+        ({"ECHOER_AUTH": "open"}, Access.OPEN, FUNCTIONS),
+    ):
+        stage = stages.stage("x", _configured(**said))
+        assert (stage.gate, stage.functions) == (gate, functions)
+        for_chalice = stages.for_chalice(_configured(**said), stage)["stages"]["x"]["environment_variables"]
+        assert for_chalice.keys() >= {"ECHOER_AUTH", "ECHOER_AUTHORIZER", "ECHOER_CALLBACKS"}
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
@@ -99,18 +114,24 @@ def test_a_stage_with_an_endpoint_brings_what_traces_need() -> None:
     assert all((stages.ROOT / name).is_file() for name in traced.requirements)
 
 
-def test_a_secret_of_secrets_manager_is_read_by_deliver_alone() -> None:
+def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone() -> None:
     stage = stages.stage("x", _configured(ECHOER_WEBHOOK_KEY_REF="secretsmanager:echoer#key"))
     readers = {name for name in FUNCTIONS if "secretsmanager" in json.dumps(cloudformation.policy(stage, name))}
-    assert readers == {"deliver"}
-    (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "ReadThe" in each["Sid"]]
+    assert readers == {"deliver", "api_handler"}
+    (read,) = [each for each in cloudformation.policy(stage, "deliver")["Statement"] if "Webhook" in each["Sid"]]
     assert read["Action"] == "secretsmanager:GetSecretValue"
     assert read["Resource"]["Fn::Sub"].endswith(":secret:echoer-??????")
 
 
 def test_a_reference_must_name_a_place() -> None:
     with pytest.raises(BadStage, match="must be ssm:NAME"):
-        policies.key_places("vault:x", "arn")
+        policies.key_places({"key": "vault:x"}, "arn")
+
+
+def test_the_key_of_secrets_is_read_by_whatever_moves_a_run() -> None:
+    stage = stages.stage("x", _configured(ECHOER_SECRETS_KEY_REF="secretsmanager:sealing"))
+    readers = {name for name in FUNCTIONS if "secret:sealing" in json.dumps(cloudformation.policy(stage, name))}
+    assert readers == set(FUNCTIONS) - {"sweep"}
 
 
 def test_actions_that_are_queues_and_functions_are_allowed_by_name() -> None:
@@ -173,14 +194,17 @@ def test_what_is_no_secret_is_told_by_its_reference_alone(aws: Any, reference: s
 
 def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     said: list[str] = []
+    made: dict[str, str] = {}
     account = release.Account(aws, said.append)
     first = release.make_admin(account, dev)
-    release.make_key(account, dev)
-    key = secrets.read(dev.key)
-    release.make_key(account, dev)
-    secrets.read.cache_clear()
-    assert (release.make_admin(account, dev), secrets.read(dev.key)) == (first, key)
-    assert len(said) == 2
+    for reference, what in [(dev.keys[name], what) for name, what in release.KEYS.items()] * 2:
+        release.make_key(account, reference, what)
+        secrets.read.cache_clear()
+        made.setdefault(reference, secrets.read(reference))
+    assert release.make_admin(account, dev) == first
+    assert {reference: secrets.read(reference) for reference in made} == made
+    assert len({*made.values()}) == len(made) == 2
+    assert len(said) == 3
     assert aws.client("ssm").get_parameter(Name=dev.admin_token)["Parameter"]["Type"] == "SecureString"
 
 

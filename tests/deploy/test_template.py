@@ -6,6 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -13,11 +14,13 @@ from cfnlint.api import lint_all  # type: ignore[import-untyped]
 
 from app import app
 from chalicelib.adapters import sqs
-from chalicelib.adapters.dynamodb import tables
+from chalicelib.adapters.dynamodb import keys, tables
+from chalicelib.config import Access
+from chalicelib.service.access import REMEMBERED
 from chalicelib.service.deliver import WRITER_LIFETIME
 from chalicelib.service.ports import QueueName
 from deploy import check, gateway, watch
-from deploy.stages import FUNCTIONS, QUEUE_OF, Document, Stage
+from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Document, Stage
 from tests.deploy.sam import expand
 
 ROLES = {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
@@ -72,7 +75,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
         for each in template["Resources"].values()
         if each["Type"] == "AWS::Serverless::Function"
     ]
-    assert len(timeouts) == len(FUNCTIONS)
+    assert len(timeouts) == len((*FUNCTIONS, AUTHORIZE))
     assert max(timeouts) < WRITER_LIFETIME
 
 
@@ -88,7 +91,7 @@ def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Docume
 def test_dead_letters_old_messages_overdue_runs_errors_and_throttles_ring(dev: Stage) -> None:
     names = {alarm.name for alarm in watch.alarms(dev)}
     assert names >= {"DeadLetters", "DeliveriesOldest", "WakesOldest", "DeadOldest", "OverdueRuns", "ApiErrors"}
-    for function in FUNCTIONS:
+    for function in dev.functions:
         name = function.title().replace("_", "")
         assert {f"{name}Errors", f"{name}Throttles"} <= names
 
@@ -129,13 +132,94 @@ def test_every_call_leads_to_the_function_behind_the_api(template: Document) -> 
     assert all("APIHandler" in json.dumps(uri) for uri in integrations)
 
 
-@pytest.mark.parametrize("kind", gateway.responses())
+@pytest.mark.parametrize("kind", gateway.responses(Access.TOKEN))
 def test_api_gateways_own_answers_have_the_shape_of_all_errors(template: Document, kind: str) -> None:
     body = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"][gateway.KEY][kind]
     text = body["responseTemplates"]["application/json"].replace("$context.error.messageString", '"Too \\"long\\""')
     answer = json.loads(text)
     assert answer["error"]["detail"] == answer["message"]
     assert re.fullmatch("[a-z-]+", answer["error"]["code"])
+
+
+@pytest.mark.parametrize("asked_for", Access)
+def test_whoever_is_not_let_in_is_told_so_in_the_shape_of_all_errors(asked_for: Access) -> None:
+    for body in gateway.responses(asked_for).values():
+        text = body["responseTemplates"]["application/json"].replace("$context.error.messageString", '"Too long"')
+        answer = json.loads(text)
+        assert answer["error"]["detail"] == answer["message"]
+        assert ("WWW-Authenticate" in str(body)) == (body.get("statusCode") == "401")
+
+
+# ── who is let in ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+FOR_ALL = {("GET", path) for path in ("/", "/healthz", "/openapi.json", "/docs")}
+
+
+def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
+    """Whom API Gateway asks before each call."""
+    paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
+    return {
+        (method.upper(), path): [name for each in call.get("security", []) for name in each]
+        for path, methods in paths.items()
+        for method, call in methods.items()
+    }
+
+
+def test_the_authorizer_is_asked_before_every_call_that_is_not_for_everybody(template: Document) -> None:
+    asked = _asked(template)
+    assert {call for call, names in asked.items() if not names} == FOR_ALL | {("POST", "/step")}
+    assert {name for names in asked.values() for name in names} == {AUTHORIZE}
+
+
+def test_the_authorizer_is_asked_again_when_a_token_may_have_been_revoked(template: Document) -> None:
+    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"][AUTHORIZE]
+    assert (definition["in"], definition["name"]) == ("header", "Authorization")
+    asked = definition["x-amazon-apigateway-authorizer"]
+    assert asked["authorizerResultTtlInSeconds"] * 1000 == REMEMBERED
+    assert template["Resources"]["Authorize"]["Properties"]["Handler"] == "app.authorize"
+    assert "${Authorize.Arn}" in asked["authorizerUri"]["Fn::Sub"]
+
+
+@pytest.mark.parametrize(
+    ("said", "whether"),
+    [
+        (f"Bearer ech_{'0' * 16}_{'0' * 64}", True),
+        (f"bearer {'a first admin may say this, spaces too'}", True),
+        ("Bearer short", False),
+        (f"Basic {'0' * 64}", False),
+        ("", False),
+    ],
+)
+def test_what_can_be_no_token_is_not_asked_about(template: Document, said: str, whether: bool) -> None:
+    definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"][AUTHORIZE]
+    shape = definition["x-amazon-apigateway-authorizer"]["identityValidationExpression"]
+    assert bool(re.search(shape, said)) is whether
+
+
+def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
+    """Its policy names the partition keys of tokens, as the store makes them."""
+    (policy,) = template["Resources"]["AuthorizeRole"]["Properties"]["Policies"]
+    read, log = policy["PolicyDocument"]["Statement"]
+    assert (read["Action"], log["Sid"]) == ("dynamodb:GetItem", "Log")
+    pattern = read["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    assert fnmatchcase(keys.cell("@access", "token/0123456789abcdef")[0], pattern)
+    for other in (keys.cell("default", "token/x")[0], keys.cell("@access", "tokens/default")[0]):
+        assert not fnmatchcase(other, pattern)
+
+
+def test_under_iam_api_gateway_verifies_signatures_of_every_call_but_the_public_ones(signed: Document) -> None:
+    asked = _asked(signed)
+    assert {call for call, names in asked.items() if not names} == FOR_ALL
+    assert {name for names in asked.values() for name in names} == {"sigv4"}
+    body = signed["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    assert body["securityDefinitions"]["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+    assert body[gateway.KEY]["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "401"
+    assert "Authorize" not in signed["Resources"]
+
+
+def test_a_template_under_iam_is_as_clean(signed: Document) -> None:
+    assert _lint(signed) == []
+    assert check.findings(signed) == []
 
 
 def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
+from chalicelib.config import Access
 from deploy import check, gateway, watch
-from deploy.stages import FUNCTIONS, QUEUE_OF, RUNTIME, Document, Stage
+from deploy.stages import AUTHORIZE, QUEUE_OF, RUNTIME, Document, Stage
 
 FILES = ("chalice.tf.json", "echoer.tf.json", "echoer_override.tf.json")
 REFERENCE = re.compile(r"\$\{(aws_\w+)\.([\w-]+)\.\w+\}")
@@ -82,8 +83,8 @@ def test_every_queue_feeds_its_function_which_may_give_messages_back(whole: Docu
     assert {tuple(each["function_response_types"]) for each in sources.values()} == {("ReportBatchItemFailures",)}
 
 
-def test_both_forms_make_the_same_functions(whole: Document, template: Document) -> None:
-    for name in FUNCTIONS:
+def test_both_forms_make_the_same_functions(whole: Document, template: Document, dev: Stage) -> None:
+    for name in dev.functions:
         ours = whole["aws_lambda_function"][name]
         theirs = template["Resources"]["APIHandler" if name == "api_handler" else name.capitalize()]["Properties"]
         same = {"function_name": "FunctionName", "timeout": "Timeout", "memory_size": "MemorySize"}
@@ -100,11 +101,24 @@ def test_both_forms_watch_the_same(whole: Document, dev: Stage) -> None:
 
 def test_both_forms_answer_alike_where_no_route_is_meant(files: dict[str, Document]) -> None:
     swagger = json.loads(files["echoer_override.tf.json"]["locals"]["chalice_api_swagger"])
-    assert swagger[gateway.KEY] == gateway.responses()
+    assert swagger[gateway.KEY] == gateway.responses(Access.TOKEN)
 
 
-def test_no_policy_is_too_wide_and_both_forms_allow_the_same(whole: Document, template: Document) -> None:
-    for name in FUNCTIONS:
+def test_both_forms_ask_the_same_before_the_same_calls(files: dict[str, Document], template: Document) -> None:
+    ours = json.loads(files["echoer_override.tf.json"]["locals"]["chalice_api_swagger"])
+    theirs = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
+    for path, methods in theirs["paths"].items():
+        assert {method: call.get("security") for method, call in methods.items()} == {
+            method: call.get("security") for method, call in ours["paths"][path].items()
+        }
+    name = "x-amazon-apigateway-authorizer"
+    definition, other = (made["securityDefinitions"][AUTHORIZE] for made in (ours, theirs))
+    assert definition[name].pop("authorizerUri") == "${aws_lambda_function.authorize.invoke_arn}"
+    assert definition[name].items() <= other[name].items()
+
+
+def test_no_policy_is_too_wide_and_both_forms_allow_the_same(whole: Document, template: Document, dev: Stage) -> None:
+    for name in dev.functions:
         policy = json.loads(whole["aws_iam_role_policy"][f"{name}_role"]["policy"])
         assert list(check.of_policy(name, policy)) == []
         role = template["Resources"][f"{name.title().replace('_', '')}Role"]["Properties"]

@@ -9,14 +9,15 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 import requests
 from chalice.app import Chalice
 
 from fsl.client import Client
-from fsl.local.gateway import MAX_BODY, Gateway, Routes
+from fsl.local.gateway import MAX_BODY, MAX_PAYLOAD, Gateway, Routes
 from fsl.local.server import LocalServer
-from fsl.local.shapes import HttpRequest
+from fsl.local.shapes import HttpRequest, api_event
 
 GET = HttpRequest("GET", "/", "", {}, b"")
 
@@ -122,6 +123,17 @@ def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
     answer = requests.post(f"{server.url}/fsl", data=b" " * size, timeout=30)
     assert answer.status_code == 413
     assert answer.json()["error"]["detail"]
+
+
+@pytest.mark.parametrize("sign", ["x", '"', "ä"])
+def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, sign: str) -> None:
+    """What counts is the event that Lambda is handed, in which the body is JSON text."""
+    event = api_event(HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x"), "/thing/{name}", {"name": "a"})
+    room = MAX_PAYLOAD - len(msgspec.json.encode(event)) + 1
+    fitting = sign * (room // (len(msgspec.json.encode(sign)) - 2))
+    assert ask(echo, "POST", "/thing/a", body=fitting.encode()).status == 200
+    refused = ask(echo, "POST", "/thing/a", body=(fitting + sign * 2).encode())
+    assert (refused.status, json.loads(refused.body)["error"]["code"]) == (413, "too-large")
 
 
 def test_what_is_no_http_is_refused(server: LocalServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -26,8 +27,8 @@ Start = Callable[..., Process]
 
 
 def local(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "fsl.command", "local", *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    command, env = [sys.executable, "-m", "fsl.command", "local", *words], {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
@@ -211,3 +212,11 @@ def test_the_demo_on_the_adapters_of_aws() -> None:
     ended = local("--demo", "--once", "--port", "0", "--aws")
     assert ended.returncode == 0, ended.stderr
     assert "my_flow_run is done (succeeded)" in ended.stdout
+
+
+def test_a_server_that_cannot_verify_aws_signatures_does_not_start(tmp_path: Path) -> None:
+    ended = local("--port", "0", "--db", str(tmp_path / "e.db"), ECHOER_AUTH="iam")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "ECHOER_AUTH=iam: AWS signatures are verified by API Gateway" in line
+    assert list(tmp_path.iterdir()) == []

@@ -138,6 +138,21 @@ def test_explain_says_where_each_setting_comes_from() -> None:
     assert (d.timeout, d.retry, d.on_error) == (Said("2h", "action"), Said("1 delivery", "step"), "fails its branch")
 
 
+def test_explain_tells_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
+    text = (LANGUAGE / "valid" / "secrets.fsl").read_text()
+    rows = json.loads(fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order", "--json").stdout)
+    assert [(row["step"], row["callback"], row["secret"]) for row in rows] == [
+        ("Pay", {"value": "signed", "by": "action"}, "card, key, secret, codes, header Authorization, data"),
+        ("Keep", {"value": "signed", "by": "step"}, "key, card, secret"),
+        ("secret", None, None),
+    ]
+    heading, *_ = fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order").stdout.splitlines()
+    assert heading.split()[-2:] == ["callback", "secret"]
+    plain = tmp_path / "x.fsl"
+    plain.write_text(text.replace("callback = Signed;", "").replace("callback = signed;", ""))
+    assert "callback" not in fsl("explain", plain, "--flow", "order").stdout.splitlines()[0]
+
+
 def test_explain_as_a_table_and_as_json() -> None:
     lines = fsl("explain", ORDER, "--flow", "order").stdout.splitlines()
     assert lines[0].split()[:5] == ["step", "action", "timeout", "heartbeat", "retry"]

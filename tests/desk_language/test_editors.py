@@ -56,6 +56,12 @@ def test_values_settings_types_and_routes_are_coloured() -> None:
     assert {*words.ROUTES, "when"} <= coloured("routes")
 
 
+@pytest.mark.parametrize("text", ["secret str token", 'a = Secret "NAME"', "secret token = null"])
+def test_the_word_secret_is_coloured_before_a_name(text: str) -> None:
+    assert re.search(GRAMMAR["repository"]["secret"]["match"], text)
+    assert not re.search(GRAMMAR["repository"]["secret"]["match"], "secret = (str secret, data = secret)")
+
+
 def test_the_grammars_patterns_are_there_and_are_regular_expressions() -> None:
     included = re.findall(r'"#(\w+)"', json.dumps(GRAMMAR))
     assert set(included) <= set(GRAMMAR["repository"])

@@ -26,6 +26,13 @@ action_end
 /
 action pay method = human; return = (PAID); undo = ci (project = "p"); action_end
 /
+action hide
+    args     = (secret str token = secret "hide.token", str other);
+    return   = (OK);
+    data     = secret;
+    callback = signed;
+action_end
+/
 flow invoice input = (str order); wait Rest => () { for = 1s; }; flow_end
 /
 """
@@ -50,13 +57,23 @@ def offered(text: str) -> list[str]:
         ("^", ["action", "flow", "flow_run"]),
         ("fl^", ["action", "flow", "flow_run"]),
         ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda"]),
-        ("action x args = (^); action_end", ["str", "int", "float", "bool", "list", "map", "any"]),
+        ("action x args = (^); action_end", ["str", "int", "float", "bool", "list", "map", "any", "secret"]),
+        ("action x args = (secret ^); action_end", ["str", "int", "float", "bool", "list", "map", "any"]),
+        ("action x args = (secret str a = ^", ["secret"]),
+        ("action x args = (str a = ^", []),
+        ("action x headers = (A = ^", ["secret"]),
+        ("action x data = ^", ["secret"]),
+        ("action x callback = ^", ["signed", "open"]),
+        ("flow f input = (secret ^", ["str", "int", "float", "bool", "list", "map", "any"]),
+        ("flow f vars = (^", ["secret"]),
+        ("flow f step A => () { action = hide; args = (token = ^", ["secret"]),
+        ("flow f step A => () { action = hide; args = (other = ^", []),
         ("action x retry = (max = 1, ^", ["max", "delay", "rate", "cap"]),
         ("flow f step A => (^) { action = ci; }; flow_end", ["SUCCESS", "FAIL", "ERROR", "TIMEOUT", "when", "else"]),
         ("flow f step A => (OK -> ^) {}; step B => (); flow_end", ["A", "B", "done", "stopped"]),
         ("flow f step A => (OK ^", ["when"]),
         ("flow f wait A => (^", ["DONE", "TIMEOUT", "ERROR", "when", "else"]),
-        ("flow f step A => () { action = ^", ["ci", "pay"]),
+        ("flow f step A => () { action = ^", ["ci", "pay", "hide"]),
         ("flow f step A => () { action = ci; args = (^", ["project", "count"]),
         ("flow f step A => () { args = (^); action = ci; };", ["project", "count"]),
         ("flow f call A => () { flow = ^", ["invoice"]),
@@ -64,7 +81,7 @@ def offered(text: str) -> list[str]:
         ("flow f fork A => () { ^", ["join", "save", "branch"]),
         ("flow f fork A => () { join = ^", ["all", "any"]),
         ("flow f set A => () { ^", ["save"]),
-        ("flow f step A => () { action = ^ # comment", ["ci", "pay"]),
+        ("flow f step A => () { action = ^ # comment", ["ci", "pay", "hide"]),
         ("flow f vars = (a = ${ $^", [f"${name}" for name in BOUND]),
         ('flow f vars = (a = "^', []),
         ("flow f step ^", []),
@@ -117,6 +134,19 @@ def test_hover(word: str, said: str) -> None:
     assert said in found.contents.value
 
 
+def test_hover_tells_what_is_secret_and_what_is_signed() -> None:
+    text = ACTIONS + "flow f step Hide => (OK -> done) { action = hide; args = (other = 1); }; flow_end"
+    library = library_of({URI: text})
+    action = insight.hover(text, text.index("hide", len(ACTIONS)), library)
+    assert action is not None
+    assert action[0].startswith('**action hide** (secret str token = secret "hide.token", str other) → OK')
+    assert "its answers are signed\n\nwhat its answers bring is secret" in action[0]
+    good = text.replace("other = 1", 'other = "1"')
+    step = insight.hover(good, good.index("Hide", len(ACTIONS)), library_of({URI: good}))
+    assert step is not None
+    assert "- callback: signed (action)\n- secret: token, data" in step[0]
+
+
 def test_nothing_is_said_of_nothing() -> None:
     assert hover(Text(" \n "), types.Position(0, 0), library_of({})) is None
     assert insight.definition("", 0, URI, library_of({})) is None
@@ -141,6 +171,7 @@ def test_symbols() -> None:
     assert found == [
         ("ci", "action", []),
         ("pay", "action", []),
+        ("hide", "action", []),
         ("invoice", "flow", ["Rest"]),
         ("release", "flow", ["Build", "Pay"]),
     ]
@@ -199,7 +230,7 @@ async def _session(path: Path) -> None:
     assert found.range.start == types.Position(0, 7)
     offered_ = await client.text_document_completion_async(types.CompletionParams(document, at))
     assert isinstance(offered_, list)
-    assert [one.label for one in offered_] == ["ci", "pay"]
+    assert [one.label for one in offered_] == ["ci", "pay", "hide"]
     options = types.FormattingOptions(4, insert_spaces=True)
     laid_out = await client.text_document_formatting_async(types.DocumentFormattingParams(document, options))
     assert laid_out

@@ -25,8 +25,8 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    action addr approval args condition events flow for headers heartbeat input items join key labels limit max method
-    output retry return save timeout tolerate undo until vars
+    action addr approval args callback condition data events flow for headers heartbeat input items join key
+    labels limit max method output retry return save timeout tolerate undo until vars
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 

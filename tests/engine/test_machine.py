@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import Definition, Options, Retry
+from chalicelib.definition import Action, Definition, Flow, Options, Retry, Undo
 from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome, SetTimer
-from chalicelib.engine.errors import NeverIssued, NoSuchStep, OrderRefused, Refused, RunIsStopped, StateNotRouted
+from chalicelib.engine.errand import UNDO
+from chalicelib.engine.errors import (
+    NeverIssued,
+    NoSuchStep,
+    OrderRefused,
+    Refused,
+    RunIsStopped,
+    StateNotRouted,
+    Unsigned,
+)
 from chalicelib.engine.events import (
     AlarmRang,
     DeliveryFailed,
@@ -384,6 +393,76 @@ def test_an_ended_run_is_changed_by_no_event_but_retry(status: Status) -> None:
         except Refused:
             continue
         assert after is run
+
+
+# ── signed answers ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def signing() -> Definition:
+    """The two steps; answers to A must be signed."""
+    first = step("A", "OK->B|FAIL->A", options=Options(signed=True))
+    return replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(first, TWO_STEPS.flow.steps[1])))
+
+
+@pytest.mark.parametrize("said", [{}, {"state": "MAYBE"}, {"done": False}])
+def test_an_answer_that_must_be_signed_and_is_not_is_refused_whatever_it_says(said: dict[str, object]) -> None:
+    run = begun(signing()).run
+    with pytest.raises(Unsigned, match="step 'A' must be signed"):
+        decide(signing(), run, acked(run, **said))  # type: ignore[arg-type]
+
+
+def test_a_signed_answer_moves_the_run_as_any_other() -> None:
+    run = begun(signing()).run
+    assert decide(signing(), run, acked(run, signed=True)) == decide(TWO_STEPS, run, acked(run))
+    assert decide(signing(), run, acked(run, signed=True, done=False)).outcome is Outcome.PROGRESS
+
+
+def test_an_action_says_it_for_all_its_steps() -> None:
+    action = replace(TWO_STEPS.actions["work"], options=Options(signed=True))
+    run = begun(made := replace(TWO_STEPS, actions={"work": action})).run
+    with pytest.raises(Unsigned):
+        decide(made, run, acked(run))
+
+
+def test_whoever_cannot_sign_hears_the_same_of_what_waits_was_stopped_or_has_ended() -> None:
+    made = signing()
+    waiting = begun(made).run
+    stopped = decide(made, waiting, RunStopped(at=1_500, nonce=nonce(2), reason="a secret")).run
+    ended = decide(made, waiting, acked(waiting, signed=True)).run
+    told = set()
+    for run in (waiting, stopped, ended):
+        with pytest.raises(Unsigned) as caught:
+            decide(made, run, acked(waiting, n=3))
+        told.add(str(caught.value))
+    assert len(told) == 1
+    with pytest.raises(RunIsStopped, match="a secret"):
+        decide(made, stopped, acked(waiting, n=3, signed=True))
+    assert decide(made, ended, acked(waiting, n=3, signed=True)) == Decision(ended, Outcome.DUPLICATE)
+
+
+def test_a_person_lets_a_dispatch_pass_unsigned_and_the_action_signs_its_answer() -> None:
+    made = signing()
+    asking = replace(made.flow.steps[0], options=Options(signed=True, approval=True))
+    made = replace(made, flow=replace(made.flow, steps=(asking, made.flow.steps[1])))
+    run = decide(made, begun(made).run, acked(begun(made).run, "APPROVE")).run
+    with pytest.raises(Unsigned):
+        decide(made, run, acked(run, n=2))
+    assert decide(made, run, acked(run, n=2, signed=True)).outcome is Outcome.ADVANCED
+
+
+def test_what_undoes_a_step_signs_if_its_own_action_says_so() -> None:
+    undo = Action(name="undo", returns=("OK",), addresses=("http://undo.test/",), options=Options(signed=True))
+    flow = Flow(name="two", steps=(step("A", "OK->B", undo=Undo(action="undo")), step("B", "FAIL->stopped|OK->done")))
+    made = replace(TWO_STEPS, flow=flow, actions={**TWO_STEPS.actions, "undo": undo})
+    run = decide(made, begun(made).run, acked(begun(made).run, signed=True)).run
+    run = decide(made, run, acked(run, "FAIL", n=2)).run
+    undoing = replace(run, tokens=tuple(one for one in run.tokens if one.id == UNDO))
+    with pytest.raises(Unsigned):
+        decide(made, run, acked(undoing, n=3))
+    after = decide(made, run, acked(undoing, n=3, signed=True)).run
+    assert (run.status, after.status) == (Status.COMPENSATING, Status.FAILED)
+    with pytest.raises(Unsigned):
+        decide(made, after, acked(undoing, n=4))
 
 
 # ── uuids ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,11 +12,12 @@ import pytest
 from app import bury, deliver, sweep, wake
 from chalicelib import bootstrap
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.adapters.sealing import Sealing
 from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
 from chalicelib.service.ports import Call, QueueName, Reply, Taken
 from tests.entrypoints.gateway import SCHEDULE_EVENT, Context, sqs_event
-from tests.fakes import FakeChance, FakeClock
+from tests.fakes import KEY, FakeChance, FakeClock
 
 HANDLERS = {QueueName.DELIVERIES: deliver, QueueName.WAKES: wake, QueueName.DEAD: bury}
 
@@ -69,7 +70,7 @@ def house() -> Iterator[House]:
     queue = MemoryQueue(clock)
     services = assemble(
         Settings(backend=Backend.MEMORY),
-        World(store=store, queue=queue, caller=caller, clock=clock, chance=FakeChance()),
+        World(store=store, queue=queue, caller=caller, clock=clock, chance=FakeChance(), sealer=Sealing(lambda: KEY)),
     )
     bootstrap.use(services)
     yield House(services, store, queue, caller, clock)

@@ -44,10 +44,18 @@ class Reply:
 
 
 def call(
-    method: str, url: str, body: Any = None, *, headers: Mapping[str, str] | None = None, raw: bytes | None = None
+    method: str,
+    url: str,
+    body: Any = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    raw: bytes | None = None,
+    arn: str | None = None,
 ) -> Reply:
-    """What API Gateway answers. `body` is sent as JSON, text as it is, `raw` bytes as base64 (a binary type)."""
+    """What API Gateway answers. `body` is sent as JSON, text as it is, `raw` bytes as base64 (a binary type); `arn`:
+    whose AWS signature it verified."""
     event = rest_event(method, url, body, headers=headers, raw=raw)
+    event["requestContext"]["identity"]["userArn"] = arn
     answer = app(event, Context())
     text = answer["body"]
     return Reply(answer["statusCode"], text, answer["headers"])

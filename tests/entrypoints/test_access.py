@@ -96,10 +96,11 @@ def test_the_calls_that_are_for_everybody() -> None:
     assert public == {"/", "/healthz", "/openapi.json", "/docs"}
 
 
-def test_viewers_change_nothing_and_only_admins_see_tokens() -> None:
+def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> None:
     for (method, path), least in LEAST.items():
         assert (least is Role.VIEWER) <= (method == "GET"), path
-        assert path.startswith("/token") == (least is Role.ADMIN), path
+        for_admins = path.startswith("/token") or (path.startswith("/secret") and method != "GET")
+        assert for_admins == (least is Role.ADMIN), path
 
 
 URLS = {
@@ -496,7 +497,13 @@ def test_a_namespace_has_a_rate(guarded: House) -> None:
     other = bearer(made(Role.VIEWER, "b"))
     under(guarded, replace(GUARDED, namespace_rate=2))
     assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 200, 429]
+    refused = call("GET", "/flowrun", headers=tokens[0])
+    assert (refused.code, refused.headers["Retry-After"]) == ("too-many-requests", "1")
     assert call("GET", "/flowrun", headers=other).status == 200
+    guarded.clock.advance(499)
+    assert call("GET", "/flowrun", headers=tokens[0]).status == 429
+    guarded.clock.advance(1)
+    assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 429, 429]
 
 
 def test_no_rate_holds_an_action_s_answer_up(guarded: House) -> None:
@@ -621,9 +628,9 @@ def fsl() -> Iterator[Callable[..., Any]]:
 
     with LocalServer(replace(GUARDED, port=0, url="http://127.0.0.1:0", db=":memory:")) as running:
 
-        def typed(*words: str, token: str = FIRST) -> Any:
+        def typed(*words: str, token: str = FIRST, said: str = "") -> Any:
             environment = {"ECHOER_URL": running.url, "ECHOER_TOKEN": token}
-            return CliRunner().invoke(main, words, env=environment, prog_name="fsl")
+            return CliRunner().invoke(main, words, said, env=environment, prog_name="fsl")
 
         yield typed
 
@@ -643,3 +650,21 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
     assert fsl("token", "revoke", token_id).stdout == f"token {token_id} (ci) is revoked\n"
     assert fsl("token", "revoke", told["id"]).exit_code == 1
     assert fsl("list", token=text).exit_code == 1
+
+
+def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> None:
+    """A value is read from a pipe, and is shown nowhere."""
+    assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token is set\n"
+    told = [fsl("secret", "list"), fsl("secret", "list", "--json"), fsl("secret", "set", "x", "--json", said="t0p")]
+    assert told[0].stdout.splitlines()[1].split()[::3] == ["team.ci-token", "admin"]
+    assert json.loads(told[1].stdout)[0].keys() == {"name", "set_at", "set_by"}
+    assert not any("t0p" in one.stdout + one.stderr for one in told)
+    assert fsl("secret", "set", "empty", said="\n").exit_code == 1
+    author = fsl("token", "create", "a", "--role", "author").stdout.strip()
+    assert [
+        fsl("secret", "list", token=author).exit_code,
+        fsl("secret", "set", "x", token=author, said="y").exit_code,
+    ] == [0, 1]
+    assert fsl("secret", "list", "--namespace", "team-a", "--json").stdout.strip() == "[]"
+    assert fsl("secret", "delete", "team.ci-token").stdout == "secret team.ci-token is deleted\n"
+    assert fsl("secret", "delete", "team.ci-token").exit_code == 1

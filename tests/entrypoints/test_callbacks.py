@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
+from standardwebhooks.webhooks import Webhook
 
-from chalicelib.service.ports import NotTaken, Reply, Taken
+from chalicelib.config import DEVELOPMENT_KEY
+from chalicelib.definition import Action, decode, encode
+from chalicelib.service.courier import secrets_for
+from chalicelib.service.ports import Kind, NotTaken, Reply, Taken
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import RELEASE
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered, started, uuid_of
+
+(SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
 
 
 def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None:
@@ -68,6 +77,50 @@ def test_an_answer_without_done_is_progress(house: House) -> None:
     body = answered(started())
     del body["done"]
     assert call("POST", "/step", body).json == {"outcome": "progress"}
+
+
+def signing(house: House) -> None:
+    """From now on answers of the action `work` must be signed."""
+    kept = house.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
+    action = decode(kept.value, Action)
+    signed = encode(replace(action, options=replace(action.options, signed=True)))
+    house.store.definitions.submit("default", [replace(kept, version=kept.version + 1, value=signed)], [])
+    house.clock.advance(60_000)
+
+
+def headers(house: House, body: str, secret: str = SECRET) -> dict[str, str]:
+    """What the standard's library signs."""
+    seconds = house.clock.now() // 1000
+    text = Webhook(secret).sign("msg_1", datetime.fromtimestamp(seconds, UTC), body)
+    return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(seconds), "Webhook-Signature": text}
+
+
+def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(house: House) -> None:
+    started("before")
+    signing(house)
+    run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
+    body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
+    before = call("GET", "/flowrun/r").json
+    forged = headers(house, body, secrets_for(b"another", "default")[0])
+    for wrong in ({}, forged, {**headers(house, body), "Webhook-Timestamp": "1"}):
+        reply = call("POST", "/step", body, headers=wrong)
+        assert (reply.status, reply.code) == (401, "unsigned")
+        assert reply.headers["WWW-Authenticate"] == "StandardWebhooks"
+    assert call("POST", "/step", body[:-1] + " }", headers=headers(house, body)).code == "unsigned"
+    assert call("GET", "/flowrun/r").json == before
+    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "advanced"}
+    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "duplicate"}
+    assert call("POST", "/step", body).code == "unsigned"
+
+
+def test_what_arrives_as_bytes_is_verified_as_bytes(house: House) -> None:
+    """API Gateway hands binary types over as base64."""
+    started("before")
+    signing(house)
+    run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
+    body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
+    reply = call("POST", "/step", raw=body.encode(), headers=headers(house, body))
+    assert reply.json == {"outcome": "advanced"}
 
 
 @pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])

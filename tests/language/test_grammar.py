@@ -16,6 +16,7 @@ from chalicelib.language.grammar import tables
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
 from chalicelib.language.tokens import Token, scan, tokens
+from chalicelib.language.tree import Assignment, Declaration, Group, Property
 
 HERE = Path(__file__).parent
 KEYWORDS = re.findall(
@@ -24,7 +25,7 @@ KEYWORDS = re.findall(
     action action_end flow flow_end flow_run flow_run_end step deci wait fork each call set branch when else
     return args addr method secret capem http https grpc human queue lambda int str float bool list map any
     true false null required timeout retry limit headers approval undo save input vars output labels join
-    items max tolerate all events key condition until
+    items max tolerate all events key condition until data callback signed open
     """,
 )
 
@@ -84,6 +85,34 @@ def test_every_keyword_can_be_a_name(word: str) -> None:
         ("flow", word),
         ("flow_run", word),
     ]
+
+
+@pytest.mark.parametrize(
+    ("group", "expected"),
+    [
+        ("(str secret str token)", [("", "str", "secret"), ("", "str", "token")]),
+        ("(secret str token secret str secret)", [("secret", "str", "token"), ("secret", "str", "secret")]),
+        ("(str a = 1 SECRET int b = 2)", [("", "str", "a"), ("SECRET", "int", "b")]),
+        ("(secret token = 1, secret when = 2)", [("", "secret", "token"), ("", "secret", "when")]),
+        ("(secret = 1 secret = 2)", ["secret", "secret"]),
+        ("(a = secret b = 1)", ["a", "b"]),
+        ("(a = secret, b = [secret b], c = secret c d = 1)", ["a", "b", "c", "d"]),
+        ("(a = `secret` b = 1)", ["a", "b"]),
+    ],
+)
+def test_secret_is_a_word_of_its_own_only_where_it_can_be_no_name(group: str, expected: list[object]) -> None:
+    document, found = parse(f"flow f x = {group}; flow_end")
+    assert found == ()
+    [member] = document.statements[0].members
+    assert isinstance(member, Property)
+    assert isinstance(member.value, Group)
+    assert [_shape(one) for one in member.value.items] == expected
+
+
+def _shape(entry: object) -> object:
+    if isinstance(entry, Declaration):
+        return (entry.secret.text if entry.secret else "", entry.type.text, entry.name.text)
+    return entry.name.text if isinstance(entry, Assignment) else None
 
 
 @pytest.mark.parametrize("case", [str.upper, str.title, str.lower])

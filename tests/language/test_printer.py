@@ -29,7 +29,7 @@ READABLE = [
 PIECES = [
     "", " ", "\n", "\n\n\n", " # why\n", "# why", "/* c */", "/* c\n  d */", "\t", ";", ",", "|", "/", "(", ")", "{",
     "}", "DONE", "when", "${ 1 }", "${\n 1\n}", '"s"', "7", "true", "[1, 2]", "x = 1;", "step S => () { };", "\r\n",
-    "\x0c",
+    "\x0c", " secret ",
 ]  # fmt: skip
 
 
@@ -89,6 +89,10 @@ def test_a_text_with_syntax_errors_is_not_formatted() -> None:
         ("a = ${\n  1 };", "    a = ${\n  1 };\n"),
         ("A = TRUE; METHOD = HTTP;", "    a      = TRUE;\n    method = http;\n"),
         ("args = (a = TRUE b = [NULL]);", "    args = (a = true, b = [null]);\n"),
+        ("Vars = (SECRET a = 1 b = Secret x);", "    vars = (secret a = 1, b = secret x);\n"),
+        ("args = (SECRET /* 1 */ STR /* 2 */ a);", "    args = (secret /* 1 */ str /* 2 */ a);\n"),
+        ("a = (x = secret # 1\n y);", "    a = (\n        # 1\n        x = secret y\n    );\n"),
+        ("Data = SECRET; CALLBACK = Signed;", "    data     = secret;\n    callback = signed;\n"),
         ("Deci X=>(else->DONE){};", "    deci X => (else -> done);\n"),
     ],
 )
@@ -130,8 +134,10 @@ def test_any_mutation_that_can_be_read_is_formatted(text: str, data: st.DataObje
         holds(text)
 
 
-names = st.sampled_from(["a", "step", "when", "DONE", "else", '"x y"', '`q"q`', "flow_end", "METHOD", "True"])
-leaves = names | st.sampled_from(["1", "-2.50", "1e3", "30s", "${ $a }", "${ {\n} }", '"\n"', "()", "[]", "{}"])
+names = st.sampled_from(["a", "secret", "step", "when", "DONE", "else", '"x y"', '`q"q`', "flow_end", "METHOD", "True"])
+leaves = names | st.sampled_from(
+    ["1", "-2.50", "1e3", "30s", "${ $a }", "${ {\n} }", '"\n"', "()", "[]", "{}", "SECRET x"]
+)
 
 
 def _lists(value: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -141,7 +147,9 @@ def _lists(value: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
     pairs = st.tuples(names, value).map(lambda pair: f"{pair[0]}:{pair[1]}")
     given_ = st.tuples(names, value).map(lambda pair: f"{pair[0]}={pair[1]}")
-    declared = st.tuples(names, names, value).map(lambda found: f"{found[0]} {found[1]} = {found[2]}")
+    declared = st.tuples(st.sampled_from(["", "secret "]), names, names, value).map(
+        lambda found: f"{found[0]}{found[1]} {found[2]} = {found[3]}"
+    )
     group = listed(given_ | declared, ",", "()")
     return listed(value, ",", "[]") | listed(pairs, ",", "{}") | group | st.tuples(names, group).map(" ".join)
 

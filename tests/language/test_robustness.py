@@ -17,7 +17,7 @@ PIECES = [
     "action", "flow", "flow_run", "step", "fork", "branch", "each", "wait", "when", "else",
     "action_end", "flow_end", "flow_run_end", "args = ", "return = ", "addr = ", "done", " a ", ' "b" ',
     "=", "=>", "->", "(", ")", "{", "}", "[", "]", ";", ",", "|", ":", "/", "-", "1", "1.5", "30s", "9" * 30,
-    "${ $x }", "${", '"', "`", "#", "\n", "/*", "*/", "'", "é", "\ud800", "\x00", "\ufeff",
+    " secret ", "vars = (", "${ $x }", "${", '"', "`", "#", "\n", "/*", "*/", "'", "é", "\ud800", "\x00", "\ufeff",
 ]  # fmt: skip
 
 

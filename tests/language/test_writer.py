@@ -33,6 +33,7 @@ from chalicelib.definition import (
     decode,
     encode,
     expression,
+    reference,
 )
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
 
@@ -40,9 +41,12 @@ TEXTS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).par
 STATEMENTS = [(text, one) for text in TEXTS for one in read(text, KnownNames()).statements]
 
 PARAMETERS = tuple(
-    Parameter(name=name, type=ArgType.ANY, required=False) for name in ("a", "when", "x y", "done", "TRUE", 'q"')
+    Parameter(name=name, type=ArgType.ANY, required=False)
+    for name in ("a", "when", "x y", "done", "TRUE", 'q"', "secret")
 )
-WORK = Action(name="work", returns=("OK", "else", "NOT OK", "when"), addresses=("http://w",), parameters=PARAMETERS)
+SECRET = Parameter(name="hidden", type=ArgType.ANY, required=False, default=[reference("a.b")], secret=True)
+WORK = Action(name="work", returns=("OK", "else", "NOT OK", "when"), addresses=("http://w",),
+              parameters=(*PARAMETERS, SECRET))  # fmt: skip
 OTHER = Flow(
     name="other",
     steps=(SetStep(name="S", routes=(Route(state="DONE", target="done"),), save={"a": 1}),),
@@ -69,11 +73,19 @@ expressions = st.sampled_from(["$input.a", '{"a": [1, "}"]}', "1 / 2", "/}/", "`
 templates = st.recursive(
     scalars | texts | expressions,
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(texts.filter(lambda key: key != "${}"), inner, max_size=3)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(texts.filter(lambda key: not key.startswith("$")), inner, max_size=3)
     ),
     max_leaves=6,
 )
 args = st.dictionaries(st.sampled_from([one.name for one in PARAMETERS]), templates, max_size=4)
+secrets = st.sampled_from(["a", "secret", "pay.api-key", "1.2_3"])
+hidden = st.recursive(
+    st.sampled_from(["$vars.token", "$input.a"]).map(expression) | secrets.map(reference),
+    lambda inner: st.tuples(texts, inner).map(list) | st.dictionaries(st.just("k"), inner, min_size=1),
+    max_leaves=3,
+)
+work_args = st.builds(lambda plain, secret: plain | secret, args, st.dictionaries(st.just("hidden"), hidden))
 durations = st.integers(1, 12 * 3_600_000)
 waiting = st.none() | durations
 retries = st.builds(
@@ -87,9 +99,11 @@ options = st.builds(
     limit=st.none()
     | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9)),
     headers=st.dictionaries(st.sampled_from(["X-A", "when"]), st.sampled_from(["", 'a "b"', "TRUE"])),
+    secret_headers=st.dictionaries(st.sampled_from(["X-B", "secret"]), secrets),
     approval=st.booleans(),
+    signed=st.booleans(),
 )
-UNDO = st.none() | st.builds(Undo, action=st.just("work"), args=args)
+UNDO = st.none() | st.builds(Undo, action=st.just("work"), args=work_args)
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),
@@ -105,8 +119,8 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
     branches = (Branch(name="a b", steps=(nested,)),)
     kinds: list[st.SearchStrategy[Step]] = [
         st.builds(
-            ActionStep, name=name, routes=st.just(ROUTES), action=st.just("work"), args=args, decides=st.booleans(),
-            options=options, save=args, undo=UNDO,
+            ActionStep, name=name, routes=st.just(ROUTES), action=st.just("work"), args=work_args,
+            decides=st.booleans(), options=options, save=args, undo=UNDO,
         ),
         st.builds(SetStep, name=name, routes=st.just(DONE), save=args),
         st.builds(TimerStep, name=name, routes=st.just(DONE), duration=durations | expressions, save=args),
@@ -140,7 +154,8 @@ flows = st.builds(
     name=st.sampled_from(["f", "flow", "a b", "flow_end"]),
     steps=steps.map(lambda found: (SetStep(name="First", routes=DONE, save={"a": 1}), *found)),
     input=st.just(PARAMETERS),
-    vars=args,
+    vars=args.map(lambda found: {**found, "token": None, "secret": expression("$input.a")}),
+    secret_vars=st.sampled_from([(), ("token",), ("secret", "token")]),
     output=templates,
     timeout=st.none() | durations,
     labels=st.dictionaries(st.sampled_from(["a", "b c"]), st.booleans() | texts | st.integers(0, 9) | expressions),
@@ -157,7 +172,8 @@ def test_any_flow_comes_back(flow: Flow) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.builds(Action, name=st.just("a"), returns=st.just(("OK",)), addresses=st.just(("http://a", "http://b")),
-                 options=options, undo=UNDO))  # fmt: skip
+                 secret_data=st.booleans(), parameters=st.just((*PARAMETERS, SECRET)), options=options,
+                 undo=UNDO))  # fmt: skip
 def test_any_action_comes_back(action: Action) -> None:
     assert [one.value for one in read(to_fsl(action), KnownNames({"work": WORK})).statements] == [action]
 
@@ -174,6 +190,11 @@ def test_what_no_fsl_means_is_refused(value: object) -> None:
     step = SetStep(name="S", routes=DONE, save={"a": value})
     with pytest.raises(Unwritable):
         to_fsl(Flow(name="f", steps=(step,)))
+
+
+def test_a_secret_variable_without_a_start_value_is_refused() -> None:
+    with pytest.raises(Unwritable):
+        to_fsl(Flow(name="f", steps=(SetStep(name="S", routes=DONE, save={"a": 1}),), secret_vars=("a",)))
 
 
 def test_a_number_beyond_64_bits_is_refused() -> None:

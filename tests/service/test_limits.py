@@ -444,7 +444,10 @@ def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
     small.settle()
     run = small.start("f", "second")
     made, clock = small.services, small.clock
-    limiter, courier = Limiter(small.store, clock, FakeChance()), Courier(small.actions, clock, "", b"k")
+    limiter, courier = (
+        Limiter(small.store, clock, FakeChance()),
+        Courier(small.actions, clock, small.services.secrets, "", lambda: b"k"),
+    )
     deliverer = Deliverer(made.runs, made.library, made.mover, courier, limiter, Broken(clock), clock)
     hint = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=small.uuid("One", "second"))
     (verdict,) = deliverer.deliver([hint])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.definition import Json
+from chalicelib.engine.bounds import LARGEST
+from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
-from chalicelib.service.errors import TooLarge
-from chalicelib.service.ports import Reply, Taken
-from chalicelib.service.spill import LARGE, LARGEST
+from chalicelib.service.answer import Answer
+from chalicelib.service.ports import QueueName, Reply, Taken
+from chalicelib.service.spill import HEAD, LARGE
 from tests.service.world import NS, Small
 
 FLOW = """
@@ -71,3 +73,85 @@ def test_a_value_that_looks_like_a_reference_comes_back_as_it_was(small: Small) 
 def test_what_is_too_large_is_refused_with_the_limit(small: Small) -> None:
     with pytest.raises(TooLarge, match=str(LARGEST)):
         small.start("f", big="z" * LARGEST)
+
+
+# ── much that is small ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def many(size: int, each: int = 3_000) -> dict[str, Json]:
+    """Values that are too small to lie beside a head one by one, of so many bytes together."""
+    return {f"v{number:04}": "x" * (each - 10) for number in range(size // each)}
+
+
+def test_thousands_of_small_variables_do_not_make_a_head_large(small: Small) -> None:
+    """As many as there may be; the run goes on, its history and its variables are whole, and it can be retried."""
+    told = many(LARGEST - 100_000)
+    small.start("f", big=1)
+    small.actions.script = lambda request: Taken(None)
+    small.settle()
+    uuid = small.uuid("A")
+    small.services.answerer.answer(
+        NS, Answer(run="r", step="A", uuid=uuid, state="OK", done=True, data="ok", variables=told)
+    )
+    assert head_size(small) < 1_000
+    assert small.run().vars == {**told, "kept": "ok"}
+    assert small.run().token_of(small.uuid("B")) is not None
+    small.services.operator.pause(NS, "r")
+    small.services.operator.resume(NS, "r")
+    small.answer("B", "OK", data="done")
+    assert small.run().status is Status.SUCCEEDED
+    entries = small.services.reader.history(NS, "r", 0, 100)
+    assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+    assert entries[1].vars == told
+    assert head_size(small) < 1_000
+
+
+def test_a_head_is_folded_beyond_its_limit_and_not_before(small: Small) -> None:
+    small.start("f", big=1)
+    small.services.operator.set_vars(NS, "r", many(HEAD // 3))
+    assert HEAD // 3 < head_size(small) <= HEAD  # the variables stand in the history too
+    small.services.operator.set_vars(NS, "r", many(HEAD))
+    assert head_size(small) < 1_000
+    small.services.operator.set_vars(NS, "r", dict.fromkeys(many(HEAD)))
+    for _ in range(9):
+        small.services.operator.set_vars(NS, "r", {"a": 1})
+    assert small.run().vars == {"a": 1}
+    assert head_size(small) < 2 * LARGE
+
+
+def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> None:
+    small = Small()
+    steps = [
+        f"set S{n} => (DONE -> {f'S{n + 1}' if n < 1_998 else 'W'}) {{ save = (x = {n}); }};" for n in range(1_999)
+    ]
+    small.submit("flow f " + " ".join(steps) + " wait W => (DONE -> S0) { for = 1m; }; flow_end")
+    small.start("f")
+    assert head_size(small) < 1_000
+    small.pass_time(61_000)
+    assert head_size(small) < 1_000
+    page, *_ = small.store.runs.pages(small.run(), 0)
+    assert len(encode(page)) < 1_000
+    entries = small.services.reader.history(NS, "r", 0, 10_000)
+    assert [entry.seq for entry in entries] == list(range(1, 4_001))
+    assert entries[1_500].step == "S1499"
+
+
+def test_variables_named_like_our_references_are_variables(small: Small) -> None:
+    sly: dict[str, Json] = {"\0spilled": "value/x", "\0folded": {"vr": {"\0spilled": "value/y"}}}
+    small.start("f", big=sly)
+    small.services.operator.set_vars(NS, "r", sly)
+    assert (small.run().vars, small.run().input["big"]) == (sly, sly)
+
+
+def test_a_folded_run_keeps_its_permit() -> None:
+    """Who counts permits looks at heads, folded or not."""
+    small = Small(lambda request: Taken(None))
+    small.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
+    small.start("f", "one", big=1)
+    small.settle()
+    small.services.operator.set_vars(NS, "one", many(2 * HEAD))
+    small.start("f", "two", big=1)
+    for _ in range(5):
+        small.clock.advance(2_000)
+        small._batch(QueueName.DELIVERIES)
+    assert [request["flowId"] for request in small.actions.requests] == ["one"]

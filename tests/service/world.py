@@ -9,17 +9,18 @@ from typing import Any
 
 from chalicelib import bootstrap
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.adapters.sealing import Sealing
 from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.definition import Json
+from chalicelib.definition import Action, Flow, Json, encode
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.run import Run
 from chalicelib.service import messages
 from chalicelib.service.answer import Answer
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.service.ports import Call, Definition, Kind, QueueName, Reply, Taken
 from chalicelib.service.start import StartOrder
-from tests.fakes import FakeChance, FakeClock
+from tests.fakes import KEY, FakeChance, FakeClock
 
 NS = "default"
 
@@ -55,11 +56,34 @@ class Small:
         self.queue = MemoryQueue(self.clock)
         self.services: Services = assemble(
             Settings(backend=Backend.MEMORY),
-            World(store=self.store, queue=self.queue, caller=self.actions, clock=self.clock, chance=FakeChance()),
+            World(
+                store=self.store,
+                queue=self.queue,
+                caller=self.actions,
+                clock=self.clock,
+                chance=FakeChance(),
+                sealer=Sealing(lambda: KEY),
+            ),
         )
 
     def submit(self, text: str) -> None:
         bootstrap.submitter(self.services).submit(NS, text)
+
+    def define(self, *values: Action | Flow) -> None:
+        """The definitions are in force, made without a text."""
+        made = [
+            Definition(
+                kind=Kind.FLOW if isinstance(value, Flow) else Kind.ACTION,
+                name=value.name,
+                version=1,
+                uuid=f"u-{value.name}",
+                text="",
+                value=encode(value),
+                created_at=self.clock.now(),
+            )
+            for value in values
+        ]
+        self.store.definitions.submit(NS, made, [])
 
     def start(self, flow: str, name: str = "r", **given: Json) -> Run:
         return self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run

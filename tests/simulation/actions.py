@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from chalicelib.bootstrap import Services
+from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.engine.errand import APPROVED, REJECTED
-from chalicelib.engine.errors import NeverIssued
+from chalicelib.engine.errors import NeverIssued, Unsigned
+from chalicelib.engine.run import Instant
 from chalicelib.service.answer import Answer
+from chalicelib.service.courier import key_of, signature
 from chalicelib.service.ports import Call, NotTaken, Reply, Taken
+from chalicelib.service.proof import Proof
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
-from tests.simulation.flows import DATA
+from tests.simulation.flows import DATA, is_signed
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -27,6 +31,17 @@ GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
     {"hello": {"world": [None]}},
     {"ackState": ""},
 )
+
+
+def _is_signed(call: Call, answer: Answer) -> bool:
+    """Whether the answer to that call must be signed: what undoes a step says nothing of it."""
+    return is_signed(answer.step) and "undo" not in call.addresses[0]
+
+
+def _proof(key: str, namespace: str, at: Instant) -> Proof:
+    body = b"what it says"
+    text = signature(key_of(key.encode(), namespace), "answer", at, body)
+    return Proof(id="answer", timestamp=str(at // 1000), signatures=text, body=body)
 
 
 class Actions:
@@ -58,9 +73,11 @@ class Actions:
             case "http-4xx":
                 return NotTaken("it answered 400", final=True)
             case "answer-in-answer":
+                if _is_signed(call, answer):
+                    stage.laws.waking.taken.add(answer.uuid)  # what it says does not count, and it says no more
                 data = DATA if stage.fates.below("size", 4) else LARGE
                 return Taken({"ackState": self._state(body["ackStates"]), "data": data})
-        self._call_back(namespace, answer, body["ackStates"])
+        self._call_back(namespace, answer, body["ackStates"], signed=_is_signed(call, answer))
         if fault == "http-timeout-though-taken":
             stage.loop.pause(10_000)
             return NotTaken("no answer within 10 s", final=False)
@@ -72,7 +89,7 @@ class Actions:
 
     # ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _call_back(self, namespace: str, answer: Answer, states: list[str]) -> None:
+    def _call_back(self, namespace: str, answer: Answer, states: list[str], *, signed: bool) -> None:
         fates = self._stage.fates
         fault = fates.strikes("callback", CALLBACK_FAULTS, 0.2)
         answer = replace(answer, state=self._state(states), data=LARGE if fault == "large-answer" else answer.data)
@@ -82,6 +99,9 @@ class Actions:
         if fault == "callback-late":
             delay = fates.span("callback-late", 60_000, 10_000_000)
         self._say_more(namespace, answer, states, delay, fault)
+        if signed and fault.startswith("forged"):
+            self._later(namespace, answer, delay // 2, forged=True, seal="")
+            self._later(namespace, replace(answer, done=False), delay // 3, forged=True, seal="somebody else's key")
         if fault != "callback-never":
             self._later(namespace, answer, delay)
 
@@ -107,16 +127,30 @@ class Actions:
                 for other in (f"{answer.run}x", *others):
                     say(replace(answer, run=other), delay // 2, forged=True)
 
-    def _later(self, namespace: str, answer: Answer, delay: int, *, forged: bool = False) -> None:
+    def _later(
+        self, namespace: str, answer: Answer, delay: int, *, forged: bool = False, seal: str = DEVELOPMENT_KEY
+    ) -> None:
         loop = self._stage.loop
-        loop.at(loop.now + delay, lambda: self.say(namespace, answer, forged=forged))
+        loop.at(loop.now + delay, lambda: self.say(namespace, answer, forged=forged, seal=seal))
 
-    def say(self, namespace: str, answer: Answer, *, forged: bool = False, approval: bool = False) -> None:
-        """Somebody answers, until it is acknowledged or refused. No forged answer may move anything."""
+    def say(
+        self,
+        namespace: str,
+        answer: Answer,
+        *,
+        forged: bool = False,
+        approval: bool = False,
+        seal: str = DEVELOPMENT_KEY,
+    ) -> None:
+        """Somebody answers, until it is acknowledged or refused. No forged answer may move anything.
+
+        `seal`: the key that signs it; none: it is not signed.
+        """
         laws = self._stage.laws
 
         def work(services: Services) -> None:
-            outcome = services.answerer.answer(namespace, answer)
+            proof = _proof(seal, namespace, self._stage.loop.now) if seal else None
+            outcome = services.answerer.answer(namespace, answer, proof=proof)
             self._stage.note(f"  told: {outcome}")
             if forged:
                 laws.breaks("forged", f"{answer} was {outcome}")
@@ -128,6 +162,8 @@ class Actions:
             issued = head is not None and answer.uuid in laws.histories[head.id].uuids
             if isinstance(failure, NeverIssued) and issued and not forged:
                 laws.breaks("late", f"{answer} was called never issued")
+            if isinstance(failure, Unsigned) and seal and not forged:
+                laws.breaks("signed", f"{answer} was signed, and called unsigned")
 
         name = f"answer({namespace}/{answer.run} {answer.step}={answer.state}{' forged' if forged else ''})"
         self._stage.ask(name, namespace, work, refused=refused)
@@ -150,7 +186,7 @@ class Actions:
                 refuses = task.approval and not self._stage.fates.calm and not self._stage.fates.below("refuses", 6)
                 state = self._state(list(task.states)) if not task.approval else REJECTED if refuses else APPROVED
                 answer = Answer(run=task.run, step=task.step, uuid=task.uuid, state=state, done=True, data=DATA)
-                self.say(namespace, answer, approval=task.approval)
+                self.say(namespace, answer, approval=task.approval, seal="" if task.approval else DEVELOPMENT_KEY)
             if self._stage.laws.has_tasks(namespace):
                 self.visit(namespace)
 

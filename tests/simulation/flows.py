@@ -63,6 +63,11 @@ _PLAIN_KINDS: Final = ("action",) * 6 + ("choice", "set", "timer", "event", "con
 _NESTING: Final = ("fork", "each", "fork", "each", "call")
 
 
+def is_signed(step: str) -> bool:
+    """Whether the step's answers must be signed: one in four, by its number, so that nothing more is drawn."""
+    return step[1:].isdecimal() and int(step[1:]) % 4 == 2
+
+
 class FlowMaker:
     """Makes the steps of one flow."""
 
@@ -149,6 +154,7 @@ class FlowMaker:
             action=rng.choice(_SENT),
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
             undo=_UNDO if rng.random() < 0.25 else None,
+            options=Options(signed=is_signed(name)),
         )
 
     def _fork(self, name: str, routes: tuple[Route, ...], depth: int) -> ForkStep:

@@ -25,6 +25,7 @@ from chalicelib.service.limits import Limiter
 from chalicelib.service.mover import Mover
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
+from chalicelib.service.proof import Judge
 from chalicelib.service.spill import Spilling
 from chalicelib.service.wake import Swept, Waker
 from tests.simulation.schedule import Result, play
@@ -257,6 +258,8 @@ BUGS: Final = (
     Bug("sweep ignores the overdue", MemoryRuns, "due", _sweeps_the_future_only),
     Bug("uuid used again", drafts, "mint_uuid", _same_uuid),
     Bug("old answers move new activations", machine, "_acked", _old_answer_counts),
+    Bug("unsigned answers count", machine, "_refuse_unsigned", _nothing(None)),
+    Bug("anybody's signature counts", Judge, "_doubt", _nothing("")),
     Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
     Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),

@@ -64,6 +64,7 @@ class Evaluator(Paths):
             self.weights.of(result)
             return plain(result)
         finally:
+            self.meter.close()
             Jsonata.CURRENT.jsonata = before
 
     # --- nodes

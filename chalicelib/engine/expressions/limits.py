@@ -6,7 +6,9 @@ only the backstop for what counting underrates. The meter is asked before work i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 SOURCE: Final = 16_384
@@ -20,6 +22,9 @@ NODES: Final = 20_000
 
 STEPS: Final = 200_000
 """Units of work: the evaluation of one node is one; reading SHARE characters or SLOTS items natively is one too."""
+
+TOGETHER: Final = 2_000_000
+"""Steps of all expressions of one decision, or of one request to an action, together."""
 
 SHARE: Final = 128
 SLOTS: Final = 16
@@ -46,7 +51,7 @@ SLOT_BYTES: Final = 40
 CLOSURE_BYTES: Final = 1_000
 """What a function value with its scope is taken to need."""
 
-WALL_MS: Final = 2_000
+WALL_MS: Final = 5_000
 """Milliseconds by the clock: the backstop."""
 
 _LOOK: Final = 1_000
@@ -61,17 +66,39 @@ class Halt(Exception):
         self.at = at
 
 
+_taken: Final[ContextVar[list[int] | None]] = ContextVar("taken", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within, all evaluations together may take TOGETHER steps. It may be used as a decorator."""
+    token = _taken.set([0])
+    try:
+        yield
+    finally:
+        _taken.reset(token)
+
+
 class Meter:
     """Counts down what one evaluation may take. Every method raises Halt when it is used up."""
 
     __slots__ = ("_clock", "_deadline", "_look_at", "_space", "_steps")
 
     def __init__(self, clock: Callable[[], int]) -> None:
+        taken = _taken.get()
+        if taken and taken[0] >= TOGETHER:
+            raise Halt(f"this and others evaluated with it take more than {TOGETHER:,} steps together")
         self._clock = clock
         self._deadline = clock() + WALL_MS
         self._steps = STEPS
         self._space = SPACE
         self._look_at = STEPS - _LOOK
+
+    def close(self) -> None:
+        """What was taken counts for those that are evaluated together."""
+        taken = _taken.get()
+        if taken:
+            taken[0] += STEPS - self._steps
 
     def spend(self, steps: int = 1) -> None:
         """Take so many steps."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Final
+
 from chalicelib.definition import CallStep
+from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft
 from chalicelib.engine.effects import StartChild
 from chalicelib.engine.lifecycle import Status
@@ -13,6 +17,7 @@ from chalicelib.engine.templates import Names, resolve
 def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:
     """The other run is started, once this one is not paused, and its end waited for. Raises ExpressionFailed."""
     given = resolve(step.input, names)
+    fit("the input of the run that it starts", given)
     token = draft.activate(token, step.timeout if step.timeout is not None else FOREVER)
     if token.activation:
         child = child_name(draft.run, token.step, token.activation.uuid)
@@ -27,6 +32,17 @@ def start(draft: Draft, token: Token) -> None:
         draft.order(StartChild(token.activation.uuid))
 
 
+LONGEST_NAME: Final = 512
+"""Characters of a child's name: callers of the API may name runs by as many, and by more."""
+
+
 def child_name(run: Run, step: str, uuid: str) -> str:
-    """The name of the run that an activation starts: the same whenever it is asked for."""
-    return f"{run.name}.{step}.{uuid[:8]}"
+    """The name of the run that an activation starts: the same whenever it is asked for.
+
+    It tells the way to the child; where runs wait for one another in a long row, only its end.
+    """
+    ending = f".{step}.{uuid[:8]}"
+    if len(run.name) + len(ending) <= LONGEST_NAME:
+        return run.name + ending
+    way = hashlib.sha256(run.name.encode()).hexdigest()[:32]
+    return f"~{way}{ending}"

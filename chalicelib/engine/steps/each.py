@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.definition import DEFAULT_STATE, FAIL, EachStep, Json
+from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft, Left
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.names import CHUNK, item_key
@@ -27,6 +29,11 @@ from chalicelib.engine.templates import Names, resolve
 MAX_ITEMS: Final = 100_000
 AT_ONCE: Final = 100
 """How many items are worked on at once where nothing is said, and at most."""
+TOKENS: Final = 1_000
+"""At how many tokens of a run its eaches begin no more than one item each: nested ones would multiply."""
+IN_A_MOVE: Final = 1_000
+"""How many steps one event may lead through before the items that have not begun are put off to the next move: so
+items that wait for nothing do not make a move, and what it adds to the history, as long as their list."""
 BUFFERED: Final = 50
 """How many results a head holds before they are put away."""
 BUFFERED_BYTES: Final = 2_000
@@ -59,7 +66,7 @@ def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json
 
 
 def child_ended(draft: Draft, token: Token, step: EachStep, child: Token, *, ok: bool, error: str) -> Left | None:
-    """The item of `child` has ended; what the each returns if that decides it."""
+    """The item of `child` has ended; what the each returns if that decides it. Raises ExpressionFailed."""
     memo = dict(token.activation.memo) if token.activation else {}
     if _is_full(memo["buf"]) and not draft.is_new(token):
         draft.keep(_out_key(memo["id"], memo["put"]), memo["buf"])
@@ -80,6 +87,13 @@ def child_ended(draft: Draft, token: Token, step: EachStep, child: Token, *, ok:
     return None
 
 
+def go_on(draft: Draft, token: Token, step: EachStep) -> None:
+    """The items begin that were put off."""
+    if token.activation:
+        activation = replace(token.activation, deadline=draft.at + FOREVER)
+        _begin(draft, draft.put(replace(token, activation=activation)), step)
+
+
 def _is_full(results: list[Json]) -> bool:
     return len(results) >= BUFFERED or len(msgspec.json.encode(results)) > BUFFERED_BYTES
 
@@ -92,18 +106,21 @@ def tolerated(step: EachStep, items: int) -> int:
 
 
 def _begin(draft: Draft, token: Token, step: EachStep) -> None:
-    """As many items begin as may be worked on at once."""
+    """As many items begin as may be worked on at once; some of them at the next move, if this one was long."""
     memo = dict(token.activation.memo) if token.activation else {}
-    room = min(step.max or AT_ONCE, AT_ONCE) - len(draft.children_of(token))
+    in_flight = len(draft.children_of(token))
+    room = min(min(step.max or AT_ONCE, AT_ONCE) - in_flight, max(TOKENS - len(draft.tokens), 1 - in_flight))
     more, after = list(memo["more"]), memo["next"]
     begun: list[int] = []
-    while len(begun) < room and (more or after < memo["n"]):
+    while len(begun) < room and (more or after < memo["n"]) and draft.passed < IN_A_MOVE:
         if more:
             begun.append(more.pop(0))
         else:
             begun.append(after)
             after += 1
-    draft.remember(token, {**memo, "more": more, "next": after})
+    token = draft.remember(token, {**memo, "more": more, "next": after})
+    if token.activation and len(begun) < room and (more or after < memo["n"]):
+        draft.put(replace(token, activation=replace(token.activation, deadline=draft.at)))
     for index in begun:
         child = Token(id=f"{token.id}.{index}", parent=token.id, index=index, step=step.steps[0].name)
         draft.arrive(child)
@@ -117,6 +134,7 @@ def _results(draft: Draft, memo: Mapping[str, Json]) -> list[Json]:
             results[index] = output
     for index, output in memo["buf"]:
         results[index] = output
+    fit("what its items return", results)
     return results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.definition import DEFAULT_STATE, FAIL, ForkStep, Json
+from chalicelib.engine.bounds import fit
 from chalicelib.engine.draft import FOREVER, Draft, Left
 from chalicelib.engine.run import Token
 
@@ -27,11 +28,12 @@ def enter(draft: Draft, token: Token, step: ForkStep, before: Json) -> None:
 
 
 def child_ended(draft: Draft, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str) -> Left | None:
-    """The branch of `child` has ended; what the fork returns if that decides it."""
+    """The branch of `child` has ended; what the fork returns if that decides it. Raises ExpressionFailed."""
     memo = token.activation.memo if token.activation else {"out": {}, "bad": []}
     out, bad = dict(memo["out"]), list(memo["bad"])
     if ok:
         out[child.scope] = child.result
+        fit("what its branches return", out)
     else:
         bad.append(child.scope)
     draft.remember(token, {"out": out, "bad": bad})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from chalicelib import times
 from chalicelib.definition import DEFAULT_STATE, ConditionStep, EventStep, Json, Milliseconds, TimerStep
@@ -12,6 +13,9 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import EventArrived
 from chalicelib.engine.run import Run, Token, took
 from chalicelib.engine.templates import Names, holds, resolve
+
+LONGEST: Final[Milliseconds] = 366 * 86_400_000
+"""How long a wait may be that an expression names, as one that is written down."""
 
 
 def enter(draft: Draft, token: Token, step: TimerStep | EventStep | ConditionStep, names: Names) -> Left | None:
@@ -39,11 +43,12 @@ def _enter_timer(draft: Draft, token: Token, step: TimerStep, names: Names) -> N
 
 def _duration(value: Json) -> Milliseconds:
     """Milliseconds, from a whole number of them, or from text such as `30s`."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    found = times.duration(value) if isinstance(value, str) else None
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
         raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
+    if found > LONGEST:
+        raise ExpressionFailed(f"`for` must be at most {LONGEST // 86_400_000} days, and is {value!r:.60}")
     return found
 
 
@@ -82,7 +87,7 @@ def key_text(value: Json) -> str:
 
 def _enter_condition(draft: Draft, token: Token, step: ConditionStep, names: Names) -> Left | None:
     """The step returns at once if its condition holds already; else the token waits for it."""
-    if holds(step.condition, names):
+    if holds(step.condition, draft.judging(names)):
         return Left(state=DEFAULT_STATE)
     draft.activate(token, step.timeout)
     return None

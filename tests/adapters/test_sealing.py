@@ -1,0 +1,98 @@
+"""Sealing: what is sealed tells nothing, is opened by its key alone, and is the same when it is sealed again."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.adapters.sealing import SHORTEST, BadKey, LostKey, Sealing, key_in_file
+from chalicelib.service.secrets import SecretsOff
+
+ONE, TWO = "1" * SHORTEST, "2" * SHORTEST
+
+
+def sealing(setting: str | None) -> Sealing:
+    return Sealing(lambda: setting)
+
+
+@given(plain=st.binary(max_size=200), namespace=st.text(max_size=20))
+def test_what_was_sealed_is_opened(plain: bytes, namespace: str) -> None:
+    text = sealing(ONE).seal(namespace, plain)
+    assert sealing(ONE).open(namespace, text) == plain
+    assert sealing(ONE).seal(namespace, plain) == text
+
+
+def test_sealed_text_does_not_hold_what_it_hides() -> None:
+    assert "4111" not in sealing(ONE).seal("n", b'"4111111111111111"')
+    assert len({sealing(ONE).seal("n", bytes([n])) for n in range(256)}) == 256
+
+
+def test_namespaces_seal_differently_and_open_nothing_of_one_another() -> None:
+    text = sealing(ONE).seal("n", b"x")
+    assert sealing(ONE).seal("m", b"x") != text
+    with pytest.raises(LostKey, match="another namespace"):
+        sealing(ONE).open("m", text)
+
+
+def test_a_key_is_replaced_in_two_steps() -> None:
+    old = sealing(ONE).seal("n", b"x")
+    both = sealing(f"{TWO}, {ONE}")
+    assert both.open("n", old) == b"x"
+    assert sealing(TWO).open("n", both.seal("n", b"y")) == b"y"
+    with pytest.raises(LostKey, match="not among the keys"):
+        sealing(TWO).open("n", old)
+
+
+@pytest.mark.parametrize(("kept", "added"), [(-4, "AAAA"), (20, ""), (9, "é"), (60, "A")])
+def test_what_was_changed_is_not_opened(kept: int, added: str) -> None:
+    text = sealing(ONE).seal("n", b"something")
+    with pytest.raises(LostKey):
+        sealing(ONE).open("n", text[:kept] + added)
+
+
+@pytest.mark.parametrize("setting", ["", "x" * (SHORTEST - 1), f"{ONE} short", " , "])
+def test_a_key_that_can_be_guessed_is_refused_and_not_told(setting: str) -> None:
+    with pytest.raises(BadKey, match=f"{SHORTEST} characters") as caught:
+        sealing(setting).check()
+    assert "short" not in str(caught.value)
+    sealing(ONE).check()
+
+
+def test_without_a_key_nothing_is_sealed() -> None:
+    with pytest.raises(SecretsOff, match="ECHOER_SECRETS_KEY"):
+        sealing(None).seal("n", b"x")
+
+
+def test_the_key_is_asked_for_once_and_only_when_it_is_needed() -> None:
+    asked: list[int] = []
+
+    def setting() -> str:
+        asked.append(1)
+        return ONE
+
+    made = Sealing(setting)
+    assert asked == []
+    made.open("n", made.seal("n", b"x"))
+    assert asked == [1]
+
+
+def test_a_key_in_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "echoer.key"
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: key_in_file(path), range(32)))
+    assert len(keys) == 1
+    assert len(keys.pop()) >= SHORTEST
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["echoer.key"]
+
+
+def test_the_library_is_not_loaded_before_something_is_sealed() -> None:
+    code = "import chalicelib.adapters.sealing, sys; sys.exit('nacl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code

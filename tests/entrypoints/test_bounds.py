@@ -1,0 +1,209 @@
+"""Every limit of the API from both sides: what is just within it is taken, what is just beyond changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from chalicelib.definition import DEEPEST
+from chalicelib.engine.bounds import LABEL_NAME, LABEL_VALUE, LABELS, LARGEST
+from chalicelib.entrypoints import door
+from chalicelib.entrypoints.query import MOST
+from chalicelib.entrypoints.requests import LONGEST, NAME, TOKEN_NAME
+from chalicelib.entrypoints.runs import LONGEST_WAIT
+from chalicelib.service.signals import LONGEST_TTL
+from chalicelib.service.submit import AT_ONCE, DEFINITION, TOGETHER
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import TWO, WORK
+from tests.entrypoints.gateway import Reply, call
+from tests.entrypoints.steps import answered, defined, started
+
+BIG = """flow big
+    input = (any x = null, any y = null);
+    wait W => (DONE -> done) { for = 1h; };
+flow_end"""
+
+
+def text(size: int) -> str:
+    """A text of so many bytes as JSON."""
+    return "x" * (size - 2)
+
+
+def within(size: int) -> dict[str, str]:
+    """Two values that have, as one object of JSON, so many bytes."""
+    half = text(size // 2)
+    rest = size - len(msgspec.json.encode({"x": half, "y": ""})) + 2
+    made = {"x": half, "y": text(rest)}
+    assert len(msgspec.json.encode(made)) == size
+    return made
+
+
+def begin(**body: Any) -> Reply:
+    defined(BIG)
+    return call("POST", "/flow/big/runs", body)
+
+
+def publish(**body: Any) -> Reply:
+    return call("POST", "/event", {"name": "n", **body})
+
+
+def ordered(order: str, **body: Any) -> Reply:
+    started()
+    return call("POST", f"/flowrun/r/{order}", body)
+
+
+def answer(**changed: Any) -> Reply:
+    return call("POST", "/step", answered(started(), **changed))
+
+
+def listed(url: str) -> Reply:
+    defined(WORK, TWO)
+    return call("GET", url)
+
+
+def nested(depth: int) -> Any:
+    """A body of that depth: one level is its own."""
+    value: Any = [0]
+    for _ in range(depth - 2):
+        value = [value]
+    return value
+
+
+Send = Callable[[int], Reply]
+
+LIMITS: list[tuple[str, Send, int, int]] = [
+    ("a run's name", lambda n: begin(name="r" * n), NAME, 400),
+    ("an idempotency key", lambda n: begin(key="k" * n), NAME, 400),
+    ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
+    ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
+    ("an event's ttl", lambda n: publish(ttl=n / 1000), LONGEST_TTL, 400),
+    ("an event's data", lambda n: publish(data=text(n)), LARGEST, 413),
+    ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
+    ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), LARGEST, 413),
+    ("labels", lambda n: begin(labels={f"l{k}": k for k in range(n)}), LABELS, 413),
+    ("a label's name", lambda n: begin(labels={"l" * n: 1}), LABEL_NAME, 413),
+    ("a label's text", lambda n: begin(labels={"l": "v" * n}), LABEL_VALUE, 413),
+    ("a label's list", lambda n: begin(labels={"l": [text(n - 2)]}), LABEL_VALUE, 413),
+    ("an input", lambda n: begin(input=within(n)), LARGEST, 413),
+    ("the variables that a person sets", lambda n: ordered("vars", vars=within(n)), LARGEST, 413),
+    ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), LARGEST, 413),
+    ("the data of an answer", lambda n: answer(data=text(n)), LARGEST, 413),
+    ("the data of a report", lambda n: answer(data=text(n), done=False), LARGEST, 413),
+    ("a token's name", lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}), TOKEN_NAME, 400),
+    ("a reason", lambda n: ordered("stop", reason="r" * n), LONGEST, 400),
+    ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
+    ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MOST, 400),
+    ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), LONGEST, 400),
+]
+
+
+@pytest.mark.parametrize(("what", "send", "limit", "status"), LIMITS, ids=[what for what, *_ in LIMITS])
+def test_the_limit_is_taken_and_one_more_is_refused(
+    house: House, what: str, send: Send, limit: int, status: int
+) -> None:
+    refused = send(limit + 1)
+    assert (refused.status, refused.code) == (status, {400: "malformed", 413: "too-large"}[status]), refused.text[:300]
+    assert call("GET", "/event").json == []
+    runs = call("GET", "/flowrun").json
+    assert [(run["metadata"]["name"], run["spec"]["status"], run["spec"]["global_variable"]) for run in runs] in (
+        [],
+        [("r", "running", {})],
+    )
+    for run in runs:
+        call("POST", f"/flowrun/{run['metadata']['name']}/stop")
+        assert call("DELETE", f"/flowrun/{run['metadata']['name']}").status == 200
+    taken = send(limit)
+    assert taken.status in (200, 201), taken.text[:300]
+
+
+def test_a_name_in_a_path_may_be_so_long_and_no_longer(house: House) -> None:
+    assert call("GET", f"/flowrun/{'r' * LONGEST}").code == "not-found"
+    assert call("GET", f"/flowrun/{'r' * (LONGEST + 1)}").code == "malformed"
+
+
+def test_a_run_is_watched_for_so_long_and_no_longer(house: House) -> None:
+    started()
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT}").json == []
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT + 1}").code == "malformed"
+
+
+def test_a_flow_s_own_labels_are_bounded_too(house: House) -> None:
+    labels = ", ".join(f"l{number} = {number}" for number in range(LABELS))
+    defined(f"flow labelled labels = ({labels}); wait W => (DONE -> done) {{ for = 1h; }}; flow_end")
+    assert call("POST", "/flow/labelled/runs", {"name": "a", "labels": {"l0": "mine"}}).status == 201
+    refused = call("POST", "/flow/labelled/runs", {"name": "b", "labels": {"more": 1}})
+    assert (refused.status, refused.code) == (413, "too-large")
+    assert [run["metadata"]["name"] for run in call("GET", "/flowrun").json] == ["a"]
+
+
+# ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def actions(count: int, *, note: int = 0, sign: str = "x") -> str:
+    comment = "/*" + sign * note + "*/" if note else ""
+    return "\n/\n".join(
+        f"action a{number} {comment} method = human; return = (OK); action_end" for number in range(count)
+    )
+
+
+def test_a_document_makes_so_many_things_and_no_more(house: House) -> None:
+    refused = call("POST", "/fsl", actions(AT_ONCE + 1))
+    assert (refused.status, refused.code) == (413, "too-large")
+    assert call("GET", "/action").json == []
+    defined(actions(AT_ONCE))
+
+
+def test_a_definition_has_so_many_bytes_and_no_more(house: House) -> None:
+    defined(actions(1, note=100))
+    (stored,) = house.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
+    room = DEFINITION - len(msgspec.json.encode(stored)) + 100
+    refused = call("POST", "/fsl", actions(1, note=room + 1))
+    assert (refused.status, refused.code) == (413, "too-large")
+    assert str(DEFINITION) in refused.json["message"]
+    assert call("GET", "/action/a0").json["metadata"]["version"] == 1
+    defined(actions(1, note=room))
+
+
+def test_a_document_makes_so_many_bytes_and_no_more(house: House) -> None:
+    sign = "\N{GRINNING FACE}"  # four bytes, so that the document is not too long first
+    note = TOGETHER // 40 // 4
+    refused = call("POST", "/fsl", actions(41, note=note, sign=sign))
+    assert (refused.status, refused.code) == (413, "too-large")
+    assert str(TOGETHER) in refused.json["message"]
+    assert call("GET", "/action").json == []
+    defined(actions(39, note=note, sign=sign))
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Answers may have 20,000 bytes."""
+    monkeypatch.setattr(door, "LARGEST_ANSWER", 20_000)
+    return 20_000
+
+
+def test_an_answer_that_lambda_would_not_pass_on_is_refused(house: House, narrow: int) -> None:
+    defined(BIG)
+    for number in range(40):
+        call("POST", "/flow/big/runs", {"name": f"r{number}", "input": {"x": '"' * 30}})
+    refused = call("GET", "/flowrun?limit=40")
+    assert (refused.status, refused.code) == (413, "too-large")
+    fitting = max(number for number in range(1, 41) if call("GET", f"/flowrun?limit={number}").status == 200)
+    assert len(json.dumps(call("GET", f"/flowrun?limit={fitting}").text)) <= narrow
+    assert call("GET", f"/flowrun?limit={fitting + 1}").status == 413
+
+
+def test_a_change_whose_answer_is_too_large_is_told_in_short(house: House, narrow: int) -> None:
+    """It was made, so it cannot be refused any more."""
+    whole = begin(name="a", input={"x": text(1_000)})
+    assert whole.json["spec"]["input"]["x"] == text(1_000)
+    short = begin(name="b", input={"x": text(narrow)})
+    assert (short.status, short.json["metadata"]["name"]) == (201, "b")
+    assert "spec" not in short.json
+    assert str(narrow) in short.json["message"]

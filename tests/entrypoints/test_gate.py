@@ -1,0 +1,209 @@
+"""Whom API Gateway asks before it calls the API, what it is told; and the door under ECHOER_AUTH=iam."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import bootstrap, config
+from chalicelib.config import Access, BadSetting, Settings
+from chalicelib.entrypoints import gate
+from chalicelib.entrypoints.access import LEAST, STEP, is_gated
+from chalicelib.service.access import REMEMBERED, Role, sha256
+from chalicelib.service.errors import Busy
+from tests.entrypoints.conftest import House
+from tests.entrypoints.flows import TWO, WORK
+from tests.entrypoints.gateway import Reply, call
+from tests.entrypoints.steps import answered
+from tests.entrypoints.test_access import ADMIN, FIRST, guarded, made, under
+
+__all__ = ["guarded"]  # a fixture
+
+ROOT = Path(__file__).parents[2]
+API = "arn:aws:execute-api:eu-central-1:123456789012:abc/api"
+
+
+def told(said: str, call_: str = "GET/flowrun") -> dict[str, Any]:
+    answer: dict[str, Any] = gate.authorize(said, f"{API}/{call_}")
+    return answer
+
+
+def policy(effect: str, who: str) -> dict[str, Any]:
+    """The policy for every call of the API."""
+    statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{API}/*"}
+    return {"principalId": who, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+
+
+# ── the authorizer ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role(guarded: House) -> None:
+    """What is told of one call is kept for all: it must not depend on the one that was asked for."""
+    token = made(Role.VIEWER, name="ci")
+    calls = [f"{method}{path}" for method, path in LEAST]
+    assert [told(f"Bearer {token}", one) for one in calls] == [policy("Allow", "token ci")] * len(calls)
+    assert told(f"bearer {FIRST}") == policy("Allow", "admin")
+    assert call("POST", "/event", {"name": "e"}, headers={"Authorization": f"Bearer {token}"}).status == 403
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Bearer", "Bearer x", f"Basic {FIRST}", f"Bearer ech_{'0' * 16}_{'0' * 64}", FIRST]
+)
+def test_whoever_has_none_may_ask_for_nothing(guarded: House, said: str) -> None:
+    assert told(said) == policy("Deny", "nobody")
+
+
+def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: House) -> None:
+    token = made(Role.VIEWER, name="ci")
+    authorizer = guarded.services
+    assert told(f"Bearer {token}") == policy("Allow", "token ci")
+    under(guarded, authorizer.settings)  # the container of the API
+    call("DELETE", f"/token/{token.split('_')[1]}", headers=ADMIN)
+    assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 401
+    bootstrap.use(authorizer)
+    assert told(f"Bearer {token}") == policy("Allow", "token ci")
+    guarded.clock.advance(REMEMBERED)
+    assert told(f"Bearer {token}") == policy("Deny", "nobody")
+    assert gate.SECONDS * 1000 == REMEMBERED
+
+
+def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
+    guarded: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "echoer.audit"):
+        told(f"Bearer {'s3cret' * 8}", "DELETE/flowrun/r")
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.audit"]
+    assert line == "'nobody': 'DELETE /flowrun/r': the token is not known here"
+
+
+def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway keeps refusals; errors it does not."""
+
+    def fails(*_: object) -> None:
+        raise Busy("throttled")
+
+    monkeypatch.setattr(guarded.services.world.store.cells, "read", fails)
+    with pytest.raises(Busy):
+        told(f"Bearer ech_{'0' * 16}_{'0' * 64}")
+
+
+@pytest.mark.parametrize("callbacks", [Access.OPEN, Access.TOKEN])
+def test_what_is_for_everybody_is_not_asked_about(callbacks: Access) -> None:
+    free = {one for one in LEAST if not is_gated(one, callbacks)}
+    public = {one for one, least in LEAST.items() if least is None}
+    assert free == public | ({STEP} if callbacks is Access.OPEN else set())
+    assert is_gated(("GET", "/new"), Access.OPEN)
+
+
+GATES = """
+import json, app
+routes = {f"{m} {p}": type(entry.authorizer).__name__ for p, of in app.app.routes.items() for m, entry in of.items()}
+print(json.dumps([sorted(set(routes.values())), routes["POST /step"], [a.name for a in app.app.builtin_auth_handlers]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, [["NoneType"], "NoneType", []]),
+        ({"AUTH": "token"}, [["ChaliceAuthorizer", "NoneType"], "NoneType", ["authorize"]]),
+        ({"AUTH": "token", "AUTHORIZER": "off"}, [["NoneType"], "NoneType", []]),
+        ({"AUTH": "token", "BACKEND": "sqlite"}, [["NoneType"], "NoneType", []]),
+        ({"AUTH": "iam"}, [["IAMAuthorizer", "NoneType"], "NoneType", []]),
+        ({"AUTH": "iam", "CALLBACKS": "token"}, [["IAMAuthorizer", "NoneType"], "IAMAuthorizer", []]),
+    ],
+)
+def test_the_settings_say_whom_api_gateway_asks(environment: Mapping[str, str], expected: list[object]) -> None:
+    said = {f"ECHOER_{name}": value for name, value in {"BACKEND": "aws", **environment}.items()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ECHOER_")}
+    shown = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", GATES], cwd=ROOT, env={**kept, **said}, capture_output=True, text=True, check=True
+    )
+    assert json.loads(shown.stdout) == expected
+
+
+def test_the_authorizer_is_called_as_lambda_calls_it() -> None:
+    code = """
+import json, app
+from chalicelib import bootstrap
+from chalicelib.config import Backend, Settings
+made = Settings(backend=Backend.MEMORY)
+bootstrap.use(bootstrap.assemble(made, bootstrap.world(made)))
+event = {"type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": "arn:aws:execute-api:r:1:abc/api/GET/flow"}
+print(json.dumps(app.authorize(event, None)))
+"""
+    said = {"ECHOER_BACKEND": "aws", "ECHOER_AUTH": "token"}
+    shown = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, **said}, capture_output=True, text=True, check=True
+    )
+    assert json.loads(shown.stdout)["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+
+
+def test_the_shape_lets_through_whatever_the_door_would_take(guarded: House) -> None:
+    for token in (made(Role.VIEWER), FIRST):
+        assert re.search(gate.SHAPE, f"Bearer {token}")
+        assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 200
+
+
+# ── IAM ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ARN = "arn:aws:sts::123456789012:assumed-role/ci/session"
+
+
+@pytest.fixture
+def by_iam(house: House) -> House:
+    return under(house, Settings(auth=Access.IAM, namespace="here", admin_token_sha256=sha256(FIRST)))
+
+
+def signed(method: str, url: str, body: Any = None, **headers: str) -> Reply:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    return call(method, url, body, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=...", **named}, arn=ARN)
+
+
+def test_whoever_signed_is_named_in_history_and_audit(by_iam: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "echoer.audit"):
+        assert signed("POST", "/fsl", f"{WORK}\n/\n{TWO}").status == 200
+        assert signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).status == 201
+    assert signed("GET", "/flowrun/r/history").json[0]["by"] == ARN
+    lines = [record.getMessage() for record in caplog.records if record.name == "echoer.audit"]
+    assert len(lines) == 2
+    assert all(line.startswith(f"{ARN!r} in here: ") for line in lines)
+
+
+@pytest.mark.parametrize("said", [{}, ADMIN, {"Authorization": f"AWS4-HMAC-SHA256 userArn={ARN}", "userArn": ARN}])
+def test_only_api_gateway_can_say_who_signed(by_iam: House, said: dict[str, str]) -> None:
+    for url in ("/flowrun", "/token"):
+        reply = call("GET", url, headers=said)
+        assert (reply.status, reply.code) == (401, "unauthorized")
+    assert call("GET", "/healthz", headers=said).status == 200
+
+
+def test_an_identity_acts_in_the_one_namespace(by_iam: House) -> None:
+    assert signed("GET", "/flowrun", X_Echoer_Namespace="here").status == 200
+    assert signed("GET", "/flowrun", X_Echoer_Namespace="there").status == 403
+
+
+def test_answers_to_steps_need_no_signature_unless_it_is_said(by_iam: House) -> None:
+    signed("POST", "/fsl", f"{WORK}\n/\n{TWO}")
+    run = signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
+    assert call("POST", "/step", answered(run, done=False)).json == {"outcome": "progress"}
+    under(by_iam, Settings(auth=Access.IAM, callbacks=Access.TOKEN, namespace="here"))
+    assert call("POST", "/step", answered(run)).status == 401
+    assert signed("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+
+
+def test_settings_of_the_gate_are_read() -> None:
+    read = config.from_environment({"ECHOER_AUTH": "iam", "ECHOER_BACKEND": "aws", "ECHOER_AUTHORIZER": "off"})
+    assert (read.auth, read.gate, read.notice) == (Access.IAM, Access.IAM, None)
+    for wrong in ({"ECHOER_AUTHORIZER": "maybe"}, {"ECHOER_CALLBACKS": "iam"}):
+        with pytest.raises(BadSetting, match=next(iter(wrong))):
+            config.from_environment(wrong)

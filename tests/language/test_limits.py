@@ -1,0 +1,93 @@
+"""Every limit of the language from both sides: what is just within it is checked, one more is a diagnostic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib.engine import expressions
+from chalicelib.engine.expressions.limits import SOURCE
+from chalicelib.language import KnownNames, read
+from chalicelib.language.limits import (
+    ADDRESSES,
+    DELIVERIES,
+    DOCUMENT_CHARACTERS,
+    ENTRIES,
+    INTEGERS,
+    LONGEST_DURATION,
+    LONGEST_PAUSE,
+    NAME_CHARACTERS,
+    NESTING,
+    STATEMENTS,
+    STEPS,
+)
+
+Text = Callable[[int], str]
+
+
+def action(more: str = "", args: str = "", name: str = "a") -> str:
+    return f'action {name} addr = "http://a.test/"; {more} args = ({args}); return = (OK); action_end'
+
+
+def flow(steps: str, more: str = "") -> str:
+    return f"flow f {more} {steps} flow_end"
+
+
+def chain(count: int) -> str:
+    waits = "".join(f"wait W{n} => (DONE -> W{n + 1}) {{ for = 1s; }};" for n in range(count - 1))
+    return f"{waits} wait W{count - 1} => () {{ for = 1s; }};"
+
+
+def filled(size: int) -> str:
+    return action().ljust(size, " ")
+
+
+LIMITS: list[tuple[str, Text, int, str]] = [
+    ("characters of a document", filled, DOCUMENT_CHARACTERS, "document-too-large"),
+    ("statements", lambda n: "\n/\n".join(action(name=f"a{k}") for k in range(n)), STATEMENTS, "too-many"),
+    ("steps of a flow", lambda n: flow(chain(n)), STEPS, "too-many"),
+    ("args", lambda n: action(args=", ".join(f"str a{k}" for k in range(n))), ENTRIES, "too-many"),
+    (
+        "inputs",
+        lambda n: flow(chain(1), "input = (" + ", ".join(f"str a{k}" for k in range(n)) + ");"),
+        ENTRIES,
+        "too-many",
+    ),
+    (
+        "addresses",
+        lambda n: (
+            'action a addr = "' + ",".join(f"http://a{k}.test/" for k in range(n)) + '"; return = (OK); action_end'
+        ),
+        ADDRESSES,
+        "too-many",
+    ),
+    ("characters of a name", lambda n: action(name="a" * n), NAME_CHARACTERS, "invalid-name"),
+    (
+        "brackets in brackets",
+        lambda n: action(args=f"any x = {'[' * (n - 1)}{']' * (n - 1)}"),
+        NESTING,
+        "nested-too-deeply",
+    ),
+    ("an integer", lambda n: action(args=f"int x = {n}"), INTEGERS.stop - 1, "number-out-of-range"),
+    ("a negative integer", lambda n: action(args=f"int x = -{n}"), -INTEGERS.start, "number-out-of-range"),
+    ("a duration", lambda n: action(f"timeout = {n}ms;"), LONGEST_DURATION, "duration-out-of-range"),
+    ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), LONGEST_PAUSE, "out-of-range"),
+    ("deliveries", lambda n: action(f"retry = (max = {n});"), DELIVERIES, "out-of-range"),
+    (
+        "characters of an expression",
+        lambda n: flow(chain(1), f"vars = (x = ${{1+{'1'.rjust(n - 2)}}});"),
+        SOURCE,
+        "invalid-expression",
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "text", "limit", "problem"), LIMITS, ids=[what for what, *_ in LIMITS])
+def test_the_limit_is_checked_and_one_more_is_a_diagnostic(what: str, text: Text, limit: int, problem: str) -> None:
+    def problems(size: int) -> set[str]:
+        checked = read(text(size), KnownNames(), expression_problem=expressions.problem_in)
+        return {found.slug for found in checked.diagnostics}
+
+    assert problems(limit) == set()
+    assert problem in problems(limit + 1)

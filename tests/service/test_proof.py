@@ -1,0 +1,160 @@
+"""Answers that must be signed: what is believed, by the standard's own library, and what is not."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from chalicelib.bootstrap import assemble
+from chalicelib.config import DEVELOPMENT_KEY, Backend, Settings
+from chalicelib.definition import Action, ActionStep, Flow, Options, Route
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errors import Unsigned
+from chalicelib.service.answer import Answer
+from chalicelib.service.courier import secrets_for
+from chalicelib.service.ports import Taken
+from chalicelib.service.proof import LONGEST_AGE, MOST, Judge, Proof, proof_in
+from tests.fakes import FakeClock
+from tests.service.world import NS, Small
+
+BODY = b'{"flowId": "r", "text": "\xc3\xa9"}'
+UUID = "5667ff87-0000-8000-8000-000000000000"
+(SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), NS)
+
+
+def signed(secret: str = SECRET, at: int = FakeClock().now(), body: bytes = BODY, name: str = "msg_1") -> Proof:
+    """What the standard's library makes of the body, at that moment."""
+    moment = datetime.fromtimestamp(at // 1000, UTC)
+    text = Webhook(secret).sign(name, moment, body.decode())
+    return Proof(id=name, timestamp=str(at // 1000), signatures=text, body=body)
+
+
+def believes(proof: Proof, setting: bytes = DEVELOPMENT_KEY.encode(), namespace: str = NS) -> bool:
+    return Judge(lambda: setting, FakeClock()).believes(namespace, UUID, proof)
+
+
+def test_what_the_library_signs_is_believed() -> None:
+    assert believes(signed())
+
+
+def test_any_of_the_keys_is_good_while_one_is_replaced() -> None:
+    new, old = secrets_for(b"new old", NS)
+    assert believes(signed(new), b"new old")
+    assert believes(signed(old), b"new old")
+    assert not believes(signed(old), b"new")
+
+
+def test_any_of_several_signatures_is_good_enough() -> None:
+    proof = signed()
+    good = proof.signatures
+    assert believes(replace(proof, signatures=f"v1a,xyz v1,AAAA {good}"))
+    assert not believes(replace(proof, signatures="v1,AAAA v1, ,"))
+    assert not believes(replace(proof, signatures=" ".join(["v1,AAAA"] * MOST + [good])))
+
+
+def test_another_namespace_s_key_is_no_key() -> None:
+    assert not believes(signed(secrets_for(DEVELOPMENT_KEY.encode(), "other")[0]))
+    assert not believes(signed(), namespace="other")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"body": BODY + b" "},
+        {"id": "msg_2"},
+        {"timestamp": str(FakeClock().now() // 1000 + 1)},
+        {"signatures": ""},
+        {"signatures": "v1,\xe9"},
+        {"signatures": signed().signatures.removeprefix("v1,")},
+    ],
+)
+def test_what_was_changed_is_not_believed(changed: dict[str, str | bytes]) -> None:
+    assert not believes(replace(signed(), **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("off", [-1, 1])
+def test_the_time_may_be_five_minutes_off_and_no_more(off: int) -> None:
+    now = FakeClock().now()
+    assert believes(signed(at=now + off * LONGEST_AGE))
+    assert not believes(signed(at=now + off * (LONGEST_AGE + 1_000)))
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "1" * 16, "1" * 5_000, "\u0661"])
+def test_a_time_that_is_none_is_not_believed(text: str) -> None:
+    assert not believes(replace(signed(), timestamp=text))
+
+
+def test_an_answer_has_an_id_of_its_own() -> None:
+    assert not believes(signed(name=UUID))
+    assert not believes(replace(signed(name=""), id=""))
+
+
+def test_why_it_does_not_count_is_logged_and_no_signature_is(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "echoer.answer"):
+        believes(signed())
+        believes(replace(signed(), timestamp="0"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the signature of an answer does not count: webhook-timestamp is more than 5 minutes off"
+    ]
+
+
+def test_without_a_signature_there_is_no_proof_and_no_key_is_read() -> None:
+    assert proof_in({"webhook-id": "x", "webhook-timestamp": "1"}, BODY) is None
+    small = Small()
+    small.services = assemble(
+        Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"),  # reading it would fail
+        small.services.world,
+    )
+    small.define(*definitions())
+    small.start("f")
+    with pytest.raises(Unsigned):
+        small.answer("One", "OK")
+
+
+# ── a run ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def definitions() -> tuple[Action, Flow]:
+    work = Action(name="work", returns=("OK",), addresses=("http://x/",), options=Options(signed=True))
+    routes = (Route(state="OK", target="done"),)
+    return work, Flow(name="f", steps=(ActionStep(name="One", routes=routes, action="work"),))
+
+
+def told(small: Small, proof: Proof | None, *, done: bool = True) -> Outcome:
+    answer = Answer(run="r", step="One", uuid=small.run().tokens[0].activation.uuid, state="OK", done=done)  # type: ignore[union-attr]
+    return small.services.answerer.answer(NS, answer, proof=proof)
+
+
+def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytest.LogCaptureFixture) -> None:
+    small = Small(lambda request: Taken({"ackState": "OK"}))
+    small.define(*definitions())
+    small.start("f")
+    before = small.run()
+    with caplog.at_level(logging.INFO, "echoer.deliver"):
+        small.settle()
+    assert len(small.actions.calls) == 1
+    assert small.run() == before
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert told(small, signed(at=small.clock.now())) is Outcome.ADVANCED
+    assert small.path() == ["One", "done"]
+
+
+def test_a_delivery_that_is_sent_back_is_no_answer() -> None:
+    """It is signed by the same key, and its body names run, step and uuid: as a report it would keep the step alive."""
+    small = Small(lambda request: Taken())
+    small.define(*definitions())
+    small.start("f")
+    small.settle()
+    (call,) = small.actions.calls
+    reflected = proof_in(call.headers, call.body)
+    assert reflected is not None
+    before = small.run()
+    for done in (False, True):
+        with pytest.raises(Unsigned):
+            told(small, reflected, done=done)
+    assert small.run() == before
+    assert told(small, signed(), done=False) is Outcome.PROGRESS
