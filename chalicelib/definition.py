@@ -96,6 +96,11 @@ def reference_of(template: Template) -> str | None:
     return None
 
 
+def holds_reference(template: Template) -> bool:
+    """Whether a reference to a secret stands anywhere in the template."""
+    return reference_of(template) is not None or any(map(holds_reference, _within(template)))
+
+
 class ArgType(StrEnum):
     STR = "str"
     INT = "int"

@@ -21,7 +21,7 @@ from chalicelib.definition import (
     Parameter,
     Template,
     Undo,
-    reference_of,
+    holds_reference,
 )
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.expressions.limits import together
@@ -86,7 +86,7 @@ def _undo_errand(definition: Definition, run: Run) -> Errand | None:
     options = _with_patience(action, action.options.over(definition.defaults), action.options.timeout)
     step = definition.step(undo.step)
     said = undo_of(definition, step) if isinstance(step, ActionStep) else None
-    references = {name: arg for name, arg in said.args.items() if reference_of(arg) is not None} if said else {}
+    references = {name: arg for name, arg in said.args.items() if holds_reference(arg)} if said else {}
     return Errand(action, options, references, action.returns, given=undo.args)
 
 

@@ -33,8 +33,8 @@ from chalicelib.definition import (
     Step,
     Template,
     TimerStep,
+    holds_reference,
     is_shallow,
-    reference_of,
 )
 from chalicelib.engine import bounds
 from chalicelib.engine.draft import Draft, Left
@@ -264,7 +264,7 @@ def _note_undo(draft: Draft, step: Step, left: Left, names: Names) -> None:
     secret = {one.name for one in draft.definition.actions[undo.action].parameters if one.secret}
     plain = {name: template for name, template in undo.args.items() if name not in secret}
     hidden = {
-        name: template for name, template in undo.args.items() if name in secret and reference_of(template) is None
+        name: template for name, template in undo.args.items() if name in secret and not holds_reference(template)
     }
     args = resolve_known(plain, names)
     args |= {name: sealed(value, draft.vault) for name, value in resolve_known(hidden, draft.judging(names)).items()}

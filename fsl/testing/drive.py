@@ -64,6 +64,7 @@ from chalicelib.engine.run import (
     encode,
     turn_page,
 )
+from chalicelib.engine.sealed import opened
 from fsl.testing.mail import Letter, Mail
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Request, agree
 from fsl.testing.vault import OpenVault
@@ -336,7 +337,8 @@ class World:
         memo = token.activation.memo if token and token.activation else None
         if not isinstance(step, CallStep) or not isinstance(memo, dict) or memo["child"] in self._runs:
             return
-        asked = Request(kind=Kind.FLOW, at=self.now, run=run, step=step.name, name=step.flow, args=memo["input"])
+        given = opened(memo["input"], self._vault)
+        asked = Request(kind=Kind.FLOW, at=self.now, run=run, step=step.name, name=step.flow, args=given)
         self.calls.append(asked)
         reply = self._outside(asked)
         if isinstance(reply, tuple):

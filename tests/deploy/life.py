@@ -15,7 +15,8 @@ action work addr = "http://work.test/"; args = (any x = null); return = (OK | NO
 /
 action late addr = "http://late.test/"; args = (any x = null); return = (OK | NO); callback = signed; action_end
 /
-action bounded addr = "http://work.test/"; args = (secret str key); return = (OK); limit = (concurrent = 1, per_second = 5); action_end
+action bounded addr = "http://work.test/"; args = (secret str key); return = (OK);
+    limit = (concurrent = 1, per_second = 5); action_end
 /
 action ask method = human; return = (YES | NO); action_end
 /

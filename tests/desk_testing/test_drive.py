@@ -11,6 +11,7 @@ from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
+from fsl.testing.vault import run_in_the_open
 from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world
 
 WORK = 'action work addr = "http://work"; return = (OK | NO); action_end\n/\n'
@@ -242,3 +243,34 @@ def test_items_that_were_in_flight_when_the_run_was_stopped_are_begun_again() ->
     made.pass_time()
     assert made.head("run").status is Status.SUCCEEDED
     assert made.head("run").output == [None, None, None]
+
+
+HIDDEN = """
+action pay addr = "http://p"; args = (secret map card, secret str key = secret "api-key"); return = (OK); data = secret;
+action_end
+/
+flow pay_once
+    output = ${ $input.card };
+    step Pay => (OK -> done) { action = pay; };
+flow_end
+/
+flow outer
+    input = (secret map mine);
+    call Pay => (DONE -> done | STOPPED -> stopped) { flow = pay_once; input = (card = ${ $input.mine }); };
+flow_end
+"""
+CARD = {"number": "4111"}
+
+
+def test_secrets_are_sealed_in_heads_and_open_in_what_is_asked_of_the_outside() -> None:
+    made = world(HIDDEN, secrets={"api-key": "k-1"})
+    made.start("outer", {"mine": CARD})
+    made.pass_time()
+    assert [(call.name, call.args) for call in made.calls] == [
+        ("pay_once", {"card": CARD}),
+        ("pay", {"card": CARD, "key": "k-1"}),
+    ]
+    for run in made.runs:
+        assert made.head(run).status is Status.SUCCEEDED
+        assert CARD not in (*made.head(run).input.values(), made.head(run).output)
+        assert run_in_the_open(made.head(run)).output == CARD

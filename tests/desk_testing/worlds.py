@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from chalicelib import language
@@ -16,14 +17,15 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 
 
-def world(text: str, outside: Outside = agree) -> World:
-    """A world with the flows of the text."""
+def world(text: str, outside: Outside = agree, secrets: Mapping[str, str] | None = None) -> World:
+    """A world with the flows of the text, where these secrets are set."""
     checked = language.read(text, KnownNames(), expression_problem=expressions.problem_in)
     assert [one for one in checked.diagnostics if one.severity == "error"] == []
     values = [statement.value for statement in checked.statements]
     actions = {value.name: value for value in values if isinstance(value, Action)}
     flows = [value for value in values if isinstance(value, Flow)]
-    return World({flow.name: Definition(flow=flow, actions=actions) for flow in flows}, outside)
+    definitions = {flow.name: Definition(flow=flow, actions=actions) for flow in flows}
+    return World(definitions, outside, secrets=secrets)
 
 
 def after(milliseconds: int) -> Outside:

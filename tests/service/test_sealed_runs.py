@@ -209,6 +209,20 @@ def test_an_undo_gets_the_secret_that_its_step_had() -> None:
     assert CARD not in all_kept(world)
 
 
+def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> None:
+    steps = """step Pay => (PAID -> Note | DECLINED -> stopped) {
+            action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }); };
+        step Note => (OK -> stopped) { action = note; };"""
+    world = small(flow(steps.replace('card = "x"', "card = ${ 'x' }"), ""), done)
+    put = world.services.secrets.put
+    put(NS, "login", "pass-w", by="me")
+    put(NS, "auth", "Bearer b", by="me")
+    world.start("f")
+    put(NS, "late", "k-1", by="me")
+    world.settle()
+    assert (world.actions.requests[-1]["password"], world.actions.requests[-1]["more"]) == ("pass-w", {"k": ["k-1"]})
+
+
 def test_what_a_service_says_of_an_error_tells_no_secret() -> None:
     steps = "step Pay => (PAID -> done | DECLINED -> stopped | ERROR -> stopped) { action = pay; };"
     world = small(flow(steps), lambda request: NotTaken(f"400: no such card {request['card']}!", final=True))

@@ -56,6 +56,7 @@ class Actions:
         fiber = stage.loop.current
         namespace = fiber.namespace if fiber else ""
         stage.laws.posted(namespace, body["flowId"], body["uuid"])
+        stage.laws.sent(call.addresses[0].removeprefix("http://").removesuffix(".test/"), call.body)
         answer = Answer(run=body["flowId"], step=body["stepName"], uuid=body["uuid"], done=True, data=DATA)
         fault = stage.fates.strikes("http", HTTP_FAULTS, 0.15)
         if fault:
@@ -71,7 +72,7 @@ class Actions:
             case "http-429":
                 return NotTaken("it answered 429", final=False, retry_after=stage.fates.span("patience", 500, 120_000))
             case "http-4xx":
-                return NotTaken("it answered 400", final=True)
+                return NotTaken(f"it answered 400: {body.get('token', 'no')} is not welcome", final=True)
             case "answer-in-answer":
                 if _is_signed(call, answer):
                     stage.laws.waking.taken.add(answer.uuid)  # what it says does not count, and it says no more

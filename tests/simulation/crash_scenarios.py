@@ -18,7 +18,7 @@ NS: Final = "alpha"
 
 WORK: Final = """
 action work
-    addr = "http://work.test/"; method = http; args = (any item = null); return = (OK | FAIL);
+    addr = "http://work.test/"; method = http; args = (any item = null, secret str key = null); return = (OK | FAIL);
     limit = (concurrent = 2);
 action_end
 /
@@ -35,10 +35,10 @@ flow small
 flow_end
 /
 flow wide
-    vars = (n = 0);
+    vars = (n = 0, secret key = ${ "k-" & $run.name });
     fork Both => (DONE -> Each) {
         join = all;
-        branch left { step Left => (OK -> done) { action = work; undo = back; }; };
+        branch left { step Left => (OK -> done) { action = work; args = (key = ${ $vars.key }); undo = back; }; };
         branch right {
             wait Right => (GO -> done | TIMEOUT -> done) { events = (GO = "go"); key = "k"; timeout = 1h; };
         };
@@ -56,6 +56,8 @@ flow_end
 """
 
 OWN: Final = """
+action hush  addr = "http://hush.test/"; method = http; args = (secret str key = null); return = (OK);  action_end
+/
 flow_run own
     step One => (OK -> Two | FAIL -> stopped) { action = "work"; args = (item = "%s"); };
     step Two => (OK -> done | FAIL -> stopped) { action = "work"; };

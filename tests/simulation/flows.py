@@ -12,6 +12,7 @@ from chalicelib.definition import (
     TIMEOUT,
     Action,
     ActionStep,
+    ArgType,
     Branch,
     CallStep,
     ChoiceStep,
@@ -23,6 +24,7 @@ from chalicelib.definition import (
     Limit,
     Method,
     Options,
+    Parameter,
     Retry,
     Route,
     SetStep,
@@ -38,12 +40,24 @@ EVENTS: Final = ("go", "no")
 MAIN: Final = "main"
 CHILD: Final = "child"
 
-_UNDO: Final = Undo(action="undo", args={})
+SECRET: Final = "S3CR3T"
+"""What every run keeps, and only some actions may see."""
+
+_TOKEN: Final = {"token": expression("$vars.token")}
+_UNDO: Final = Undo(action="undo", args=_TOKEN)
+TRUSTED: Final = ("plain", "human", "undo")
+"""Actions that are sent the secret."""
 
 
 def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
     return Action(
-        name=name, returns=STATES, method=method, addresses=(f"http://{name}.test/",), options=Options(**options)
+        name=name,
+        returns=STATES,
+        method=method,
+        addresses=(f"http://{name}.test/",),
+        parameters=(Parameter(name="token", type=ArgType.STR, secret=True),) if name in TRUSTED else (),
+        secret_data=name == "brisk",
+        options=Options(**options),
     )
 
 
@@ -81,7 +95,8 @@ class FlowMaker:
         return Flow(
             name=name,
             steps=self._steps(rng.choice((1, 1, 2, 2, 3, 4)), depth=0),
-            vars={"n": 0, "flag": False},
+            vars={"n": 0, "flag": False, "token": SECRET},
+            secret_vars=("token",),
             timeout=rng.choice((None, None, None, 15_000, 1_800_000, 21_600_000)),
         )
 
@@ -148,10 +163,12 @@ class FlowMaker:
         routes += [
             Route(state=state, target=rng.choice((forward, name))) for state in (TIMEOUT, ERROR) if rng.random() < 0.4
         ]
+        action = rng.choice(_SENT)
         return ActionStep(
             name=name,
             routes=tuple(routes),
-            action=rng.choice(_SENT),
+            action=action,
+            args=_TOKEN if action in TRUSTED else {},
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
             undo=_UNDO if rng.random() < 0.25 else None,
             options=Options(signed=is_signed(name)),

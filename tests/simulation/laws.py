@@ -10,10 +10,11 @@ from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errand import UNDO, errand_of
 from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Entry, Page, Run
+from chalicelib.engine.run import Entry, Page, Run, encode
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.messages import Hint, StartChild, StopChild, TellParent
 from chalicelib.service.ports import Signal, Task
+from tests.simulation.flows import SECRET, TRUSTED
 from tests.simulation.history import History
 from tests.simulation.messages import Messages
 from tests.simulation.tokens import crooked
@@ -114,6 +115,11 @@ class Laws:
             if out > limit.concurrent:
                 self.breaks("limits", f"{out} activations of action {errand.action.name!r} are out at once")
 
+    def sent(self, action: str, body: bytes) -> None:
+        """An action was sent that body: the run's secret is in it where the action may see it, and only there."""
+        if (f'"token":"{SECRET}"'.encode() in body) is not (action in TRUSTED) or b"sealed" in body:
+            self.breaks("secret", f"action {action!r} was sent {body!r}")
+
     def _is_out(self, uuid: str) -> bool:
         head = self.heads.get(self.owners[uuid])
         return head is not None and head.status in lifecycle.LIVE and head.token_of(uuid) is not None
@@ -153,6 +159,8 @@ class Laws:
             if token.activation:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
+        if SECRET.encode() in encode(after):
+            self.breaks("sealed", f"the head of run {after.name!r} tells its secret")
         for wrong in history.contradicts(after, definition):
             self.breaks("replay", wrong)
         for wrong in crooked(after, definition):

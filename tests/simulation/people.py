@@ -14,7 +14,7 @@ from chalicelib.service.answer import Answer
 from chalicelib.service.ports import Definition, Kind
 from chalicelib.service.start import StartOrder
 from tests.simulation.fates import ORDERS
-from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, FlowMaker
+from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -107,7 +107,7 @@ class People:
                 case "delete":
                     operator.delete_run(namespace, name)
                 case "vars":
-                    operator.set_vars(namespace, name, {"flag": True, "n": 3})
+                    operator.set_vars(namespace, name, {"flag": True, "n": 3, "token": SECRET})
                 case _:
                     run = services.reader.run(namespace, name)
                     signal = services.signaler.signal(namespace, run, EVENTS[0], data={"v": 2})

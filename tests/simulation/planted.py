@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.engine import draft as drafts
-from chalicelib.engine import effects, endings, machine
+from chalicelib.engine import effects, endings, errand, machine
 from chalicelib.engine.draft import Draft
 from chalicelib.engine.events import RunContinued, RunRetried
 from chalicelib.engine.run import Page, mint_uuid, turn_page
 from chalicelib.engine.steps import each, fork
-from chalicelib.service import deliver, messages, mover
+from chalicelib.service import courier, deliver, messages, mover
 from chalicelib.service.children import Family
 from chalicelib.service.deliver import Deliverer, Held
 from chalicelib.service.errors import Conflict
@@ -260,6 +260,9 @@ BUGS: Final = (
     Bug("old answers move new activations", machine, "_acked", _old_answer_counts),
     Bug("unsigned answers count", machine, "_refuse_unsigned", _nothing(None)),
     Bug("anybody's signature counts", Judge, "_doubt", _nothing("")),
+    Bug("secret variable kept as it is", Draft, "as_kept", lambda _: lambda self, variables: dict(variables)),
+    Bug("secret told by what a service says", courier, "without", lambda _: lambda text, secrets: text),
+    Bug("secret variables sent to everybody", errand, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
     Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),

@@ -51,7 +51,7 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
 }
 """What may go wrong with a call, by port and method."""
 
-TIMELESS: Final = frozenset({"clock.now", "clock.sleep", "chance.nonce"})
+TIMELESS: Final = frozenset({"clock.now", "clock.sleep", "chance.nonce", "sealer.check", "sealer.seal", "sealer.open"})
 """Calls that take no time: others run during others."""
 
 RATE: Final = 0.02

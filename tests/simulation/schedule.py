@@ -21,7 +21,8 @@ HORIZON: Final = START + 100 * 86_400_000
 LULL: Final = START + 10 * 86_400_000
 """When faults stop at the latest."""
 
-MOST_TURNS: Final = 20_000
+MOST_TURNS: Final = 200_000
+"""More than any schedule takes that comes to rest: dozens that wait for one permit take some 20,000."""
 RESUMED_EVERY: Final = 60_000
 
 

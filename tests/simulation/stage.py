@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chalicelib import bootstrap
 from chalicelib.adapters.memory import MemoryStore
+from chalicelib.adapters.sealing import Sealing
 from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Settings
 from chalicelib.engine import lifecycle
@@ -19,6 +20,7 @@ from chalicelib.service.messages import Hint
 from chalicelib.service.ports import NewRun, QueueName, Task
 from chalicelib.service.read import Reader
 from chalicelib.service.spill import Spilling
+from tests.fakes import KEY
 from tests.simulation.actions import Actions
 from tests.simulation.fates import SWEEP_FAULTS, Fates
 from tests.simulation.laws import Laws
@@ -33,6 +35,7 @@ API_LIFE: Final = 30_000
 MINUTE: Final = 60_000
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
+SEALER: Final = Sealing(lambda: KEY)
 _WORKERS: Final = {QueueName.DELIVERIES: workers.deliver, QueueName.WAKES: workers.wake, QueueName.DEAD: workers.bury}
 
 
@@ -78,6 +81,7 @@ class Stage:
             caller=Cut(self, "caller", self.actions),
             clock=self._timeless("clock", SkewedClock(self, skew)),
             chance=self._timeless("chance", SimulatedChance(self.fates.rng)),
+            sealer=self._timeless("sealer", SEALER),
         )
         return assemble(SETTINGS, world)
 

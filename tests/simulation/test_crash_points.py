@@ -18,6 +18,7 @@ from chalicelib.service.ports import QueueName, Store
 from tests.fakes import FakeClock
 from tests.simulation.crash_scenarios import SCENARIOS, Scenario
 from tests.simulation.fates import Fates
+from tests.simulation.ports import TIMELESS
 from tests.simulation.quiet import single_threaded
 from tests.simulation.schedule import drain
 from tests.simulation.stage import Stage
@@ -65,7 +66,7 @@ def test_a_crash_at_any_port_call_loses_nothing(scenario: Scenario) -> None:
     points = 0
     for name in sorted(set(uncut.called)):
         calls = uncut.called.count(name)
-        timeless = name.startswith(("clock", "chance"))
+        timeless = name in TIMELESS
         for nth in range(0, calls, max(1, calls // 15) if timeless else 1):
             for side in SIDES[:1] if timeless else SIDES:
                 try:
