@@ -58,7 +58,7 @@ deploy: $(READY) ## a stage on AWS: make deploy STAGE=dev
 clean: ## remove what was made, the local database included
 	rm -rf $(VENV) .echoer .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-$(READY): requirements.txt requirements-dev.txt pyproject.toml
+$(READY): requirements.txt requirements-traces.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Echoer needs Python 3.11 to 3.13; say which one: make PYTHON=python3.12 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing packages into $(VENV) ..."

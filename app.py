@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import Any
 
-from chalice.app import AuthRequest, Chalice, CloudWatchEvent, IAMAuthorizer, Rate, SQSEvent
+from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, IAMAuthorizer, Rate, SQSEvent
 
 from chalicelib import config
-from chalicelib.config import Access
+from chalicelib.adapters import logs
+from chalicelib.config import Access, LogFormat
 from chalicelib.entrypoints import api, gate, workers
 
 SETTINGS = config.from_environment(os.environ)
@@ -21,6 +23,8 @@ QUEUES = SETTINGS.queue_prefix
 
 app = Chalice(app_name="echoer", configure_logs=False)
 logging.getLogger("echoer").setLevel(SETTINGS.log)
+if SETTINGS.on_lambda and SETTINGS.log_format is LogFormat.JSON:
+    logs.write(sys.stdout, logs.JsonLines())
 
 gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
 if SETTINGS.gate is Access.TOKEN:
@@ -36,19 +40,24 @@ app.register_blueprint(api.routes(gatekeeper, SETTINGS.callbacks))
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
 def deliver(event: SQSEvent) -> dict[str, Any]:
-    return workers.deliver(event.to_dict())
+    return workers.deliver(event.to_dict(), _request(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-wakes", batch_size=10)
 def wake(event: SQSEvent) -> dict[str, Any]:
-    return workers.wake(event.to_dict())
+    return workers.wake(event.to_dict(), _request(event))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-dead", batch_size=10)
 def bury(event: SQSEvent) -> dict[str, Any]:
-    return workers.bury(event.to_dict())
+    return workers.bury(event.to_dict(), _request(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
-def sweep(_: CloudWatchEvent) -> None:
-    workers.sweep()
+def sweep(event: CloudWatchEvent) -> None:
+    workers.sweep(_request(event))
+
+
+def _request(event: BaseLambdaEvent) -> str:
+    """The id by which Lambda knows the call."""
+    return str(getattr(event.context, "aws_request_id", ""))

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
-from chalicelib.config import Backend, Reach, Settings
+from chalicelib.config import Backend, Metrics, Reach, Settings
 from chalicelib.service.access import Rates, Tokens
 from chalicelib.service.answer import Answerer
 from chalicelib.service.children import Family
@@ -24,6 +24,7 @@ from chalicelib.service.inbox import Inbox
 from chalicelib.service.library import Library
 from chalicelib.service.limits import Limiter
 from chalicelib.service.mover import Mover
+from chalicelib.service.observer import NOBODY, Observer, Several
 from chalicelib.service.operate import Operator
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Caller, Chance, Clock, Queue, Sealer, Source, Store
@@ -57,6 +58,7 @@ class World:
     caller: Caller
     clock: Clock
     chance: Chance
+    observer: Observer = NOBODY
     sealer: Sealer = field(default_factory=NoSealer)
     close: Callable[[], None] = lambda: None
 
@@ -90,7 +92,7 @@ def assemble(settings: Settings, world: World) -> Services:
     library = Library(store, clock, settings.defaults, settings.definition_max_age)
     performer = Performer(store, runs, queue, clock)
     secrets = Secrets(world.sealer, store.cells, clock)
-    mover = Mover(runs, performer, library, secrets, clock, chance)
+    mover = Mover(runs, performer, library, secrets, clock, chance, world.observer)
     signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
     family = Family(runs, library, mover, secrets, clock, chance)
     webhook_key = partial(webhook_key_of, settings)
@@ -145,6 +147,7 @@ def _embedded(settings: Settings) -> World:
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
         sealer=_sealing(settings, key),
         close=database.close,
     )
@@ -165,6 +168,7 @@ def _on_aws(settings: Settings) -> World:
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
         sealer=_sealing(settings, lambda: None),
     )
 
@@ -181,8 +185,23 @@ def _in_memory(settings: Settings) -> World:
         caller=Dispatcher(clock.now, outbound=_outbound(settings)),
         clock=clock,
         chance=SystemChance(),
+        observer=observer(settings, clock),
         sealer=_sealing(settings, lambda: _PASSING_KEY),
     )
+
+
+def observer(settings: Settings, clock: Clock) -> Observer:
+    """Whoever watches. What nobody asked for is not imported."""
+    made: list[Observer] = []
+    if settings.metrics is Metrics.EMF:
+        from chalicelib.adapters.metrics import EmfMetrics
+
+        made.append(EmfMetrics(clock, settings.metrics_namespace))
+    if settings.otlp_endpoint:
+        from chalicelib.adapters.traces import Traces, otlp
+
+        made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
+    return Several(made) if made else NOBODY
 
 
 def _outbound(settings: Settings) -> Outbound:
@@ -225,6 +244,12 @@ def services() -> Services:
             logging.getLogger("echoer").warning(settings.notice)
         _made.append(assemble(settings, world(settings)))
     return _made[0]
+
+
+def flush() -> None:
+    """Whoever watches has said what there was to say. Does nothing where nothing was built yet."""
+    if _made:
+        _made[0].world.observer.flush()
 
 
 _tokens: list[Tokens] = []

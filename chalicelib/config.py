@@ -27,6 +27,10 @@
 | ECHOER_RATE | 0 | requests per second of one token, in each container; 0: any number |
 | ECHOER_NAMESPACE_RATE | 0 | the same, of all tokens of a namespace together |
 | ECHOER_LOG | info | debug, info, warning, error |
+| ECHOER_LOG_FORMAT | text; on Lambda json | `json`: objects that know namespace, run, step, uuid, request |
+| ECHOER_METRICS | off | `emf`: on standard output, for CloudWatch; a line per batch or request |
+| ECHOER_METRICS_NAMESPACE | Echoer | where CloudWatch keeps them: 1 to 255 of A-Z, a-z, 0-9 and `.-_/#:` |
+| ECHOER_OTLP_ENDPOINT | | where OpenTelemetry spans go by OTLP/HTTP, such as `http://127.0.0.1:4318`; unset: nowhere |
 """
 
 from __future__ import annotations
@@ -61,6 +65,18 @@ class Access(StrEnum):
     OPEN = "open"
     TOKEN = "token"  # noqa: S105 - a word, no secret
     IAM = "iam"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class Metrics(StrEnum):
+    """How metrics are told, if they are."""
+
+    OFF = "off"
+    EMF = "emf"
 
 
 class Backend(StrEnum):
@@ -104,6 +120,12 @@ class Settings:
     rate: int = 0
     namespace_rate: int = 0
     log: str = "INFO"
+    log_format: LogFormat = LogFormat.TEXT
+    metrics: Metrics = Metrics.OFF
+    metrics_namespace: str = "Echoer"
+    otlp_endpoint: str | None = None
+    on_lambda: bool = False
+    """Whether the process sleeps between requests, as Lambda's do."""
 
     @property
     def callback_url(self) -> str:
@@ -159,12 +181,26 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         rate=read.integer("ECHOER_RATE", 0, 0, FASTEST),
         namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, FASTEST),
         log=read.one_of("ECHOER_LOG", ["debug", "info", "warning", "error"], "info").upper(),
+        log_format=LogFormat(read.one_of("ECHOER_LOG_FORMAT", list(LogFormat), _usual_format(environment))),
+        metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
+        metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
+        otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
+        on_lambda=_on_lambda(environment),
     )
 
 
+def _on_lambda(environment: Mapping[str, str]) -> bool:
+    """Lambda sets this variable."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in environment
+
+
+def _usual_format(environment: Mapping[str, str]) -> LogFormat:
+    return LogFormat.JSON if _on_lambda(environment) else LogFormat.TEXT
+
+
 def _usual_access(environment: Mapping[str, str]) -> Access:
-    """Open only where nobody else can come in: on Lambda (which sets this variable) tokens are asked for."""
-    return Access.TOKEN if "AWS_LAMBDA_FUNCTION_NAME" in environment else Access.OPEN
+    """Open only where nobody else can come in: on Lambda tokens are asked for."""
+    return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
 def _usual_reach(environment: Mapping[str, str]) -> Reach:
@@ -205,6 +241,27 @@ class _Reader:
         value = self.text(name, default)
         if not is_namespace(value):
             raise BadSetting(f"{name}={value}: must be small letters, digits and dashes, at most 63, no dash at first")
+        return value
+
+    def metrics_namespace(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not re.fullmatch(r"[A-Za-z0-9._/#:-]{1,255}", value) or value.startswith((":", "AWS/")):
+            allowed = "must be 1 to 255 of A-Z, a-z, 0-9 and . - _ / # :, and not begin with a colon or AWS/"
+            raise BadSetting(f"{name}={value}: {allowed}")
+        return value
+
+    def url(self, name: str) -> str | None:
+        value = self.text(name, "")
+        if not value:
+            return None
+        try:
+            found = urlsplit(value)
+            usable = found.scheme in ("http", "https") and found.hostname and found.port != 0
+        except ValueError:
+            usable = False
+        if not usable or found.username or found.query or found.fragment:
+            shown = re.sub(r"//.*@", "//...@", value)
+            raise BadSetting(f"{name}={shown}: must be http:// or https://, a host, and perhaps a port and a path")
         return value
 
     def sha256(self, name: str) -> str | None:

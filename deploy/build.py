@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
@@ -49,8 +50,8 @@ def stage_code(target: Path, root: Path = ROOT) -> None:
     (target / "requirements.txt").write_text("")
 
 
-def vendor(target: Path, architecture: str, root: Path = ROOT) -> None:
-    """`target` holds what the code needs on Lambda. Raises BuildFailed, NoIndex."""
+def vendor(target: Path, architecture: str, requirements: Sequence[str], root: Path = ROOT) -> None:
+    """`target` holds what the code needs on Lambda, by these files. Raises BuildFailed, NoIndex."""
     constraints = target.with_suffix(".constraints")
     constraints.write_text("".join(f"{each.name}=={each.version}\n" for each in distributions()))
     machine = _MACHINES[architecture]
@@ -59,7 +60,8 @@ def vendor(target: Path, architecture: str, root: Path = ROOT) -> None:
     command += ["--target", str(target), "--only-binary=:all:", "--implementation", "cp"]
     command += ["--python-version", RUNTIME.removeprefix("python")]
     command += [word for platform in platforms for word in ("--platform", platform)]
-    command += ["--constraint", str(constraints), "--requirement", str(root / "requirements.txt")]
+    command += ["--constraint", str(constraints)]
+    command += [word for name in requirements for word in ("--requirement", str(root / name))]
     try:
         run(command, target.parent)
     except BuildFailed as failed:

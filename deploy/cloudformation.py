@@ -98,8 +98,10 @@ def _log(stage: Stage, name: str) -> Document:
 
 
 def log_level(stage: Stage) -> str:
-    """The stage's level of logging in Lambda's words."""
+    """What Lambda lets through, in its words. A line of metrics names no level, and counts as INFO there."""
     level = stage.settings.get("ECHOER_LOG", "info").upper()
+    if stage.counts and level in ("WARNING", "ERROR"):
+        return "INFO"
     return "WARN" if level == "WARNING" else level
 
 
@@ -160,7 +162,7 @@ def _alarm(stage: Stage, alarm: Alarm) -> Document:
 
 def _overdue(stage: Stage) -> Document:
     metric = {
-        "MetricNamespace": watch.namespace(stage),
+        "MetricNamespace": stage.metrics,
         "MetricName": watch.OVERDUE,
         "MetricValue": "$.overdue",
     }

@@ -50,7 +50,7 @@ def package(name: str, out: Path, say: Callable[[str], None] = print, configured
 def _stage(work: Path, stage: Stage, configured: Document, say: Callable[[str], None]) -> None:
     build.stage_code(work)
     write(work / ".chalice" / "config.json", configured)
-    build.vendor(work / "vendor", stage.architecture)
+    build.vendor(work / "vendor", stage.architecture, stage.requirements)
     if not all([build.compile_code(work / "vendor"), build.compile_code(work / "chalicelib")]):
         say(f"no {stages.RUNTIME} here: the zip has no bytecode, and cold starts take about a second longer")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from chalicelib import config
-from chalicelib.config import Access
+from chalicelib.config import Access, Metrics
 from chalicelib.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
@@ -29,7 +29,7 @@ FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
 """Those that every stage has."""
 AUTHORIZE: Final = "authorize"
 """Whom API Gateway asks about tokens, if the stage says so."""
-DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX"})
+DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX", "ECHOER_METRICS_NAMESPACE"})
 """Settings that follow from the stage's name."""
 
 _GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
@@ -39,7 +39,14 @@ defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
 _OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
 """What the configuration says of a stage to us and not to Chalice."""
 
-_NOT_IN_A_TEMPLATE: Final = frozenset({"ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY"})
+_NOT_IN_A_TEMPLATE: Final = {
+    **{name: f"set {name}_REF to where it is kept" for name in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY")},
+    **dict.fromkeys(
+        ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
+        "let a collector beside the functions, such as a Lambda extension, add what its backend asks for",
+    ),
+}
+"""Settings that are secrets, and what to do instead."""
 
 
 class NoSuchStage(EchoerError):
@@ -87,6 +94,22 @@ class Stage:
     def table(self) -> str:
         return self.settings["ECHOER_TABLE"]
 
+    @property
+    def metrics(self) -> str:
+        """CloudWatch's namespace of the stage's own metrics."""
+        return self.settings["ECHOER_METRICS_NAMESPACE"]
+
+    @property
+    def counts(self) -> bool:
+        """Whether the functions make metrics of what they do."""
+        return self.settings["ECHOER_METRICS"].strip().lower() == Metrics.EMF
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The files that say which packages the functions need."""
+        traced = "ECHOER_OTLP_ENDPOINT" in self.settings
+        return ("requirements.txt", *(["requirements-traces.txt"] if traced else []))
+
     def queue(self, queue: str) -> str:
         """The name of the queue that is called `deliveries`, `wakes` or `dead`."""
         return f"{self.prefix}-{queue}"
@@ -111,13 +134,15 @@ def stage(name: str, configured: Document) -> Stage:
         known = ", ".join(configured["stages"])
         raise NoSuchStage(f"no stage {name!r} in .chalice/config.json (there are {known}); to have it, add it there")
     given: Mapping[str, str] = configured["stages"][name].get("environment_variables", {})
-    for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE | DERIVED)):
+    for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE.keys() | DERIVED)):
         raise BadStage(f"stage {name!r}: {variable} must not be set: it {_reason(variable)}")
     prefix = f"echoer-{name}"
     own = {
         "ECHOER_BACKEND": "aws",
         "ECHOER_TABLE": prefix,
         "ECHOER_QUEUE_PREFIX": prefix,
+        "ECHOER_METRICS": Metrics.EMF.value,
+        "ECHOER_METRICS_NAMESPACE": f"Echoer/{name}",
         "ECHOER_SECRETS_KEY_REF": f"ssm:/echoer/{name}/secrets-key",
         **_GATES,
     }
@@ -152,5 +177,5 @@ def for_chalice(configured: Document, of: Stage) -> Document:
 
 def _reason(variable: str) -> str:
     if variable in _NOT_IN_A_TEMPLATE:
-        return f"is a secret; set {variable}_REF to where it is kept"
+        return f"is a secret; {_NOT_IN_A_TEMPLATE[variable]}"
     return "follows from the stage's name"

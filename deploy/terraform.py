@@ -44,7 +44,7 @@ def policy(stage: Stage, function: str) -> Document:
 
 def beside(stage: Stage) -> Document:
     """`echoer.tf.json`."""
-    overdue = {"namespace": watch.namespace(stage), "name": watch.OVERDUE, "value": "$.overdue"}
+    overdue = {"namespace": stage.metrics, "name": watch.OVERDUE, "value": "$.overdue"}
     resources = {
         "aws_dynamodb_table": {"echoer": _table(stage)},
         "aws_sqs_queue": _queues(stage),

@@ -28,11 +28,6 @@ class Alarm:
     periods: int = 1
 
 
-def namespace(stage: Stage) -> str:
-    """Where the stage's own metrics are."""
-    return f"Echoer/{stage.name}"
-
-
 def alarms(stage: Stage) -> list[Alarm]:
     """All alarms of the stage."""
     return [*_of_queues(stage), *_of_functions(stage), _of_runs(stage), _of_api(stage), *_of_table(stage)]
@@ -90,7 +85,7 @@ def _of_runs(stage: Stage) -> Alarm:
     return Alarm(
         name=OVERDUE,
         says="Timers of runs should have rung long ago, three sweeps in a row: wakes are lost or late.",
-        namespace=namespace(stage),
+        namespace=stage.metrics,
         metric=OVERDUE,
         dimensions={},
         statistic="Maximum",
@@ -137,7 +132,7 @@ def dashboard(stage: Stage, region: str) -> str:
     widgets = [
         ("Requests", "Sum", [["AWS/ApiGateway", metric, *api] for metric in ("Count", "4XXError", "5XXError")]),
         ("Latency of the API, ms", "p99", [["AWS/ApiGateway", "Latency", *api]]),
-        ("Overdue runs", "Maximum", [[namespace(stage), OVERDUE]]),
+        ("Overdue runs", "Maximum", [[stage.metrics, OVERDUE]]),
         ("Messages waiting", "Maximum", _each("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queues)),
         ("Oldest message, s", "Maximum", _each("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queues)),
         ("Dead letters", "Sum", _each("AWS/Lambda", "Invocations", "FunctionName", [(stage.function("bury"), "bury")])),
@@ -147,8 +142,25 @@ def dashboard(stage: Stage, region: str) -> str:
         ("Throttles", "Sum", _each("AWS/Lambda", "Throttles", "FunctionName", functions)),
         ("Concurrency", "Maximum", _each("AWS/Lambda", "ConcurrentExecutions", "FunctionName", functions)),
         ("Capacity used", "Sum", _capacity(stage)),
+        *(_counted(stage) if stage.counts else []),
     ]
     return json.dumps({"widgets": [_widget(number, region, *widget) for number, widget in enumerate(widgets)]})
+
+
+def _counted(stage: Stage) -> list[tuple[str, str, list[list[Any]]]]:
+    """What the functions count themselves (`chalicelib.adapters.metrics`)."""
+    shown = {
+        "Runs": ("Sum", ("RunsStarted", "RunsSucceeded", "RunsFailed", "RunsCanceled")),
+        "Deliveries": ("Sum", ("DeliveriesTaken", "DeliveriesFailed", "DeliveriesFinal", "Retries")),
+        "Answers": ("Sum", ("AnswersAdvanced", "AnswersProgress", "AnswersDuplicate", "AnswersRefused")),
+        "Age of answers, ms": ("p99", ("AnswerAge",)),
+        "Waits overdue, ms": ("Maximum", ("WaitOverdue",)),
+        "Transitions, lost writes": ("Sum", ("Transitions", "Conflicts")),
+    }
+    return [
+        (title, statistic, [[stage.metrics, metric] for metric in metrics])
+        for title, (statistic, metrics) in shown.items()
+    ]
 
 
 def _each(space: str, metric: str, dimension: str, named: list[tuple[str, str]]) -> list[list[Any]]:

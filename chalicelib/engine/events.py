@@ -31,6 +31,8 @@ class RunStarted(Fact):
     input: dict[str, Json] = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     parent: Parent | None = None
+    trace: str = ""
+    """The W3C `traceparent` of whoever started it, if it bore one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

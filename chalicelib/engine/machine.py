@@ -136,6 +136,7 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vau
         last_state=lifecycle.READY,
         last_event="start",
         parent=event.parent,
+        trace=event.trace,
     )
     draft = Draft(definition, run, event, shelf, vault)
     token = Token(step=flow.steps[0].name)

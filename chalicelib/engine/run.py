@@ -152,6 +152,8 @@ class Run(_Value, frozen=True, kw_only=True):
     last_event: str = msgspec.field(name="le", default="")
     last_err: str = msgspec.field(name="er", default="")
     parent: Parent | None = msgspec.field(name="pr", default=None)
+    trace: str = msgspec.field(name="tr", default="")
+    """The W3C `traceparent` under which it was started; empty: none. Nothing is decided by it."""
     undos: tuple[Undo, ...] = msgspec.field(name="un", default=())
     """What its finished steps asked to have undone, oldest first."""
     ending: Status | None = msgspec.field(name="ed", default=None)

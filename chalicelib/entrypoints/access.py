@@ -22,9 +22,11 @@ that bear another site's `Origin` are refused.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
+from itertools import takewhile
 from typing import Annotated, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -37,6 +39,7 @@ from chalicelib.entrypoints import answers, errors, requests
 from chalicelib.entrypoints.door import Answer, Request, View
 from chalicelib.entrypoints.present import moment
 from chalicelib.entrypoints.requests import NoBody
+from chalicelib.service import context
 from chalicelib.service.access import Caller, Forbidden, Role, Token, Unauthorized, is_namespace
 from chalicelib.service.errors import Malformed
 
@@ -49,7 +52,8 @@ STEP: Final[Call] = ("POST", "/step")
 NAMESPACE: Final = "x-echoer-namespace"
 NOBODY: Final = "nobody"
 SHOWN: Final = 200
-"""Characters of a command that the audit shows."""
+"""Characters of a name that the audit shows."""
+_WORD: Final = re.compile(r"[\w.-]+")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 LEAST: Final[Mapping[Call, Role | None]] = {
@@ -125,6 +129,7 @@ def _guarded(call: Call, view: View, least: Role | None) -> View:
         try:
             caller = _caller(request, call)
             asked = replace(request, by=caller.by, bound=caller.bound, namespace=_namespace(request, caller, call))
+            context.note(namespace=asked.namespace)
             _admit(asked, caller, call, least)
             made = view(asked, **names)
             status = made.status if isinstance(made, Answer) else 200
@@ -233,7 +238,12 @@ def _names_said(body: bytes) -> Iterator[str]:
         said = msgspec.json.decode(body, type=_Said)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return  # it is text, or the view refused it
-    yield from (text[:SHOWN] for text in (said.run, said.step, said.command) if text)
+    yield from (text[:SHOWN] for text in (said.run, said.step, _begin_of(said.command)) if text)
+
+
+def _begin_of(command: str) -> str:
+    """What the command is to do, and to what; not what else it says, which may be anybody's args."""
+    return " ".join(takewhile(_WORD.fullmatch, command.split()[:3]))
 
 
 def _names_made(made: Json) -> Iterator[str]:

@@ -2,10 +2,14 @@
 
 A view takes a Request and the names in its path, and returns a JSON value, or an Answer where there is more to say.
 The table needs no request of the whole app's (Chalice keeps one per app), so requests may be served side by side.
+
+Every request has an id, which its answer bears and every line of the log: the one in its `x-request-id`, if that is one
+that can stand in a log, or the one by which Lambda or API Gateway knows it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -23,7 +27,11 @@ from chalicelib.engine.sealed import MARK, masked
 from chalicelib.entrypoints import errors
 from chalicelib.entrypoints.query import Query
 from chalicelib.entrypoints.requests import name_of
+from chalicelib.service import context, traceparent
 from chalicelib.service.errors import TooLarge
+
+REQUEST_ID: Final = "x-request-id"
+_ID: Final = re.compile(r"[A-Za-z0-9_.:/+=@-]{1,128}", re.ASCII)
 
 ANY_TYPE: Final = ["*/*"]
 """What a request says of its content type does not matter: echoer's clients, and curl, say anything."""
@@ -86,7 +94,7 @@ def routes(
     blueprint.register_middleware(_at_the_door, "http")
     for (method, path), view in table.items():
         blueprint.route(path, methods=[method], content_types=ANY_TYPE, authorizer=gates.get((method, path)))(
-            _answering(view)
+            _answering(view, path)
         )
     return blueprint
 
@@ -95,20 +103,28 @@ def _at_the_door(request: ChaliceRequest, get_response: Callable[[ChaliceRequest
     """Keeps the request for the view that will be called in this thread, and gives Chalice's own errors our shape."""
     token = _current.set(request)
     try:
-        return errors.in_shape(get_response(request))
+        with context.about(function="api", **_ids_of(request), traceparent=str(_trace_of(request) or "")):
+            response = errors.in_shape(get_response(request))
+            response.headers[REQUEST_ID] = context.known()["request"]
+            bootstrap.flush()
+            return response
     finally:
         _current.reset(token)
 
 
-def _answering(view: View) -> Callable[..., Response]:
+def _answering(view: View, path: str) -> Callable[..., Response]:
+    names_a_run = path.startswith("/flowrun/{name}")
+
     @wraps(view)
     def answer(**names: str) -> Response:
-        request = _current.get()
         try:
-            made = view(_read(request), **{key: name_of(part) for key, part in names.items()})
+            request, read = _current.get(), {key: name_of(part) for key, part in names.items()}
+            if names_a_run:
+                context.note(run=read["name"])
+            made = view(_read(request), **read)
             return _sendable(made if isinstance(made, Answer) else Answer(made), request.method)
         except Exception as error:  # the outermost door
-            return errors.answer_to(error, _id_of(request))
+            return errors.answer_to(error, context.known()["request"])
 
     return answer
 
@@ -144,7 +160,12 @@ def _read(request: ChaliceRequest) -> Request:
     )
 
 
-def _id_of(request: ChaliceRequest) -> str:
-    """The id by which Lambda's or API Gateway's logs know the request."""
-    of_lambda = getattr(request.lambda_context, "aws_request_id", None)
-    return str(of_lambda or request.context.get("requestId") or "unknown")
+def _ids_of(request: ChaliceRequest) -> dict[str, str]:
+    """The id that the request has, and the one by which Lambda's own log knows it, if that is another."""
+    given = request.headers.get(REQUEST_ID, "")
+    own = str(getattr(request.lambda_context, "aws_request_id", None) or request.context.get("requestId") or "unknown")
+    return {"request": given, "invocation": own} if _ID.fullmatch(given) else {"request": own}
+
+
+def _trace_of(request: ChaliceRequest) -> traceparent.Place | None:
+    return traceparent.read(request.headers.get("traceparent", ""))

@@ -71,7 +71,7 @@ def answer_to(error: Exception, request_id: str) -> Response:
     """The answer to a request that ended in `error`. What nobody expected is logged under the request's id."""
     status = status_of(error)
     if status is None:
-        LOG.error("request %s failed", request_id, exc_info=error, extra={"request_id": request_id})
+        LOG.error("request %s failed", request_id, exc_info=error)
         told = f"something went wrong here; the log tells more under request {request_id}"
         return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, told, "internal", request_id=request_id)
     told = str(error)

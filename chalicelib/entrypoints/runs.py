@@ -9,6 +9,7 @@ from chalicelib.engine.run import Entry, Run
 from chalicelib.entrypoints import present, requests
 from chalicelib.entrypoints.door import Answer, Request
 from chalicelib.entrypoints.requests import AnswerBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.service import context
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports import RunQuery
 from chalicelib.service.proof import proof_in
@@ -28,6 +29,7 @@ def start(request: Request, name: str) -> Json:
     body = requests.read_optional(request.body, StartBody)
     order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
     started = request.services.starter.start(request.namespace, order, by=request.by)
+    context.note(run=started.run.name)
     return Answer(_shown(request, started.run), status=201 if started.created else 200)
 
 
@@ -112,6 +114,7 @@ def tasks(request: Request) -> Json:
 def answer(request: Request) -> Json:
     """An action's answer is in its run, or was already."""
     told = requests.read(request.body, AnswerBody).answer()
+    context.note(run=told.run, step=told.step, uuid=told.uuid)
     proof = proof_in(request.headers, request.body)
     return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, proof=proof)}
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -20,7 +20,7 @@ import msgspec
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Services
 from chalicelib.definition import ready
-from chalicelib.service import messages
+from chalicelib.service import context, messages
 from chalicelib.service.deliver import Verdict
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
@@ -66,25 +66,40 @@ class _Letter:
     hint: Hint
 
 
-def deliver(event: Event) -> Event:
-    """Activations of the batch are delivered."""
-    return _consume(event, QueueName.DELIVERIES, (Deliver,), lambda services, hints: services.deliverer.deliver(hints))
+def deliver(event: Event, request: str = "") -> Event:
+    """Activations of the batch are delivered. `request`: the id by which Lambda's own log knows the call."""
+    with _door("deliver", request):
+        return _consume(event, QueueName.DELIVERIES, (Deliver,), lambda made, hints: made.deliverer.deliver(hints))
 
 
-def wake(event: Event) -> Event:
+def wake(event: Event, request: str = "") -> Event:
     """Runs of the batch are woken: their timers rang, or what they wait for may have come."""
-    return _consume(event, QueueName.WAKES, WAKES, lambda services, hints: services.waker.wake(hints))
+    with _door("wake", request):
+        return _consume(event, QueueName.WAKES, WAKES, lambda services, hints: services.waker.wake(hints))
 
 
-def bury(event: Event) -> Event:
+def bury(event: Event, request: str = "") -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
-    return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _bury)
+    with _door("bury", request):
+        bootstrap.services().world.observer.buried(len(event["Records"]))
+        return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _bury)
 
 
-def sweep() -> None:
+def sweep(request: str = "") -> None:
     """Alarms that are due, or were forgotten, are on their way."""
-    swept = bootstrap.services().waker.sweep()
-    LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
+    with _door("sweep", request):
+        swept = bootstrap.services().waker.sweep()
+        LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
+
+
+@contextmanager
+def _door(function: str, request: str) -> Iterator[None]:
+    """Within it the log knows what is called; behind it whoever watches has said what there was."""
+    with context.about(function=function, request=request):
+        try:
+            yield
+        finally:
+            bootstrap.flush()
 
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +119,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], hand
             groups[hint.namespace, hint.run].append(_Letter(record, hint))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
-    for found in _side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+    for found in context.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -114,24 +129,15 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], hand
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _side_by_side(
-    work: Callable[[list[_Letter]], dict[str, Verdict]], groups: Sequence[list[_Letter]]
-) -> Iterable[dict[str, Verdict]]:
-    """`work` of each group, in threads where there is more than one."""
-    if len(groups) < 2:
-        return [work(group) for group in groups]
-    with ThreadPoolExecutor(len(groups)) as pool:
-        return list(pool.map(work, groups))
-
-
 def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
     """What is to become of one run's messages."""
-    try:
-        verdicts = handle(services, [letter.hint for letter in letters])
-    except Exception:  # an outermost door
-        run = letters[0].hint.run
-        LOG.exception("messages of run %r could not be handled; they come again", run, extra={"run": run})
-        return {letter.record.id: letter.record.pause for letter in letters}
+    of, uuids = letters[0].hint, {getattr(letter.hint, "uuid", "") for letter in letters}
+    with context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
+        try:
+            verdicts = handle(services, [letter.hint for letter in letters])
+        except Exception:  # an outermost door
+            LOG.exception("messages of run %r could not be handled; they come again", of.run, extra={"run": of.run})
+            return {letter.record.id: letter.record.pause for letter in letters}
     return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
 
 

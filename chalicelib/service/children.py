@@ -23,6 +23,7 @@ from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, RunStore
 from chalicelib.service.secrets import Secrets
 from chalicelib.service.start import new_uuid
+from chalicelib.service.traceparent import traceparent
 
 LOG = logging.getLogger("echoer.children")
 
@@ -81,6 +82,7 @@ class Family:
                 ref=ref,
                 input=complete(definition.flow, given, vault),
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
+                trace=traceparent(parent, uuid),
             ),
             vault=vault,
         )

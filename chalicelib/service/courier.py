@@ -9,7 +9,6 @@ Namespaces have keys of their own, made from these: `secrets_for` tells what the
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from chalicelib.engine.run import Activation, Instant, Run, Token
 from chalicelib.engine.sealed import MASK
 from chalicelib.service.ports import Call, Caller, Clock, NotTaken, Reply
 from chalicelib.service.secrets import Secrets
+from chalicelib.service.traceparent import traceparent
 
 MAX_BODY: Final = 6 * 1024 * 1024
 """The largest request body that is sent, in bytes."""
@@ -89,7 +89,7 @@ class Courier:
         keys = (key_of(master, run.namespace) for master in keys_in(self._webhook_key()))
         return {
             "Idempotency-Key": activation.uuid,
-            "traceparent": traceparent(run, activation),
+            "traceparent": traceparent(run, activation.uuid),
             "webhook-id": activation.uuid,
             "webhook-timestamp": str(at // 1000),
             "webhook-signature": " ".join(signature(key, activation.uuid, at, body) for key in keys),
@@ -137,10 +137,3 @@ def signature(key: bytes, message_id: str, at: Instant, body: bytes) -> str:
     """One signature of `webhook-signature` (Standard Webhooks, v1: HMAC-SHA256 over id, seconds and body)."""
     signed = f"{message_id}.{at // 1000}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-
-
-def traceparent(run: Run, activation: Activation) -> str:
-    """The W3C trace context of a delivery: one trace per run, one span per activation."""
-    trace = hashlib.sha256(run.id.encode()).hexdigest()[:32]
-    span = hashlib.sha256(activation.uuid.encode()).hexdigest()[:16]
-    return f"00-{trace}-{span}-01"

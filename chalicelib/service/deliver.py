@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errand import Errand, awaits_approval, errand_of
@@ -25,6 +24,7 @@ from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import Activation, Instant, Run, Token
+from chalicelib.service import context
 from chalicelib.service.answer import answer_in
 from chalicelib.service.courier import Courier
 from chalicelib.service.errors import NotFound, ServiceError
@@ -32,7 +32,7 @@ from chalicelib.service.library import Library
 from chalicelib.service.limits import Limiter
 from chalicelib.service.messages import Deliver, Hint, encode
 from chalicelib.service.mover import Mover
-from chalicelib.service.ports import MAX_DELAY, Clock, NotTaken, Queue, QueueName, Reply, RunStore
+from chalicelib.service.ports import MAX_DELAY, Clock, NotTaken, Queue, QueueName, Reply, RunStore, Taken
 from chalicelib.service.shelf import shelf_of
 
 LOG = logging.getLogger("echoer.deliver")
@@ -47,9 +47,6 @@ AGAIN: Final = 1_000
 """How soon a message comes again whose write is still not there, in milliseconds; ever later, up to LATEST."""
 
 LATEST: Final = 60_000
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 Verdict: TypeAlias = int | None
 """In how many milliseconds a message must come again; None: it is done with."""
@@ -125,7 +122,7 @@ class Deliverer:
         for n, hint in enumerate(hints):
             groups[hint.namespace, hint.run].append(n)
         verdicts: list[Verdict] = [None] * len(hints)
-        served = _side_by_side(self._serve, [[hints[n] for n in group] for group in groups.values()])
+        served = context.side_by_side(self._serve, [[hints[n] for n in group] for group in groups.values()])
         for group, found in zip(groups.values(), served, strict=True):
             for n, verdict in zip(group, found, strict=True):
                 verdicts[n] = self._put_off(hints[n], verdict) if isinstance(verdict, Denied) else verdict
@@ -157,7 +154,7 @@ class Deliverer:
         run = patient_read(self._runs, self._clock, hints)
         looks = [self._look(run, hint) for hint in hints]
         dues = {n: look for n, look in enumerate(looks) if isinstance(look, Due)}
-        replies = dict(zip(dues, _side_by_side(self._send, list(dues.values())), strict=True))
+        replies = dict(zip(dues, context.side_by_side(self._send, list(dues.values())), strict=True))
         told = [n for n, look in enumerate(looks) if isinstance(look, Held) or _speaks(look, replies.get(n))]
         verdicts = [look if isinstance(look, int | Denied) else None for look in looks]
         if run is None or not told:
@@ -172,7 +169,8 @@ class Deliverer:
             return verdicts
         for n, result in zip(told, moved.results, strict=True):
             if isinstance(result, Refused):
-                LOG.warning("an answer in the answer was refused: %s", result, extra={"run": run.name})
+                of = {"run": run.name, "uuid": hints[n].uuid}
+                LOG.warning("an answer in the answer was refused: %s", type(result).__name__, extra=of)
             verdicts[n] = self._after(moved.run, hints[n].uuid, looks[n])
         return verdicts
 
@@ -197,7 +195,11 @@ class Deliverer:
     def _send(self, due: Due) -> Reply:
         definition = self._library.of(due.run)
         shelf = shelf_of(self._runs, due.run)
-        return self._courier.send(definition, due.run, due.token, due.activation, due.errand, shelf)
+        with context.about(run=due.run.name, step=due.token.step, uuid=due.activation.uuid):
+            reply = self._courier.send(definition, due.run, due.token, due.activation, due.errand, shelf)
+            self._mover.observer.delivered(reply)
+            LOG.debug("taken" if isinstance(reply, Taken) else "not taken")  # what was answered is nobody's here
+        return reply
 
     def _after(self, run: Run, uuid: str, look: Look) -> Verdict:
         """When the message must come again, now that the head says what came of it."""
@@ -208,14 +210,6 @@ class Deliverer:
             return None if token.activation.held else 0  # the run went on in the meantime: look again at once
         retry_at = token.activation.retry_at
         return max(0, retry_at - self._clock.now()) if retry_at is not None else None
-
-
-def _side_by_side(work: Callable[[_In], _Out], inputs: Sequence[_In]) -> list[_Out]:
-    """`work` of each input, in threads where there is more than one."""
-    if len(inputs) < 2:
-        return [work(one) for one in inputs]
-    with ThreadPoolExecutor(len(inputs)) as pool:
-        return list(pool.map(work, inputs))
 
 
 def _speaks(look: Look, reply: Reply | None) -> bool:

@@ -23,6 +23,7 @@ from chalicelib.engine.machine import decide
 from chalicelib.engine.run import Instant, Run, turn_page
 from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.library import Library
+from chalicelib.service.observer import NOBODY, Observer
 from chalicelib.service.performer import Performer
 from chalicelib.service.ports import Chance, Clock, NewRun, RunStore
 from chalicelib.service.secrets import Secrets
@@ -53,8 +54,16 @@ class Mover:
     """Carries decisions out."""
 
     def __init__(
-        self, runs: RunStore, performer: Performer, library: Library, secrets: Secrets, clock: Clock, chance: Chance
+        self,
+        runs: RunStore,
+        performer: Performer,
+        library: Library,
+        secrets: Secrets,
+        clock: Clock,
+        chance: Chance,
+        observer: Observer = NOBODY,
     ) -> None:
+        self.observer = observer
         self._runs = runs
         self._secrets = secrets
         self._performer = performer
@@ -67,19 +76,22 @@ class Mover:
 
         `seen` is the head if it was read already. Raises NotFound, or Busy where others kept writing first.
         """
-        lost: Moved | None = None
+        lost: tuple[Run, Moved] | None = None
+        events: Sequence[Event] = ()
         for attempt in range(TRIES):
             run = seen or self._runs.load(namespace, name)
             seen = None
             if run is None:
                 raise NotFound("flow_run", name)
-            if lost is not None and run == lost.run:
-                return lost  # the write that seemed lost was ours: its first answer went astray
-            decision, results = self._decide(run, draw(self._clock.now(), self._chance.nonce()))
+            if lost is not None and run == lost[1].run:
+                return self._told(*lost, events)  # the write that seemed lost was ours: its first answer went astray
+            events = draw(self._clock.now(), self._chance.nonce())
+            decision, results = self._decide(run, events)
             try:
-                return Moved(self._commit(run, decision), results)
+                return self._told(run, Moved(self._commit(run, decision), results), events)
             except Conflict:
-                lost = Moved(turn_page(run, decision.run)[0], results)
+                self.observer.conflicted()
+                lost = run, Moved(turn_page(run, decision.run)[0], results)
                 self._clock.sleep(self._jitter(attempt))
         raise Busy(f"run {name!r} is being written by many at once; try again")
 
@@ -91,7 +103,12 @@ class Mover:
         """The run exists and is under way. Raises RunExists."""
         self.prepare(decision)
         self._runs.create(NewRun(decision.run, own))
+        self.observer.began(decision.run)
         return decision.run
+
+    def _told(self, before: Run, moved: Moved, events: Sequence[Event]) -> Moved:
+        self.observer.moved(before, moved.run, events, moved.results)
+        return moved
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
         definition, shelf, vault = self._library.of(run), shelf_of(self._runs, run), self._secrets.vault(run.namespace)

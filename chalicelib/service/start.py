@@ -18,6 +18,7 @@ from chalicelib.service.library import Library
 from chalicelib.service.mover import Mover
 from chalicelib.service.ports import Chance, Clock, KeyStore, RunStore
 from chalicelib.service.secrets import Secrets
+from chalicelib.service.traceparent import accepted
 
 KEY_TTL: Final = 24 * 60 * 60 * 1000
 """How long an idempotency key gives the same run back, in milliseconds."""
@@ -83,6 +84,7 @@ class Starter:
                 ref=ref,
                 input=given,
                 labels=order.labels,
+                trace=accepted(),
             ),
             vault=vault,
         )

@@ -26,6 +26,7 @@ from chalicelib.service.ports import Chance, Clock, Definition, Kind, NewRun, St
 from chalicelib.service.secrets import Secrets
 from chalicelib.service.spill import HEAD, Spilling
 from chalicelib.service.start import new_uuid
+from chalicelib.service.traceparent import accepted
 
 TRIES: Final = 5
 SUGGESTED: Final = 1_000
@@ -164,6 +165,8 @@ class Submitter:
                 self._mover.prepare(decision)
             self._store.definitions.submit(namespace, changed, [self._runs.thin_new(new) for new, _ in runs])
             self._library.learn(namespace, changed)
+            for new, _ in runs:
+                self._mover.observer.began(new.run)
         told = [Submitted(made.kind, made.name, made.version, made.uuid, change) for made, change in made]
         told += [Submitted("flow_run", new.run.name, new.run.version, new.run.id, Change.CREATED) for new, _ in runs]
         return Submission(_in_order(checked.statements, told), checked.diagnostics)
@@ -214,6 +217,7 @@ class Submitter:
                 ref=ref,
                 input=complete(flow, order.input, vault),
                 labels=order.labels,
+                trace=accepted(),
             ),
             vault=vault,
         )

@@ -70,7 +70,9 @@ class Waker:
         for alarm in alarms:
             wake = Wake(namespace=alarm.namespace, run=alarm.run, sent_at=now, version=0)
             self._queue.send(QueueName.WAKES, [messages.encode(wake)], max(0, alarm.at - now))
-        swept = Swept(len(alarms), sum(alarm.at < now - OVERDUE for alarm in alarms))
+        late = [now - alarm.at for alarm in alarms if alarm.at < now - OVERDUE]
+        swept = Swept(len(alarms), len(late))
+        self._mover.observer.swept(swept.sent, late)
         if swept.overdue:
             LOG.warning("%d alarms were overdue", swept.overdue)
         return swept

@@ -87,6 +87,7 @@ def _embedded(settings: Settings) -> World:
         caller=Dispatcher(clock.now),
         clock=clock,
         chance=SystemChance(),
+        observer=bootstrap.observer(settings, clock),
         close=stack.stop,
     )
 

@@ -31,7 +31,7 @@ def run(settings: Settings, beside: Callable[[LocalServer], int | None] | None =
     _on_signals(told)
     _allow_files()
     server = LocalServer(settings)
-    story.tell(settings.log)
+    story.tell(settings.log, form=settings.log_format)
     try:
         server.start()
     except CannotStart as exc:

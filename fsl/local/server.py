@@ -125,7 +125,7 @@ class LocalServer:
         if isinstance(world.queue, Releasing):
             world.queue.release_all()
         told = dataclasses.replace(
-            world, store=story.told(world.store), clock=StoppableClock(world.clock, self._stopping)
+            world, store=story.told(world.store, settings.log_format), clock=StoppableClock(world.clock, self._stopping)
         )
         services = bootstrap.assemble(settings, told)
         bootstrap.use(services)

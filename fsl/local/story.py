@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO, cast
 
+from chalicelib.adapters import logs
+from chalicelib.config import LogFormat
 from chalicelib.engine.lifecycle import ENDED
 from chalicelib.engine.run import Run
 from chalicelib.service.ports import Definition, DefinitionStore, NewRun, RunStore, Store
@@ -39,12 +41,11 @@ class _Lines(logging.Formatter):
         return super().format(record)
 
 
-def tell(level: str, stream: TextIO | None = None) -> None:
+def tell(level: str, stream: TextIO | None = None, form: LogFormat = LogFormat.TEXT) -> None:
     """From now on Echoer's log goes to `stream` (standard error), from `level` on, and others' from warnings on."""
     out = stream or sys.stderr
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(_Lines(colours=out.isatty() and not os.environ.get("NO_COLOR")))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    colours = out.isatty() and not os.environ.get("NO_COLOR")
+    logs.write(out, logs.JsonLines() if form is LogFormat.JSON else _Lines(colours=colours))
     logging.getLogger("echoer").setLevel(level)
     if level == "INFO":
         logging.getLogger("echoer.workers").setLevel(logging.WARNING)  # of batches, only those read who look for faults
@@ -61,9 +62,10 @@ def hand_on(log: logging.Logger) -> None:
 
 
 class _Seen:
-    """How far the story of each live run was told."""
+    """How far the story of each live run was told. `errors`: with what went wrong, which may quote an action."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, errors: bool) -> None:
+        self._errors = errors
         self._lock = threading.Lock()
         self._told: dict[str, int] = {}
 
@@ -80,7 +82,9 @@ class _Seen:
                 self._told[run.id] = run.seq
         for entry in new:
             last = entry is new[-1] and run.status in ENDED
-            LOG.info("%s: %s", run.name, transition(fields_of(entry)) + (f"; {run.status}" if last else ""))
+            said = transition({**fields_of(entry), **({} if self._errors else {"error": ""})})
+            of = {"namespace": run.namespace, "run": run.name, "step": entry.step, "uuid": entry.uuid}
+            LOG.info("%s: %s", run.name, said + (f"; {run.status}" if last else ""), extra=of)
 
 
 class _Runs:
@@ -126,8 +130,8 @@ class _Definitions:
 class _Store:
     """All stores, two of them telling."""
 
-    def __init__(self, store: Store) -> None:
-        seen = _Seen()
+    def __init__(self, store: Store, *, errors: bool) -> None:
+        seen = _Seen(errors=errors)
         self._store = store
         self.runs = _Runs(store.runs, seen)
         self.definitions = _Definitions(store.definitions, seen)
@@ -136,6 +140,6 @@ class _Store:
         return getattr(self._store, name)
 
 
-def told(store: Store) -> Store:
-    """The same store; what its runs go through is told."""
-    return cast(Store, _Store(store))
+def told(store: Store, form: LogFormat = LogFormat.TEXT) -> Store:
+    """The same store; what its runs go through is told, to a person with the errors of their actions."""
+    return cast(Store, _Store(store, errors=form is LogFormat.TEXT))

@@ -13,8 +13,9 @@ from moto import mock_aws
 
 from chalicelib import config
 from chalicelib.adapters import secrets
+from chalicelib.adapters.metrics import UNITS
 from chalicelib.config import Access, BadSetting
-from deploy import cloudformation, policies, release, stages
+from deploy import cloudformation, policies, release, stages, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 from tests.fakes import FakeClock
 
@@ -44,9 +45,15 @@ def test_no_secret_goes_into_a_template() -> None:
             stages.stage("x", _configured(**{variable: "s3cret"}))
 
 
-def test_what_follows_from_the_name_is_not_set() -> None:
+def test_no_key_of_a_collectors_backend_goes_into_a_template() -> None:
+    with pytest.raises(BadStage, match="OTEL_EXPORTER_OTLP_HEADERS must not be set: it is a secret"):
+        stages.stage("x", _configured(OTEL_EXPORTER_OTLP_HEADERS="api-key=s3cret"))
+
+
+@pytest.mark.parametrize("variable", ["ECHOER_TABLE", "ECHOER_METRICS_NAMESPACE"])
+def test_what_follows_from_the_name_is_not_set(variable: str) -> None:
     with pytest.raises(BadStage, match="follows from the stage's name"):
-        stages.stage("x", _configured(ECHOER_TABLE="other"))
+        stages.stage("x", _configured(**{variable: "other"}))
 
 
 def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
@@ -72,6 +79,40 @@ def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
     stage = stages.stage("x", _configured(ECHOER_URL="https://echoer.example"))
     deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
     assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
+
+
+def test_metrics_are_on_unless_a_stage_says_otherwise() -> None:
+    stage, silent = stages.stage("x", _configured()), stages.stage("x", _configured(ECHOER_METRICS="off"))
+    assert (stage.counts, silent.counts) == (True, False)
+    assert stage.metrics == stage.settings["ECHOER_METRICS_NAMESPACE"] == "Echoer/x"
+    titles = [
+        {widget["properties"]["title"] for widget in json.loads(watch.dashboard(each, "r"))["widgets"]}
+        for each in (stage, silent)
+    ]
+    assert titles[0] - titles[1] >= {"Runs", "Deliveries", "Answers"}
+
+
+def test_what_the_dashboard_shows_is_counted(dev: Stage) -> None:
+    widgets = json.loads(watch.dashboard(dev, "r"))["widgets"]
+    shown = {metric[1] for widget in widgets for metric in widget["properties"]["metrics"] if metric[0] == dev.metrics}
+    assert len(shown) > 10
+    assert shown <= {*UNITS, watch.OVERDUE}
+
+
+@pytest.mark.parametrize(
+    ("level", "metrics", "passed"),
+    [("debug", "emf", "DEBUG"), ("warning", "emf", "INFO"), ("error", "emf", "INFO"), ("warning", "off", "WARN")],
+)
+def test_lambda_lets_lines_of_metrics_through(level: str, metrics: str, passed: str) -> None:
+    stage = stages.stage("x", _configured(ECHOER_LOG=level, ECHOER_METRICS=metrics))
+    assert cloudformation.log_level(stage) == passed
+
+
+def test_a_stage_with_an_endpoint_brings_what_traces_need() -> None:
+    assert stages.stage("x", _configured()).requirements == ("requirements.txt",)
+    traced = stages.stage("x", _configured(ECHOER_OTLP_ENDPOINT="https://otlp.example"))
+    assert traced.requirements == ("requirements.txt", "requirements-traces.txt")
+    assert all((stages.ROOT / name).is_file() for name in traced.requirements)
 
 
 def test_a_secret_of_secrets_manager_is_read_by_those_who_sign_and_verify_alone() -> None:

@@ -38,7 +38,17 @@ def test_it_holds_the_code_and_what_that_needs(names: list[str]) -> None:
     assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb", "requests", "ply", "jsonata", "re2"} <= found
 
 
-STRANGERS = ("tests", "fsl", "deploy", "bench", "hypothesis", "moto", "pytest", *sorted(build.LAMBDA_HAS))
+STRANGERS = (
+    "tests",
+    "fsl",
+    "deploy",
+    "bench",
+    "opentelemetry",
+    "hypothesis",
+    "moto",
+    "pytest",
+    *sorted(build.LAMBDA_HAS),
+)
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)

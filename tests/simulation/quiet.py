@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from chalicelib import bootstrap
-from chalicelib.entrypoints import workers
-from chalicelib.service import deliver, shelf
+from chalicelib.service import context, shelf
 from chalicelib.service.errors import Busy
 from tests.simulation.laws import Laws
 
@@ -31,10 +30,10 @@ class _Ear(logging.Handler):
 def single_threaded(laws: Laws) -> Iterator[None]:
     """While this holds, the service starts no threads, and its log is heard by the law alone."""
     log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(bootstrap._made)
-    before = (deliver._side_by_side, workers._side_by_side, log.level, log.propagate)
+    before = (context.side_by_side, log.level, log.propagate)
     shelf.MEMORY.__init__()  # type: ignore[misc]
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
-    deliver._side_by_side = workers._side_by_side = one_by_one
+    context.side_by_side = one_by_one
     log.setLevel(logging.ERROR)
     log.propagate = False
     log.addHandler(ear)
@@ -42,7 +41,6 @@ def single_threaded(laws: Laws) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(ear)
-        deliver._side_by_side, workers._side_by_side = before[0], before[1]
-        log.setLevel(before[2])
-        log.propagate = before[3]
+        context.side_by_side, level, log.propagate = before
+        log.setLevel(level)
         bootstrap._made[:] = made
