@@ -69,6 +69,11 @@ class Sealing:
             raise SecretsOff
         return {key.id: key for key in keys_in(setting)}
 
+    def _asked_again(self) -> dict[str, _Key]:
+        """The keys as they are set now: another container may have been told of a newer one."""
+        self.__dict__.pop("_keys", None)
+        return self._keys
+
     def check(self) -> None:
         """There is a key. Raises SecretsOff, BadKey."""
         _ = self._keys
@@ -89,7 +94,7 @@ class Sealing:
         from nacl.exceptions import CryptoError
 
         key_id, _, coded = text.partition(".")
-        key = self._keys.get(key_id)
+        key = self._keys.get(key_id) or self._asked_again().get(key_id)
         if key is None:
             raise LostKey(f"a secret was sealed under key {key_id:.8}, which is not among the keys that are set")
         try:

@@ -70,6 +70,14 @@ def test_without_a_key_nothing_is_sealed() -> None:
         sealing(None).seal("n", b"x")
 
 
+def test_a_key_that_was_set_since_is_found() -> None:
+    keys = [ONE]
+    old = Sealing(lambda: ", ".join(keys))
+    assert old.open("n", old.seal("n", b"x")) == b"x"
+    keys.insert(0, TWO)
+    assert old.open("n", sealing(TWO).seal("n", b"y")) == b"y"
+
+
 def test_the_key_is_asked_for_once_and_only_when_it_is_needed() -> None:
     asked: list[int] = []
 

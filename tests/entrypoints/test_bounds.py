@@ -80,7 +80,7 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("an idempotency key", lambda n: begin(key="k" * n), NAME, 400),
     ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
     ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
-    ("an event's ttl", lambda n: publish(ttl=n / 1000), LONGEST_TTL, 400),
+    ("an event's ttl", lambda n: publish(ttl=n / 1000), LONGEST_TTL, 422),
     ("an event's data", lambda n: publish(data=text(n)), LARGEST, 413),
     ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
     ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), LARGEST, 413),

@@ -1,0 +1,129 @@
+"""Secrets at the door: no call, list, stream or table shows one, and nothing from outside can pose as sealed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from tests.entrypoints.conftest import House
+from tests.entrypoints.gateway import call
+from tests.entrypoints.steps import answered
+
+CARD = "4111-1111-1111-1111"
+TEXT = """
+action pay addr = "http://pay/"; args = (secret str card); return = (PAID | DECLINED); data = secret; action_end
+/
+action ask method = human; args = (secret str card, str order); return = (YES | NO); action_end
+/
+flow checkout
+    input  = (secret str card, str order);
+    vars   = (secret pin = ${ $input.card }, n = 1);
+    output = ${ { "card": $input.card, "order": $input.order } };
+    step Pay => (PAID -> Ask | DECLINED -> stopped) { action = pay; };
+    deci Ask => (YES -> done | NO -> stopped) { action = ask; };
+flow_end
+"""
+SHOWN = (
+    "/flowrun",
+    "/flowrun/c-1",
+    "/flowrun/c-1/history",
+    "/flowrun/c-1/watch?after=0",
+    "/flowrun/c-1/graph",
+    "/flowrun/c-1/graph?format=svg",
+    "/step",
+    "/step/c-1.Pay",
+    "/task",
+    "/watch?resource=flowrun&resource=step&version=1",
+    "/doctor?silent=1ms",
+    "/flow/checkout",
+)
+COMMANDS = ("list flowrun", "get flowrun c-1", "get step c-1.Pay", "history c-1", "list step", "get flow checkout")
+
+
+def begun(house: House) -> Any:
+    assert call("POST", "/fsl", TEXT).status == 200
+    made = call("POST", "/flow/checkout/runs", {"name": "c-1", "input": {"card": CARD, "order": "o-1"}})
+    assert made.status == 201
+    house.work()
+    return made
+
+
+def test_nothing_that_is_shown_tells_a_secret(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        made = begun(house)
+        told = [made.text]
+        for state in ("a report", "an answer", "the end"):
+            house.clock.advance(1_000)
+            told += [call("GET", url).text for url in SHOWN]
+            told += [call("POST", "/command", {"command": command}).text for command in COMMANDS]
+            if state == "a report":
+                data = {"receipt": CARD}
+                reply = call("POST", "/step", answered(made.json, done=False, ackState=None, data=data))
+                told += [reply.text, call("POST", "/step", answered(made.json, ackState="PAID", data=data)).text]
+            elif state == "an answer":
+                (task,) = call("GET", "/task").json
+                named = {name: task[name] for name in ("flowId", "stepName", "uuid")}
+                told.append(call("POST", "/step", {**named, "ackState": "YES", "done": True}).text)
+    assert json.loads(house.caller.calls[0].body)["card"] == CARD
+    assert not [text for text in told if CARD in text or "sealed" in text]
+    assert CARD not in caplog.text
+    run = call("GET", "/flowrun/c-1").json["spec"]
+    assert (run["status"], run["output"]) == ("succeeded", {"card": "***", "order": "o-1"})
+    assert (run["input"], run["global_variable"]) == ({"card": "***", "order": "o-1"}, {"pin": "***", "n": 1})
+    entries = call("GET", "/flowrun/c-1/history").json
+    assert [entry["data"] for entry in entries if entry["step"] == "Pay" and entry["state"]] == ["***"]
+
+
+def test_a_person_sees_that_there_is_a_secret(house: House) -> None:
+    made = begun(house)
+    call("POST", "/step", answered(made.json, ackState="PAID"))
+    (task,) = call("GET", "/task").json
+    assert task["args"] == {"card": "***", "order": "o-1"}
+
+
+@pytest.mark.parametrize("key", ["\\u0000sealed", "\\u0000\\u0073ealed"])
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("POST", "/flow/checkout/runs", '{"input": {"card": {"KEY": "x.y"}, "order": "o"}}'),
+        ("POST", "/flowrun/c-1/vars", '{"vars": {"n": [{"KEY": "x.y"}]}}'),
+        ("POST", "/event", '{"name": "e", "data": {"a": {"KEY": "x.y"}}}'),
+        ("POST", "/step", '{"flowId": "c-1", "stepName": "Pay", "uuid": "u", "data": {"KEY": "x.y"}}'),
+    ],
+)
+def test_nothing_from_outside_poses_as_sealed(house: House, key: str, method: str, url: str, body: str) -> None:
+    begun(house)
+    before = call("GET", "/flowrun/c-1").json
+    reply = call(method, url, body.replace("KEY", key))
+    assert (reply.status, "secrets are kept" in reply.text) == (400, True)
+    assert call("GET", "/flowrun/c-1").json == before
+
+
+def test_text_that_holds_such_json_stays_text(house: House) -> None:
+    assert call("POST", "/fsl", TEXT.replace("data = secret; ", "")).status == 200
+    made = call("POST", "/flow/checkout/runs", {"name": "c-1", "input": {"card": CARD, "order": "o-1"}})
+    house.work()
+    forged = '{"\\u0000sealed": "x.y"}'
+    assert call("POST", "/step", answered(made.json, ackState="PAID", data=forged)).json == {"outcome": "advanced"}
+    assert call("GET", "/flowrun/c-1").json["spec"]["current_state"] == "Ask"
+
+
+def test_secrets_by_name_are_never_told(house: House) -> None:
+    made = call("PUT", "/secret/ci.token", {"value": "t0p-s3cret"})
+    assert (made.status, made.json.keys()) == (200, {"name", "set_at", "set_by"})
+    assert [one["name"] for one in call("GET", "/secret").json] == ["ci.token"]
+    assert not any("t0p" in repr(value) for value in vars(house.store.cells).values())
+    assert call("DELETE", "/secret/ci.token").json["name"] == "ci.token"
+    assert call("DELETE", "/secret/ci.token").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [("a b", {"value": "x"}, 422), ("a", {"value": ""}, 400), ("a", {"value": "é" * 16_000}, 422), ("a", {}, 400)],
+)
+def test_a_secret_must_be_set_rightly(house: House, name: str, body: Any, status: int) -> None:
+    assert call("PUT", f"/secret/{name.replace(' ', '%20')}", body).status == status
+    assert call("GET", "/secret").json == []
