@@ -170,8 +170,7 @@ def _responses(
     for status in sorted(statuses):
         content = {"schema": schemas[str(answers.Error)], **_answered(shown, status, _JSON)}
         responses[str(status)] = {"description": contract.REFUSALS[status], "content": {_JSON: content}}
-        if headers := _REFUSAL_HEADERS.get(status):
-            responses[str(status)]["headers"] = _referred(headers)
+        responses[str(status)]["headers"] = _referred([*_EVERYWHERE, *_REFUSAL_HEADERS.get(status, [])])
     return responses
 
 
@@ -179,9 +178,8 @@ def _success(told: Told, status: int, kind: Any, schemas: Mapping[str, Json], sh
     content = {media: {"schema": schema, **_answered(shown, status, media)} for media, schema in told.texts.items()}
     if kind is not None:
         content = {_JSON: {"schema": schemas[str(kind)], **_answered(shown, status, _JSON)}, **content}
-    response: dict[str, Json] = {"description": _SUCCESS[status], "content": content}
-    if told.paged:
-        response["headers"] = _referred(["x-next-cursor"])
+    headers = _referred([*_EVERYWHERE, *(["x-next-cursor"] if told.paged else [])])
+    response: dict[str, Json] = {"description": _SUCCESS[status], "headers": headers, "content": content}
     if told.named:
         response["links"] = dict(_links(told.named))
     return response
@@ -209,7 +207,13 @@ def _referred(names: Sequence[str]) -> Json:
 _SUCCESS: Final = {200: "done", 201: "made"}
 _SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}
 _SECONDS: Final[Json] = {"type": "integer", "minimum": 1}
+_EVERYWHERE: Final = ("x-request-id",)
 _HEADERS: Final[dict[str, Json]] = {
+    "x-request-id": {
+        "description": "what the log calls this request; the one that the request bears, if it bears one",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    },
     "x-next-cursor": {
         "description": "there is more: `cursor` of the next request. Where it is missing, the list has ended",
         "schema": {"type": "string", "minLength": 1},
