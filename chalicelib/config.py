@@ -48,6 +48,7 @@ from chalicelib import times
 from chalicelib.definition import DEFAULTS, Options, Retry
 from chalicelib.errors import EchoerError
 from chalicelib.service.access import is_namespace
+from chalicelib.service.secrets import SHORTEST_KEY
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
@@ -170,7 +171,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
         secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
-        secrets_key=read.text("ECHOER_SECRETS_KEY", "") or None,
+        secrets_key=read.long_keys("ECHOER_SECRETS_KEY", SHORTEST_KEY),
         outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
@@ -228,6 +229,12 @@ class _Reader:
         if not re.search(r"[^\s,]", value):
             raise BadSetting(f"{name}: holds no key")
         return value
+
+    def long_keys(self, name: str, least: int) -> str | None:
+        value = self.text(name, "")
+        if any(len(key) < least for key in re.split(r"[\s,]+", value) if key):
+            raise BadSetting(f"{name}: each key must have {least} characters or more (openssl rand -hex 32 makes one)")
+        return value or None
 
     def places(self, name: str) -> tuple[str, ...]:
         found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))

@@ -29,6 +29,9 @@ MOST: Final = 500
 LARGEST: Final = 16 * 1024
 """Bytes of a secret."""
 
+SHORTEST_KEY: Final = 32
+"""Characters of a key that seals secrets, at least."""
+
 _INDEX: Final = "secrets"
 _TRIES: Final = 5
 _AT_ONCE: Final = 1_000

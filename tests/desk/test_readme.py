@@ -83,7 +83,7 @@ def _the_same_over_http(url: str) -> None:
 @pytest.mark.parametrize("page", ["README.md", "fsl/manual.md"])
 def test_every_command_and_option_of_fsl_is_one(page: str) -> None:
     """Those that are told in backticks."""
-    told = re.findall(r"`fsl ([a-z]+)([^`\n]*)`", (ROOT / page).read_text(encoding="utf-8"))
+    told = re.findall(r"`fsl ([a-z-]+)([^`\n]*)`", (ROOT / page).read_text(encoding="utf-8"))
     assert told
     for name, rest in told:
         command = main.commands[name]

@@ -24,6 +24,7 @@ from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import NEVER, answered, defined, started
+from tests.fakes import KEY
 
 FIRST = "the first admin's token, 32 or longer"
 GUARDED = Settings(auth=Access.TOKEN, admin_token_sha256=sha256(FIRST))
@@ -585,6 +586,7 @@ def test_settings_are_read() -> None:
             "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST).upper(),
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
+            "ECHOER_SECRETS_KEY": f"{FIRST[:32]} {KEY}",
         }
     )
     assert made_of == Settings(
@@ -593,6 +595,7 @@ def test_settings_are_read() -> None:
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
+        secrets_key=f"{FIRST[:32]} {KEY}",
     )
 
 
@@ -606,6 +609,8 @@ def test_settings_are_read() -> None:
         {"ECHOER_RATE": "-1"},
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
+        {"ECHOER_SECRETS_KEY": "k" * 31},
+        {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_NAMESPACE": "@access"},
         {"ECHOER_NAMESPACE": "a" * 64},
     ],
