@@ -586,7 +586,7 @@ def test_settings_are_read() -> None:
             "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST).upper(),
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
-            "ECHOER_SECRETS_KEY": f"{FIRST[:32]} {KEY}",
+            "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
         }
     )
     assert made_of == Settings(
@@ -595,7 +595,7 @@ def test_settings_are_read() -> None:
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
-        secrets_key=f"{FIRST[:32]} {KEY}",
+        secrets_key=f"{KEY}, {KEY}",
     )
 
 
