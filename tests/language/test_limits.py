@@ -11,6 +11,7 @@ from chalicelib.engine.expressions.limits import SOURCE
 from chalicelib.language import KnownNames, read
 from chalicelib.language.limits import (
     ADDRESSES,
+    CONCURRENT,
     DELIVERIES,
     DOCUMENT_CHARACTERS,
     ENTRIES,
@@ -73,6 +74,7 @@ LIMITS: list[tuple[str, Text, int, str]] = [
     ("a negative integer", lambda n: action(args=f"int x = -{n}"), -INTEGERS.start, "number-out-of-range"),
     ("a duration", lambda n: action(f"timeout = {n}ms;"), LONGEST_DURATION, "duration-out-of-range"),
     ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), LONGEST_PAUSE, "out-of-range"),
+    ("activations at once", lambda n: action(f"limit = (concurrent = {n});"), CONCURRENT, "out-of-range"),
     ("deliveries", lambda n: action(f"retry = (max = {n});"), DELIVERIES, "out-of-range"),
     (
         "characters of an expression",
