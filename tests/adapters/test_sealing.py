@@ -101,6 +101,17 @@ def test_a_key_in_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> Non
     assert [found.name for found in path.parent.iterdir()] == ["echoer.key"]
 
 
+def test_what_the_zip_leaves_out_is_not_needed() -> None:
+    """`deploy.build` takes away what only compiles bindings."""
+    code = """
+import sys
+sys.modules.update(cffi=None, pycparser=None)
+from chalicelib.adapters.sealing import Sealing
+sealing = Sealing(lambda: "k" * 32)
+sys.exit(sealing.open("n", sealing.seal("n", b"x")) != b"x")"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+
+
 def test_the_library_is_not_loaded_before_something_is_sealed() -> None:
     code = "import chalicelib.adapters.sealing, sys; sys.exit('nacl' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
