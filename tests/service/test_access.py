@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from threading import RLock
-
 import pytest
 
-from chalicelib.adapters.memory.store import MemoryCells
 from chalicelib.service.access import (
     LONGEST_LIFE,
     MOST,
@@ -24,32 +20,10 @@ from chalicelib.service.access import (
 )
 from chalicelib.service.errors import Conflict, Invalid, NotFound
 from tests.fakes import FakeChance, FakeClock
+from tests.service.cells import Cells
 
 FIRST = "f" * 32
 DAY = 86_400_000
-
-
-@dataclass
-class Cells(MemoryCells):
-    """Cells that count who reads them, and let others write first as often as they are told."""
-
-    reads: int = 0
-    rivals: int = 0
-    values: list[bytes] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(RLock())
-
-    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        self.reads += 1
-        return super().read(namespace, key)
-
-    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
-        if self.rivals:
-            self.rivals -= 1
-            raise Conflict("somebody was quicker")
-        super().write(namespace, key, value, seen)
-        self.values.append(value)
 
 
 class House:

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from threading import RLock
-
 import pytest
 
-from chalicelib.adapters.memory.store import MemoryCells
 from chalicelib.adapters.sealing import Sealing
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.service.errors import Conflict, Invalid, NotFound
 from chalicelib.service.secrets import LARGEST, MOST, REMEMBERED, NoSealer, Secrets, SecretsOff
 from tests.fakes import KEY, START, FakeClock
+from tests.service.cells import Cells
 
 NS = "default"
-
-
-class Cells(MemoryCells):
-    """Cells that count who reads them, let others write first as often as they are told, and show what they hold."""
-
-    def __init__(self) -> None:
-        super().__init__(RLock())
-        self.reads = self.rivals = 0
-        self.written: list[bytes] = []
-
-    def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        self.reads += 1
-        return super().read(namespace, key)
-
-    def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
-        if self.rivals:
-            self.rivals -= 1
-            raise Conflict("somebody was quicker")
-        super().write(namespace, key, value, seen)
-        self.written.append(value)
 
 
 class House:
@@ -56,7 +34,7 @@ def test_a_secret_is_kept_sealed_and_read_by_its_name(house: House) -> None:
     made = house.here.put(NS, "ci.token", "t0p s3cret", by="token ops")
     assert (made.name, made.set_at, made.set_by) == ("ci.token", START, "token ops")
     assert house.told(house.there, "ci.token") == "t0p s3cret"
-    assert not any(b"t0p" in value for value in house.cells.written)
+    assert not any(b"t0p" in value for value in house.cells.values)
     assert house.there.of(NS) == [made]
 
 
@@ -105,7 +83,7 @@ def test_namespaces_have_secrets_of_their_own(house: House) -> None:
 def test_a_name_that_cannot_be_is_refused(house: House, name: str) -> None:
     with pytest.raises(Invalid, match="no name of a secret"):
         house.here.put(NS, name, "x", by="me")
-    assert house.cells.written == []
+    assert house.cells.values == []
     house.here.put(NS, "a" * 128, "x", by="me")
 
 
