@@ -173,13 +173,13 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
     errand = errand_of(draft.definition, run, token)
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
+    if errand.action.secret_data and not awaits_approval(token):
+        event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
     bounds.admit("the data", event.data)
     if event.variables:
-        bounds.admit("the run's variables", {**run.vars, **event.variables})
+        bounds.admit("the run's variables", {**run.vars, **draft.as_kept(event.variables)})
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
-    if errand.action.secret_data:
-        event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
     if not event.done:
         return _reported(draft, token, token.activation, event)
     if not errand.accepts(event.state):

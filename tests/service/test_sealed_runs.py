@@ -12,7 +12,8 @@ import pytest
 
 from chalicelib import bootstrap
 from chalicelib.definition import Json
-from chalicelib.engine.errors import InputRefused
+from chalicelib.engine.bounds import LARGEST
+from chalicelib.engine.errors import InputRefused, TooLarge
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
 from chalicelib.service.ports import NotTaken, Reply, RunQuery, Taken
@@ -320,3 +321,17 @@ def test_a_secret_may_be_any_json() -> None:
     world.settle()
     assert world.actions.requests[0]["card"] == value
     assert CARD not in all_kept(world)
+
+
+def test_what_is_sealed_counts_as_it_is_kept() -> None:
+    """A secret that is too large is refused where it comes in, and the step goes on waiting."""
+    world = small(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
+    for name in ("login", "auth"):
+        world.services.secrets.put(NS, name, "x-y-z", by="me")
+    world.start("f")
+    world.settle()
+    with pytest.raises(TooLarge, match="the data would have"):
+        world.answer("Login", "OK", data="x" * (LARGEST * 4 // 5))
+    assert world.run().status is Status.RUNNING
+    world.answer("Login", "OK", data="x" * (LARGEST * 2 // 3))
+    assert world.run().status is Status.SUCCEEDED
