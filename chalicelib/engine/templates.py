@@ -12,8 +12,6 @@ from chalicelib.engine import expressions
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.sealed import Vault, opened
 
-_NO_NAME: Final = {"bound": False}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
@@ -29,9 +27,9 @@ class Names:
     index: int | None = None
     run: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
-    vault: Vault | None = field(default=None, metadata=_NO_NAME)
+    vault: Vault | None = None
     """Set where secrets are open."""
-    hushed: bool = field(default=False, metadata=_NO_NAME)
+    hushed: bool = False
     """Whether there are any open: then no error tells what an expression met."""
 
     def bound(self) -> dict[str, Json]:
@@ -46,7 +44,7 @@ class Names:
 
 
 _SEALABLE: Final = ("input", "vars", "result", "event", "item")
-_BOUND: Final = tuple(known.name for known in fields(Names) if known.metadata is not _NO_NAME)
+_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("vault", "hushed"))
 
 
 _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")

@@ -16,6 +16,7 @@ from chalicelib.engine.bounds import LARGEST
 from chalicelib.engine.errors import InputRefused, TooLarge
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.run import encode
+from chalicelib.engine.templates import Names
 from chalicelib.service.ports import NotTaken, Reply, RunQuery, Taken
 from chalicelib.service.secrets import NoSealer, SecretsOff
 from chalicelib.service.start import StartOrder
@@ -249,6 +250,14 @@ def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> No
     assert world.run().status is Status.FAILED
     assert world.run().last_err
     assert CARD not in all_kept(world)
+
+
+def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
+    """Not that of what opens secrets."""
+    vault = Small().services.secrets.vault(NS)
+    names = Names(input={"card": {"\0sealed": vault.seal(CARD)}}, now="then")
+    assert names.opened(vault).bound() == {**names.bound(), "input": {"card": CARD}}
+    assert names.bound().keys() <= {"input", "vars", "result", "state", "error", "event", "item", "index", "run", "now"}
 
 
 def test_a_secret_does_not_flow_into_a_plain_arg() -> None:
