@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 
 from tests.simulation import planted
 from tests.simulation.campaign import Totals, many
@@ -11,6 +12,8 @@ from tests.simulation.schedule import play
 from tests.simulation.shrink import report
 
 ENDLESS = 1_000_000_000
+PAUSE = 30.0
+"""Seconds between two lines of a log."""
 
 
 def main() -> int:
@@ -25,7 +28,7 @@ def main() -> int:
     if asked.seed is not None and asked.runs is None and asked.minutes is None:
         return _one(asked.seed)
     runs = asked.runs or (ENDLESS if asked.minutes else 1_000)
-    totals = many(asked.seed or 0, runs, minutes=asked.minutes, told=_progress)
+    totals = many(asked.seed or 0, runs, minutes=asked.minutes, told=_progress())
     print(f"\nfaults:\n{totals.table()}\n{totals.line()}; first seed {asked.seed or 0}")  # noqa: T201
     for failed in totals.failures[:3]:
         print(f"\n{report(failed)}")  # noqa: T201
@@ -52,8 +55,19 @@ def _bugs(first: int, budget: int) -> int:
     return 0 if found == len(planted.BUGS) else 1
 
 
-def _progress(totals: Totals) -> None:
-    print(f"\r{totals.line()}", end="", file=sys.stderr, flush=True)  # noqa: T201
+def _progress() -> Callable[[Totals], None]:
+    """Tells how far it is: one line that changes on a terminal, a line every half minute in a log."""
+    told_at = 0.0
+
+    def tell(totals: Totals) -> None:
+        nonlocal told_at
+        if sys.stderr.isatty():
+            print(f"\r{totals.line()}", end="", file=sys.stderr, flush=True)  # noqa: T201
+        elif totals.seconds - told_at >= PAUSE:
+            told_at = totals.seconds
+            print(totals.line(), file=sys.stderr, flush=True)  # noqa: T201
+
+    return tell
 
 
 if __name__ == "__main__":
