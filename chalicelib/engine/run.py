@@ -219,6 +219,12 @@ def take(run: Run, name: str, key: str, place: str) -> dict[str, tuple[str, ...]
     return {**run.heard, subject(name, key): known[-REMEMBERED_EVENTS:]}
 
 
+def taken_until(run: Run, name: str, key: str) -> Instant:
+    """The moment before which every event with that name and key counts as taken."""
+    known = run.heard.get(subject(name, key), ())
+    return int(min(known).partition("/")[0]) if len(known) == REMEMBERED_EVENTS else 0
+
+
 def subject(name: str, key: str) -> str:
     """What events with that name and key are about: one of them is taken after the other."""
     return f"{name}\n{key}"

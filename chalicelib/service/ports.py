@@ -236,8 +236,10 @@ class SignalStore(Protocol):
         """The signal is kept, of any size up to 5 MB."""
         ...
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
-        """Signals with exactly that name, key and run (an id, or empty) that have not expired, by place. Consistent."""
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterable[Signal]:
+        """Signals with exactly that name, key and run (an id, or empty) that came at `since` or later and have not
+        expired, by place. Consistent. They are read as they are asked for: whoever takes the first pays for few.
+        """
         ...
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:

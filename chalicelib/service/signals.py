@@ -17,7 +17,7 @@ from chalicelib.engine import bounds, lifecycle
 from chalicelib.engine.errors import OrderRefused
 from chalicelib.engine.events import Event, EventArrived
 from chalicelib.engine.lifecycle import Order
-from chalicelib.engine.run import Activation, Instant, Run, took
+from chalicelib.engine.run import Activation, Instant, Run, taken_until, took
 from chalicelib.service import messages
 from chalicelib.service.library import Library
 from chalicelib.service.messages import Listen
@@ -107,18 +107,19 @@ class Signaler:
 
     def _earliest(self, run: Run, activation: Activation, step: EventStep) -> Signal | None:
         """The first kept event that the wait asks for and the run has not taken."""
-        found: list[Signal] = []
-        for name in dict.fromkeys(step.events.values()):
-            kept = [
-                *self._signals.kept(run.namespace, name, activation.memo["key"], "", activation.since),
-                *self._signals.kept(run.namespace, name, "", run.id, activation.since),
-            ]
-            found += [
-                signal
-                for signal in kept
-                if signal.until >= activation.since and not took(run, name, signal.key, signal.place)
-            ]
+        sources = [
+            (name, key, run_id)
+            for name in dict.fromkeys(step.events.values())
+            for key, run_id in ((activation.memo["key"], ""), ("", run.id))
+        ]
+        found = [signal for source in sources if (signal := self._untaken(run, *source, activation.since))]
         return min(found, key=lambda signal: signal.place, default=None)
+
+    def _untaken(self, run: Run, name: str, key: str, run_id: str, since: Instant) -> Signal | None:
+        """The first kept event of that name and key, for that run or (empty) for any, that the run has not taken."""
+        kept = self._signals.kept(run.namespace, name, key, run_id, since, taken_until(run, name, key))
+        fitting = (signal for signal in kept if signal.until >= since and not took(run, name, key, signal.place))
+        return next(fitting, None)
 
     def _keep(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
         bounds.admit("the event's data", data)

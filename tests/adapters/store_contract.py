@@ -683,6 +683,14 @@ class SignalsContract:
             assert list(store.signals.kept("ns", name, key, run, START + 1002)) == []
             assert list(store.signals.kept("other", name, key, run, START)) == []
 
+    def test_kept_signals_are_found_from_a_moment_on(self, store: Store) -> None:
+        signals = [a_signal(number // 2, id=f"{number:03}") for number in range(50)]
+        for signal in reversed(signals):
+            store.signals.put("ns", signal)
+        for since in (0, START, START + 1, START + 24, START + 25):
+            expected = [signal for signal in signals if signal.at >= since]
+            assert list(store.signals.kept("ns", "paid", "k", "", START, since)) == expected
+
     def test_a_large_signal_is_kept_whole(self, store: Store) -> None:
         signals = [
             a_signal(number, data="ä" * size) for number, size in enumerate((10, 8_000, 9_000, 400_000, 2_500_000))
@@ -730,7 +738,7 @@ class SignalsContract:
         store.signals.put("ns", a_signal(expires_at=START + 11))
         store.signals.put("ns", a_signal(10))
         assert len(store.signals.subscriptions("ns", "paid", "k")) == 1
-        assert len(store.signals.kept("ns", "paid", "k", "", START + 10)) == 2
+        assert len(list(store.signals.kept("ns", "paid", "k", "", START + 10))) == 2
 
 
 class TasksContract:

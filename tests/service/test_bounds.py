@@ -12,7 +12,7 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.expressions import limits
 from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.moves import STRAIGHT
-from chalicelib.engine.run import REMEMBERED_EVENTS, take, took
+from chalicelib.engine.run import REMEMBERED_EVENTS, take, taken_until, took
 from chalicelib.engine.steps import each
 from chalicelib.engine.steps.call import LONGEST_NAME, child_name
 from chalicelib.engine.steps.each import AT_ONCE, IN_A_MOVE, MAX_ITEMS
@@ -159,6 +159,14 @@ def test_so_many_events_of_a_name_are_remembered_one_by_one() -> None:
     assert took(run, "n", "", "000")
     assert all(took(run, "n", "", f"{number + 10:03}") for number in range(REMEMBERED_EVENTS))
     assert not took(run, "n", "", "999")
+
+
+def test_events_are_looked_for_from_where_all_are_taken() -> None:
+    run = begun(TWO_STEPS).run
+    for number in range(2 * REMEMBERED_EVENTS):
+        assert taken_until(run, "n", "") == (0 if number < REMEMBERED_EVENTS else number - REMEMBERED_EVENTS)
+        run = replace(run, heard=take(run, "n", "", f"{number:015}/01234567"))
+    assert taken_until(run, "other", "") == 0
 
 
 # ── expressions ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -65,6 +65,23 @@ def test_events_that_came_early_are_taken_in_the_order_in_which_they_came(small:
     assert (small.run().status, small.run().vars) == (Status.SUCCEEDED, {"first": 1, "second": 2})
 
 
+def test_a_long_row_of_early_events_is_taken_one_by_one(small: Small) -> None:
+    """More than a run remembers one by one, and some of them at the same moment."""
+    small.submit("""
+        flow many
+            vars = (seen = []);
+            wait Next => (GO -> More) { events = (GO = "go"); save = (seen = ${ $append($vars.seen, $event.data) }); };
+            deci More => (when ${ $count($vars.seen) < 60 } -> Next | else -> done);
+        flow_end
+    """)
+    for number in range(70):
+        publish(small, "go", data=number)
+        small.clock.advance(number % 3)
+    small.start("many")
+    small.settle()
+    assert (small.run().status, len(set(small.run().vars["seen"]))) == (Status.SUCCEEDED, 60)
+
+
 def test_an_early_event_is_not_kept_longer_than_its_ttl(small: Small) -> None:
     publish(small, "payment", "o", 1, ttl=1_000)
     small.clock.advance(1_001)

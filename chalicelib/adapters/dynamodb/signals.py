@@ -23,6 +23,8 @@ _IN_PLACE: Final = 16 * 1024
 """Bytes. A query reads a megabyte at a time (an AWS limit): sixty-four signals of this size, or more."""
 
 _AT_ONCE: Final = 100
+_FIRST: Final = 20
+"""How many signals are read at a time for a wait, which takes one: it knows the last 16 that its run took."""
 
 
 class DynamoSignals:
@@ -42,12 +44,21 @@ class DynamoSignals:
             self._parts.put({keys.signal_body(namespace, signal.id): text}, signal.expires_at)
         self._table.put(item)
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
-        with translated():
-            found = self._item.query(
-                keys.signals(namespace, name, key, run), filter_condition=self._item.u > now, consistent_read=True
-            )
-            return self._read(namespace, list(found))
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
+        found = self._item.query(
+            keys.signals(namespace, name, key, run),
+            self._item.s >= keys.place(since),
+            filter_condition=self._item.u > now,
+            consistent_read=True,
+            page_size=_FIRST,
+        )
+        while True:
+            with translated():
+                items = list(islice(found, _FIRST))
+                signals = self._read(namespace, items)
+            yield from signals
+            if len(items) < _FIRST:
+                return
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
         shards = [self._listed(namespace, number, limit) for number in range(keys.SHARDS)]

@@ -5,7 +5,8 @@ What has expired is deleted when something of its kind is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.engine.run import Instant
 from chalicelib.service.ports import Signal, Subscription, Task
+
+_AT_ONCE: Final = 20
+"""How many signals are read at a time for a wait, which takes one."""
 
 
 class SqliteKeys:
@@ -63,13 +67,20 @@ class SqliteSignals:
                 (*key, signal.expires_at, msgspec.json.encode(signal)),
             )
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant) -> Sequence[Signal]:
-        found = self._database.rows(
-            "SELECT body FROM signals WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND expires_at > ?"
-            " ORDER BY at, id",
-            (namespace, name, key, run, now),
-        )
-        return [msgspec.json.decode(body, type=Signal) for (body,) in found]
+    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
+        last = (since, "")
+        while True:
+            found = self._database.rows(
+                "SELECT body FROM signals WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND expires_at > ?"
+                " AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
+                (namespace, name, key, run, now, *last, _AT_ONCE),
+            )
+            for (body,) in found:
+                signal = msgspec.json.decode(body, type=Signal)
+                last = (signal.at, signal.id)
+                yield signal
+            if len(found) < _AT_ONCE:
+                return
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
         values = (*_waiting(namespace, subscription), subscription.until)
