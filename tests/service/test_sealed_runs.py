@@ -332,6 +332,21 @@ def test_a_secret_may_be_any_json() -> None:
     assert CARD not in all_kept(world)
 
 
+def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
+    """Else a service could have an expression of its own evaluated, or a secret that it names sent."""
+    sly = {"${secret}": "auth"}
+    text = f"""{ACTIONS} action take addr = "http://take/"; args = (any x = null); return = (OK); action_end
+        / flow f
+            step Take => (OK -> Next) {{ action = take; undo = take (x = ${{ $result }}); }};
+            step Next => (OK -> stopped) {{ action = note; }};
+        flow_end"""
+    world = small(text, lambda request: Taken({"ackState": request["ackStates"][0], "data": sly}))
+    world.services.secrets.put(NS, "auth", "Bearer b", by="me")
+    world.start("f")
+    world.settle()
+    assert [request.get("x") for request in world.actions.requests] == [None, None, sly]
+
+
 def test_what_is_sealed_counts_as_it_is_kept() -> None:
     """A secret that is too large is refused where it comes in, and the step goes on waiting."""
     world = small(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
