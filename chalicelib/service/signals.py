@@ -65,9 +65,11 @@ class Signaler:
         if run.status in lifecycle.ENDED:
             raise OrderRefused(run.name, run.status, Order.SIGNAL)
         signal = self._keep(namespace, name, run=run.id, data=data, ttl=LONGEST_TTL)
-        for token in run.tokens:
-            if token.activation:
-                self.listen(run, token.activation.uuid)
+        after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being kept
+        if after is not None and after.id == run.id:
+            for token in after.tokens:
+                if token.activation:
+                    self.listen(after, token.activation.uuid)
         return signal
 
     def listen(self, run: Run, uuid: str) -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, cast
+
 import pytest
 
 from chalicelib.engine.errors import OrderRefused
 from chalicelib.engine.lifecycle import Status
+from chalicelib.service.ports import Signal, SignalStore, Taken
+from chalicelib.service.signals import Signaler
+from tests.fakes import FakeChance
 from tests.service.world import NS, Small
 
 HOUR = 3_600_000
@@ -126,6 +132,45 @@ def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(small: S
     assert small.path("b") == ["First"]
     with pytest.raises(OrderRefused, match="cannot take a signal"):
         small.services.signaler.signal(NS, small.run("a"), "payment")
+
+
+class Slow:
+    """Signals that take their time to be kept: `meanwhile` is what happens in it."""
+
+    def __init__(self, signals: SignalStore, meanwhile: Callable[[], None]) -> None:
+        self._signals = signals
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._signals, name)
+
+    def put(self, namespace: str, signal: Signal) -> None:
+        self._meanwhile()
+        self._signals.put(namespace, signal)
+
+
+def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(small: Small) -> None:
+    """The simulator's seed 470371."""
+    small.actions.script = lambda request: Taken()
+    small.submit("""
+        action work addr = "http://work/"; return = (OK); action_end
+        / flow late
+            step Work => (OK -> Go) { action = work; };
+            wait Go   => (GO -> done) { events = (GO = "go"); };
+        flow_end
+    """)
+    run = small.start("late")
+    small.settle()
+
+    def begins_to_wait() -> None:
+        small.answer("Work", "OK")
+        small.settle()
+
+    made, signals = small.services, cast(SignalStore, Slow(small.store.signals, begins_to_wait))
+    signaler = Signaler(made.runs, signals, small.queue, made.library, made.mover, small.clock, FakeChance("slow"))
+    signaler.signal(NS, run, "go")
+    small.settle()
+    assert small.run().status is Status.SUCCEEDED
 
 
 def test_a_number_and_its_text_are_the_same_key(small: Small) -> None:
