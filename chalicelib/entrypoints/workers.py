@@ -22,7 +22,7 @@ from chalicelib.bootstrap import Services
 from chalicelib.definition import ready
 from chalicelib.service import context, messages
 from chalicelib.service.deliver import Verdict
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.ports import MAX_DEFER, QueueName
 
@@ -135,6 +135,9 @@ def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> d
     with context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
             verdicts = handle(services, [letter.hint for letter in letters])
+        except Busy as busy:  # somebody asked for patience: a store, a queue, a server that is being stopped
+            LOG.warning("messages of run %r come again: %s", of.run, busy, extra={"run": of.run})
+            return {letter.record.id: letter.record.pause for letter in letters}
         except Exception:  # an outermost door
             LOG.exception("messages of run %r could not be handled; they come again", of.run, extra={"run": of.run})
             return {letter.record.id: letter.record.pause for letter in letters}

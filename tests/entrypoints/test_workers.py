@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -127,6 +128,23 @@ def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(house: Hou
     assert queue.deferred == [(QueueName.DELIVERIES, bad.receipt, 2000)]
     states = [call("GET", f"/flowrun/{name}").json["spec"]["current_state"] for name in ("one", "bad", "two")]
     assert states == ["B", "A", "B"]
+
+
+def test_who_asks_for_patience_gets_it_without_an_alarm(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """A throttled store, or a server that is being stopped: nothing that somebody would have to look into."""
+
+    def reply(_: dict[str, Any]) -> Reply:
+        raise Busy("the server is stopping; try again")
+
+    house.caller.reply = reply
+    started("patient")
+    queue = watched(house)
+    (received,) = house.queue.receive(QueueName.DELIVERIES, 10, 0)
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received]))) == [received.id]
+    assert queue.deferred == [(QueueName.DELIVERIES, received.receipt, 2000)]
+    (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert (told.levelname, told.exc_info) == ("WARNING", None)
+    assert told.getMessage() == "messages of run 'patient' come again: the server is stopping; try again"
 
 
 def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(house: House) -> None:
