@@ -153,7 +153,7 @@ def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(small
     """The simulator's seed 470371."""
     small.actions.script = lambda request: Taken()
     small.submit("""
-        action work addr = "http://work/"; return = (OK); action_end
+        action work addr = "http://work.test/"; return = (OK); action_end
         / flow late
             step Work => (OK -> Go) { action = work; };
             wait Go   => (GO -> done) { events = (GO = "go"); };
