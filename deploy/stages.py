@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from chalicelib import config
 from chalicelib.config import Access, Metrics
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object: a template, a policy, or a part of one."""

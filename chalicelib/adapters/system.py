@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 
 
 class SystemClock:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from chalicelib.definition import Json
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.lifecycle import Order, Status
-from chalicelib.errors import EchoerError
+from chalicelib.engine.lifecycle import Order
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.status import Status
 
 
 class Refused(EchoerError):

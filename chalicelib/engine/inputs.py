@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from chalicelib.definition import Flow, Json, Parameter
 from chalicelib.engine.errors import InputRefused
-from chalicelib.engine.sealed import NO_VAULT, Vault, is_sealed, sealed
+from chalicelib.engine.secret_values import NO_VAULT, Vault, is_sealed, sealed
+from chalicelib.model.actions import Parameter
+from chalicelib.model.flow import Flow
+from chalicelib.model.json_values import Json
 
 
 def complete(flow: Flow, given: Mapping[str, Json], vault: Vault = NO_VAULT) -> dict[str, Json]:

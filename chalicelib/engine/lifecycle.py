@@ -20,17 +20,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-
-class Status(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    PAUSED = "paused"
-    COMPENSATING = "compensating"
-    COMPLETING = "completing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELING = "canceling"
-    CANCELED = "canceled"
+from chalicelib.model.status import ENDED, LIVE, MOVING, STOPPED, Status
 
 
 class Order(StrEnum):
@@ -44,12 +34,6 @@ class Order(StrEnum):
     SIGNAL = "take a signal"
     DELETE = "be deleted"
 
-
-ENDED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
-STOPPED: Final = frozenset({Status.FAILED, Status.CANCELED})
-LIVE: Final = frozenset(Status) - ENDED
-MOVING: Final = LIVE - {Status.PAUSED}
-"""Statuses in which a run sends deliveries and its timers ring."""
 
 OBEYED: Final[dict[Order, frozenset[Status]]] = {
     Order.PAUSE: MOVING,
@@ -72,21 +56,3 @@ ALREADY: Final[dict[Order, frozenset[Status]]] = {
     Order.DELETE: frozenset(),
 }
 """In which statuses it has its effect already: saying it again changes nothing. Anywhere else it is refused."""
-
-READY: Final = "ready"
-SUSPEND: Final = "suspend"
-
-
-def current_state(status: Status, step: str) -> str:
-    """echoer's word for where a run stands; `step` is the name of the step at which its first token stands."""
-    match status:
-        case Status.PENDING:
-            return READY
-        case Status.PAUSED:
-            return SUSPEND
-        case Status.SUCCEEDED:
-            return "done"
-        case Status.FAILED | Status.CANCELED:
-            return "stopped"
-        case Status.RUNNING | Status.COMPENSATING | Status.COMPLETING | Status.CANCELING:
-            return step

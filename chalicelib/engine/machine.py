@@ -16,23 +16,11 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.definition import (
-    DEFAULT_STATE,
-    ERROR,
-    STOPPED,
-    TIMEOUT,
-    CallStep,
-    Definition,
-    EachStep,
-    EventStep,
-    Json,
-    TimerStep,
-)
-from chalicelib.engine import bounds, lifecycle
-from chalicelib.engine.draft import Draft, Left, Shelf
+from chalicelib.engine import size_limits
+from chalicelib.engine.bindings import names_for
+from chalicelib.engine.commands import ordered
+from chalicelib.engine.compensation import fail
 from chalicelib.engine.effects import Decision, Outcome
-from chalicelib.engine.endings import fail
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, is_signed
 from chalicelib.engine.errors import (
     ExpressionFailed,
     NeverIssued,
@@ -40,6 +28,7 @@ from chalicelib.engine.errors import (
     StateNotRouted,
     Unsigned,
 )
+from chalicelib.engine.evaluation import resolve_known
 from chalicelib.engine.events import (
     AlarmRang,
     ChildEnded,
@@ -56,14 +45,36 @@ from chalicelib.engine.events import (
     VarsSet,
 )
 from chalicelib.engine.expressions.limits import together
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.moves import leave, result_of, settle
-from chalicelib.engine.names import names_for
-from chalicelib.engine.orders import ordered
-from chalicelib.engine.run import Activation, Run, Token, take, was_minted
-from chalicelib.engine.sealed import NO_VAULT, Vault, sealed
+from chalicelib.engine.invocation import (
+    APPROVED,
+    REJECTED,
+    UNDO,
+    Errand,
+    awaits_approval,
+    errand_of,
+    is_signed,
+)
+from chalicelib.engine.received_events import take
+from chalicelib.engine.secret_values import NO_VAULT, Vault, sealed
 from chalicelib.engine.steps import action, each, waits
-from chalicelib.engine.templates import resolve_known
+from chalicelib.engine.token_moves import leave, result_of, settle
+from chalicelib.engine.transition import Draft, Left, Shelf
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import (
+    DEFAULT_STATE,
+    ERROR,
+    STOPPED,
+    TIMEOUT,
+    CallStep,
+    EachStep,
+    EventStep,
+    TimerStep,
+)
+from chalicelib.model.ids import was_minted
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.status import Status
 
 
 def _empty_shelf(key: str) -> Json:
@@ -119,8 +130,8 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 
 def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vault) -> Decision:
     flow = definition.flow
-    bounds.admit("the input", event.input)
-    bounds.admit_labels(event.labels)
+    size_limits.admit("the input", event.input)
+    size_limits.admit_labels(event.labels)
     run = Run(
         namespace=event.namespace,
         name=event.name,
@@ -133,20 +144,20 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vau
         deadline=event.at + flow.timeout if flow.timeout is not None else None,
         input=event.input,
         labels=event.labels,
-        last_state=lifecycle.READY,
+        last_state=status.READY,
         last_event="start",
         parent=event.parent,
         trace=event.trace,
     )
     draft = Draft(definition, run, event, shelf, vault)
     token = Token(step=flow.steps[0].name)
-    draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
+    draft.record("RunStarted", token, origin=status.READY, target=token.step)
     try:
         variables = draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at))
-        bounds.admit("the variables", variables)
+        size_limits.admit("the variables", variables)
         draft.set_vars(variables)
         labels = {**resolve_known(flow.labels, names_for(definition, draft.run, token, event.at)), **event.labels}
-        bounds.admit_labels(labels)
+        size_limits.admit_labels(labels)
         draft.set_run(labels=labels)
     except ExpressionFailed as failure:
         draft.put(token)
@@ -168,16 +179,16 @@ def _acked(draft: Draft, event: StepAcked) -> Outcome:
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
     _refuse_unsigned(draft, token, event)
-    if run.status in lifecycle.STOPPED:
+    if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     errand = errand_of(draft.definition, run, token)
     if errand is None:
         raise StateNotRouted(token.step, event.state, ())
     if errand.action.secret_data and not awaits_approval(token):
         event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
-    bounds.admit("the data", event.data)
+    size_limits.admit("the data", event.data)
     if event.variables:
-        bounds.admit("the run's variables", {**run.vars, **draft.as_kept(event.variables)})
+        size_limits.admit("the run's variables", {**run.vars, **draft.as_kept(event.variables)})
     if awaits_approval(token):
         return _approved(draft, token, token.activation, errand, event)
     if not event.done:
@@ -241,7 +252,7 @@ def _approved(draft: Draft, token: Token, activation: Activation, errand: Errand
 
 def _delivery_told(draft: Draft, event: DeliveryFailed | DeliveryHeld) -> Outcome:
     token = draft.run.token_of(event.uuid)
-    if token is None or token.activation is None or draft.run.status in lifecycle.ENDED:
+    if token is None or token.activation is None or draft.run.status in status.ENDED:
         return Outcome.IGNORED
     if isinstance(event, DeliveryFailed):
         errand = errand_of(draft.definition, draft.run, token)
@@ -270,7 +281,7 @@ def _delivery_failed(
 
 def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
     token = draft.run.token_of(event.uuid)
-    if token is None or draft.run.status in lifecycle.ENDED:
+    if token is None or draft.run.status in status.ENDED:
         return Outcome.IGNORED
     step = draft.step_of(token)
     if isinstance(event, EventArrived) and isinstance(step, EventStep):
@@ -293,7 +304,7 @@ def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
 
 def _alarm_rang(draft: Draft) -> Outcome:
     """Every deadline that has passed is met, the run's own before its tokens', and the timer is set again."""
-    if draft.run.status not in lifecycle.MOVING or draft.run.alarm_at is None or draft.run.alarm_at > draft.at:
+    if draft.run.status not in status.MOVING or draft.run.alarm_at is None or draft.run.alarm_at > draft.at:
         return Outcome.IGNORED
     if draft.run.deadline is not None and draft.run.deadline <= draft.at and draft.run.ending is None:
         draft.set_run(deadline=None)
@@ -302,7 +313,7 @@ def _alarm_rang(draft: Draft) -> Outcome:
         return Outcome.ADVANCED
     for token_id in tuple(draft.tokens):
         token = draft.tokens.get(token_id)
-        if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
+        if token and token.activation and token.activation.due <= draft.at and draft.run.status in status.MOVING:
             _met(draft, token, token.activation)
     return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
 

@@ -17,14 +17,15 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Services
-from chalicelib.definition import ready
-from chalicelib.service import context, messages
-from chalicelib.service.deliver import Verdict
+from chalicelib import hosting
+from chalicelib.hosting import Services
+from chalicelib.model.json_values import ready
+from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
-from chalicelib.service.ports import MAX_DEFER, QueueName
+from chalicelib.service.observability import work_context
+from chalicelib.service.ports.queues import MAX_DEFER, QueueName
+from chalicelib.service.redelivery import Verdict
 
 LOG = logging.getLogger("echoer.workers")
 
@@ -81,25 +82,25 @@ def wake(event: Event, request: str = "") -> Event:
 def bury(event: Event, request: str = "") -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
     with _door("bury", request):
-        bootstrap.services().world.observer.buried(len(event["Records"]))
+        hosting.services().world.observer.buried(len(event["Records"]))
         return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _bury)
 
 
 def sweep(request: str = "") -> None:
     """Alarms that are due, or were forgotten, are on their way."""
     with _door("sweep", request):
-        swept = bootstrap.services().waker.sweep()
+        swept = hosting.services().waker.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
 @contextmanager
 def _door(function: str, request: str) -> Iterator[None]:
     """Within it the log knows what is called; behind it whoever watches has said what there was."""
-    with context.about(function=function, request=request):
+    with work_context.about(function=function, request=request):
         try:
             yield
         finally:
-            bootstrap.flush()
+            hosting.flush()
 
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,7 +110,7 @@ Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
 
 def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], handle: Handle) -> Event:
     """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
-    services = bootstrap.services()
+    services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Verdict] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
@@ -119,7 +120,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], hand
             groups[hint.namespace, hint.run].append(_Letter(record, hint))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
-    for found in context.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+    for found in parallel.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -132,7 +133,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], hand
 def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
     """What is to become of one run's messages."""
     of, uuids = letters[0].hint, {getattr(letter.hint, "uuid", "") for letter in letters}
-    with context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
+    with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
             verdicts = handle(services, [letter.hint for letter in letters])
         except Busy as busy:  # somebody asked for patience: a store, a queue, a server that is being stopped

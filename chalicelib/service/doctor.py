@@ -15,16 +15,20 @@ from typing import Final, Protocol
 
 import msgspec
 
-from chalicelib.definition import CallStep, EventStep
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import awaits_approval, errand_of
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.invocation import awaits_approval, errand_of
+from chalicelib.model import status
+from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.library import Library
+from chalicelib.service.definitions.cache import Library
 from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, TellParent, Wake
-from chalicelib.service.ports import Clock, Queue, QueueName, RunQuery, RunStore, Source, Task, TaskStore
-from chalicelib.service.wake import OVERDUE
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName, Source
+from chalicelib.service.ports.runs import RunQuery, RunStore
+from chalicelib.service.ports.tasks import Task, TaskStore
+from chalicelib.service.wakeups import OVERDUE
 
 LOG = logging.getLogger("echoer.doctor")
 
@@ -111,7 +115,7 @@ class Doctor:
         found: list[Run] = []
         cursor: str | None = None
         while True:
-            listing = self._runs.list(namespace, RunQuery(statuses=lifecycle.LIVE, limit=PAGE, cursor=cursor))
+            listing = self._runs.list(namespace, RunQuery(statuses=status.LIVE, limit=PAGE, cursor=cursor))
             found += listing.runs
             cursor = listing.cursor
             if cursor is None or len(found) >= most:
@@ -120,7 +124,7 @@ class Doctor:
     def _of(self, run: Run, silent: int | None) -> Iterator[Finding]:
         """What is wrong with one run. A paused one waits for a person."""
         now = self._clock.now()
-        if run.status not in lifecycle.MOVING:
+        if run.status not in status.MOVING:
             return
         if run.alarm_at is not None and run.alarm_at < now - OVERDUE:
             step = run.tokens[0].step if run.tokens else ""
@@ -159,7 +163,7 @@ class Doctor:
         if not isinstance(memo, Mapping) or "child" not in memo:
             return None
         child = self._runs.load(run.namespace, memo["child"])
-        over = child is not None and child.status in lifecycle.ENDED and (child.ended_at or 0) < now - OVERDUE
+        over = child is not None and child.status in status.ENDED and (child.ended_at or 0) < now - OVERDUE
         return child if over else None
 
     def _hint(self, run: Run, token: Token) -> Hint | None:
@@ -261,7 +265,7 @@ class Doctor:
         run = self._runs.load(namespace, task.run)
         if run is None or run.version < 1:
             return task.since < self._clock.now() - OVERDUE  # its run may just be being written
-        waits = run.status not in lifecycle.ENDED and run.token_of(task.uuid) is not None
+        waits = run.status not in status.ENDED and run.token_of(task.uuid) is not None
         return not waits and run.updated_at > task.since
 
 

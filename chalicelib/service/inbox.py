@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.definition import Json
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import APPROVED, REJECTED, args_of, awaits_approval, errand_of
+from chalicelib.engine.bindings import item_of, names_for
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.names import item_of, names_for
-from chalicelib.engine.run import Instant, Run
-from chalicelib.service.deliver import WRITER_LIFETIME
-from chalicelib.service.library import Library
-from chalicelib.service.ports import Clock, RunStore, Task, TaskStore
-from chalicelib.service.shelf import shelf_of
+from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, errand_of
+from chalicelib.engine.request_args import args_of
+from chalicelib.model import status
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import Library
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.tasks import Task, TaskStore
+from chalicelib.service.redelivery import WRITER_LIFETIME
+from chalicelib.service.runs.blobs import shelf_of
 
 PAGE: Final = 100
 
@@ -65,7 +69,7 @@ class Inbox:
     def _shown(self, namespace: str, task: Task) -> OpenTask | None:
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
-        if run is None or token is None or token.activation is None or run.status in lifecycle.ENDED:
+        if run is None or token is None or token.activation is None or run.status in status.ENDED:
             if self._is_over(run, task):
                 self._tasks.remove(namespace, task)
             return None

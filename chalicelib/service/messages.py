@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from chalicelib.definition import ready
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.json_values import ready
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 
 
 class _Hint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):

@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.adapters import sqs
-from chalicelib.adapters.dispatch import Dispatcher
+from chalicelib.adapters.actions.dispatch import Dispatcher
 from chalicelib.adapters.dynamodb.items import Place
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.system import SystemChance, SystemClock
-from chalicelib.bootstrap import World
 from chalicelib.config import Settings
+from chalicelib.hosting import World
 from chalicelib.service.errors import Busy, Malformed, ServiceError
 
 REGION: Final = "us-east-1"
@@ -38,7 +38,7 @@ def world(settings: Settings) -> World:
     if settings.dynamodb_url is None and settings.sqs_url is None:
         return _embedded(settings)
     prepare(settings)
-    return bootstrap.world(settings)
+    return hosting.world(settings)
 
 
 # ── at an endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +87,7 @@ def _embedded(settings: Settings) -> World:
         caller=Dispatcher(clock.now),
         clock=clock,
         chance=SystemChance(),
-        observer=bootstrap.observer(settings, clock),
+        observer=hosting.observer(settings, clock),
         close=stack.stop,
     )
 

@@ -24,20 +24,8 @@ from typing import Final, TypeAlias, TypedDict, assert_never
 
 import msgspec
 
-from chalicelib.definition import (
-    DEFAULT_STATE,
-    ERROR,
-    RESERVED_ARGS,
-    STOPPED_STATE,
-    CallStep,
-    Definition,
-    EventStep,
-    Json,
-    Milliseconds,
-)
-from chalicelib.engine import effects, lifecycle
+from chalicelib.engine import effects
 from chalicelib.engine.effects import Effect, Outcome
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, request_fields
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import (
     AlarmRang,
@@ -51,20 +39,27 @@ from chalicelib.engine.events import (
     StepAcked,
 )
 from chalicelib.engine.inputs import complete
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.machine import decide
-from chalicelib.engine.run import (
-    DefinitionRef,
-    Entry,
-    Instant,
-    Parent,
-    Run,
-    Token,
-    decode_run,
-    encode,
-    turn_page,
+from chalicelib.engine.invocation import (
+    APPROVED,
+    REJECTED,
+    UNDO,
+    Errand,
+    awaits_approval,
+    errand_of,
 )
-from chalicelib.engine.sealed import opened
+from chalicelib.engine.machine import decide
+from chalicelib.engine.paging import turn_page
+from chalicelib.engine.request_args import request_fields
+from chalicelib.engine.secret_values import opened
+from chalicelib.model import status
+from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, EventStep
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import DefinitionRef, Parent, Run, Token, decode_run, encode
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant, Milliseconds
 from fsl.testing.mail import Letter, Mail
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Request, agree
 from fsl.testing.vault import OpenVault
@@ -352,7 +347,7 @@ class World:
             self._tell(run, uuid, Answer(state=ERROR, error=str(refusal)))
 
     def _stop_child(self, run: str, child: str) -> None:
-        if child in self._runs and self.head(child).status not in lifecycle.ENDED:
+        if child in self._runs and self.head(child).status not in status.ENDED:
             why = f"run {run!r} no longer waits for it"
             self.apply(child, RunStopped(**self.of(f"run {run}"), reason=why))
 
@@ -370,12 +365,12 @@ class World:
 
     def _errand(self, run: str, uuid: str) -> tuple[Run, Token | None, Errand | None]:
         head = self.head(run)
-        token = head.token_of(uuid) if head.status not in lifecycle.ENDED else None
+        token = head.token_of(uuid) if head.status not in status.ENDED else None
         return head, token, errand_of(self.definition(run), head, token) if token else None
 
     def _waits_at(self, run: str, uuid: str) -> tuple[Run, Token | None, object]:
         head = self.head(run)
-        token = head.token_of(uuid) if head.status not in lifecycle.ENDED else None
+        token = head.token_of(uuid) if head.status not in status.ENDED else None
         return head, token, self.definition(run).step(token.step) if token else None
 
     def _request(self, kind: Kind, run: str, token: Token, errand: Errand) -> Request:

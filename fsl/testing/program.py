@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
-from chalicelib.definition import Action, CallStep, Definition, Flow, RunOrder, actions_named, walk
-from chalicelib.errors import EchoerError
 from chalicelib.language import Statement
 from chalicelib.language.source import Source as Text
-from chalicelib.language.tree import steps_within
-from fsl.commands.check import Source, read_all
+from chalicelib.language.syntax.tree import steps_within
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.flow import CallStep, Flow, RunOrder, actions_named, walk
+from fsl.sources import Source, read_all
 
 
 class BadProgram(EchoerError):

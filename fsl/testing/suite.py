@@ -10,12 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from chalicelib import times
-from chalicelib.definition import BUILT_IN_STATES, Definition, walk
 from chalicelib.engine import expressions
-from chalicelib.engine.errand import APPROVED, REJECTED
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.inputs import complete
+from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.model import times
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import BUILT_IN_STATES, walk
 from fsl.testing.cases import Case, Contains, Replies, TestFile, replies
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document

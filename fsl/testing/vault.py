@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.definition import Json
-from chalicelib.engine.run import Entry, Run
-from chalicelib.engine.sealed import opened
+from chalicelib.engine.secret_values import opened
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
 
 
 class OpenVault:

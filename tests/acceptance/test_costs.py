@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.adapters.system import SystemChance, SystemClock
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.engine.run import TAIL_ENTRIES
+from chalicelib.engine.paging import TAIL_ENTRIES
 from chalicelib.entrypoints import workers
-from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.hosting import Services, World, assemble
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import MotoStack
 from fsl.local.shapes import queue_event
 from tests.entrypoints.gateway import call
@@ -67,7 +68,7 @@ class House:
                 store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), chance=SystemChance()
             ),
         )
-        bootstrap.use(self.services)
+        hosting.use(self.services)
         assert call("POST", "/fsl", FLOWS).status == 200
         self.start("warm")
         self.answer("warm", "OK")
@@ -115,7 +116,7 @@ class House:
 def house() -> Iterator[House]:
     with MotoStack() as stack:
         yield House(stack)
-    bootstrap._made.clear()
+    hosting._made.clear()
 
 
 def test_the_start_of_a_run_is_one_write_and_one_send(house: House) -> None:

@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from chalicelib.service import messages
 from chalicelib.service.doctor import Ailment, Doctor, Finding, Report
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import NotTaken, QueueName, Reply, RunQuery, Taken
-from fsl.commands.doctor import doctor as command
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.runs import RunQuery
+from fsl.cli.doctor import doctor as command
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step

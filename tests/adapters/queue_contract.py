@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Queue, QueueName, Received, Source
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.queues import Queue, QueueName, Received, Source
 
 DELIVERIES, WAKES, DEAD = QueueName.DELIVERIES, QueueName.WAKES, QueueName.DEAD
 VISIBILITY = 90_000

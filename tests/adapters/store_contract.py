@@ -11,10 +11,12 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from chalicelib.engine.lifecycle import ENDED, LIVE, Status
-from chalicelib.engine.run import DefinitionRef
+from chalicelib.model.run import DefinitionRef
+from chalicelib.model.status import ENDED, LIVE, Status
 from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
-from chalicelib.service.ports import Alarm, Kind, Listing, RunQuery, Store
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import Alarm, Listing, RunQuery
+from chalicelib.service.ports.store import Store
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,

@@ -18,11 +18,12 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from chalicelib.adapters.awscalls import AwsCaller
-from chalicelib.adapters.dispatch import Dispatcher
-from chalicelib.adapters.grpc import GrpcCaller
-from chalicelib.definition import Json, Method
-from chalicelib.service.ports import Call, NotTaken, Reply, Taken
+from chalicelib.adapters.actions.aws_caller import AwsCaller
+from chalicelib.adapters.actions.dispatch import Dispatcher
+from chalicelib.adapters.actions.grpc_caller import GrpcCaller
+from chalicelib.model.actions import Method
+from chalicelib.model.json_values import Json
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from fsl.local.aws import REGION, MotoStack
 from tests.adapters.test_http import Authority, answers, serving
 

@@ -10,14 +10,21 @@ from pynamodb.exceptions import PutError, VerboseClientError
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Place, Table, translated
 from chalicelib.adapters.dynamodb.store import DynamoStore
-from chalicelib.definition import Action, Definition, Flow
 from chalicelib.engine.events import RunStarted, StepAcked
-from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Entry, Page, Run, encode, mint_uuid, turn_page
+from chalicelib.engine.paging import turn_page
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Entry, Page
+from chalicelib.model.ids import mint_uuid
+from chalicelib.model.run import DefinitionRef, Run, encode
+from chalicelib.model.status import Status
 from chalicelib.service.errors import Busy, Conflict, RunExists, ServiceError, TooLarge
-from chalicelib.service.ports import Kind, RunQuery, Store
-from chalicelib.service.spill import Spilling
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.offloading import Spilling
 from fsl.local.aws import REGION
 from tests.adapters.samples import (
     AWKWARD_NAMES,

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.sealing import BadKey, LostKey, Sealing, key_in_file
-from chalicelib.service.secrets import SHORTEST_KEY, SecretsOff
+from chalicelib.adapters.encryption import BadKey, LostKey, Sealing, key_in_file
+from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
 
 ONE, TWO = "1" * SHORTEST_KEY, "2" * SHORTEST_KEY
 

@@ -81,7 +81,8 @@ def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None
         source = origin.parent if origin.name == "__init__.py" else origin
         (runtime / source.name).symlink_to(source)
     run = "import app, json; from chalicelib import language, bootstrap; import chalicelib.adapters.dynamodb.store, "
-    run += "chalicelib.adapters.sqs, chalicelib.adapters.http, chalicelib.adapters.secrets, re2, jsonata; "
+    run += "chalicelib.adapters.sqs, chalicelib.adapters.actions.http_caller, "
+    run += "chalicelib.adapters.secret_references, re2, jsonata; "
     run += "print(app.app({'resource': '/', 'path': '/', 'httpMethod': 'GET', 'headers': {}, 'body': None, "
     run += "'multiValueHeaders': {}, 'multiValueQueryStringParameters': None, 'pathParameters': None, "
     run += "'stageVariables': None, 'isBase64Encoded': False, 'requestContext': {'resourcePath': '/', "

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fsl.cli.runs import input_of
 from fsl.client import Client
-from fsl.commands.runs import input_of
 from fsl.local.demo import submit
 from tests.desk.conftest import RELEASE, Desk, until
 
@@ -238,7 +238,7 @@ def test_a_server_that_is_named_wrongly(fsl: Desk) -> None:
 
 def test_every_command_has_help_with_an_example(fsl: Desk) -> None:
     """`fsl COMMAND --help` says what it does and how it is typed; all but the local ones speak JSON."""
-    from fsl.command import main
+    from fsl.cli.main import main
 
     for name in main.commands:
         shown = fsl(name, "--help")

@@ -10,7 +10,7 @@ from chalice.app import Chalice, Rate
 
 from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.adapters.system import SystemClock
-from chalicelib.service.ports import QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
 from fsl.local.workers import Consumer, Schedule, Workers, consumers_of, schedules_of
 from tests.desk.conftest import until

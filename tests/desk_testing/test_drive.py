@@ -7,8 +7,8 @@ import pytest
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import InputRefused, OrderRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, StepAcked, VarsSet
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import encode
+from chalicelib.model.run import encode
+from chalicelib.model.status import Status
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
 from fsl.testing.vault import run_in_the_open

@@ -10,13 +10,16 @@ import pytest
 import yaml
 
 from chalicelib import language
-from chalicelib.definition import DEFAULTS, Milliseconds, Retry
-from chalicelib.engine.errand import HUMAN_TIMEOUT
 from chalicelib.engine.expressions import limits as expressions
-from chalicelib.engine.moves import STRAIGHT
+from chalicelib.engine.invocation import HUMAN_TIMEOUT
 from chalicelib.engine.steps import each
+from chalicelib.engine.token_moves import STRAIGHT
 from chalicelib.language import KnownNames, Problem, limits
-from chalicelib.service import children, courier, signals
+from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.times import Milliseconds
+from chalicelib.service.deliveries import webhook_client
+from chalicelib.service.events import publish
+from chalicelib.service.runs import children
 from fsl.testing.units import elapsed
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -39,7 +42,7 @@ LIMITS: Final = {
     "deliveries in all": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
     "the pause before the second": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
     "the longest pause between two that may be asked for": spell(limits.LONGEST_PAUSE),
-    "how long an event is kept": spell(signals.TTL),
+    "how long an event is kept": spell(publish.TTL),
     "the longest duration": spell(limits.LONGEST_DURATION),
     "characters of a document": f"{limits.DOCUMENT_CHARACTERS:,}",
     "statements of a document": f"{limits.STATEMENTS:,}",
@@ -55,7 +58,7 @@ LIMITS: Final = {
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
-    "bytes of a request to an action": f"{courier.MAX_BODY:,}",
+    "bytes of a request to an action": f"{webhook_client.MAX_BODY:,}",
 }
 
 

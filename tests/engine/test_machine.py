@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import Action, Definition, Flow, Options, Retry, Undo
 from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome, SetTimer
-from chalicelib.engine.errand import UNDO
 from chalicelib.engine.errors import (
     NeverIssued,
     NoSuchStep,
@@ -29,9 +27,17 @@ from chalicelib.engine.events import (
     RunStopped,
     StepAcked,
 )
-from chalicelib.engine.lifecycle import Order, Status
+from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.lifecycle import Order
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import Activation, DefinitionRef, Entry, Run, Token, mint_uuid, was_minted
+from chalicelib.model import status
+from chalicelib.model.actions import Action, Options, Retry, Undo
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Entry
+from chalicelib.model.ids import mint_uuid, was_minted
+from chalicelib.model.run import Activation, DefinitionRef, Run, Token
+from chalicelib.model.status import Status
 from tests.engine.flows import DAY, NONCE, TWO_STEPS, begun, nonce, step, token, uuid_of
 
 
@@ -374,7 +380,7 @@ def test_every_order_in_every_status_is_obeyed_or_idle_or_refused_as_the_tables_
             decide(TWO_STEPS, run, ORDERS[order])
 
 
-@pytest.mark.parametrize("status", sorted(lifecycle.ENDED))
+@pytest.mark.parametrize("status", sorted(status.ENDED))
 def test_an_ended_run_is_changed_by_no_event_but_retry(status: Status) -> None:
     begun_run = begun().run
     tokens = () if status is Status.SUCCEEDED else begun_run.tokens

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from app import bury, deliver, sweep, wake
-from chalicelib import bootstrap
+from chalicelib import hosting
+from chalicelib.adapters.encryption import Sealing
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.hosting import Services, World, assemble
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import SCHEDULE_EVENT, Context, sqs_event
 from tests.fakes import KEY, FakeChance, FakeClock
 
@@ -72,6 +73,6 @@ def house() -> Iterator[House]:
         Settings(backend=Backend.MEMORY),
         World(store=store, queue=queue, caller=caller, clock=clock, chance=FakeChance(), sealer=Sealing(lambda: KEY)),
     )
-    bootstrap.use(services)
+    hosting.use(services)
     yield House(services, store, queue, caller, clock)
-    bootstrap._made.clear()
+    hosting._made.clear()

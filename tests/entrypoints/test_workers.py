@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.entrypoints import workers
 from chalicelib.service import messages
 from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Deliver, Wake
-from chalicelib.service.ports import NotTaken, Queue, QueueName, Received, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import Queue, QueueName, Received
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call, sqs_event
 from tests.entrypoints.steps import answered, started
@@ -43,7 +44,7 @@ def watched(house: House) -> FakeQueue:
     """The queue to which the workers now give messages back."""
     queue = FakeQueue(house.queue)
     world: Any = replace(house.services.world, queue=queue)
-    bootstrap.use(replace(house.services, world=world))
+    hosting.use(replace(house.services, world=world))
     return queue
 
 

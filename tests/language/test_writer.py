@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.definition import (
-    Action,
+from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
+from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.flow import (
     ActionStep,
-    ArgType,
     Branch,
     CallStep,
     ConditionStep,
@@ -20,22 +20,14 @@ from chalicelib.definition import (
     EventStep,
     Flow,
     ForkStep,
-    Limit,
-    Options,
-    Parameter,
-    Retry,
     Route,
     RunOrder,
     SetStep,
     Step,
     TimerStep,
-    Undo,
-    decode,
-    encode,
-    expression,
-    reference,
 )
-from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
+from chalicelib.model.json_values import decode, encode
+from chalicelib.model.templates import expression, reference
 
 TEXTS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
 STATEMENTS = [(text, one) for text in TEXTS for one in read(text, KnownNames()).statements]

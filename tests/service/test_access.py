@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.service.access import (
-    LONGEST_LIFE,
-    MOST,
-    REMEMBERED,
-    Caller,
-    Made,
-    Rates,
-    Role,
-    Tokens,
-    TooManyRequests,
-    Unauthorized,
-    is_namespace,
-    sha256,
-)
 from chalicelib.service.errors import Conflict, Invalid, NotFound
+from chalicelib.service.security.namespaces import is_namespace
+from chalicelib.service.security.rate_limits import Rates, TooManyRequests
+from chalicelib.service.security.roles import Caller, Role, Unauthorized
+from chalicelib.service.security.tokens import LONGEST_LIFE, MOST, REMEMBERED, Made, Tokens, sha256
 from tests.fakes import FakeChance, FakeClock
 from tests.service.cells import Cells
 

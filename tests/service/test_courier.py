@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from chalicelib import config
-from chalicelib.bootstrap import World, assemble
 from chalicelib.config import Backend, BadSetting, Settings
-from chalicelib.service.courier import key_of, keys_in, secrets_for
-from chalicelib.service.ports import Call
+from chalicelib.hosting import World, assemble
+from chalicelib.service.ports.actions import Call
+from chalicelib.service.security.webhooks import key_of, keys_in, secrets_for
 from tests.service.world import Small
 
 ROOT = Path(__file__).parents[2]

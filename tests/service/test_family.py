@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run
-from chalicelib.service.ports import NotTaken, RunQuery, Taken
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.ports.runs import RunQuery
 from tests.service.world import NS, Small
 
 FLOWS = """

@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.definition import Action, Limit, Method, Options
-from chalicelib.engine.errand import Errand
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run
-from chalicelib.service import limits
-from chalicelib.service.courier import Courier
-from chalicelib.service.deliver import Deliverer
+from chalicelib.engine.invocation import Errand
+from chalicelib.model.actions import Action, Limit, Method, Options
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.service.deliveries import permits
+from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.permits import Limiter
+from chalicelib.service.deliveries.webhook_client import Courier
 from chalicelib.service.errors import Busy, TooLarge
-from chalicelib.service.limits import Limiter
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import QueueName, Taken
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.adapters.samples import a_run, after, new
 from tests.fakes import START, FakeChance, FakeClock
 from tests.service.world import NS, Small
@@ -205,7 +206,7 @@ def test_who_loses_every_time_comes_again(bench: Bench) -> None:
 
     bench.store.cells.before = intrude
     assert 250 <= bench.ask(bench.started("slow"), errand(50)) <= 1_000
-    assert len(bench.clock.slept) == limits.TRIES
+    assert len(bench.clock.slept) == permits.TRIES
 
 
 def test_a_limit_beyond_what_the_store_can_hold_is_what_it_can_hold(bench: Bench) -> None:
@@ -324,7 +325,7 @@ def test_slots_are_told_half_a_minute_ahead_at_most(bench: Bench) -> None:
     run = bench.started("r")
     waits = [bench.ask(run, errand(per_second=1)) for _ in range(200)]
     assert waits[:32] == [n * 1_000 for n in range(32)]
-    assert all(1_000 <= wait <= 1_000 + limits.HORIZON for wait in waits[32:])
+    assert all(1_000 <= wait <= 1_000 + permits.HORIZON for wait in waits[32:])
     bench.store.cells.calls.clear()
     bench.ask(run, errand(per_second=1))
     assert bench.store.cells.calls == ["read"]

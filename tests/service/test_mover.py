@@ -9,12 +9,14 @@ import pytest
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.events import Event, RunPaused
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Run
-from chalicelib.service.answer import Answer
-from chalicelib.service.deliver import WRITER_LIFETIME, not_yet
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, NotFound
-from chalicelib.service.ports import QueueName, Taken
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.redelivery import WRITER_LIFETIME, not_yet
+from chalicelib.service.runs.answer import Answer
 from tests.service.world import NS, Small
 
 FLOW = """

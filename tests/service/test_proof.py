@@ -9,15 +9,22 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.bootstrap import assemble
 from chalicelib.config import DEVELOPMENT_KEY, Backend, Settings
-from chalicelib.definition import Action, ActionStep, Flow, Options, Route
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Unsigned
-from chalicelib.service.answer import Answer
-from chalicelib.service.courier import secrets_for
-from chalicelib.service.ports import Taken
-from chalicelib.service.proof import LONGEST_AGE, MOST, Judge, Proof, proof_in
+from chalicelib.hosting import assemble
+from chalicelib.model.actions import Action, Options
+from chalicelib.model.flow import ActionStep, Flow, Route
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.security.signature_verifier import (
+    LONGEST_AGE,
+    MOST,
+    Judge,
+    Proof,
+    proof_in,
+)
+from chalicelib.service.security.webhooks import secrets_for
 from tests.fakes import FakeClock
 from tests.service.world import NS, Small
 

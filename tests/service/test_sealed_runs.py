@@ -10,16 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib import bootstrap
-from chalicelib.definition import Json
-from chalicelib.engine.bounds import LARGEST
+from chalicelib import hosting
 from chalicelib.engine.errors import InputRefused, TooLarge
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import encode
-from chalicelib.engine.templates import Names
-from chalicelib.service.ports import NotTaken, Reply, RunQuery, Taken
-from chalicelib.service.secrets import NoSealer, SecretsOff
-from chalicelib.service.start import StartOrder
+from chalicelib.engine.evaluation import Names
+from chalicelib.engine.size_limits import LARGEST
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.start import StartOrder
+from chalicelib.service.security.secrets import NoSealer, SecretsOff
 from tests.service.world import NS, Small
 
 CARD = "4111-1111-1111-1111"
@@ -307,7 +308,7 @@ def test_types_of_secrets_are_checked_as_they_come_in() -> None:
 def test_flows_without_secrets_need_no_key() -> None:
     """And nothing looks for one."""
     world = Small(done)
-    world.services = bootstrap.assemble(world.services.settings, replace(world.services.world, sealer=NoSealer()))
+    world.services = hosting.assemble(world.services.settings, replace(world.services.world, sealer=NoSealer()))
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
         " / flow plain step A => (OK -> done) { action = a; }; flow_end"

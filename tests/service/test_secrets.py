@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.adapters.sealing import Sealing
+from chalicelib.adapters.encryption import Sealing
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.service.errors import Conflict, Invalid, NotFound
-from chalicelib.service.secrets import LARGEST, MOST, REMEMBERED, NoSealer, Secrets, SecretsOff
+from chalicelib.service.security.secrets import (
+    LARGEST,
+    MOST,
+    REMEMBERED,
+    NoSealer,
+    Secrets,
+    SecretsOff,
+)
 from tests.fakes import KEY, START, FakeClock
 from tests.service.cells import Cells
 

@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.engine.errors import OrderRefused
-from chalicelib.engine.lifecycle import Status
-from chalicelib.service.ports import Signal, SignalStore, Taken
-from chalicelib.service.signals import Signaler
+from chalicelib.model.status import Status
+from chalicelib.service.events.publish import Signaler
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.events import Signal, SignalStore
 from tests.fakes import FakeChance
 from tests.service.world import NS, Small
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.service.ports import NotTaken, QueueName, Taken
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.service.world import NS, Small
 
 HOUR = 3_600_000

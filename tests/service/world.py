@@ -7,19 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib import bootstrap
+from chalicelib import hosting
+from chalicelib.adapters.encryption import Sealing
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.definition import Action, Flow, Json, encode
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.run import Run
+from chalicelib.hosting import Services, World, assemble
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import Flow
+from chalicelib.model.json_values import Json, encode
+from chalicelib.model.run import Run
 from chalicelib.service import messages
-from chalicelib.service.answer import Answer
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import Call, Definition, Kind, QueueName, Reply, Taken
-from chalicelib.service.start import StartOrder
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.start import StartOrder
 from tests.fakes import KEY, FakeChance, FakeClock
 
 NS = "default"
@@ -67,7 +71,7 @@ class Small:
         )
 
     def submit(self, text: str) -> None:
-        bootstrap.submitter(self.services).submit(NS, text)
+        hosting.submitter(self.services).submit(NS, text)
 
     def define(self, *values: Action | Flow) -> None:
         """The definitions are in force, made without a text."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from chalicelib.bootstrap import Services
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.engine.errand import APPROVED, REJECTED
 from chalicelib.engine.errors import NeverIssued, Unsigned
-from chalicelib.engine.run import Instant
-from chalicelib.service.answer import Answer
-from chalicelib.service.courier import key_of, signature
-from chalicelib.service.ports import Call, NotTaken, Reply, Taken
-from chalicelib.service.proof import Proof
+from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.hosting import Services
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.security.signature_verifier import Proof
+from chalicelib.service.security.webhooks import key_of, signature
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
 from tests.simulation.flows import DATA, is_signed
 

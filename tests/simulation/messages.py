@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.messages import Hint
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from tests.simulation.fates import MESSAGE_FAULTS, RECEIVE_FAULTS, Fates
 from tests.simulation.loop import Loop
 

@@ -10,24 +10,29 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.engine import draft as drafts
-from chalicelib.engine import effects, endings, errand, machine
-from chalicelib.engine.draft import Draft
+from chalicelib.engine import compensation, effects, machine, request_args
+from chalicelib.engine import transition as drafts
 from chalicelib.engine.events import RunContinued, RunRetried
-from chalicelib.engine.run import Page, mint_uuid, turn_page
+from chalicelib.engine.paging import turn_page
 from chalicelib.engine.steps import each, fork
-from chalicelib.service import courier, deliver, messages, mover
-from chalicelib.service.children import Family
-from chalicelib.service.deliver import Deliverer, Held
+from chalicelib.engine.transition import Draft
+from chalicelib.model.history import Page
+from chalicelib.model.ids import mint_uuid
+from chalicelib.service import messages
+from chalicelib.service.deliveries import deliver as delivery
+from chalicelib.service.deliveries import webhook_client
+from chalicelib.service.deliveries.deliver import Deliverer, Held
+from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.errors import Conflict
 from chalicelib.service.inbox import Inbox
-from chalicelib.service.limits import Limiter
-from chalicelib.service.mover import Mover
-from chalicelib.service.operate import Operator
-from chalicelib.service.performer import Performer
-from chalicelib.service.proof import Judge
-from chalicelib.service.spill import Spilling
-from chalicelib.service.wake import Swept, Waker
+from chalicelib.service.runs import advance
+from chalicelib.service.runs.advance import Mover
+from chalicelib.service.runs.children import Family
+from chalicelib.service.runs.commands import Operator
+from chalicelib.service.runs.effect_executor import Performer
+from chalicelib.service.runs.offloading import Spilling
+from chalicelib.service.security.signature_verifier import Judge
+from chalicelib.service.wakeups import Swept, Waker
 from tests.simulation.schedule import Result, play
 
 
@@ -261,16 +266,16 @@ BUGS: Final = (
     Bug("unsigned answers count", machine, "_refuse_unsigned", _nothing(None)),
     Bug("anybody's signature counts", Judge, "_doubt", _nothing("")),
     Bug("secret variable kept as it is", Draft, "as_kept", lambda _: lambda self, variables: dict(variables)),
-    Bug("secret told by what a service says", courier, "without", lambda _: lambda text, secrets: text),
-    Bug("secret variables sent to everybody", errand, "holds_secret", _nothing(None)),
+    Bug("secret told by what a service says", webhook_client, "without", lambda _: lambda text, secrets: text),
+    Bug("secret variables sent to everybody", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
     Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
     Bug("permit kept for ever", Limiter, "_still_out", lambda right: lambda self, namespace, holders: holders),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
-    Bug("answer in the answer lost", deliver, "answer_in", _nothing(None)),
+    Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
-    Bug("page of what is not committed", mover, "turn_page", _page_of_what_is_not_committed),
+    Bug("page of what is not committed", advance, "turn_page", _page_of_what_is_not_committed),
     Bug("page not put", Spilling, "put_page", _nothing(None)),
     Bug("parent not told", Draft, "order", _without(effects.TellParent)),
     Bug("child not started", Draft, "order", _without(effects.StartChild)),
@@ -284,7 +289,7 @@ BUGS: Final = (
     Bug("join counted twice", fork, "child_ended", _joined_twice),
     Bug("result of an item lost", each, "_results", _result_lost),
     Bug("max of each ignored", each, "_begin", _max_does_not_matter),
-    Bug("undo skipped", endings, "_undo_next", _undo_skipped),
+    Bug("undo skipped", compensation, "_undo_next", _undo_skipped),
     Bug("retry keeps the old uuid", Draft, "activate", _retry_keeps_the_uuid),
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),

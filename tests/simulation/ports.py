@@ -6,9 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, RunExists
-from chalicelib.service.ports import NewRun
+from chalicelib.service.ports.runs import NewRun
 from tests.simulation.fates import POST_FAULTS, READ_FAULTS, SAVE_FAULTS, SEND_FAULTS, WRITE_FAULTS
 from tests.simulation.loop import Crash
 

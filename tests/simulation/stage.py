@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chalicelib import bootstrap
+from chalicelib import hosting
+from chalicelib.adapters.encryption import Sealing
 from chalicelib.adapters.memory import MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Settings
-from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.run import Instant, Page, Run
 from chalicelib.entrypoints import workers
+from chalicelib.hosting import Services, World, assemble
+from chalicelib.model import status
+from chalicelib.model.history import Page
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import Library
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
-from chalicelib.service.library import Library
 from chalicelib.service.messages import Hint
-from chalicelib.service.ports import NewRun, QueueName, Task
-from chalicelib.service.read import Reader
-from chalicelib.service.spill import Spilling
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.runs import NewRun
+from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs.offloading import Spilling
+from chalicelib.service.runs.read import Reader
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
 from tests.simulation.fates import SWEEP_FAULTS, Fates
@@ -225,7 +229,7 @@ class Stage:
         self.messages.taken_up(batch)
 
         def work(services: Services) -> None:
-            bootstrap.use(services)
+            hosting.use(services)
             told = _WORKERS[queue]({"Records": [_record(message, receipt) for message, receipt in received]})
             again = {failure["itemIdentifier"] for failure in told["batchItemFailures"]}
             if self.fates.strikes("delete", ("delete-lost",), 0.03):
@@ -250,7 +254,7 @@ class Stage:
 
     def plan_sweep(self, earliest: Instant = 0) -> None:
         """A sweep runs every minute; those that would find nothing are left out."""
-        alarms = [run.alarm_at for run in self.laws.heads.values() if run.alarm_at and run.status in lifecycle.MOVING]
+        alarms = [run.alarm_at for run in self.laws.heads.values() if run.alarm_at and run.status in status.MOVING]
         if not alarms:
             return
         when = -(-max(earliest, self.loop.now + 1, min(alarms) - MINUTE) // MINUTE) * MINUTE
@@ -267,7 +271,7 @@ class Stage:
         self.plan_sweep(when + 1)
 
     def _sweeping(self, services: Services) -> None:
-        bootstrap.use(services)
+        hosting.use(services)
         try:
             workers.sweep()
         except Busy:

@@ -7,20 +7,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import (
-    Action,
-    ActionStep,
-    CallStep,
-    ConditionStep,
-    Definition,
-    EachStep,
-    EventStep,
-    Flow,
-    Options,
-    Route,
-    Step,
-    Undo,
-)
 from chalicelib.engine.effects import Keep, Listen, StopChild
 from chalicelib.engine.events import (
     AlarmRang,
@@ -34,12 +20,26 @@ from chalicelib.engine.events import (
     StepAcked,
     VarsSet,
 )
-from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Entry, Run, turn_page
+from chalicelib.engine.paging import turn_page
+from chalicelib.model.actions import Action, Options, Undo
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import (
+    ActionStep,
+    CallStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Flow,
+    Route,
+    Step,
+)
+from chalicelib.model.history import Entry
+from chalicelib.model.run import DefinitionRef, Run
+from chalicelib.model.status import Status
 from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Wake
-from chalicelib.service.start import StartOrder
+from chalicelib.service.runs.start import StartOrder
 from tests.simulation.fates import Fates
 from tests.simulation.people import stored
 from tests.simulation.stage import Stage

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chalicelib.definition import CallStep, Definition, EventStep
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import awaits_approval, errand_of
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Activation, Run, Token, took
+from chalicelib.engine.invocation import awaits_approval, errand_of
+from chalicelib.engine.received_events import took
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.status import Status
 from chalicelib.service.messages import Deliver, Listen, StartChild, TellParent
-from chalicelib.service.ports import Signal
+from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
 
@@ -32,7 +34,7 @@ class Waking:
         dues = [token.activation.due for token in run.tokens if token.activation]
         dues += [run.deadline] if run.deadline is not None else []
         late = run.alarm_at is None or run.alarm_at > min(dues, default=run.alarm_at)
-        if run.status in lifecycle.MOVING and late:
+        if run.status in status.MOVING and late:
             yield f"its alarm is at {run.alarm_at}, and it waits until {min(dues, default=None)}"
         if not run.tokens:
             yield "it stands nowhere"
@@ -67,7 +69,7 @@ class Waking:
         if child is None and not started and not activation.held:
             yield f"nothing will start the child of step {token.step!r}"
         ours = child is not None and child.parent is not None and child.parent.uuid == activation.uuid
-        if child and ours and child.status in lifecycle.ENDED:
+        if child and ours and child.status in status.ENDED:
             yield f"nothing will tell step {token.step!r} that its child has ended"
 
     def _signals_of(self, run: Run) -> Iterator[Signal]:

@@ -21,9 +21,10 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
-from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
+from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
 from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
-from chalicelib.service.ports import Definition, Kind, NewRun
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.runs import NewRun
 
 MAX_OPERATIONS: Final = 100
 """As many as one transaction takes (an AWS limit)."""

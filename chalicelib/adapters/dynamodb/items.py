@@ -17,7 +17,7 @@ from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.keys import Key
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
 _GETS: Final = 100

@@ -53,9 +53,11 @@ import zlib
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Kind, Signal, Subscription, Task
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 Key: TypeAlias = tuple[str, str]
 """Partition key and sort key."""

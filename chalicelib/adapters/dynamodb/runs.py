@@ -19,13 +19,15 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.semantics import alarm_of, flow_of, labels_of, not_seen, place_of
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.run import Instant, Page, Run, decode_page, encode
+from chalicelib.adapters.store_rules import alarm_of, flow_of, labels_of, not_seen, place_of
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, encode
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import Alarm, Listing, NewRun, RunQuery
 
 _PAGES_AT_ONCE: Final = 32
 

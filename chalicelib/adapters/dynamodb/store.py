@@ -10,8 +10,8 @@ from chalicelib.adapters.dynamodb.items import Place, Table, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
-from chalicelib.adapters.semantics import cell_written
-from chalicelib.engine.run import Instant
+from chalicelib.adapters.store_rules import cell_written
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
 
 _CLAIMS: Final = 3

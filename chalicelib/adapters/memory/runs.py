@@ -6,13 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
-from chalicelib.adapters.semantics import Place, admits, alarm_of, change_of, cursor_at, not_seen, place_at, place_of
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.adapters.store_rules import (
+    Place,
+    admits,
+    alarm_of,
+    change_of,
+    cursor_at,
+    not_seen,
+    place_at,
+    place_of,
+)
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, decode_run, encode
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import Alarm, Listing, NewRun, RunQuery
 
 
 @dataclass(frozen=True, slots=True)

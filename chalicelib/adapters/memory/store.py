@@ -9,9 +9,10 @@ import msgspec
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.adapters.semantics import cell_written
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal, Subscription, Task
+from chalicelib.adapters.store_rules import cell_written
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 
 class MemoryKeys:

@@ -7,15 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.semantics import Place, alarm_of, cursor_at, flow_of, labels_of, not_seen, place_at, place_of
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.adapters.store_rules import (
+    Place,
+    alarm_of,
+    cursor_at,
+    flow_of,
+    labels_of,
+    not_seen,
+    place_at,
+    place_of,
+)
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, decode_run, encode
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import Alarm, Listing, NewRun, RunQuery
 
 _PAGES_AT_ONCE: Final = 32
 _VALUES_AT_ONCE: Final = 500

@@ -10,12 +10,13 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.adapters.semantics import cell_written
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal, Subscription, Task
+from chalicelib.adapters.store_rules import cell_written
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 _AT_ONCE: Final = 20
 """How many signals are read at a time for a wait, which takes one."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from chalicelib.definition import Retry
-from chalicelib.engine.draft import Draft
 from chalicelib.engine.effects import OpenTask
-from chalicelib.engine.errand import Errand
 from chalicelib.engine.events import DeliveryFailed
-from chalicelib.engine.run import Activation, Instant, Token
+from chalicelib.engine.invocation import Errand
+from chalicelib.engine.transition import Draft
+from chalicelib.model.actions import Retry
+from chalicelib.model.run import Activation, Token
+from chalicelib.model.times import Instant
 
 
 def enter(draft: Draft, token: Token, errand: Errand) -> None:

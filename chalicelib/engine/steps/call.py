@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from chalicelib.definition import CallStep
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft
 from chalicelib.engine.effects import StartChild
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run, Token
-from chalicelib.engine.templates import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, Draft
+from chalicelib.model.flow import CallStep
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import Status
 
 
 def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:

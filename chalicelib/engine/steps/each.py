@@ -18,13 +18,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.definition import DEFAULT_STATE, FAIL, EachStep, Json
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft, Left
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.names import CHUNK, item_key
-from chalicelib.engine.run import Token
-from chalicelib.engine.templates import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.items import CHUNK, item_key
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, Draft, Left
+from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 
 MAX_ITEMS: Final = 100_000
 AT_ONCE: Final = 100

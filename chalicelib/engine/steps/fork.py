@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chalicelib.definition import DEFAULT_STATE, FAIL, ForkStep, Json
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft, Left
-from chalicelib.engine.run import Token
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, Draft, Left
+from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 
 
 def enter(draft: Draft, token: Token, step: ForkStep, before: Json) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib import times
-from chalicelib.definition import DEFAULT_STATE, ConditionStep, EventStep, Json, Milliseconds, TimerStep
-from chalicelib.engine.draft import Draft, Left
 from chalicelib.engine.effects import Listen
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.evaluation import Names, holds, resolve
 from chalicelib.engine.events import EventArrived
-from chalicelib.engine.run import Run, Token, took
-from chalicelib.engine.templates import Names, holds, resolve
+from chalicelib.engine.received_events import took
+from chalicelib.engine.transition import Draft, Left
+from chalicelib.model import times
+from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.times import Milliseconds
 
 LONGEST: Final[Milliseconds] = 366 * 86_400_000
 """How long a wait may be that an expression names, as one that is written down."""
