@@ -50,8 +50,8 @@ def wake(event: SQSEvent) -> dict[str, Any]:
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-dead", batch_size=10)
-def bury(event: SQSEvent) -> dict[str, Any]:
-    return workers.bury(event.to_dict(), _request(event))
+def dead_letter(event: SQSEvent) -> dict[str, Any]:
+    return workers.dead_letter(event.to_dict(), _request(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

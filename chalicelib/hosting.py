@@ -15,29 +15,29 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
 from chalicelib.config import Backend, Metrics, Reach, Settings
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.permits import Limiter
-from chalicelib.service.deliveries.webhook_client import Courier
+from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
-from chalicelib.service.observability.observer import NOBODY, Observer, Several
+from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller
-from chalicelib.service.ports.clock import Chance, Clock
-from chalicelib.service.ports.encryption import Sealer
+from chalicelib.service.ports.clock import Clock, IdSource
+from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.advance import Mover
+from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.answer import Answerer
-from chalicelib.service.runs.children import Family
+from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
-from chalicelib.service.runs.effect_executor import Performer
-from chalicelib.service.runs.offloading import Spilling
+from chalicelib.service.runs.effect_executor import EffectExecutor
+from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
 from chalicelib.service.security.rate_limits import Rates
-from chalicelib.service.security.secrets import NoSealer, Secrets
-from chalicelib.service.security.signature_verifier import Judge
+from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.signature_verifier import SignatureVerifier
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.wakeups import Waker
 
@@ -55,16 +55,16 @@ class QueueAndSource(Queue, Source, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Adapters:
     """The adapters that stand behind the ports."""
 
     store: Store
     queue: QueueAndSource
     caller: Caller
     clock: Clock
-    chance: Chance
-    observer: Observer = NOBODY
-    sealer: Sealer = field(default_factory=NoSealer)
+    ids: IdSource
+    observer: Observer = NO_OBSERVER
+    encryption: Encryption = field(default_factory=NoEncryption)
     close: Callable[[], None] = lambda: None
 
 
@@ -73,10 +73,10 @@ class Services:
     """The use cases, ready to be called."""
 
     settings: Settings
-    world: World
-    runs: Spilling
-    library: Library
-    mover: Mover
+    world: Adapters
+    runs: OffloadingRunStore
+    definition_cache: DefinitionCache
+    advancer: RunAdvancer
     starter: Starter
     answerer: Answerer
     deliverer: Deliverer
@@ -90,39 +90,39 @@ class Services:
     rates: Rates
 
 
-def assemble(settings: Settings, world: World) -> Services:
+def assemble(settings: Settings, world: Adapters) -> Services:
     """The use cases on these adapters."""
-    store, queue, clock, chance = world.store, world.queue, world.clock, world.chance
-    runs = Spilling(store.runs)
-    library = Library(store, clock, settings.defaults, settings.definition_max_age)
-    performer = Performer(store, runs, queue, clock)
-    secrets = Secrets(world.sealer, store.cells, clock)
-    mover = Mover(runs, performer, library, secrets, clock, chance, world.observer)
-    signaler = Signaler(runs, store.signals, queue, library, mover, clock, chance)
-    family = Family(runs, library, mover, secrets, clock, chance)
+    store, queue, clock, ids = world.store, world.queue, world.clock, world.ids
+    runs = OffloadingRunStore(store.runs)
+    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age)
+    effect_executor = EffectExecutor(store, runs, queue, clock)
+    secrets = Secrets(world.encryption, store.versioned_values, clock)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, world.observer)
+    signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
+    child_runs = ChildRuns(runs, definition_cache, advancer, secrets, clock, ids)
     webhook_key = partial(webhook_key_of, settings)
-    courier = Courier(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
+    webhook_client = WebhookClient(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
     return Services(
         settings=settings,
         world=world,
-        library=library,
-        mover=mover,
+        definition_cache=definition_cache,
+        advancer=advancer,
         runs=runs,
-        starter=Starter(runs, store.keys, library, mover, secrets, clock, chance),
-        answerer=Answerer(mover, Judge(webhook_key, clock)),
-        deliverer=Deliverer(runs, library, mover, courier, Limiter(store, clock, chance), queue, clock),
-        waker=Waker(runs, queue, mover, signaler, family, clock),
-        operator=Operator(store, runs, library, mover),
-        reader=Reader(store, runs, library, clock),
+        starter=Starter(runs, store.keys, definition_cache, advancer, secrets, clock, ids),
+        answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
+        deliverer=Deliverer(runs, definition_cache, advancer, webhook_client, Limiter(store, clock, ids), queue, clock),
+        waker=Waker(runs, queue, advancer, signaler, child_runs, clock),
+        operator=Operator(store, runs, definition_cache, advancer),
+        reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
-        inbox=Inbox(runs, store.tasks, library, clock),
-        tokens=Tokens(store.cells, clock, chance, settings.namespace, settings.admin_token_sha256),
+        inbox=Inbox(runs, store.tasks, definition_cache, clock),
+        tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
         secrets=secrets,
         rates=Rates(clock),
     )
 
 
-def world(settings: Settings) -> World:
+def world(settings: Settings) -> Adapters:
     """The adapters that the settings ask for."""
     match settings.backend:
         case Backend.SQLITE:
@@ -133,65 +133,65 @@ def world(settings: Settings) -> World:
             return _in_memory(settings)
 
 
-def _embedded(settings: Settings) -> World:
+def _embedded(settings: Settings) -> Adapters:
     from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.encryption import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.message_queue import SqliteQueue
     from chalicelib.adapters.sqlite.store import SqliteStore
-    from chalicelib.adapters.system import SystemChance, SystemClock
+    from chalicelib.adapters.system import SystemClock, SystemIds
 
     database, clock = Database.open(settings.db), SystemClock()
 
     def key() -> str:
         return _PASSING_KEY if isinstance(settings.db, str) else key_in_file(settings.db.with_suffix(".key"))
 
-    return World(
+    return Adapters(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
-        chance=SystemChance(),
+        ids=SystemIds(),
         observer=observer(settings, clock),
-        sealer=_sealing(settings, key),
+        encryption=_encryption(settings, key),
         close=database.close,
     )
 
 
-def _on_aws(settings: Settings) -> World:
+def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
     from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.dynamodb.items import Place
     from chalicelib.adapters.dynamodb.store import DynamoStore
-    from chalicelib.adapters.system import SystemChance, SystemClock
+    from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
     urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
-    return World(
+    return Adapters(
         store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
         caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
         clock=clock,
-        chance=SystemChance(),
+        ids=SystemIds(),
         observer=observer(settings, clock),
-        sealer=_sealing(settings, lambda: None),
+        encryption=_encryption(settings, lambda: None),
     )
 
 
-def _in_memory(settings: Settings) -> World:
+def _in_memory(settings: Settings) -> Adapters:
     from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-    from chalicelib.adapters.system import SystemChance, SystemClock
+    from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
-    return World(
+    return Adapters(
         store=MemoryStore(),
         queue=MemoryQueue(clock),
         caller=Dispatcher(clock.now, outbound=_outbound(settings)),
         clock=clock,
-        chance=SystemChance(),
+        ids=SystemIds(),
         observer=observer(settings, clock),
-        sealer=_sealing(settings, lambda: _PASSING_KEY),
+        encryption=_encryption(settings, lambda: _PASSING_KEY),
     )
 
 
@@ -206,7 +206,7 @@ def observer(settings: Settings, clock: Clock) -> Observer:
         from chalicelib.adapters.telemetry.traces import Traces, otlp
 
         made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
-    return Several(made) if made else NOBODY
+    return Several(made) if made else NO_OBSERVER
 
 
 def _outbound(settings: Settings) -> Outbound:
@@ -215,9 +215,9 @@ def _outbound(settings: Settings) -> Outbound:
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
-def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
+def _encryption(settings: Settings, at_home: Callable[[], str | None]) -> Encryption:
     """What seals secrets: by the key that is set, or referred to, or else by the one that is found at home."""
-    from chalicelib.adapters.encryption import Sealing
+    from chalicelib.adapters.encryption import LibsodiumEncryption
 
     def key() -> str | None:
         if settings.secrets_key_ref is None:
@@ -226,7 +226,7 @@ def _sealing(settings: Settings, at_home: Callable[[], str | None]) -> Sealer:
 
         return secret_references.read(settings.secrets_key_ref)
 
-    return Sealing(key)
+    return LibsodiumEncryption(key)
 
 
 def webhook_key_of(settings: Settings) -> bytes:
@@ -272,10 +272,10 @@ def tokens() -> Tokens:
 def _tokens_on_aws(settings: Settings) -> Tokens:
     from chalicelib.adapters.dynamodb.items import Place
     from chalicelib.adapters.dynamodb.store import DynamoStore
-    from chalicelib.adapters.system import SystemChance, SystemClock
+    from chalicelib.adapters.system import SystemClock, SystemIds
 
-    cells = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).cells
-    return Tokens(cells, SystemClock(), SystemChance(), settings.namespace, settings.admin_token_sha256)
+    versioned_values = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
+    return Tokens(versioned_values, SystemClock(), SystemIds(), settings.namespace, settings.admin_token_sha256)
 
 
 def use(made: Services) -> None:
@@ -288,4 +288,4 @@ def submitter(made: Services) -> Submitter:
     from chalicelib.service.documents.submit import Submitter
 
     world = made.world
-    return Submitter(world.store, made.runs, made.library, made.mover, made.secrets, world.clock, world.chance)
+    return Submitter(world.store, made.runs, made.definition_cache, made.advancer, made.secrets, world.clock, world.ids)

@@ -14,13 +14,13 @@ import msgspec
 
 from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import Json, encode
 
-Definition: TypeAlias = Action | Flow | RunOrder
+Definition: TypeAlias = Action | Flow | FlowRun
 
 FILE: Final = Path(__file__).with_name("definition.schema.json")
-_KINDS: Final = (Action, Flow, RunOrder)
+_KINDS: Final = (Action, Flow, FlowRun)
 
 
 class NoDefinition(EchoerError):
@@ -80,4 +80,4 @@ def _imported(value: Json) -> Definition:
         return msgspec.convert(value, Action)
     if isinstance(value.get("steps"), list):
         return msgspec.convert(value, Flow)
-    return msgspec.convert(value, RunOrder)
+    return msgspec.convert(value, FlowRun)

@@ -33,7 +33,7 @@ class FakeClock:
 
 
 @dataclass
-class FakeChance:
+class FakeIds:
     """Nonces that look random and are the same in every test run; another `seed` gives others."""
 
     seed: str = ""

@@ -53,8 +53,8 @@ class _Key:
         return made[:32], made[32:]
 
 
-class Sealing:
-    """Implements `ports.Sealer`. `setting` is asked for the keys when they are first needed; None: there are none."""
+class LibsodiumEncryption:
+    """Implements `ports.encryption.Encryption`. `setting` returns the keys when they are first needed, or None."""
 
     def __init__(self, setting: Callable[[], str | None]) -> None:
         self._setting = setting
@@ -75,7 +75,7 @@ class Sealing:
         """There is a key. Raises SecretsOff, BadKey."""
         _ = self._keys
 
-    def seal(self, namespace: str, plain: bytes) -> str:
+    def encrypt(self, namespace: str, plain: bytes) -> str:
         """`KEY.TEXT`, where KEY tells which of the keys it was. Raises SecretsOff, BadKey."""
         from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt  # 11 ms, for flows with secrets alone
 
@@ -85,7 +85,7 @@ class Sealing:
         hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _BOUND, nonce, encrypting)
         return f"{key.id}.{base64.urlsafe_b64encode(nonce + hidden).decode()}"
 
-    def open(self, namespace: str, text: str) -> bytes:
+    def decrypt(self, namespace: str, text: str) -> bytes:
         """What was sealed. Raises LostKey, also where the text was never sealed here."""
         from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
         from nacl.exceptions import CryptoError

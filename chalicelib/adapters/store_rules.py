@@ -36,9 +36,9 @@ def flow_of(run: Run) -> str:
     return run.definition.flow or run.name
 
 
-def alarm_of(run: Run) -> Instant | None:
+def timer_of(run: Run) -> Instant | None:
     """When somebody must look at the run if nobody did. None if it has ended or is paused."""
-    return run.alarm_at if run.status in MOVING else None
+    return run.timer_at if run.status in MOVING else None
 
 
 def labels_of(run: Run) -> dict[str, str]:
@@ -114,11 +114,11 @@ def not_newest(definition: Definition) -> Conflict:
     return Conflict(f"{definition.kind} {definition.name!r}: version {definition.version} is not the newest any more")
 
 
-def not_seen(run: Run) -> Conflict:
+def conflict_error(run: Run) -> Conflict:
     """What is raised when a head was written by somebody else."""
     return Conflict(f"flow_run {run.name!r} was written by somebody else")
 
 
-def cell_written(key: str) -> Conflict:
+def versioned_value_conflict(key: str) -> Conflict:
     """What is raised when a cell was written by somebody else."""
     return Conflict(f"cell {key!r} was written by somebody else")

@@ -16,6 +16,6 @@ class SystemClock:
         time.sleep(milliseconds / 1000)
 
 
-class SystemChance:
+class SystemIds:
     def nonce(self) -> str:
         return secrets.token_hex(16)

@@ -16,7 +16,7 @@ MAX_RECEIVES: Final = 100
 """How often a message is received before it goes to the dead, where nobody says."""
 
 
-class Bell:
+class Wakeup:
     """Wakes receivers when a queue changes. A ring between their look and their wait is not missed."""
 
     def __init__(self) -> None:
@@ -43,16 +43,16 @@ Look: TypeAlias = tuple[list[Received], "int | None"]
 """What a look into a queue found: messages, or in how many milliseconds the next one is due (None: there is none)."""
 
 
-def await_messages(bell: Bell, look: Callable[[], Look], wait: float) -> list[Received]:
+def await_messages(wakeup: Wakeup, look: Callable[[], Look], wait: float) -> list[Received]:
     """What `look` finds first, looking when the bell rings and when a message comes due, for `wait` seconds at most.
 
     It looks once more after every wait: a ring that met a receiver which was just giving up is not lost.
     """
     end = monotonic() + wait
     while True:
-        heard = bell.rings
+        heard = wakeup.rings
         found, due_in = look()
         left = end - monotonic()
         if found or left <= 0:
             return found
-        bell.wait(heard, left if due_in is None else min(left, max(due_in, 1) / 1000))
+        wakeup.wait(heard, left if due_in is None else min(left, max(due_in, 1) / 1000))

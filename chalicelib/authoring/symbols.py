@@ -28,7 +28,7 @@ from chalicelib.language.syntax.tree import (
     steps_within,
 )
 from chalicelib.model.actions import DEFAULTS, Action, Parameter
-from chalicelib.model.flow import ENDS, Flow, RunOrder
+from chalicelib.model.flow import ENDS, Flow, FlowRun
 
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "step", "target", "state", "property", "arg"]
 
@@ -224,7 +224,7 @@ def flow_of(statement: Statement, text: str, library: Library) -> Flow | None:
         return library.flows.get(statement.name.text)
     checked = read(text[statement.span.start : statement.span.end], library.known)
     values = [one.value for one in checked.statements]
-    return next((one.steps for one in values if isinstance(one, RunOrder)), None)
+    return next((one.steps for one in values if isinstance(one, FlowRun)), None)
 
 
 def _declared(use: Use, library: Library) -> tuple[Parameter, ...]:

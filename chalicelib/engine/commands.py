@@ -9,87 +9,87 @@ from msgspec.structs import replace
 from chalicelib.engine import lifecycle, size_limits
 from chalicelib.engine.compensation import fail
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NoSuchStep, OrderRefused
+from chalicelib.engine.errors import CommandRefused, NoSuchStep
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
-from chalicelib.engine.invocation import UNDO, awaits_approval, errand_of
-from chalicelib.engine.lifecycle import Order
+from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
+from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.steps import call, waits
-from chalicelib.engine.transition import Draft
+from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import STOPPED, CallStep, EventStep, Step, TimerStep
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
 
-Ordered: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
+CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
 
-_ORDERS: Final[dict[type[Event], Order]] = {
-    RunPaused: Order.PAUSE,
-    RunContinued: Order.CONTINUE,
-    RunStopped: Order.STOP,
-    RunRetried: Order.RETRY,
-    VarsSet: Order.VARS,
+_COMMANDS: Final[dict[type[Event], Command]] = {
+    RunPaused: Command.PAUSE,
+    RunContinued: Command.CONTINUE,
+    RunStopped: Command.STOP,
+    RunRetried: Command.RETRY,
+    VarsSet: Command.VARS,
 }
 
 
-def ordered(draft: Draft, event: Ordered) -> Outcome:
+def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
     """The order is carried out, or was already, or is refused, as the tables of `lifecycle` say."""
-    status, order = draft.run.status, _ORDERS[type(event)]
-    if status in lifecycle.ALREADY[order]:
+    status, command = transition.run.status, _COMMANDS[type(event)]
+    if status in lifecycle.ALREADY[command]:
         return Outcome.IGNORED
-    if status not in lifecycle.OBEYED[order]:
-        raise OrderRefused(draft.run.name, status, order)
+    if status not in lifecycle.OBEYED[command]:
+        raise CommandRefused(transition.run.name, status, command)
     match event:
         case RunPaused():
-            draft.record("RunPaused", target=SUSPEND, origin=draft.stands_at)
-            draft.set_run(status=Status.PAUSED, paused_at=draft.at)
+            transition.record("RunPaused", target=SUSPEND, origin=transition.stands_at)
+            transition.set_run(status=Status.PAUSED, paused_at=transition.at)
         case RunContinued():
-            _continue(draft)
+            _continue(transition)
         case RunStopped(reason=reason):
-            draft.record("RunStopped", target=STOPPED, origin=draft.stands_at, error=reason)
-            fail(draft, Status.CANCELED, reason or "stopped by a person")
+            transition.record("RunStopped", target=STOPPED, origin=transition.stands_at, error=reason)
+            fail(transition, Status.CANCELED, reason or "stopped by a person")
         case RunRetried(step=step):
-            _retry(draft, step)
+            _retry(transition, step)
         case VarsSet(vars=changed):
-            changed = draft.as_kept(changed)
-            kept = {name: value for name, value in {**draft.run.vars, **changed}.items() if value is not None}
+            changed = transition.encrypt_secrets(changed)
+            kept = {name: value for name, value in {**transition.run.vars, **changed}.items() if value is not None}
             size_limits.admit("the run's variables", kept)
-            draft.record("VarsSet", vars=changed)
-            draft.set_run(vars=kept)
+            transition.record("VarsSet", vars=changed)
+            transition.set_run(vars=kept)
             return Outcome.ADVANCED
         case _:
             assert_never(event)
-    draft.set_run(last_event=str(order))
+    transition.set_run(last_event=str(command))
     return Outcome.ADVANCED
 
 
-def _continue(draft: Draft) -> None:
+def _continue(transition: Transition) -> None:
     """What was held is sent; deadlines move on by as long as the run was paused."""
-    paused_at = draft.run.paused_at or draft.at
-    pause = draft.at - paused_at
-    draft.record("RunContinued", origin=SUSPEND, target=draft.stands_at)
-    deadline = draft.run.deadline
-    resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(draft.run.ending, Status.COMPENSATING)
-    draft.set_run(status=resumed, paused_at=None, deadline=deadline + pause if deadline is not None else None)
-    for token in tuple(draft.tokens.values()):
+    paused_at = transition.run.paused_at or transition.at
+    pause = transition.at - paused_at
+    transition.record("RunContinued", origin=SUSPEND, target=transition.stands_at)
+    deadline = transition.run.deadline
+    resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
+    transition.set_run(status=resumed, paused_at=None, deadline=deadline + pause if deadline is not None else None)
+    for token in tuple(transition.tokens.values()):
         activation = token.activation
         if activation is None:
             continue
-        step = draft.definition.step(token.step) if token.id != UNDO else None
-        token = draft.put(replace(token, activation=_later(activation, step, paused_at, draft.at)))
+        step = transition.definition.step(token.step) if token.id != UNDO else None
+        token = transition.put(replace(token, activation=_later(activation, step, paused_at, transition.at)))
         if isinstance(step, EventStep):
-            waits.listen(draft, token, step)
+            waits.listen(transition, token, step)
         elif activation.held:
-            _send(draft, token, step)
+            _send(transition, token, step)
 
 
-def _send(draft: Draft, token: Token, step: Step | None) -> None:
+def _send(transition: Transition, token: Token, step: Step | None) -> None:
     """What was held is sent now."""
     if isinstance(step, CallStep):
-        call.start(draft, token)
+        call.start(transition, token)
         return
-    sends = errand_of(draft.definition, draft.run, token)
+    sends = invocation_of(transition.definition, transition.run, token)
     if sends and not sends.is_human and not awaits_approval(token):
-        draft.deliver(token)
+        transition.deliver(token)
 
 
 def _later(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
@@ -103,19 +103,19 @@ def _later(activation: Activation, step: Step | None, paused_at: Instant, at: In
     return replace(activation, deadline=activation.deadline + lost, heard_at=heard_at, held=False)
 
 
-def _retry(draft: Draft, step: str | None) -> None:
+def _retry(transition: Transition, step: str | None) -> None:
     """The run goes on at the step where it stood, or at the step that was named."""
-    flow = draft.definition.flow
+    flow = transition.definition.flow
     if step is not None:
         if all(step != known.name for known in flow.steps):
-            raise NoSuchStep(draft.run.name, step)
-        draft.tokens = {}
-        draft.put(Token(step=step))
-    deadline = draft.at + flow.timeout if flow.timeout is not None else None
-    draft.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
-    for token in tuple(draft.tokens.values()):
+            raise NoSuchStep(transition.run.name, step)
+        transition.tokens = {}
+        transition.put(Token(step=step))
+    deadline = transition.at + flow.timeout if flow.timeout is not None else None
+    transition.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
+    for token in tuple(transition.tokens.values()):
         if token.parent:
-            draft.tokens.pop(token.id)  # what waits for it begins it again
+            transition.tokens.pop(token.id)  # what waits for it begins it again
             continue
-        draft.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
-        draft.arrive(token)
+        transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
+        transition.arrive(token)

@@ -31,7 +31,7 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class StoreBlob:
     """Put a value beside the head, to be read by the shelf."""
 
     key: str
@@ -74,7 +74,7 @@ class TellParent:
     """Tell the run that waits for this one that it has ended."""
 
 
-Effect: TypeAlias = DeliverAction | SetTimer | Keep | OpenTask | Listen | StartChild | StopChild | TellParent
+Effect: TypeAlias = DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | TellParent
 
 
 class Outcome(StrEnum):

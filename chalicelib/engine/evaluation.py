@@ -9,7 +9,7 @@ from typing import Final
 
 from chalicelib.engine import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.secret_values import Vault, opened
+from chalicelib.engine.secret_values import Cipher, decrypt
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of
 
@@ -28,23 +28,23 @@ class Names:
     index: int | None = None
     run: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
-    vault: Vault | None = None
+    cipher: Cipher | None = None
     """Set where secrets are open."""
-    hushed: bool = False
+    redact_errors: bool = False
     """Whether there are any open: then no error tells what an expression met."""
 
     def bound(self) -> dict[str, Json]:
         """The names as expressions see them; one that means nothing here is not bound."""
         return {name: value for name in _BOUND if (value := getattr(self, name)) is not None}
 
-    def opened(self, vault: Vault) -> Names:
+    def decrypt(self, cipher: Cipher) -> Names:
         """The same names in a place that may look into secrets."""
-        found = {name: opened(getattr(self, name), vault) for name in _SEALABLE}
-        hushed = any(found[name] is not getattr(self, name) for name in _SEALABLE)
-        return replace(self, **found, vault=vault, hushed=hushed)
+        found = {name: decrypt(getattr(self, name), cipher) for name in _ENCRYPTABLE}
+        redact_errors = any(found[name] is not getattr(self, name) for name in _ENCRYPTABLE)
+        return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
 
-_SEALABLE: Final = ("input", "vars", "result", "event", "item")
+_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item")
 _BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("vault", "hushed"))
 
 
@@ -62,7 +62,7 @@ def evaluate(source: str, names: Names) -> Json:
     try:
         return expressions.evaluate(source, names.bound())
     except ExpressionFailed:
-        if not names.hushed:
+        if not names.redact_errors:
             raise
         raise ExpressionFailed(
             f"expression {source.strip()!r} failed; why is not told, as it may read secrets"
@@ -74,7 +74,7 @@ def holds(source: str, names: Names) -> bool:
     value = evaluate(source, names)
     if value is None or isinstance(value, bool):
         return value is True
-    if names.hushed:
+    if names.redact_errors:
         raise ExpressionFailed(f"condition {source.strip()!r} yields neither true nor false")
     raise ExpressionFailed(f"condition {source.strip()!r} yields {value!r:.60}, which is neither true nor false")
 
@@ -89,9 +89,9 @@ def resolve(template: Template, names: Names) -> Json:
         return value
     secret = reference_of(template)
     if secret is not None:
-        if names.vault is None:
+        if names.cipher is None:
             raise ExpressionFailed(f"secret {secret!r} may stand in what is declared secret only")
-        return names.vault.secret(secret)
+        return names.cipher.secret(secret)
     if isinstance(template, Mapping):
         return {key: resolve(value, names) for key, value in template.items()}
     if isinstance(template, (list, tuple)):

@@ -98,7 +98,7 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmRang(Fact):
+class TimerFired(Fact):
     """The run's timer rang: deadlines that passed by `at` are met."""
 
 
@@ -134,7 +134,7 @@ Event: TypeAlias = (
     | EventArrived
     | ChildEnded
     | VarsSet
-    | AlarmRang
+    | TimerFired
     | RunPaused
     | RunContinued
     | RunStopped

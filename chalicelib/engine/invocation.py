@@ -30,7 +30,7 @@ REJECTED: Final = "REJECT"
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class Invocation:
     """An action to be sent, and how its answer is judged."""
 
     action: Action
@@ -52,20 +52,20 @@ class Errand:
         return state in self.states or state in self.routed
 
 
-def errand_of(definition: Definition, run: Run, token: Token) -> Errand | None:
+def invocation_of(definition: Definition, run: Run, token: Token) -> Invocation | None:
     """What the token's wait asks of the outside; None if it waits for something else."""
     if token.id == UNDO:
-        return _undo_errand(definition, run)
+        return _undo_invocation(definition, run)
     step = definition.step(token.step)
     if not isinstance(step, ActionStep):
         return None
     action = definition.actions[step.action]
     routed = frozenset(route.state for route in step.routes if route.state in BUILT_IN_STATES)
     options = _with_patience(action, definition.options(step), step.options.over(action.options).timeout)
-    return Errand(action, options, step.args, answers(step, action), routed - {None})
+    return Invocation(action, options, step.args, answers(step, action), routed - {None})
 
 
-def _undo_errand(definition: Definition, run: Run) -> Errand | None:
+def _undo_invocation(definition: Definition, run: Run) -> Invocation | None:
     if not run.undos:
         return None
     undo = run.undos[-1]
@@ -74,7 +74,7 @@ def _undo_errand(definition: Definition, run: Run) -> Errand | None:
     step = definition.step(undo.step)
     said = undo_of(definition, step) if isinstance(step, ActionStep) else None
     references = {name: arg for name, arg in said.args.items() if holds_reference(arg)} if said else {}
-    return Errand(action, options, references, action.returns, given=undo.args)
+    return Invocation(action, options, references, action.returns, given=undo.args)
 
 
 def undo_of(definition: Definition, step: ActionStep) -> Undo | None:

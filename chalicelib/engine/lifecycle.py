@@ -23,7 +23,7 @@ from typing import Final
 from chalicelib.model.status import ENDED, LIVE, MOVING, STOPPED, Status
 
 
-class Order(StrEnum):
+class Command(StrEnum):
     """What a person may tell a run to do."""
 
     PAUSE = "pause"
@@ -35,24 +35,24 @@ class Order(StrEnum):
     DELETE = "be deleted"
 
 
-OBEYED: Final[dict[Order, frozenset[Status]]] = {
-    Order.PAUSE: MOVING,
-    Order.CONTINUE: frozenset({Status.PAUSED}),
-    Order.STOP: LIVE,
-    Order.RETRY: STOPPED,
-    Order.VARS: LIVE,
-    Order.SIGNAL: LIVE,
-    Order.DELETE: ENDED,
+OBEYED: Final[dict[Command, frozenset[Status]]] = {
+    Command.PAUSE: MOVING,
+    Command.CONTINUE: frozenset({Status.PAUSED}),
+    Command.STOP: LIVE,
+    Command.RETRY: STOPPED,
+    Command.VARS: LIVE,
+    Command.SIGNAL: LIVE,
+    Command.DELETE: ENDED,
 }
 """In which statuses an order is carried out."""
 
-ALREADY: Final[dict[Order, frozenset[Status]]] = {
-    Order.PAUSE: frozenset({Status.PAUSED}),
-    Order.CONTINUE: MOVING,
-    Order.STOP: frozenset({Status.CANCELED}),
-    Order.RETRY: frozenset(),
-    Order.VARS: frozenset(),
-    Order.SIGNAL: frozenset(),
-    Order.DELETE: frozenset(),
+ALREADY: Final[dict[Command, frozenset[Status]]] = {
+    Command.PAUSE: frozenset({Status.PAUSED}),
+    Command.CONTINUE: MOVING,
+    Command.STOP: frozenset({Status.CANCELED}),
+    Command.RETRY: frozenset(),
+    Command.VARS: frozenset(),
+    Command.SIGNAL: frozenset(),
+    Command.DELETE: frozenset(),
 }
 """In which statuses it has its effect already: saying it again changes nothing. Anywhere else it is refused."""

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.model.json_values import Json
-from chalicelib.model.templates import SEALED_KEY
+from chalicelib.model.templates import ENCRYPTED_KEY
 
 MASK: Final = "***"
 """What is shown in the place of a secret."""
@@ -26,14 +26,14 @@ MARK: Final = b"\\u0000sealed"
 """How it begins in JSON text, however deep inside a string it stands."""
 
 
-class Vault(Protocol):
+class Cipher(Protocol):
     """Seals and opens what belongs to one namespace."""
 
-    def seal(self, value: Json, /) -> str:
+    def encrypt(self, value: Json, /) -> str:
         """The value as text that tells nothing but its length. The same value yields the same text."""
         ...
 
-    def open(self, text: str, /) -> Json:
+    def decrypt(self, text: str, /) -> Json:
         """The value that was sealed."""
         ...
 
@@ -42,40 +42,40 @@ class Vault(Protocol):
         ...
 
 
-class _NoVault:
-    def seal(self, _: Json) -> str:
+class _NoCipher:
+    def encrypt(self, _: Json) -> str:
         raise LookupError("there is no vault to seal anything in")
 
-    def open(self, _: str) -> Json:
+    def decrypt(self, _: str) -> Json:
         raise LookupError("there is no vault to open anything with")
 
     def secret(self, name: str) -> Json:
         raise ExpressionFailed(f"there is no vault to find secret {name!r} in")
 
 
-NO_VAULT: Final[Vault] = _NoVault()
+NO_CIPHER: Final[Cipher] = _NoCipher()
 """For runs without secrets."""
 
 
-def is_sealed(value: Json) -> bool:
+def is_encrypted(value: Json) -> bool:
     """Whether the value itself is sealed."""
-    return isinstance(value, Mapping) and value.keys() == {SEALED_KEY}
+    return isinstance(value, Mapping) and value.keys() == {ENCRYPTED_KEY}
 
 
-def sealed(value: Json, vault: Vault) -> Json:
+def encrypted(value: Json, cipher: Cipher) -> Json:
     """The value, sealed. None, which hides nothing, and what is sealed already stay as they are."""
-    return value if value is None or is_sealed(value) else {SEALED_KEY: vault.seal(value)}
+    return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(value)}
 
 
-def opened(value: Json, vault: Vault) -> Json:
+def decrypt(value: Json, cipher: Cipher) -> Json:
     """The value with everything in it opened; the very same object where nothing in it is sealed."""
     if isinstance(value, Mapping):
-        if value.keys() == {SEALED_KEY}:
-            return vault.open(value[SEALED_KEY])
-        found = {key: opened(inner, vault) for key, inner in value.items()}
+        if value.keys() == {ENCRYPTED_KEY}:
+            return cipher.decrypt(value[ENCRYPTED_KEY])
+        found = {key: decrypt(inner, cipher) for key, inner in value.items()}
         return found if any(found[key] is not value[key] for key in found) else value
     if isinstance(value, (list, tuple)):
-        items = [opened(inner, vault) for inner in value]
+        items = [decrypt(inner, cipher) for inner in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value
 
@@ -83,14 +83,14 @@ def opened(value: Json, vault: Vault) -> Json:
 def holds_secret(value: Json) -> bool:
     """Whether anything in the value is sealed."""
     if isinstance(value, Mapping):
-        return value.keys() == {SEALED_KEY} or any(map(holds_secret, value.values()))
+        return value.keys() == {ENCRYPTED_KEY} or any(map(holds_secret, value.values()))
     return isinstance(value, (list, tuple)) and any(map(holds_secret, value))
 
 
 def masked(value: Json) -> Json:
     """The value as it may be shown to anybody."""
     if isinstance(value, Mapping):
-        return MASK if value.keys() == {SEALED_KEY} else {key: masked(inner) for key, inner in value.items()}
+        return MASK if value.keys() == {ENCRYPTED_KEY} else {key: masked(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
     if isinstance(value, str) and "u0000sealed" in value:

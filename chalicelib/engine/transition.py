@@ -10,10 +10,19 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Decision, DeliverAction, Effect, Keep, Outcome, SetTimer, StopChild, TellParent
+from chalicelib.engine.effects import (
+    Decision,
+    DeliverAction,
+    Effect,
+    Outcome,
+    SetTimer,
+    StopChild,
+    StoreBlob,
+    TellParent,
+)
 from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.events import Fact
-from chalicelib.engine.secret_values import Vault, sealed
+from chalicelib.engine.secret_values import Cipher, encrypted
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry
@@ -30,12 +39,12 @@ REMEMBERED_ERROR: Final = 2_000
 FOREVER: Final[Milliseconds] = 100 * 366 * 86_400_000
 """The deadline of a step that waits for other tokens, or another run: their deadlines end the wait."""
 
-Shelf: TypeAlias = Callable[[str], Json]
+BlobReader: TypeAlias = Callable[[str], Json]
 """Reads what a run keeps beside its head, by key. What lies there never changes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class StepResult:
     """What a step returned: its state, with the data or the error that came with it."""
 
     state: str
@@ -49,14 +58,20 @@ class Left:
     """The event that the step waited for (`$event`)."""
 
 
-class Draft:
+class Transition:
     """The next head, as far as it is decided, with the history entries and effects that go with it."""
 
     def __init__(
-        self, definition: Definition, run: Run, fact: Fact, shelf: Shelf, vault: Vault, written: Run | None = None
+        self,
+        definition: Definition,
+        run: Run,
+        fact: Fact,
+        read_blob: BlobReader,
+        cipher: Cipher,
+        written: Run | None = None,
     ) -> None:
         self.definition = definition
-        self.vault = vault
+        self.cipher = cipher
         self.run = run
         self.fact = fact
         self.tokens = {token.id: token for token in run.tokens}
@@ -68,8 +83,8 @@ class Draft:
         """How many steps were entered so far."""
         self._before = run
         self._written = written or run
-        self._shelf = shelf
-        self._kept: dict[str, Json] = {}
+        self._read_blob = read_blob
+        self._new_blobs: dict[str, Json] = {}
         self._minted = 0
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +106,7 @@ class Draft:
 
     def read(self, key: str) -> Json:
         """What the run keeps under the key, beside its head."""
-        return self._kept[key] if key in self._kept else self._shelf(key)
+        return self._new_blobs[key] if key in self._new_blobs else self._read_blob(key)
 
     def is_new(self, token: Token) -> bool:
         """Whether the token's wait has changed since the head was read."""
@@ -102,14 +117,14 @@ class Draft:
         """The name of the step at which the run's first token stands; empty if it stands nowhere."""
         return next((token.step for token in self.tokens.values()), "")
 
-    def chance(self) -> float:
+    def random(self) -> float:
         """A number from 0 to 1, drawn from the event's nonce."""
         drawn = hashlib.sha256(f"{self.fact.nonce}/chance/{len(self.entries)}".encode()).digest()[:8]
         return int.from_bytes(drawn) / 2**64
 
     def judging(self, names: Names) -> Names:
         """The names in a place that only judges, or whose outcome is secret itself: secrets are open there."""
-        return names.opened(self.vault) if self.definition.has_secrets else names
+        return names.decrypt(self.cipher) if self.definition.has_secrets else names
 
     def resolve_vars(self, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
         """The values of variables; for those that are secret, secrets are open. Raises ExpressionFailed."""
@@ -117,7 +132,7 @@ class Draft:
         if not secret:
             return resolve_known(templates, names)
         plain = {name: template for name, template in templates.items() if name not in secret}
-        return self.as_kept({**resolve_known(plain, names), **resolve_known(secret, self.judging(names))})
+        return self.encrypt_secrets({**resolve_known(plain, names), **resolve_known(secret, self.judging(names))})
 
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,7 +156,7 @@ class Draft:
         """Nobody waits any more for what the token waited for outside."""
         memo = token.activation.memo if token.activation else None
         if isinstance(memo, Mapping) and "child" in memo:
-            self.order(StopChild(memo["child"]))
+            self.emit(StopChild(memo["child"]))
 
     def activate(
         self, token: Token, timeout: Milliseconds | None, *, heartbeat: Milliseconds | None = None, memo: Json = None
@@ -171,27 +186,27 @@ class Draft:
 
     # ── the rest of the head ─────────────────────────────────────────────────────────────────────────────────────────
 
-    def order(self, effect: Effect) -> None:
+    def emit(self, effect: Effect) -> None:
         self.effects.append(effect)
 
-    def keep(self, key: str, value: Json) -> None:
+    def store_blob(self, key: str, value: Json) -> None:
         """The value lies beside the head under that key, from now on."""
-        self._kept[key] = value
-        self.order(Keep(key, value))
+        self._new_blobs[key] = value
+        self.emit(StoreBlob(key, value))
 
     def deliver(self, token: Token) -> None:
         """The token's action is sent, or, while the run is paused, held until it continues."""
         if token.activation and not token.activation.held:
-            self.order(DeliverAction(token.activation.uuid))
+            self.emit(DeliverAction(token.activation.uuid))
 
     def set_vars(self, changed: Mapping[str, Json]) -> None:
         if changed:
-            self.run = replace(self.run, vars={**self.run.vars, **self.as_kept(changed)})
+            self.run = replace(self.run, vars={**self.run.vars, **self.encrypt_secrets(changed)})
 
-    def as_kept(self, variables: Mapping[str, Json]) -> dict[str, Json]:
+    def encrypt_secrets(self, variables: Mapping[str, Json]) -> dict[str, Json]:
         """The variables as a head and a history keep them: those that are secret, sealed."""
         secret = self.definition.flow.secret_vars
-        return {name: sealed(value, self.vault) if name in secret else value for name, value in variables.items()}
+        return {name: encrypted(value, self.cipher) if name in secret else value for name, value in variables.items()}
 
     def set_run(self, **fields: Json) -> None:
         self.run = replace(self.run, **fields)
@@ -210,18 +225,18 @@ class Draft:
         )
         self.entries.append(entry)
 
-    def record_left(self, token: Token, left: Left, target: str) -> None:
+    def record_return(self, token: Token, returned: StepResult, target: str) -> None:
         """One more line of history: the token's step returned, and that leads to `target`."""
         self.record(
-            left.event,
+            returned.event,
             token,
-            state=left.state,
+            state=returned.state,
             target=target,
-            data=left.data if left.event in ("StepAcked", "EventArrived") else None,
-            error=left.error,
-            vars=self.as_kept(left.variables),
+            data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
+            error=returned.error,
+            vars=self.encrypt_secrets(returned.variables),
         )
-        self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{left.state}")
+        self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
         """The run has ended. A stopped one keeps its tokens: they tell late answers why, and `retry` where to go on."""
@@ -232,11 +247,11 @@ class Draft:
         self.arrivals.clear()
         self.set_run(status=status, ended_at=self.at, output=output, ending=None, last_err=error[:REMEMBERED_ERROR])
         if self.run.parent:
-            self.order(TellParent())
+            self.emit(TellParent())
 
     # ── closing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def seal(self, outcome: Outcome) -> Decision:
+    def build(self, outcome: Outcome) -> Decision:
         """The decision. Where nothing changed it holds the very head that was given."""
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
@@ -256,12 +271,12 @@ class Draft:
     def _arm(self) -> None:
         """One timer per run: it rings at or before the earliest deadline. A later deadline arms nothing."""
         if self.run.status not in MOVING:
-            self.set_run(alarm_at=None)
+            self.set_run(timer_at=None)
             return
         dues = [token.activation.due for token in self.tokens.values() if token.activation]
         if self.run.deadline is not None:
             dues.append(self.run.deadline)
-        armed = self.run.alarm_at
+        armed = self.run.timer_at
         if dues and (armed is None or armed <= self.at or min(dues) < armed):
-            self.set_run(alarm_at=min(dues))
-            self.order(SetTimer(min(dues)))
+            self.set_run(timer_at=min(dues))
+            self.emit(SetTimer(min(dues)))

@@ -149,7 +149,7 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     labels: dict[str, Template] = {}
 
 
-class RunOrder(FrozenValue, frozen=True, kw_only=True):
+class FlowRun(FrozenValue, frozen=True, kw_only=True):
     """One run to be started: of the flow `flow`, or of the steps that it brings along (`steps`)."""
 
     name: str

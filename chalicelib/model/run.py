@@ -105,7 +105,7 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     paused_at: Instant | None = msgspec.field(name="pa", default=None)
     deadline: Instant | None = msgspec.field(name="dl", default=None)
     """When the whole run times out, if its flow says so."""
-    alarm_at: Instant | None = msgspec.field(name="al", default=None)
+    timer_at: Instant | None = msgspec.field(name="al", default=None)
     """When its one armed timer rings."""
     tokens: tuple[Token, ...] = msgspec.field(name="tk", default=())
     input: dict[str, Json] = msgspec.field(name="in", default_factory=dict)

@@ -14,10 +14,10 @@ _EXPRESSION_KEY: Final = "${}"
 
 _REFERENCE_KEY: Final = "${secret}"
 
-SEALED_KEY: Final = "\0sealed"
+ENCRYPTED_KEY: Final = "\0sealed"
 """The one key of a value that is sealed (`engine.sealed`)."""
 
-RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, SEALED_KEY})
+RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, ENCRYPTED_KEY})
 """Keys that no map in a document has: they would make it mean something else."""
 
 

@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.messages import Hint
+from chalicelib.service.messages import Message
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 
@@ -35,12 +35,12 @@ def not_yet(sent_at: Instant, now: Instant) -> Verdict:
     return None if age > WRITER_LIFETIME else min(max(AGAIN, age // 2), LATEST)
 
 
-def patient_read(runs: RunStore, clock: Clock, hints: Sequence[Hint]) -> Run | None:
+def read_with_retries(runs: RunStore, clock: Clock, messages_: Sequence[Message]) -> Run | None:
     """The head of the run of which the hints speak, given some moments to reach the versions that they speak of."""
-    run = runs.load(hints[0].namespace, hints[0].run)
+    run = runs.load(messages_[0].namespace, messages_[0].run)
     for pause in PAUSES:
-        if all(hint.is_written(run) for hint in hints):
+        if all(message.is_written(run) for message in messages_):
             break
         clock.sleep(pause)
-        run = runs.load(hints[0].namespace, hints[0].run)
+        run = runs.load(messages_[0].namespace, messages_[0].run)
     return run

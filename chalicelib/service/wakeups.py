@@ -12,19 +12,19 @@ from typing import Final, assert_never
 
 import msgspec
 
-from chalicelib.engine.events import AlarmRang, Event
+from chalicelib.engine.events import Event, TimerFired
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.redelivery import AGAIN, Verdict, not_yet, patient_read
-from chalicelib.service.runs.advance import Mover
-from chalicelib.service.runs.children import Family
+from chalicelib.service.redelivery import AGAIN, Verdict, not_yet, read_with_retries
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.children import ChildRuns
 
 LOG = logging.getLogger("echoer.wake")
 
@@ -48,77 +48,83 @@ class Swept:
 
 class Waker:
     def __init__(
-        self, runs: RunStore, queue: Queue, mover: Mover, signaler: Signaler, family: Family, clock: Clock
+        self,
+        runs: RunStore,
+        queue: Queue,
+        advancer: RunAdvancer,
+        signaler: Signaler,
+        child_runs: ChildRuns,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._queue = queue
-        self._mover = mover
+        self._advancer = advancer
         self._signaler = signaler
-        self._family = family
+        self._child_runs = child_runs
         self._clock = clock
 
-    def wake(self, hints: Sequence[Hint]) -> list[Verdict]:
+    def wake(self, messages_: Sequence[Message]) -> list[Verdict]:
         """Every hint is obeyed, the same ones once; what is to become of each message."""
-        verdicts: dict[Hint, Verdict] = {}
-        for hint in hints:
-            same = _same(hint)
+        verdicts: dict[Message, Verdict] = {}
+        for message in messages_:
+            same = _same(message)
             if same not in verdicts:
-                verdicts[same] = self._obey(hint)
-        return [verdicts[_same(hint)] for hint in hints]
+                verdicts[same] = self._obey(message)
+        return [verdicts[_same(message)] for message in messages_]
 
     def sweep(self) -> Swept:
         """Every alarm that is due soon or overdue has a message that will wake its run."""
         now = self._clock.now()
-        alarms = self._runs.due(now + AHEAD, SWEPT)
-        for alarm in alarms:
+        timers = self._runs.due(now + AHEAD, SWEPT)
+        for alarm in timers:
             wake = Wake(namespace=alarm.namespace, run=alarm.run, sent_at=now, version=0)
             self._queue.send(QueueName.WAKES, [messages.encode(wake)], max(0, alarm.at - now))
-        late = [now - alarm.at for alarm in alarms if alarm.at < now - OVERDUE]
-        swept = Swept(len(alarms), len(late))
-        self._mover.observer.swept(swept.sent, late)
+        late = [now - alarm.at for alarm in timers if alarm.at < now - OVERDUE]
+        swept = Swept(len(timers), len(late))
+        self._advancer.observer.swept(swept.sent, late)
         if swept.overdue:
             LOG.warning("%d alarms were overdue", swept.overdue)
         return swept
 
-    def _obey(self, hint: Hint) -> Verdict:
-        run = patient_read(self._runs, self._clock, [hint])
-        if run is None or not hint.is_written(run):
-            return not_yet(hint.sent_at, self._clock.now())
+    def _obey(self, message: Message) -> Verdict:
+        run = read_with_retries(self._runs, self._clock, [message])
+        if run is None or not message.is_written(run):
+            return not_yet(message.sent_at, self._clock.now())
         try:
-            match hint:
+            match message:
                 case Wake():
                     return self._ring(run)
                 case Listen(uuid=uuid):
                     self._signaler.listen(run, uuid)
                 case StartChild(uuid=uuid):
-                    self._family.start_child(run, uuid)
+                    self._child_runs.start_child(run, uuid)
                 case StopChild(child=child):
-                    self._family.stop_child(run, child)
+                    self._child_runs.stop_child(run, child)
                 case TellParent():
-                    self._family.tell_parent(run)
+                    self._child_runs.tell_parent(run)
                 case Deliver():
-                    LOG.error("a delivery lay in the queue of wakes", extra={"run": hint.run})
+                    LOG.error("a delivery lay in the queue of wakes", extra={"run": message.run})
                 case _:
-                    assert_never(hint)
+                    assert_never(message)
         except NotFound:
-            LOG.info("the run is gone", extra={"run": hint.run})
+            LOG.info("the run is gone", extra={"run": message.run})
         return None
 
     def _ring(self, run: Run) -> Verdict:
         """Deadlines of the run that have passed are met. A message that comes early by moments waits for its time."""
-        if run.alarm_at is None:
+        if run.timer_at is None:
             return None
-        early = run.alarm_at - self._clock.now()
+        early = run.timer_at - self._clock.now()
         if early > 0:
             return early if early <= AGAIN else None
 
-        def draw(at: Instant, nonce: str) -> Sequence[Event]:
-            return [AlarmRang(at=at, nonce=nonce, by="timer")]
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [TimerFired(at=at, nonce=nonce, by="timer")]
 
-        self._mover.move(run.namespace, run.name, draw, seen=run)
+        self._advancer.advance(run.namespace, run.name, make_events, seen=run)
         return None
 
 
-def _same(hint: Hint) -> Hint:
+def _same(message: Message) -> Message:
     """The hint as it is, whenever it was sent: alike hints ask for the same."""
-    return msgspec.structs.replace(hint, sent_at=0)
+    return msgspec.structs.replace(message, sent_at=0)

@@ -13,7 +13,7 @@ from chalicelib import language
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.language import Checked, Diagnostic
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from fsl.cli.common import json_option, put, say, show, table
 from fsl.sources import Source, read_all
 
@@ -72,7 +72,7 @@ def _explained(documents: Iterable[Checked]) -> dict[str, list[Row]]:
     values = [statement.value for checked in documents for statement in checked.statements]
     actions = {value.name: value for value in values if isinstance(value, Action)}
     flows = [value for value in values if isinstance(value, Flow)]
-    flows += [value.steps for value in values if isinstance(value, RunOrder) and value.steps]
+    flows += [value.steps for value in values if isinstance(value, FlowRun) and value.steps]
     return {flow.name: list(explain(flow, actions)) for flow in flows}
 
 

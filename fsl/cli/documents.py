@@ -15,7 +15,7 @@ from chalicelib import diagrams, language
 from chalicelib.authoring.explain import explain
 from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from fsl.cli.check import show_rows
 from fsl.cli.common import json_option, put, remote, say, show
 from fsl.client import Client
@@ -236,7 +236,7 @@ def _checked(files: Sequence[str]) -> list[Definition]:
 def _flow(values: Sequence[Definition], name: str | None) -> Flow:
     """The flow of that name, or the only one."""
     flows = {value.name: value for value in values if isinstance(value, Flow)}
-    flows = {one.name: one.steps for one in values if isinstance(one, RunOrder) and one.steps} | flows
+    flows = {one.name: one.steps for one in values if isinstance(one, FlowRun) and one.steps} | flows
     if name is None and len(flows) == 1:
         return next(iter(flows.values()))
     if name is None or name not in flows:

@@ -24,7 +24,7 @@ from waitress.task import ErrorTask
 
 from chalicelib import hosting
 from chalicelib.config import Access, Backend, Settings
-from chalicelib.hosting import Services, World
+from chalicelib.hosting import Adapters, Services
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy
@@ -191,7 +191,7 @@ def load_app() -> Chalice:
     return app
 
 
-def _world(settings: Settings) -> World:
+def _world(settings: Settings) -> Adapters:
     if settings.backend is not Backend.AWS:
         return hosting.world(settings)
     from fsl.local import aws  # it loads botocore: only those who ask for AWS wait for it

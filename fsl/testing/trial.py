@@ -14,10 +14,10 @@ from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant, Milliseconds
 from fsl.testing.cases import Case, Order, OrderName, Signal, TestFile, span
+from fsl.testing.cipher import entry_in_the_open, run_in_the_open
 from fsl.testing.drive import DAWN, Refusal, World
 from fsl.testing.program import Program
 from fsl.testing.script import Script
-from fsl.testing.vault import entry_in_the_open, run_in_the_open
 
 MOVES: Final = 100_000
 """How many things may happen in one test."""

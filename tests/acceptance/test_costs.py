@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from chalicelib import hosting
-from chalicelib.adapters.system import SystemChance, SystemClock
+from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.config import Backend, Settings
 from chalicelib.engine.paging import TAIL_ENTRIES
 from chalicelib.entrypoints import workers
-from chalicelib.hosting import Services, World, assemble
+from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.service.ports.actions import Call, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import MotoStack
@@ -64,9 +64,7 @@ class House:
         self.stack, self.actions = stack, Told()
         self.services: Services = assemble(
             Settings(backend=Backend.AWS, definition_max_age=3_600_000),
-            World(
-                store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), chance=SystemChance()
-            ),
+            Adapters(store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), ids=SystemIds()),
         )
         hosting.use(self.services)
         assert call("POST", "/fsl", FLOWS).status == 200

@@ -56,7 +56,7 @@ def a_run(name: str = "r1", namespace: str = "ns", at: int = START, **changes: A
         definition=DefinitionRef(flow="deploy", version=1, actions={"build": 1}),
         created_at=at,
         updated_at=at,
-        alarm_at=at + 60_000,
+        timer_at=at + 60_000,
         tokens=(Token(step="build", activation=activation),),
         tail=(Entry(seq=1, at=at, event="started", target="build"),),
     )

@@ -73,7 +73,7 @@ def test_no_address_is_final(method: Method) -> None:
 
 def test_what_a_method_needs_is_not_imported_before_it_is_used() -> None:
     program = (
-        "import sys; from chalicelib.adapters.dispatch import Dispatcher; Dispatcher(lambda: 0);"
+        "import sys; from chalicelib.adapters.actions.dispatch import Dispatcher; Dispatcher(lambda: 0);"
         "print([name for name in ('botocore', 'grpc', 'google.protobuf', 'requests') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603

@@ -194,7 +194,7 @@ def test_a_write_that_was_lost_is_a_conflict(watched: Watched) -> None:
     def draw(at: int, nonce: str) -> list[VarsSet]:
         return [VarsSet(at=at, nonce=nonce, by="t", vars={"y": 2})]
 
-    watched.services.mover.move("default", run.name, draw, seen=stale)
+    watched.services.advancer.advance("default", run.name, draw, seen=stale)
     assert watched.told() == {"Conflicts": 1}
 
 
@@ -211,11 +211,11 @@ def test_more_values_than_a_line_holds_are_told_in_several() -> None:
 def test_a_line_knows_its_work_without_making_metrics_of_it() -> None:
     out = io.StringIO()
     told = EmfMetrics(FakeClock(), "Echoer", out)
-    told.buried(2)
-    with about(function="bury", request="r-1"):
+    told.dead_lettered(2)
+    with about(function="dead_letter", request="r-1"):
         told.flush()
     assert json.loads(out.getvalue()) == {
-        "function": "bury",
+        "function": "dead_letter",
         "request": "r-1",
         "DeadLetters": 2,
         "_aws": {

@@ -202,8 +202,8 @@ def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
     read, log = policy["PolicyDocument"]["Statement"]
     assert (read["Action"], log["Sid"]) == ("dynamodb:GetItem", "Log")
     pattern = read["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-    assert fnmatchcase(keys.cell("@access", "token/0123456789abcdef")[0], pattern)
-    for other in (keys.cell("default", "token/x")[0], keys.cell("@access", "tokens/default")[0]):
+    assert fnmatchcase(keys.versioned_value("@access", "token/0123456789abcdef")[0], pattern)
+    for other in (keys.versioned_value("default", "token/x")[0], keys.versioned_value("@access", "tokens/default")[0]):
         assert not fnmatchcase(other, pattern)
 
 

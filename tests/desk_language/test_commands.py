@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from chalicelib.authoring.explain import Said, explain
 from chalicelib.language import KnownNames, format_text, read
 from chalicelib.model.actions import DEFAULTS, Action
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from fsl import definition_json
 from fsl.cli.documents import COMMANDS
 
@@ -191,7 +191,7 @@ def test_the_kinds_are_told_apart() -> None:
     values = [one.value for one in read(ORDER.read_text(), KnownNames()).statements]
     found = definition_json.imported(json.dumps([definition_json.exported(value) for value in values]))
     assert found == values
-    assert {type(one) for one in found} == {Action, Flow, RunOrder}
+    assert {type(one) for one in found} == {Action, Flow, FlowRun}
 
 
 @pytest.mark.parametrize(

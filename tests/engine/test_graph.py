@@ -19,9 +19,9 @@ from chalicelib.model.flow import (
     Branch,
     EachStep,
     Flow,
+    FlowRun,
     ForkStep,
     Route,
-    RunOrder,
     Step,
     TimerStep,
 )
@@ -55,7 +55,7 @@ ON_THE_WAY = Path({"A": 3}, {("A", "A"): 2, ("A", "B"): 1}, frozenset({"B", "W"}
 
 def flows_of(path: File) -> list[Flow]:
     checked = read(path.read_bytes().decode("utf-8"), KnownNames())
-    values = [one.value.steps if isinstance(one.value, RunOrder) else one.value for one in checked.statements]
+    values = [one.value.steps if isinstance(one.value, FlowRun) else one.value for one in checked.statements]
     return [value for value in values if isinstance(value, Flow)]
 
 

@@ -92,7 +92,7 @@ def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypa
     def fails(*_: object) -> None:
         raise Busy("throttled")
 
-    monkeypatch.setattr(guarded.services.world.store.cells, "read", fails)
+    monkeypatch.setattr(guarded.services.world.store.versioned_values, "read", fails)
     with pytest.raises(Busy):
         told(f"Bearer ech_{'0' * 16}_{'0' * 64}")
 

@@ -19,9 +19,9 @@ from chalicelib.model.flow import (
     EachStep,
     EventStep,
     Flow,
+    FlowRun,
     ForkStep,
     Route,
-    RunOrder,
     SetStep,
     Step,
     TimerStep,
@@ -171,7 +171,7 @@ def test_any_action_comes_back(action: Action) -> None:
 
 
 def test_a_run_of_a_flow_comes_back() -> None:
-    order = RunOrder(name="o-1", flow="other", input={"a": [1, {"b": None}], "x y": "`"[:0]}, labels={"l": True})
+    order = FlowRun(name="o-1", flow="other", input={"a": [1, {"b": None}], "x y": "`"[:0]}, labels={"l": True})
     assert [one.value for one in read(to_fsl(order), KnownNames({}, {"other": OTHER})).statements] == [order]
 
 

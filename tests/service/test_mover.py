@@ -156,7 +156,7 @@ def test_history_is_complete_over_many_pages(small: Small) -> None:
 
 def test_a_run_that_is_not_there_is_not_found(small: Small) -> None:
     with pytest.raises(NotFound):
-        small.services.mover.move(NS, "nobody", paused)
+        small.services.advancer.advance(NS, "nobody", paused)
 
 
 def test_answers_name_their_run(small: Small) -> None:

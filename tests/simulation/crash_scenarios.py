@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chalicelib import hosting
-from chalicelib.engine.errors import OrderRefused
+from chalicelib.engine.errors import CommandRefused
 from chalicelib.hosting import Services
 from chalicelib.model.status import Status
 from chalicelib.service.ports.definitions import Kind
@@ -105,7 +105,7 @@ def _signal(services: Services) -> None:
 def _retry(services: Services) -> None:
     try:
         services.operator.retry(NS, "o")
-    except OrderRefused:
+    except CommandRefused:
         return  # the answer to the first try went astray
 
 

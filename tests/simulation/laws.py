@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.invocation import UNDO, errand_of
+from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.messages import Hint, StartChild, StopChild, TellParent
+from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
 from tests.simulation.flows import SECRET, TRUSTED
@@ -93,14 +93,14 @@ class Laws:
             for token in run.tokens
         )
 
-    def message_gone(self, hint: Hint) -> None:
-        self._look_at(hint.namespace, hint.run)
-        if isinstance(hint, (StartChild, StopChild)):
-            self._look_at_children(hint.namespace, hint.run)
-        if isinstance(hint, TellParent):
-            child = self.heads.get((hint.namespace, hint.run))
+    def message_gone(self, message: Message) -> None:
+        self._look_at(message.namespace, message.run)
+        if isinstance(message, (StartChild, StopChild)):
+            self._look_at_children(message.namespace, message.run)
+        if isinstance(message, TellParent):
+            child = self.heads.get((message.namespace, message.run))
             if child and child.parent:
-                self._look_at(hint.namespace, child.parent.run)
+                self._look_at(message.namespace, child.parent.run)
 
     def posted(self, namespace: str, run: str, uuid: str) -> None:
         if self.owners.get(uuid) != (namespace, run):
@@ -108,14 +108,14 @@ class Laws:
             return
         head = self.heads.get((namespace, run))
         token = head.token_of(uuid) if head and head.status in status.LIVE else None
-        errand = errand_of(self._definition_of(head), head, token) if head and token else None
-        limit = errand.options.limit if errand else None
-        if errand and limit and limit.concurrent is not None:
-            posted = self._posted.setdefault((namespace, errand.action.name), set())
+        invocation = invocation_of(self._definition_of(head), head, token) if head and token else None
+        limit = invocation.options.limit if invocation else None
+        if invocation and limit and limit.concurrent is not None:
+            posted = self._posted.setdefault((namespace, invocation.action.name), set())
             posted.add(uuid)
             out = sum(self._is_out(known) for known in posted)
             if out > limit.concurrent:
-                self.breaks("limits", f"{out} activations of action {errand.action.name!r} are out at once")
+                self.breaks("limits", f"{out} activations of action {invocation.action.name!r} are out at once")
 
     def sent(self, action: str, body: bytes) -> None:
         """An action was sent that body: the run's secret is in it where the action may see it, and only there."""

@@ -133,7 +133,7 @@ class People:
             newest = definitions.latest(namespace, Kind.FLOW, [MAIN])[MAIN]
             following = stored(flow, newest.version + 1)
             definitions.submit(namespace, [following], [])
-            services.library.learn(namespace, [following])
+            services.definition_cache.learn(namespace, [following])
 
         self._stage.ask(f"redefine({namespace})", namespace, work)
 

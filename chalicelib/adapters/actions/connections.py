@@ -108,8 +108,8 @@ class _Connection(HTTPConnection):
             for *_, address in found:
                 if reason := self._outbound.refuses(str(address[0]), self._dns_host):
                     raise Forbidden(address[0], reason)
-            for number, (family, kind, protocol, _, address) in enumerate(found):
-                sock = socket.socket(family, kind, protocol)
+            for number, (child_runs, kind, protocol, _, address) in enumerate(found):
+                sock = socket.socket(child_runs, kind, protocol)
                 try:
                     sock.settimeout(max((due - time.monotonic()) / (len(found) - number), 0.001))
                     for option in self.socket_options or ():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import RLock
 
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Bell, Look, await_messages
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Look, Wakeup, await_messages
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
@@ -39,7 +39,7 @@ class MemoryQueue:
         self._lock = RLock()
         self._sent = 0
         self._queues: dict[QueueName, dict[str, _Message]] = {name: {} for name in QueueName}
-        self._bells = {name: Bell() for name in QueueName}
+        self._wakeups = {name: Wakeup() for name in QueueName}
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
         now = self._clock.now()
@@ -47,17 +47,17 @@ class MemoryQueue:
             for body in bodies:
                 self._sent += 1
                 self._put(queue, _Message(str(self._sent), body, now, now + delay))
-        self._bells[queue].ring(None if delay else len(bodies))
+        self._wakeups[queue].ring(None if delay else len(bodies))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         with self._lock:
             message = self._held(queue, receipt)
             if message:
                 message.visible_at = self._clock.now() + delay
-        self._bells[queue].ring()
+        self._wakeups[queue].ring()
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._bells[queue], lambda: self._look(queue, limit), wait)
+        return await_messages(self._wakeups[queue], lambda: self._look(queue, limit), wait)
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         with self._lock:
@@ -76,7 +76,7 @@ class MemoryQueue:
                 if queue is not QueueName.DEAD and message.count >= self._max_receives:
                     del self._queues[queue][message.id]
                     self._put(QueueName.DEAD, _Message(message.id, message.body, message.sent_at, now))
-                    self._bells[QueueName.DEAD].ring()
+                    self._wakeups[QueueName.DEAD].ring()
                     continue
                 if len(found) == limit:
                     break

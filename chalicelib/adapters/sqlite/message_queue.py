@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Bell, Look, await_messages
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Look, Wakeup, await_messages
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -39,7 +39,7 @@ class SqliteQueue:
         self._clock = clock
         self._visibility = visibility
         self._max_receives = max_receives
-        self._bells = {name: Bell() for name in QueueName}
+        self._wakeups = {name: Wakeup() for name in QueueName}
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
         now = self._clock.now()
@@ -48,15 +48,15 @@ class SqliteQueue:
             values = [value for body in some for value in (queue, now + delay, now, body)]
             rows = ", ".join(["(?, ?, 0, ?, ?)"] * len(some))
             self._database.change(f"{_SEND} VALUES {rows}", values)
-        self._bells[queue].ring(None if delay else len(bodies))
+        self._wakeups[queue].ring(None if delay else len(bodies))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
         self._database.change(sql, (self._clock.now() + delay, queue, *_parsed(receipt)))
-        self._bells[queue].ring()
+        self._wakeups[queue].ring()
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._bells[queue], lambda: self._look(queue, limit), wait)
+        return await_messages(self._wakeups[queue], lambda: self._look(queue, limit), wait)
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         if not receipts:
@@ -71,8 +71,8 @@ class SqliteQueue:
     def release_all(self) -> None:
         """Every message that was received and not deleted is due now. For the start: nobody can be working on it."""
         self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
-        for bell in self._bells.values():
-            bell.ring()
+        for wakeup in self._wakeups.values():
+            wakeup.ring()
 
     def _look(self, queue: QueueName, limit: int) -> Look:
         now = self._clock.now()
@@ -83,17 +83,17 @@ class SqliteQueue:
             return [], None if due_at is None else due_at - now
         spent = [] if queue is QueueName.DEAD else [row for row in taken if row[1] > self._max_receives]
         if spent:
-            self._bury([row[0] for row in spent], now)
+            self._dead_letter([row[0] for row in spent], now)
             taken = [row for row in taken if row not in spent]
             if not taken:
                 return self._look(queue, limit)
         return [Received(str(key), f"{key}.{count}", body, count, at) for key, count, body, at in taken], None
 
-    def _bury(self, ids: Sequence[int], now: int) -> None:
+    def _dead_letter(self, ids: Sequence[int], now: int) -> None:
         marks = ", ".join("?" * len(ids))
         sql = f"UPDATE messages SET queue = ?, visible_at = ?, count = 0 WHERE id IN ({marks})"  # noqa: S608 - marks
         self._database.change(sql, (QueueName.DEAD, now, *ids))
-        self._bells[QueueName.DEAD].ring()
+        self._wakeups[QueueName.DEAD].ring()
 
 
 def _parsed(receipt: str) -> tuple[int, int]:

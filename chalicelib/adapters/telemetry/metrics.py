@@ -36,7 +36,7 @@ from typing import Any, Final, TextIO
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import AlarmRang, Event, StepAcked
+from chalicelib.engine.events import Event, StepAcked, TimerFired
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED, Status
 from chalicelib.model.times import Milliseconds
@@ -83,8 +83,8 @@ class EmfMetrics(Observer):
             for event, result in zip(events, results, strict=True):
                 if isinstance(event, StepAcked):
                     self._answered(before, event, result)
-                elif isinstance(event, AlarmRang) and result is not Outcome.IGNORED and before.alarm_at is not None:
-                    self._values["WaitOverdue"].append(max(0, event.at - before.alarm_at))
+                elif isinstance(event, TimerFired) and result is not Outcome.IGNORED and before.timer_at is not None:
+                    self._values["WaitOverdue"].append(max(0, event.at - before.timer_at))
             if after is not before:
                 self._history(before, after)
 
@@ -103,7 +103,7 @@ class EmfMetrics(Observer):
             self._counts["SweepSent"] += sent
             self._values["WaitOverdue"] += late
 
-    def buried(self, letters: int) -> None:
+    def dead_lettered(self, letters: int) -> None:
         with self._lock:
             self._counts["DeadLetters"] += letters
 

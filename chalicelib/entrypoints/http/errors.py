@@ -39,7 +39,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     service.StillReferred: HTTPStatus.CONFLICT,
     service.KeyTaken: HTTPStatus.CONFLICT,
     engine.RunIsStopped: HTTPStatus.CONFLICT,
-    engine.OrderRefused: HTTPStatus.CONFLICT,
+    engine.CommandRefused: HTTPStatus.CONFLICT,
     service.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     engine.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     service.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -18,7 +18,7 @@ from chalicelib.language.syntax.parsing import parse
 from chalicelib.language.syntax.tree import Document, Word
 from chalicelib.language.syntax.tree import Statement as Node
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import CallStep, Flow, RunOrder, walk
+from chalicelib.model.flow import CallStep, Flow, FlowRun, walk
 
 Kind: TypeAlias = Literal["action", "flow", "flow_run"]
 
@@ -29,7 +29,7 @@ class Statement:
 
     kind: Kind
     name: str
-    value: Action | Flow | RunOrder
+    value: Action | Flow | FlowRun
     text: str
 
 
@@ -74,10 +74,10 @@ class _Statements:
     def __init__(self, document: Document, context: Context) -> None:
         self._context = context
         self._nodes = document.statements
-        self._values: dict[int, Action | Flow | RunOrder] = {}
+        self._values: dict[int, Action | Flow | FlowRun] = {}
         self._flows: dict[str, Node] = {}
 
-    def read(self) -> list[tuple[Node, Action | Flow | RunOrder]]:
+    def read(self) -> list[tuple[Node, Action | Flow | FlowRun]]:
         findings = self._context.findings
         if len(self._nodes) > STATEMENTS:
             first = self._nodes[STATEMENTS]

@@ -25,7 +25,7 @@ from chalicelib.language.check.values import (
 from chalicelib.language.limits import STEPS
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Property, Statement, Value, steps_within
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, source_of
 
@@ -43,7 +43,7 @@ def read_flow(context: Context, statement: Statement) -> Flow:
     return flow
 
 
-def read_run(context: Context, statement: Statement) -> RunOrder:
+def read_run(context: Context, statement: Statement) -> FlowRun:
     """The run, of a flow by name or of its own steps. The labels of the latter are its flow's."""
     has_steps = any(not isinstance(member, Property) for member in statement.members)
     names_flow = property_named(statement.members, "flow") is not None
@@ -59,15 +59,15 @@ def read_run(context: Context, statement: Statement) -> RunOrder:
         context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span("input"), name="input", owner=owner)
     flow = _flow(properties, statement, None)
     warn_of_unseen(context, statement, flow)
-    return RunOrder(name=statement.name.text, steps=flow)
+    return FlowRun(name=statement.name.text, steps=flow)
 
 
-def _run_of_flow(context: Context, statement: Statement) -> RunOrder:
+def _run_of_flow(context: Context, statement: Statement) -> FlowRun:
     properties = _properties(context, statement, _RUN_OF_FLOW)
     name = properties.read("flow", read_name)
     given = read_flow_input(properties, name, properties.owner, statement.name.span, plain=True)
     labels = _read_labels(properties, plain=True)
-    return RunOrder(name=statement.name.text, flow=name, input=given, labels=labels)
+    return FlowRun(name=statement.name.text, flow=name, input=given, labels=labels)
 
 
 def _properties(context: Context, statement: Statement, allowed: tuple[str, ...]) -> Properties:

@@ -17,9 +17,9 @@ from chalicelib.model.flow import (
     EachStep,
     EventStep,
     Flow,
+    FlowRun,
     ForkStep,
     Route,
-    RunOrder,
     SetStep,
     Step,
     TimerStep,
@@ -30,7 +30,7 @@ from chalicelib.model.times import Milliseconds
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
 
-def to_fsl(value: Action | Flow | RunOrder) -> str:
+def to_fsl(value: Action | Flow | FlowRun) -> str:
     """The statement that means this definition, in the canonical layout.
 
     Raises Unwritable for what no FSL can mean: a string that holds both `"` and a backtick, or an expression that
@@ -39,13 +39,13 @@ def to_fsl(value: Action | Flow | RunOrder) -> str:
     return format_text(_statement(value))
 
 
-def _statement(value: Action | Flow | RunOrder) -> str:
+def _statement(value: Action | Flow | FlowRun) -> str:
     match value:
         case Action():
             return f"action {spelling.name(value.name)} {_said(_of_action(value))} action_end"
         case Flow():
             return f"flow {spelling.name(value.name)} {_of_flow(value)} flow_end"
-        case RunOrder():
+        case FlowRun():
             inner = _of_flow(value.steps) if value.steps else _said(_of_run(value))
             return f"flow_run {spelling.name(value.name)} {inner} flow_run_end"
         case _:
@@ -96,7 +96,7 @@ def _variables(flow: Flow) -> str:
     return f"({', '.join(said)})"
 
 
-def _of_run(order: RunOrder) -> _Properties:
+def _of_run(order: FlowRun) -> _Properties:
     yield "flow", spelling.name(order.flow or "")
     yield from _some("input", order.input)
     yield from _some("labels", order.labels)

@@ -25,7 +25,7 @@ KEPT: Final = 1_000
 """How many definitions a container keeps in memory."""
 
 
-class Library:
+class DefinitionCache:
     """Reads definitions through a cache. Safe to be used by several threads."""
 
     def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:

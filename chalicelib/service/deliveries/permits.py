@@ -29,16 +29,16 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.invocation import Errand
+from chalicelib.engine.invocation import Invocation
 from chalicelib.model import status
 from chalicelib.model.actions import Limit
 from chalicelib.model.json_values import ready
 from chalicelib.model.run import Activation, Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, TooLarge
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.offloading import Spilling
+from chalicelib.service.runs.offloading import OffloadingRunStore
 
 TRIES: Final = 5
 """How often a cell that others write is read again before the delivery is put off."""
@@ -58,7 +58,7 @@ HORIZON: Final = 30_000
 _LONGEST_INTERVAL: Final = 366 * 86_400_000_000
 
 
-class _Cell(msgspec.Struct, frozen=True, omit_defaults=True):
+class _VersionedValue(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one action. Moments of the rate are microseconds since 1970, so that no rounding adds up."""
 
     holders: dict[str, str] = msgspec.field(name="h", default_factory=dict)
@@ -73,29 +73,29 @@ class _Cell(msgspec.Struct, frozen=True, omit_defaults=True):
 class Limiter:
     """Gives permits. It looks at heads' statuses and tokens only: what lies beside a head is not read."""
 
-    def __init__(self, store: Store, clock: Clock, chance: Chance) -> None:
+    def __init__(self, store: Store, clock: Clock, ids: IdSource) -> None:
         self._store = store
-        self._heads = Spilling(store.runs)
+        self._heads = OffloadingRunStore(store.runs)
         self._clock = clock
-        self._chance = chance
+        self._ids = ids
 
-    def admit(self, run: Run, activation: Activation, errand: Errand) -> int:
+    def admit(self, run: Run, activation: Activation, invocation: Invocation) -> int:
         """0: the activation of `run`, which was just read, may be delivered. Else: when to ask again, in milliseconds.
 
         An action without limits costs nothing.
         """
-        limit = errand.options.limit
+        limit = invocation.options.limit
         if limit is None or limit == Limit():
             return 0
-        key = f"limit/{errand.action.name}"
+        key = f"limit/{invocation.action.name}"
         for attempt in range(TRIES):
-            value, version = self._store.cells.read(run.namespace, key)
-            before = msgspec.json.decode(value, type=_Cell) if value else _Cell()
+            value, version = self._store.versioned_values.read(run.namespace, key)
+            before = msgspec.json.decode(value, type=_VersionedValue) if value else _VersionedValue()
             after, wait = self._decide(before, limit, run, activation.uuid)
             if after == before:
                 return wait
             try:
-                self._store.cells.write(run.namespace, key, msgspec.json.encode(after), version)
+                self._store.versioned_values.write(run.namespace, key, msgspec.json.encode(after), version)
             except Conflict:
                 self._clock.sleep(self._drawn(0, 4 << attempt))
             except TooLarge:
@@ -104,21 +104,25 @@ class Limiter:
                 return wait
         return self._drawn(*PAUSE)
 
-    def _decide(self, cell: _Cell, limit: Limit, run: Run, uuid: str) -> tuple[_Cell, int]:
+    def _decide(
+        self, versioned_value: _VersionedValue, limit: Limit, run: Run, uuid: str
+    ) -> tuple[_VersionedValue, int]:
         """The cell after the request, and the answer to it."""
         now = self._clock.now()
-        if limit.concurrent is not None and uuid not in cell.holders:
-            if len(cell.holders) >= limit.concurrent and now - cell.verified_at >= VERIFIED_EVERY:
-                cell = replace(cell, holders=self._still_out(run.namespace, cell.holders), verified_at=now)
-            if len(cell.holders) >= limit.concurrent:
-                return cell, self._drawn(*PAUSE)
+        if limit.concurrent is not None and uuid not in versioned_value.holders:
+            if len(versioned_value.holders) >= limit.concurrent and now - versioned_value.verified_at >= VERIFIED_EVERY:
+                versioned_value = replace(
+                    versioned_value, holders=self._still_out(run.namespace, versioned_value.holders), verified_at=now
+                )
+            if len(versioned_value.holders) >= limit.concurrent:
+                return versioned_value, self._drawn(*PAUSE)
         if limit.per_second is not None:
-            cell, wait = self._slot(cell, limit.per_second, now * 1000)
+            versioned_value, wait = self._slot(versioned_value, limit.per_second, now * 1000)
             if wait:
-                return cell, wait
+                return versioned_value, wait
         if limit.concurrent is not None:
-            cell = replace(cell, holders={**cell.holders, uuid: run.name})
-        return cell, 0
+            versioned_value = replace(versioned_value, holders={**versioned_value.holders, uuid: run.name})
+        return versioned_value, 0
 
     def _still_out(self, namespace: str, holders: dict[str, str]) -> dict[str, str]:
         """The holders without those that have ended."""
@@ -127,20 +131,20 @@ class Limiter:
         others = {uuid: name for uuid, name in holders.items() if uuid not in asked}
         return {**others, **{uuid: name for uuid, name in asked.items() if _is_out(heads[name], uuid)}}
 
-    def _slot(self, cell: _Cell, per_second: float, now: int) -> tuple[_Cell, int]:
+    def _slot(self, versioned_value: _VersionedValue, per_second: float, now: int) -> tuple[_VersionedValue, int]:
         """The cell with a slot taken, or told, and the milliseconds until then."""
         interval = max(1, int(min(1_000_000 / per_second, _LONGEST_INTERVAL)))
         early = int((max(1.0, per_second) - 1) * interval)
-        following = max(cell.next, now)
+        following = max(versioned_value.next, now)
         if following - early <= now:
-            return replace(cell, next=following + interval), 0
-        told = max(cell.told, following)
+            return replace(versioned_value, next=following + interval), 0
+        told = max(versioned_value.told, following)
         if told - following > HORIZON * 1000:
-            return cell, _milliseconds(following - early - now) + self._drawn(0, HORIZON)
-        return replace(cell, told=told + interval), _milliseconds(told - early - now)
+            return versioned_value, _milliseconds(following - early - now) + self._drawn(0, HORIZON)
+        return replace(versioned_value, told=told + interval), _milliseconds(told - early - now)
 
     def _drawn(self, least: int, most: int) -> int:
-        return least + int(self._chance.nonce()[:8], 16) % (most - least + 1)
+        return least + int(self._ids.nonce()[:8], 16) % (most - least + 1)
 
 
 def _is_out(run: Run | None, uuid: str) -> bool:
@@ -151,4 +155,4 @@ def _milliseconds(microseconds: int) -> int:
     return -(-microseconds // 1000)
 
 
-ready(_Cell)
+ready(_VersionedValue)

@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.invocation import Errand
+from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.secret_values import MASK
-from chalicelib.engine.transition import Shelf
+from chalicelib.engine.transition import BlobReader
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
@@ -38,7 +38,7 @@ OURS: Final = ("webhook-", "idempotency-key", "traceparent")
 """How the names of headers begin that only Echoer may set: a service trusts them."""
 
 
-class Courier:
+class WebhookClient:
     """`webhook_key` gives one or more keys with spaces or commas between them (ValueError if there is none), and is
     asked when something is to be signed; `namespace` is the one of answers that name none.
     """
@@ -60,22 +60,28 @@ class Courier:
         self._namespace = namespace
 
     def send(
-        self, definition: Definition, run: Run, token: Token, activation: Activation, errand: Errand, shelf: Shelf
+        self,
+        definition: Definition,
+        run: Run,
+        token: Token,
+        activation: Activation,
+        invocation: Invocation,
+        read_blob: BlobReader,
     ) -> Reply:
         """What came of one delivery of the activation. Never raises for what the action or its args do wrong."""
-        vault = self._secrets.vault(run.namespace)
+        cipher = self._secrets.cipher(run.namespace)
         try:
-            fields = request_fields(definition, run, token, errand, self._clock.now(), shelf, vault)
+            fields = request_fields(definition, run, token, invocation, self._clock.now(), read_blob, cipher)
             body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
-            hidden = {name: str(vault.secret(held)) for name, held in errand.options.secret_headers.items()}
+            hidden = {name: str(cipher.secret(held)) for name, held in invocation.options.secret_headers.items()}
         except ExpressionFailed as failure:
             return NotTaken(str(failure), final=True)
         if len(body) > MAX_BODY:
             return NotTaken(f"the request is larger than {MAX_BODY} bytes", final=True)
-        action = errand.action
+        action = invocation.action
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
-        said = {**errand.options.headers, **hidden}
+        said = {**invocation.options.headers, **hidden}
         theirs = {name: text for name, text in said.items() if not name.lower().startswith(OURS)}
         headers = {**theirs, **self._headers(run, activation, body)}
         reply = self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))

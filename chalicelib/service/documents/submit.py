@@ -18,18 +18,18 @@ from chalicelib.engine.machine import decide
 from chalicelib.language import Checked, Diagnostic, Document, Statement
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import Flow, RunOrder
+from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.run import encode
 from chalicelib.model.times import Instant
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Conflict, Invalid, Malformed, RunExists, TooLarge
 from chalicelib.service.observability.traceparent import accepted
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.advance import Mover
-from chalicelib.service.runs.offloading import HEAD, Spilling
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.offloading import HEAD, OffloadingRunStore
 from chalicelib.service.runs.start import new_uuid
 from chalicelib.service.security.secrets import Secrets
 
@@ -125,20 +125,20 @@ class Submitter:
     def __init__(
         self,
         store: Store,
-        runs: Spilling,
-        library: Library,
-        mover: Mover,
+        runs: OffloadingRunStore,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
         secrets: Secrets,
         clock: Clock,
-        chance: Chance,
+        ids: IdSource,
     ) -> None:
         self._secrets = secrets
         self._store = store
         self._runs = runs
-        self._library = library
-        self._mover = mover
+        self._definition_cache = definition_cache
+        self._advancer = advancer
         self._clock = clock
-        self._chance = chance
+        self._ids = ids
 
     def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False) -> Submission:
         """Every statement of `text` is in force, its flow_runs are under way. In a dry run nothing is changed.
@@ -154,7 +154,7 @@ class Submitter:
 
     def _submit(self, namespace: str, text: str, by: str, *, dry_run: bool) -> Submission:
         stored, checked = self._check(namespace, text)
-        made = _versions(stored, checked.statements, self._clock.now(), self._chance)
+        made = _versions(stored, checked.statements, self._clock.now(), self._ids)
         changed = [definition for definition, change in made if change is not Change.UNCHANGED]
         in_force = {kind: dict(stored[kind]) for kind in Kind}
         for definition in changed:
@@ -162,16 +162,16 @@ class Submitter:
         runs = [
             self._run(namespace, statement.value, in_force, by)
             for statement in checked.statements
-            if isinstance(statement.value, RunOrder)
+            if isinstance(statement.value, FlowRun)
         ]
         _weigh(changed, [new for new, _ in runs])
         if not dry_run and (changed or runs):
             for _, decision in runs:
-                self._mover.prepare(decision)
+                self._advancer.prepare(decision)
             self._store.definitions.submit(namespace, changed, [self._runs.thin_new(new) for new, _ in runs])
-            self._library.learn(namespace, changed)
+            self._definition_cache.learn(namespace, changed)
             for new, _ in runs:
-                self._mover.observer.began(new.run)
+                self._advancer.observer.began(new.run)
         told = [Submitted(made.kind, made.name, made.version, made.uuid, change) for made, change in made]
         told += [Submitted("flow_run", new.run.name, new.run.version, new.run.id, Change.CREATED) for new, _ in runs]
         return Submission(_in_order(checked.statements, told), checked.diagnostics)
@@ -189,13 +189,13 @@ class Submitter:
         if any(found.severity == "error" for found in diagnostics):
             raise FslRefused(diagnostics)
         for statement in checked.statements:
-            declared = statement.value.steps if isinstance(statement.value, RunOrder) else statement.value
+            declared = statement.value.steps if isinstance(statement.value, FlowRun) else statement.value
             if declared is not None:
                 self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 
     def _run(
-        self, namespace: str, order: RunOrder, in_force: dict[Kind, dict[str, Definition]], by: str
+        self, namespace: str, order: FlowRun, in_force: dict[Kind, dict[str, Definition]], by: str
     ) -> tuple[NewRun, Decision]:
         """The run that a flow_run statement orders, decided but not created. Raises RunExists, InputRefused."""
         if self._runs.load(namespace, order.name):
@@ -206,25 +206,25 @@ class Submitter:
             stored = in_force[Kind.FLOW][order.flow or ""]
             flow, version = json_values.decode(stored.value, Flow), stored.version
         at_hand = {name: found for name, found in in_force[Kind.ACTION].items() if not found.deleted}
-        actions = self._library.actions_for(namespace, flow, at_hand)
-        definition, ref = self._library.assemble(flow, version, actions)
-        vault = self._secrets.vault(namespace)
+        actions = self._definition_cache.actions_for(namespace, flow, at_hand)
+        definition, ref = self._definition_cache.assemble(flow, version, actions)
+        cipher = self._secrets.cipher(namespace)
         decision = decide(
             definition,
             None,
             RunStarted(
                 at=self._clock.now(),
-                nonce=self._chance.nonce(),
+                nonce=self._ids.nonce(),
                 by=by,
                 namespace=namespace,
                 name=order.name,
-                id=new_uuid(self._chance),
+                id=new_uuid(self._ids),
                 ref=ref,
-                input=complete(flow, order.input, vault),
+                input=complete(flow, order.input, cipher),
                 labels=order.labels,
                 trace=accepted(),
             ),
-            vault=vault,
+            cipher=cipher,
         )
         return NewRun(decision.run, order.steps), decision
 
@@ -240,12 +240,12 @@ def _names(document: Document) -> dict[Kind, set[str]]:
 
 
 def _versions(
-    stored: dict[Kind, dict[str, Definition]], statements: Sequence[Statement], now: Instant, chance: Chance
+    stored: dict[Kind, dict[str, Definition]], statements: Sequence[Statement], now: Instant, ids: IdSource
 ) -> list[tuple[Definition, Change]]:
     """The definitions of the document: the versions that it adds, and those in force that it merely repeats."""
     made: list[tuple[Definition, Change]] = []
     for statement in statements:
-        if isinstance(statement.value, RunOrder):
+        if isinstance(statement.value, FlowRun):
             continue
         kind = Kind(statement.kind)
         current = stored[kind].get(statement.name)
@@ -258,7 +258,7 @@ def _versions(
             kind=kind,
             name=statement.name,
             version=current.version + 1 if current else 1,
-            uuid=current.uuid if current and known else new_uuid(chance),
+            uuid=current.uuid if current and known else new_uuid(ids),
             text=statement.text,
             value=value,
             created_at=now,

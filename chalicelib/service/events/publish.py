@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from chalicelib.engine import size_limits
-from chalicelib.engine.errors import OrderRefused
+from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import Event, EventArrived
-from chalicelib.engine.lifecycle import Order
+from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.received_events import taken_until, took
 from chalicelib.model import status
 from chalicelib.model.flow import EventStep
@@ -23,13 +23,13 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.messages import Listen
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.events import Signal, SignalStore, Subscription
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.runs.advance import Mover
+from chalicelib.service.runs.advance import RunAdvancer
 
 TTL: Final = 24 * 60 * 60 * 1000
 """For how long an event is kept for runs that begin to wait later, where nobody says, in milliseconds."""
@@ -45,32 +45,34 @@ class Signaler:
         runs: RunStore,
         signals: SignalStore,
         queue: Queue,
-        library: Library,
-        mover: Mover,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
         clock: Clock,
-        chance: Chance,
+        ids: IdSource,
     ) -> None:
         self._runs = runs
         self._signals = signals
         self._queue = queue
-        self._library = library
-        self._mover = mover
+        self._definition_cache = definition_cache
+        self._advancer = advancer
         self._clock = clock
-        self._chance = chance
+        self._ids = ids
 
     def publish(self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = TTL) -> Signal:
         """The event is kept, and every run that waits for it will take it. Raises TooLarge."""
         signal = self._keep(namespace, name, key=key, data=data, ttl=ttl)
         waiting = self._signals.subscriptions(namespace, name, key)
-        hints = [self._hint(namespace, subscription) for subscription in waiting if subscription.until > signal.at]
-        if hints:
-            self._queue.send(QueueName.WAKES, hints)
+        messages_ = [
+            self._message(namespace, subscription) for subscription in waiting if subscription.until > signal.at
+        ]
+        if messages_:
+            self._queue.send(QueueName.WAKES, messages_)
         return signal
 
     def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
         """The event is kept for this run alone, to be taken when it waits for one. Raises OrderRefused, TooLarge."""
         if run.status in status.ENDED:
-            raise OrderRefused(run.name, run.status, Order.SIGNAL)
+            raise CommandRefused(run.name, run.status, Command.SIGNAL)
         signal = self._keep(namespace, name, run=run.id, data=data, ttl=LONGEST_TTL)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being kept
         if after is not None and after.id == run.id:
@@ -82,7 +84,7 @@ class Signaler:
     def listen(self, run: Run, uuid: str) -> None:
         """If an event came for which the activation waits, the run takes the earliest."""
         token = run.token_of(uuid)
-        step = self._library.of(run).step(token.step) if token else None
+        step = self._definition_cache.of(run).step(token.step) if token else None
         if token is None or token.activation is None or not isinstance(step, EventStep):
             return
         if run.status in status.ENDED:
@@ -91,7 +93,7 @@ class Signaler:
         if found is None:
             return
 
-        def draw(at: Instant, nonce: str) -> Sequence[Event]:
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [
                 EventArrived(
                     at=at,
@@ -105,7 +107,7 @@ class Signaler:
                 )
             ]
 
-        after = self._mover.move(run.namespace, run.name, draw, seen=run).run
+        after = self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
         if after.token_of(uuid):  # another wait of the run was quicker: the next event is for this one
             self.listen(after, uuid)
             return
@@ -134,7 +136,7 @@ class Signaler:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
         signal = Signal(
-            id=self._chance.nonce(),
+            id=self._ids.nonce(),
             name=name,
             key=key,
             run=run,
@@ -146,6 +148,6 @@ class Signaler:
         self._signals.put(namespace, signal)
         return signal
 
-    def _hint(self, namespace: str, to: Subscription) -> str:
+    def _message(self, namespace: str, to: Subscription) -> str:
         now = self._clock.now()
         return messages.encode(Listen(namespace=namespace, run=to.run, sent_at=now, version=0, uuid=to.uuid))

@@ -1,7 +1,7 @@
 """Whoever watches what the service does, to tell of it: as metrics, as traces.
 
 It is told after the fact and in the thread that did it, so it must be quick. What it has to say it says when a
-batch or a request is over (`flush`). Where nobody watches, `NOBODY` does.
+batch or a request is over (`flush`). Where nobody watches, `NO_OBSERVER` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Observer:
     def began(self, run: Run) -> None:
         """The run was created."""
 
-    def moved(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
         """The events were decided, with these results, and `after` is committed; it is `before` if nothing changed."""
 
     def conflicted(self) -> None:
@@ -39,7 +39,7 @@ class Observer:
     def swept(self, sent: int, late: Sequence[Milliseconds]) -> None:
         """A sweep sent so many alarms on; `late`: how long ago each of those that were overdue should have rung."""
 
-    def buried(self, letters: int) -> None:
+    def dead_lettered(self, letters: int) -> None:
         """So many messages were among the dead letters."""
 
     def flush(self) -> None:
@@ -55,8 +55,8 @@ class Several(Observer):
     def began(self, run: Run) -> None:
         self._each(lambda observer: observer.began(run))
 
-    def moved(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
-        self._each(lambda observer: observer.moved(before, after, events, results))
+    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+        self._each(lambda observer: observer.advanced(before, after, events, results))
 
     def conflicted(self) -> None:
         self._each(lambda observer: observer.conflicted())
@@ -67,8 +67,8 @@ class Several(Observer):
     def swept(self, sent: int, late: Sequence[Milliseconds]) -> None:
         self._each(lambda observer: observer.swept(sent, late))
 
-    def buried(self, letters: int) -> None:
-        self._each(lambda observer: observer.buried(letters))
+    def dead_lettered(self, letters: int) -> None:
+        self._each(lambda observer: observer.dead_lettered(letters))
 
     def flush(self) -> None:
         self._each(lambda observer: observer.flush())
@@ -81,7 +81,7 @@ class Several(Observer):
                 LOG.exception("%s failed to watch", type(observer).__name__)
 
 
-NOBODY: Final = Observer()
+NO_OBSERVER: Final = Observer()
 
 
 def news(before: Run, after: Run) -> tuple[Entry, ...]:

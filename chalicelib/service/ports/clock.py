@@ -13,7 +13,7 @@ class Clock(Protocol):
     def sleep(self, milliseconds: int) -> None: ...
 
 
-class Chance(Protocol):
+class IdSource(Protocol):
     def nonce(self) -> str:
         """32 hex digits, never the same, not to be guessed."""
         ...

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Sealer(Protocol):
+class Encryption(Protocol):
     """Hides bytes of a namespace from whoever reads the store."""
 
     def check(self) -> None:
         """It can seal. Raises `secrets.SecretsOff`."""
         ...
 
-    def seal(self, namespace: str, plain: bytes) -> str:
+    def encrypt(self, namespace: str, plain: bytes) -> str:
         """The bytes as text that only `open` reads; the same text for the same bytes. Raises `secrets.SecretsOff`."""
         ...
 
-    def open(self, namespace: str, text: str) -> bytes:
+    def decrypt(self, namespace: str, text: str) -> bytes:
         """What was sealed for that namespace. Raises ServiceError."""
         ...

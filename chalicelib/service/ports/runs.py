@@ -43,7 +43,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class DueTimer:
     """A run whose timer should have rung at `at`."""
 
     namespace: str
@@ -72,12 +72,12 @@ class RunStore(Protocol):
         """The run's pages that hold entries with a number above `after`, oldest first."""
         ...
 
-    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+    def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         """These lie beside the run's head, each under its key, of any size. A key's value never changes: writing it
         again changes nothing."""
         ...
 
-    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+    def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         """What lies there under these keys; a key under which nothing lies is left out. Consistent."""
         ...
 
@@ -97,6 +97,6 @@ class RunStore(Protocol):
         """Runs whose status changed at `since` or later (`run.status_at`), earliest first, at most `limit`."""
         ...
 
-    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         """Alarms of live runs of all namespaces set for `until` or before, earliest first as far as is cheap."""
         ...

@@ -8,7 +8,7 @@ from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import SignalStore
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.tasks import TaskStore
-from chalicelib.service.ports.values import CellStore, KeyStore
+from chalicelib.service.ports.values import KeyStore, VersionedValueStore
 
 
 class Store(Protocol):
@@ -25,4 +25,4 @@ class Store(Protocol):
     @property
     def tasks(self) -> TaskStore: ...
     @property
-    def cells(self) -> CellStore: ...
+    def versioned_values(self) -> VersionedValueStore: ...

@@ -13,7 +13,7 @@ class KeyStore(Protocol):
         ...
 
 
-class CellStore(Protocol):
+class VersionedValueStore(Protocol):
     """Small values that several writers change by comparing and setting."""
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib.engine.effects import Decision, Effect, Keep, Outcome
+from chalicelib.engine.effects import Decision, Effect, Outcome, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
 from chalicelib.engine.machine import decide
@@ -24,23 +24,23 @@ from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict, NotFound
-from chalicelib.service.observability.observer import NOBODY, Observer
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.observability.observer import NO_OBSERVER, Observer
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
-from chalicelib.service.runs.blobs import shelf_of
-from chalicelib.service.runs.effect_executor import Performer
+from chalicelib.service.runs.blobs import blob_reader
+from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.security.secrets import Secrets
 
 TRIES: Final = 20
 """How often a move is decided again after losing the write, before the caller is told that the run is busy."""
 
-Draw: TypeAlias = Callable[[Instant, str], Sequence[Event]]
+EventFactory: TypeAlias = Callable[[Instant, str], Sequence[Event]]
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class Advanced:
     """The head after the move, and what became of each event."""
 
     run: Run
@@ -54,33 +54,33 @@ class Moved:
         return result
 
 
-class Mover:
+class RunAdvancer:
     """Carries decisions out."""
 
     def __init__(
         self,
         runs: RunStore,
-        performer: Performer,
-        library: Library,
+        effect_executor: EffectExecutor,
+        definition_cache: DefinitionCache,
         secrets: Secrets,
         clock: Clock,
-        chance: Chance,
-        observer: Observer = NOBODY,
+        ids: IdSource,
+        observer: Observer = NO_OBSERVER,
     ) -> None:
         self.observer = observer
         self._runs = runs
         self._secrets = secrets
-        self._performer = performer
-        self._library = library
+        self._effect_executor = effect_executor
+        self._definition_cache = definition_cache
         self._clock = clock
-        self._chance = chance
+        self._ids = ids
 
-    def move(self, namespace: str, name: str, draw: Draw, *, seen: Run | None = None) -> Moved:
+    def advance(self, namespace: str, name: str, make_events: EventFactory, *, seen: Run | None = None) -> Advanced:
         """The events that `draw(at, nonce)` makes are decided, folded into one write, and carried out.
 
         `seen` is the head if it was read already. Raises NotFound, or Busy where others kept writing first.
         """
-        lost: tuple[Run, Moved] | None = None
+        lost: tuple[Run, Advanced] | None = None
         events: Sequence[Event] = ()
         for attempt in range(TRIES):
             run = seen or self._runs.load(namespace, name)
@@ -89,19 +89,19 @@ class Mover:
                 raise NotFound("flow_run", name)
             if lost is not None and run == lost[1].run:
                 return self._told(*lost, events)  # the write that seemed lost was ours: its first answer went astray
-            events = draw(self._clock.now(), self._chance.nonce())
+            events = make_events(self._clock.now(), self._ids.nonce())
             decision, results = self._decide(run, events)
             try:
-                return self._told(run, Moved(self._commit(run, decision), results), events)
+                return self._told(run, Advanced(self._commit(run, decision), results), events)
             except Conflict:
                 self.observer.conflicted()
-                lost = run, Moved(turn_page(run, decision.run)[0], results)
+                lost = run, Advanced(turn_page(run, decision.run)[0], results)
                 self._clock.sleep(self._jitter(attempt))
         raise Busy(f"run {name!r} is being written by many at once; try again")
 
     def prepare(self, decision: Decision) -> None:
         """Sends what a run's first decision orders. Whoever prepares must then create the run."""
-        self._performer.perform(decision.effects, decision.run)
+        self._effect_executor.execute(decision.effects, decision.run)
 
     def create(self, decision: Decision, own: Flow | None = None) -> Run:
         """The run exists and is under way. Raises RunExists."""
@@ -110,42 +110,46 @@ class Mover:
         self.observer.began(decision.run)
         return decision.run
 
-    def _told(self, before: Run, moved: Moved, events: Sequence[Event]) -> Moved:
-        self.observer.moved(before, moved.run, events, moved.results)
-        return moved
+    def _told(self, before: Run, advanced: Advanced, events: Sequence[Event]) -> Advanced:
+        self.observer.advanced(before, advanced.run, events, advanced.results)
+        return advanced
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, shelf, vault = self._library.of(run), shelf_of(self._runs, run), self._secrets.vault(run.namespace)
+        definition, read_blob, cipher = (
+            self._definition_cache.of(run),
+            blob_reader(self._runs, run),
+            self._secrets.cipher(run.namespace),
+        )
         kept: dict[str, Json] = {}
 
         def read(key: str) -> Json:
-            return kept[key] if key in kept else shelf(key)
+            return kept[key] if key in kept else read_blob(key)
 
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
             try:
-                decision = decide(definition, head, event, read, vault=vault, written=run)
+                decision = decide(definition, head, event, read, cipher=cipher, written=run)
             except Refused as refusal:
                 results.append(refusal)
             else:
                 head = decision.run
                 effects.extend(decision.effects)
-                kept.update({order.key: order.value for order in decision.effects if isinstance(order, Keep)})
+                kept.update({order.key: order.value for order in decision.effects if isinstance(order, StoreBlob)})
                 results.append(decision.outcome)
         outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
         return Decision(head, outcome, tuple(effects)), tuple(results)
 
     def _commit(self, before: Run, decision: Decision) -> Run:
         if decision.run is before:
-            self._performer.perform(decision.effects, before)
+            self._effect_executor.execute(decision.effects, before)
             return before
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
-        self._performer.perform(decision.effects, after)
+        self._effect_executor.execute(decision.effects, after)
         self._runs.save(after, before.version)
         return after
 
     def _jitter(self, attempt: int) -> int:
         longest = min(4 << attempt, 250)
-        return int(self._chance.nonce()[:8], 16) % longest
+        return int(self._ids.nonce()[:8], 16) % longest

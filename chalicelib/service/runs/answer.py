@@ -13,8 +13,8 @@ from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound
-from chalicelib.service.runs.advance import Mover
-from chalicelib.service.security.signature_verifier import Judge, Proof
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.security.signature_verifier import AnswerSignature, SignatureVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,9 @@ class Answer:
 
 
 class Answerer:
-    def __init__(self, mover: Mover, judge: Judge) -> None:
-        self._mover = mover
-        self._judge = judge
+    def __init__(self, advancer: RunAdvancer, judge: SignatureVerifier) -> None:
+        self._advancer = advancer
+        self._verifier = judge
 
     def answer(
         self,
@@ -56,19 +56,19 @@ class Answerer:
         *,
         by: str = "action",
         seen: Run | None = None,
-        proof: Proof | None = None,
+        signature: AnswerSignature | None = None,
     ) -> Outcome:
         """The answer is in the head, or was already. `proof`: what shows that whoever sent it has the key.
 
         Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
         """
-        signed = proof is not None and self._judge.believes(namespace, answer.uuid, proof)
+        signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
 
-        def draw(at: Instant, nonce: str) -> Sequence[StepAcked]:
+        def make_events(at: Instant, nonce: str) -> Sequence[StepAcked]:
             return [answer.as_event(at, nonce, by, signed=signed)]
 
         try:
-            return self._mover.move(namespace, answer.run, draw, seen=seen).sole()
+            return self._advancer.advance(namespace, answer.run, make_events, seen=seen).sole()
         except NotFound:
             raise NeverIssued(answer.run, answer.step, answer.uuid) from None
 

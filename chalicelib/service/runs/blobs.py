@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.transition import Shelf
+from chalicelib.engine.transition import BlobReader
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.service.errors import ServiceError
@@ -44,13 +44,13 @@ MEMORY: Final = _Memory()
 """What this container has read. Values are immutable and keyed by a run's id, which is never used again."""
 
 
-def shelf_of(runs: RunStore, run: Run) -> Shelf:
+def blob_reader(runs: RunStore, run: Run) -> BlobReader:
     """Reads a value by its key, at most once per container."""
 
     def read(key: str) -> Json:
         found = MEMORY.get(run.id, key)
         if found is None:
-            found = runs.beside(run, [key]).get(key)
+            found = runs.blobs(run, [key]).get(key)
             if found is None:
                 raise ServiceError(f"run {run.name!r} has lost what it kept under {key!r}")
             MEMORY.put(run.id, key, found)

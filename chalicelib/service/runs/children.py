@@ -20,12 +20,12 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.observability.traceparent import traceparent
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.runs.advance import Mover
+from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.start import new_uuid
 from chalicelib.service.security.secrets import Secrets
 
@@ -35,21 +35,27 @@ DEEPEST: Final = 32
 """How many runs may wait for one another in a row."""
 
 
-class Family:
+class ChildRuns:
     def __init__(
-        self, runs: RunStore, library: Library, mover: Mover, secrets: Secrets, clock: Clock, chance: Chance
+        self,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
+        secrets: Secrets,
+        clock: Clock,
+        ids: IdSource,
     ) -> None:
         self._runs = runs
         self._secrets = secrets
-        self._library = library
-        self._mover = mover
+        self._definition_cache = definition_cache
+        self._advancer = advancer
         self._clock = clock
-        self._chance = chance
+        self._id_source = ids
 
     def start_child(self, parent: Run, uuid: str) -> None:
         """The run for which the parent's activation waits is under way; or the activation is told why it cannot be."""
         token = parent.token_of(uuid)
-        step = self._library.of(parent).step(token.step) if token else None
+        step = self._definition_cache.of(parent).step(token.step) if token else None
         memo = token.activation.memo if token and token.activation else None
         if not isinstance(step, CallStep) or not isinstance(memo, dict) or parent.status in status.ENDED:
             self._call_off(parent, uuid)
@@ -63,7 +69,7 @@ class Family:
 
     def _call_off(self, parent: Run, uuid: str) -> None:
         """The child is stopped if the activation that it was started for ended while it was being started."""
-        for step in walk(self._library.of(parent).flow.steps):
+        for step in walk(self._definition_cache.of(parent).flow.steps):
             if isinstance(step, CallStep) and was_minted(parent.id, step.name, uuid):
                 self.stop_child(parent, child_name(parent, step.name, uuid))
 
@@ -71,27 +77,27 @@ class Family:
         depth = parent.parent.depth + 1 if parent.parent else 1
         if depth > DEEPEST:
             raise RecursionError(f"more than {DEEPEST} runs wait for one another")
-        definition, ref = self._library.of_flow(parent.namespace, flow)
-        vault = self._secrets.vault(parent.namespace)
+        definition, ref = self._definition_cache.of_flow(parent.namespace, flow)
+        cipher = self._secrets.cipher(parent.namespace)
         decision = decide(
             definition,
             None,
             RunStarted(
                 at=self._clock.now(),
-                nonce=self._chance.nonce(),
+                nonce=self._id_source.nonce(),
                 by=f"run {parent.name}",
                 namespace=parent.namespace,
                 name=name,
-                id=new_uuid(self._chance),
+                id=new_uuid(self._id_source),
                 ref=ref,
-                input=complete(definition.flow, given, vault),
+                input=complete(definition.flow, given, cipher),
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
                 trace=traceparent(parent, uuid),
             ),
-            vault=vault,
+            cipher=cipher,
         )
         try:
-            self._mover.create(decision)
+            self._advancer.create(decision)
         except RunExists:
             LOG.debug("the child was started before", extra={"run": name})
 
@@ -109,20 +115,20 @@ class Family:
         if live and any(isinstance(memo, dict) and memo.get("child") == child for memo in waits_for):
             return
 
-        def draw(at: Instant, nonce: str) -> Sequence[Event]:
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             why = f"run {parent.name!r} no longer waits for it"
             return [RunStopped(at=at, nonce=nonce, by=f"run {parent.name}", reason=why)]
 
         try:
-            self._mover.move(parent.namespace, child, draw).sole()
+            self._advancer.advance(parent.namespace, child, make_events).sole()
         except (NotFound, Refused):
             LOG.debug("there was nothing to stop", extra={"run": child})
 
     def _tell(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: str) -> None:
-        def draw(at: Instant, nonce: str) -> Sequence[Event]:
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [ChildEnded(at=at, nonce=nonce, by="run", uuid=uuid, state=state, output=output, error=error)]
 
         try:
-            self._mover.move(namespace, run, draw)
+            self._advancer.advance(namespace, run, make_events)
         except NotFound:
             LOG.info("nobody waits for the run's end any more", extra={"run": run})

@@ -13,7 +13,7 @@ from chalicelib.engine.effects import Effect
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.messages import Hint
+from chalicelib.service.messages import Message
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.events import Subscription
 from chalicelib.service.ports.queues import MAX_DELAY, Queue, QueueName
@@ -32,31 +32,35 @@ class _Of(TypedDict):
     sent_at: Instant
 
 
-class Performer:
+class EffectExecutor:
     def __init__(self, store: Store, runs: RunStore, queue: Queue, clock: Clock) -> None:
         self._store = store
         self._runs = runs
         self._queue = queue
         self._clock = clock
 
-    def perform(self, orders: Sequence[Effect], run: Run) -> None:
+    def execute(self, effects_: Sequence[Effect], run: Run) -> None:
         """Everything that is ordered with the head `run`, which is not committed yet. May be repeated."""
-        kept = {order.key: msgspec.json.encode(order.value) for order in orders if isinstance(order, effects.Keep)}
+        kept = {
+            effect.key: msgspec.json.encode(effect.value)
+            for effect in effects_
+            if isinstance(effect, effects.StoreBlob)
+        }
         if kept:
-            self._runs.put_beside(run, kept)
+            self._runs.put_blobs(run, kept)
         batches: dict[tuple[QueueName, int], list[str]] = defaultdict(list)
-        for order in orders:
-            self._write(order, run)
-            sent = self._hint(order, run)
+        for effect in effects_:
+            self._write(effect, run)
+            sent = self._message(effect, run)
             if sent is not None:
-                hint, delay = sent
-                queue = QueueName.DELIVERIES if isinstance(hint, messages.Deliver) else QueueName.WAKES
-                batches[queue, delay].append(messages.encode(hint))
+                message, delay = sent
+                queue = QueueName.DELIVERIES if isinstance(message, messages.Deliver) else QueueName.WAKES
+                batches[queue, delay].append(messages.encode(message))
         for (queue, delay), bodies in batches.items():
             self._queue.send(queue, bodies, delay)
 
-    def _write(self, order: Effect, run: Run) -> None:
-        match order:
+    def _write(self, effect: Effect, run: Run) -> None:
+        match effect:
             case effects.OpenTask(uuid):
                 token = run.token_of(uuid)
                 if token and token.activation:
@@ -69,11 +73,11 @@ class Performer:
             case _:
                 pass
 
-    def _hint(self, order: Effect, run: Run) -> tuple[Hint, int] | None:
+    def _message(self, effect: Effect, run: Run) -> tuple[Message, int] | None:
         """The message that the order becomes, and for how long it is held back."""
         now = self._clock.now()
         of = _Of(namespace=run.namespace, run=run.name, version=run.version, id=run.id, sent_at=now)
-        match order:
+        match effect:
             case effects.DeliverAction(uuid):
                 return messages.Deliver(uuid=uuid, **of), 0
             case effects.SetTimer(at):
@@ -87,7 +91,7 @@ class Performer:
                 return messages.StopChild(child=child, **of), 0
             case effects.TellParent():
                 return messages.TellParent(**of), 0
-            case effects.Keep() | effects.OpenTask():
+            case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:
-                assert_never(order)
+                assert_never(effect)

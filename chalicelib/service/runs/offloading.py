@@ -1,6 +1,6 @@
 """Heads stay small: what is large in a run lies beside it, under its content's hash, and the head keeps a reference.
 
-`Spilling` stands before a RunStore and hides this from everybody: runs go in and come out whole. What is written
+`OffloadingRunStore` wraps a RunStore and hides this: runs go in and come out whole. What is written
 beside a head is written before it, and never changes, so a crash leaves at worst something that nobody refers to.
 
 What is large in one place lies beside by itself. Where much is small and makes a head large all the same (thousands of
@@ -23,7 +23,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.ports.runs import Alarm, Listing, NewRun, RunQuery, RunStore
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import MEMORY
 
 LARGE: Final = 4 * 1024
@@ -32,7 +32,7 @@ LARGE: Final = 4 * 1024
 HEAD: Final = 128 * 1024
 """From how many bytes of JSON on a head, or a page of the history, is folded. DynamoDB takes items of 400 KB."""
 
-FOLDED: Final = "\0folded"
+OFFLOADED: Final = "\0folded"
 """What the one entry is called in the tail of what is folded."""
 
 _FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
@@ -46,7 +46,7 @@ _NAMES: Final = {field.encode_name: field.name for field in msgspec.structs.fiel
 _TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fields(Run)}
 
 
-class Spilling:
+class OffloadingRunStore:
     """Implements `ports.RunStore` on another one."""
 
     def __init__(self, runs: RunStore) -> None:
@@ -62,7 +62,7 @@ class Spilling:
     def head(self, namespace: str, name: str) -> Run | None:
         """The run with all its fields, but with references where large values are: these are not read."""
         run = self._runs.load(namespace, name)
-        return replace(run, **self._unfolded(run, run.tail)) if run else None
+        return replace(run, **self._restored_fields(run, run.tail)) if run else None
 
     def own_flow(self, run: Run) -> Flow:
         return self._runs.own_flow(run)
@@ -71,25 +71,25 @@ class Spilling:
         put_outside = _Outside()
         thin = Page(entries=tuple(_in_entry(entry, put_outside) for entry in page.entries))
         if len(encode(thin)) > HEAD:
-            thin = Page(entries=_folded(page.last, {"tl": msgspec.to_builtins(thin.entries)}, put_outside))
+            thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, put_outside))
         if put_outside.values:
-            self._runs.put_beside(run, put_outside.values)
+            self._runs.put_blobs(run, put_outside.values)
         self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         for written in self._runs.pages(run, after):
-            page = Page(entries=self._unfolded(run, written.entries).get("tail", written.entries))
+            page = Page(entries=self._restored_fields(run, written.entries).get("tail", written.entries))
             note = _References()
             for entry in page.entries:
                 _in_entry(entry, note)
             bring_back = self._bring_back(run, note)
             yield Page(entries=tuple(_in_entry(entry, bring_back) for entry in page.entries)) if note.keys else page
 
-    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
-        self._runs.put_beside(run, values)
+    def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
+        self._runs.put_blobs(run, values)
 
-    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
-        return self._runs.beside(run, keys)
+    def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        return self._runs.blobs(run, keys)
 
     def save(self, run: Run, seen: int) -> None:
         self._runs.save(self.thin(run), seen)
@@ -104,7 +104,7 @@ class Spilling:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return [self._whole(run) for run in self._runs.changed(namespace, since, limit)]
 
-    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         return self._runs.due(until, limit)
 
     def thin_new(self, new: NewRun) -> NewRun:
@@ -116,20 +116,20 @@ class Spilling:
         put_outside = _Outside()
         thin = _in_run(run, put_outside)
         if len(encode(thin)) > HEAD:
-            thin = _fold(thin, put_outside)
+            thin = _offload_fields(thin, put_outside)
         if not put_outside.values:
             return run
-        self._runs.put_beside(run, put_outside.values)
+        self._runs.put_blobs(run, put_outside.values)
         return thin
 
     def _whole(self, written: Run) -> Run:
-        run, note = replace(written, **self._unfolded(written, written.tail)), _References()
+        run, note = replace(written, **self._restored_fields(written, written.tail)), _References()
         _in_run(run, note)
         return _in_run(run, self._bring_back(run, note)) if note.keys else run
 
-    def _unfolded(self, run: Run, tail: Sequence[Entry]) -> dict[str, Any]:
+    def _restored_fields(self, run: Run, tail: Sequence[Entry]) -> dict[str, Any]:
         """The fields that lie beside, by their names in a Run, if the tail says that it is folded."""
-        if not tail or tail[0].event != FOLDED:
+        if not tail or tail[0].event != OFFLOADED:
             return {}
         note = _References()
         for reference in tail[0].data.values():
@@ -143,7 +143,7 @@ class Spilling:
         found = {key: held for key in note.keys if (held := MEMORY.get(run.id, key)) is not None}
         missing = note.keys - found.keys()
         if missing:
-            read = self._runs.beside(run, missing)
+            read = self._runs.blobs(run, missing)
             for key, value in read.items():
                 MEMORY.put(run.id, key, value)
             found.update(read)
@@ -213,7 +213,7 @@ def _in_run(run: Run, change: _Change) -> Run:
     )
 
 
-def _fold(run: Run, put_outside: _Outside) -> Run:
+def _offload_fields(run: Run, put_outside: _Outside) -> Run:
     """The head with the fields beside it that grow."""
     fields = {name: value for name, value in msgspec.to_builtins(run).items() if name in _FIELDS}
     return replace(
@@ -224,14 +224,14 @@ def _fold(run: Run, put_outside: _Outside) -> Run:
         vars={},
         undos=(),
         heard={},
-        tail=_folded(run.seq, fields, put_outside),
+        tail=_offloaded_tail(run.seq, fields, put_outside),
     )
 
 
-def _folded(seq: int, fields: Mapping[str, Json], put_outside: _Outside) -> tuple[Entry, ...]:
+def _offloaded_tail(seq: int, fields: Mapping[str, Json], put_outside: _Outside) -> tuple[Entry, ...]:
     """The tail of what is folded. It says as a whole one does which number comes next."""
     data = {name: put_outside.put(msgspec.json.encode(value)) for name, value in fields.items()}
-    return (Entry(seq=seq, at=0, event=FOLDED, data=data),)
+    return (Entry(seq=seq, at=0, event=OFFLOADED, data=data),)
 
 
 def _in_token(token: Token, change: _Change) -> Token:

@@ -11,7 +11,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
 from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -42,10 +42,10 @@ class RunView:
 
 
 class Reader:
-    def __init__(self, store: Store, runs: RunStore, library: Library, clock: Clock) -> None:
+    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
         self._store = store
         self._runs = runs
-        self._library = library
+        self._definition_cache = definition_cache
         self._clock = clock
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -61,19 +61,19 @@ class Reader:
         """The run with its newest REMEMBERED history entries. Raises NotFound."""
         run = self.run(namespace, name)
         entries = self._entries(run, max(0, run.seq - REMEMBERED))
-        return RunView(run, self._library.of(run), tuple(entries))
+        return RunView(run, self._definition_cache.of(run), tuple(entries))
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Runs newest first, each with the tail of its history, and the cursor of the next ones."""
         listing: Listing = self._runs.list(namespace, query)
-        return tuple(RunView(run, self._library.of(run), run.tail) for run in listing.runs), listing.cursor
+        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in listing.runs), listing.cursor
 
     def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
         """Runs that changed at `since` or later: those whose status did, and live ones that moved."""
         found = {run.id: run for run in self._runs.changed(namespace, since, CHANGED)}
         live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=CHANGED)).runs
         found.update({run.id: run for run in live if run.updated_at >= since})
-        return tuple(RunView(run, self._library.of(run), run.tail) for run in found.values())
+        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in found.values())
 
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
         """At most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""

@@ -13,13 +13,13 @@ from chalicelib.engine.inputs import complete
 from chalicelib.engine.machine import decide
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.definitions.cache import Library
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import KeyTaken, RunExists
 from chalicelib.service.observability.traceparent import accepted
-from chalicelib.service.ports.clock import Chance, Clock
+from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.values import KeyStore
-from chalicelib.service.runs.advance import Mover
+from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.security.secrets import Secrets
 
 KEY_TTL: Final = 24 * 60 * 60 * 1000
@@ -50,26 +50,26 @@ class Starter:
         self,
         runs: RunStore,
         keys: KeyStore,
-        library: Library,
-        mover: Mover,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
         secrets: Secrets,
         clock: Clock,
-        chance: Chance,
+        ids: IdSource,
     ) -> None:
         self._secrets = secrets
         self._runs = runs
         self._keys = keys
-        self._library = library
-        self._mover = mover
+        self._definition_cache = definition_cache
+        self._advancer = advancer
         self._clock = clock
-        self._chance = chance
+        self._ids = ids
 
     def start(self, namespace: str, order: StartOrder, *, by: str = "") -> Started:
         """The run is under way. Raises NotFound (flow), InputRefused, RunExists, KeyTaken."""
-        definition, ref = self._library.of_flow(namespace, order.flow)
-        vault = self._secrets.vault(namespace)
-        given = complete(definition.flow, order.input, vault)
-        name = order.name or f"{order.flow}-{self._chance.nonce()[:12]}"
+        definition, ref = self._definition_cache.of_flow(namespace, order.flow)
+        cipher = self._secrets.cipher(namespace)
+        given = complete(definition.flow, order.input, cipher)
+        name = order.name or f"{order.flow}-{self._ids.nonce()[:12]}"
         if order.key is not None:
             as_kept = replace(order, input={one: given[one] for one in order.input})
             name = self._claim(namespace, as_kept, order.key, name)
@@ -78,20 +78,20 @@ class Starter:
             None,
             RunStarted(
                 at=self._clock.now(),
-                nonce=self._chance.nonce(),
+                nonce=self._ids.nonce(),
                 by=by,
                 namespace=namespace,
                 name=name,
-                id=new_uuid(self._chance),
+                id=new_uuid(self._ids),
                 ref=ref,
                 input=given,
                 labels=order.labels,
                 trace=accepted(),
             ),
-            vault=vault,
+            cipher=cipher,
         )
         try:
-            return Started(self._mover.create(decision), created=True)
+            return Started(self._advancer.create(decision), created=True)
         except RunExists:
             run = self._runs.load(namespace, name) if order.key is not None else None
             if run is None:
@@ -109,8 +109,8 @@ class Starter:
         return holder
 
 
-def new_uuid(chance: Chance) -> str:
+def new_uuid(ids: IdSource) -> str:
     """A random uuid (RFC 9562, version 4)."""
-    digits = chance.nonce()
+    digits = ids.nonce()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -21,8 +21,8 @@ from chalicelib.model.json_values import Json, ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.encryption import Sealer
-from chalicelib.service.ports.values import CellStore
+from chalicelib.service.ports.encryption import Encryption
+from chalicelib.service.ports.values import VersionedValueStore
 
 REMEMBERED: Final = 30_000
 """For how long a container goes by what it read of a secret, in milliseconds."""
@@ -56,32 +56,32 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     set_by: str
 
 
-class NoSealer:
-    """Implements `ports.Sealer` where there is no key."""
+class NoEncryption:
+    """Implements `ports.Encryption` where there is no key."""
 
     def check(self) -> None:
         raise SecretsOff
 
-    def seal(self, _namespace: str, _plain: bytes) -> str:
+    def encrypt(self, _namespace: str, _plain: bytes) -> str:
         raise SecretsOff
 
-    def open(self, _namespace: str, _text: str) -> bytes:
+    def decrypt(self, _namespace: str, _text: str) -> bytes:
         raise SecretsOff
 
 
-class NamespaceVault:
-    """Implements `engine.sealed.Vault`. `read` reads the namespace's secret of a name; None if there is none."""
+class NamespaceCipher:
+    """Implements `engine.sealed.Cipher`. `read` reads the namespace's secret of a name; None if there is none."""
 
-    def __init__(self, namespace: str, sealer: Sealer, read: Callable[[str, str], str | None]) -> None:
+    def __init__(self, namespace: str, encryption: Encryption, read: Callable[[str, str], str | None]) -> None:
         self._namespace = namespace
-        self._sealer = sealer
+        self._encryption = encryption
         self._read = read
 
-    def seal(self, value: Json, /) -> str:
-        return self._sealer.seal(self._namespace, msgspec.json.encode(value))
+    def encrypt(self, value: Json, /) -> str:
+        return self._encryption.encrypt(self._namespace, msgspec.json.encode(value))
 
-    def open(self, text: str, /) -> Json:
-        return msgspec.json.decode(self._sealer.open(self._namespace, text))
+    def decrypt(self, text: str, /) -> Json:
+        return msgspec.json.decode(self._encryption.decrypt(self._namespace, text))
 
     def secret(self, name: str, /) -> Json:
         found = self._read(self._namespace, name)
@@ -91,16 +91,16 @@ class NamespaceVault:
 
 
 class Secrets:
-    def __init__(self, sealer: Sealer, cells: CellStore, clock: Clock) -> None:
-        self._sealer = sealer
-        self._cells = cells
+    def __init__(self, encryption: Encryption, versioned_values: VersionedValueStore, clock: Clock) -> None:
+        self._encryption = encryption
+        self._versioned_values = versioned_values
         self._clock = clock
         self._lock = Lock()
         self._remembered: OrderedDict[tuple[str, str], tuple[Instant, str]] = OrderedDict()
 
-    def vault(self, namespace: str) -> NamespaceVault:
+    def cipher(self, namespace: str) -> NamespaceCipher:
         """What seals and opens what belongs to the namespace."""
-        return NamespaceVault(namespace, self._sealer, self._value)
+        return NamespaceCipher(namespace, self._encryption, self._value)
 
     def check(self, definition: Action | Flow) -> None:
         """What the definition declares secret can be sealed. Raises SecretsOff."""
@@ -109,7 +109,7 @@ class Secrets:
         else:
             declares = bool(definition.secret_vars) or any(one.secret for one in definition.input)
         if declares:
-            self._sealer.check()
+            self._encryption.check()
 
     def put(self, namespace: str, name: str, value: str, *, by: str) -> Secret:
         """The namespace's secret of that name is `value`: here at once, elsewhere within REMEMBERED. Raises Invalid."""
@@ -118,16 +118,16 @@ class Secrets:
         size = len(value.encode())
         if not 0 < size <= LARGEST:
             raise Invalid(f"a secret has 1 to {LARGEST} bytes; this one has {size}")
-        sealed = self._sealer.seal(namespace, value.encode())
+        encrypted = self._encryption.encrypt(namespace, value.encode())
         secret = Secret(name=name, set_at=self._clock.now(), set_by=by)
-        self._write(namespace, f"secret/{name}", lambda _: sealed.encode())
+        self._write(namespace, f"secret/{name}", lambda _: encrypted.encode())
         self._write(namespace, _INDEX, lambda index: _with(index, secret))
         self._forget(namespace, name)
         return secret
 
     def of(self, namespace: str) -> list[Secret]:
         """The namespace's secrets by name, without their values."""
-        return _listed(self._cells.read(namespace, _INDEX)[0])
+        return _listed(self._versioned_values.read(namespace, _INDEX)[0])
 
     def delete(self, namespace: str, name: str) -> Secret:
         """There is no secret of that name. Raises NotFound."""
@@ -142,14 +142,14 @@ class Secrets:
     def _value(self, namespace: str, name: str) -> str | None:
         now = self._clock.now()
         with self._lock:
-            until, sealed = self._remembered.get((namespace, name), (now, ""))
+            until, encrypted = self._remembered.get((namespace, name), (now, ""))
         if now >= until:
-            sealed = self._cells.read(namespace, f"secret/{name}")[0].decode()
+            encrypted = self._versioned_values.read(namespace, f"secret/{name}")[0].decode()
             with self._lock:
-                self._remembered[namespace, name] = (now + REMEMBERED, sealed)
+                self._remembered[namespace, name] = (now + REMEMBERED, encrypted)
                 while len(self._remembered) > _AT_ONCE:
                     self._remembered.popitem(last=False)
-        return self._sealer.open(namespace, sealed).decode() if sealed else None
+        return self._encryption.decrypt(namespace, encrypted).decode() if encrypted else None
 
     def _forget(self, namespace: str, name: str) -> None:
         with self._lock:
@@ -157,9 +157,9 @@ class Secrets:
 
     def _write(self, namespace: str, key: str, change: Callable[[bytes], bytes]) -> None:
         for _ in range(_TRIES):
-            value, version = self._cells.read(namespace, key)
+            value, version = self._versioned_values.read(namespace, key)
             try:
-                self._cells.write(namespace, key, change(value), version)
+                self._versioned_values.write(namespace, key, change(value), version)
             except Conflict:
                 continue
             return

@@ -30,7 +30,7 @@ MOST: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class AnswerSignature:
     """What an answer brings along: its body as it came, and the three headers of the standard."""
 
     id: str
@@ -39,11 +39,11 @@ class Proof:
     body: bytes
 
 
-def proof_in(headers: Mapping[str, str], body: bytes) -> Proof | None:
+def signature_in(headers: Mapping[str, str], body: bytes) -> AnswerSignature | None:
     """The proof that a request brings; None if it bears no signature. Names of headers are in small letters."""
     if not (signatures := headers.get("webhook-signature", "")):
         return None
-    return Proof(
+    return AnswerSignature(
         id=headers.get("webhook-id", ""),
         timestamp=headers.get("webhook-timestamp", ""),
         signatures=signatures,
@@ -51,31 +51,35 @@ def proof_in(headers: Mapping[str, str], body: bytes) -> Proof | None:
     )
 
 
-class Judge:
+class SignatureVerifier:
     """`webhook_key` is asked for the setting ECHOER_WEBHOOK_KEY when the first proof comes, and not before."""
 
     def __init__(self, webhook_key: Callable[[], bytes], clock: Clock) -> None:
         self._webhook_key = webhook_key
         self._clock = clock
 
-    def believes(self, namespace: str, uuid: str, proof: Proof) -> bool:
+    def verify(self, namespace: str, uuid: str, answer_signature: AnswerSignature) -> bool:
         """Whether the answer to that activation was signed by one of the namespace's keys; why not is logged."""
-        doubt = self._doubt(namespace, uuid, proof)
+        doubt = self._doubt(namespace, uuid, answer_signature)
         if doubt:
             LOG.info("the signature of an answer does not count: %s", doubt, extra={"uuid": uuid})
         return not doubt
 
-    def _doubt(self, namespace: str, uuid: str, proof: Proof) -> str:
-        if not proof.id or proof.id == uuid:
+    def _doubt(self, namespace: str, uuid: str, answer_signature: AnswerSignature) -> str:
+        if not answer_signature.id or answer_signature.id == uuid:
             return "webhook-id must be the answer's own, not the delivery's"
-        if not (proof.timestamp.isascii() and proof.timestamp.isdecimal() and len(proof.timestamp) < 16):
+        if not (
+            answer_signature.timestamp.isascii()
+            and answer_signature.timestamp.isdecimal()
+            and len(answer_signature.timestamp) < 16
+        ):
             return "webhook-timestamp must be seconds since 1970"
-        at = int(proof.timestamp) * 1000
+        at = int(answer_signature.timestamp) * 1000
         if abs(self._clock.now() - at) > LONGEST_AGE:
             return "webhook-timestamp is more than 5 minutes off"
-        given = [text.encode() for text in proof.signatures.split(" ")[:MOST]]
+        given = [text.encode() for text in answer_signature.signatures.split(" ")[:MOST]]
         good = [
-            signature(key_of(master, namespace), proof.id, at, proof.body).encode()
+            signature(key_of(master, namespace), answer_signature.id, at, answer_signature.body).encode()
             for master in keys_in(self._webhook_key())
         ]
         return "" if any(hmac.compare_digest(one, other) for one in good for other in given) else "it does not verify"

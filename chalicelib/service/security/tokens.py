@@ -29,8 +29,8 @@ from msgspec.structs import replace
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
-from chalicelib.service.ports.clock import Chance, Clock
-from chalicelib.service.ports.values import CellStore
+from chalicelib.service.ports.clock import Clock, IdSource
+from chalicelib.service.ports.values import VersionedValueStore
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.rate_limits import _AT_ONCE
 from chalicelib.service.security.roles import Caller, Role, Unauthorized
@@ -88,10 +88,12 @@ def sha256(text: str) -> str:
 class Tokens:
     """All tokens. `home` is the namespace of the first admin, `first_sha256` the hex SHA-256 of their token, if any."""
 
-    def __init__(self, cells: CellStore, clock: Clock, chance: Chance, home: str, first_sha256: str | None) -> None:
-        self._cells = cells
+    def __init__(
+        self, versioned_values: VersionedValueStore, clock: Clock, ids: IdSource, home: str, first_sha256: str | None
+    ) -> None:
+        self._versioned_values = versioned_values
         self._clock = clock
-        self._chance = chance
+        self._id_source = ids
         self._home = home
         self._first_sha256 = first_sha256
         self._lock = Lock()
@@ -116,9 +118,9 @@ class Tokens:
             raise Invalid(f"{namespace!r:.80} is no name of a namespace: a-z, 0-9 and -, at most 63, no dash at first")
         if life is not None and not 0 < life <= LONGEST_LIFE:
             raise Invalid(f"a token can expire in 1ms to {LONGEST_LIFE // 86_400_000}d")
-        secret = self._chance.nonce() + self._chance.nonce()
+        secret = self._id_source.nonce() + self._id_source.nonce()
         token = Token(
-            id=self._chance.nonce()[:16],
+            id=self._id_source.nonce()[:16],
             name=name,
             role=role,
             namespace=namespace,
@@ -128,25 +130,27 @@ class Tokens:
             expires_at=None if life is None else now + life,
         )
         self._room(namespace)
-        self._cells.write(_RESERVED, _cell(token.id), msgspec.json.encode(token), 0)
+        self._versioned_values.write(_RESERVED, _versioned_value(token.id), msgspec.json.encode(token), 0)
         self._enlist(token)
         return Made(token, f"ech_{token.id}_{secret}")
 
     def of(self, namespace: str) -> list[Token]:
         """The namespace's tokens, oldest first; those that are no longer good too, while there is room for them."""
-        return self._existing(self._ids(namespace)[0])
+        return self._existing(self._token_ids(namespace)[0])
 
     def revoke(self, namespace: str, token_id: str) -> Token:
         """The token is revoked, here at once, elsewhere within REMEMBERED. Raises NotFound."""
         for _ in range(_TRIES):
-            value, version = self._cells.read(_RESERVED, _cell(token_id))
+            value, version = self._versioned_values.read(_RESERVED, _versioned_value(token_id))
             token = msgspec.json.decode(value, type=Token) if value else None
             if token is None or token.namespace != namespace:
                 raise NotFound("token", token_id)
             if token.revoked_at is None:
                 token = replace(token, revoked_at=self._clock.now())
                 try:
-                    self._cells.write(_RESERVED, _cell(token_id), msgspec.json.encode(token), version)
+                    self._versioned_values.write(
+                        _RESERVED, _versioned_value(token_id), msgspec.json.encode(token), version
+                    )
                 except Conflict:
                     continue
             with self._lock:
@@ -172,20 +176,20 @@ class Tokens:
         return token
 
     def _read(self, token_id: str) -> Token | None:
-        value, _ = self._cells.read(_RESERVED, _cell(token_id))
+        value, _ = self._versioned_values.read(_RESERVED, _versioned_value(token_id))
         return msgspec.json.decode(value, type=Token) if value else None
 
     def _existing(self, ids: list[str]) -> list[Token]:
         return [token for token in map(self._read, ids) if token is not None]
 
-    def _ids(self, namespace: str) -> tuple[list[str], int]:
+    def _token_ids(self, namespace: str) -> tuple[list[str], int]:
         """The ids in the namespace's list, and the list's version."""
-        value, version = self._cells.read(_RESERVED, _index(namespace))
+        value, version = self._versioned_values.read(_RESERVED, _index(namespace))
         return (msgspec.json.decode(value, type=list[str]) if value else []), version
 
     def _room(self, namespace: str) -> tuple[list[str], int]:
         """The same, with room for one more: without those that are no longer good, if need be. Raises Invalid."""
-        ids, version = self._ids(namespace)
+        ids, version = self._token_ids(namespace)
         if len(ids) >= MOST:
             now = self._clock.now()
             ids = [token.id for token in self._existing(ids) if token.is_good(now)]
@@ -197,14 +201,16 @@ class Tokens:
         for _ in range(_TRIES):
             ids, version = self._room(token.namespace)
             try:
-                self._cells.write(_RESERVED, _index(token.namespace), msgspec.json.encode([*ids, token.id]), version)
+                self._versioned_values.write(
+                    _RESERVED, _index(token.namespace), msgspec.json.encode([*ids, token.id]), version
+                )
             except Conflict:
                 continue
             return
         raise Conflict("others keep making tokens of the same namespace; try again")
 
 
-def _cell(token_id: str) -> str:
+def _versioned_value(token_id: str) -> str:
     return f"token/{token_id}"
 
 

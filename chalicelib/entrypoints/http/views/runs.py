@@ -22,7 +22,7 @@ from chalicelib.service.observability import work_context
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.security.signature_verifier import proof_in
+from chalicelib.service.security.signature_verifier import signature_in
 
 NEWEST = 200
 """How many of the newest runs are looked through for a step that is asked for by its own name."""
@@ -106,7 +106,7 @@ def delete(request: Request, name: str, uuid: str | None = None) -> Json:
     """Nothing of the ended run is left; what it was last is answered."""
     services = request.services
     gone = services.operator.delete_run(request.namespace, name, uuid)
-    return presenters.run(RunView(gone, services.library.of(gone), gone.tail))
+    return presenters.run(RunView(gone, services.definition_cache.of(gone), gone.tail))
 
 
 def tasks(request: Request) -> Json:
@@ -123,8 +123,8 @@ def answer(request: Request) -> Json:
     """An action's answer is in its run, or was already."""
     told = bodies.read(request.body, AnswerBody).answer()
     work_context.note(run=told.run, step=told.step, uuid=told.uuid)
-    proof = proof_in(request.headers, request.body)
-    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, proof=proof)}
+    signature = signature_in(request.headers, request.body)
+    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, signature=signature)}
 
 
 def list_steps(request: Request) -> Json:
@@ -163,7 +163,7 @@ def _shown(request: Request, run: Run) -> Json:
     services = request.services
     if run.tail and run.tail[0].seq > 1:
         return presenters.run(services.reader.view(request.namespace, run.name))
-    return presenters.run(RunView(run, services.library.of(run), run.tail))
+    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
 
 
 def _after(request: Request) -> int:

@@ -12,70 +12,70 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.adapters.encryption import BadKey, LostKey, Sealing, key_in_file
+from chalicelib.adapters.encryption import BadKey, LibsodiumEncryption, LostKey, key_in_file
 from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
 
 ONE, TWO = "1" * SHORTEST_KEY, "2" * SHORTEST_KEY
 
 
-def sealing(setting: str | None) -> Sealing:
-    return Sealing(lambda: setting)
+def encryption(setting: str | None) -> LibsodiumEncryption:
+    return LibsodiumEncryption(lambda: setting)
 
 
 @given(plain=st.binary(max_size=200), namespace=st.text(max_size=20))
 def test_what_was_sealed_is_opened(plain: bytes, namespace: str) -> None:
-    text = sealing(ONE).seal(namespace, plain)
-    assert sealing(ONE).open(namespace, text) == plain
-    assert sealing(ONE).seal(namespace, plain) == text
+    text = encryption(ONE).encrypt(namespace, plain)
+    assert encryption(ONE).decrypt(namespace, text) == plain
+    assert encryption(ONE).encrypt(namespace, plain) == text
 
 
 def test_sealed_text_does_not_hold_what_it_hides() -> None:
-    assert "4111" not in sealing(ONE).seal("n", b'"4111111111111111"')
-    assert len({sealing(ONE).seal("n", bytes([n])) for n in range(256)}) == 256
+    assert "4111" not in encryption(ONE).encrypt("n", b'"4111111111111111"')
+    assert len({encryption(ONE).encrypt("n", bytes([n])) for n in range(256)}) == 256
 
 
 def test_namespaces_seal_differently_and_open_nothing_of_one_another() -> None:
-    text = sealing(ONE).seal("n", b"x")
-    assert sealing(ONE).seal("m", b"x") != text
+    text = encryption(ONE).encrypt("n", b"x")
+    assert encryption(ONE).encrypt("m", b"x") != text
     with pytest.raises(LostKey, match="another namespace"):
-        sealing(ONE).open("m", text)
+        encryption(ONE).decrypt("m", text)
 
 
 def test_a_key_is_replaced_in_two_steps() -> None:
-    old = sealing(ONE).seal("n", b"x")
-    both = sealing(f"{TWO}, {ONE}")
-    assert both.open("n", old) == b"x"
-    assert sealing(TWO).open("n", both.seal("n", b"y")) == b"y"
+    old = encryption(ONE).encrypt("n", b"x")
+    both = encryption(f"{TWO}, {ONE}")
+    assert both.decrypt("n", old) == b"x"
+    assert encryption(TWO).decrypt("n", both.encrypt("n", b"y")) == b"y"
     with pytest.raises(LostKey, match="not among the keys"):
-        sealing(TWO).open("n", old)
+        encryption(TWO).decrypt("n", old)
 
 
 @pytest.mark.parametrize(("kept", "added"), [(-4, "AAAA"), (20, ""), (9, "é"), (60, "A")])
 def test_what_was_changed_is_not_opened(kept: int, added: str) -> None:
-    text = sealing(ONE).seal("n", b"something")
+    text = encryption(ONE).encrypt("n", b"something")
     with pytest.raises(LostKey):
-        sealing(ONE).open("n", text[:kept] + added)
+        encryption(ONE).decrypt("n", text[:kept] + added)
 
 
 @pytest.mark.parametrize("setting", ["", "x" * (SHORTEST_KEY - 1), f"{ONE} short", " , "])
 def test_a_key_that_can_be_guessed_is_refused_and_not_told(setting: str) -> None:
     with pytest.raises(BadKey, match=f"{SHORTEST_KEY} characters") as caught:
-        sealing(setting).check()
+        encryption(setting).check()
     assert "short" not in str(caught.value)
-    sealing(ONE).check()
+    encryption(ONE).check()
 
 
 def test_without_a_key_nothing_is_sealed() -> None:
     with pytest.raises(SecretsOff, match="ECHOER_SECRETS_KEY"):
-        sealing(None).seal("n", b"x")
+        encryption(None).encrypt("n", b"x")
 
 
 def test_a_key_that_was_set_since_is_found() -> None:
     keys = [ONE]
-    old = Sealing(lambda: ", ".join(keys))
-    assert old.open("n", old.seal("n", b"x")) == b"x"
+    old = LibsodiumEncryption(lambda: ", ".join(keys))
+    assert old.decrypt("n", old.encrypt("n", b"x")) == b"x"
     keys.insert(0, TWO)
-    assert old.open("n", sealing(TWO).seal("n", b"y")) == b"y"
+    assert old.decrypt("n", encryption(TWO).encrypt("n", b"y")) == b"y"
 
 
 def test_the_key_is_asked_for_once_and_only_when_it_is_needed() -> None:
@@ -85,9 +85,9 @@ def test_the_key_is_asked_for_once_and_only_when_it_is_needed() -> None:
         asked.append(1)
         return ONE
 
-    made = Sealing(setting)
+    made = LibsodiumEncryption(setting)
     assert asked == []
-    made.open("n", made.seal("n", b"x"))
+    made.decrypt("n", made.encrypt("n", b"x"))
     assert asked == [1]
 
 
@@ -106,12 +106,12 @@ def test_what_the_zip_leaves_out_is_not_needed() -> None:
     code = """
 import sys
 sys.modules.update(cffi=None, pycparser=None)
-from chalicelib.adapters.sealing import Sealing
+from chalicelib.adapters.encryption import LibsodiumEncryption
 sealing = Sealing(lambda: "k" * 32)
-sys.exit(sealing.open("n", sealing.seal("n", b"x")) != b"x")"""
+sys.exit(sealing.decrypt("n", sealing.encrypt("n", b"x")) != b"x")"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
 
 
 def test_the_library_is_not_loaded_before_something_is_sealed() -> None:
-    code = "import chalicelib.adapters.sealing, sys; sys.exit('nacl' in sys.modules)"
+    code = "import chalicelib.adapters.encryption, sys; sys.exit('nacl' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from threading import RLock
 
-from chalicelib.adapters.memory.store import MemoryCells
+from chalicelib.adapters.memory.store import MemoryVersionedValues
 from chalicelib.service.errors import Conflict
 
 
 @dataclass
-class Cells(MemoryCells):
+class VersionedValues(MemoryVersionedValues):
     """Cells that count who reads them, let others write first as often as they are told, and keep what was written."""
 
     reads: int = 0

@@ -8,41 +8,41 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.secret_values import opened
+from chalicelib.engine.secret_values import decrypt
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 
 
-class OpenVault:
-    """Implements `engine.sealed.Vault`. A secret that the test does not name is a text that tells its name."""
+class OpenCipher:
+    """Implements `engine.sealed.Cipher`. A secret that the test does not name is a text that tells its name."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._secrets = secrets
 
-    def seal(self, value: Json, /) -> str:
+    def encrypt(self, value: Json, /) -> str:
         return msgspec.json.encode(value).decode()
 
-    def open(self, text: str, /) -> Json:
+    def decrypt(self, text: str, /) -> Json:
         return msgspec.json.decode(text)
 
     def secret(self, name: str, /) -> Json:
         return self._secrets.get(name, f"secret {name}")
 
 
-_VAULT: Final = OpenVault({})
+_CIPHER: Final = OpenCipher({})
 
 
 def run_in_the_open(run: Run) -> Run:
     """The run with its secrets readable."""
     return replace(
         run,
-        input=opened(run.input, _VAULT),
-        vars=opened(run.vars, _VAULT),
-        output=opened(run.output, _VAULT),
+        input=decrypt(run.input, _CIPHER),
+        vars=decrypt(run.vars, _CIPHER),
+        output=decrypt(run.output, _CIPHER),
     )
 
 
 def entry_in_the_open(entry: Entry) -> Entry:
     """The entry with its secrets readable."""
-    return replace(entry, data=opened(entry.data, _VAULT), vars=opened(entry.vars, _VAULT))
+    return replace(entry, data=decrypt(entry.data, _CIPHER), vars=decrypt(entry.vars, _CIPHER))
