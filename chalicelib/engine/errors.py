@@ -45,7 +45,9 @@ class Unsigned(Refused):
 
 
 class CommandRefused(Refused):
-    """A run in that status does not take that order."""
+    """A run in that status does not take that command."""
+
+    code = "order-refused"  # the API's name for it since 0.1
 
     def __init__(self, run: str, status: Status, command: Command) -> None:
         super().__init__(f"run {run!r} is {status}: it cannot {command}")

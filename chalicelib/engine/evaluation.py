@@ -45,7 +45,7 @@ class Names:
 
 
 _ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item")
-_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("vault", "hushed"))
+_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("cipher", "redact_errors"))
 
 
 _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")

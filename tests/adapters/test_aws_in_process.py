@@ -14,7 +14,7 @@ from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.config import Backend, Settings
 from chalicelib.service.errors import Busy, Malformed
 from chalicelib.service.ports.queues import QueueName
-from fsl.local.aws import REGION, MotoStack, prepare, world
+from fsl.local.aws import REGION, MotoStack, adapters_for, prepare
 from tests.adapters.samples import a_run, after, new
 from tests.adapters.store_contract import race
 

@@ -64,7 +64,7 @@ def test_the_queues_are_the_ones_that_are_described(template: Document, dev: Sta
 
 def test_messages_stay_away_for_longer_than_their_handler_may_take(template: Document) -> None:
     for function, queue in QUEUE_OF.items():
-        handler = template["Resources"][function.capitalize()]["Properties"]
+        handler = template["Resources"]["".join(map(str.capitalize, function.split("_")))]["Properties"]
         source = template["Resources"][sqs.logical_id(QueueName(queue))]["Properties"]
         assert source["VisibilityTimeout"] > handler["Timeout"]
 

@@ -86,7 +86,9 @@ def test_every_queue_feeds_its_function_which_may_give_messages_back(whole: Docu
 def test_both_forms_make_the_same_functions(whole: Document, template: Document, dev: Stage) -> None:
     for name in dev.functions:
         ours = whole["aws_lambda_function"][name]
-        theirs = template["Resources"]["APIHandler" if name == "api_handler" else name.capitalize()]["Properties"]
+        theirs = template["Resources"][
+            "APIHandler" if name == "api_handler" else "".join(map(str.capitalize, name.split("_")))
+        ]["Properties"]
         same = {"function_name": "FunctionName", "timeout": "Timeout", "memory_size": "MemorySize"}
         assert ours["runtime"] == theirs["Runtime"] == RUNTIME
         assert {key: ours[key] for key in same} == {key: theirs[other] for key, other in same.items()}

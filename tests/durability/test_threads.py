@@ -13,14 +13,15 @@ import sys, threading
 sys.setswitchinterval(1e-6)
 from chalicelib.model.flow import Flow; from chalicelib.model.json_values import decode
 from chalicelib.model.run import decode_run
-from chalicelib.service import messages; from chalicelib.service import ports
+from chalicelib.service import messages
+from chalicelib.service.ports.events import Signal
 import msgspec
 
 firsts = [
     lambda: decode(b'{"name": "f", "steps": []}', Flow),
     lambda: decode_run(b'{"ns": "n", "nm": "n", "id": "i", "df": {}, "ca": 1, "ua": 1}'),
     lambda: messages.decode('{"hint": "wake", "ns": "n", "run": "r", "at": 1, "v": 1}'),
-    lambda: msgspec.json.decode(b'{"id": "i", "name": "n", "at": 1, "expires_at": 2}', type=ports.Signal),
+    lambda: msgspec.json.decode(b'{"id": "i", "name": "n", "at": 1, "expires_at": 2}', type=Signal),
 ]
 together = threading.Barrier(32)
 

@@ -35,8 +35,8 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "runs.changed": READ_FAULTS,
     "runs.due": READ_FAULTS,
     "keys.claim": WRITE_FAULTS,
-    "cells.read": READ_FAULTS,
-    "cells.write": SAVE_FAULTS,
+    "versioned_values.read": READ_FAULTS,
+    "versioned_values.write": SAVE_FAULTS,
     "signals.put": WRITE_FAULTS,
     "signals.kept": READ_FAULTS,
     "signals.subscribe": WRITE_FAULTS,
@@ -52,7 +52,9 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
 }
 """What may go wrong with a call, by port and method."""
 
-TIMELESS: Final = frozenset({"clock.now", "clock.sleep", "chance.nonce", "sealer.check", "sealer.seal", "sealer.open"})
+TIMELESS: Final = frozenset(
+    {"clock.now", "clock.sleep", "ids.nonce", "encryption.check", "encryption.encrypt", "encryption.decrypt"}
+)
 """Calls that take no time: others run during others."""
 
 RATE: Final = 0.02
@@ -84,7 +86,7 @@ class CutStore:
         self.definitions: Any = Cut(stage, "definitions", store.definitions)
         self.runs: Any = Cut(stage, "runs", store.runs)
         self.keys: Any = Cut(stage, "keys", store.keys)
-        self.versioned_values: Any = Cut(stage, "cells", store.versioned_values)
+        self.versioned_values: Any = Cut(stage, "versioned_values", store.versioned_values)
         self.signals: Any = Cut(stage, "signals", store.signals)
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
 
@@ -132,7 +134,7 @@ def _stay_within(stage: Stage, namespace: str, name: str, args: tuple[Any, ...])
         touched = first.run.namespace
     elif isinstance(first, Run):
         touched = first.namespace
-    elif not name.startswith(("queue", "caller", "clock", "chance", "sealer.check")):
+    elif not name.startswith(("queue", "caller", "clock", "ids", "encryption.check")):
         touched = str(first)
     if touched != namespace:
         stage.laws.breaks("namespace", f"a request for {namespace!r} called {name} on {touched!r}")

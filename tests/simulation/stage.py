@@ -88,8 +88,8 @@ class Stage:
             queue=Cut(self, "queue", self.messages),
             caller=Cut(self, "caller", self.actions),
             clock=self._timeless("clock", SkewedClock(self, skew)),
-            ids=self._timeless("chance", SimulatedIds(self.fates.rng)),
-            encryption=self._timeless("sealer", ENCRYPTION),
+            ids=self._timeless("ids", SimulatedIds(self.fates.rng)),
+            encryption=self._timeless("encryption", ENCRYPTION),
         )
         return assemble(SETTINGS, world)
 

@@ -16,6 +16,7 @@ import pytest
 from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.model import status
 from chalicelib.service import ports
+from chalicelib.service.ports.clock import IdSource
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.store import Store
 from tests.fakes import FakeClock
@@ -106,7 +107,7 @@ def test_a_message_whose_receiver_crashes_comes_again() -> None:
 def _port_methods() -> set[str]:
     """`port.method` for each method of each Protocol; the stores are named as `Store` names them."""
     stores = {name: get_type_hints(part.fget)["return"] for name, part in vars(Store).items() if _is_property(part)}
-    names = {protocol: name for name, protocol in stores.items()}
+    names = {IdSource: "ids", **{protocol: name for name, protocol in stores.items()}}
     found: set[str] = set()
     modules = [
         importlib.import_module(found.name) for found in pkgutil.iter_modules(ports.__path__, f"{ports.__name__}.")

@@ -113,7 +113,7 @@ def _answer(status: HTTPStatus, message: str, code: str, headers: Headers | None
 
 
 def _code(error: Exception) -> str:
-    return _dashed(type(error).__name__)
+    return str(getattr(error, "code", "")) or _dashed(type(error).__name__)
 
 
 def _dashed(name: str) -> str:
