@@ -1,4 +1,4 @@
-"""LIMITS.md tells the truth: each number is the code's, and each test that it names is there."""
+"""LIMITS.md is correct: each number is that of its constant, and each test that it names exists."""
 
 from __future__ import annotations
 
