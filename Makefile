@@ -52,7 +52,7 @@ words: $(READY) ## count mannered words in comments, messages and documents
 
 docs: $(VENV)/.docs ## the documentation site in out/site, every link checked
 	$(BIN)/python -m scripts.docs
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "out/site/index.html"
 
 $(VENV)/.docs: $(READY) requirements-docs.txt
