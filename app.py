@@ -14,9 +14,10 @@ from typing import Any
 from chalice.app import AuthRequest, BaseLambdaEvent, Chalice, CloudWatchEvent, IAMAuthorizer, Rate, SQSEvent
 
 from chalicelib import config
-from chalicelib.adapters import logs
+from chalicelib.adapters.telemetry import logs
 from chalicelib.config import Access, LogFormat
-from chalicelib.entrypoints import api, gate, workers
+from chalicelib.entrypoints import authorizer, workers
+from chalicelib.entrypoints.http import routes
 
 SETTINGS = config.from_environment(os.environ)
 QUEUES = SETTINGS.queue_prefix
@@ -29,13 +30,13 @@ if SETTINGS.on_lambda and SETTINGS.log_format is LogFormat.JSON:
 gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
 if SETTINGS.gate is Access.TOKEN:
 
-    @app.authorizer(ttl_seconds=gate.SECONDS)
+    @app.authorizer(ttl_seconds=authorizer.SECONDS)
     def authorize(asked: AuthRequest) -> dict[str, Any]:
-        return gate.authorize(asked.token, asked.method_arn)
+        return authorizer.authorize(asked.token, asked.method_arn)
 
     gatekeeper = authorize
 
-app.register_blueprint(api.routes(gatekeeper, SETTINGS.callbacks))
+app.register_blueprint(routes.routes(gatekeeper, SETTINGS.callbacks))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)
@@ -49,8 +50,8 @@ def wake(event: SQSEvent) -> dict[str, Any]:
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-dead", batch_size=10)
-def bury(event: SQSEvent) -> dict[str, Any]:
-    return workers.bury(event.to_dict(), _request(event))
+def dead_letter(event: SQSEvent) -> dict[str, Any]:
+    return workers.dead_letter(event.to_dict(), _request(event))
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -44,11 +44,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from chalicelib import times
-from chalicelib.definition import DEFAULTS, Options, Retry
-from chalicelib.errors import EchoerError
-from chalicelib.service.access import is_namespace
-from chalicelib.service.secrets import SHORTEST_KEY
+from chalicelib.model import times
+from chalicelib.model.actions import DEFAULTS, Options, Retry
+from chalicelib.model.errors import EchoerError
+from chalicelib.service.security.namespaces import is_namespace
+from chalicelib.service.security.secrets import SHORTEST_KEY
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 

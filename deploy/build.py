@@ -18,7 +18,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final
 
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 from deploy.stages import ROOT, RUNTIME
 
 SHIPPED: Final = ("app.py", "chalicelib")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from deploy import gateway, policies, stages, watch
 from deploy.stages import API, QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.config import Access
-from chalicelib.entrypoints import gate
+from chalicelib.entrypoints import authorizer
 from deploy.stages import AUTHORIZE, Document, Stage
 
 KEY: Final = "x-amazon-apigateway-gateway-responses"
@@ -66,7 +66,7 @@ def extensions(stage: Stage) -> Document:
     """What Chalice's OpenAPI document lacks."""
     made: Document = {KEY: responses(stage.gate)}
     if stage.gate is Access.TOKEN:
-        made["securityDefinitions"] = {AUTHORIZE: {_AUTHORIZER: {"identityValidationExpression": gate.SHAPE}}}
+        made["securityDefinitions"] = {AUTHORIZE: {_AUTHORIZER: {"identityValidationExpression": authorizer.SHAPE}}}
     return made
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 from deploy import build, check, cloudformation, policies, stages, terraform
 from deploy.stages import ROOT, Document, Stage
 

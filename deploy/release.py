@@ -21,7 +21,7 @@ from typing import Any, Final
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 from deploy.cloudformation import ADMIN
 from deploy.package import ZIP, package
 from deploy.stages import ROOT, Document, Stage

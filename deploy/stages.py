@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from chalicelib import config
 from chalicelib.config import Access, Metrics
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 
 Document: TypeAlias = dict[str, Any]
 """A JSON object: a template, a policy, or a part of one."""
@@ -24,7 +24,7 @@ RUNTIME: Final = "python3.12"
 """Amazon Linux 2023, glibc 2.34. On python3.11's Amazon Linux 2 (glibc 2.26) google-re2 has no wheel for x86_64."""
 
 API: Final = "api_handler"
-QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "bury": "dead"}
+QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "dead_letter": "dead"}
 FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
 """Those that every stage has."""
 AUTHORIZE: Final = "authorize"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from deploy import gateway, policies, stages, watch
 from deploy.cloudformation import log_level
 from deploy.stages import QUEUE_OF, RUNTIME, Document, Stage

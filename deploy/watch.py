@@ -52,10 +52,10 @@ def _of_queues(stage: Stage) -> list[Alarm]:
     # Its handler empties the queue at once, and SQS counts no message as sent that was moved: so the calls are counted.
     dead = Alarm(
         name="DeadLetters",
-        says="Messages came back too often and were buried: the log of bury and the runs' last_err tell which and why.",
+        says="Messages came back too often and were buried: the log of dead_letter and the runs' last_err tell which and why.",
         namespace="AWS/Lambda",
         metric="Invocations",
-        dimensions={"FunctionName": stage.function("bury")},
+        dimensions={"FunctionName": stage.function("dead_letter")},
         threshold=1,
     )
     return [dead, *ages]
@@ -135,7 +135,11 @@ def dashboard(stage: Stage, region: str) -> str:
         ("Overdue runs", "Maximum", [[stage.metrics, OVERDUE]]),
         ("Messages waiting", "Maximum", _each("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queues)),
         ("Oldest message, s", "Maximum", _each("AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", queues)),
-        ("Dead letters", "Sum", _each("AWS/Lambda", "Invocations", "FunctionName", [(stage.function("bury"), "bury")])),
+        (
+            "Dead letters",
+            "Sum",
+            _each("AWS/Lambda", "Invocations", "FunctionName", [(stage.function("dead_letter"), "dead_letter")]),
+        ),
         ("Invocations", "Sum", _each("AWS/Lambda", "Invocations", "FunctionName", functions)),
         ("Duration, ms", "p99", _each("AWS/Lambda", "Duration", "FunctionName", functions)),
         ("Errors", "Sum", _each("AWS/Lambda", "Errors", "FunctionName", functions)),

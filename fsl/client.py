@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 
 Json: TypeAlias = Any
 Resource: TypeAlias = dict[str, Any]

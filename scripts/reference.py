@@ -17,7 +17,7 @@ import click
 
 from chalicelib import config
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints import api, openapi
+from chalicelib.entrypoints.http import openapi, routes
 from chalicelib.language.problems import Problem
 
 _DASHES: Final = "---"
@@ -55,7 +55,7 @@ def commands() -> str:
 
 def http_calls() -> str:
     """Return the page of HTTP calls, from the OpenAPI document of a server that requires tokens."""
-    document: Mapping[str, Any] = openapi.document(api.TABLE, Settings(auth=Access.TOKEN))
+    document: Mapping[str, Any] = openapi.document(routes.TABLE, Settings(auth=Access.TOKEN))
     schemas = document["components"]["schemas"]
     calls: list[tuple[str, str, Mapping[str, Any]]] = [
         (method.upper(), path, operation)

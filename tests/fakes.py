@@ -8,7 +8,7 @@ from hashlib import sha256
 from math import ceil
 from typing import Any
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 
 START: Instant = 1_800_000_000_000
 KEY = "a-key-that-seals-secrets-in-tests"
@@ -33,7 +33,7 @@ class FakeClock:
 
 
 @dataclass
-class FakeChance:
+class FakeIds:
     """Nonces that look random and are the same in every test run; another `seed` gives others."""
 
     seed: str = ""

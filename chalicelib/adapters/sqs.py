@@ -16,7 +16,7 @@ import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
-from chalicelib.service.ports import QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 
 VISIBILITY_SECONDS: Final = 90
 MAX_RECEIVES: Final = 100

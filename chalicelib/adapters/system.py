@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 
 
 class SystemClock:
@@ -16,6 +16,6 @@ class SystemClock:
         time.sleep(milliseconds / 1000)
 
 
-class SystemChance:
+class SystemIds:
     def nonce(self) -> str:
         return secrets.token_hex(16)

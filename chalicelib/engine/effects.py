@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from chalicelib.definition import Json
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class SetTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class StoreBlob:
     """Put a value beside the head, to be read by the shelf."""
 
     key: str
@@ -73,7 +74,7 @@ class TellParent:
     """Tell the run that waits for this one that it has ended."""
 
 
-Effect: TypeAlias = DeliverAction | SetTimer | Keep | OpenTask | Listen | StartChild | StopChild | TellParent
+Effect: TypeAlias = DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | TellParent
 
 
 class Outcome(StrEnum):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.lifecycle import Order, Status
-from chalicelib.errors import EchoerError
+from chalicelib.engine.lifecycle import Command
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.status import Status
 
 
 class Refused(EchoerError):
@@ -43,11 +44,11 @@ class Unsigned(Refused):
         )
 
 
-class OrderRefused(Refused):
+class CommandRefused(Refused):
     """A run in that status does not take that order."""
 
-    def __init__(self, run: str, status: Status, order: Order) -> None:
-        super().__init__(f"run {run!r} is {status}: it cannot {order}")
+    def __init__(self, run: str, status: Status, command: Command) -> None:
+        super().__init__(f"run {run!r} is {status}: it cannot {command}")
 
 
 class NoSuchStep(Refused):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from chalicelib.definition import Json
-from chalicelib.engine.run import DefinitionRef, Instant, Parent
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.model.times import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmRang(Fact):
+class TimerFired(Fact):
     """The run's timer rang: deadlines that passed by `at` are met."""
 
 
@@ -133,7 +134,7 @@ Event: TypeAlias = (
     | EventArrived
     | ChildEnded
     | VarsSet
-    | AlarmRang
+    | TimerFired
     | RunPaused
     | RunContinued
     | RunStopped

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from chalicelib.definition import Flow, Json, Parameter
 from chalicelib.engine.errors import InputRefused
-from chalicelib.engine.sealed import NO_VAULT, Vault, is_sealed, sealed
+from chalicelib.engine.secret_values import NO_CIPHER, Cipher, encrypted, is_encrypted
+from chalicelib.model.actions import Parameter
+from chalicelib.model.flow import Flow
+from chalicelib.model.json_values import Json
 
 
-def complete(flow: Flow, given: Mapping[str, Json], vault: Vault = NO_VAULT) -> dict[str, Json]:
+def complete(flow: Flow, given: Mapping[str, Json], cipher: Cipher = NO_CIPHER) -> dict[str, Json]:
     """The given input with defaults filled in, and sealed where it is secret.
 
     Raises InputRefused naming everything that is wrong with it.
@@ -21,7 +23,7 @@ def complete(flow: Flow, given: Mapping[str, Json], vault: Vault = NO_VAULT) -> 
         if name not in given:
             if parameter.required:
                 problems[name] = f"is missing (it must be of type {parameter.type})"
-        elif is_sealed(given[name]):  # another run's secret, whose type is not looked into
+        elif is_encrypted(given[name]):  # another run's secret, whose type is not looked into
             if not parameter.secret:
                 problems[name] = "is a secret, and is not declared as one"
         elif not parameter.type.admits(given[name]):
@@ -29,7 +31,7 @@ def complete(flow: Flow, given: Mapping[str, Json], vault: Vault = NO_VAULT) -> 
     if problems:
         raise InputRefused(flow.name, problems)
     found = {name: given.get(name, parameter.default) for name, parameter in declared.items()}
-    return {name: sealed(value, vault) if declared[name].secret else value for name, value in found.items()}
+    return {name: encrypted(value, cipher) if declared[name].secret else value for name, value in found.items()}
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:

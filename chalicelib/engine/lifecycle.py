@@ -20,20 +20,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-
-class Status(StrEnum):
-    PENDING = "pending"
-    RUNNING = "running"
-    PAUSED = "paused"
-    COMPENSATING = "compensating"
-    COMPLETING = "completing"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELING = "canceling"
-    CANCELED = "canceled"
+from chalicelib.model.status import ENDED, LIVE, MOVING, STOPPED, Status
 
 
-class Order(StrEnum):
+class Command(StrEnum):
     """What a person may tell a run to do."""
 
     PAUSE = "pause"
@@ -45,48 +35,24 @@ class Order(StrEnum):
     DELETE = "be deleted"
 
 
-ENDED: Final = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
-STOPPED: Final = frozenset({Status.FAILED, Status.CANCELED})
-LIVE: Final = frozenset(Status) - ENDED
-MOVING: Final = LIVE - {Status.PAUSED}
-"""Statuses in which a run sends deliveries and its timers ring."""
-
-OBEYED: Final[dict[Order, frozenset[Status]]] = {
-    Order.PAUSE: MOVING,
-    Order.CONTINUE: frozenset({Status.PAUSED}),
-    Order.STOP: LIVE,
-    Order.RETRY: STOPPED,
-    Order.VARS: LIVE,
-    Order.SIGNAL: LIVE,
-    Order.DELETE: ENDED,
+OBEYED: Final[dict[Command, frozenset[Status]]] = {
+    Command.PAUSE: MOVING,
+    Command.CONTINUE: frozenset({Status.PAUSED}),
+    Command.STOP: LIVE,
+    Command.RETRY: STOPPED,
+    Command.VARS: LIVE,
+    Command.SIGNAL: LIVE,
+    Command.DELETE: ENDED,
 }
 """In which statuses an order is carried out."""
 
-ALREADY: Final[dict[Order, frozenset[Status]]] = {
-    Order.PAUSE: frozenset({Status.PAUSED}),
-    Order.CONTINUE: MOVING,
-    Order.STOP: frozenset({Status.CANCELED}),
-    Order.RETRY: frozenset(),
-    Order.VARS: frozenset(),
-    Order.SIGNAL: frozenset(),
-    Order.DELETE: frozenset(),
+ALREADY: Final[dict[Command, frozenset[Status]]] = {
+    Command.PAUSE: frozenset({Status.PAUSED}),
+    Command.CONTINUE: MOVING,
+    Command.STOP: frozenset({Status.CANCELED}),
+    Command.RETRY: frozenset(),
+    Command.VARS: frozenset(),
+    Command.SIGNAL: frozenset(),
+    Command.DELETE: frozenset(),
 }
 """In which statuses it has its effect already: saying it again changes nothing. Anywhere else it is refused."""
-
-READY: Final = "ready"
-SUSPEND: Final = "suspend"
-
-
-def current_state(status: Status, step: str) -> str:
-    """echoer's word for where a run stands; `step` is the name of the step at which its first token stands."""
-    match status:
-        case Status.PENDING:
-            return READY
-        case Status.PAUSED:
-            return SUSPEND
-        case Status.SUCCEEDED:
-            return "done"
-        case Status.FAILED | Status.CANCELED:
-            return "stopped"
-        case Status.RUNNING | Status.COMPENSATING | Status.COMPLETING | Status.CANCELING:
-            return step

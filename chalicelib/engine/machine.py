@@ -16,23 +16,11 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.definition import (
-    DEFAULT_STATE,
-    ERROR,
-    STOPPED,
-    TIMEOUT,
-    CallStep,
-    Definition,
-    EachStep,
-    EventStep,
-    Json,
-    TimerStep,
-)
-from chalicelib.engine import bounds, lifecycle
-from chalicelib.engine.draft import Draft, Left, Shelf
+from chalicelib.engine import size_limits
+from chalicelib.engine.bindings import names_for
+from chalicelib.engine.commands import apply_command
+from chalicelib.engine.compensation import fail
 from chalicelib.engine.effects import Decision, Outcome
-from chalicelib.engine.endings import fail
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, is_signed
 from chalicelib.engine.errors import (
     ExpressionFailed,
     NeverIssued,
@@ -40,8 +28,8 @@ from chalicelib.engine.errors import (
     StateNotRouted,
     Unsigned,
 )
+from chalicelib.engine.evaluation import resolve_known
 from chalicelib.engine.events import (
-    AlarmRang,
     ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
@@ -53,20 +41,43 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    TimerFired,
     VarsSet,
 )
 from chalicelib.engine.expressions.limits import together
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.moves import leave, result_of, settle
-from chalicelib.engine.names import names_for
-from chalicelib.engine.orders import ordered
-from chalicelib.engine.run import Activation, Run, Token, take, was_minted
-from chalicelib.engine.sealed import NO_VAULT, Vault, sealed
+from chalicelib.engine.invocation import (
+    APPROVED,
+    REJECTED,
+    UNDO,
+    Invocation,
+    awaits_approval,
+    invocation_of,
+    is_signed,
+)
+from chalicelib.engine.received_events import take
+from chalicelib.engine.secret_values import NO_CIPHER, Cipher, encrypted
 from chalicelib.engine.steps import action, each, waits
-from chalicelib.engine.templates import resolve_known
+from chalicelib.engine.token_moves import leave, result_of, run_until_waiting
+from chalicelib.engine.transition import BlobReader, StepResult, Transition
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import (
+    DEFAULT_STATE,
+    ERROR,
+    STOPPED,
+    TIMEOUT,
+    CallStep,
+    EachStep,
+    EventStep,
+    TimerStep,
+)
+from chalicelib.model.ids import was_minted
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.status import Status
 
 
-def _empty_shelf(key: str) -> Json:
+def _no_blobs(key: str) -> Json:
     raise LookupError(f"nothing is kept under {key!r}")
 
 
@@ -75,9 +86,9 @@ def decide(
     definition: Definition,
     run: Run | None,
     event: Event,
-    shelf: Shelf = _empty_shelf,
+    read_blob: BlobReader = _no_blobs,
     *,
-    vault: Vault = NO_VAULT,
+    cipher: Cipher = NO_CIPHER,
     written: Run | None = None,
 ) -> Decision:
     """What becomes of `run` (None: it does not exist yet) by `event`. Raises `errors.Refused`; then nothing changed.
@@ -86,28 +97,28 @@ def decide(
     head as it was read, if `run` is what earlier events of the same write made of it.
     """
     if isinstance(event, RunStarted):
-        return _started(definition, event, shelf, vault)
+        return _started(definition, event, read_blob, cipher)
     if run is None:
         raise LookupError("only RunStarted makes a run")
-    draft = Draft(definition, run, event, shelf, vault, written)
-    outcome = _happened(draft, event)
+    transition = Transition(definition, run, event, read_blob, cipher, written)
+    outcome = _happened(transition, event)
     if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
-        settle(draft)
-    return draft.seal(outcome)
+        run_until_waiting(transition)
+    return transition.build(outcome)
 
 
-def _happened(draft: Draft, event: Event) -> Outcome:
+def _happened(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
-            return _acked(draft, event)
+            return _acked(transition, event)
         case DeliveryFailed() | DeliveryHeld():
-            return _delivery_told(draft, event)
+            return _delivery_told(transition, event)
         case EventArrived() | ChildEnded():
-            return _awaited_came(draft, event)
-        case AlarmRang():
-            return _alarm_rang(draft)
+            return _awaited_came(transition, event)
+        case TimerFired():
+            return _timer_fired(transition)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | VarsSet():
-            return ordered(draft, event)
+            return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run begins once")
         case _:
@@ -117,10 +128,10 @@ def _happened(draft: Draft, event: Event) -> Outcome:
 # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vault) -> Decision:
+def _started(definition: Definition, event: RunStarted, read_blob: BlobReader, cipher: Cipher) -> Decision:
     flow = definition.flow
-    bounds.admit("the input", event.input)
-    bounds.admit_labels(event.labels)
+    size_limits.admit("the input", event.input)
+    size_limits.admit_labels(event.labels)
     run = Run(
         namespace=event.namespace,
         name=event.name,
@@ -133,63 +144,63 @@ def _started(definition: Definition, event: RunStarted, shelf: Shelf, vault: Vau
         deadline=event.at + flow.timeout if flow.timeout is not None else None,
         input=event.input,
         labels=event.labels,
-        last_state=lifecycle.READY,
+        last_state=status.READY,
         last_event="start",
         parent=event.parent,
         trace=event.trace,
     )
-    draft = Draft(definition, run, event, shelf, vault)
+    transition = Transition(definition, run, event, read_blob, cipher)
     token = Token(step=flow.steps[0].name)
-    draft.record("RunStarted", token, origin=lifecycle.READY, target=token.step)
+    transition.record("RunStarted", token, origin=status.READY, target=token.step)
     try:
-        variables = draft.resolve_vars(flow.vars, names_for(definition, run, token, event.at))
-        bounds.admit("the variables", variables)
-        draft.set_vars(variables)
-        labels = {**resolve_known(flow.labels, names_for(definition, draft.run, token, event.at)), **event.labels}
-        bounds.admit_labels(labels)
-        draft.set_run(labels=labels)
+        variables = transition.resolve_vars(flow.vars, names_for(definition, run, token, event.at))
+        size_limits.admit("the variables", variables)
+        transition.set_vars(variables)
+        labels = {**resolve_known(flow.labels, names_for(definition, transition.run, token, event.at)), **event.labels}
+        size_limits.admit_labels(labels)
+        transition.set_run(labels=labels)
     except ExpressionFailed as failure:
-        draft.put(token)
-        fail(draft, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
+        transition.put(token)
+        fail(transition, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
     else:
-        draft.arrive(token)
-        settle(draft)
-    return draft.seal(Outcome.ADVANCED)
+        transition.arrive(token)
+        run_until_waiting(transition)
+    return transition.build(Outcome.ADVANCED)
 
 
 # ── answers and deliveries ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _acked(draft: Draft, event: StepAcked) -> Outcome:
-    run, token = draft.run, draft.run.token_of(event.uuid)
+def _acked(transition: Transition, event: StepAcked) -> Outcome:
+    run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or token.step != event.step:
         if token is None and was_minted(run.id, event.step, event.uuid):
-            _refuse_unsigned(draft, None, event)
+            _refuse_unsigned(transition, None, event)
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
-    _refuse_unsigned(draft, token, event)
-    if run.status in lifecycle.STOPPED:
+    _refuse_unsigned(transition, token, event)
+    if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
-    errand = errand_of(draft.definition, run, token)
-    if errand is None:
+    invocation = invocation_of(transition.definition, run, token)
+    if invocation is None:
         raise StateNotRouted(token.step, event.state, ())
-    if errand.action.secret_data and not awaits_approval(token):
-        event = dataclasses.replace(event, data=sealed(result_of(event.data), draft.vault))
-    bounds.admit("the data", event.data)
+    if invocation.action.secret_data and not awaits_approval(token):
+        event = dataclasses.replace(event, data=encrypted(result_of(event.data), transition.cipher))
+    size_limits.admit("the data", event.data)
     if event.variables:
-        bounds.admit("the run's variables", {**run.vars, **draft.as_kept(event.variables)})
+        size_limits.admit("the run's variables", {**run.vars, **transition.encrypt_secrets(event.variables)})
     if awaits_approval(token):
-        return _approved(draft, token, token.activation, errand, event)
+        return _approved(transition, token, token.activation, invocation, event)
     if not event.done:
-        return _reported(draft, token, token.activation, event)
-    if not errand.accepts(event.state):
-        raise StateNotRouted(token.step, event.state, errand.states)
-    left = Left(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
-    leave(draft, token, left)
+        return _reported(transition, token, token.activation, event)
+    if not invocation.accepts(event.state):
+        raise StateNotRouted(token.step, event.state, invocation.states)
+    returned = StepResult(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
+    leave(transition, token, returned)
     return Outcome.ADVANCED
 
 
-def _refuse_unsigned(draft: Draft, token: Token | None, event: StepAcked) -> None:
+def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAcked) -> None:
     """Raises Unsigned where answers must be signed and this one is not.
 
     It is asked before all that tells of the run: whoever cannot sign hears the same of an activation that waits (at
@@ -200,90 +211,100 @@ def _refuse_unsigned(draft: Draft, token: Token | None, event: StepAcked) -> Non
     if event.signed:
         return
     if token is None:
-        wanted = is_signed(draft.definition, event.step)
+        wanted = is_signed(transition.definition, event.step)
     else:
-        errand = None if awaits_approval(token) else errand_of(draft.definition, draft.run, token)
-        wanted = errand is not None and errand.options.signed
+        invocation = None if awaits_approval(token) else invocation_of(transition.definition, transition.run, token)
+        wanted = invocation is not None and invocation.options.signed
     if wanted:
         raise Unsigned(event.step)
 
 
-def _reported(draft: Draft, token: Token, activation: Activation, event: StepAcked) -> Outcome:
+def _reported(transition: Transition, token: Token, activation: Activation, event: StepAcked) -> Outcome:
     """Progress: what was reported is kept, and the action was heard."""
-    heard_at = draft.at if activation.heartbeat is not None else None
-    draft.put(replace(token, activation=replace(activation, data=event.data, heard_at=heard_at)))
-    draft.set_vars(event.variables)
-    draft.record("StepReported", token, state=event.state, data=event.data, vars=draft.as_kept(event.variables))
+    heard_at = transition.at if activation.heartbeat is not None else None
+    transition.put(replace(token, activation=replace(activation, data=event.data, heard_at=heard_at)))
+    transition.set_vars(event.variables)
+    transition.record(
+        "StepReported", token, state=event.state, data=event.data, vars=transition.encrypt_secrets(event.variables)
+    )
     return Outcome.PROGRESS
 
 
-def _approved(draft: Draft, token: Token, activation: Activation, errand: Errand, event: StepAcked) -> Outcome:
+def _approved(
+    transition: Transition, token: Token, activation: Activation, invocation: Invocation, event: StepAcked
+) -> Outcome:
     """A person said whether the dispatch may pass. The action has its whole time from now on."""
     if event.state == REJECTED:
-        leave(draft, token, Left(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"))
+        leave(
+            transition,
+            token,
+            StepResult(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"),
+        )
         return Outcome.ADVANCED
     if event.state != APPROVED:
         raise StateNotRouted(token.step, event.state, (APPROVED, REJECTED))
     wait = activation.deadline - activation.since
-    held = draft.run.status is Status.PAUSED
+    held = transition.run.status is Status.PAUSED
     passed = replace(
         activation,
         memo=None,
-        since=draft.at,
-        deadline=draft.at + wait,
-        heartbeat=errand.options.heartbeat,
+        since=transition.at,
+        deadline=transition.at + wait,
+        heartbeat=invocation.options.heartbeat,
         held=held,
     )
-    draft.record("StepApproved", token, data=event.data)
-    draft.deliver(draft.put(replace(token, activation=passed)))
+    transition.record("StepApproved", token, data=event.data)
+    transition.deliver(transition.put(replace(token, activation=passed)))
     return Outcome.ADVANCED
 
 
-def _delivery_told(draft: Draft, event: DeliveryFailed | DeliveryHeld) -> Outcome:
-    token = draft.run.token_of(event.uuid)
-    if token is None or token.activation is None or draft.run.status in lifecycle.ENDED:
+def _delivery_told(transition: Transition, event: DeliveryFailed | DeliveryHeld) -> Outcome:
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
     if isinstance(event, DeliveryFailed):
-        errand = errand_of(draft.definition, draft.run, token)
-        return _delivery_failed(draft, token, token.activation, errand, event) if errand else Outcome.IGNORED
-    if draft.run.status is not Status.PAUSED:
+        invocation = invocation_of(transition.definition, transition.run, token)
+        return (
+            _delivery_failed(transition, token, token.activation, invocation, event) if invocation else Outcome.IGNORED
+        )
+    if transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
-    draft.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
     return Outcome.PROGRESS
 
 
 def _delivery_failed(
-    draft: Draft, token: Token, activation: Activation, errand: Errand, event: DeliveryFailed
+    transition: Transition, token: Token, activation: Activation, invocation: Invocation, event: DeliveryFailed
 ) -> Outcome:
     activation = replace(activation, attempt=activation.attempt + 1)
-    retry_at = None if event.final else action.retry_at(draft, errand, activation, event)
-    token = draft.put(replace(token, activation=replace(activation, retry_at=retry_at)))
+    retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
+    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
     if retry_at is None:
-        leave(draft, token, Left(state=ERROR, error=event.error, event="DeliveryFailed"))
+        leave(transition, token, StepResult(state=ERROR, error=event.error, event="DeliveryFailed"))
         return Outcome.ADVANCED
-    draft.record("DeliveryFailed", token, error=event.error)
+    transition.record("DeliveryFailed", token, error=event.error)
     return Outcome.PROGRESS
 
 
 # ── what was waited for ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
-    token = draft.run.token_of(event.uuid)
-    if token is None or draft.run.status in lifecycle.ENDED:
+def _awaited_came(transition: Transition, event: EventArrived | ChildEnded) -> Outcome:
+    token = transition.run.token_of(event.uuid)
+    if token is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
-    step = draft.step_of(token)
+    step = transition.step_of(token)
     if isinstance(event, EventArrived) and isinstance(step, EventStep):
-        left = waits.heard(draft.run, token, step, event)
-        if left is None:
+        returned = waits.heard(transition.run, token, step, event)
+        if returned is None:
             return Outcome.IGNORED
-        draft.set_run(heard=take(draft.run, event.name, event.key, event.place))
-        leave(draft, token, left)
+        transition.set_run(heard=take(transition.run, event.name, event.key, event.place))
+        leave(transition, token, returned)
         return Outcome.ADVANCED
     if isinstance(event, ChildEnded) and isinstance(step, CallStep) and token.activation:
-        draft.put(replace(token, activation=replace(token.activation, memo=None)))
-        left = Left(state=event.state, data=event.output, error=event.error, event="ChildEnded")
-        leave(draft, draft.tokens[token.id], left)
+        transition.put(replace(token, activation=replace(token.activation, memo=None)))
+        returned = StepResult(state=event.state, data=event.output, error=event.error, event="ChildEnded")
+        leave(transition, transition.tokens[token.id], returned)
         return Outcome.ADVANCED
     return Outcome.IGNORED
 
@@ -291,34 +312,47 @@ def _awaited_came(draft: Draft, event: EventArrived | ChildEnded) -> Outcome:
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _alarm_rang(draft: Draft) -> Outcome:
+def _timer_fired(transition: Transition) -> Outcome:
     """Every deadline that has passed is met, the run's own before its tokens', and the timer is set again."""
-    if draft.run.status not in lifecycle.MOVING or draft.run.alarm_at is None or draft.run.alarm_at > draft.at:
+    if (
+        transition.run.status not in status.MOVING
+        or transition.run.timer_at is None
+        or transition.run.timer_at > transition.at
+    ):
         return Outcome.IGNORED
-    if draft.run.deadline is not None and draft.run.deadline <= draft.at and draft.run.ending is None:
-        draft.set_run(deadline=None)
-        draft.record("RunTimedOut", origin=draft.stands_at, target=STOPPED, state=TIMEOUT)
-        fail(draft, Status.FAILED, "the run took longer than its flow's timeout")
+    if (
+        transition.run.deadline is not None
+        and transition.run.deadline <= transition.at
+        and transition.run.ending is None
+    ):
+        transition.set_run(deadline=None)
+        transition.record("RunTimedOut", origin=transition.stands_at, target=STOPPED, state=TIMEOUT)
+        fail(transition, Status.FAILED, "the run took longer than its flow's timeout")
         return Outcome.ADVANCED
-    for token_id in tuple(draft.tokens):
-        token = draft.tokens.get(token_id)
-        if token and token.activation and token.activation.due <= draft.at and draft.run.status in lifecycle.MOVING:
-            _met(draft, token, token.activation)
-    return Outcome.ADVANCED if draft.entries else Outcome.PROGRESS
+    for token_id in tuple(transition.tokens):
+        token = transition.tokens.get(token_id)
+        if (
+            token
+            and token.activation
+            and token.activation.due <= transition.at
+            and transition.run.status in status.MOVING
+        ):
+            _met(transition, token, token.activation)
+    return Outcome.ADVANCED if transition.entries else Outcome.PROGRESS
 
 
-def _met(draft: Draft, token: Token, activation: Activation) -> None:
+def _met(transition: Transition, token: Token, activation: Activation) -> None:
     """The wait has ended; or, of an each that put the rest of its items off until now, goes on."""
-    step = draft.definition.step(token.step) if token.id != UNDO else None
+    step = transition.definition.step(token.step) if token.id != UNDO else None
     if isinstance(step, EachStep):
-        each.go_on(draft, token, step)
+        each.go_on(transition, token, step)
     else:
-        leave(draft, token, _timed_out(draft, token, activation))
+        leave(transition, token, _timed_out(transition, token, activation))
 
 
-def _timed_out(draft: Draft, token: Token, activation: Activation) -> Left:
-    if token.id != UNDO and isinstance(draft.step_of(token), TimerStep):
-        return Left(state=DEFAULT_STATE, event="TimerRang")
+def _timed_out(transition: Transition, token: Token, activation: Activation) -> StepResult:
+    if token.id != UNDO and isinstance(transition.step_of(token), TimerStep):
+        return StepResult(state=DEFAULT_STATE, event="TimerRang")
     silent = activation.due < activation.deadline
     why = "no report came within its heartbeat" if silent else "no final answer came in time"
-    return Left(state=TIMEOUT, error=why, event="StepTimedOut")
+    return StepResult(state=TIMEOUT, error=why, event="StepTimedOut")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chalicelib.definition import BUILT_IN_STATES, Action, ActionStep, Route, Step
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import BUILT_IN_STATES, ActionStep, Route, Step
 
 
 def choose(step: Step, state: str, holds: Callable[[str], bool]) -> Route | None:

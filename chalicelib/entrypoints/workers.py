@@ -17,14 +17,15 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Services
-from chalicelib.definition import ready
-from chalicelib.service import context, messages
-from chalicelib.service.deliver import Verdict
+from chalicelib import hosting
+from chalicelib.hosting import Services
+from chalicelib.model.json_values import ready
+from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, StopChild, TellParent, Wake
-from chalicelib.service.ports import MAX_DEFER, QueueName
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.observability import work_context
+from chalicelib.service.ports.queues import MAX_DEFER, QueueName
+from chalicelib.service.redelivery import Verdict
 
 LOG = logging.getLogger("echoer.workers")
 
@@ -63,43 +64,45 @@ class _Letter:
     """A message that could be read."""
 
     record: _Record
-    hint: Hint
+    message: Message
 
 
 def deliver(event: Event, request: str = "") -> Event:
     """Activations of the batch are delivered. `request`: the id by which Lambda's own log knows the call."""
     with _door("deliver", request):
-        return _consume(event, QueueName.DELIVERIES, (Deliver,), lambda made, hints: made.deliverer.deliver(hints))
+        return _consume(
+            event, QueueName.DELIVERIES, (Deliver,), lambda made, messages_: made.deliverer.deliver(messages_)
+        )
 
 
 def wake(event: Event, request: str = "") -> Event:
     """Runs of the batch are woken: their timers rang, or what they wait for may have come."""
     with _door("wake", request):
-        return _consume(event, QueueName.WAKES, WAKES, lambda services, hints: services.waker.wake(hints))
+        return _consume(event, QueueName.WAKES, WAKES, lambda services, messages_: services.waker.wake(messages_))
 
 
-def bury(event: Event, request: str = "") -> Event:
+def dead_letter(event: Event, request: str = "") -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
-    with _door("bury", request):
-        bootstrap.services().world.observer.buried(len(event["Records"]))
-        return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _bury)
+    with _door("dead_letter", request):
+        hosting.services().world.observer.dead_lettered(len(event["Records"]))
+        return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _dead_letter)
 
 
 def sweep(request: str = "") -> None:
     """Alarms that are due, or were forgotten, are on their way."""
     with _door("sweep", request):
-        swept = bootstrap.services().waker.sweep()
+        swept = hosting.services().waker.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
 @contextmanager
 def _door(function: str, request: str) -> Iterator[None]:
     """Within it the log knows what is called; behind it whoever watches has said what there was."""
-    with context.about(function=function, request=request):
+    with work_context.about(function=function, request=request):
         try:
             yield
         finally:
-            bootstrap.flush()
+            hosting.flush()
 
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,19 +110,19 @@ def _door(function: str, request: str) -> Iterator[None]:
 Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
 
 
-def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], handle: Handle) -> Event:
+def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
     """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
-    services = bootstrap.services()
+    services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Verdict] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
     for record in records:
-        hint = _hint(record, queue, kinds)
-        if hint is not None:
-            groups[hint.namespace, hint.run].append(_Letter(record, hint))
+        message = _message(record, queue, kinds)
+        if message is not None:
+            groups[message.namespace, message.run].append(_Letter(record, message))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
-    for found in context.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+    for found in parallel.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -131,10 +134,10 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Hint], ...], hand
 
 def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
     """What is to become of one run's messages."""
-    of, uuids = letters[0].hint, {getattr(letter.hint, "uuid", "") for letter in letters}
-    with context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
+    of, uuids = letters[0].message, {getattr(letter.message, "uuid", "") for letter in letters}
+    with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = handle(services, [letter.hint for letter in letters])
+            verdicts = handle(services, [letter.message for letter in letters])
         except Busy as busy:  # somebody asked for patience: a store, a queue, a server that is being stopped
             LOG.warning("messages of run %r come again: %s", of.run, busy, extra={"run": of.run})
             return {letter.record.id: letter.record.pause for letter in letters}
@@ -144,26 +147,26 @@ def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> d
     return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
 
 
-def _bury(services: Services, hints: Sequence[Hint]) -> list[Verdict]:
-    for hint in hints:
-        if isinstance(hint, Deliver):
-            services.deliverer.give_up(hint, "it could not be delivered: its message came back too often")
+def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Verdict]:
+    for message in messages_:
+        if isinstance(message, Deliver):
+            services.deliverer.give_up(message, "it could not be delivered: its message came back too often")
         else:
-            services.waker.wake([hint])
-    return [None] * len(hints)
+            services.waker.wake([message])
+    return [None] * len(messages_)
 
 
-def _hint(record: _Record, queue: QueueName, kinds: tuple[type[Hint], ...]) -> Hint | None:
+def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]) -> Message | None:
     """The hint in a message; None if it holds none of these kinds, which is logged."""
     try:
-        hint = messages.decode(record.body)
+        message = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
         LOG.error("%s: message %s cannot be read: %a: %.500a", queue, record.id, str(error), record.body)
         return None
-    if not isinstance(hint, kinds):
+    if not isinstance(message, kinds):
         LOG.error("%s: message %s belongs into another queue: %.500a", queue, record.id, record.body)
         return None
-    return hint
+    return message
 
 
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:

@@ -1,18 +1,18 @@
-"""FSL: text -> tokens -> tree -> checked definition. Pure: nothing here reads, writes, logs or looks at a clock.
+"""FSL: text -> tokens -> tree -> checked definition, and back. Pure: no I/O, no logging, no clock.
 
-`read` does it all; `parse`, `references` and `check` do it in steps, so that a caller can fetch what a document
-refers to in between. No text raises anything: what is wrong comes back as diagnostics. The way back: `format_text`
-lays a document out, `to_fsl` writes a definition as FSL.
+`read` does it all; `parse`, `references` and `check_document` do it in steps, so that a caller can fetch what a
+document refers to in between. No text raises: problems come back as diagnostics. `format_text` lays out a document;
+`to_fsl` writes a definition as FSL.
 """
 
-from chalicelib.language.catalog import Catalog, KnownNames, References, references
-from chalicelib.language.checker import Checked, Statement, check, read
-from chalicelib.language.printer import Unreadable, format_text
+from chalicelib.language.check.catalog import Catalog, KnownNames, References, references
+from chalicelib.language.check.checker import Checked, Statement, check_document, read
+from chalicelib.language.format.printer import Unreadable, format_text
+from chalicelib.language.format.spelling import Unwritable
+from chalicelib.language.format.writer import to_fsl
 from chalicelib.language.problems import Diagnostic, Problem, render
-from chalicelib.language.reading import parse
-from chalicelib.language.spelling import Unwritable
-from chalicelib.language.tree import Document
-from chalicelib.language.writer import to_fsl
+from chalicelib.language.syntax.parsing import parse
+from chalicelib.language.syntax.tree import Document
 
 __all__ = [
     "Catalog",
@@ -25,7 +25,7 @@ __all__ = [
     "Statement",
     "Unreadable",
     "Unwritable",
-    "check",
+    "check_document",
     "format_text",
     "parse",
     "read",

@@ -15,16 +15,20 @@ from typing import Final, Protocol
 
 import msgspec
 
-from chalicelib.definition import CallStep, EventStep
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import awaits_approval, errand_of
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Run, Token
+from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.model import status
+from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.library import Library
-from chalicelib.service.messages import Deliver, Hint, Listen, StartChild, TellParent, Wake
-from chalicelib.service.ports import Clock, Queue, QueueName, RunQuery, RunStore, Source, Task, TaskStore
-from chalicelib.service.wake import OVERDUE
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, TellParent, Wake
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName, Source
+from chalicelib.service.ports.runs import RunQuery, RunStore
+from chalicelib.service.ports.tasks import Task, TaskStore
+from chalicelib.service.wakeups import OVERDUE
 
 LOG = logging.getLogger("echoer.doctor")
 
@@ -66,7 +70,7 @@ class Finding:
     since: Instant | None = None
     detail: str = ""
     cured: bool = False
-    hint: Hint | None = None
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +87,13 @@ class Letters(Queue, Source, Protocol):
 
 
 class Doctor:
-    def __init__(self, runs: RunStore, tasks: TaskStore, queue: Letters, library: Library, clock: Clock) -> None:
+    def __init__(
+        self, runs: RunStore, tasks: TaskStore, queue: Letters, definition_cache: DefinitionCache, clock: Clock
+    ) -> None:
         self._runs = runs
         self._tasks = tasks
         self._queue = queue
-        self._library = library
+        self._definition_cache = definition_cache
         self._clock = clock
 
     def examine(self, namespace: str, most: int, *, silent: int | None = None, repair: bool = False) -> Report:
@@ -111,7 +117,7 @@ class Doctor:
         found: list[Run] = []
         cursor: str | None = None
         while True:
-            listing = self._runs.list(namespace, RunQuery(statuses=lifecycle.LIVE, limit=PAGE, cursor=cursor))
+            listing = self._runs.list(namespace, RunQuery(statuses=status.LIVE, limit=PAGE, cursor=cursor))
             found += listing.runs
             cursor = listing.cursor
             if cursor is None or len(found) >= most:
@@ -120,13 +126,13 @@ class Doctor:
     def _of(self, run: Run, silent: int | None) -> Iterator[Finding]:
         """What is wrong with one run. A paused one waits for a person."""
         now = self._clock.now()
-        if run.status not in lifecycle.MOVING:
+        if run.status not in status.MOVING:
             return
-        if run.alarm_at is not None and run.alarm_at < now - OVERDUE:
+        if run.timer_at is not None and run.timer_at < now - OVERDUE:
             step = run.tokens[0].step if run.tokens else ""
             wake = Wake(namespace=run.namespace, run=run.name, sent_at=now, version=run.version)
             said = "its deadline passed, and its timer did not ring"
-            yield Finding(ailment=Ailment.ALARM, run=run.name, step=step, since=run.alarm_at, detail=said, hint=wake)
+            yield Finding(ailment=Ailment.ALARM, run=run.name, step=step, since=run.timer_at, detail=said, message=wake)
             return
         for token in run.tokens:
             finding = self._of_token(run, token, now, silent)
@@ -140,18 +146,18 @@ class Doctor:
         found = Finding(ailment=Ailment.SILENT, run=run.name, step=token.step, uuid=wait.uuid, since=wait.since)
         if wait.retry_at is not None and wait.retry_at < now - OVERDUE:
             said = f"try {wait.attempt + 1} of its delivery was due long ago"
-            hint = self._hint(run, token)
-            return replace(found, ailment=Ailment.DELIVERY, since=wait.retry_at, detail=said, hint=hint)
+            message = self._message(run, token)
+            return replace(found, ailment=Ailment.DELIVERY, since=wait.retry_at, detail=said, message=message)
         child = self._unheard_child(run, token, now)
         if child is not None:
             said = f"run {child.name!r}, for which it waits, is {child.status}"
             tell = TellParent(namespace=run.namespace, run=child.name, sent_at=now, version=child.version)
-            return replace(found, ailment=Ailment.CHILD, since=child.ended_at, detail=said, hint=tell)
+            return replace(found, ailment=Ailment.CHILD, since=child.ended_at, detail=said, message=tell)
         heard = max(wait.since, wait.heard_at or 0, wait.retry_at or 0)
         if silent is None or heard > now - silent:
             return None
-        hint = self._hint(run, token)
-        return replace(found, since=heard, detail="nothing was heard of it", hint=hint) if hint else None
+        message = self._message(run, token)
+        return replace(found, since=heard, detail="nothing was heard of it", message=message) if message else None
 
     def _unheard_child(self, run: Run, token: Token, now: Instant) -> Run | None:
         """The run that the token waits for, if it ended a while ago."""
@@ -159,16 +165,16 @@ class Doctor:
         if not isinstance(memo, Mapping) or "child" not in memo:
             return None
         child = self._runs.load(run.namespace, memo["child"])
-        over = child is not None and child.status in lifecycle.ENDED and (child.ended_at or 0) < now - OVERDUE
+        over = child is not None and child.status in status.ENDED and (child.ended_at or 0) < now - OVERDUE
         return child if over else None
 
-    def _hint(self, run: Run, token: Token) -> Hint | None:
+    def _message(self, run: Run, token: Token) -> Message | None:
         """The message that the token's wait began with; None if it began with none."""
-        definition, now = self._library.of(run), self._clock.now()
+        definition, now = self._definition_cache.of(run), self._clock.now()
         uuid = token.activation.uuid if token.activation else ""
-        errand = errand_of(definition, run, token)
-        if errand is not None:
-            if errand.is_human or awaits_approval(token):
+        invocation = invocation_of(definition, run, token)
+        if invocation is not None:
+            if invocation.is_human or awaits_approval(token):
                 return None
             return Deliver(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)
         match definition.step(token.step):
@@ -194,9 +200,9 @@ class Doctor:
 
     def _cure(self, finding: Finding) -> Finding:
         """The finding's hint is sent, if it has one."""
-        if finding.hint is None:
+        if finding.message is None:
             return finding
-        self._send(finding.hint)
+        self._send(finding.message)
         LOG.warning(
             "run %r, step %r: %s; it was reminded",
             finding.run,
@@ -206,9 +212,9 @@ class Doctor:
         )
         return replace(finding, cured=True)
 
-    def _send(self, hint: Hint) -> None:
-        queue = QueueName.DELIVERIES if isinstance(hint, Deliver) else QueueName.WAKES
-        self._queue.send(queue, [messages.encode(hint)])
+    def _send(self, message: Message) -> None:
+        queue = QueueName.DELIVERIES if isinstance(message, Deliver) else QueueName.WAKES
+        self._queue.send(queue, [messages.encode(message)])
 
     # ── dead letters, orphans ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -216,20 +222,20 @@ class Doctor:
         """Some of the dead letters that wait; repaired: each lies in its own queue again."""
         found = []
         for letter in self._queue.receive(QueueName.DEAD, LETTERS, 0):
-            hint = _hint_in(letter.body)
-            mine = hint is not None and hint.namespace == namespace
-            if mine and hint and repair:
-                self._send(msgspec.structs.replace(hint, sent_at=self._clock.now()))
+            message = _message_in(letter.body)
+            mine = message is not None and message.namespace == namespace
+            if mine and message and repair:
+                self._send(msgspec.structs.replace(message, sent_at=self._clock.now()))
                 self._queue.delete(QueueName.DEAD, [letter.receipt])
-                LOG.warning("a dead letter of run %r was sent again", hint.run, extra={"run": hint.run})
+                LOG.warning("a dead letter of run %r was sent again", message.run, extra={"run": message.run})
             else:
                 self._queue.defer(QueueName.DEAD, letter.receipt, 0)
-            if mine and hint:
-                uuid = getattr(hint, "uuid", "")
-                said = f"a dead letter ({type(hint).__name__})"
+            if mine and message:
+                uuid = getattr(message, "uuid", "")
+                said = f"a dead letter ({type(message).__name__})"
                 since, cured = letter.sent_at, repair
                 found.append(
-                    Finding(ailment=Ailment.LETTER, run=hint.run, uuid=uuid, since=since, detail=said, cured=cured)
+                    Finding(ailment=Ailment.LETTER, run=message.run, uuid=uuid, since=since, detail=said, cured=cured)
                 )
         return found
 
@@ -261,11 +267,11 @@ class Doctor:
         run = self._runs.load(namespace, task.run)
         if run is None or run.version < 1:
             return task.since < self._clock.now() - OVERDUE  # its run may just be being written
-        waits = run.status not in lifecycle.ENDED and run.token_of(task.uuid) is not None
+        waits = run.status not in status.ENDED and run.token_of(task.uuid) is not None
         return not waits and run.updated_at > task.since
 
 
-def _hint_in(body: str) -> Hint | None:
+def _message_in(body: str) -> Message | None:
     try:
         return messages.decode(body)
     except (msgspec.DecodeError, UnicodeError):

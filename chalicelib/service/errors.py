@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
 
 
 class ServiceError(EchoerError):

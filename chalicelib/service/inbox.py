@@ -6,16 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.definition import Json
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import APPROVED, REJECTED, args_of, awaits_approval, errand_of
+from chalicelib.engine.bindings import item_of, names_for
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.names import item_of, names_for
-from chalicelib.engine.run import Instant, Run
-from chalicelib.service.deliver import WRITER_LIFETIME
-from chalicelib.service.library import Library
-from chalicelib.service.ports import Clock, RunStore, Task, TaskStore
-from chalicelib.service.shelf import shelf_of
+from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of
+from chalicelib.engine.request_args import args_of
+from chalicelib.model import status
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.tasks import Task, TaskStore
+from chalicelib.service.redelivery import WRITER_LIFETIME
+from chalicelib.service.runs.blobs import blob_reader
 
 PAGE: Final = 100
 
@@ -36,10 +40,10 @@ class OpenTask:
 
 
 class Inbox:
-    def __init__(self, runs: RunStore, tasks: TaskStore, library: Library, clock: Clock) -> None:
+    def __init__(self, runs: RunStore, tasks: TaskStore, definition_cache: DefinitionCache, clock: Clock) -> None:
         self._runs = runs
         self._tasks = tasks
-        self._library = library
+        self._definition_cache = definition_cache
         self._clock = clock
 
     def open(self, namespace: str, limit: int, *, run: str | None = None, step: str | None = None) -> list[OpenTask]:
@@ -65,21 +69,21 @@ class Inbox:
     def _shown(self, namespace: str, task: Task) -> OpenTask | None:
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
-        if run is None or token is None or token.activation is None or run.status in lifecycle.ENDED:
+        if run is None or token is None or token.activation is None or run.status in status.ENDED:
             if self._is_over(run, task):
                 self._tasks.remove(namespace, task)
             return None
-        errand = errand_of(self._library.of(run), run, token)
+        invocation = invocation_of(self._definition_cache.of(run), run, token)
         approval = awaits_approval(token)
-        if errand is None or not (errand.is_human or approval):
+        if invocation is None or not (invocation.is_human or approval):
             self._tasks.remove(namespace, task)
             return None
         return OpenTask(
             run=run.name,
             step=token.step,
             uuid=task.uuid,
-            action=errand.action.name,
-            states=(APPROVED, REJECTED) if approval else errand.states,
+            action=invocation.action.name,
+            states=(APPROVED, REJECTED) if approval else invocation.states,
             args=self._args(run, task.uuid),
             since=token.activation.since,
             deadline=token.activation.deadline,
@@ -93,12 +97,12 @@ class Inbox:
 
     def _args(self, run: Run, uuid: str) -> dict[str, Json]:
         """The args as the action would get them, secrets hidden; empty where they cannot be made."""
-        definition, token = self._library.of(run), run.token_of(uuid)
-        errand = errand_of(definition, run, token) if token else None
-        if token is None or errand is None:
+        definition, token = self._definition_cache.of(run), run.token_of(uuid)
+        invocation = invocation_of(definition, run, token) if token else None
+        if token is None or invocation is None:
             return {}
-        item = item_of(token, {known.id: known for known in run.tokens}, shelf_of(self._runs, run))
+        item = item_of(token, {known.id: known for known in run.tokens}, blob_reader(self._runs, run))
         try:
-            return args_of(errand, names_for(definition, run, token, self._clock.now(), item=item), None)
+            return args_of(invocation, names_for(definition, run, token, self._clock.now(), item=item), None)
         except ExpressionFailed:
             return {}

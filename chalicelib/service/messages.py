@@ -6,11 +6,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from chalicelib.definition import ready
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.json_values import ready
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 
 
-class _Hint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
+class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
     namespace: str = msgspec.field(name="ns")
     run: str
     sent_at: Instant = msgspec.field(name="at")
@@ -24,50 +25,50 @@ class _Hint(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
         return run is not None and run.version >= self.version and self.id in ("", run.id)
 
 
-class Deliver(_Hint, frozen=True, kw_only=True, tag="deliver"):
+class Deliver(_Message, frozen=True, kw_only=True, tag="deliver"):
     """An activation is to be delivered."""
 
     uuid: str
 
 
-class Wake(_Hint, frozen=True, kw_only=True, tag="wake"):
+class Wake(_Message, frozen=True, kw_only=True, tag="wake"):
     """A run's timer may have rung."""
 
 
-class Listen(_Hint, frozen=True, kw_only=True, tag="listen"):
+class Listen(_Message, frozen=True, kw_only=True, tag="listen"):
     """An activation waits for events; one of them may have come."""
 
     uuid: str
 
 
-class StartChild(_Hint, frozen=True, kw_only=True, tag="start"):
+class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
     """An activation waits for a run that is to be started."""
 
     uuid: str
 
 
-class StopChild(_Hint, frozen=True, kw_only=True, tag="stop"):
+class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
     """The run no longer waits for `child`."""
 
     child: str
 
 
-class TellParent(_Hint, frozen=True, kw_only=True, tag="tell"):
+class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """The run has ended, and another waits for its end."""
 
 
-Hint: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellParent
+Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellParent
 
 
-def encode(hint: Hint) -> str:
+def encode(message: Message) -> str:
     """The hint as a message's body."""
-    return msgspec.json.encode(hint).decode()
+    return msgspec.json.encode(message).decode()
 
 
-def decode(body: str) -> Hint:
+def decode(body: str) -> Message:
     """The hint in a message's body. Raises msgspec.DecodeError if there is none."""
-    hint: Hint = msgspec.json.decode(body, type=Hint)
-    return hint
+    message: Message = msgspec.json.decode(body, type=Message)
+    return message
 
 
-ready(Hint)
+ready(Message)

@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.adapters import sqs
-from chalicelib.adapters.dispatch import Dispatcher
+from chalicelib.adapters.actions.dispatch import Dispatcher
 from chalicelib.adapters.dynamodb.items import Place
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
-from chalicelib.adapters.system import SystemChance, SystemClock
-from chalicelib.bootstrap import World
+from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.config import Settings
+from chalicelib.hosting import Adapters
 from chalicelib.service.errors import Busy, Malformed, ServiceError
 
 REGION: Final = "us-east-1"
@@ -33,12 +33,12 @@ _ANY: Final = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_
 """What botocore wants to be told even where nobody asks for it."""
 
 
-def world(settings: Settings) -> World:
+def world(settings: Settings) -> Adapters:
     """The AWS adapters on what the settings name. Raises ServiceError."""
     if settings.dynamodb_url is None and settings.sqs_url is None:
         return _embedded(settings)
     prepare(settings)
-    return bootstrap.world(settings)
+    return hosting.world(settings)
 
 
 # ── at an endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -78,16 +78,16 @@ def _make_queues(settings: Settings) -> None:
 # ── in this process ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _embedded(settings: Settings) -> World:
+def _embedded(settings: Settings) -> Adapters:
     stack, clock = MotoStack(settings.table, settings.queue_prefix), SystemClock()
     stack.start()
-    return World(
+    return Adapters(
         store=stack.store,
         queue=stack.queue,
         caller=Dispatcher(clock.now),
         clock=clock,
-        chance=SystemChance(),
-        observer=bootstrap.observer(settings, clock),
+        ids=SystemIds(),
+        observer=hosting.observer(settings, clock),
         close=stack.stop,
     )
 

@@ -14,7 +14,7 @@ from fsl.examples import services
 from fsl.examples.services import ExampleServices
 from fsl.local import story
 from fsl.local.server import LocalServer
-from fsl.wording import transition
+from fsl.transition_text import transition
 
 DOCUMENT: Final = Path(services.__file__).with_name("release.fsl")
 PATIENCE: Final = 60.0

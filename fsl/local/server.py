@@ -22,13 +22,13 @@ from waitress.channel import HTTPChannel
 from waitress.server import create_server
 from waitress.task import ErrorTask
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Services, World
+from chalicelib import hosting
 from chalicelib.config import Access, Backend, Settings
-from chalicelib.engine.run import Instant
-from chalicelib.errors import EchoerError
+from chalicelib.hosting import Adapters, Services
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy
-from chalicelib.service.ports import Clock
+from chalicelib.service.ports.clock import Clock
 from fsl.local import story
 from fsl.local.gateway import MAX_BODY, Gateway, problem
 from fsl.local.workers import Workers, consumers_of, schedules_of
@@ -127,8 +127,8 @@ class LocalServer:
         told = dataclasses.replace(
             world, store=story.told(world.store, settings.log_format), clock=StoppableClock(world.clock, self._stopping)
         )
-        services = bootstrap.assemble(settings, told)
-        bootstrap.use(services)
+        services = hosting.assemble(settings, told)
+        hosting.use(services)
         return services
 
     def _serve(self, door: socket.socket) -> None:
@@ -191,9 +191,9 @@ def load_app() -> Chalice:
     return app
 
 
-def _world(settings: Settings) -> World:
+def _world(settings: Settings) -> Adapters:
     if settings.backend is not Backend.AWS:
-        return bootstrap.world(settings)
+        return hosting.world(settings)
     from fsl.local import aws  # it loads botocore: only those who ask for AWS wait for it
 
     return aws.world(settings)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
-from chalicelib.service.ports import QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 
 Event: TypeAlias = dict[str, Any]
 Handler: TypeAlias = Callable[[Event, "Context"], Any]

@@ -9,12 +9,14 @@ import threading
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, TextIO, cast
 
-from chalicelib.adapters import logs
+from chalicelib.adapters.telemetry import logs
 from chalicelib.config import LogFormat
-from chalicelib.engine.lifecycle import ENDED
-from chalicelib.engine.run import Run
-from chalicelib.service.ports import Definition, DefinitionStore, NewRun, RunStore, Store
-from fsl.wording import fields_of, transition
+from chalicelib.model.run import Run
+from chalicelib.model.status import ENDED
+from chalicelib.service.ports.definitions import Definition, DefinitionStore
+from chalicelib.service.ports.runs import NewRun, RunStore
+from chalicelib.service.ports.store import Store
+from fsl.transition_text import fields_of, transition
 
 LOG = logging.getLogger("echoer.run")
 

@@ -20,9 +20,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from chalicelib import times
-from chalicelib.definition import Json, Milliseconds
-from chalicelib.engine.lifecycle import Status
+from chalicelib.model import times
+from chalicelib.model.json_values import Json
+from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
 
 Span: TypeAlias = Annotated[
     str, Meta(pattern=r"^([0-9]{1,12}(ms|s|m|h|d) ?)+$", description="A duration: 500ms, 30s, 15m, 2h, 3d, 1d 12h.")

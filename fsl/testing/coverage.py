@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from chalicelib.definition import Json, Route, Step, walk
-from chalicelib.engine.run import Entry
+from chalicelib.model.flow import Route, Step, walk
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
 from fsl.testing.drive import World
 from fsl.testing.program import Place, Program
 from fsl.testing.trial import is_left

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import msgspec
 import yaml
 
-from chalicelib.definition import Json
-from chalicelib.errors import EchoerError
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.json_values import Json
 
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]

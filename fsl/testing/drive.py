@@ -24,23 +24,10 @@ from typing import Final, TypeAlias, TypedDict, assert_never
 
 import msgspec
 
-from chalicelib.definition import (
-    DEFAULT_STATE,
-    ERROR,
-    RESERVED_ARGS,
-    STOPPED_STATE,
-    CallStep,
-    Definition,
-    EventStep,
-    Json,
-    Milliseconds,
-)
-from chalicelib.engine import effects, lifecycle
+from chalicelib.engine import effects
 from chalicelib.engine.effects import Effect, Outcome
-from chalicelib.engine.errand import APPROVED, REJECTED, UNDO, Errand, awaits_approval, errand_of, request_fields
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import (
-    AlarmRang,
     ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
@@ -49,25 +36,33 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    TimerFired,
 )
 from chalicelib.engine.inputs import complete
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.machine import decide
-from chalicelib.engine.run import (
-    DefinitionRef,
-    Entry,
-    Instant,
-    Parent,
-    Run,
-    Token,
-    decode_run,
-    encode,
-    turn_page,
+from chalicelib.engine.invocation import (
+    APPROVED,
+    REJECTED,
+    UNDO,
+    Invocation,
+    awaits_approval,
+    invocation_of,
 )
-from chalicelib.engine.sealed import opened
+from chalicelib.engine.machine import decide
+from chalicelib.engine.paging import turn_page
+from chalicelib.engine.request_args import request_fields
+from chalicelib.engine.secret_values import decrypt
+from chalicelib.model import status
+from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, EventStep
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import DefinitionRef, Parent, Run, Token, decode_run, encode
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant, Milliseconds
+from fsl.testing.cipher import OpenCipher
 from fsl.testing.mail import Letter, Mail
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Request, agree
-from fsl.testing.vault import OpenVault
 
 DAWN: Final[Instant] = 1_767_225_600_000
 """When a world begins where nothing is said: 2026-01-01T00:00:00Z."""
@@ -94,7 +89,7 @@ class _Kept:
     definition: Definition
     head: Run
     history: list[Entry] = field(default_factory=list)
-    shelf: dict[str, Json] = field(default_factory=dict)
+    read_blob: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class World:
         start: Instant = DAWN,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
-        self._vault = OpenVault(secrets or {})
+        self._cipher = OpenCipher(secrets or {})
         self.now = start
         self.calls: list[Request] = []
         """Every request that was made of the outside, in order."""
@@ -150,13 +145,13 @@ class World:
             name=name,
             id=f"id-{name}",
             ref=DefinitionRef(flow=flow, version=1, actions=dict.fromkeys(definition.actions, 1)),
-            input=complete(definition.flow, given or {}, self._vault),
+            input=complete(definition.flow, given or {}, self._cipher),
             labels=dict(labels or {}),
             parent=parent,
         )
-        decision = decide(definition, None, event, vault=self._vault)
+        decision = decide(definition, None, event, cipher=self._cipher)
         self._runs[name] = _Kept(definition, decode_run(encode(decision.run)), list(decision.run.tail))
-        self._perform(name, decision.effects)
+        self._execute(name, decision.effects)
         return self._runs[name].head
 
     def later(self, after: Milliseconds, do: Callable[[], object]) -> None:
@@ -176,12 +171,12 @@ class World:
     def apply(self, run: str, event: Event) -> Outcome:
         """What became of the event. Raises Refused."""
         kept = self._runs[run]
-        decision = decide(kept.definition, kept.head, event, kept.shelf.__getitem__, vault=self._vault)
+        decision = decide(kept.definition, kept.head, event, kept.read_blob.__getitem__, cipher=self._cipher)
         if decision.run is not kept.head:
             after, _ = turn_page(kept.head, decision.run)
             kept.history += decision.run.tail[len(kept.head.tail) :]
             kept.head = decode_run(encode(after))
-        self._perform(run, decision.effects)
+        self._execute(run, decision.effects)
         return decision.outcome
 
     def of(self, by: str) -> Of:
@@ -217,11 +212,11 @@ class World:
 
     # ── what a decision orders ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _perform(self, run: str, orders: tuple[Effect, ...]) -> None:
+    def _execute(self, run: str, orders: tuple[Effect, ...]) -> None:
         for order in orders:
             match order:
-                case effects.Keep(key, value):
-                    self._runs[run].shelf[key] = msgspec.json.decode(msgspec.json.encode(value))
+                case effects.StoreBlob(key, value):
+                    self._runs[run].read_blob[key] = msgspec.json.decode(msgspec.json.encode(value))
                 case effects.SetTimer(at):
                     self._at(at, partial(self._ring, run))
                 case effects.TellParent():
@@ -248,14 +243,20 @@ class World:
         self.later(0, partial(do, run, order.uuid))
 
     def _ring(self, run: str) -> None:
-        alarm = self.head(run).alarm_at
+        alarm = self.head(run).timer_at
         if alarm is not None and alarm <= self.now:
-            self.apply(run, AlarmRang(**self.of("timer")))
+            self.apply(run, TimerFired(**self.of("timer")))
 
     def _deliver(self, run: str, uuid: str) -> None:
         """As service.deliver does: held while paused, again at its time, dropped when it is no longer current."""
-        head, token, errand = self._errand(run, uuid)
-        if token is None or token.activation is None or errand is None or errand.is_human or awaits_approval(token):
+        head, token, invocation = self._invocation(run, uuid)
+        if (
+            token is None
+            or token.activation is None
+            or invocation is None
+            or invocation.is_human
+            or awaits_approval(token)
+        ):
             return
         if head.status is Status.PAUSED:
             self.apply(run, DeliveryHeld(**self.of("delivery"), uuid=uuid))
@@ -264,7 +265,7 @@ class World:
             self._at(token.activation.retry_at or 0, partial(self._deliver, run, uuid))
             return
         try:
-            request = self._request(Kind.ACTION, run, token, errand)
+            request = self._request(Kind.ACTION, run, token, invocation)
         except ExpressionFailed as failure:
             self._failed(run, uuid, Failure(error=str(failure), final=True))
             return
@@ -283,12 +284,12 @@ class World:
 
     def _ask(self, run: str, uuid: str) -> None:
         """A person finds the task in the inbox."""
-        _, token, errand = self._errand(run, uuid)
-        if token is None or errand is None:
+        _, token, invocation = self._invocation(run, uuid)
+        if token is None or invocation is None:
             return
         kind = Kind.APPROVAL if awaits_approval(token) else Kind.TASK
         try:
-            reply = self._outside(self._request(kind, run, token, errand))
+            reply = self._outside(self._request(kind, run, token, invocation))
         except ExpressionFailed:
             return
         if isinstance(reply, tuple):
@@ -337,7 +338,7 @@ class World:
         memo = token.activation.memo if token and token.activation else None
         if not isinstance(step, CallStep) or not isinstance(memo, dict) or memo["child"] in self._runs:
             return
-        given = opened(memo["input"], self._vault)
+        given = decrypt(memo["input"], self._cipher)
         asked = Request(kind=Kind.FLOW, at=self.now, run=run, step=step.name, name=step.flow, args=given)
         self.calls.append(asked)
         reply = self._outside(asked)
@@ -352,7 +353,7 @@ class World:
             self._tell(run, uuid, Answer(state=ERROR, error=str(refusal)))
 
     def _stop_child(self, run: str, child: str) -> None:
-        if child in self._runs and self.head(child).status not in lifecycle.ENDED:
+        if child in self._runs and self.head(child).status not in status.ENDED:
             why = f"run {run!r} no longer waits for it"
             self.apply(child, RunStopped(**self.of(f"run {run}"), reason=why))
 
@@ -368,29 +369,29 @@ class World:
 
     # ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _errand(self, run: str, uuid: str) -> tuple[Run, Token | None, Errand | None]:
+    def _invocation(self, run: str, uuid: str) -> tuple[Run, Token | None, Invocation | None]:
         head = self.head(run)
-        token = head.token_of(uuid) if head.status not in lifecycle.ENDED else None
-        return head, token, errand_of(self.definition(run), head, token) if token else None
+        token = head.token_of(uuid) if head.status not in status.ENDED else None
+        return head, token, invocation_of(self.definition(run), head, token) if token else None
 
     def _waits_at(self, run: str, uuid: str) -> tuple[Run, Token | None, object]:
         head = self.head(run)
-        token = head.token_of(uuid) if head.status not in lifecycle.ENDED else None
+        token = head.token_of(uuid) if head.status not in status.ENDED else None
         return head, token, self.definition(run).step(token.step) if token else None
 
-    def _request(self, kind: Kind, run: str, token: Token, errand: Errand) -> Request:
+    def _request(self, kind: Kind, run: str, token: Token, invocation: Invocation) -> Request:
         kept = self._runs[run]
         fields = request_fields(
-            kept.definition, kept.head, token, errand, self.now, kept.shelf.__getitem__, self._vault
+            kept.definition, kept.head, token, invocation, self.now, kept.read_blob.__getitem__, self._cipher
         )
         request = Request(
             kind=kind,
             at=self.now,
             run=run,
             step=token.step,
-            name=errand.action.name,
+            name=invocation.action.name,
             args={name: value for name, value in fields.items() if name not in RESERVED_ARGS},
-            states=(APPROVED, REJECTED) if kind is Kind.APPROVAL else errand.states,
+            states=(APPROVED, REJECTED) if kind is Kind.APPROVAL else invocation.states,
             attempt=token.activation.attempt + 1 if token.activation else 1,
             undoes=token.id == UNDO,
         )

@@ -11,16 +11,16 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from chalicelib.definition import Json
 from chalicelib.engine import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.run import Entry
+from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
 from fsl.testing.cases import Contains, Expect, span
 from fsl.testing.outside import Kind
 from fsl.testing.script import holds, same
 from fsl.testing.trial import Ran
 from fsl.testing.units import elapsed
-from fsl.wording import fields_of
+from fsl.transition_text import fields_of
 
 SHORT: Final = 90
 """Up to how many characters two values are told in one line."""

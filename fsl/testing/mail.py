@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.definition import EventStep, Json
-from chalicelib.engine.run import Instant, Run, Token, took
+from chalicelib.engine.received_events import took
+from chalicelib.model.flow import EventStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.times import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from chalicelib.definition import Json, Milliseconds
-from chalicelib.engine.run import Instant
+from chalicelib.model.json_values import Json
+from chalicelib.model.times import Instant, Milliseconds
 
 
 class Kind(StrEnum):

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
-from chalicelib.definition import Action, CallStep, Definition, Flow, RunOrder, actions_named, walk
-from chalicelib.errors import EchoerError
 from chalicelib.language import Statement
 from chalicelib.language.source import Source as Text
-from chalicelib.language.tree import steps_within
-from fsl.commands.check import Source, read_all
+from chalicelib.language.syntax.tree import steps_within
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
+from fsl.sources import Source, read_all
 
 
 class BadProgram(EchoerError):
@@ -36,7 +38,7 @@ class Program:
     """What the files define. A flow_run with steps of its own is a flow of the same name here."""
 
     definitions: dict[str, Definition]
-    orders: dict[str, RunOrder] = field(default_factory=dict)
+    orders: dict[str, FlowRun] = field(default_factory=dict)
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
 
     def only(self) -> str | None:
@@ -69,7 +71,7 @@ def read_program(paths: Sequence[Path]) -> Program:
     for source in sources:
         places |= _places(source)
     statements = [statement for _, found in checked for statement in found.statements]
-    orders = {one.name: one.value for one in statements if isinstance(one.value, RunOrder)}
+    orders = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
     return Program(_definitions(statements), orders, places)
 
 
@@ -86,7 +88,7 @@ def _definitions(statements: Iterable[Statement]) -> dict[str, Definition]:
     actions = {value.name: value for value in values if isinstance(value, Action)}
     flows = {value.name: value for value in values if isinstance(value, Flow)}
     for order in values:
-        if isinstance(order, RunOrder) and order.steps is not None:
+        if isinstance(order, FlowRun) and order.steps is not None:
             flows[order.name] = order.steps
     return {name: Definition(flow=flow, actions=_needed(flow, actions)) for name, flow in flows.items()}
 

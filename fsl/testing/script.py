@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from chalicelib.definition import DEFAULT_STATE, STOPPED_STATE, Json
+from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
+from chalicelib.model.json_values import Json
 from fsl.testing import outside
 from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
 from fsl.testing.outside import Answer, Failure, Kind, Request

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from chalicelib.engine import lifecycle
-from chalicelib.engine.run import ROOT, Entry
+from chalicelib.model import status
+from chalicelib.model.history import Entry
+from chalicelib.model.ids import ROOT
 from fsl.testing.suite import Result
 from fsl.testing.trial import Ran
 from fsl.testing.units import elapsed
-from fsl.wording import fields_of, transition
+from fsl.transition_text import fields_of, transition
 
 SHOWN: Final = 40
 """How many lines of the way are shown: the first and the last half of them."""
@@ -50,10 +51,10 @@ def _stands(result: Result) -> Iterator[str]:
     head = ran.head
     yield f"it is {head.status} after {elapsed(ran.world.now - ran.began if head.ended_at is None else ran.took)}"
     for token in head.tokens:
-        if not (token.activation or head.status in lifecycle.STOPPED):
+        if not (token.activation or head.status in status.STOPPED):
             continue
         waits = ""
-        if token.activation and head.status not in lifecycle.ENDED:
+        if token.activation and head.status not in status.ENDED:
             due = elapsed(max(0, token.activation.due - ran.began))
             waits = f", and waits there since {elapsed(token.activation.since - ran.began)}, at most until {due}"
             waits = (

@@ -10,20 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from chalicelib import times
-from chalicelib.definition import BUILT_IN_STATES, Definition, walk
 from chalicelib.engine import expressions
-from chalicelib.engine.errand import APPROVED, REJECTED
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.inputs import complete
+from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.model import times
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import BUILT_IN_STATES, walk
 from fsl.testing.cases import Case, Contains, Replies, TestFile, replies
+from fsl.testing.cipher import OpenCipher
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document
 from fsl.testing.document import Path as Place
 from fsl.testing.judge import Failure, judge
 from fsl.testing.program import BadProgram, Program, read_program
 from fsl.testing.trial import Ran, begin, run_case
-from fsl.testing.vault import OpenVault
 
 SUFFIXES: Final = (".test.yaml", ".test.yml")
 _SKIPPED: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"})
@@ -136,7 +137,7 @@ class Suite:
             yield (*at, "start"), "expected a time such as 2026-01-31T08:00:00Z"
         try:
             flow, given, _, _ = begin(self.program, self.tests, case)
-            complete(self.program.definitions[flow].flow, given, OpenVault({}))
+            complete(self.program.definitions[flow].flow, given, OpenCipher({}))
         except KeyError as exc:
             known = ", ".join(self.program.definitions)
             yield (*at, "run" if case.run else "flow"), f"there is no {exc.args[0]!r} in the program; it has {known}"

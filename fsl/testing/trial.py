@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib import times
-from chalicelib.definition import Milliseconds
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import UNDO
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
-from chalicelib.engine.run import Entry, Instant, Run
+from chalicelib.engine.invocation import UNDO
+from chalicelib.model import status, times
+from chalicelib.model.history import Entry
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant, Milliseconds
 from fsl.testing.cases import Case, Order, OrderName, Signal, TestFile, span
+from fsl.testing.cipher import entry_in_the_open, run_in_the_open
 from fsl.testing.drive import DAWN, Refusal, World
 from fsl.testing.program import Program
 from fsl.testing.script import Script
-from fsl.testing.vault import entry_in_the_open, run_in_the_open
 
 MOVES: Final = 100_000
 """How many things may happen in one test."""
@@ -57,7 +57,7 @@ class Ran:
     @property
     def stands_at(self) -> list[str]:
         """The steps at which the run waits; of a run that has stopped, where `retry` would take it up."""
-        return [token.step for token in self.head.tokens if token.activation or self.head.status in lifecycle.STOPPED]
+        return [token.step for token in self.head.tokens if token.activation or self.head.status in status.STOPPED]
 
     @property
     def took(self) -> Milliseconds:
@@ -105,7 +105,7 @@ def run_case(program: Program, file: TestFile, case: Case) -> Ran:
 def _cut(world: World, name: str, case: Case, *, quiet: bool) -> str:
     if not quiet:
         return f"more than {MOVES:,} things happened by {times.rfc3339(world.now)}: it goes round and round"
-    if case.until is None and world.head(name).status not in lifecycle.ENDED:
+    if case.until is None and world.head(name).status not in status.ENDED:
         return f"the run has not ended after {case.limit}: it is {world.head(name).status}"
     return ""
 

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.service.courier import secrets_for
+from chalicelib.service.security.webhooks import secrets_for
 from tests.acceptance.actions import Actions, Delivery, says
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap
-from chalicelib.adapters.system import SystemChance, SystemClock
-from chalicelib.bootstrap import Services, World, assemble
+from chalicelib import hosting
+from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.config import Backend, Settings
-from chalicelib.engine.run import TAIL_ENTRIES
+from chalicelib.engine.paging import TAIL_ENTRIES
 from chalicelib.entrypoints import workers
-from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.hosting import Adapters, Services, assemble
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import MotoStack
 from fsl.local.shapes import queue_event
 from tests.entrypoints.gateway import call
@@ -63,11 +64,9 @@ class House:
         self.stack, self.actions = stack, Told()
         self.services: Services = assemble(
             Settings(backend=Backend.AWS, definition_max_age=3_600_000),
-            World(
-                store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), chance=SystemChance()
-            ),
+            Adapters(store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), ids=SystemIds()),
         )
-        bootstrap.use(self.services)
+        hosting.use(self.services)
         assert call("POST", "/fsl", FLOWS).status == 200
         self.start("warm")
         self.answer("warm", "OK")
@@ -115,7 +114,7 @@ class House:
 def house() -> Iterator[House]:
     with MotoStack() as stack:
         yield House(stack)
-    bootstrap._made.clear()
+    hosting._made.clear()
 
 
 def test_the_start_of_a_run_is_one_write_and_one_send(house: House) -> None:

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.service.courier import key_of
+from chalicelib.service.security.webhooks import key_of
 from tests.acceptance.actions import TAKEN, Act, Actions, Reply, Service, in_turn, says
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step

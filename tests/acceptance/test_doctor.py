@@ -13,8 +13,10 @@ from click.testing import CliRunner
 from chalicelib.service import messages
 from chalicelib.service.doctor import Ailment, Doctor, Finding, Report
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import NotTaken, QueueName, Reply, RunQuery, Taken
-from fsl.commands.doctor import doctor as command
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.runs import RunQuery
+from fsl.cli.doctor import doctor as command
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step
@@ -30,7 +32,7 @@ def takes(_: dict[str, Any]) -> Reply:
 
 
 def doctor_of(small: Small) -> Doctor:
-    return Doctor(small.services.runs, small.store.tasks, small.queue, small.services.library, small.clock)
+    return Doctor(small.services.runs, small.store.tasks, small.queue, small.services.definition_cache, small.clock)
 
 
 def examine(small: Small, *, silent: int | None = None, repair: bool = False) -> Report:
@@ -100,9 +102,9 @@ def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
 def _deliveries(small: Small) -> list[Deliver]:
     """What lies in the queue of deliveries, taken out of it."""
     received = small.queue.receive(QueueName.DELIVERIES, 10, 0)
-    small.queue.delete(QueueName.DELIVERIES, [message.receipt for message in received])
-    hints = [messages.decode(message.body) for message in received]
-    return [hint for hint in hints if isinstance(hint, Deliver)]
+    small.queue.delete(QueueName.DELIVERIES, [one.receipt for one in received])
+    found = [messages.decode(one.body) for one in received]
+    return [message for message in found if isinstance(message, Deliver)]
 
 
 def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_for() -> None:

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pytest
 
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Queue, QueueName, Received, Source
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.queues import Queue, QueueName, Received, Source
 
 DELIVERIES, WAKES, DEAD = QueueName.DELIVERIES, QueueName.WAKES, QueueName.DEAD
 VISIBILITY = 90_000
@@ -158,8 +158,8 @@ class QueueContract:
             assert message.count == count
             bench.pass_time(VISIBILITY + 1_000)
         assert bench.receive(queue) == []
-        (buried,) = bench.receive(DEAD)
-        assert buried.body == "poison"
+        (dead_lettered,) = bench.receive(DEAD)
+        assert dead_lettered.body == "poison"
 
     def test_each_message_comes_to_one_of_many_receivers(self, bench: Bench) -> None:
         sent = [f"{number:03}" for number in range(120)]

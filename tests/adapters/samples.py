@@ -6,10 +6,16 @@ from typing import Any
 
 import msgspec
 
-from chalicelib.definition import ActionStep, Flow, Route, encode
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Activation, DefinitionRef, Entry, Page, Run, Token, mint_uuid
-from chalicelib.service.ports import Definition, Kind, NewRun, Signal, Subscription, Task
+from chalicelib.model.flow import ActionStep, Flow, Route
+from chalicelib.model.history import Entry, Page
+from chalicelib.model.ids import mint_uuid
+from chalicelib.model.json_values import encode
+from chalicelib.model.run import Activation, DefinitionRef, Run, Token
+from chalicelib.model.status import Status
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.runs import NewRun
+from chalicelib.service.ports.tasks import Task
 from tests.fakes import START
 
 AWKWARD_NAMES = [
@@ -50,7 +56,7 @@ def a_run(name: str = "r1", namespace: str = "ns", at: int = START, **changes: A
         definition=DefinitionRef(flow="deploy", version=1, actions={"build": 1}),
         created_at=at,
         updated_at=at,
-        alarm_at=at + 60_000,
+        timer_at=at + 60_000,
         tokens=(Token(step="build", activation=activation),),
         tail=(Entry(seq=1, at=at, event="started", target="build"),),
     )

@@ -11,10 +11,12 @@ from typing import TypeVar
 import msgspec
 import pytest
 
-from chalicelib.engine.lifecycle import ENDED, LIVE, Status
-from chalicelib.engine.run import DefinitionRef
+from chalicelib.model.run import DefinitionRef
+from chalicelib.model.status import ENDED, LIVE, Status
 from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
-from chalicelib.service.ports import Alarm, Kind, Listing, RunQuery, Store
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
+from chalicelib.service.ports.store import Store
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
@@ -192,41 +194,41 @@ class RunsContract:
 
     def test_what_lies_beside_is_read_by_its_key(self, store: Store) -> None:
         run, values = a_run(), {"": b"nothing", "memo/1": b"one", "x" * 2000: b"long", "empty": b""}
-        store.runs.put_beside(run, values)
-        store.runs.put_beside(run, {"memo/1": b"one", "raw": bytes(range(256))})
-        assert store.runs.beside(run, [*values, "memo/1", "memo", "never"]) == values
-        assert store.runs.beside(run, ["raw"]) == {"raw": bytes(range(256))}
-        assert store.runs.beside(run, []) == {}
-        store.runs.put_beside(run, {})
+        store.runs.put_blobs(run, values)
+        store.runs.put_blobs(run, {"memo/1": b"one", "raw": bytes(range(256))})
+        assert store.runs.blobs(run, [*values, "memo/1", "memo", "never"]) == values
+        assert store.runs.blobs(run, ["raw"]) == {"raw": bytes(range(256))}
+        assert store.runs.blobs(run, []) == {}
+        store.runs.put_blobs(run, {})
 
     def test_what_lies_beside_may_be_large(self, store: Store) -> None:
         run = a_run()
         values = {f"value/{size}": b"ab" * (size // 2) for size in (349_998, 350_000, 350_002, 700_000, 5_242_880)}
-        store.runs.put_beside(run, values)
-        store.runs.put_beside(run, values)
-        assert store.runs.beside(run, values) == values
+        store.runs.put_blobs(run, values)
+        store.runs.put_blobs(run, values)
+        assert store.runs.blobs(run, values) == values
 
     def test_many_values_lie_beside(self, store: Store) -> None:
         values = {f"{number}": f"value {number}".encode() for number in range(230)}
-        store.runs.put_beside(a_run(), values)
-        assert store.runs.beside(a_run(), values) == values
+        store.runs.put_blobs(a_run(), values)
+        assert store.runs.blobs(a_run(), values) == values
 
     def test_what_lies_beside_awkward_runs_under_awkward_keys_meets_nobody(self, store: Store) -> None:
         runs = [a_run(id=name) for name in AWKWARD_NAMES[:6]]
         for run in runs:
-            store.runs.put_beside(run, {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES})
+            store.runs.put_blobs(run, {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES})
         for run in runs:
-            assert store.runs.beside(run, AWKWARD_NAMES) == {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES}
-        assert store.runs.beside(a_run(namespace="other", id="a"), AWKWARD_NAMES) == {}
+            assert store.runs.blobs(run, AWKWARD_NAMES) == {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES}
+        assert store.runs.blobs(a_run(namespace="other", id="a"), AWKWARD_NAMES) == {}
 
     def test_what_lies_beside_goes_with_the_run(self, store: Store) -> None:
         run, other = a_run(), a_run("r2")
         for each in (run, other):
             store.runs.create(new(each))
-            store.runs.put_beside(each, {"a": b"1", "b": b"2" * 800_000})
+            store.runs.put_blobs(each, {"a": b"1", "b": b"2" * 800_000})
         store.runs.delete(run)
-        assert store.runs.beside(run, ["a", "b"]) == {}
-        assert set(store.runs.beside(other, ["a", "b"])) == {"a", "b"}
+        assert store.runs.blobs(run, ["a", "b"]) == {}
+        assert set(store.runs.blobs(other, ["a", "b"])) == {"a", "b"}
 
     def test_a_big_head_is_kept_whole(self, store: Store) -> None:
         run = a_run(vars={"text": "ä" * 100_000})
@@ -385,11 +387,11 @@ class ListingContract:
 
     def test_due_are_alarms_of_runs_that_move(self, store: Store) -> None:
         for number, status in enumerate(Status):
-            store.runs.create(new(a_run(f"r{number}", f"ns{number % 2}", status=status, alarm_at=START + number)))
-        store.runs.create(new(a_run("none", alarm_at=None)))
+            store.runs.create(new(a_run(f"r{number}", f"ns{number % 2}", status=status, timer_at=START + number)))
+        store.runs.create(new(a_run("none", timer_at=None)))
         moving = sorted(LIVE - {Status.PAUSED}, key=list(Status).index)
         places = [list(Status).index(status) for status in moving]
-        expected = [Alarm(f"ns{place % 2}", f"r{place}", START + place) for place in places]
+        expected = [DueTimer(f"ns{place % 2}", f"r{place}", START + place) for place in places]
         assert sorted(store.runs.due(START + 100, 50), key=lambda alarm: alarm.at) == expected
         assert list(store.runs.due(START + 1, 50)) == expected[:2]
         assert list(store.runs.due(START - 1, 50)) == []
@@ -398,15 +400,15 @@ class ListingContract:
     def test_due_follows_the_alarm(self, store: Store) -> None:
         run = a_run()
         store.runs.create(new(run))
-        for alarm_at, status in ((START + 5, Status.RUNNING), (START + 5, Status.PAUSED), (START + 9, Status.RUNNING)):
-            was, run = run, after(run, alarm_at=alarm_at, status=status)
+        for timer_at, status in ((START + 5, Status.RUNNING), (START + 5, Status.PAUSED), (START + 9, Status.RUNNING)):
+            was, run = run, after(run, timer_at=timer_at, status=status)
             store.runs.save(run, seen=was.version)
-            expected = [] if status is Status.PAUSED else [Alarm("ns", "r1", alarm_at)]
+            expected = [] if status is Status.PAUSED else [DueTimer("ns", "r1", timer_at)]
             assert list(store.runs.due(START + 10, 5)) == expected
 
     def test_due_finds_all_of_many(self, store: Store) -> None:
         for number in range(30):
-            store.runs.create(new(a_run(f"r{number}", alarm_at=START + number)))
+            store.runs.create(new(a_run(f"r{number}", timer_at=START + number)))
         due = store.runs.due(START + 19, 100)
         assert sorted(alarm.at for alarm in due) == [START + number for number in range(20)]
 
@@ -613,38 +615,38 @@ class KeysContract:
         assert len(set(map(str, values))) == 1
 
 
-class CellsContract:
+class VersionedValuesContract:
     def test_a_cell_holds_what_was_written_last(self, store: Store) -> None:
-        assert store.cells.read("ns", "limit") == (b"", 0)
-        store.cells.write("ns", "limit", b"one", seen=0)
-        store.cells.write("ns", "limit", b"", seen=1)
-        assert store.cells.read("ns", "limit") == (b"", 2)
-        store.cells.write("ns", "limit", bytes(range(256)), seen=2)
-        assert store.cells.read("ns", "limit") == (bytes(range(256)), 3)
+        assert store.versioned_values.read("ns", "limit") == (b"", 0)
+        store.versioned_values.write("ns", "limit", b"one", seen=0)
+        store.versioned_values.write("ns", "limit", b"", seen=1)
+        assert store.versioned_values.read("ns", "limit") == (b"", 2)
+        store.versioned_values.write("ns", "limit", bytes(range(256)), seen=2)
+        assert store.versioned_values.read("ns", "limit") == (bytes(range(256)), 3)
 
     @pytest.mark.parametrize("seen", [0, 1, 3])
     def test_a_cell_refuses_a_version_that_was_not_seen(self, store: Store, seen: int) -> None:
         with pytest.raises(Conflict):
-            store.cells.write("ns", "limit", b"lost", seen=5)
+            store.versioned_values.write("ns", "limit", b"lost", seen=5)
         for version, value in enumerate((b"one", b"two")):
-            store.cells.write("ns", "limit", value, seen=version)
+            store.versioned_values.write("ns", "limit", value, seen=version)
         with pytest.raises(Conflict):
-            store.cells.write("ns", "limit", b"lost", seen=seen)
-        assert store.cells.read("ns", "limit") == (b"two", 2)
+            store.versioned_values.write("ns", "limit", b"lost", seen=seen)
+        assert store.versioned_values.read("ns", "limit") == (b"two", 2)
 
     def test_of_many_that_write_one_version_one_wins(self, store: Store) -> None:
         for seen in range(4):
             values = [b"%d" % number for number in range(6)]
-            outcomes = race([partial(store.cells.write, "ns", "limit", value, seen) for value in values])
+            outcomes = race([partial(store.versioned_values.write, "ns", "limit", value, seen) for value in values])
             winners = [value for value, outcome in zip(values, outcomes, strict=True) if outcome is None]
-            assert [store.cells.read("ns", "limit")] == [(winner, seen + 1) for winner in winners]
+            assert [store.versioned_values.read("ns", "limit")] == [(winner, seen + 1) for winner in winners]
 
     def test_awkward_cells_meet_nobody(self, store: Store) -> None:
         pairs = [(namespace, key) for namespace in AWKWARD_NAMES[:6] for key in (*AWKWARD_NAMES[:6], "x" * 3000)]
         for namespace, key in pairs:
-            store.cells.write(namespace, key, f"{namespace}|{key}".encode(), seen=0)
+            store.versioned_values.write(namespace, key, f"{namespace}|{key}".encode(), seen=0)
         for namespace, key in pairs:
-            assert store.cells.read(namespace, key) == (f"{namespace}|{key}".encode(), 1)
+            assert store.versioned_values.read(namespace, key) == (f"{namespace}|{key}".encode(), 1)
 
 
 class SignalsContract:
@@ -776,7 +778,7 @@ class StoreContract(
     ListingContract,
     DefinitionsContract,
     KeysContract,
-    CellsContract,
+    VersionedValuesContract,
     SignalsContract,
     TasksContract,
 ):

@@ -13,7 +13,7 @@ import pytest
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.config import Backend, Settings
 from chalicelib.service.errors import Busy, Malformed
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import REGION, MotoStack, prepare, world
 from tests.adapters.samples import a_run, after, new
 from tests.adapters.store_contract import race

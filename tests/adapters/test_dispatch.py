@@ -18,11 +18,12 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from chalicelib.adapters.awscalls import AwsCaller
-from chalicelib.adapters.dispatch import Dispatcher
-from chalicelib.adapters.grpc import GrpcCaller
-from chalicelib.definition import Json, Method
-from chalicelib.service.ports import Call, NotTaken, Reply, Taken
+from chalicelib.adapters.actions.aws_caller import AwsCaller
+from chalicelib.adapters.actions.dispatch import Dispatcher
+from chalicelib.adapters.actions.grpc_caller import GrpcCaller
+from chalicelib.model.actions import Method
+from chalicelib.model.json_values import Json
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from fsl.local.aws import REGION, MotoStack
 from tests.adapters.test_http import Authority, answers, serving
 
@@ -72,7 +73,7 @@ def test_no_address_is_final(method: Method) -> None:
 
 def test_what_a_method_needs_is_not_imported_before_it_is_used() -> None:
     program = (
-        "import sys; from chalicelib.adapters.dispatch import Dispatcher; Dispatcher(lambda: 0);"
+        "import sys; from chalicelib.adapters.actions.dispatch import Dispatcher; Dispatcher(lambda: 0);"
         "print([name for name in ('botocore', 'grpc', 'google.protobuf', 'requests') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603

@@ -10,14 +10,21 @@ from pynamodb.exceptions import PutError, VerboseClientError
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Place, Table, translated
 from chalicelib.adapters.dynamodb.store import DynamoStore
-from chalicelib.definition import Action, Definition, Flow
 from chalicelib.engine.events import RunStarted, StepAcked
-from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Entry, Page, Run, encode, mint_uuid, turn_page
+from chalicelib.engine.paging import turn_page
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Entry, Page
+from chalicelib.model.ids import mint_uuid
+from chalicelib.model.run import DefinitionRef, Run, encode
+from chalicelib.model.status import Status
 from chalicelib.service.errors import Busy, Conflict, RunExists, ServiceError, TooLarge
-from chalicelib.service.ports import Kind, RunQuery, Store
-from chalicelib.service.spill import Spilling
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.offloading import OffloadingRunStore
 from fsl.local.aws import REGION
 from tests.adapters.samples import (
     AWKWARD_NAMES,
@@ -104,14 +111,14 @@ class TestWhatItCosts:
 
     def test_a_value_beside_a_head_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
-            dynamo.runs.put_beside(a_run(), {"a": b"x" * 300_000})
-            dynamo.runs.beside(a_run(), ["a"])
+            dynamo.runs.put_blobs(a_run(), {"a": b"x" * 300_000})
+            dynamo.runs.blobs(a_run(), ["a"])
         assert counted.names == {"PutItem": 1, "BatchGetItem": 1}
 
     def test_several_values_are_written_at_once_and_large_ones_in_parts_before(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
-            dynamo.runs.put_beside(a_run(), {"a": b"x", "b": b"x" * 360_000, "c": b"x" * 1_000_000})
-            dynamo.runs.beside(a_run(), ["a", "b", "c"])
+            dynamo.runs.put_blobs(a_run(), {"a": b"x", "b": b"x" * 360_000, "c": b"x" * 1_000_000})
+            dynamo.runs.blobs(a_run(), ["a", "b", "c"])
         assert counted.names == {"BatchWriteItem": 2, "BatchGetItem": 2}
 
     def test_changes_are_read_from_an_index(self, dynamo: DynamoStore) -> None:
@@ -136,7 +143,7 @@ class TestWhatItCosts:
             dynamo.signals.put("ns", a_signal())
             dynamo.signals.subscribe("ns", a_subscription())
             dynamo.tasks.put("ns", a_task())
-            dynamo.cells.write("ns", "limit", b"x", seen=0)
+            dynamo.versioned_values.write("ns", "limit", b"x", seen=0)
         assert [(operation.name, operation.write_units) for operation in counted.operations] == [("PutItem", 1)] * 4
 
     def test_index_keys_change_only_with_the_class_of_the_status(self, dynamo: DynamoStore) -> None:
@@ -149,8 +156,8 @@ class TestWhatItCosts:
             return item.cp, item.ca
 
         begun = index_keys(a_run(status=Status.PENDING))
-        assert change_keys(after(a_run(), updated_at=START + 5, alarm_at=START + 9)) == change_keys(a_run())
-        assert index_keys(after(a_run(), updated_at=START + 5, alarm_at=START + 9)) == begun
+        assert change_keys(after(a_run(), updated_at=START + 5, timer_at=START + 9)) == change_keys(a_run())
+        assert index_keys(after(a_run(), updated_at=START + 5, timer_at=START + 9)) == begun
         assert index_keys(a_run(status=Status.COMPENSATING)) == begun
         assert len({index_keys(a_run(status=status)) for status in Status}) == len(keys.StatusClass)
 
@@ -222,12 +229,12 @@ class TestSubmit:
     def test_what_was_put_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
         there, rival = a_run(), a_run(id="rival")
         for run in (there, rival):
-            dynamo.runs.put_beside(run, {"a": b"x" * 800_000})
+            dynamo.runs.put_blobs(run, {"a": b"x" * 800_000})
         dynamo.runs.create(new(there))
         with pytest.raises(RunExists):
             dynamo.runs.create(new(rival))
-        assert dynamo.runs.beside(rival, ["a"]) == {}
-        assert set(dynamo.runs.beside(there, ["a"])) == {"a"}
+        assert dynamo.runs.blobs(rival, ["a"]) == {}
+        assert set(dynamo.runs.blobs(there, ["a"])) == {"a"}
 
     def test_a_refused_copy_takes_nothing_from_the_run_that_is_there(self, dynamo: DynamoStore) -> None:
         mine = new(a_run(labels={"team": "x"}), flow("mine"))
@@ -242,7 +249,7 @@ class TestSubmit:
         dynamo.runs.create(new(run, flow("mine")))
         for number in range(60):
             dynamo.runs.put_page(run, a_page(number + 1, number + 1))
-        dynamo.runs.put_beside(run, {"small": b"x", "large": b"x" * 1_000_000})
+        dynamo.runs.put_blobs(run, {"small": b"x", "large": b"x" * 1_000_000})
         dynamo.runs.delete(run)
         assert list(dynamo.table.item.scan()) == []
 
@@ -357,9 +364,9 @@ class TestKeys:
                 keys.newest(one, Kind.ACTION, other),
                 keys.archived(one, Kind.FLOW, other, 1),
                 keys.idempotency(one, other),
-                keys.beside(one, other, "a"),
-                keys.beside(one, "run", other),
-                keys.cell(one, other),
+                keys.blobs(one, other, "a"),
+                keys.blobs(one, "run", other),
+                keys.versioned_value(one, other),
                 keys.signal(one, a_signal(name=other)),
                 keys.signal("ns", a_signal(name=one, key=other)),
                 keys.signal("ns", a_signal(name="n", key=one, run=other)),
@@ -454,9 +461,9 @@ class TestErrors:
         "write",
         [
             lambda store: store.runs.put_page(a_run(), a_page(1, 8)),
-            lambda store: store.runs.put_beside(a_run(), {"a": b"x"}),
-            lambda store: store.runs.put_beside(a_run(), {"a": b"x", "b": b"x"}),
-            lambda store: store.runs.beside(a_run(), ["a"]),
+            lambda store: store.runs.put_blobs(a_run(), {"a": b"x"}),
+            lambda store: store.runs.put_blobs(a_run(), {"a": b"x", "b": b"x"}),
+            lambda store: store.runs.blobs(a_run(), ["a"]),
             lambda store: store.runs.changed("ns", START, 5),
             lambda store: store.signals.put("ns", a_signal()),
             lambda store: list(store.signals.kept("ns", "paid", "k", "", START)),
@@ -467,7 +474,7 @@ class TestErrors:
             lambda store: store.tasks.put("ns", a_task()),
             lambda store: store.tasks.remove("ns", a_task()),
             lambda store: store.tasks.list("ns", 5),
-            lambda store: store.cells.write("ns", "limit", b"x", 0),
+            lambda store: store.versioned_values.write("ns", "limit", b"x", 0),
         ],
     )
     def test_throttling_is_busy_once_botocores_own_attempts_are_used_up(
@@ -483,7 +490,7 @@ class TestErrors:
             dynamo.runs.create(new(a_run(vars={"text": "x" * 500_000})))
 
     def test_a_head_of_many_small_values_is_folded_and_fits(self, dynamo: DynamoStore) -> None:
-        runs, run = Spilling(dynamo.runs), a_run(vars={f"v{number}": "x" * 3_000 for number in range(1_500)})
+        runs, run = OffloadingRunStore(dynamo.runs), a_run(vars={f"v{number}": "x" * 3_000 for number in range(1_500)})
         runs.create(new(run))
         assert runs.load("ns", "r1") == run
         later = after(run, vars={**run.vars, "more": 1})

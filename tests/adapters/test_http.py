@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from chalicelib.adapters.http import HttpCaller
-from chalicelib.service.ports import Call, Caller, NotTaken, Reply, Taken
+from chalicelib.adapters.actions.http_caller import HttpCaller
+from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply, Taken
 
 BODY = b'{"flowId":"r1"}'
 NOW = int(datetime.datetime(2026, 11, 20, 12, 0, tzinfo=datetime.UTC).timestamp() * 1000)
@@ -540,7 +540,7 @@ def test_a_kept_connection_that_ends_within_an_answer_is_a_failed_delivery() -> 
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.adapters.connections.KEPT_IDLE", 0.0)
+    monkeypatch.setattr("chalicelib.adapters.actions.connections.KEPT_IDLE", 0.0)
     with serving(answers(200, b"{}")) as server:
         one = caller()
         assert [post(server.url, by=one) for _ in range(2)] == [Taken({})] * 2

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters import logs
-from chalicelib.service.context import about
+from chalicelib.adapters.telemetry import logs
 from chalicelib.service.errors import Busy
+from chalicelib.service.observability.work_context import about
 
 NASTY = 'x"}\n{"level": "INFO", "message": "all is well\u2028\u202e\x1b[31m\r\x85'
 

@@ -14,16 +14,17 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]  # no hints are among the requirements
 import pytest
 
-from chalicelib.adapters import metrics
-from chalicelib.adapters.metrics import UNITS, EmfMetrics
-from chalicelib.bootstrap import assemble
+from chalicelib.adapters.telemetry import metrics
+from chalicelib.adapters.telemetry.metrics import UNITS, EmfMetrics
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, VarsSet
-from chalicelib.engine.run import Run
-from chalicelib.service.context import about
-from chalicelib.service.observer import Observer, Several
-from chalicelib.service.ports import NotTaken, QueueName, Reply, Taken
+from chalicelib.hosting import assemble
+from chalicelib.model.run import Run
+from chalicelib.service.observability.observer import Observer, Several
+from chalicelib.service.observability.work_context import about
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.fakes import START, FakeClock
 from tests.service.world import Script, Small
 
@@ -193,7 +194,7 @@ def test_a_write_that_was_lost_is_a_conflict(watched: Watched) -> None:
     def draw(at: int, nonce: str) -> list[VarsSet]:
         return [VarsSet(at=at, nonce=nonce, by="t", vars={"y": 2})]
 
-    watched.services.mover.move("default", run.name, draw, seen=stale)
+    watched.services.advancer.advance("default", run.name, draw, seen=stale)
     assert watched.told() == {"Conflicts": 1}
 
 
@@ -210,11 +211,11 @@ def test_more_values_than_a_line_holds_are_told_in_several() -> None:
 def test_a_line_knows_its_work_without_making_metrics_of_it() -> None:
     out = io.StringIO()
     told = EmfMetrics(FakeClock(), "Echoer", out)
-    told.buried(2)
-    with about(function="bury", request="r-1"):
+    told.dead_lettered(2)
+    with about(function="dead_letter", request="r-1"):
         told.flush()
     assert json.loads(out.getvalue()) == {
-        "function": "bury",
+        "function": "dead_letter",
         "request": "r-1",
         "DeadLetters": 2,
         "_aws": {
@@ -248,12 +249,15 @@ def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
     ("said", "loaded"),
     [
         ({}, []),
-        ({"ECHOER_METRICS": "emf"}, ["chalicelib.adapters.metrics"]),
-        ({"ECHOER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, ["chalicelib.adapters.traces", "opentelemetry.sdk.trace"]),
+        ({"ECHOER_METRICS": "emf"}, ["chalicelib.adapters.telemetry.metrics"]),
+        (
+            {"ECHOER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+            ["chalicelib.adapters.telemetry.traces", "opentelemetry.sdk.trace"],
+        ),
     ],
 )
 def test_what_is_off_is_not_loaded(said: dict[str, str], loaded: list[str]) -> None:
-    asked = ["chalicelib.adapters.metrics", "chalicelib.adapters.traces", "opentelemetry.sdk.trace"]
+    asked = ["chalicelib.adapters.telemetry.metrics", "chalicelib.adapters.telemetry.traces", "opentelemetry.sdk.trace"]
     code = "import app, sys; from chalicelib import bootstrap; bootstrap.services(); "
     code += f"print([name for name in {asked} if name in sys.modules])"
     root = Path(__file__).parents[2]

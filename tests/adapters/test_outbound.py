@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from chalicelib import config
-from chalicelib.adapters.dispatch import Dispatcher
-from chalicelib.adapters.http import HttpCaller
-from chalicelib.adapters.outbound import Fenced, Outbound
+from chalicelib.adapters.actions.dispatch import Dispatcher
+from chalicelib.adapters.actions.egress import Fenced, Outbound
+from chalicelib.adapters.actions.http_caller import HttpCaller
 from chalicelib.config import BadSetting, Reach
-from chalicelib.definition import Method
-from chalicelib.service.ports import Call, NotTaken, Reply, Taken
+from chalicelib.model.actions import Method
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
 PUBLIC = Outbound(public=True)
 
@@ -155,8 +155,8 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resolver]:
                 made.connected.append(address)
                 raise ConnectionRefusedError
 
-        monkeypatch.setattr("chalicelib.adapters.connections.socket.getaddrinfo", made.getaddrinfo)
-        monkeypatch.setattr("chalicelib.adapters.connections.socket.socket", Watched)
+        monkeypatch.setattr("chalicelib.adapters.actions.connections.socket.getaddrinfo", made.getaddrinfo)
+        monkeypatch.setattr("chalicelib.adapters.actions.connections.socket.socket", Watched)
         return made
 
     return make

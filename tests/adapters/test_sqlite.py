@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.sqlite.database import MEMORY, Database
-from chalicelib.adapters.sqlite.queue import SqliteQueue
+from chalicelib.adapters.sqlite.message_queue import SqliteQueue
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.adapters.system import SystemClock
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY, Bench, QueueContract
 from tests.adapters.samples import a_run, after, new
 from tests.adapters.store_contract import StoreContract

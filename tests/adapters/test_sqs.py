@@ -9,7 +9,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from chalicelib.adapters.sqs import SqsQueue, connect, create_queues, find_queues, queues_as_cloudformation
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import REGION, MotoStack
 from tests.adapters.queue_contract import Bench, QueueContract
 

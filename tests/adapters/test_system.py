@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from chalicelib.adapters.system import SystemChance, SystemClock
+from chalicelib.adapters.system import SystemClock, SystemIds
 
 
 def test_the_clock_counts_milliseconds_since_1970() -> None:
@@ -12,6 +12,6 @@ def test_the_clock_counts_milliseconds_since_1970() -> None:
 
 
 def test_nonces_are_32_hex_digits_and_never_the_same() -> None:
-    nonces = {SystemChance().nonce() for _ in range(100)}
+    nonces = {SystemIds().nonce() for _ in range(100)}
     assert len(nonces) == 100
     assert all(len(nonce) == 32 and set(nonce) <= set("0123456789abcdef") for nonce in nonces)

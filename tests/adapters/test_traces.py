@@ -17,16 +17,16 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from chalicelib.adapters import traces
-from chalicelib.adapters.traces import REST, Patient, Traces
-from chalicelib.bootstrap import assemble
+from chalicelib.adapters.telemetry import traces
+from chalicelib.adapters.telemetry.traces import REST, Patient, Traces
 from chalicelib.engine.effects import Outcome
-from chalicelib.service import traceparent
-from chalicelib.service.answer import Answer
-from chalicelib.service.context import about
-from chalicelib.service.observer import Several
-from chalicelib.service.ports import NotTaken, Taken
-from chalicelib.service.traceparent import Place
+from chalicelib.hosting import assemble
+from chalicelib.service.observability import traceparent
+from chalicelib.service.observability.observer import Several
+from chalicelib.service.observability.traceparent import Place
+from chalicelib.service.observability.work_context import about
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.runs.answer import Answer
 from tests.fakes import START, FakeClock
 from tests.service.world import NS, Script, Small
 

@@ -27,16 +27,16 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.specs.openapi import checks
 
 from app import app
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
-from chalicelib.bootstrap import assemble
 from chalicelib.config import Access, Backend, Settings
-from chalicelib.definition import Json
-from chalicelib.entrypoints import openapi
-from chalicelib.entrypoints.access import NAMESPACE
-from chalicelib.entrypoints.api import TABLE
-from chalicelib.service.access import sha256
+from chalicelib.entrypoints.http import openapi
+from chalicelib.entrypoints.http.auth import NAMESPACE
+from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.hosting import assemble
+from chalicelib.model.json_values import Json
+from chalicelib.service.security.tokens import sha256
 from fsl.local.gateway import Gateway
 from tests.entrypoints import story
 from tests.entrypoints.conftest import House
@@ -122,7 +122,7 @@ def _world(house: House, under: Settings) -> Seen:
     """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
     store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
     world = replace(house.services.world, store=store)
-    bootstrap.use(assemble(OPEN, world))
+    hosting.use(assemble(OPEN, world))
     story.settle(house)
     call("POST", "/flowrun/ship_7/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
@@ -130,7 +130,7 @@ def _world(house: House, under: Settings) -> Seen:
     call("POST", "/token", {"name": "ci", "role": "viewer"})
     call("PUT", "/secret/ci.token", {"value": "x"})
     house.services = assemble(under, world)
-    bootstrap.use(house.services)
+    hosting.use(house.services)
     return Seen(house)
 
 

@@ -24,12 +24,13 @@ from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from standardwebhooks.webhooks import Webhook
 
 import app as front_door
-from chalicelib import bootstrap, config
-from chalicelib.adapters import secrets
-from chalicelib.bootstrap import Services
-from chalicelib.entrypoints import gate
-from chalicelib.service.courier import secrets_for
-from chalicelib.service.ports import Call, QueueName, Received, Reply, Taken
+from chalicelib import config, hosting
+from chalicelib.adapters import secret_references
+from chalicelib.entrypoints import authorizer
+from chalicelib.hosting import Services
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.queues import QueueName, Received
+from chalicelib.service.security.webhooks import secrets_for
 from deploy.release import Account, release
 from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
@@ -100,7 +101,7 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self._environment.undo()
         self._moto.stop()
-        secrets.forget()
+        secret_references.forget()
 
     @property
     def account(self) -> Account:
@@ -152,13 +153,13 @@ class Cloud:
         assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
         variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
         api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
-        bootstrap._made.clear()
-        bootstrap._tokens.clear()
+        hosting._made.clear()
+        hosting._tokens.clear()
         with pytest.MonkeyPatch.context() as environment:
             for name, value in variables.items():
                 environment.setenv(name, value)
             self._acting = AUTHORIZE
-            answer = gate.authorize(said, f"{api}/GET/flowrun/r")
+            answer = authorizer.authorize(said, f"{api}/GET/flowrun/r")
             self._acting = None
         (statement,) = answer["policyDocument"]["Statement"]
         assert statement["Resource"] == f"{api}/*"
@@ -166,7 +167,7 @@ class Cloud:
 
     def signed(self, body: str) -> dict[str, str]:
         """The headers of a service that signs its answers."""
-        (secret,) = secrets_for(secrets.read(self.stage.keys["key"]).encode(), "default")
+        (secret,) = secrets_for(secret_references.read(self.stage.keys["key"]).encode(), "default")
         at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
         text = Webhook(secret).sign("msg_1", at, body)
         return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}
@@ -207,8 +208,8 @@ class Cloud:
     def _as(self, function: str) -> Iterator[None]:
         """Within it, whatever is asked of AWS is asked by that function."""
         self._acting = function
-        secrets.forget()  # each function is a process of its own
-        bootstrap.use(self._services_of(function))
+        secret_references.forget()  # each function is a process of its own
+        hosting.use(self._services_of(function))
         try:
             yield
         finally:
@@ -219,8 +220,8 @@ class Cloud:
             acting, self._acting = self._acting, function
             environment = self.configuration(function)["Environment"]["Variables"]
             settings = config.from_environment({**environment, "AWS_LAMBDA_FUNCTION_NAME": function})
-            world = replace(bootstrap.world(settings), clock=self.clock, caller=self.actions)
-            self._services[function] = bootstrap.assemble(settings, world)
+            world = replace(hosting.world(settings), clock=self.clock, caller=self.actions)
+            self._services[function] = hosting.assemble(settings, world)
             self._acting = acting
         return self._services[function]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.adapters import sqs
-from chalicelib.service.ports import NotTaken, QueueName, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.deploy.cloud import Cloud, at_once
 
 DOCUMENT = """

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters import secrets, sqs
+from chalicelib.adapters import secret_references, sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from deploy.release import release
 from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF
 from tests.deploy.cloud import Cloud, Need, allows, grants
@@ -89,7 +89,7 @@ def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud)
     (api,) = cloud.client("apigateway").get_rest_apis()["items"]
     address = f"https://{api['id']}.execute-api.eu-central-1.amazonaws.com/api"
     assert environments["deliver"]["ECHOER_URL"] == address
-    key = secrets.read(environments["deliver"]["ECHOER_WEBHOOK_KEY_REF"])
+    key = secret_references.read(environments["deliver"]["ECHOER_WEBHOOK_KEY_REF"])
     assert key.startswith("whsec_")
     assert key != DEVELOPMENT_KEY
 

@@ -12,8 +12,8 @@ import pytest
 from moto import mock_aws
 
 from chalicelib import config
-from chalicelib.adapters import secrets
-from chalicelib.adapters.metrics import UNITS
+from chalicelib.adapters import secret_references
+from chalicelib.adapters.telemetry.metrics import UNITS
 from chalicelib.config import Access, BadSetting
 from deploy import cloudformation, policies, release, stages, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
@@ -156,10 +156,10 @@ def test_nothing_else_is_an_action(arn: str) -> None:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    secrets.forget()
+    secret_references.forget()
     with mock_aws():
         yield boto3.Session()
-    secrets.forget()
+    secret_references.forget()
 
 
 def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
@@ -167,28 +167,28 @@ def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
     aws.client("secretsmanager").create_secret(Name="plain", SecretString="two")
     aws.client("secretsmanager").create_secret(Name="fields", SecretString='{"key": "three"}')
     references = ["ssm:/echoer/x", "secretsmanager:plain", "secretsmanager:fields#key"]
-    assert [secrets.read(reference) for reference in references] == ["one", "two", "three"]
+    assert [secret_references.read(reference) for reference in references] == ["one", "two", "three"]
 
 
 def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
     ssm, time = aws.client("ssm"), FakeClock(0)
 
     def read() -> str:
-        return secrets.read("ssm:/echoer/x", now=lambda: float(time.now()))
+        return secret_references.read("ssm:/echoer/x", now=lambda: float(time.now()))
 
     ssm.put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
     assert read() == "one"
     ssm.put_parameter(Name="/echoer/x", Value="two", Type="SecureString", Overwrite=True)
-    time.advance(int(secrets.MAX_AGE) - 1)
+    time.advance(int(secret_references.MAX_AGE) - 1)
     assert read() == "one"
     time.advance(1)
     assert read() == "two"
     ssm.delete_parameter(Name="/echoer/x")
-    time.advance(int(secrets.MAX_AGE))
+    time.advance(int(secret_references.MAX_AGE))
     assert [read(), read()] == ["two", "two"]
     (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.secrets"]
     assert line == "secret ssm:/echoer/x: ParameterNotFound; what it was is used on"
-    time.advance(int(secrets.AGAIN))
+    time.advance(int(secret_references.AGAIN))
     ssm.put_parameter(Name="/echoer/x", Value="three", Type="SecureString")
     assert read() == "three"
 
@@ -199,8 +199,8 @@ NO_SECRETS = ("ssm:/not/there", "secretsmanager:no", "ssm:", "vault:x", "secrets
 @pytest.mark.parametrize("reference", NO_SECRETS)
 def test_what_is_no_secret_is_told_by_its_reference_alone(aws: Any, reference: str) -> None:
     aws.client("secretsmanager").create_secret(Name="plain", SecretString="two")
-    with pytest.raises(secrets.NoSecret) as caught:
-        secrets.read(reference)
+    with pytest.raises(secret_references.NoSecret) as caught:
+        secret_references.read(reference)
     assert reference in str(caught.value)
     assert "two" not in str(caught.value)
 
@@ -215,10 +215,10 @@ def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     first = release.make_admin(account, dev)
     for reference, what in [(dev.keys[name], what) for name, what in release.KEYS.items()] * 2:
         release.make_key(account, reference, what)
-        secrets.forget()
-        made.setdefault(reference, secrets.read(reference))
+        secret_references.forget()
+        made.setdefault(reference, secret_references.read(reference))
     assert release.make_admin(account, dev) == first
-    assert {reference: secrets.read(reference) for reference in made} == made
+    assert {reference: secret_references.read(reference) for reference in made} == made
     assert len({*made.values()}) == len(made) == 2
     assert len(said) == 3
     assert aws.client("ssm").get_parameter(Name=dev.admin_token)["Parameter"]["Type"] == "SecureString"

@@ -16,9 +16,9 @@ from app import app
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.config import Access
-from chalicelib.service.access import REMEMBERED
-from chalicelib.service.deliver import WRITER_LIFETIME
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.redelivery import WRITER_LIFETIME
+from chalicelib.service.security.tokens import REMEMBERED
 from deploy import check, gateway, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Document, Stage
 from tests.deploy.sam import expand
@@ -105,11 +105,11 @@ def test_the_dashboard_is_json_of_this_region(template: Document) -> None:
 
 def test_sweep_logs_what_the_filter_looks_for(caplog: pytest.LogCaptureFixture) -> None:
     """The filter reads the field `overdue` of a JSON line, which Lambda makes of a record's extra fields."""
-    from chalicelib import bootstrap
+    from chalicelib import hosting
     from chalicelib.config import Backend, Settings
     from chalicelib.entrypoints import workers
 
-    bootstrap.use(bootstrap.assemble(made := Settings(backend=Backend.MEMORY), bootstrap.world(made)))
+    hosting.use(hosting.assemble(made := Settings(backend=Backend.MEMORY), hosting.world(made)))
     with caplog.at_level("INFO", "echoer"):
         workers.sweep()
     assert [record.__dict__["overdue"] for record in caplog.records if "overdue" in record.__dict__] == [0]
@@ -202,8 +202,8 @@ def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
     read, log = policy["PolicyDocument"]["Statement"]
     assert (read["Action"], log["Sid"]) == ("dynamodb:GetItem", "Log")
     pattern = read["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-    assert fnmatchcase(keys.cell("@access", "token/0123456789abcdef")[0], pattern)
-    for other in (keys.cell("default", "token/x")[0], keys.cell("@access", "tokens/default")[0]):
+    assert fnmatchcase(keys.versioned_value("@access", "token/0123456789abcdef")[0], pattern)
+    for other in (keys.versioned_value("default", "token/x")[0], keys.versioned_value("@access", "tokens/default")[0]):
         assert not fnmatchcase(other, pattern)
 
 

@@ -20,8 +20,8 @@ MOST = 6_000_000
 
 @pytest.fixture(scope="module")
 def names(packaged: Path) -> list[str]:
-    with zipfile.ZipFile(packaged / "cloudformation" / "deployment.zip") as opened:
-        return opened.namelist()
+    with zipfile.ZipFile(packaged / "cloudformation" / "deployment.zip") as decrypt:
+        return decrypt.namelist()
 
 
 def test_both_forms_deploy_the_same_code(packaged: Path) -> None:
@@ -70,8 +70,8 @@ def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None
     if python is None:
         pytest.skip(f"THE ZIP IS NOT RUN: there is no {RUNTIME} here")
     code, runtime = tmp_path / "task", tmp_path / "runtime"
-    with zipfile.ZipFile(packaged / "cloudformation" / "deployment.zip") as opened:
-        opened.extractall(code)
+    with zipfile.ZipFile(packaged / "cloudformation" / "deployment.zip") as decrypt:
+        decrypt.extractall(code)
     runtime.mkdir()
     for module in ("botocore", "jmespath", "dateutil", "six"):
         spec = importlib.util.find_spec(module)
@@ -80,8 +80,9 @@ def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         (runtime / source.name).symlink_to(source)
-    run = "import app, json; from chalicelib import language, bootstrap; import chalicelib.adapters.dynamodb.store, "
-    run += "chalicelib.adapters.sqs, chalicelib.adapters.http, chalicelib.adapters.secrets, re2, jsonata; "
+    run = "import app, json; from chalicelib import language; from chalicelib import hosting; import chalicelib.adapters.dynamodb.store, "
+    run += "chalicelib.adapters.sqs, chalicelib.adapters.actions.http_caller, "
+    run += "chalicelib.adapters.secret_references, re2, jsonata; "
     run += "print(app.app({'resource': '/', 'path': '/', 'httpMethod': 'GET', 'headers': {}, 'body': None, "
     run += "'multiValueHeaders': {}, 'multiValueQueryStringParameters': None, 'pathParameters': None, "
     run += "'stageVariables': None, 'isBase64Encoded': False, 'requestContext': {'resourcePath': '/', "

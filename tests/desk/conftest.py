@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.config import Settings
+from fsl.cli.main import main
 from fsl.client import Client
-from fsl.command import main
 from fsl.examples.services import ExampleServices
 from fsl.local.demo import DOCUMENT
 from fsl.local.server import LocalServer
@@ -107,7 +107,7 @@ class Process:
 
     def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
         self.running = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "fsl.command", "local", "--port", str(port), *options],
+            [sys.executable, "-m", "fsl.cli.main", "local", "--port", str(port), *options],
             cwd=ROOT,
             env={**os.environ, "NO_COLOR": "1", **environment},
             stdout=subprocess.PIPE,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fsl.command import main
+from fsl.cli.main import main
 from tests.desk.conftest import RELEASE
 
 ACTION = 'action ci addr = "http://x/ci"; return = (OK | BAD); action_end\n/\n'

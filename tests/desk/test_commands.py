@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from fsl.cli.runs import input_of
 from fsl.client import Client
-from fsl.commands.runs import input_of
 from fsl.local.demo import submit
 from tests.desk.conftest import RELEASE, Desk, until
 
-NOBODY = Desk("http://127.0.0.1:9")
+NO_OBSERVER = Desk("http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -215,11 +215,11 @@ def test_orders_move_a_run(fsl: Desk, waiting: str) -> None:
 @pytest.mark.parametrize("words", [("list",), ("get", "flow", "x"), ("watch", "x"), ("run", "x"), ("shell",)])
 def test_no_server_is_exit_code_three(words: tuple[str, ...]) -> None:
     """One line with advice, no traceback; with --json an object."""
-    result = NOBODY(*words, text="list flow /\n")
+    result = NO_OBSERVER(*words, text="list flow /\n")
     assert (result.exit_code, result.stdout) == (3, "")
     assert len(result.stderr.splitlines()) == 1
     assert "fsl local" in result.stderr
-    assert NOBODY.json(*words, text="list flow /\n")["error"]["code"] == "unreachable"
+    assert NO_OBSERVER.json(*words, text="list flow /\n")["error"]["code"] == "unreachable"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_server_that_is_named_wrongly(fsl: Desk) -> None:
 
 def test_every_command_has_help_with_an_example(fsl: Desk) -> None:
     """`fsl COMMAND --help` says what it does and how it is typed; all but the local ones speak JSON."""
-    from fsl.command import main
+    from fsl.cli.main import main
 
     for name in main.commands:
         shown = fsl(name, "--help")

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from chalicelib import language
-from fsl.command import main
+from fsl.cli.main import main
 from fsl.examples.services import ExampleServices
 from tests.desk.conftest import RELEASE, ROOT, Desk
 

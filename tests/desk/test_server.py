@@ -27,7 +27,7 @@ Start = Callable[..., Process]
 
 
 def local(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command, env = [sys.executable, "-m", "fsl.command", "local", *words], {**os.environ, **environment}
+    command, env = [sys.executable, "-m", "fsl.cli.main", "local", *words], {**os.environ, **environment}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
 
 

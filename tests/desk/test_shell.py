@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from fsl.cli.terminal import Statements, ended
 from fsl.local.server import LocalServer
-from fsl.shell import Statements, ended
 from tests.desk.conftest import ROOT, Desk, until
 
 BREW = 'action brew\n  addr = "http://x/brew";\n  return = (OK | BAD);\naction_end\n/\n'
@@ -90,7 +90,7 @@ class Terminal:
     def __init__(self, url: str, history: Path) -> None:
         self._master, slave = pty.openpty()
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "fsl.command", "shell", "--server", url],
+            [sys.executable, "-m", "fsl.cli.main", "shell", "--server", url],
             cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
             env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "ECHOER_HISTORY": str(history)},
         )  # fmt: skip

@@ -11,9 +11,10 @@ import pytest
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.config import LogFormat
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import DefinitionRef, Entry, Run
-from chalicelib.service.ports import NewRun
+from chalicelib.model.history import Entry
+from chalicelib.model.run import DefinitionRef, Run
+from chalicelib.model.status import Status
+from chalicelib.service.ports.runs import NewRun
 from fsl.local import story
 
 ENTRY = Entry(seq=1, at=1, event="DeliveryFailed", step="A", origin="A", target="stopped", state="ERROR", error="v4lue")

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 from moto import mock_aws
 
-from chalicelib.adapters import secrets
-from chalicelib.service.courier import secrets_for
-from fsl.command import main
+from chalicelib.adapters import secret_references
+from chalicelib.service.security.webhooks import secrets_for
+from fsl.cli.main import main
 
 
 def fsl(*words: str, **environment: str | None) -> Result:
@@ -47,10 +47,10 @@ def test_the_key_for_development_is_called_what_it_is() -> None:
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name, value in {"DEFAULT_REGION": "eu-central-1", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    secrets.forget()
+    secret_references.forget()
     with mock_aws():
         yield boto3.Session()
-    secrets.forget()
+    secret_references.forget()
 
 
 def test_the_key_is_read_where_a_deployment_keeps_it(aws: Any) -> None:
@@ -70,5 +70,5 @@ def test_a_setting_that_cannot_be_is_told() -> None:
 
 
 def test_no_aws_is_loaded_before_it_is_needed() -> None:
-    code = "import sys, fsl.command; sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'chalice')))"
+    code = "import sys, fsl.cli.main; sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'chalice')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own words

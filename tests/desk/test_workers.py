@@ -10,7 +10,7 @@ from chalice.app import Chalice, Rate
 
 from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.adapters.system import SystemClock
-from chalicelib.service.ports import QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
 from fsl.local.workers import Consumer, Schedule, Workers, consumers_of, schedules_of
 from tests.desk.conftest import until
@@ -75,7 +75,7 @@ def test_an_app_says_what_feeds_it() -> None:
     """Queues and rates are read from the app's own triggers."""
     app = Chalice("app", configure_logs=False)
     app.on_sqs_message(queue="x-deliveries", batch_size=10)(lambda event: None)
-    app.on_sqs_message(queue_arn="arn:aws:sqs:r:1:x-dead", batch_size=10, name="bury")(lambda event: None)
+    app.on_sqs_message(queue_arn="arn:aws:sqs:r:1:x-dead", batch_size=10, name="dead_letter")(lambda event: None)
     app.schedule(Rate(2, unit=Rate.MINUTES), name="sweep")(lambda event: None)
     assert [(one.queue, one.batch) for one in consumers_of(app, embedded=False)] == [("deliveries", 10), ("dead", 10)]
     assert {one.batch for one in consumers_of(app, embedded=True)} == {1}

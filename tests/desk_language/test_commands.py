@@ -11,11 +11,12 @@ import jsonschema  # type: ignore[import-untyped]  # no hints are among the requ
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.definition import DEFAULTS, Action, Flow, RunOrder
+from chalicelib.authoring.explain import Said, explain
 from chalicelib.language import KnownNames, format_text, read
-from fsl import schema
-from fsl.commands.language import COMMANDS
-from fsl.explain import Said, explain
+from chalicelib.model.actions import DEFAULTS, Action
+from chalicelib.model.flow import Flow, FlowRun
+from fsl import definition_json
+from fsl.cli.documents import COMMANDS
 
 LANGUAGE = Path(__file__).parents[1] / "language"
 VALID = sorted((LANGUAGE / "valid").glob("*.fsl"))
@@ -167,10 +168,10 @@ def test_explain_as_a_table_and_as_json() -> None:
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_what_is_exported_fits_the_schema_and_comes_back(path: Path) -> None:
     values = [one.value for one in read(path.read_bytes().decode("utf-8"), KnownNames()).statements]
-    exported = [schema.exported(value) for value in values]
-    jsonschema.validate(exported, schema.schema())
-    jsonschema.validate(exported[0], schema.schema())
-    assert schema.imported(json.dumps(exported)) == values
+    exported = [definition_json.exported(value) for value in values]
+    jsonschema.validate(exported, definition_json.schema())
+    jsonschema.validate(exported[0], definition_json.schema())
+    assert definition_json.imported(json.dumps(exported)) == values
 
 
 def test_export_and_import_are_each_others_way_back(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_export_and_import_are_each_others_way_back(tmp_path: Path) -> None:
     (tmp_path / "x.fsl").write_bytes(fsl("import", "-", text=exported.stdout).stdout_bytes)
     again = fsl("export", tmp_path / "x.fsl")
     assert (exported.exit_code, again.exit_code) == (0, 0)
-    assert schema.imported(again.stdout) == schema.imported(exported.stdout)
+    assert definition_json.imported(again.stdout) == definition_json.imported(exported.stdout)
 
 
 def test_one_definition_is_exported_by_its_name() -> None:
@@ -188,9 +189,9 @@ def test_one_definition_is_exported_by_its_name() -> None:
 
 def test_the_kinds_are_told_apart() -> None:
     values = [one.value for one in read(ORDER.read_text(), KnownNames()).statements]
-    found = schema.imported(json.dumps([schema.exported(value) for value in values]))
+    found = definition_json.imported(json.dumps([definition_json.exported(value) for value in values]))
     assert found == values
-    assert {type(one) for one in found} == {Action, Flow, RunOrder}
+    assert {type(one) for one in found} == {Action, Flow, FlowRun}
 
 
 @pytest.mark.parametrize(
@@ -213,11 +214,11 @@ def test_json_that_is_no_definition_is_refused(text: str, said: str) -> None:
 
 
 def test_the_published_schema_is_what_the_code_makes() -> None:
-    assert schema.FILE.read_text() == schema.schema_text() == fsl("schema").stdout
-    jsonschema.Draft202012Validator.check_schema(schema.schema())
+    assert definition_json.FILE.read_text() == definition_json.schema_text() == fsl("schema").stdout
+    jsonschema.Draft202012Validator.check_schema(definition_json.schema())
 
 
 def test_the_schema_refuses_what_is_no_definition() -> None:
     for wrong in ({}, {"name": "a"} | {"returns": 1}, {"name": "f", "steps": [{"kind": "fly"}]}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate(wrong, schema.schema())
+            jsonschema.validate(wrong, definition_json.schema())

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 import fsl
-from chalicelib.language.actions import _PROPERTIES
-from chalicelib.language.flows import _FLOW, _RUN_OF_FLOW
-from chalicelib.language.options import OPTIONS
-from chalicelib.language.recovery import _STATEMENT_WORDS, _STEP_WORDS
-from chalicelib.language.steps import _ACTION_PROPERTIES
-from chalicelib.language.tokens import END_WORDS
-from chalicelib.language.waits import WAIT_PROPERTIES
-from fsl import words
+from chalicelib.authoring import keywords
+from chalicelib.language.check.actions import _PROPERTIES
+from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW
+from chalicelib.language.check.options import OPTIONS
+from chalicelib.language.check.steps import _ACTION_PROPERTIES
+from chalicelib.language.check.waits import WAIT_PROPERTIES
+from chalicelib.language.syntax.recovery import _STATEMENT_WORDS, _STEP_WORDS
+from chalicelib.language.syntax.tokens import END_WORDS
 
 EDITORS = Path(fsl.__file__).parent / "editors"
 GRAMMAR = json.loads((EDITORS / "vscode" / "syntaxes" / "fsl.tmLanguage.json").read_text())
@@ -35,25 +35,25 @@ def test_statement_words_are_coloured(word: str) -> None:
 @pytest.mark.parametrize("word", _STEP_WORDS)
 def test_step_words_are_coloured_and_offered(word: str) -> None:
     assert word in coloured("step")
-    assert word in {**words.STEPS, **words.BRANCH}
+    assert word in {**keywords.STEPS, **keywords.BRANCH}
 
 
 def test_the_checkers_properties_are_those_that_are_coloured_and_offered() -> None:
-    assert set(words.properties_of("action")) == set(_PROPERTIES)
-    assert set(words.properties_of("deci")) == set(_ACTION_PROPERTIES)
-    assert set(words.properties_of("wait")) == set(WAIT_PROPERTIES)
-    assert set(words.properties_of("flow")) == set(_FLOW)
-    assert set(words.properties_of("flow_run")) == {*_FLOW, *_RUN_OF_FLOW}
-    assert set(OPTIONS) <= set(words.properties_of("step"))
-    for kind in words.PROPERTIES:
-        assert set(words.properties_of(kind)) <= coloured("property")
+    assert set(keywords.properties_of("action")) == set(_PROPERTIES)
+    assert set(keywords.properties_of("deci")) == set(_ACTION_PROPERTIES)
+    assert set(keywords.properties_of("wait")) == set(WAIT_PROPERTIES)
+    assert set(keywords.properties_of("flow")) == set(_FLOW)
+    assert set(keywords.properties_of("flow_run")) == {*_FLOW, *_RUN_OF_FLOW}
+    assert set(OPTIONS) <= set(keywords.properties_of("step"))
+    for kind in keywords.PROPERTIES:
+        assert set(keywords.properties_of(kind)) <= coloured("property")
 
 
 def test_values_settings_types_and_routes_are_coloured() -> None:
-    assert {value for values in words.VALUES.values() for value in values} <= coloured("constants")
-    assert {name for names in words.SETTINGS.values() for name in names} <= coloured("settings")
-    assert set(words.TYPES) <= coloured("types")
-    assert {*words.ROUTES, "when"} <= coloured("routes")
+    assert {value for values in keywords.VALUES.values() for value in values} <= coloured("constants")
+    assert {name for names in keywords.SETTINGS.values() for name in names} <= coloured("settings")
+    assert set(keywords.TYPES) <= coloured("types")
+    assert {*keywords.ROUTES, "when"} <= coloured("routes")
 
 
 @pytest.mark.parametrize("text", ["secret str token", 'a = Secret "NAME"', "secret token = null"])

@@ -10,11 +10,11 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
+from chalicelib.authoring import symbols
+from chalicelib.authoring.keywords import BOUND
+from chalicelib.authoring.symbols import library_of
 from chalicelib.language.source import Span
-from fsl import insight
-from fsl.insight import library_of
-from fsl.lsp import Text, completions, diagnostics, edits, hover, symbols
-from fsl.words import BOUND
+from fsl.lsp.server import Text, completions, diagnostics, document_symbols, edits, hover
 
 URI = "file:///x.fsl"
 ACTIONS = """action ci
@@ -137,19 +137,19 @@ def test_hover(word: str, said: str) -> None:
 def test_hover_tells_what_is_secret_and_what_is_signed() -> None:
     text = ACTIONS + "flow f step Hide => (OK -> done) { action = hide; args = (other = 1); }; flow_end"
     library = library_of({URI: text})
-    action = insight.hover(text, text.index("hide", len(ACTIONS)), library)
+    action = symbols.hover(text, text.index("hide", len(ACTIONS)), library)
     assert action is not None
     assert action[0].startswith('**action hide** (secret str token = secret "hide.token", str other) → OK')
     assert "its answers are signed\n\nwhat its answers bring is secret" in action[0]
     good = text.replace("other = 1", 'other = "1"')
-    step = insight.hover(good, good.index("Hide", len(ACTIONS)), library_of({URI: good}))
+    step = symbols.hover(good, good.index("Hide", len(ACTIONS)), library_of({URI: good}))
     assert step is not None
     assert "- callback: signed (action)\n- secret: token, data" in step[0]
 
 
 def test_nothing_is_said_of_nothing() -> None:
     assert hover(Text(" \n "), types.Position(0, 0), library_of({})) is None
-    assert insight.definition("", 0, URI, library_of({})) is None
+    assert symbols.definition("", 0, URI, library_of({})) is None
 
 
 @pytest.mark.parametrize(
@@ -159,14 +159,15 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_definition(word: str, target: str) -> None:
     texts = {URI: FLOW, "file:///actions.fsl": ACTIONS}
     at = FLOW.index(word.replace("|", "")) + max(word.find("|"), 0)
-    place = insight.definition(FLOW, at, URI, library_of(texts))
+    place = symbols.definition(FLOW, at, URI, library_of(texts))
     assert place is not None
     assert texts[place.uri][place.span.start :].startswith(target)
 
 
 def test_symbols() -> None:
     found = [
-        (one.name, one.detail, [step.name for step in one.children or []]) for one in symbols(Text(ACTIONS + FLOW))
+        (one.name, one.detail, [step.name for step in one.children or []])
+        for one in document_symbols(Text(ACTIONS + FLOW))
     ]
     assert found == [
         ("ci", "action", []),
@@ -192,7 +193,7 @@ def test_a_document_under_way_breaks_nothing(cut: int) -> None:
     end = text.range(Span(cut, cut)).start
     completions(text, end, library)
     hover(text, end, library)
-    symbols(text)
+    document_symbols(text)
     assert diagnostics(text, library) is not None
 
 
@@ -209,7 +210,7 @@ async def _session(path: Path) -> None:
     def received(params: types.PublishDiagnosticsParams) -> None:
         published.put_nowait(params)
 
-    await client.start_io(sys.executable, "-c", "from fsl.lsp import serve; serve()")
+    await client.start_io(sys.executable, "-c", "from fsl.lsp.server.server import serve; serve()")
     folder = types.WorkspaceFolder(path.parent.as_uri(), "x")
     await client.initialize_async(
         types.InitializeParams(capabilities=types.ClientCapabilities(), workspace_folders=[folder])

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from fsl.commands.testing import COMMANDS, Round, run, watching
+from fsl.cli.testing import COMMANDS, Round, run, watching
 from tests.desk_testing.worlds import written
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.definition import Json
+from chalicelib.model.json_values import Json
 from fsl.testing.cases import TestFile, span
 from fsl.testing.document import BadTest, Document
 from fsl.testing.program import BadProgram

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from fsl.testing.cipher import run_in_the_open
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import InputRefused, OrderRefused
+from chalicelib.engine.errors import CommandRefused, InputRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, StepAcked, VarsSet
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import encode
+from chalicelib.model.run import encode
+from chalicelib.model.status import Status
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
-from fsl.testing.vault import run_in_the_open
 from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world
 
 WORK = 'action work addr = "http://work"; return = (OK | NO); action_end\n/\n'
@@ -151,7 +151,7 @@ def test_an_order_that_is_refused_raises() -> None:
     made = world(ONE)
     made.start("one")
     made.pass_time()
-    with pytest.raises(OrderRefused):
+    with pytest.raises(CommandRefused):
         made.apply("run", RunStopped(**made.of("operator")))
 
 

@@ -11,14 +11,17 @@ import pytest
 import yaml
 
 from chalicelib import language
-from chalicelib.definition import DEFAULTS, Milliseconds, Retry
-from chalicelib.engine.errand import HUMAN_TIMEOUT
 from chalicelib.engine.expressions import limits as expressions
-from chalicelib.engine.moves import STRAIGHT
+from chalicelib.engine.invocation import HUMAN_TIMEOUT
 from chalicelib.engine.steps import each
+from chalicelib.engine.token_moves import STRAIGHT
 from chalicelib.language import KnownNames, Problem, limits
-from chalicelib.service import children, courier, signals
-from fsl.command import main
+from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.times import Milliseconds
+from chalicelib.service.deliveries import webhook_client
+from chalicelib.service.events import publish
+from chalicelib.service.runs import children
+from fsl.cli.main import main
 from fsl.testing.units import elapsed
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -43,7 +46,7 @@ LIMITS: Final = {
     "deliveries of an activation": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
     "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
     "longest pause between deliveries": spell(limits.LONGEST_PAUSE),
-    "time that an event is stored": spell(signals.TTL),
+    "time that an event is stored": spell(publish.TTL),
     "longest duration": spell(limits.LONGEST_DURATION),
     "characters of a document": f"{limits.DOCUMENT_CHARACTERS:,}",
     "statements of a document": f"{limits.STATEMENTS:,}",
@@ -59,7 +62,7 @@ LIMITS: Final = {
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
-    "bytes of a request to an action": f"{courier.MAX_BODY:,}",
+    "bytes of a request to an action": f"{webhook_client.MAX_BODY:,}",
 }
 
 

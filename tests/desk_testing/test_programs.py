@@ -9,10 +9,12 @@ from typing import Final, get_args
 import pytest
 
 from chalicelib import language
-from chalicelib.definition import Definition, Method, Step, walk
 from chalicelib.engine import expressions
 from chalicelib.language import KnownNames
-from chalicelib.language.tree import Property, steps_within
+from chalicelib.language.syntax.tree import Property, steps_within
+from chalicelib.model.actions import Method
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Step, walk
 from fsl.testing.cases import schema
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import Document

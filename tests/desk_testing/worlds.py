@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from chalicelib import language
-from chalicelib.definition import Action, Definition, Flow
 from chalicelib.engine import expressions
 from chalicelib.language import KnownNames
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
 from fsl.testing.drive import World
 from fsl.testing.outside import Answer, Kind, Outside, Reply, Request, agree
 

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from chalicelib.definition import (
-    Action,
-    ActionStep,
-    ArgType,
-    Definition,
-    Flow,
-    Options,
-    Parameter,
-    Retry,
-    Route,
-    expression,
-)
 from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Run, Token
+from chalicelib.model.actions import Action, ArgType, Options, Parameter, Retry
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import ActionStep, Flow, Route
+from chalicelib.model.run import DefinitionRef, Run, Token
+from chalicelib.model.templates import expression
 
 DAY = 86_400_000
 NONCE = "0" * 32

@@ -11,23 +11,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.definition import (
+from chalicelib.diagrams import Graph, Path, as_json, dot, graph_of, listing, mermaid, path_of, svg
+from chalicelib.diagrams.layout import Box, draw
+from chalicelib.language import KnownNames, read
+from chalicelib.model.flow import (
     ActionStep,
     Branch,
     EachStep,
     Flow,
+    FlowRun,
     ForkStep,
     Route,
-    RunOrder,
     Step,
     TimerStep,
-    expression,
 )
-from chalicelib.engine.graph import Graph, Path, as_json, dot, graph_of, listing, mermaid, path_of, svg
-from chalicelib.engine.graph.placing import Box, draw
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import DefinitionRef, Entry, Run, Token
-from chalicelib.language import KnownNames, read
+from chalicelib.model.history import Entry
+from chalicelib.model.run import DefinitionRef, Run, Token
+from chalicelib.model.status import Status
+from chalicelib.model.templates import expression
 
 SVG = "{http://www.w3.org/2000/svg}"
 DOCUMENTS = sorted((File(__file__).parents[1] / "language" / "valid").glob("*.fsl"))
@@ -54,7 +55,7 @@ ON_THE_WAY = Path({"A": 3}, {("A", "A"): 2, ("A", "B"): 1}, frozenset({"B", "W"}
 
 def flows_of(path: File) -> list[Flow]:
     checked = read(path.read_bytes().decode("utf-8"), KnownNames())
-    values = [one.value.steps if isinstance(one.value, RunOrder) else one.value for one in checked.statements]
+    values = [one.value.steps if isinstance(one.value, FlowRun) else one.value for one in checked.statements]
     return [value for value in values if isinstance(value, Flow)]
 
 

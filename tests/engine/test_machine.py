@@ -5,21 +5,18 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import Action, Definition, Flow, Options, Retry, Undo
 from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome, SetTimer
-from chalicelib.engine.errand import UNDO
 from chalicelib.engine.errors import (
+    CommandRefused,
     NeverIssued,
     NoSuchStep,
-    OrderRefused,
     Refused,
     RunIsStopped,
     StateNotRouted,
     Unsigned,
 )
 from chalicelib.engine.events import (
-    AlarmRang,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -28,10 +25,19 @@ from chalicelib.engine.events import (
     RunRetried,
     RunStopped,
     StepAcked,
+    TimerFired,
 )
-from chalicelib.engine.lifecycle import Order, Status
+from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import Activation, DefinitionRef, Entry, Run, Token, mint_uuid, was_minted
+from chalicelib.model import status
+from chalicelib.model.actions import Action, Options, Retry, Undo
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Entry
+from chalicelib.model.ids import mint_uuid, was_minted
+from chalicelib.model.run import Activation, DefinitionRef, Run, Token
+from chalicelib.model.status import Status
 from tests.engine.flows import DAY, NONCE, TWO_STEPS, begun, nonce, step, token, uuid_of
 
 
@@ -52,7 +58,7 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         updated_at=1_000,
         written=NONCE[:8],
         status_at=1_000,
-        alarm_at=1_000 + 7 * DAY,
+        timer_at=1_000 + 7 * DAY,
         tokens=(Token(step="A", activation=Activation(uuid=uuid, since=1_000, deadline=1_000 + 7 * DAY)),),
         last_state="ready",
         last_event="start",
@@ -106,7 +112,7 @@ def test_an_answer_moves_the_run_to_the_next_step_and_arms_no_second_timer() -> 
 def test_the_last_answer_ends_the_run_with_its_result_as_output() -> None:
     run = decide(TWO_STEPS, begun().run, acked(begun().run)).run
     done = decide(TWO_STEPS, run, acked(run, data='{"url": "u"}', n=2)).run
-    assert (done.status, done.output, done.tokens, done.alarm_at, done.ended_at) == (
+    assert (done.status, done.output, done.tokens, done.timer_at, done.ended_at) == (
         Status.SUCCEEDED,
         {"url": "u"},
         (),
@@ -235,22 +241,22 @@ def test_a_delivery_that_failed_after_the_answer_came_changes_nothing() -> None:
 
 def test_a_deadline_that_passed_returns_timeout() -> None:
     run = begun().run
-    decision = decide(TWO_STEPS, run, AlarmRang(at=1_000 + 7 * DAY, nonce=nonce(1)))
+    decision = decide(TWO_STEPS, run, TimerFired(at=1_000 + 7 * DAY, nonce=nonce(1)))
     assert decision.run.status is Status.FAILED
     assert "returned TIMEOUT (no final answer came in time)" in decision.run.last_err
 
 
 def test_an_alarm_before_the_deadline_changes_nothing() -> None:
     run = begun().run
-    assert decide(TWO_STEPS, run, AlarmRang(at=5_000, nonce=nonce(1))) == Decision(run, Outcome.IGNORED)
+    assert decide(TWO_STEPS, run, TimerFired(at=5_000, nonce=nonce(1))) == Decision(run, Outcome.IGNORED)
 
 
 def test_an_alarm_for_a_step_that_ended_is_set_again_for_the_one_that_waits() -> None:
     first = begun().run
     second = decide(TWO_STEPS, first, acked(first, at=1_000 + DAY)).run
-    assert second.alarm_at == 1_000 + 7 * DAY
-    rung = decide(TWO_STEPS, second, AlarmRang(at=1_000 + 7 * DAY, nonce=nonce(2)))
-    assert (rung.run.alarm_at, rung.run.status) == (1_000 + 8 * DAY, Status.RUNNING)
+    assert second.timer_at == 1_000 + 7 * DAY
+    rung = decide(TWO_STEPS, second, TimerFired(at=1_000 + 7 * DAY, nonce=nonce(2)))
+    assert (rung.run.timer_at, rung.run.status) == (1_000 + 8 * DAY, Status.RUNNING)
     assert rung.effects == (SetTimer(1_000 + 8 * DAY),)
     assert rung.run.tail == second.tail
 
@@ -265,7 +271,7 @@ def test_an_earlier_deadline_arms_an_earlier_alarm() -> None:
     )
     run = begun(quick).run
     decision = decide(quick, run, acked(run))
-    assert decision.run.alarm_at == 602_000
+    assert decision.run.timer_at == 602_000
     assert decision.effects[1] == SetTimer(602_000)
 
 
@@ -274,11 +280,11 @@ def test_silence_beyond_the_heartbeat_times_out_and_a_report_puts_it_off() -> No
         TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(step("A", "OK->done", options=Options(heartbeat=10_000)),))
     )
     run = begun(beating).run
-    assert run.alarm_at == 11_000
+    assert run.timer_at == 11_000
     heard = decide(beating, run, acked(run, state="", done=False, at=9_000)).run
-    later = decide(beating, heard, AlarmRang(at=11_000, nonce=nonce(2))).run
-    assert (later.status, later.alarm_at) == (Status.RUNNING, 19_000)
-    silent = decide(beating, later, AlarmRang(at=19_000, nonce=nonce(3))).run
+    later = decide(beating, heard, TimerFired(at=11_000, nonce=nonce(2))).run
+    assert (later.status, later.timer_at) == (Status.RUNNING, 19_000)
+    silent = decide(beating, later, TimerFired(at=19_000, nonce=nonce(3))).run
     assert silent.status is Status.FAILED
     assert "no report came within its heartbeat" in silent.last_err
 
@@ -286,8 +292,8 @@ def test_silence_beyond_the_heartbeat_times_out_and_a_report_puts_it_off() -> No
 def test_a_run_may_time_out_as_a_whole() -> None:
     timed = replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, timeout=60_000))
     run = begun(timed).run
-    assert run.alarm_at == run.deadline == 61_000
-    ended = decide(timed, run, AlarmRang(at=61_000, nonce=nonce(1))).run
+    assert run.timer_at == run.deadline == 61_000
+    ended = decide(timed, run, TimerFired(at=61_000, nonce=nonce(1))).run
     assert (ended.status, ended.tail[-1].event) == (Status.FAILED, "RunTimedOut")
 
 
@@ -297,7 +303,7 @@ def test_a_run_may_time_out_as_a_whole() -> None:
 def test_a_paused_run_takes_answers_and_sends_nothing_until_it_is_continued() -> None:
     run = begun().run
     paused = decide(TWO_STEPS, run, RunPaused(at=2_000, nonce=nonce(1))).run
-    assert (paused.status, paused.alarm_at) == (Status.PAUSED, None)
+    assert (paused.status, paused.timer_at) == (Status.PAUSED, None)
     moved = decide(TWO_STEPS, paused, acked(run, n=2, at=3_000))
     assert moved.effects == ()
     assert token(moved.run).step == "B"
@@ -328,7 +334,7 @@ def test_what_was_taken_before_the_pause_is_not_sent_again() -> None:
 def test_a_stopped_run_refuses_answers_and_says_why() -> None:
     run = begun().run
     stopped = decide(TWO_STEPS, run, RunStopped(at=2_000, nonce=nonce(1), reason="wrong order")).run
-    assert (stopped.status, stopped.last_err, stopped.alarm_at) == (Status.CANCELED, "wrong order", None)
+    assert (stopped.status, stopped.last_err, stopped.timer_at) == (Status.CANCELED, "wrong order", None)
     with pytest.raises(RunIsStopped, match="wrong order"):
         decide(TWO_STEPS, stopped, acked(run, n=2))
 
@@ -351,18 +357,18 @@ def test_retry_may_name_another_step() -> None:
         decide(TWO_STEPS, stopped, RunRetried(at=9_000, nonce=nonce(5), step="Z"))
 
 
-ORDERS: dict[Order, Event] = {
-    Order.PAUSE: RunPaused(at=9_000, nonce=nonce(9)),
-    Order.CONTINUE: RunContinued(at=9_000, nonce=nonce(9)),
-    Order.STOP: RunStopped(at=9_000, nonce=nonce(9)),
-    Order.RETRY: RunRetried(at=9_000, nonce=nonce(9)),
+ORDERS: dict[Command, Event] = {
+    Command.PAUSE: RunPaused(at=9_000, nonce=nonce(9)),
+    Command.CONTINUE: RunContinued(at=9_000, nonce=nonce(9)),
+    Command.STOP: RunStopped(at=9_000, nonce=nonce(9)),
+    Command.RETRY: RunRetried(at=9_000, nonce=nonce(9)),
 }
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("status", Status)
 def test_every_order_in_every_status_is_obeyed_or_idle_or_refused_as_the_tables_say(
-    order: Order, status: Status
+    order: Command, status: Status
 ) -> None:
     run = replace(begun().run, status=status)
     if status in lifecycle.OBEYED[order]:
@@ -370,22 +376,22 @@ def test_every_order_in_every_status_is_obeyed_or_idle_or_refused_as_the_tables_
     elif status in lifecycle.ALREADY[order]:
         assert decide(TWO_STEPS, run, ORDERS[order]) == Decision(run, Outcome.IGNORED)
     else:
-        with pytest.raises(OrderRefused):
+        with pytest.raises(CommandRefused):
             decide(TWO_STEPS, run, ORDERS[order])
 
 
-@pytest.mark.parametrize("status", sorted(lifecycle.ENDED))
+@pytest.mark.parametrize("status", sorted(status.ENDED))
 def test_an_ended_run_is_changed_by_no_event_but_retry(status: Status) -> None:
     begun_run = begun().run
     tokens = () if status is Status.SUCCEEDED else begun_run.tokens
-    run = replace(begun_run, status=status, ended_at=1_500, alarm_at=None, tokens=tokens)
+    run = replace(begun_run, status=status, ended_at=1_500, timer_at=None, tokens=tokens)
     events: list[Event] = [
         acked(begun_run),
         failed(begun_run),
         failed(begun_run, final=True),
         DeliveryHeld(at=2_000, nonce=NONCE, uuid=uuid_of(begun_run)),
-        AlarmRang(at=99 * DAY, nonce=NONCE),
-        *(event for order, event in ORDERS.items() if order is not Order.RETRY),
+        TimerFired(at=99 * DAY, nonce=NONCE),
+        *(event for order, event in ORDERS.items() if order is not Command.RETRY),
     ]
     for event in events:
         try:

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from app import bury, deliver, sweep, wake
-from chalicelib import bootstrap
+from app import dead_letter, deliver, sweep, wake
+from chalicelib import hosting
+from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.service.ports import Call, QueueName, Reply, Taken
+from chalicelib.hosting import Adapters, Services, assemble
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import SCHEDULE_EVENT, Context, sqs_event
-from tests.fakes import KEY, FakeChance, FakeClock
+from tests.fakes import KEY, FakeClock, FakeIds
 
-HANDLERS = {QueueName.DELIVERIES: deliver, QueueName.WAKES: wake, QueueName.DEAD: bury}
+HANDLERS = {QueueName.DELIVERIES: deliver, QueueName.WAKES: wake, QueueName.DEAD: dead_letter}
 
 
 @dataclass
@@ -70,8 +71,15 @@ def house() -> Iterator[House]:
     queue = MemoryQueue(clock)
     services = assemble(
         Settings(backend=Backend.MEMORY),
-        World(store=store, queue=queue, caller=caller, clock=clock, chance=FakeChance(), sealer=Sealing(lambda: KEY)),
+        Adapters(
+            store=store,
+            queue=queue,
+            caller=caller,
+            clock=clock,
+            ids=FakeIds(),
+            encryption=LibsodiumEncryption(lambda: KEY),
+        ),
     )
-    bootstrap.use(services)
+    hosting.use(services)
     yield House(services, store, queue, caller, clock)
-    bootstrap._made.clear()
+    hosting._made.clear()

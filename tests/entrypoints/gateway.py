@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from app import app
-from chalicelib.service.ports import QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap, config
+from chalicelib import config, hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
-from chalicelib.bootstrap import assemble
 from chalicelib.config import Access, BadSetting, Settings
-from chalicelib.definition import Json
-from chalicelib.entrypoints.access import LEAST
-from chalicelib.entrypoints.api import TABLE
-from chalicelib.service.access import REMEMBERED, Role, sha256
-from chalicelib.service.ports import QueueName
+from chalicelib.entrypoints.http.auth import LEAST
+from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.hosting import assemble
+from chalicelib.model.json_values import Json
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.security.roles import Role
+from chalicelib.service.security.tokens import REMEMBERED, sha256
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
@@ -45,7 +46,7 @@ flow_end"""
 def under(house: House, settings: Settings) -> House:
     """The same house, its door kept as the settings say."""
     house.services = assemble(settings, house.services.world)
-    bootstrap.use(house.services)
+    hosting.use(house.services)
     return house
 
 
@@ -185,12 +186,12 @@ def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
     text = made(Role.VIEWER)
     token, url = bearer(text), f"/token/{text.split('_')[1]}"
     here, there = guarded.services, assemble(GUARDED, guarded.services.world)
-    bootstrap.use(there)
+    hosting.use(there)
     assert call("GET", "/flowrun", headers=token).status == 200
-    bootstrap.use(here)
+    hosting.use(here)
     assert call("DELETE", url, headers=ADMIN).json["revoked_at"] == "2027-01-15T08:00:00.000Z"
     assert call("GET", "/flowrun", headers=token).json["message"] == "the token was revoked"
-    bootstrap.use(there)
+    hosting.use(there)
     guarded.clock.advance(REMEMBERED)
     assert call("GET", "/flowrun", headers=token).status == 401
 
@@ -253,7 +254,7 @@ def twins(guarded: House, request: pytest.FixtureRequest) -> Iterator[tuple[Side
     database = Database.open(":memory:")
     if request.param == "sqlite":
         world = replace(guarded.services.world, store=SqliteStore(database))
-        bootstrap.use(assemble(GUARDED, world))
+        hosting.use(assemble(GUARDED, world))
     sides = Side("a"), Side("b")
     for side in sides:
         side.ok("POST", "/fsl", "\n/\n".join((WORK, TWO, PAY, ASK)))
@@ -571,11 +572,11 @@ def test_a_container_with_an_open_door_says_so(
     monkeypatch.setenv("ECHOER_BACKEND", "memory")
     for auth, said in (("open", True), ("token", False)):
         monkeypatch.setenv("ECHOER_AUTH", auth)
-        bootstrap._made.clear()
+        hosting._made.clear()
         caplog.clear()
-        bootstrap.services()
+        hosting.services()
         assert ("whoever reaches" in caplog.text) is said
-    bootstrap._made.clear()
+    hosting._made.clear()
 
 
 def test_settings_are_read() -> None:
@@ -628,7 +629,7 @@ def fsl() -> Iterator[Callable[..., Any]]:
     """Types commands to a guarded server. The desk is imported late: whoever lists all errors does not mean its own."""
     from click.testing import CliRunner
 
-    from fsl.command import main
+    from fsl.cli.main import main
     from fsl.local.server import LocalServer
 
     with LocalServer(replace(GUARDED, port=0, url="http://127.0.0.1:0", db=":memory:")) as running:

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.definition import DEEPEST
-from chalicelib.engine.bounds import LABEL_NAME, LABEL_VALUE, LABELS, LARGEST
-from chalicelib.entrypoints import door
-from chalicelib.entrypoints.query import MOST
-from chalicelib.entrypoints.requests import LONGEST, NAME, TOKEN_NAME
-from chalicelib.entrypoints.runs import LONGEST_WAIT
-from chalicelib.service.signals import LONGEST_TTL
-from chalicelib.service.submit import AT_ONCE, DEFINITION, TOGETHER
+from chalicelib.engine.size_limits import LABEL_NAME, LABEL_VALUE, LABELS, LARGEST
+from chalicelib.entrypoints.http import adapter
+from chalicelib.entrypoints.http.bodies import LONGEST, NAME, TOKEN_NAME
+from chalicelib.entrypoints.http.query import MOST
+from chalicelib.entrypoints.http.views.runs import LONGEST_WAIT
+from chalicelib.model.json_values import DEEPEST
+from chalicelib.service.documents.submit import AT_ONCE, DEFINITION, TOGETHER
+from chalicelib.service.events.publish import LONGEST_TTL
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
@@ -186,7 +186,7 @@ def test_a_document_makes_so_many_bytes_and_no_more(house: House) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
     """Answers may have 20,000 bytes."""
-    monkeypatch.setattr(door, "LARGEST_ANSWER", 20_000)
+    monkeypatch.setattr(adapter, "LARGEST_ANSWER", 20_000)
     return 20_000
 
 

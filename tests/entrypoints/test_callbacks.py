@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from standardwebhooks.webhooks import Webhook
 
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.definition import Action, decode, encode
-from chalicelib.service.courier import secrets_for
-from chalicelib.service.ports import Kind, NotTaken, Reply, Taken
+from chalicelib.model.actions import Action
+from chalicelib.model.json_values import decode, encode
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.security.webhooks import secrets_for
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import RELEASE
 from tests.entrypoints.gateway import call

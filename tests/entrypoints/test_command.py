@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.entrypoints.table import table
+from chalicelib.entrypoints.http.text_table import table
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call

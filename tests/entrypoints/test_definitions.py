@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.service.ports import QueueName
+from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call

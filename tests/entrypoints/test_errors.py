@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from app import app
-from chalicelib import bootstrap
-from chalicelib.entrypoints import errors
-from chalicelib.errors import EchoerError
+from chalicelib import hosting
+from chalicelib.entrypoints.http import errors
+from chalicelib.model.errors import EchoerError
 from chalicelib.service.errors import Busy, RunExists
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import Context, call, rest_event
@@ -24,7 +24,7 @@ def every_error() -> Iterator[type[EchoerError]]:
                 yield derived
             yield from below(derived)
 
-    import chalicelib.service.submit  # noqa: F401 - its errors count too
+    import chalicelib.service.documents.submit  # noqa: F401 - its errors count too
 
     yield from below(EchoerError)
 
@@ -54,7 +54,7 @@ def test_a_busy_store_asks_for_patience() -> None:
 
 def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: pytest.LogCaptureFixture) -> None:
     """The log tells the rest under that id."""
-    bootstrap.use(replace(house.services, reader=None))  # type: ignore[arg-type]
+    hosting.use(replace(house.services, reader=None))  # type: ignore[arg-type]
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")
     assert reply.json["error"]["request_id"] == "req-1"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 
-from chalicelib.entrypoints.api import TABLE
-from chalicelib.entrypoints.openapi import EXAMPLES, exchanges
+from chalicelib.entrypoints.http.openapi import EXAMPLES, exchanges
+from chalicelib.entrypoints.http.routes import TABLE
 from tests.entrypoints.conftest import House
 from tests.entrypoints.story import tell, written
 

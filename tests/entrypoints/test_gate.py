@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap, config
+from chalicelib import config, hosting
 from chalicelib.config import Access, BadSetting, Settings
-from chalicelib.entrypoints import gate
-from chalicelib.entrypoints.access import LEAST, STEP, is_gated
-from chalicelib.service.access import REMEMBERED, Role, sha256
+from chalicelib.entrypoints import authorizer
+from chalicelib.entrypoints.http.auth import LEAST, STEP, is_gated
 from chalicelib.service.errors import Busy
+from chalicelib.service.security.roles import Role
+from chalicelib.service.security.tokens import REMEMBERED, sha256
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
@@ -33,7 +34,7 @@ API = "arn:aws:execute-api:eu-central-1:123456789012:abc/api"
 
 
 def told(said: str, call_: str = "GET/flowrun") -> dict[str, Any]:
-    answer: dict[str, Any] = gate.authorize(said, f"{API}/{call_}")
+    answer: dict[str, Any] = authorizer.authorize(said, f"{API}/{call_}")
     return answer
 
 
@@ -64,16 +65,16 @@ def test_whoever_has_none_may_ask_for_nothing(guarded: House, said: str) -> None
 
 def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: House) -> None:
     token = made(Role.VIEWER, name="ci")
-    authorizer = guarded.services
+    gateway = guarded.services
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
-    under(guarded, authorizer.settings)  # the container of the API
+    under(guarded, gateway.settings)  # the container of the API
     call("DELETE", f"/token/{token.split('_')[1]}", headers=ADMIN)
     assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 401
-    bootstrap.use(authorizer)
+    hosting.use(gateway)
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
     guarded.clock.advance(REMEMBERED)
     assert told(f"Bearer {token}") == policy("Deny", "nobody")
-    assert gate.SECONDS * 1000 == REMEMBERED
+    assert authorizer.SECONDS * 1000 == REMEMBERED
 
 
 def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
@@ -91,7 +92,7 @@ def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypa
     def fails(*_: object) -> None:
         raise Busy("throttled")
 
-    monkeypatch.setattr(guarded.services.world.store.cells, "read", fails)
+    monkeypatch.setattr(guarded.services.world.store.versioned_values, "read", fails)
     with pytest.raises(Busy):
         told(f"Bearer ech_{'0' * 16}_{'0' * 64}")
 
@@ -150,7 +151,7 @@ print(json.dumps(app.authorize(event, None)))
 
 def test_the_shape_lets_through_whatever_the_door_would_take(guarded: House) -> None:
     for token in (made(Role.VIEWER), FIRST):
-        assert re.search(gate.SHAPE, f"Bearer {token}")
+        assert re.search(authorizer.SHAPE, f"Bearer {token}")
         assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 200
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.entrypoints.api import TABLE
+from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.model.status import Status
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, started

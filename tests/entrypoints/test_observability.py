@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap, config
-from chalicelib.adapters import logs
-from chalicelib.adapters.metrics import EmfMetrics
-from chalicelib.bootstrap import assemble
+from chalicelib import config, hosting
+from chalicelib.adapters.telemetry import logs
+from chalicelib.adapters.telemetry.metrics import EmfMetrics
 from chalicelib.config import BadSetting, LogFormat, Metrics
-from chalicelib.engine.run import Run
-from chalicelib.service.observer import NOBODY, Observer, Several
-from chalicelib.service.ports import NotTaken, QueueName, Taken
+from chalicelib.hosting import assemble
+from chalicelib.model.run import Run
+from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
@@ -63,7 +64,7 @@ def log() -> Iterator[Log]:
 def watched(house: House, observer: Observer) -> None:
     """From now on `observer` watches the house."""
     services = house.services
-    bootstrap.use(assemble(services.settings, replace(services.world, observer=Several([observer]))))
+    hosting.use(assemble(services.settings, replace(services.world, observer=Several([observer]))))
 
 
 # ── correlation ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,7 +278,7 @@ def test_logs_are_json_where_machines_read_them() -> None:
 def test_nobody_watches_unless_asked_to(house: House) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
-    assert bootstrap.observer(settings, house.clock) is NOBODY
+    assert hosting.observer(settings, house.clock) is NO_OBSERVER
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints import contract, docs, openapi
-from chalicelib.entrypoints.access import LEAST
-from chalicelib.entrypoints.api import TABLE
+from chalicelib.entrypoints.http import contract, openapi, openapi_page
+from chalicelib.entrypoints.http.auth import LEAST
+from chalicelib.entrypoints.http.routes import TABLE
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
 
@@ -105,7 +105,7 @@ def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]
         asked.add_argument("-H")
         asked.add_argument("--data-binary")
         asked.add_argument("url")
-        program, *words = shlex.split(docs.curl(of, one))
+        program, *words = shlex.split(openapi_page.curl(of, one))
         found = asked.parse_args(words)
         assert (program, found.X) == ("curl", one.call[0])
         assert found.url.startswith(f"http://127.0.0.1:8080{one.call[1].partition('{')[0]}")

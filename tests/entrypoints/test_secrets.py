@@ -115,7 +115,7 @@ def test_secrets_by_name_are_never_told(house: House) -> None:
     made = call("PUT", "/secret/ci.token", {"value": "t0p-s3cret"})
     assert (made.status, made.json.keys()) == (200, {"name", "set_at", "set_by"})
     assert [one["name"] for one in call("GET", "/secret").json] == ["ci.token"]
-    assert not any("t0p" in repr(value) for value in vars(house.store.cells).values())
+    assert not any("t0p" in repr(value) for value in vars(house.store.versioned_values).values())
     assert call("DELETE", "/secret/ci.token").json["name"] == "ci.token"
     assert call("DELETE", "/secret/ci.token").status == 404
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import bootstrap
+from chalicelib import hosting
 from chalicelib.entrypoints import workers
 from chalicelib.service import messages
 from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Deliver, Wake
-from chalicelib.service.ports import NotTaken, Queue, QueueName, Received, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.queues import Queue, QueueName, Received
 from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call, sqs_event
 from tests.entrypoints.steps import answered, started
@@ -43,15 +44,15 @@ def watched(house: House) -> FakeQueue:
     """The queue to which the workers now give messages back."""
     queue = FakeQueue(house.queue)
     world: Any = replace(house.services.world, queue=queue)
-    bootstrap.use(replace(house.services, world=world))
+    hosting.use(replace(house.services, world=world))
     return queue
 
 
-def message(body: str, number: int = 1, count: int = 1) -> Received:
+def received(body: str, number: int = 1, count: int = 1) -> Received:
     return Received(f"m{number}", f"receipt{number}", body, count, START)
 
 
-def hint(run: str, uuid: str = "u", version: int = 1, at: int = START) -> str:
+def message(run: str, uuid: str = "u", version: int = 1, at: int = START) -> str:
     return messages.encode(Deliver(namespace="default", run=run, sent_at=at, version=version, uuid=uuid))
 
 
@@ -107,7 +108,7 @@ def test_deliveries_that_are_used_up_end_the_step(house: House) -> None:
 def test_a_message_that_cannot_be_read_comes_again_ever_later(house: House, body: str, count: int, pause: int) -> None:
     """Until the queue itself gives it to the dead letters."""
     queue = watched(house)
-    answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [message(body, count=count)]))
+    answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [received(body, count=count)]))
     assert failures(answer) == ["m1"]
     assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", pause)]
 
@@ -149,15 +150,15 @@ def test_who_asks_for_patience_gets_it_without_an_alarm(house: House, caplog: py
 
 def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(house: House) -> None:
     queue = watched(house)
-    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [message(hint("soon"))]))) == ["m1"]
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received(message("soon"))]))) == ["m1"]
     assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", 1000)]
-    late = message(hint("never", at=START - DAY))
+    late = received(message("never", at=START - DAY))
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [late]))) == []
 
 
 def test_a_queue_that_does_not_answer_still_gets_its_failures(house: House) -> None:
     watched(house).busy = True
-    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [message("nonsense")]))) == ["m1"]
+    assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received("nonsense")]))) == ["m1"]
 
 
 def test_a_timer_ends_the_step_whose_deadline_has_come(house: House) -> None:
@@ -174,8 +175,8 @@ def test_a_timer_ends_the_step_whose_deadline_has_come(house: House) -> None:
 
 def test_a_dead_delivery_is_recorded_on_its_run(house: House) -> None:
     run = started()
-    body = hint("r", uuid=run["spec"]["tokens"][0]["uuid"])
-    assert failures(workers.bury(sqs_event(QueueName.DEAD, [message(body)]))) == []
+    body = message("r", uuid=run["spec"]["tokens"][0]["uuid"])
+    assert failures(workers.dead_letter(sqs_event(QueueName.DEAD, [received(body)]))) == []
     spec = call("GET", "/flowrun/r").json["spec"]
     assert spec["status"] == "failed"
     assert "could not be delivered" in spec["last_err"]
@@ -185,16 +186,16 @@ def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(house: House) ->
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json
-    dead = [message(hint("r", uuid=run["spec"]["tokens"][0]["uuid"])), message(hint("gone"), 2)]
-    assert failures(workers.bury(sqs_event(QueueName.DEAD, dead))) == []
+    dead = [received(message("r", uuid=run["spec"]["tokens"][0]["uuid"])), received(message("gone"), 2)]
+    assert failures(workers.dead_letter(sqs_event(QueueName.DEAD, dead))) == []
     assert call("GET", "/flowrun/r").json == before
 
 
 def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
     started()
     house.clock.advance(7 * DAY)
-    dead = [message(wake_of("r")), message("nonsense", 2)]
-    assert failures(workers.bury(sqs_event(QueueName.DEAD, dead))) == []
+    dead = [received(wake_of("r")), received("nonsense", 2)]
+    assert failures(workers.dead_letter(sqs_event(QueueName.DEAD, dead))) == []
     assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
     assert "nonsense" in caplog.text
 
@@ -202,8 +203,8 @@ def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(house: House, caplo
 def test_every_batch_leaves_one_line_with_its_counts(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "echoer.workers")
     started()
-    received = [*house.queue.receive(QueueName.DELIVERIES, 10, 0), message("nonsense", 77)]
-    workers.deliver(sqs_event(QueueName.DELIVERIES, received))
+    batch = [*house.queue.receive(QueueName.DELIVERIES, 10, 0), received("nonsense", 77)]
+    workers.deliver(sqs_event(QueueName.DELIVERIES, batch))
     (line,) = [record for record in caplog.records if record.levelname == "INFO"]
     assert line.getMessage() == "deliveries: 2 received, 1 done, 1 come again"
     assert (vars(line)["queue"], vars(line)["received"], vars(line)["again"]) == ("deliveries", 2, 1)

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 import chalicelib.language
-from chalicelib.definition import Action, ArgType, Parameter
 from chalicelib.language import KnownNames, parse, read, references
-from chalicelib.language.grammar import tables
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
-from chalicelib.language.tokens import Token, scan, tokens
-from chalicelib.language.tree import Assignment, Declaration, Group, Property
+from chalicelib.language.syntax.grammar import tables
+from chalicelib.language.syntax.tokens import Token, scan, tokens
+from chalicelib.language.syntax.tree import Assignment, Declaration, Group, Property
+from chalicelib.model.actions import Action, ArgType, Parameter
 
 HERE = Path(__file__).parent
 KEYWORDS = re.findall(

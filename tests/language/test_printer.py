@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.language import KnownNames, Unreadable, format_text, parse, read
-from chalicelib.language.layout import WIDTH
+from chalicelib.language.format.layout import WIDTH
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
-from chalicelib.language.tokens import scan
+from chalicelib.language.syntax.tokens import scan
 
 HERE = Path(__file__).parent
 VALID = sorted((HERE / "valid").glob("*.fsl"))

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.language import KnownNames, Problem, parse, read, references, render
-from chalicelib.language import recovery as recovering
 from chalicelib.language.limits import DIAGNOSTICS, DOCUMENT_CHARACTERS, ENTRIES, STATEMENTS, STEPS
+from chalicelib.language.syntax import recovery as recovering
 
 PROGRAMS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
 PIECES = [

@@ -9,33 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.definition import (
-    Action,
+from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
+from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.flow import (
     ActionStep,
-    ArgType,
     Branch,
     CallStep,
     ConditionStep,
     EachStep,
     EventStep,
     Flow,
+    FlowRun,
     ForkStep,
-    Limit,
-    Options,
-    Parameter,
-    Retry,
     Route,
-    RunOrder,
     SetStep,
     Step,
     TimerStep,
-    Undo,
-    decode,
-    encode,
-    expression,
-    reference,
 )
-from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
+from chalicelib.model.json_values import decode, encode
+from chalicelib.model.templates import expression, reference
 
 TEXTS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
 STATEMENTS = [(text, one) for text in TEXTS for one in read(text, KnownNames()).statements]
@@ -179,7 +171,7 @@ def test_any_action_comes_back(action: Action) -> None:
 
 
 def test_a_run_of_a_flow_comes_back() -> None:
-    order = RunOrder(name="o-1", flow="other", input={"a": [1, {"b": None}], "x y": "`"[:0]}, labels={"l": True})
+    order = FlowRun(name="o-1", flow="other", input={"a": [1, {"b": None}], "x y": "`"[:0]}, labels={"l": True})
     assert [one.value for one in read(to_fsl(order), KnownNames({}, {"other": OTHER})).statements] == [order]
 
 

@@ -11,9 +11,9 @@ import yaml
 from click.testing import CliRunner
 
 from chalicelib.config import Settings
-from chalicelib.entrypoints.api import TABLE
+from chalicelib.entrypoints.http.routes import TABLE
 from chalicelib.language.problems import Problem
-from fsl.command import main
+from fsl.cli.main import main
 from scripts import docs, reference
 
 PAGES = docs.sources(docs.ROOT)

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.service.access import (
-    LONGEST_LIFE,
-    MOST,
-    REMEMBERED,
-    Caller,
-    Made,
-    Rates,
-    Role,
-    Tokens,
-    TooManyRequests,
-    Unauthorized,
-    is_namespace,
-    sha256,
-)
 from chalicelib.service.errors import Conflict, Invalid, NotFound
-from tests.fakes import FakeChance, FakeClock
-from tests.service.cells import Cells
+from chalicelib.service.security.namespaces import is_namespace
+from chalicelib.service.security.rate_limits import Rates, TooManyRequests
+from chalicelib.service.security.roles import Caller, Role, Unauthorized
+from chalicelib.service.security.tokens import LONGEST_LIFE, MOST, REMEMBERED, Made, Tokens, sha256
+from tests.fakes import FakeClock, FakeIds
+from tests.service.versioned_values import VersionedValues
 
 FIRST = "f" * 32
 DAY = 86_400_000
@@ -30,8 +20,10 @@ class House:
     """Two containers on the same cells."""
 
     def __init__(self) -> None:
-        self.cells, self.clock, chance = Cells(), FakeClock(), FakeChance()
-        self.here, self.there = (Tokens(self.cells, self.clock, chance, "default", sha256(FIRST)) for _ in range(2))
+        self.versioned_values, self.clock, ids = VersionedValues(), FakeClock(), FakeIds()
+        self.here, self.there = (
+            Tokens(self.versioned_values, self.clock, ids, "default", sha256(FIRST)) for _ in range(2)
+        )
 
     def make(self, name: str = "ci", role: Role = Role.VIEWER, namespace: str = "a", life: int | None = None) -> Made:
         return self.here.make(namespace, name, role, by="admin", life=life)
@@ -52,8 +44,8 @@ def test_a_token_says_whose_it_is(house: House) -> None:
 def test_only_the_hash_of_the_secret_is_kept(house: House) -> None:
     secret = house.make().text.rpartition("_")[2]
     assert len(secret) == 64
-    assert not any(secret.encode() in value for value in house.cells.values)
-    assert any(sha256(secret).encode() in value for value in house.cells.values)
+    assert not any(secret.encode() in value for value in house.versioned_values.values)
+    assert any(sha256(secret).encode() in value for value in house.versioned_values.values)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +70,13 @@ def test_any_other_text_is_nobodys(house: House, spoil: object) -> None:
 
 def test_the_first_admin_is_known_by_a_setting(house: House) -> None:
     assert house.here.caller(FIRST) == Caller(by="admin", role=Role.ADMIN, namespace="default", bound=False)
-    assert house.cells.reads == 0
+    assert house.versioned_values.reads == 0
 
 
 @pytest.mark.parametrize("length", [31, 32])
 def test_a_first_token_that_is_too_short_is_nobodys(length: int) -> None:
     text = "s" * length
-    tokens = Tokens(Cells(), FakeClock(), FakeChance(), "default", sha256(text))
+    tokens = Tokens(VersionedValues(), FakeClock(), FakeIds(), "default", sha256(text))
     if length >= 32:
         assert tokens.caller(text).by == "admin"
     else:
@@ -94,7 +86,7 @@ def test_a_first_token_that_is_too_short_is_nobodys(length: int) -> None:
 
 def test_without_the_setting_there_is_no_first_admin() -> None:
     with pytest.raises(Unauthorized):
-        Tokens(Cells(), FakeClock(), FakeChance(), "default", None).caller(FIRST)
+        Tokens(VersionedValues(), FakeClock(), FakeIds(), "default", None).caller(FIRST)
 
 
 def test_a_token_is_good_until_it_expires(house: House) -> None:
@@ -130,12 +122,12 @@ def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_min
 
 def test_a_token_is_read_once_in_half_a_minute(house: House) -> None:
     made = house.make()
-    house.cells.reads = 0
+    house.versioned_values.reads = 0
     for _ in range(3):
         house.here.caller(made.text)
     with pytest.raises(Unauthorized):
         house.here.caller(made.text[:-4] + "0000")
-    assert house.cells.reads == 1
+    assert house.versioned_values.reads == 1
 
 
 def test_tokens_are_listed_by_namespace_in_the_order_of_their_making(house: House) -> None:
@@ -174,9 +166,9 @@ def test_a_namespace_has_room_for_so_many_good_tokens(house: House) -> None:
 
 def test_whoever_loses_a_write_tries_again(house: House) -> None:
     one, two = house.make(), house.make()
-    house.cells.rivals = 2
+    house.versioned_values.rivals = 2
     assert house.here.revoke("a", one.token.id).revoked_at == house.clock.now()
-    house.cells.rivals = 5
+    house.versioned_values.rivals = 5
     with pytest.raises(Conflict):
         house.here.revoke("a", two.token.id)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import Json
 from chalicelib.engine import expressions
-from chalicelib.engine.bounds import LARGEST, fit
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.expressions import limits
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.moves import STRAIGHT
-from chalicelib.engine.run import REMEMBERED_EVENTS, take, taken_until, took
+from chalicelib.engine.received_events import REMEMBERED_EVENTS, take, taken_until, took
+from chalicelib.engine.size_limits import LARGEST, fit
 from chalicelib.engine.steps import each
 from chalicelib.engine.steps.call import LONGEST_NAME, child_name
 from chalicelib.engine.steps.each import AT_ONCE, IN_A_MOVE, MAX_ITEMS
 from chalicelib.engine.steps.waits import LONGEST
-from chalicelib.service.children import DEEPEST
-from chalicelib.service.courier import MAX_BODY
-from chalicelib.service.ports import RunQuery
-from chalicelib.service.start import KEY_TTL, StartOrder
+from chalicelib.engine.token_moves import STRAIGHT
+from chalicelib.model.json_values import Json
+from chalicelib.model.status import Status
+from chalicelib.service.deliveries.webhook_client import MAX_BODY
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.children import DEEPEST
+from chalicelib.service.runs.start import KEY_TTL, StartOrder
 from tests.engine.flows import TWO_STEPS, begun
 from tests.service.world import NS, Small
 

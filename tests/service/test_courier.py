@@ -11,10 +11,10 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from chalicelib import config
-from chalicelib.bootstrap import World, assemble
 from chalicelib.config import Backend, BadSetting, Settings
-from chalicelib.service.courier import key_of, keys_in, secrets_for
-from chalicelib.service.ports import Call
+from chalicelib.hosting import Adapters, assemble
+from chalicelib.service.ports.actions import Call
+from chalicelib.service.security.webhooks import key_of, keys_in, secrets_for
 from tests.service.world import Small
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def delivered(key: str = "new, old", headers: str = "", late: int = 0) -> Call:
     """The request for the one step of a run, as it was sent `late` seconds ago."""
     small = Small()
     small.clock.time = int(time.time() - late) * 1000  # the library that verifies has no clock but the system's
-    world: World = small.services.world
+    world: Adapters = small.services.world
     small.services = assemble(Settings(backend=Backend.MEMORY, webhook_key=key), world)
     said = f"headers = ({headers});" if headers else ""
     small.submit(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run
-from chalicelib.service.ports import NotTaken, RunQuery, Taken
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.ports.runs import RunQuery
 from tests.service.world import NS, Small
 
 FLOWS = """
@@ -79,11 +80,11 @@ def test_a_child_is_stopped_when_its_parent_is(small: Small) -> None:
 def test_hints_that_come_twice_start_one_child_and_tell_once(small: Small) -> None:
     run = small.start("parent", n=1)
     for _ in range(3):
-        small.services.waker._family.start_child(run, run.tokens[0].activation.uuid)  # type: ignore[union-attr]
+        small.services.waker._child_runs.start_child(run, run.tokens[0].activation.uuid)  # type: ignore[union-attr]
     small.settle()
     kids = children(small)
     assert len(kids) == 1
     for _ in range(3):
-        small.services.waker._family.tell_parent(kids[0])
+        small.services.waker._child_runs.tell_parent(kids[0])
     small.settle()
     assert small.path() == ["Kid", "After", "done"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import StateNotRouted
-from chalicelib.engine.lifecycle import Status
+from chalicelib.model.status import Status
 from tests.service.world import NS, Small
 
 DAY = 86_400_000

@@ -14,25 +14,26 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.definition import Action, Limit, Method, Options
-from chalicelib.engine.errand import Errand
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run
-from chalicelib.service import limits
-from chalicelib.service.courier import Courier
-from chalicelib.service.deliver import Deliverer
+from chalicelib.engine.invocation import Invocation
+from chalicelib.model.actions import Action, Limit, Method, Options
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.service.deliveries import permits
+from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.permits import Limiter
+from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import Busy, TooLarge
-from chalicelib.service.limits import Limiter
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import QueueName, Taken
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.adapters.samples import a_run, after, new
-from tests.fakes import START, FakeChance, FakeClock
+from tests.fakes import START, FakeClock, FakeIds
 from tests.service.world import NS, Small
 
 
-def errand(concurrent: int | None = None, per_second: float | None = None, action: str = "charge") -> Errand:
+def invocation(concurrent: int | None = None, per_second: float | None = None, action: str = "charge") -> Invocation:
     options = Options(limit=Limit(concurrent=concurrent, per_second=per_second))
-    return Errand(Action(name=action, returns=("OK",)), options, {}, ("OK",))
+    return Invocation(Action(name=action, returns=("OK",)), options, {}, ("OK",))
 
 
 @dataclass
@@ -58,7 +59,7 @@ class WatchedStore(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.runs: Any = Watched(self.runs)
-        self.cells: Any = Watched(self.cells)
+        self.versioned_values: Any = Watched(self.versioned_values)
 
 
 class Bench:
@@ -66,14 +67,14 @@ class Bench:
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock, self.store = clock or FakeClock(), WatchedStore()
-        self.limiter = Limiter(self.store, self.clock, FakeChance())
+        self.limiter = Limiter(self.store, self.clock, FakeIds())
 
     def started(self, name: str, namespace: str = "ns") -> Run:
         run = a_run(name, namespace)
         self.store.runs.create(new(run))
         return run
 
-    def ask(self, run: Run, asked: Errand) -> int:
+    def ask(self, run: Run, asked: Invocation) -> int:
         activation = run.tokens[0].activation
         assert activation is not None
         return self.limiter.admit(run, activation, asked)
@@ -92,31 +93,31 @@ def bench() -> Bench:
 
 def test_an_action_without_limits_touches_no_cell(bench: Bench) -> None:
     run = bench.started("r")
-    unlimited = Errand(Action(name="charge", returns=()), Options(), {}, ())
-    assert [bench.ask(run, unlimited), bench.ask(run, errand())] == [0, 0]
-    assert bench.store.cells.calls == []
+    unlimited = Invocation(Action(name="charge", returns=()), Options(), {}, ())
+    assert [bench.ask(run, unlimited), bench.ask(run, invocation())] == [0, 0]
+    assert bench.store.versioned_values.calls == []
 
 
 def test_no_more_than_so_many_hold_a_permit(bench: Bench) -> None:
-    waits = [bench.ask(bench.started(f"r{number}"), errand(3)) for number in range(5)]
+    waits = [bench.ask(bench.started(f"r{number}"), invocation(3)) for number in range(5)]
     assert waits[:3] == [0, 0, 0]
     assert all(250 <= wait <= 1_000 for wait in waits[3:])
 
 
 def test_who_holds_a_permit_keeps_it_and_writes_nothing(bench: Bench) -> None:
     run = bench.started("r")
-    assert bench.ask(run, errand(1)) == 0
+    assert bench.ask(run, invocation(1)) == 0
     bench.clock.advance(3_600_000)
-    assert bench.ask(bench.started("other"), errand(1)) > 0
-    bench.store.cells.calls.clear()
-    assert bench.ask(run, errand(1)) == 0
-    assert bench.store.cells.calls == ["read"]
+    assert bench.ask(bench.started("other"), invocation(1)) > 0
+    bench.store.versioned_values.calls.clear()
+    assert bench.ask(run, invocation(1)) == 0
+    assert bench.store.versioned_values.calls == ["read"]
 
 
 def test_actions_and_namespaces_have_permits_of_their_own(bench: Bench) -> None:
-    assert bench.ask(bench.started("a"), errand(1)) == 0
-    assert bench.ask(bench.started("b"), errand(1, action="refund")) == 0
-    assert bench.ask(bench.started("a", "other"), errand(1)) == 0
+    assert bench.ask(bench.started("a"), invocation(1)) == 0
+    assert bench.ask(bench.started("b"), invocation(1, action="refund")) == 0
+    assert bench.ask(bench.started("a", "other"), invocation(1)) == 0
 
 
 def _replaced(run: Run) -> dict[str, Any]:
@@ -137,42 +138,42 @@ def _replaced(run: Run) -> dict[str, Any]:
 )
 def test_a_permit_is_free_once_its_activation_has_ended(bench: Bench, changes: Callable[[Run], dict[str, Any]]) -> None:
     first, second = bench.started("first"), bench.started("second")
-    assert bench.ask(first, errand(1)) == 0
-    assert bench.ask(second, errand(1)) > 0
+    assert bench.ask(first, invocation(1)) == 0
+    assert bench.ask(second, invocation(1)) > 0
     bench.end(first, **changes(first))
     bench.clock.advance(250)
-    assert bench.ask(second, errand(1)) == 0
+    assert bench.ask(second, invocation(1)) == 0
 
 
 def test_a_permit_is_free_once_its_run_is_gone_or_another_bears_its_name(bench: Bench) -> None:
     one, two, three = (bench.started(name) for name in ("one", "two", "three"))
-    assert bench.ask(one, errand(1)) == 0
+    assert bench.ask(one, invocation(1)) == 0
     bench.store.runs.delete(one)
-    assert bench.ask(two, errand(1)) == 0
+    assert bench.ask(two, invocation(1)) == 0
     bench.store.runs.delete(two)
     bench.store.runs.create(new(a_run("two", id="another", tokens=three.tokens)))
     bench.clock.advance(250)
-    assert bench.ask(three, errand(1)) == 0
+    assert bench.ask(three, invocation(1)) == 0
 
 
 def test_a_paused_run_keeps_its_permit(bench: Bench) -> None:
     first = bench.started("first")
-    bench.ask(first, errand(1))
+    bench.ask(first, invocation(1))
     bench.end(first, status=Status.PAUSED, tokens=first.tokens)
     bench.clock.advance(250)
-    assert bench.ask(bench.started("second"), errand(1)) > 0
+    assert bench.ask(bench.started("second"), invocation(1)) > 0
 
 
 def test_holders_are_verified_a_few_at_a_time_and_a_few_times_a_second(bench: Bench) -> None:
     many = [bench.started(f"r{number}") for number in range(60)]
     for run in many:
-        bench.ask(run, errand(60))
+        bench.ask(run, invocation(60))
     bench.end(many[-1])
     late = bench.started("late")
     loads = []
     for _ in range(5):
         bench.store.runs.calls.clear()
-        waits = {bench.ask(late, errand(60)) > 0 for _ in range(9)}
+        waits = {bench.ask(late, invocation(60)) > 0 for _ in range(9)}
         loads.append((bench.store.runs.calls.count("load"), waits))
         bench.clock.advance(250)
     assert loads == [(25, {True}), (25, {True}), (25, {False}), (0, {False}), (0, {False})]
@@ -185,10 +186,10 @@ def test_of_two_that_ask_at_once_for_the_last_permit_one_gets_it(bench: Bench) -
     def intrude(name: str) -> None:
         if name == "write" and not answers:
             answers.append(-1)
-            answers.append(bench.ask(quick, errand(1)))
+            answers.append(bench.ask(quick, invocation(1)))
 
-    bench.store.cells.before = intrude
-    assert bench.ask(slow, errand(1)) > 0
+    bench.store.versioned_values.before = intrude
+    assert bench.ask(slow, invocation(1)) > 0
     assert answers == [-1, 0]
 
 
@@ -200,12 +201,12 @@ def test_who_loses_every_time_comes_again(bench: Bench) -> None:
     def intrude(name: str) -> None:
         if name == "write" and not busy[0]:
             busy[0] = True
-            assert bench.ask(next(others), errand(50)) == 0
+            assert bench.ask(next(others), invocation(50)) == 0
             busy[0] = False
 
-    bench.store.cells.before = intrude
-    assert 250 <= bench.ask(bench.started("slow"), errand(50)) <= 1_000
-    assert len(bench.clock.slept) == limits.TRIES
+    bench.store.versioned_values.before = intrude
+    assert 250 <= bench.ask(bench.started("slow"), invocation(50)) <= 1_000
+    assert len(bench.clock.slept) == permits.TRIES
 
 
 def test_a_limit_beyond_what_the_store_can_hold_is_what_it_can_hold(bench: Bench) -> None:
@@ -213,9 +214,9 @@ def test_a_limit_beyond_what_the_store_can_hold_is_what_it_can_hold(bench: Bench
         if name == "write":
             raise TooLarge("400 KB")
 
-    assert bench.ask(bench.started("one"), errand(100_000)) == 0
-    bench.store.cells.before = full
-    assert bench.ask(bench.started("two"), errand(100_000)) > 0
+    assert bench.ask(bench.started("one"), invocation(100_000)) == 0
+    bench.store.versioned_values.before = full
+    assert bench.ask(bench.started("two"), invocation(100_000)) > 0
 
 
 @given(
@@ -232,7 +233,7 @@ def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
     out: set[int] = set()
     ended: set[int] = set()
     for order, number in script:
-        if order == "ask" and number not in ended and bench.ask(runs[number], errand(allowed)) == 0:
+        if order == "ask" and number not in ended and bench.ask(runs[number], invocation(allowed)) == 0:
             out.add(number)
         if order in ("end", "delete") and number not in ended:
             bench.end(runs[number]) if order == "end" else bench.store.runs.delete(runs[number])
@@ -245,7 +246,7 @@ def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
         bench.end(runs[number])
     for number in set(range(8)) - ended - out:
         bench.clock.advance(250)
-        assert bench.ask(runs[number], errand(allowed)) == 0
+        assert bench.ask(runs[number], invocation(allowed)) == 0
         bench.end(runs[number])
 
 
@@ -265,7 +266,7 @@ def test_threads_share_the_permits() -> None:
     def work(run: Run) -> int:
         nonlocal most
         asked = 1
-        while bench.ask(run, errand(3)):
+        while bench.ask(run, invocation(3)):
             asked += 1
         with lock:
             out.add(run.name)
@@ -286,24 +287,24 @@ def test_threads_share_the_permits() -> None:
 
 def test_after_a_pause_a_second_s_worth_goes_at_once_and_then_one_per_interval(bench: Bench) -> None:
     run = bench.started("r")
-    assert [bench.ask(run, errand(per_second=4)) for _ in range(7)] == [0, 0, 0, 0, 250, 500, 750]
+    assert [bench.ask(run, invocation(per_second=4)) for _ in range(7)] == [0, 0, 0, 0, 250, 500, 750]
 
 
 def test_everybody_who_comes_at_its_slot_is_let_through_exactly_then(bench: Bench) -> None:
     run = bench.started("r")
-    crowd = [wait for _ in range(12) if (wait := bench.ask(run, errand(per_second=3)))]
+    crowd = [wait for _ in range(12) if (wait := bench.ask(run, invocation(per_second=3)))]
     assert crowd == [334, 667, 1_000, 1_334, 1_667, 2_000, 2_334, 2_667, 3_000]
     for slot in crowd:
         bench.clock.advance(START + slot - bench.clock.now() - 1)
-        too_early = bench.ask(run, errand(per_second=3))
+        too_early = bench.ask(run, invocation(per_second=3))
         assert too_early > 0
         bench.clock.advance(1)
-        assert bench.ask(run, errand(per_second=3)) == 0
+        assert bench.ask(run, invocation(per_second=3)) == 0
 
 
 @pytest.mark.parametrize("per_second", [0.25, 0.3, 1, 1.5, 3, 7, 1000])
 def test_in_the_long_run_the_rate_is_never_passed_and_nearly_reached(bench: Bench, per_second: float) -> None:
-    run, asked, went, span = bench.started("r"), errand(per_second=per_second), 0, 60_000
+    run, asked, went, span = bench.started("r"), invocation(per_second=per_second), 0, 60_000
     while bench.clock.now() <= START + span:
         wait = bench.ask(run, asked)
         went += not wait
@@ -314,32 +315,32 @@ def test_in_the_long_run_the_rate_is_never_passed_and_nearly_reached(bench: Benc
 
 def test_a_rate_lets_through_what_a_lone_waiter_was_told(bench: Bench) -> None:
     run = bench.started("r")
-    assert bench.ask(run, errand(per_second=0.5)) == 0
-    assert bench.ask(run, errand(per_second=0.5)) == 2_000
+    assert bench.ask(run, invocation(per_second=0.5)) == 0
+    assert bench.ask(run, invocation(per_second=0.5)) == 2_000
     bench.clock.advance(2_000)
-    assert bench.ask(run, errand(per_second=0.5)) == 0
+    assert bench.ask(run, invocation(per_second=0.5)) == 0
 
 
 def test_slots_are_told_half_a_minute_ahead_at_most(bench: Bench) -> None:
     run = bench.started("r")
-    waits = [bench.ask(run, errand(per_second=1)) for _ in range(200)]
+    waits = [bench.ask(run, invocation(per_second=1)) for _ in range(200)]
     assert waits[:32] == [n * 1_000 for n in range(32)]
-    assert all(1_000 <= wait <= 1_000 + limits.HORIZON for wait in waits[32:])
-    bench.store.cells.calls.clear()
-    bench.ask(run, errand(per_second=1))
-    assert bench.store.cells.calls == ["read"]
+    assert all(1_000 <= wait <= 1_000 + permits.HORIZON for wait in waits[32:])
+    bench.store.versioned_values.calls.clear()
+    bench.ask(run, invocation(per_second=1))
+    assert bench.store.versioned_values.calls == ["read"]
 
 
 @pytest.mark.parametrize("per_second", [1e-300, 5e-324, 1e300])
 def test_no_rate_is_beyond_reckoning(bench: Bench, per_second: float) -> None:
     run = bench.started("r")
-    waits = [bench.ask(run, errand(per_second=per_second)) for _ in range(3)]
+    waits = [bench.ask(run, invocation(per_second=per_second)) for _ in range(3)]
     assert waits[0] == 0
     assert (waits[1] > 0) == (per_second < 1)
 
 
 def test_who_waits_for_a_slot_holds_no_permit(bench: Bench) -> None:
-    both = errand(concurrent=2, per_second=1)
+    both = invocation(concurrent=2, per_second=1)
     first, second = bench.started("first"), bench.started("second")
     assert [bench.ask(first, both), bench.ask(second, both)] == [0, 1_000]
     bench.store.runs.delete(second)
@@ -348,7 +349,7 @@ def test_who_waits_for_a_slot_holds_no_permit(bench: Bench) -> None:
 
 
 def test_who_finds_no_permit_takes_no_slot(bench: Bench) -> None:
-    both = errand(concurrent=1, per_second=1)
+    both = invocation(concurrent=1, per_second=1)
     first, second = bench.started("first"), bench.started("second")
     bench.ask(first, both)
     for _ in range(10):
@@ -444,13 +445,15 @@ def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
     small.settle()
     run = small.start("f", "second")
     made, clock = small.services, small.clock
-    limiter, courier = (
-        Limiter(small.store, clock, FakeChance()),
-        Courier(small.actions, clock, small.services.secrets, "", lambda: b"k"),
+    limiter, webhook_client = (
+        Limiter(small.store, clock, FakeIds()),
+        WebhookClient(small.actions, clock, small.services.secrets, "", lambda: b"k"),
     )
-    deliverer = Deliverer(made.runs, made.library, made.mover, courier, limiter, Broken(clock), clock)
-    hint = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=small.uuid("One", "second"))
-    (verdict,) = deliverer.deliver([hint])
+    deliverer = Deliverer(
+        made.runs, made.definition_cache, made.advancer, webhook_client, limiter, Broken(clock), clock
+    )
+    message = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=small.uuid("One", "second"))
+    (verdict,) = deliverer.deliver([message])
     assert verdict is not None
     assert 250 <= verdict <= 1_000
 
@@ -458,8 +461,8 @@ def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
 def test_people_have_no_limits() -> None:
     small = Small()
     small.submit(LIMITED.replace('addr = "http://x/";', "method = human;").replace("concurrent = 2", "concurrent = 1"))
-    assert small.services.library.of(small.start("f", "r")).actions["work"].method is Method.HUMAN
+    assert small.services.definition_cache.of(small.start("f", "r")).actions["work"].method is Method.HUMAN
     small.start("f", "s")
     small.settle()
     assert [small.answer("One", "OK", name) for name in "rs"]
-    assert small.store.cells.read(NS, "limit/work") == (b"", 0)
+    assert small.store.versioned_values.read(NS, "limit/work") == (b"", 0)

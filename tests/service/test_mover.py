@@ -9,12 +9,14 @@ import pytest
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.events import Event, RunPaused
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Run
-from chalicelib.service.answer import Answer
-from chalicelib.service.deliver import WRITER_LIFETIME, not_yet
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, NotFound
-from chalicelib.service.ports import QueueName, Taken
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.redelivery import WRITER_LIFETIME, not_yet
+from chalicelib.service.runs.answer import Answer
 from tests.service.world import NS, Small
 
 FLOW = """
@@ -154,7 +156,7 @@ def test_history_is_complete_over_many_pages(small: Small) -> None:
 
 def test_a_run_that_is_not_there_is_not_found(small: Small) -> None:
     with pytest.raises(NotFound):
-        small.services.mover.move(NS, "nobody", paused)
+        small.services.advancer.advance(NS, "nobody", paused)
 
 
 def test_answers_name_their_run(small: Small) -> None:

@@ -9,15 +9,22 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.bootstrap import assemble
 from chalicelib.config import DEVELOPMENT_KEY, Backend, Settings
-from chalicelib.definition import Action, ActionStep, Flow, Options, Route
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Unsigned
-from chalicelib.service.answer import Answer
-from chalicelib.service.courier import secrets_for
-from chalicelib.service.ports import Taken
-from chalicelib.service.proof import LONGEST_AGE, MOST, Judge, Proof, proof_in
+from chalicelib.hosting import assemble
+from chalicelib.model.actions import Action, Options
+from chalicelib.model.flow import ActionStep, Flow, Route
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.security.signature_verifier import (
+    LONGEST_AGE,
+    MOST,
+    AnswerSignature,
+    SignatureVerifier,
+    signature_in,
+)
+from chalicelib.service.security.webhooks import secrets_for
 from tests.fakes import FakeClock
 from tests.service.world import NS, Small
 
@@ -26,39 +33,41 @@ UUID = "5667ff87-0000-8000-8000-000000000000"
 (SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), NS)
 
 
-def signed(secret: str = SECRET, at: int = FakeClock().now(), body: bytes = BODY, name: str = "msg_1") -> Proof:
+def signed(
+    secret: str = SECRET, at: int = FakeClock().now(), body: bytes = BODY, name: str = "msg_1"
+) -> AnswerSignature:
     """What the standard's library makes of the body, at that moment."""
     moment = datetime.fromtimestamp(at // 1000, UTC)
     text = Webhook(secret).sign(name, moment, body.decode())
-    return Proof(id=name, timestamp=str(at // 1000), signatures=text, body=body)
+    return AnswerSignature(id=name, timestamp=str(at // 1000), signatures=text, body=body)
 
 
-def believes(proof: Proof, setting: bytes = DEVELOPMENT_KEY.encode(), namespace: str = NS) -> bool:
-    return Judge(lambda: setting, FakeClock()).believes(namespace, UUID, proof)
+def verify(signature: AnswerSignature, setting: bytes = DEVELOPMENT_KEY.encode(), namespace: str = NS) -> bool:
+    return SignatureVerifier(lambda: setting, FakeClock()).verify(namespace, UUID, signature)
 
 
 def test_what_the_library_signs_is_believed() -> None:
-    assert believes(signed())
+    assert verify(signed())
 
 
 def test_any_of_the_keys_is_good_while_one_is_replaced() -> None:
     new, old = secrets_for(b"new old", NS)
-    assert believes(signed(new), b"new old")
-    assert believes(signed(old), b"new old")
-    assert not believes(signed(old), b"new")
+    assert verify(signed(new), b"new old")
+    assert verify(signed(old), b"new old")
+    assert not verify(signed(old), b"new")
 
 
 def test_any_of_several_signatures_is_good_enough() -> None:
-    proof = signed()
-    good = proof.signatures
-    assert believes(replace(proof, signatures=f"v1a,xyz v1,AAAA {good}"))
-    assert not believes(replace(proof, signatures="v1,AAAA v1, ,"))
-    assert not believes(replace(proof, signatures=" ".join(["v1,AAAA"] * MOST + [good])))
+    signature = signed()
+    good = signature.signatures
+    assert verify(replace(signature, signatures=f"v1a,xyz v1,AAAA {good}"))
+    assert not verify(replace(signature, signatures="v1,AAAA v1, ,"))
+    assert not verify(replace(signature, signatures=" ".join(["v1,AAAA"] * MOST + [good])))
 
 
 def test_another_namespace_s_key_is_no_key() -> None:
-    assert not believes(signed(secrets_for(DEVELOPMENT_KEY.encode(), "other")[0]))
-    assert not believes(signed(), namespace="other")
+    assert not verify(signed(secrets_for(DEVELOPMENT_KEY.encode(), "other")[0]))
+    assert not verify(signed(), namespace="other")
 
 
 @pytest.mark.parametrize(
@@ -73,37 +82,37 @@ def test_another_namespace_s_key_is_no_key() -> None:
     ],
 )
 def test_what_was_changed_is_not_believed(changed: dict[str, str | bytes]) -> None:
-    assert not believes(replace(signed(), **changed))  # type: ignore[arg-type]
+    assert not verify(replace(signed(), **changed))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("off", [-1, 1])
 def test_the_time_may_be_five_minutes_off_and_no_more(off: int) -> None:
     now = FakeClock().now()
-    assert believes(signed(at=now + off * LONGEST_AGE))
-    assert not believes(signed(at=now + off * (LONGEST_AGE + 1_000)))
+    assert verify(signed(at=now + off * LONGEST_AGE))
+    assert not verify(signed(at=now + off * (LONGEST_AGE + 1_000)))
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "1" * 16, "1" * 5_000, "\u0661"])
 def test_a_time_that_is_none_is_not_believed(text: str) -> None:
-    assert not believes(replace(signed(), timestamp=text))
+    assert not verify(replace(signed(), timestamp=text))
 
 
 def test_an_answer_has_an_id_of_its_own() -> None:
-    assert not believes(signed(name=UUID))
-    assert not believes(replace(signed(name=""), id=""))
+    assert not verify(signed(name=UUID))
+    assert not verify(replace(signed(name=""), id=""))
 
 
 def test_why_it_does_not_count_is_logged_and_no_signature_is(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "echoer.answer"):
-        believes(signed())
-        believes(replace(signed(), timestamp="0"))
+        verify(signed())
+        verify(replace(signed(), timestamp="0"))
     assert [record.getMessage() for record in caplog.records] == [
         "the signature of an answer does not count: webhook-timestamp is more than 5 minutes off"
     ]
 
 
 def test_without_a_signature_there_is_no_proof_and_no_key_is_read() -> None:
-    assert proof_in({"webhook-id": "x", "webhook-timestamp": "1"}, BODY) is None
+    assert signature_in({"webhook-id": "x", "webhook-timestamp": "1"}, BODY) is None
     small = Small()
     small.services = assemble(
         Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"),  # reading it would fail
@@ -124,9 +133,9 @@ def definitions() -> tuple[Action, Flow]:
     return work, Flow(name="f", steps=(ActionStep(name="One", routes=routes, action="work"),))
 
 
-def told(small: Small, proof: Proof | None, *, done: bool = True) -> Outcome:
+def told(small: Small, signature: AnswerSignature | None, *, done: bool = True) -> Outcome:
     answer = Answer(run="r", step="One", uuid=small.run().tokens[0].activation.uuid, state="OK", done=done)  # type: ignore[union-attr]
-    return small.services.answerer.answer(NS, answer, proof=proof)
+    return small.services.answerer.answer(NS, answer, signature=signature)
 
 
 def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytest.LogCaptureFixture) -> None:
@@ -150,7 +159,7 @@ def test_a_delivery_that_is_sent_back_is_no_answer() -> None:
     small.start("f")
     small.settle()
     (call,) = small.actions.calls
-    reflected = proof_in(call.headers, call.body)
+    reflected = signature_in(call.headers, call.body)
     assert reflected is not None
     before = small.run()
     for done in (False, True):

@@ -10,16 +10,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib import bootstrap
-from chalicelib.definition import Json
-from chalicelib.engine.bounds import LARGEST
+from chalicelib import hosting
 from chalicelib.engine.errors import InputRefused, TooLarge
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import encode
-from chalicelib.engine.templates import Names
-from chalicelib.service.ports import NotTaken, Reply, RunQuery, Taken
-from chalicelib.service.secrets import NoSealer, SecretsOff
-from chalicelib.service.start import StartOrder
+from chalicelib.engine.evaluation import Names
+from chalicelib.engine.size_limits import LARGEST
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.start import StartOrder
+from chalicelib.service.security.secrets import NoEncryption, SecretsOff
 from tests.service.world import NS, Small
 
 CARD = "4111-1111-1111-1111"
@@ -254,9 +255,9 @@ def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> No
 
 def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
     """Not that of what opens secrets."""
-    vault = Small().services.secrets.vault(NS)
-    names = Names(input={"card": {"\0sealed": vault.seal(CARD)}}, now="then")
-    assert names.opened(vault).bound() == {**names.bound(), "input": {"card": CARD}}
+    cipher = Small().services.secrets.cipher(NS)
+    names = Names(input={"card": {"\0sealed": cipher.encrypt(CARD)}}, now="then")
+    assert names.decrypt(cipher).bound() == {**names.bound(), "input": {"card": CARD}}
     assert names.bound().keys() <= {"input", "vars", "result", "state", "error", "event", "item", "index", "run", "now"}
 
 
@@ -307,7 +308,7 @@ def test_types_of_secrets_are_checked_as_they_come_in() -> None:
 def test_flows_without_secrets_need_no_key() -> None:
     """And nothing looks for one."""
     world = Small(done)
-    world.services = bootstrap.assemble(world.services.settings, replace(world.services.world, sealer=NoSealer()))
+    world.services = hosting.assemble(world.services.settings, replace(world.services.world, encryption=NoEncryption()))
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
         " / flow plain step A => (OK -> done) { action = a; }; flow_end"

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.adapters.sealing import Sealing
+from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.service.errors import Conflict, Invalid, NotFound
-from chalicelib.service.secrets import LARGEST, MOST, REMEMBERED, NoSealer, Secrets, SecretsOff
+from chalicelib.service.security.secrets import (
+    LARGEST,
+    MOST,
+    REMEMBERED,
+    NoEncryption,
+    Secrets,
+    SecretsOff,
+)
 from tests.fakes import KEY, START, FakeClock
-from tests.service.cells import Cells
+from tests.service.versioned_values import VersionedValues
 
 NS = "default"
 
@@ -18,11 +25,13 @@ class House:
     """Two containers on the same cells."""
 
     def __init__(self) -> None:
-        self.cells, self.clock = Cells(), FakeClock()
-        self.here, self.there = (Secrets(Sealing(lambda: KEY), self.cells, self.clock) for _ in range(2))
+        self.versioned_values, self.clock = VersionedValues(), FakeClock()
+        self.here, self.there = (
+            Secrets(LibsodiumEncryption(lambda: KEY), self.versioned_values, self.clock) for _ in range(2)
+        )
 
     def told(self, secrets: Secrets, name: str, namespace: str = NS) -> object:
-        return secrets.vault(namespace).secret(name)
+        return secrets.cipher(namespace).secret(name)
 
 
 @pytest.fixture
@@ -34,7 +43,7 @@ def test_a_secret_is_kept_sealed_and_read_by_its_name(house: House) -> None:
     made = house.here.put(NS, "ci.token", "t0p s3cret", by="token ops")
     assert (made.name, made.set_at, made.set_by) == ("ci.token", START, "token ops")
     assert house.told(house.there, "ci.token") == "t0p s3cret"
-    assert not any(b"t0p" in value for value in house.cells.values)
+    assert not any(b"t0p" in value for value in house.versioned_values.values)
     assert house.there.of(NS) == [made]
 
 
@@ -55,9 +64,9 @@ def test_a_new_value_is_heard_here_at_once_and_elsewhere_within_half_a_minute(ho
 
 def test_a_busy_secret_costs_no_reads(house: House) -> None:
     house.here.put(NS, "x", "1", by="me")
-    before = house.cells.reads
+    before = house.versioned_values.reads
     assert {house.told(house.there, "x") for _ in range(50)} == {"1"}
-    assert house.cells.reads == before + 1
+    assert house.versioned_values.reads == before + 1
 
 
 def test_what_was_deleted_is_not_told(house: House) -> None:
@@ -83,7 +92,7 @@ def test_namespaces_have_secrets_of_their_own(house: House) -> None:
 def test_a_name_that_cannot_be_is_refused(house: House, name: str) -> None:
     with pytest.raises(Invalid, match="no name of a secret"):
         house.here.put(NS, name, "x", by="me")
-    assert house.cells.values == []
+    assert house.versioned_values.values == []
     house.here.put(NS, "a" * 128, "x", by="me")
 
 
@@ -106,15 +115,15 @@ def test_there_is_an_end_to_how_many_there_can_be(house: House) -> None:
 
 
 def test_whoever_loses_a_write_writes_again(house: House) -> None:
-    house.cells.rivals = 4
+    house.versioned_values.rivals = 4
     house.here.put(NS, "x", "1", by="me")
     assert house.told(house.here, "x") == "1"
-    house.cells.rivals = 10**6
+    house.versioned_values.rivals = 10**6
     with pytest.raises(Conflict, match="try again"):
         house.here.put(NS, "x", "2", by="me")
 
 
 def test_without_a_key_no_secret_is_taken() -> None:
-    secrets = Secrets(NoSealer(), Cells(), FakeClock())
+    secrets = Secrets(NoEncryption(), VersionedValues(), FakeClock())
     with pytest.raises(SecretsOff):
         secrets.put(NS, "x", "1", by="me")

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import pytest
 
-from chalicelib.engine.errors import OrderRefused
-from chalicelib.engine.lifecycle import Status
-from chalicelib.service.ports import Signal, SignalStore, Taken
-from chalicelib.service.signals import Signaler
-from tests.fakes import FakeChance
+from chalicelib.engine.errors import CommandRefused
+from chalicelib.model.status import Status
+from chalicelib.service.events.publish import Signaler
+from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.events import Signal, SignalStore
+from tests.fakes import FakeIds
 from tests.service.world import NS, Small
 
 HOUR = 3_600_000
@@ -130,7 +131,7 @@ def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(small: S
     small.settle()
     assert (small.run("a").status, small.run("a").vars) == (Status.SUCCEEDED, {"first": "x", "second": "y"})
     assert small.path("b") == ["First"]
-    with pytest.raises(OrderRefused, match="cannot take a signal"):
+    with pytest.raises(CommandRefused, match="cannot take a signal"):
         small.services.signaler.signal(NS, small.run("a"), "payment")
 
 
@@ -167,7 +168,9 @@ def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(small
         small.settle()
 
     made, signals = small.services, cast(SignalStore, Slow(small.store.signals, begins_to_wait))
-    signaler = Signaler(made.runs, signals, small.queue, made.library, made.mover, small.clock, FakeChance("slow"))
+    signaler = Signaler(
+        made.runs, signals, small.queue, made.definition_cache, made.advancer, small.clock, FakeIds("slow")
+    )
     signaler.signal(NS, run, "go")
     small.settle()
     assert small.run().status is Status.SUCCEEDED

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.definition import Json
-from chalicelib.engine.bounds import LARGEST
 from chalicelib.engine.errors import TooLarge
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import encode
-from chalicelib.service.answer import Answer
-from chalicelib.service.ports import QueueName, Reply, Taken
-from chalicelib.service.spill import HEAD, LARGE
+from chalicelib.engine.size_limits import LARGEST
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import Reply, Taken
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.offloading import HEAD, LARGE
 from tests.service.world import NS, Small
 
 FLOW = """

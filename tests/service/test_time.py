@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.service.ports import NotTaken, QueueName, Taken
+from chalicelib.model.status import Status
+from chalicelib.service.ports.actions import NotTaken, Taken
+from chalicelib.service.ports.queues import QueueName
 from tests.service.world import NS, Small
 
 HOUR = 3_600_000
@@ -56,7 +57,7 @@ def test_a_lost_timer_message_is_caught_by_the_sweep(small: Small) -> None:
 
 def test_a_wait_of_a_year_ends_within_a_minute_of_its_time(small: Small) -> None:
     small.start("long")
-    assert small.run().alarm_at == small.clock.now() + 365 * DAY
+    assert small.run().timer_at == small.clock.now() + 365 * DAY
     small.pass_time(365 * DAY - HOUR, step=DAY)
     assert small.run().status is Status.RUNNING
     small.pass_time(HOUR)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.engine.run import encode
-from chalicelib.service import traceparent
-from chalicelib.service.context import about, known, note, side_by_side
-from chalicelib.service.ports import RunQuery
+from chalicelib.model.run import encode
+from chalicelib.service.observability import traceparent
+from chalicelib.service.observability.work_context import about, known, note
+from chalicelib.service.parallel import side_by_side
+from chalicelib.service.ports.runs import RunQuery
 from tests.service.world import NS, Small
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -7,20 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib import bootstrap
+from chalicelib import hosting
+from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Backend, Settings
-from chalicelib.definition import Action, Flow, Json, encode
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.run import Run
+from chalicelib.hosting import Adapters, Services, assemble
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import Flow
+from chalicelib.model.json_values import Json, encode
+from chalicelib.model.run import Run
 from chalicelib.service import messages
-from chalicelib.service.answer import Answer
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports import Call, Definition, Kind, QueueName, Reply, Taken
-from chalicelib.service.start import StartOrder
-from tests.fakes import KEY, FakeChance, FakeClock
+from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.start import StartOrder
+from tests.fakes import KEY, FakeClock, FakeIds
 
 NS = "default"
 
@@ -56,18 +60,18 @@ class Small:
         self.queue = MemoryQueue(self.clock)
         self.services: Services = assemble(
             Settings(backend=Backend.MEMORY),
-            World(
+            Adapters(
                 store=self.store,
                 queue=self.queue,
                 caller=self.actions,
                 clock=self.clock,
-                chance=FakeChance(),
-                sealer=Sealing(lambda: KEY),
+                ids=FakeIds(),
+                encryption=LibsodiumEncryption(lambda: KEY),
             ),
         )
 
     def submit(self, text: str) -> None:
-        bootstrap.submitter(self.services).submit(NS, text)
+        hosting.submitter(self.services).submit(NS, text)
 
     def define(self, *values: Action | Flow) -> None:
         """The definitions are in force, made without a text."""
@@ -118,14 +122,16 @@ class Small:
 
     def _batch(self, queue: QueueName) -> bool:
         received = self.queue.receive(queue, 10, 0)
-        hints = [messages.decode(message.body) for message in received]
+        messages_ = [messages.decode(one.body) for one in received]
         if queue is QueueName.DELIVERIES:
-            verdicts = self.services.deliverer.deliver([hint for hint in hints if isinstance(hint, Deliver)])
+            verdicts = self.services.deliverer.deliver(
+                [message for message in messages_ if isinstance(message, Deliver)]
+            )
         else:
-            verdicts = self.services.waker.wake(hints)
-        for message, verdict in zip(received, verdicts, strict=True):
+            verdicts = self.services.waker.wake(messages_)
+        for one, verdict in zip(received, verdicts, strict=True):
             if verdict is None:
-                self.queue.delete(queue, [message.receipt])
+                self.queue.delete(queue, [one.receipt])
             else:
-                self.queue.defer(queue, message.receipt, verdict)
+                self.queue.defer(queue, one.receipt, verdict)
         return bool(received)

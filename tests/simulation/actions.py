@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from chalicelib.bootstrap import Services
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.engine.errand import APPROVED, REJECTED
 from chalicelib.engine.errors import NeverIssued, Unsigned
-from chalicelib.engine.run import Instant
-from chalicelib.service.answer import Answer
-from chalicelib.service.courier import key_of, signature
-from chalicelib.service.ports import Call, NotTaken, Reply, Taken
-from chalicelib.service.proof import Proof
+from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.hosting import Services
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.security.signature_verifier import AnswerSignature
+from chalicelib.service.security.webhooks import key_of, signature
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
 from tests.simulation.flows import DATA, is_signed
 
@@ -38,10 +38,10 @@ def _is_signed(call: Call, answer: Answer) -> bool:
     return is_signed(answer.step) and "undo" not in call.addresses[0]
 
 
-def _proof(key: str, namespace: str, at: Instant) -> Proof:
+def _proof(key: str, namespace: str, at: Instant) -> AnswerSignature:
     body = b"what it says"
     text = signature(key_of(key.encode(), namespace), "answer", at, body)
-    return Proof(id="answer", timestamp=str(at // 1000), signatures=text, body=body)
+    return AnswerSignature(id="answer", timestamp=str(at // 1000), signatures=text, body=body)
 
 
 class Actions:
@@ -150,8 +150,8 @@ class Actions:
         laws = self._stage.laws
 
         def work(services: Services) -> None:
-            proof = _proof(seal, namespace, self._stage.loop.now) if seal else None
-            outcome = services.answerer.answer(namespace, answer, proof=proof)
+            answer_signature = _proof(seal, namespace, self._stage.loop.now) if seal else None
+            outcome = services.answerer.answer(namespace, answer, signature=answer_signature)
             self._stage.note(f"  told: {outcome}")
             if forged:
                 laws.breaks("forged", f"{answer} was {outcome}")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib import bootstrap
-from chalicelib.bootstrap import Services
-from chalicelib.engine.errors import OrderRefused
-from chalicelib.engine.lifecycle import Status
-from chalicelib.service.ports import Kind, RunQuery
-from chalicelib.service.start import StartOrder
+from chalicelib import hosting
+from chalicelib.engine.errors import CommandRefused
+from chalicelib.hosting import Services
+from chalicelib.model.status import Status
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.start import StartOrder
 from tests.simulation.stage import Stage
 
 NS: Final = "alpha"
@@ -75,13 +76,13 @@ class Scenario:
     """How the runs end that nobody waits for."""
 
     def begin(self, stage: Stage) -> None:
-        bootstrap.submitter(stage.services(0)).submit(NS, WORK)
+        hosting.submitter(stage.services(0)).submit(NS, WORK)
         for after, act in self.acts:
             stage.loop.at(stage.loop.now + after, lambda act=act: stage.ask("act", NS, act))  # type: ignore[misc]
 
 
 def _submit(text: str) -> Callable[[Services], object]:
-    return lambda services: bootstrap.submitter(services).submit(NS, text)
+    return lambda services: hosting.submitter(services).submit(NS, text)
 
 
 def _start(flow: str, name: str, key: str | None = None) -> Callable[[Services], object]:
@@ -104,7 +105,7 @@ def _signal(services: Services) -> None:
 def _retry(services: Services) -> None:
     try:
         services.operator.retry(NS, "o")
-    except OrderRefused:
+    except CommandRefused:
         return  # the answer to the first try went astray
 
 

@@ -123,8 +123,8 @@ class Fates:
     def strikes(self, place: str, kinds: tuple[str, ...], rate: float, *, fixed: bool = False) -> str:
         """The fault that strikes here; empty for none. `fixed`: as often as `rate` says, whatever the mix."""
         nth, drawn = self._draw(place)
-        chance = rate if fixed else rate * self._severity
-        if self.calm or drawn >= chance * _ALL or (place, nth) in self._dropped:
+        ids = rate if fixed else rate * self._severity
+        if self.calm or drawn >= ids * _ALL or (place, nth) in self._dropped:
             return ""
         kind = kinds[_mix(drawn) % len(kinds)]
         if kind in self._missing:

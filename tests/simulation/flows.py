@@ -5,14 +5,22 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
-from chalicelib.definition import (
+from chalicelib.model.actions import (
+    Action,
+    ArgType,
+    Limit,
+    Method,
+    Options,
+    Parameter,
+    Retry,
+    Undo,
+)
+from chalicelib.model.flow import (
     DONE,
     ERROR,
     STOPPED,
     TIMEOUT,
-    Action,
     ActionStep,
-    ArgType,
     Branch,
     CallStep,
     ChoiceStep,
@@ -21,18 +29,12 @@ from chalicelib.definition import (
     EventStep,
     Flow,
     ForkStep,
-    Limit,
-    Method,
-    Options,
-    Parameter,
-    Retry,
     Route,
     SetStep,
     Step,
     TimerStep,
-    Undo,
-    expression,
 )
+from chalicelib.model.templates import expression
 
 STATES: Final = ("OK", "FAIL")
 DATA: Final = {"v": 1}

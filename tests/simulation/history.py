@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chalicelib.definition import DEFAULT_STATE, DONE, STOPPED, Definition, EachStep, Json, children_of
-from chalicelib.engine import lifecycle
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import ROOT, Entry, Page, Run, Token
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import DEFAULT_STATE, DONE, STOPPED, EachStep, children_of
+from chalicelib.model.history import Entry, Page
+from chalicelib.model.ids import ROOT
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import Status
 
 ENDINGS = frozenset(
     {
@@ -67,7 +71,7 @@ class History:
             was = set()
         if again := (now - was) & self.uuids:
             yield f"activation {again} is current again"
-        if after.status in lifecycle.LIVE and (ghosts := now & self.closed):
+        if after.status in status.LIVE and (ghosts := now & self.closed):
             yield f"activation {ghosts} has ended and is current"
         self.uuids |= now
 
@@ -110,11 +114,11 @@ class History:
 
     def contradicts(self, run: Run, definition: Definition) -> Iterator[str]:
         """Where the replayed history and the head disagree."""
-        if run.status in lifecycle.ENDED:
+        if run.status in status.ENDED:
             at = self._target.get(ROOT, (0, ""))[1]
             if run.status is Status.SUCCEEDED and at != DONE:
                 yield f"the run succeeded, and its history leads to {at!r}"
-            if run.status in lifecycle.STOPPED and at != STOPPED:
+            if run.status in status.STOPPED and at != STOPPED:
                 yield f"the run is {run.status}, and its history leads to {at!r}"
             return
         if (run.status is Status.PAUSED) != self._paused:

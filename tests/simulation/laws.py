@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chalicelib.definition import Definition
-from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errand import UNDO, errand_of
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Entry, Page, Run, encode
+from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.history import Entry, Page
+from chalicelib.model.run import Run, encode
+from chalicelib.model.status import Status
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.messages import Hint, StartChild, StopChild, TellParent
-from chalicelib.service.ports import Signal, Task
+from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
+from chalicelib.service.ports.events import Signal
+from chalicelib.service.ports.tasks import Task
 from tests.simulation.flows import SECRET, TRUSTED
 from tests.simulation.history import History
 from tests.simulation.messages import Messages
@@ -68,7 +70,7 @@ class Laws:
     def deleted(self, run: Run) -> None:
         self.deletions += 1
         head = self.heads.pop((run.namespace, run.name), None)
-        if head and head.status not in lifecycle.ENDED:
+        if head and head.status not in status.ENDED:
             self.breaks("delete", f"run {run.name!r} was deleted while {head.status}")
 
     def page_put(self, run: Run, page: Page) -> None:
@@ -87,33 +89,33 @@ class Laws:
         return any(
             owner == namespace and token.activation and (namespace, token.activation.uuid) in self.waking.tasks
             for (owner, _), run in self.heads.items()
-            if run.status in lifecycle.LIVE
+            if run.status in status.LIVE
             for token in run.tokens
         )
 
-    def message_gone(self, hint: Hint) -> None:
-        self._look_at(hint.namespace, hint.run)
-        if isinstance(hint, (StartChild, StopChild)):
-            self._look_at_children(hint.namespace, hint.run)
-        if isinstance(hint, TellParent):
-            child = self.heads.get((hint.namespace, hint.run))
+    def message_gone(self, message: Message) -> None:
+        self._look_at(message.namespace, message.run)
+        if isinstance(message, (StartChild, StopChild)):
+            self._look_at_children(message.namespace, message.run)
+        if isinstance(message, TellParent):
+            child = self.heads.get((message.namespace, message.run))
             if child and child.parent:
-                self._look_at(hint.namespace, child.parent.run)
+                self._look_at(message.namespace, child.parent.run)
 
     def posted(self, namespace: str, run: str, uuid: str) -> None:
         if self.owners.get(uuid) != (namespace, run):
             self.breaks("delivery", f"{uuid} of run {run!r} in {namespace!r} was delivered, and never committed there")
             return
         head = self.heads.get((namespace, run))
-        token = head.token_of(uuid) if head and head.status in lifecycle.LIVE else None
-        errand = errand_of(self._definition_of(head), head, token) if head and token else None
-        limit = errand.options.limit if errand else None
-        if errand and limit and limit.concurrent is not None:
-            posted = self._posted.setdefault((namespace, errand.action.name), set())
+        token = head.token_of(uuid) if head and head.status in status.LIVE else None
+        invocation = invocation_of(self._definition_of(head), head, token) if head and token else None
+        limit = invocation.options.limit if invocation else None
+        if invocation and limit and limit.concurrent is not None:
+            posted = self._posted.setdefault((namespace, invocation.action.name), set())
             posted.add(uuid)
             out = sum(self._is_out(known) for known in posted)
             if out > limit.concurrent:
-                self.breaks("limits", f"{out} activations of action {errand.action.name!r} are out at once")
+                self.breaks("limits", f"{out} activations of action {invocation.action.name!r} are out at once")
 
     def sent(self, action: str, body: bytes) -> None:
         """An action was sent that body: the run's secret is in it where the action may see it, and only there."""
@@ -122,7 +124,7 @@ class Laws:
 
     def _is_out(self, uuid: str) -> bool:
         head = self.heads.get(self.owners[uuid])
-        return head is not None and head.status in lifecycle.LIVE and head.token_of(uuid) is not None
+        return head is not None and head.status in status.LIVE and head.token_of(uuid) is not None
 
     def answered(self, namespace: str, run: str, uuid: str, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""
@@ -168,7 +170,7 @@ class Laws:
         for wrong in history.lost_results(after, definition, added):
             self.breaks("results", wrong)
         self._wakes(after, definition)
-        if after.parent and after.status in lifecycle.ENDED:
+        if after.parent and after.status in status.ENDED:
             self._look_at(after.namespace, after.parent.run)
         self._look_at_children(after.namespace, after.name)
 
@@ -177,9 +179,9 @@ class Laws:
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        if before.status in lifecycle.ENDED and events[:1] != ["RunRetried"]:
+        if before.status in status.ENDED and events[:1] != ["RunRetried"]:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
-        goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *lifecycle.ENDED)
+        goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
             self.breaks("paused", f"run {name!r} was paused and is {after.status}, and nobody continued it")
         undone = sum(entry.token == UNDO and entry.state != "" for entry in added)
@@ -194,7 +196,7 @@ class Laws:
             self._wakes(run, self._definition_of(run))
 
     def _wakes(self, run: Run, definition: Definition) -> None:
-        if run.status in lifecycle.ENDED:
+        if run.status in status.ENDED:
             if run.undos and run.status is not Status.SUCCEEDED:
                 self.breaks("undo", f"run {run.name!r} is {run.status}, and {len(run.undos)} steps are not undone")
             return
@@ -210,9 +212,9 @@ class Laws:
     def _orphaned(self, child: Run) -> None:
         """A run for which nobody waits any more is stopped, unless a person took it up again."""
         parent = self.heads.get((child.namespace, child.parent.run)) if child.parent else None
-        if parent is None or child.parent is None or child.status in lifecycle.ENDED:
+        if parent is None or child.parent is None or child.status in status.ENDED:
             return
-        waits = parent.token_of(child.parent.uuid) and parent.status in lifecycle.LIVE
+        waits = parent.token_of(child.parent.uuid) and parent.status in status.LIVE
         retried = any(entry.event == "RunRetried" for entry in self.histories[child.id].entries)
         known = child.parent.uuid in self.histories[parent.id].uuids
         if known and not waits and not retried and child.ending is None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import greenlet  # type: ignore[import-untyped]
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 
 START: Final[Instant] = 1_800_000_000_000
 

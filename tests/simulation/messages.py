@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.messages import Hint
-from chalicelib.service.ports import QueueName
+from chalicelib.service.messages import Message
+from chalicelib.service.ports.queues import QueueName
 from tests.simulation.fates import MESSAGE_FAULTS, RECEIVE_FAULTS, Fates
 from tests.simulation.loop import Loop
 
@@ -19,11 +19,11 @@ LIMIT: Final = 10
 
 
 @dataclass(eq=False, slots=True)
-class Message:
+class QueuedMessage:
     id: int
     queue: QueueName
     body: str
-    hint: Hint
+    message: Message
     visible_at: Instant
     count: int = 0
     deleted: bool = False
@@ -44,9 +44,9 @@ class Messages:
         self,
         fates: Fates,
         loop: Loop,
-        consume: Callable[[QueueName, Sequence[Message]], None],
-        gone: Callable[[Hint], None],
-        committed: Callable[[Hint], bool],
+        consume: Callable[[QueueName, Sequence[QueuedMessage]], None],
+        gone: Callable[[Message], None],
+        committed: Callable[[Message], bool],
     ) -> None:
         self._fates = fates
         self._loop = loop
@@ -54,24 +54,24 @@ class Messages:
         self._gone = gone
         self._committed = committed
         self._sent = 0
-        self.live: dict[int, Message] = {}
-        self._in_hand: list[Message] = []
+        self.live: dict[int, QueuedMessage] = {}
+        self._in_hand: list[QueuedMessage] = []
         """What consumers are working on, once for each of them; another may have deleted it meanwhile."""
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
         for body in bodies:
-            hint = messages.decode(body)
+            message = messages.decode(body)
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
             if fault == "timer-lost":
-                if delay and isinstance(hint, messages.Wake):
+                if delay and isinstance(message, messages.Wake):
                     continue
                 self._fates.counts[fault] -= 1
             late = {"message-delayed": (1_000, 120_000), "message-reordered": (20, 400)}.get(fault)
-            self._put(queue, body, hint, delay + (self._fates.span("lateness", *late) if late else 0))
+            self._put(queue, body, message, delay + (self._fates.span("lateness", *late) if late else 0))
             if fault == "message-doubled":
-                self._put(queue, body, hint, delay + self._fates.span("doubled", 1, 30_000))
+                self._put(queue, body, message, delay + self._fates.span("doubled", 1, 30_000))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         found = self._held(receipt)
@@ -86,71 +86,71 @@ class Messages:
         if found is not None:
             self._drop(found)
 
-    def waits(self, kind: type[Hint], namespace: str, run: str, **fields: str) -> bool:
+    def waits(self, kind: type[Message], namespace: str, run: str, **fields: str) -> bool:
         """Whether such a message lies in a queue, or with a consumer that may yet give it back."""
         return any(
-            isinstance(message.hint, kind)
-            and (message.hint.run, message.hint.namespace) == (run, namespace)
-            and all(getattr(message.hint, name) == value for name, value in fields.items())
-            for message in (*self.live.values(), *self._in_hand)
+            isinstance(queued.message, kind)
+            and (queued.message.run, queued.message.namespace) == (run, namespace)
+            and all(getattr(queued.message, name) == value for name, value in fields.items())
+            for queued in (*self.live.values(), *self._in_hand)
         )
 
-    def taken_up(self, batch: Sequence[Message]) -> None:
+    def taken_up(self, batch: Sequence[QueuedMessage]) -> None:
         """A consumer works on these now."""
         self._in_hand += batch
 
-    def laid_down(self, batch: Sequence[Message]) -> None:
+    def laid_down(self, batch: Sequence[QueuedMessage]) -> None:
         """It does no more."""
-        for message in batch:
-            self._in_hand.remove(message)
-        for message in batch:
-            if message.deleted:
-                self._gone(message.hint)
+        for queued in batch:
+            self._in_hand.remove(queued)
+        for queued in batch:
+            if queued.deleted:
+                self._gone(queued.message)
 
-    def _put(self, queue: QueueName, body: str, hint: Hint, delay: int) -> None:
+    def _put(self, queue: QueueName, body: str, message: Message, delay: int) -> None:
         self._sent += 1
-        message = Message(self._sent, queue, body, hint, 0)
-        self.live[message.id] = message
-        self._show(message, delay)
+        queued = QueuedMessage(self._sent, queue, body, message, 0)
+        self.live[queued.id] = queued
+        self._show(queued, delay)
 
-    def _show(self, message: Message, delay: int) -> None:
-        message.visible_at = self._loop.now + delay
-        self._loop.at(message.visible_at, lambda: self._hand_over(message))
+    def _show(self, queued: QueuedMessage, delay: int) -> None:
+        queued.visible_at = self._loop.now + delay
+        self._loop.at(queued.visible_at, lambda: self._hand_over(queued))
 
-    def _held(self, receipt: str) -> Message | None:
+    def _held(self, receipt: str) -> QueuedMessage | None:
         found = self.live.get(int(receipt.partition(".")[0]))
         return found if found and found.receipt == receipt else None
 
-    def _hand_over(self, message: Message) -> None:
+    def _hand_over(self, queued: QueuedMessage) -> None:
         """A consumer gets the message, and with it what is due of the same run."""
         now = self._loop.now
-        if message.deleted or message.visible_at > now:
+        if queued.deleted or queued.visible_at > now:
             return
-        if self._dies(message):
+        if self._dies(queued):
             return
-        about = (message.hint.namespace, message.hint.run)
-        batch = [message]
+        about = (queued.message.namespace, queued.message.run)
+        batch = [queued]
         for other in self.live.values() if self._fates.below("batch", 4) else ():
-            fits = other.queue is message.queue and other.visible_at <= now and other is not message
-            if fits and (other.hint.namespace, other.hint.run) == about and len(batch) < LIMIT:
+            fits = other.queue is queued.queue and other.visible_at <= now and other is not queued
+            if fits and (other.message.namespace, other.message.run) == about and len(batch) < LIMIT:
                 batch.append(other)
         for one in batch:
             one.count += 1
             short = self._fates.strikes("receive", RECEIVE_FAULTS[:1], 0.03)
             self._show(one, self._fates.span("visibility", 5, 3_000) if short else VISIBILITY)
-        self._consume(message.queue, batch)
+        self._consume(queued.queue, batch)
 
-    def _dies(self, message: Message) -> bool:
-        if message.queue is QueueName.DEAD:
+    def _dies(self, queued: QueuedMessage) -> bool:
+        if queued.queue is QueueName.DEAD:
             return False
-        early = self._committed(message.hint) and self._fates.strikes("dead", RECEIVE_FAULTS[1:2], 0.01)
-        if message.count < MAX_RECEIVES and not early:
+        early = self._committed(queued.message) and self._fates.strikes("dead", RECEIVE_FAULTS[1:2], 0.01)
+        if queued.count < MAX_RECEIVES and not early:
             return False
-        message.queue, message.count = QueueName.DEAD, 0
-        self._show(message, 0)
+        queued.queue, queued.count = QueueName.DEAD, 0
+        self._show(queued, 0)
         return True
 
-    def _drop(self, message: Message) -> None:
-        message.deleted = True
-        del self.live[message.id]
-        self._gone(message.hint)
+    def _drop(self, queued: QueuedMessage) -> None:
+        queued.deleted = True
+        del self.live[queued.id]
+        self._gone(queued.message)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chalicelib import definition as values
-from chalicelib.bootstrap import Services
-from chalicelib.definition import Action, Flow
-from chalicelib.engine import lifecycle
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant
-from chalicelib.service.answer import Answer
-from chalicelib.service.ports import Definition, Kind
-from chalicelib.service.start import StartOrder
+from chalicelib.hosting import Services
+from chalicelib.model import json_values, status
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import Flow
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.start import StartOrder
 from tests.simulation.fates import ORDERS
 from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker
 
@@ -133,7 +133,7 @@ class People:
             newest = definitions.latest(namespace, Kind.FLOW, [MAIN])[MAIN]
             following = stored(flow, newest.version + 1)
             definitions.submit(namespace, [following], [])
-            services.library.learn(namespace, [following])
+            services.definition_cache.learn(namespace, [following])
 
         self._stage.ask(f"redefine({namespace})", namespace, work)
 
@@ -143,7 +143,7 @@ class People:
         head = stage.laws.heads.get((namespace, name))
         ended = [entry for entry in stage.laws.histories[head.id].entries if entry.uuid] if head else []
         ended = [entry for entry in ended if head and entry.uuid in stage.laws.histories[head.id].closed]
-        if not ended or head is None or head.status not in lifecycle.LIVE:
+        if not ended or head is None or head.status not in status.LIVE:
             return
         entry = ended[stage.fates.below("which", len(ended))]
         answer = Answer(run=name, step=entry.step, uuid=entry.uuid, state=entry.state or "OK", done=True)
@@ -159,6 +159,6 @@ def stored(value: Action | Flow, version: int, at: Instant = 0) -> Definition:
         version=version,
         uuid=f"{kind}-{value.name}",
         text="",
-        value=values.encode(value),
+        value=json_values.encode(value),
         created_at=at,
     )

@@ -10,24 +10,29 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.engine import draft as drafts
-from chalicelib.engine import effects, endings, errand, machine
-from chalicelib.engine.draft import Draft
+from chalicelib.engine import compensation, effects, machine, request_args
+from chalicelib.engine import transition as transitions
 from chalicelib.engine.events import RunContinued, RunRetried
-from chalicelib.engine.run import Page, mint_uuid, turn_page
+from chalicelib.engine.paging import turn_page
 from chalicelib.engine.steps import each, fork
-from chalicelib.service import courier, deliver, messages, mover
-from chalicelib.service.children import Family
-from chalicelib.service.deliver import Deliverer, Held
+from chalicelib.engine.transition import Transition
+from chalicelib.model.history import Page
+from chalicelib.model.ids import mint_uuid
+from chalicelib.service import messages
+from chalicelib.service.deliveries import deliver as delivery
+from chalicelib.service.deliveries import webhook_client
+from chalicelib.service.deliveries.deliver import Deliverer, Held
+from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.errors import Conflict
 from chalicelib.service.inbox import Inbox
-from chalicelib.service.limits import Limiter
-from chalicelib.service.mover import Mover
-from chalicelib.service.operate import Operator
-from chalicelib.service.performer import Performer
-from chalicelib.service.proof import Judge
-from chalicelib.service.spill import Spilling
-from chalicelib.service.wake import Swept, Waker
+from chalicelib.service.runs import advance
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.children import ChildRuns
+from chalicelib.service.runs.commands import Operator
+from chalicelib.service.runs.effect_executor import EffectExecutor
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.security.signature_verifier import SignatureVerifier
+from chalicelib.service.wakeups import Swept, Waker
 from tests.simulation.schedule import Result, play
 
 
@@ -70,7 +75,7 @@ def _commit_first(_: Any) -> Any:
         if page is not None:
             self._runs.put_page(before, page)
         self._runs.save(after, before.version)
-        self._performer.perform(decision.effects, after)
+        self._effect_executor.execute(decision.effects, after)
         return after
 
     return commit
@@ -112,32 +117,34 @@ def _same_uuid(_: Any) -> Any:
 
 
 def _old_answer_counts(right: Any) -> Any:
-    def acked(draft: Any, event: Any) -> Any:
-        standing = next((token for token in draft.run.tokens if token.step == event.step and token.activation), None)
-        if draft.run.token_of(event.uuid) is None and standing:
+    def acked(transition: Any, event: Any) -> Any:
+        standing = next(
+            (token for token in transition.run.tokens if token.step == event.step and token.activation), None
+        )
+        if transition.run.token_of(event.uuid) is None and standing:
             event = type(event)(
                 **{name: getattr(event, name) for name in event.__dataclass_fields__}
                 | {"uuid": standing.activation.uuid}
             )
-        return right(draft, event)
+        return right(transition, event)
 
     return acked
 
 
 def _version_does_not_matter(right: Any) -> Any:
-    return lambda self, run, hint: right(self, run, replace(hint, version=0, id="")) if run else None
+    return lambda self, run, message: right(self, run, replace(message, version=0, id="")) if run else None
 
 
 def _held_is_lost(right: Any) -> Any:
-    def look(self: Any, run: Any, hint: Any) -> Any:
-        found = right(self, run, hint)
+    def look(self: Any, run: Any, message: Any) -> Any:
+        found = right(self, run, message)
         return None if isinstance(found, Held) else found
 
     return look
 
 
 def _limit_does_not_matter(right: Any) -> Any:
-    return lambda self, cell, limit, run, uuid: (right(self, cell, limit, run, uuid)[0], 0)
+    return lambda self, versioned_value, limit, run, uuid: (right(self, versioned_value, limit, run, uuid)[0], 0)
 
 
 def _page_of_what_is_not_committed(_: Any) -> Any:
@@ -151,7 +158,7 @@ def _page_of_what_is_not_committed(_: Any) -> Any:
 
 def _no_rearming(right: Any) -> Any:
     def arm(self: Any) -> None:
-        if self.run.alarm_at is None:
+        if self.run.timer_at is None:
             right(self)
 
     return arm
@@ -169,27 +176,27 @@ def _cancelled_lives_on(right: Any) -> Any:
 
 
 def _joined_twice(right: Any) -> Any:
-    def child_ended(draft: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
-        left = right(draft, token, step, child, **how)
-        memo = draft.tokens[token.id].activation.memo
-        draft.remember(draft.tokens[token.id], {**memo, "bad": [*memo["bad"], child.scope]})
-        return left
+    def child_ended(transition: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
+        returned = right(transition, token, step, child, **how)
+        memo = transition.tokens[token.id].activation.memo
+        transition.remember(transition.tokens[token.id], {**memo, "bad": [*memo["bad"], child.scope]})
+        return returned
 
     return child_ended
 
 
 def _result_lost(right: Any) -> Any:
-    return lambda draft, memo: [None, *right(draft, memo)[1:]]
+    return lambda transition, memo: [None, *right(transition, memo)[1:]]
 
 
 def _max_does_not_matter(right: Any) -> Any:
-    return lambda draft, token, step: right(draft, token, replace(step, max=0))
+    return lambda transition, token, step: right(transition, token, replace(step, max=0))
 
 
 def _undo_skipped(right: Any) -> Any:
-    def undo_next(draft: Any) -> None:
-        draft.set_run(undos=draft.run.undos[:-1])
-        right(draft)
+    def undo_next(transition: Any) -> None:
+        transition.set_run(undos=transition.run.undos[:-1])
+        right(transition)
 
     return undo_next
 
@@ -216,7 +223,7 @@ def _deletes_the_living(_: Any) -> Any:
 
 
 def _wrong_namespace(right: Any) -> Any:
-    return lambda hint: right(replace(hint, namespace="alpha"))
+    return lambda message: right(replace(message, namespace="alpha"))
 
 
 def _nothing(result: Any) -> Callable[[Any], Any]:
@@ -246,47 +253,47 @@ def _only_the_last_event(right: Any) -> Any:
 
 
 BUGS: Final = (
-    Bug("commit before send", Mover, "_commit", _commit_first),
-    Bug("conflict taken for success", Mover, "_commit", _conflict_is_success),
-    Bug("write lost", Spilling, "save", _lost_write),
+    Bug("commit before send", RunAdvancer, "_commit", _commit_first),
+    Bug("conflict taken for success", RunAdvancer, "_commit", _conflict_is_success),
+    Bug("write lost", OffloadingRunStore, "save", _lost_write),
     Bug("save without condition", MemoryRuns, "save", _unconditional_save),
     Bug("create over what exists", MemoryRuns, "create", lambda _: lambda self, new: self._put(new.run)),
-    Bug("delivery not sent", Draft, "order", _without(effects.DeliverAction)),
-    Bug("timer not armed again", Draft, "_arm", _no_rearming),
-    Bug("deadline dropped at continue", Draft, "_arm", _no_deadline_after_continue),
+    Bug("delivery not sent", Transition, "order", _without(effects.DeliverAction)),
+    Bug("timer not armed again", Transition, "_arm", _no_rearming),
+    Bug("deadline dropped at continue", Transition, "_arm", _no_deadline_after_continue),
     Bug("sweep does nothing", Waker, "sweep", _nothing(Swept(0, 0))),
     Bug("sweep ignores the overdue", MemoryRuns, "due", _sweeps_the_future_only),
-    Bug("uuid used again", drafts, "mint_uuid", _same_uuid),
+    Bug("uuid used again", transitions, "mint_uuid", _same_uuid),
     Bug("old answers move new activations", machine, "_acked", _old_answer_counts),
     Bug("unsigned answers count", machine, "_refuse_unsigned", _nothing(None)),
-    Bug("anybody's signature counts", Judge, "_doubt", _nothing("")),
-    Bug("secret variable kept as it is", Draft, "as_kept", lambda _: lambda self, variables: dict(variables)),
-    Bug("secret told by what a service says", courier, "without", lambda _: lambda text, secrets: text),
-    Bug("secret variables sent to everybody", errand, "holds_secret", _nothing(None)),
+    Bug("anybody's signature counts", SignatureVerifier, "_doubt", _nothing("")),
+    Bug("secret variable kept as it is", Transition, "as_kept", lambda _: lambda self, variables: dict(variables)),
+    Bug("secret told by what a service says", webhook_client, "without", lambda _: lambda text, secrets: text),
+    Bug("secret variables sent to everybody", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
     Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
     Bug("permit kept for ever", Limiter, "_still_out", lambda right: lambda self, namespace, holders: holders),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
-    Bug("answer in the answer lost", deliver, "answer_in", _nothing(None)),
+    Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
-    Bug("page of what is not committed", mover, "turn_page", _page_of_what_is_not_committed),
-    Bug("page not put", Spilling, "put_page", _nothing(None)),
-    Bug("parent not told", Draft, "order", _without(effects.TellParent)),
-    Bug("child not started", Draft, "order", _without(effects.StartChild)),
-    Bug("child not stopped", Draft, "order", _without(effects.StopChild)),
-    Bug("unwanted child not called off", Family, "_call_off", _nothing(None)),
+    Bug("page of what is not committed", advance, "turn_page", _page_of_what_is_not_committed),
+    Bug("page not put", OffloadingRunStore, "put_page", _nothing(None)),
+    Bug("parent not told", Transition, "order", _without(effects.TellParent)),
+    Bug("child not started", Transition, "order", _without(effects.StartChild)),
+    Bug("child not stopped", Transition, "order", _without(effects.StopChild)),
+    Bug("unwanted child not called off", ChildRuns, "_call_off", _nothing(None)),
     Bug("unwritten task taken for answered", Inbox, "_is_over", _nothing(True)),
-    Bug("subscription not written", Performer, "_write", _write_without(effects.Listen)),
-    Bug("early event not looked for", Draft, "order", _without(effects.Listen)),
-    Bug("task not in the inbox", Performer, "_write", _write_without(effects.OpenTask)),
-    Bug("cancelled branch lives on", Draft, "remove", _cancelled_lives_on),
+    Bug("subscription not written", EffectExecutor, "_write", _write_without(effects.Listen)),
+    Bug("early event not looked for", Transition, "order", _without(effects.Listen)),
+    Bug("task not in the inbox", EffectExecutor, "_write", _write_without(effects.OpenTask)),
+    Bug("cancelled branch lives on", Transition, "remove", _cancelled_lives_on),
     Bug("join counted twice", fork, "child_ended", _joined_twice),
     Bug("result of an item lost", each, "_results", _result_lost),
     Bug("max of each ignored", each, "_begin", _max_does_not_matter),
-    Bug("undo skipped", endings, "_undo_next", _undo_skipped),
-    Bug("retry keeps the old uuid", Draft, "activate", _retry_keeps_the_uuid),
+    Bug("undo skipped", compensation, "_undo_next", _undo_skipped),
+    Bug("retry keeps the old uuid", Transition, "activate", _retry_keeps_the_uuid),
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
-    Bug("only the last of several events", Mover, "_decide", _only_the_last_event),
+    Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
 )

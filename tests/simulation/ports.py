@@ -6,9 +6,10 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.engine.run import Instant, Run
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, RunExists
-from chalicelib.service.ports import NewRun
+from chalicelib.service.ports.runs import NewRun
 from tests.simulation.fates import POST_FAULTS, READ_FAULTS, SAVE_FAULTS, SEND_FAULTS, WRITE_FAULTS
 from tests.simulation.loop import Crash
 
@@ -70,7 +71,7 @@ class Cut:
         inner, stage, name = getattr(self._target, method), self._stage, f"{self._name}.{method}"
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            return cut(stage, name, lambda: stage.perform(name, inner, args, kwargs), args)
+            return cut(stage, name, lambda: stage.execute(name, inner, args, kwargs), args)
 
         self.__dict__[method] = call
         return call
@@ -83,16 +84,16 @@ class CutStore:
         self.definitions: Any = Cut(stage, "definitions", store.definitions)
         self.runs: Any = Cut(stage, "runs", store.runs)
         self.keys: Any = Cut(stage, "keys", store.keys)
-        self.cells: Any = Cut(stage, "cells", store.cells)
+        self.versioned_values: Any = Cut(stage, "cells", store.versioned_values)
         self.signals: Any = Cut(stage, "signals", store.signals)
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
 
 
-def cut(stage: Stage, name: str, perform: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:
     """One call of a port: others may run first, and it may fail, before or after it took effect."""
     fiber = stage.loop.current
     if fiber is None:
-        return perform()
+        return execute()
     if fiber.namespace and name != "runs.due":
         _stay_within(stage, fiber.namespace, name, args)
     if name not in TIMELESS:
@@ -100,23 +101,23 @@ def cut(stage: Stage, name: str, perform: Callable[[], Any], args: tuple[Any, ..
     fault = stage.fates.strikes_at(name, FAULTS_OF.get(name, READ_FAULTS), RATE)
     stage.note(name, fault)
     if not fault:
-        return perform()
-    return _struck(stage, name, fault, perform, args)
+        return execute()
+    return _struck(stage, name, fault, execute, args)
 
 
-def _struck(stage: Stage, name: str, fault: str, perform: Callable[[], Any], args: tuple[Any, ...]) -> Any:
+def _struck(stage: Stage, name: str, fault: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:
     if fault == "stall":
         stage.loop.pause(stage.fates.span("stall", 500, 50_000))
-        return perform()
+        return execute()
     if fault.startswith("crash-before"):
         raise Crash(fault)
     if fault in ("read-throttled", "write-throttled", "send-failed"):
         raise Busy(fault)
     if fault == "send-partly":
         queue, bodies, *delay = args
-        stage.perform(name, stage.messages.send, (queue, bodies[: len(bodies) // 2], *delay), {})
+        stage.execute(name, stage.messages.send, (queue, bodies[: len(bodies) // 2], *delay), {})
         raise Busy(fault)
-    perform()
+    execute()
     if fault.startswith("crash-after"):
         raise Crash(fault)
     if fault == "conflict-though-written":
@@ -151,7 +152,7 @@ class SkewedClock:
         self._stage.loop.pause(milliseconds)
 
 
-class SimulatedChance:
+class SimulatedIds:
     def __init__(self, rng: Random) -> None:
         self._rng = rng
 

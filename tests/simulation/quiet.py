@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from chalicelib import bootstrap
-from chalicelib.service import context, shelf
+from chalicelib import hosting
+from chalicelib.service import parallel
 from chalicelib.service.errors import Busy
+from chalicelib.service.runs import blobs
 from tests.simulation.laws import Laws
 
 
@@ -29,11 +30,11 @@ class _Ear(logging.Handler):
 @contextmanager
 def single_threaded(laws: Laws) -> Iterator[None]:
     """While this holds, the service starts no threads, and its log is heard by the law alone."""
-    log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(bootstrap._made)
-    before = (context.side_by_side, log.level, log.propagate)
-    shelf.MEMORY.__init__()  # type: ignore[misc]
+    log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(hosting._made)
+    before = (parallel.side_by_side, log.level, log.propagate)
+    blobs.MEMORY.__init__()  # type: ignore[misc]
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
-    context.side_by_side = one_by_one
+    parallel.side_by_side = one_by_one
     log.setLevel(logging.ERROR)
     log.propagate = False
     log.addHandler(ear)
@@ -41,6 +42,6 @@ def single_threaded(laws: Laws) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(ear)
-        context.side_by_side, level, log.propagate = before
+        parallel.side_by_side, level, log.propagate = before
         log.setLevel(level)
-        bootstrap._made[:] = made
+        hosting._made[:] = made

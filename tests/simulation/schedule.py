@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.engine import lifecycle
+from chalicelib.model import status
 from tests.simulation.fates import Decision, Fates
 from tests.simulation.laws import Broken
 from tests.simulation.loop import START
@@ -54,7 +54,7 @@ def play(seed: int, dropped: frozenset[Decision] = frozenset(), *, tell: bool = 
         counts=stage.fates.counts,
         turns=stage.loop.turns,
         runs=len(stage.laws.histories),
-        ended=sum(run.status in lifecycle.ENDED for run in heads),
+        ended=sum(run.status in status.ENDED for run in heads),
         story=tuple(stage.story or ()),
     )
 
@@ -89,7 +89,7 @@ def _live(stage: Stage) -> str:
     told = [
         f"{run.name} {run.status} at {', '.join(token.step for token in run.tokens)}"
         for run in stage.laws.heads.values()
-        if run.status in lifecycle.LIVE
+        if run.status in status.LIVE
     ]
     return "; ".join(told) or "every run has ended"
 
@@ -98,7 +98,7 @@ def _look_back(stage: Stage) -> None:
     """Nothing happens any more: every run has ended, and its history can be read as it was committed."""
     laws = stage.laws
     for (namespace, name), run in laws.heads.items():
-        if run.status in lifecycle.LIVE:
+        if run.status in status.LIVE:
             laws.breaks("liveness", f"nothing will ever happen again, and {_live(stage)}")
         read = stage.reader.history(namespace, name, 0, 1_000_000)
         if list(read) != laws.histories[run.id].entries:

@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chalicelib import bootstrap
+from chalicelib import hosting
+from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryStore
-from chalicelib.adapters.sealing import Sealing
-from chalicelib.bootstrap import Services, World, assemble
 from chalicelib.config import Settings
-from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.run import Instant, Page, Run
 from chalicelib.entrypoints import workers
+from chalicelib.hosting import Adapters, Services, assemble
+from chalicelib.model import status
+from chalicelib.model.history import Page
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
-from chalicelib.service.library import Library
-from chalicelib.service.messages import Hint
-from chalicelib.service.ports import NewRun, QueueName, Task
-from chalicelib.service.read import Reader
-from chalicelib.service.spill import Spilling
+from chalicelib.service.messages import Message
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.runs import NewRun
+from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.read import Reader
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
 from tests.simulation.fates import SWEEP_FAULTS, Fates
 from tests.simulation.laws import Laws
 from tests.simulation.loop import Fiber, Loop
-from tests.simulation.messages import Message, Messages
-from tests.simulation.ports import Cut, CutStore, SimulatedChance, SkewedClock
+from tests.simulation.messages import Messages, QueuedMessage
+from tests.simulation.ports import Cut, CutStore, SimulatedIds, SkewedClock
 
 WORKER_LIFE: Final = 60_000
 API_LIFE: Final = 30_000
@@ -35,8 +39,12 @@ API_LIFE: Final = 30_000
 MINUTE: Final = 60_000
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
-SEALER: Final = Sealing(lambda: KEY)
-_WORKERS: Final = {QueueName.DELIVERIES: workers.deliver, QueueName.WAKES: workers.wake, QueueName.DEAD: workers.bury}
+ENCRYPTION: Final = LibsodiumEncryption(lambda: KEY)
+_WORKERS: Final = {
+    QueueName.DELIVERIES: workers.deliver,
+    QueueName.WAKES: workers.wake,
+    QueueName.DEAD: workers.dead_letter,
+}
 
 
 class Stage:
@@ -48,15 +56,15 @@ class Stage:
         self.loop = Loop(self._failed)
         self.store = MemoryStore()
         self.messages = Messages(
-            self.fates, self.loop, self._consume, lambda hint: self.laws.message_gone(hint), self._is_committed
+            self.fates, self.loop, self._consume, lambda message: self.laws.message_gone(message), self._is_committed
         )
-        library = Library(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0)
-        self.laws = Laws(self.messages, library.of)
+        definition_cache = DefinitionCache(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0)
+        self.laws = Laws(self.messages, definition_cache.of)
         self.actions = Actions(self)
         self._eyes = self._see()
         self.story: list[str] | None = [] if tell else None
-        self._whole = Spilling(self.store.runs)
-        self.reader = Reader(self.store, self._whole, library, SkewedClock(self, 0))
+        self._whole = OffloadingRunStore(self.store.runs)
+        self.reader = Reader(self.store, self._whole, definition_cache, SkewedClock(self, 0))
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
         self._containers: list[Services] = []
         self._handling: list[int] = []
@@ -75,13 +83,13 @@ class Stage:
             self.fates.happened("clock-skew")
 
     def _container(self, skew: int) -> Services:
-        world = World(
+        world = Adapters(
             store=CutStore(self, self.store),
             queue=Cut(self, "queue", self.messages),
             caller=Cut(self, "caller", self.actions),
             clock=self._timeless("clock", SkewedClock(self, skew)),
-            chance=self._timeless("chance", SimulatedChance(self.fates.rng)),
-            sealer=self._timeless("sealer", SEALER),
+            ids=self._timeless("chance", SimulatedIds(self.fates.rng)),
+            encryption=self._timeless("sealer", ENCRYPTION),
         )
         return assemble(SETTINGS, world)
 
@@ -148,7 +156,7 @@ class Stage:
 
     # ── ports ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def perform(self, name: str, inner: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def execute(self, name: str, inner: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call takes effect, before the eyes of the law."""
         try:
             result = inner(*args, **kwargs)
@@ -213,47 +221,47 @@ class Stage:
 
     # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _consume(self, queue: QueueName, batch: Sequence[Message]) -> None:
+    def _consume(self, queue: QueueName, batch: Sequence[QueuedMessage]) -> None:
         """Lambda hands the batch to a handler, and deletes what it is done with."""
-        received = [(message, message.receipt) for message in batch]
-        hint, ids = batch[0].hint, [message.id for message in batch]
-        if not all(self._is_committed(message.hint) for message in batch):
+        received = [(queued, queued.receipt) for queued in batch]
+        message, numbers = batch[0].message, [queued.id for queued in batch]
+        if not all(self._is_committed(queued.message) for queued in batch):
             self.fates.happened("message-before-commit")
-        if any(number in self._handling for number in ids):
+        if any(number in self._handling for number in numbers):
             self.fates.happened("second-consumer")
-        self._handling += ids
+        self._handling += numbers
         self.messages.taken_up(batch)
 
         def work(services: Services) -> None:
-            bootstrap.use(services)
-            told = _WORKERS[queue]({"Records": [_record(message, receipt) for message, receipt in received]})
+            hosting.use(services)
+            told = _WORKERS[queue]({"Records": [_record(queued, receipt) for queued, receipt in received]})
             again = {failure["itemIdentifier"] for failure in told["batchItemFailures"]}
             if self.fates.strikes("delete", ("delete-lost",), 0.03):
                 return
             stale = not self.fates.below("stale", 2)
-            for message, receipt in received:
-                if str(message.id) not in again:
+            for queued, receipt in received:
+                if str(queued.id) not in again:
                     self.messages.delete(receipt, stale=stale)
 
         def ended(well: bool) -> None:
-            for number in ids:
+            for number in numbers:
                 self._handling.remove(number)
             self.messages.laid_down(batch)
 
-        kinds = "+".join(f"{type(message.hint).__name__}#{message.id}" for message in batch)
-        self.begin(f"{queue}({hint.namespace}/{hint.run} {kinds})", hint.namespace, work, ended=ended)
+        kinds = "+".join(f"{type(queued.message).__name__}#{queued.id}" for queued in batch)
+        self.begin(f"{queue}({message.namespace}/{message.run} {kinds})", message.namespace, work, ended=ended)
 
-    def _is_committed(self, hint: Hint) -> bool:
-        return hint.is_written(self.laws.heads.get((hint.namespace, hint.run)))
+    def _is_committed(self, message: Message) -> bool:
+        return message.is_written(self.laws.heads.get((message.namespace, message.run)))
 
     # ── the schedule of sweeps ───────────────────────────────────────────────────────────────────────────────────────
 
     def plan_sweep(self, earliest: Instant = 0) -> None:
         """A sweep runs every minute; those that would find nothing are left out."""
-        alarms = [run.alarm_at for run in self.laws.heads.values() if run.alarm_at and run.status in lifecycle.MOVING]
-        if not alarms:
+        timers = [run.timer_at for run in self.laws.heads.values() if run.timer_at and run.status in status.MOVING]
+        if not timers:
             return
-        when = -(-max(earliest, self.loop.now + 1, min(alarms) - MINUTE) // MINUTE) * MINUTE
+        when = -(-max(earliest, self.loop.now + 1, min(timers) - MINUTE) // MINUTE) * MINUTE
         if when not in self._sweeps:
             self._sweeps.add(when)
             self.loop.at(when, lambda: self._sweep(when))
@@ -267,13 +275,13 @@ class Stage:
         self.plan_sweep(when + 1)
 
     def _sweeping(self, services: Services) -> None:
-        bootstrap.use(services)
+        hosting.use(services)
         try:
             workers.sweep()
         except Busy:
             self.note("the sweep gives up")
 
 
-def _record(message: Message, receipt: str) -> dict[str, Any]:
-    count = {"ApproximateReceiveCount": str(message.count)}
-    return {"messageId": str(message.id), "receiptHandle": receipt, "body": message.body, "attributes": count}
+def _record(queued: QueuedMessage, receipt: str) -> dict[str, Any]:
+    count = {"ApproximateReceiveCount": str(queued.count)}
+    return {"messageId": str(queued.id), "receiptHandle": receipt, "body": queued.body, "attributes": count}

@@ -1,20 +1,23 @@
 """Every port call of every use case is cut, once before and once after it took effect; nothing may be lost by that.
 
-Which calls there are is read from the Protocols in `service/ports.py`: one that no scenario makes fails the test.
+Which calls there are is read from the Protocols in `service/ports/`: one that no scenario makes fails the test.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable
 from typing import Any, Final, Protocol, get_type_hints
 
 import pytest
 
 from chalicelib.adapters.memory import MemoryQueue
-from chalicelib.engine import lifecycle
+from chalicelib.model import status
 from chalicelib.service import ports
-from chalicelib.service.ports import QueueName, Store
+from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.store import Store
 from tests.fakes import FakeClock
 from tests.simulation.crash_scenarios import SCENARIOS, Scenario
 from tests.simulation.fates import Fates
@@ -55,7 +58,7 @@ def _play(scenario: Scenario, fates: OneCrash) -> Stage:
         drain(stage, lambda: False)
     assert stage.laws.broken is None
     assert {name: run.status for (_, name), run in stage.laws.heads.items() if run.parent is None} == scenario.ends
-    assert all(run.status in lifecycle.ENDED for run in stage.laws.heads.values())
+    assert all(run.status in status.ENDED for run in stage.laws.heads.values())
     return stage
 
 
@@ -105,7 +108,10 @@ def _port_methods() -> set[str]:
     stores = {name: get_type_hints(part.fget)["return"] for name, part in vars(Store).items() if _is_property(part)}
     names = {protocol: name for name, protocol in stores.items()}
     found: set[str] = set()
-    for protocol in vars(ports).values():
+    modules = [
+        importlib.import_module(found.name) for found in pkgutil.iter_modules(ports.__path__, f"{ports.__name__}.")
+    ]
+    for protocol in {value for module in modules for value in vars(module).values() if inspect.isclass(value)}:
         if not inspect.isclass(protocol) or Protocol not in protocol.__bases__ or protocol is Store:
             continue
         port = names.get(protocol, protocol.__name__.lower())

@@ -7,23 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.definition import (
-    Action,
-    ActionStep,
-    CallStep,
-    ConditionStep,
-    Definition,
-    EachStep,
-    EventStep,
-    Flow,
-    Options,
-    Route,
-    Step,
-    Undo,
-)
-from chalicelib.engine.effects import Keep, Listen, StopChild
+from chalicelib.engine.effects import Listen, StopChild, StoreBlob
 from chalicelib.engine.events import (
-    AlarmRang,
     DeliveryHeld,
     Event,
     RunContinued,
@@ -32,14 +17,29 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    TimerFired,
     VarsSet,
 )
-from chalicelib.engine.lifecycle import Status
 from chalicelib.engine.machine import decide
-from chalicelib.engine.run import DefinitionRef, Entry, Run, turn_page
+from chalicelib.engine.paging import turn_page
+from chalicelib.model.actions import Action, Options, Undo
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import (
+    ActionStep,
+    CallStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Flow,
+    Route,
+    Step,
+)
+from chalicelib.model.history import Entry
+from chalicelib.model.run import DefinitionRef, Run
+from chalicelib.model.status import Status
 from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Wake
-from chalicelib.service.start import StartOrder
+from chalicelib.service.runs.start import StartOrder
 from tests.simulation.fates import Fates
 from tests.simulation.people import stored
 from tests.simulation.stage import Stage
@@ -119,7 +119,7 @@ def test_a_paused_run_that_fails_is_undone_once_it_goes_on() -> None:
 def test_a_run_that_was_waited_for_too_long_is_stopped() -> None:
     """It went on, with nobody to tell."""
     definition = _definition(CallStep(name="Call", routes=DONE, flow="g", timeout=100), NEXT)
-    decision = decide(definition, _begun(definition), _said(AlarmRang, 100))
+    decision = decide(definition, _begun(definition), _said(TimerFired, 100))
     assert [type(effect) for effect in decision.effects if isinstance(effect, StopChild)] == [StopChild]
 
 
@@ -145,11 +145,11 @@ def test_a_run_that_another_waits_for_is_not_deleted_before_that_one_knows() -> 
     stage = _stage(call, Flow(name="g", steps=(NEXT,)))
     services = stage.services(0)
     parent = services.starter.start("n", StartOrder(flow="f", name="r")).run
-    services.waker.wake([message.hint for message in stage.messages.live.values()])
+    services.waker.wake([received.message for received in stage.messages.live.values()])
     child = services.operator.stop("n", f"r.Call.{_uuid(parent, 'Call')[:8]}")
     with pytest.raises(Busy, match="not been told"):
         services.operator.delete_run("n", child.name)
-    services.waker.wake([message.hint for message in stage.messages.live.values()])
+    services.waker.wake([received.message for received in stage.messages.live.values()])
     assert services.operator.delete_run("n", child.name).id == child.id
 
 
@@ -178,7 +178,7 @@ def test_what_one_event_keeps_the_next_of_the_same_write_can_read() -> None:
         acked = StepAcked(at=at, nonce=nonce, step="First", uuid=_uuid(run, "First"), state="OK")
         return [acked, VarsSet(at=at, nonce=nonce[::-1], vars={"flag": True})]
 
-    assert services.mover.move("n", "r", both).run.status is Status.SUCCEEDED
+    assert services.advancer.advance("n", "r", both).run.status is Status.SUCCEEDED
 
 
 def test_results_are_put_away_only_once_they_are_written() -> None:
@@ -194,13 +194,13 @@ def test_results_are_put_away_only_once_they_are_written() -> None:
     after_one = _after(definition, run, one)
     folded = decide(definition, after_one, two, lambda key: [1, 2, 3], written=run)
     alone = decide(definition, after_one, two, lambda key: [1, 2, 3])
-    assert not any(isinstance(order, Keep) for order in folded.effects)
-    assert any(isinstance(order, Keep) for order in alone.effects)
+    assert not any(isinstance(order, StoreBlob) for order in folded.effects)
+    assert any(isinstance(order, StoreBlob) for order in alone.effects)
 
 
 def test_a_hint_of_a_run_that_is_not_written_yet_outlives_another_run_of_its_name() -> None:
     """It was dropped by the other's head; once that was deleted and the writer came to its end, nothing was sent."""
-    hint = Wake(namespace="n", run="r", sent_at=0, version=1, id="one")
+    message = Wake(namespace="n", run="r", sent_at=0, version=1, id="one")
     run = _begun(_definition(NEXT))
-    assert not hint.is_written(replace(run, id="another"))
-    assert hint.is_written(replace(run, id="one"))
+    assert not message.is_written(replace(run, id="another"))
+    assert message.is_written(replace(run, id="one"))

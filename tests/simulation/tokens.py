@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chalicelib.definition import Definition, EachStep, ForkStep, Json
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import UNDO
-from chalicelib.engine.run import Run, Token
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.steps.each import AT_ONCE
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import EachStep, ForkStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
 
 
 def crooked(run: Run, definition: Definition) -> Iterator[str]:
     """Where tokens do not fit one another: nobody waits for them, or there are too many or too few of them."""
-    if run.status not in lifecycle.LIVE:
+    if run.status not in status.LIVE:
         return
     known = {token.id for token in run.tokens}
     children: dict[str, list[Token]] = {}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chalicelib.definition import CallStep, Definition, EventStep
-from chalicelib.engine import lifecycle
-from chalicelib.engine.errand import awaits_approval, errand_of
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Activation, Run, Token, took
+from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.received_events import took
+from chalicelib.model import status
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.status import Status
 from chalicelib.service.messages import Deliver, Listen, StartChild, TellParent
-from chalicelib.service.ports import Signal
+from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
 
@@ -31,9 +33,9 @@ class Waking:
         """What of the live run nothing will wake."""
         dues = [token.activation.due for token in run.tokens if token.activation]
         dues += [run.deadline] if run.deadline is not None else []
-        late = run.alarm_at is None or run.alarm_at > min(dues, default=run.alarm_at)
-        if run.status in lifecycle.MOVING and late:
-            yield f"its alarm is at {run.alarm_at}, and it waits until {min(dues, default=None)}"
+        late = run.timer_at is None or run.timer_at > min(dues, default=run.timer_at)
+        if run.status in status.MOVING and late:
+            yield f"its alarm is at {run.timer_at}, and it waits until {min(dues, default=None)}"
         if not run.tokens:
             yield "it stands nowhere"
         for token in run.tokens:
@@ -43,11 +45,11 @@ class Waking:
                 yield f"token {token.id} waits for nothing"
 
     def _of_token(self, run: Run, definition: Definition, token: Token, activation: Activation) -> Iterator[str]:
-        errand, step, uuid = errand_of(definition, run, token), definition.step(token.step), activation.uuid
-        if errand is not None and (errand.is_human or awaits_approval(token)):
+        invocation, step, uuid = invocation_of(definition, run, token), definition.step(token.step), activation.uuid
+        if invocation is not None and (invocation.is_human or awaits_approval(token)):
             if (run.namespace, uuid) not in self.tasks:
                 yield f"nobody will see the task of step {token.step!r} ({uuid})"
-        elif errand is not None:
+        elif invocation is not None:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
                 yield f"nothing will deliver step {token.step!r} ({uuid})"
@@ -67,7 +69,7 @@ class Waking:
         if child is None and not started and not activation.held:
             yield f"nothing will start the child of step {token.step!r}"
         ours = child is not None and child.parent is not None and child.parent.uuid == activation.uuid
-        if child and ours and child.status in lifecycle.ENDED:
+        if child and ours and child.status in status.ENDED:
             yield f"nothing will tell step {token.step!r} that its child has ended"
 
     def _signals_of(self, run: Run) -> Iterator[Signal]:

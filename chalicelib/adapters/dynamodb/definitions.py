@@ -21,9 +21,10 @@ from pynamodb.transactions import TransactWrite
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
-from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
+from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
 from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
-from chalicelib.service.ports import Definition, Kind, NewRun
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.runs import NewRun
 
 MAX_OPERATIONS: Final = 100
 """As many as one transaction takes (an AWS limit)."""
@@ -76,14 +77,14 @@ class DynamoDefinitions:
             raise TooLarge(f"a document may hold at most {MAX_OPERATIONS} definitions and flow_runs together")
         self._archive_before(namespace, definitions)
         for new in runs:
-            self._runs.write_beside(new)
+            self._runs.write_blobs(new)
         puts = [self._put_definition(namespace, definition) for definition in definitions]
         puts += [_Put(self._runs.head_of(new.run), self._absent(), RunExists(new.run.name)) for new in runs]
         try:
             self._write(puts)
         except (Conflict, RunExists):
             for new in runs:
-                self._runs.take_back_beside(new)
+                self._runs.take_back_blobs(new)
             raise
 
     def delete(self, namespace: str, definition: Definition) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item
-from chalicelib.engine.run import Run, decode_run, encode
+from chalicelib.model.run import Run, decode_run, encode
 
 
 def body_of(run: Run) -> str:

@@ -17,7 +17,7 @@ from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.keys import Key
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
 _GETS: Final = 100
@@ -51,9 +51,9 @@ _PASSING: Final = frozenset(
 """Codes after which trying again helps. A transaction cancelled by a condition is told apart before."""
 
 
-class AlarmsIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
+class TimersIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
     class Meta:
-        index_name = tables.ALARMS.name
+        index_name = tables.TIMERS.name
         projection = KeysOnlyProjection()
 
     ap = UnicodeAttribute(hash_key=True)
@@ -114,7 +114,7 @@ class Item(Model):
     cp = UnicodeAttribute(null=True)
     ca = NumberAttribute(null=True)
 
-    alarms = AlarmsIndex()
+    timers = TimersIndex()
     listed = ListedIndex()
     by_flow = ByFlowIndex()
     changed = ChangedIndex()

@@ -53,9 +53,11 @@ import zlib
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Kind, Signal, Subscription, Task
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 Key: TypeAlias = tuple[str, str]
 """Partition key and sort key."""
@@ -127,7 +129,7 @@ def pages_above(after: int) -> tuple[str, str]:
     return f"{_PAGE}{_JOINT}{after + 1:012}", f"{_PAGE}{_JOINT}{'9' * 12}"
 
 
-def beside(namespace: str, run_id: str, key: str) -> Key:
+def blobs(namespace: str, run_id: str, key: str) -> Key:
     """The value beside a head. As every value of any size it lies in parts."""
     return parts(namespace, run_id), _JOINT.join((_BESIDE, _short(key)))
 
@@ -160,7 +162,7 @@ def idempotency(namespace: str, key: str) -> Key:
     return _JOINT.join((_join("K", namespace), _short(key))), "key"
 
 
-def cell(namespace: str, key: str) -> Key:
+def versioned_value(namespace: str, key: str) -> Key:
     return _JOINT.join((_join("C", namespace), _short(key))), "cell"
 
 
@@ -213,7 +215,7 @@ def shard(namespace: str, name: str) -> int:
     return zlib.crc32(f"{namespace}\0{name}".encode()) % SHARDS
 
 
-def alarms(number: int) -> str:
+def timers(number: int) -> str:
     return _join("A", str(number))
 
 

@@ -16,9 +16,10 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.semantics import Place, admits, change_of, cursor_at, place_at, place_of
-from chalicelib.engine.run import Instant, Run
-from chalicelib.service.ports import Listing, RunQuery
+from chalicelib.adapters.store_rules import Place, admits, change_of, cursor_at, place_at, place_of
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.runs import Listing, RunQuery
 
 _HEADS_AT_ONCE: Final = 100
 """As many as one BatchGetItem takes (an AWS limit)."""

@@ -12,7 +12,7 @@ from typing import Final
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds
 from chalicelib.adapters.dynamodb.keys import Key
-from chalicelib.engine.run import Instant
+from chalicelib.model.times import Instant
 
 PART: Final = 350_000
 """Bytes; an item may have 400 KB with its key (an AWS limit)."""

@@ -19,13 +19,15 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.semantics import alarm_of, flow_of, labels_of, not_seen, place_of
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.run import Instant, Page, Run, decode_page, encode
+from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, place_of, timer_of
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, encode
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
 
 _PAGES_AT_ONCE: Final = 32
 
@@ -37,12 +39,12 @@ class DynamoRuns:
         self._values = Parts(table)
 
     def create(self, new: NewRun) -> None:
-        self.write_beside(new)
+        self.write_blobs(new)
         try:
             with translated(refused=RunExists(new.run.name)):
                 self.head_of(new.run).save(self._item.k.does_not_exist())
         except RunExists:
-            self.take_back_beside(new)
+            self.take_back_blobs(new)
             raise
 
     def load(self, namespace: str, name: str) -> Run | None:
@@ -71,15 +73,15 @@ class DynamoRuns:
                 )
             )
 
-    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
-        self._values.put({_beside(run, key): value for key, value in values.items()})
+    def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
+        self._values.put({_blob_key(run, key): value for key, value in values.items()})
 
-    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
-        wanted = {_beside(run, key): key for key in keys}
+    def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+        wanted = {_blob_key(run, key): key for key in keys}
         return {wanted[place]: value for place, value in self._values.get(wanted).items()}
 
     def save(self, run: Run, seen: int) -> None:
-        with translated(refused=not_seen(run)):
+        with translated(refused=conflict_error(run)):
             self.head_of(run).save(self._is_still(run, seen))
 
     def delete(self, run: Run) -> None:
@@ -88,9 +90,9 @@ class DynamoRuns:
             return
         there = run_of(found)
         if (there.id, there.version) != (run.id, run.version):
-            raise not_seen(run)
+            raise conflict_error(run)
         self._table.remove([*self._parts(run), *self._labels(run)])
-        with translated(refused=not_seen(run)):
+        with translated(refused=conflict_error(run)):
             found.delete(self._is_still(run, run.version))
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
@@ -99,19 +101,19 @@ class DynamoRuns:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return changed(self._table, namespace, since, limit)
 
-    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
         with translated():
             return list(islice(merge(*shards, key=lambda alarm: alarm.at), limit))
 
-    def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[Alarm]:
+    def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[DueTimer]:
         for found in self._item.query(
-            keys.alarms(number),
+            keys.timers(number),
             self._item.al <= until,
-            index_name=tables.ALARMS.name,
+            index_name=tables.TIMERS.name,
             page_size=limit,
         ):
-            yield Alarm(*keys.of_head(found.k), int(found.al))
+            yield DueTimer(*keys.of_head(found.k), int(found.al))
 
     def head_of(self, run: Run) -> Item:
         """The head as an item."""
@@ -123,8 +125,8 @@ class DynamoRuns:
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
         item.cp, item.ca = keys.changed(run.namespace, shard), run.status_at
-        if (alarm := alarm_of(run)) is not None:
-            item.ap, item.al = keys.alarms(shard), alarm
+        if (alarm := timer_of(run)) is not None:
+            item.ap, item.al = keys.timers(shard), alarm
         return item
 
     def _is_still(self, run: Run, version: int) -> Condition:
@@ -135,7 +137,7 @@ class DynamoRuns:
         condition: Condition = (self._item.v == version) & self._item.b.startswith(beginning(run))
         return condition
 
-    def write_beside(self, new: NewRun) -> None:
+    def write_blobs(self, new: NewRun) -> None:
         """What lies beside the new head is there; nobody looks at it before the head is."""
         if new.own is not None:
             k, s = keys.own_flow(new.run.namespace, new.run.id)
@@ -143,7 +145,7 @@ class DynamoRuns:
         for place in self._labels(new.run):
             self._table.put(self._item(*place))
 
-    def take_back_beside(self, new: NewRun) -> None:
+    def take_back_blobs(self, new: NewRun) -> None:
         """What lies beside a head that was refused is gone, but for what is the existing run's too."""
         there = self.load(new.run.namespace, new.run.name)
         if there is not None and there.id == new.run.id:
@@ -164,5 +166,5 @@ class DynamoRuns:
         return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
 
 
-def _beside(run: Run, key: str) -> Key:
-    return keys.beside(run.namespace, run.id, key)
+def _blob_key(run: Run, key: str) -> Key:
+    return keys.blobs(run.namespace, run.id, key)

@@ -16,8 +16,8 @@ import msgspec
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal, Subscription
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.events import Signal, Subscription
 
 _IN_PLACE: Final = 16 * 1024
 """Bytes. A query reads a megabyte at a time (an AWS limit): sixty-four signals of this size, or more."""

@@ -10,8 +10,8 @@ from chalicelib.adapters.dynamodb.items import Place, Table, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
-from chalicelib.adapters.semantics import cell_written
-from chalicelib.engine.run import Instant
+from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
 
 _CLAIMS: Final = 3
@@ -38,19 +38,19 @@ class DynamoKeys:
         raise Busy(f"key {key!r} changes hands too fast")
 
 
-class DynamoCells:
+class DynamoVersionedValues:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._item = table.item
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        found = self._table.get(keys.cell(namespace, key))
+        found = self._table.get(keys.versioned_value(namespace, key))
         return (found.r, int(found.v)) if found else (b"", 0)
 
     def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
-        k, s = keys.cell(namespace, key)
+        k, s = keys.versioned_value(namespace, key)
         unchanged = self._item.v == seen if seen else self._item.k.does_not_exist()
-        with translated(refused=cell_written(key)):
+        with translated(refused=versioned_value_conflict(key)):
             self._item(k, s, r=value, v=seen + 1).save(unchanged)
 
 
@@ -64,4 +64,4 @@ class DynamoStore:
         self.keys = DynamoKeys(self.table)
         self.signals = DynamoSignals(self.table)
         self.tasks = DynamoTasks(self.table)
-        self.cells = DynamoCells(self.table)
+        self.versioned_values = DynamoVersionedValues(self.table)

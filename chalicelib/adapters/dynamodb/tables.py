@@ -22,11 +22,11 @@ class Index:
     range: str
 
 
-ALARMS: Final = Index("alarms", "ap", "al")
+TIMERS: Final = Index("alarms", "ap", "al")
 LISTED: Final = Index("listed", "lp", "c")
 BY_FLOW: Final = Index("by_flow", "fp", "c")
 CHANGED: Final = Index("changed", "cp", "ca")
-INDEXES: Final = (ALARMS, LISTED, BY_FLOW, CHANGED)
+INDEXES: Final = (TIMERS, LISTED, BY_FLOW, CHANGED)
 
 _NUMBERS: Final = frozenset({"al", "ca"})
 

@@ -10,7 +10,7 @@ import msgspec
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
-from chalicelib.service.ports import Task
+from chalicelib.service.ports.tasks import Task
 
 
 class DynamoTasks:

@@ -4,7 +4,7 @@ Everything is kept encoded and decoded again on the way out, so no two callers e
 that a store keeps.
 """
 
-from chalicelib.adapters.memory.queue import MemoryQueue
+from chalicelib.adapters.memory.message_queue import MemoryQueue
 from chalicelib.adapters.memory.store import MemoryStore
 
 __all__ = ["MemoryQueue", "MemoryStore"]

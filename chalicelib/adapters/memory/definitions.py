@@ -9,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
+from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
 from chalicelib.service.errors import RunExists
-from chalicelib.service.ports import Definition, Kind, NewRun
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.runs import NewRun
 
 
 class MemoryDefinitions:

@@ -6,13 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
-from chalicelib.adapters.semantics import Place, admits, alarm_of, change_of, cursor_at, not_seen, place_at, place_of
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.adapters.store_rules import (
+    Place,
+    admits,
+    change_of,
+    conflict_error,
+    cursor_at,
+    place_at,
+    place_of,
+    timer_of,
+)
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, decode_run, encode
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +32,7 @@ class _Head:
     version: int
     place: Place
     change: Place
-    alarm_at: Instant | None
+    timer_at: Instant | None
     body: bytes
 
 
@@ -66,13 +77,13 @@ class MemoryRuns:
             kept = sorted(self._pages.get((run.namespace, run.id), {}).items())
         return (decode_page(body) for last, body in kept if last > after)
 
-    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+    def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         with self._lock:
             kept = self._beside.setdefault((run.namespace, run.id), {})
             for key, value in values.items():
                 kept.setdefault(key, value)
 
-    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+    def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         with self._lock:
             kept = self._beside.get((run.namespace, run.id), {})
             return {key: kept[key] for key in keys if key in kept}
@@ -81,7 +92,7 @@ class MemoryRuns:
         with self._lock:
             head = self._heads.get((run.namespace, run.name))
             if head is None or (head.id, head.version) != (run.id, seen):
-                raise not_seen(run)
+                raise conflict_error(run)
             self._put(run)
 
     def delete(self, run: Run) -> None:
@@ -90,7 +101,7 @@ class MemoryRuns:
             if head is None:
                 return
             if (head.id, head.version) != (run.id, run.version):
-                raise not_seen(run)
+                raise conflict_error(run)
             for part in (self._pages, self._own, self._beside):
                 part.pop((run.namespace, run.id), None)
             del self._heads[run.namespace, run.name]
@@ -113,15 +124,15 @@ class MemoryRuns:
         heads.sort(key=lambda head: head.change)
         return [decode_run(head.body) for head in heads[:limit]]
 
-    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         with self._lock:
-            alarms = [
-                Alarm(namespace, name, head.alarm_at)
+            timers = [
+                DueTimer(namespace, name, head.timer_at)
                 for (namespace, name), head in self._heads.items()
-                if head.alarm_at is not None and head.alarm_at <= until
+                if head.timer_at is not None and head.timer_at <= until
             ]
-        return sorted(alarms, key=lambda alarm: alarm.at)[:limit]
+        return sorted(timers, key=lambda alarm: alarm.at)[:limit]
 
     def _put(self, run: Run) -> None:
-        head = _Head(run.id, run.version, place_of(run), change_of(run), alarm_of(run), encode(run))
+        head = _Head(run.id, run.version, place_of(run), change_of(run), timer_of(run), encode(run))
         self._heads[run.namespace, run.name] = head

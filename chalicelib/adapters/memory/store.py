@@ -9,9 +9,10 @@ import msgspec
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.adapters.semantics import cell_written
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal, Subscription, Task
+from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 
 class MemoryKeys:
@@ -28,20 +29,20 @@ class MemoryKeys:
         return value
 
 
-class MemoryCells:
+class MemoryVersionedValues:
     def __init__(self, lock: RLock) -> None:
         self._lock = lock
-        self._cells: dict[tuple[str, str], tuple[bytes, int]] = {}
+        self._versioned_values: dict[tuple[str, str], tuple[bytes, int]] = {}
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
         with self._lock:
-            return self._cells.get((namespace, key), (b"", 0))
+            return self._versioned_values.get((namespace, key), (b"", 0))
 
     def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
         with self._lock:
             if self.read(namespace, key)[1] != seen:
-                raise cell_written(key)
-            self._cells[namespace, key] = (value, seen + 1)
+                raise versioned_value_conflict(key)
+            self._versioned_values[namespace, key] = (value, seen + 1)
 
 
 class MemorySignals:
@@ -116,4 +117,4 @@ class MemoryStore:
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
         self.tasks = MemoryTasks(lock)
-        self.cells = MemoryCells(lock)
+        self.versioned_values = MemoryVersionedValues(lock)

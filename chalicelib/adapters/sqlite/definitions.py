@@ -9,10 +9,11 @@ from itertools import islice
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.adapters.semantics import check_distinct, not_newest, not_next
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.runs import create_within
-from chalicelib.service.ports import Definition, Kind, NewRun
+from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.runs import NewRun
 
 _NEWEST = (
     "SELECT body, deleted FROM names JOIN definitions USING (namespace, kind, name, version)"

@@ -7,15 +7,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from chalicelib.adapters.semantics import Place, alarm_of, cursor_at, flow_of, labels_of, not_seen, place_at, place_of
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.definition import Flow
-from chalicelib.definition import decode as decode_value
-from chalicelib.definition import encode as encode_value
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Instant, Page, Run, decode_page, decode_run, encode
+from chalicelib.adapters.store_rules import (
+    Place,
+    conflict_error,
+    cursor_at,
+    flow_of,
+    labels_of,
+    place_at,
+    place_of,
+    timer_of,
+)
+from chalicelib.model.flow import Flow
+from chalicelib.model.history import Page, decode_page
+from chalicelib.model.json_values import decode as decode_value
+from chalicelib.model.json_values import encode as encode_value
+from chalicelib.model.run import Run, decode_run, encode
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports import Alarm, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
 
 _PAGES_AT_ONCE: Final = 32
 _VALUES_AT_ONCE: Final = 500
@@ -55,12 +66,12 @@ class SqliteRuns:
                 yield decode_page(body)
                 after = last
 
-    def put_beside(self, run: Run, values: Mapping[str, bytes]) -> None:
+    def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         rows = [(run.namespace, run.id, key, value) for key, value in values.items()]
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO beside VALUES (?, ?, ?, ?)", rows)
 
-    def beside(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
+    def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         wanted = iter(keys)
         while some := list(islice(wanted, _VALUES_AT_ONCE)):
@@ -74,12 +85,12 @@ class SqliteRuns:
             "UPDATE runs SET version = ?, status = ?, status_at = ?, alarm_at = ?, body = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
             (
-                *(run.version, run.status, run.status_at, alarm_of(run), encode(run)),
+                *(run.version, run.status, run.status_at, timer_of(run), encode(run)),
                 *(run.namespace, run.name, seen, run.id),
             ),
         )
         if not saved:
-            raise not_seen(run)
+            raise conflict_error(run)
 
     def delete(self, run: Run) -> None:
         key = (run.namespace, run.name)
@@ -88,7 +99,7 @@ class SqliteRuns:
             if found is None:
                 return
             if found != (run.id, run.version):
-                raise not_seen(run)
+                raise conflict_error(run)
             for table in ("pages", "own_flows", "beside"):
                 sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no foreign text
                 connection.execute(sql, (run.namespace, run.id))
@@ -113,9 +124,9 @@ class SqliteRuns:
         query = "SELECT body FROM runs WHERE namespace = ? AND status_at >= ? ORDER BY status_at, name LIMIT ?"
         return [decode_run(body) for (body,) in self._database.rows(query, (namespace, since, limit))]
 
-    def due(self, until: Instant, limit: int) -> Sequence[Alarm]:
+    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         query = "SELECT namespace, name, alarm_at FROM runs WHERE alarm_at <= ? ORDER BY alarm_at LIMIT ?"
-        return [Alarm(*found) for found in self._database.rows(query, (until, limit))]
+        return [DueTimer(*found) for found in self._database.rows(query, (until, limit))]
 
 
 def _newest(
@@ -159,7 +170,7 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
 def _insert(run: Run) -> tuple[str, tuple[object, ...]]:
     sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
-    return sql, (*key, flow_of(run), run.created_at, alarm_of(run), encode(run))
+    return sql, (*key, flow_of(run), run.created_at, timer_of(run), encode(run))
 
 
 def _label_rows(run: Run) -> list[tuple[object, ...]]:

@@ -10,12 +10,13 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.adapters.semantics import cell_written
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
-from chalicelib.engine.run import Instant
-from chalicelib.service.ports import Signal, Subscription, Task
+from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.events import Signal, Subscription
+from chalicelib.service.ports.tasks import Task
 
 _AT_ONCE: Final = 20
 """How many signals are read at a time for a wait, which takes one."""
@@ -35,7 +36,7 @@ class SqliteKeys:
             return str(connection.execute(query, (namespace, key)).fetchone()[0])
 
 
-class SqliteCells:
+class SqliteVersionedValues:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -50,7 +51,7 @@ class SqliteCells:
         else:
             sql = "INSERT INTO cells (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?) ON CONFLICT DO NOTHING"
         if not self._database.change(sql, (value, namespace, key, seen)):
-            raise cell_written(key)
+            raise versioned_value_conflict(key)
 
 
 class SqliteSignals:
@@ -144,4 +145,4 @@ class SqliteStore:
         self.keys = SqliteKeys(database)
         self.signals = SqliteSignals(database)
         self.tasks = SqliteTasks(database)
-        self.cells = SqliteCells(database)
+        self.versioned_values = SqliteVersionedValues(database)

@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from chalicelib.definition import Json
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.model.json_values import Json
 
 if TYPE_CHECKING:
     from chalicelib.engine.expressions.cache import Cache

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from jsonata import Functions, JException, Jsonata, Timebox, Utils
 
-from chalicelib.definition import Json
 from chalicelib.engine.expressions.builtins import Builtin, Partial, builtins
 from chalicelib.engine.expressions.limits import CLOSURE_BYTES, DEPTH, SHARE, Halt, Meter
 from chalicelib.engine.expressions.paths import Paths, Scope
 from chalicelib.engine.expressions.syntax import Parsed, Slim
 from chalicelib.engine.expressions.values import Weights, copied, plain, taken_in
+from chalicelib.model.json_values import Json
 
 _TOO_DEEP: Final = "it is nested too deeply, or calls itself without end"
 _JList: Final[Any] = Utils.JList

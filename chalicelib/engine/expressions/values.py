@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from jsonata import Utils
 
-from chalicelib.definition import Json
 from chalicelib.engine.expressions.limits import NESTING, SIZE, Halt, Meter
+from chalicelib.model.json_values import Json
 
 NULL: Final[Any] = Utils.NULL_VALUE
 _INT64: Final = 2**63

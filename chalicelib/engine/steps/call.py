@@ -5,31 +5,31 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from chalicelib.definition import CallStep
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft
 from chalicelib.engine.effects import StartChild
-from chalicelib.engine.lifecycle import Status
-from chalicelib.engine.run import Run, Token
-from chalicelib.engine.templates import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, Transition
+from chalicelib.model.flow import CallStep
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import Status
 
 
-def enter(draft: Draft, token: Token, step: CallStep, names: Names) -> None:
+def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
     """The other run is started, once this one is not paused, and its end waited for. Raises ExpressionFailed."""
     given = resolve(step.input, names)
     fit("the input of the run that it starts", given)
-    token = draft.activate(token, step.timeout if step.timeout is not None else FOREVER)
+    token = transition.activate(token, step.timeout if step.timeout is not None else FOREVER)
     if token.activation:
-        child = child_name(draft.run, token.step, token.activation.uuid)
-        token = draft.remember(token, {"child": child, "input": given})
-        if draft.run.status is not Status.PAUSED:
-            start(draft, token)
+        child = child_name(transition.run, token.step, token.activation.uuid)
+        token = transition.remember(token, {"child": child, "input": given})
+        if transition.run.status is not Status.PAUSED:
+            start(transition, token)
 
 
-def start(draft: Draft, token: Token) -> None:
+def start(transition: Transition, token: Token) -> None:
     """The run for which the token waits is started."""
     if token.activation:
-        draft.order(StartChild(token.activation.uuid))
+        transition.emit(StartChild(token.activation.uuid))
 
 
 LONGEST_NAME: Final = 512

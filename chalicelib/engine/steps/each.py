@@ -18,13 +18,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.definition import DEFAULT_STATE, FAIL, EachStep, Json
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft, Left
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.names import CHUNK, item_key
-from chalicelib.engine.run import Token
-from chalicelib.engine.templates import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.items import CHUNK, item_key
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, StepResult, Transition
+from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 
 MAX_ITEMS: Final = 100_000
 AT_ONCE: Final = 100
@@ -39,15 +40,15 @@ BUFFERED: Final = 50
 BUFFERED_BYTES: Final = 2_000
 
 
-def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json) -> Left | None:
+def enter(transition: Transition, token: Token, step: EachStep, names: Names, before: Json) -> StepResult | None:
     """The first items begin; an empty list is done at once. Raises ExpressionFailed.
 
     After a retry (`before` is what was remembered) the items that failed or were cut off begin again.
     """
     if isinstance(before, Mapping):
-        cut_off = [child.index for child in draft.run.tokens if child.parent == token.id]
+        cut_off = [child.index for child in transition.run.tokens if child.parent == token.id]
         again = [*before["bad"], *before["more"], *cut_off]
-        _begin(draft, draft.activate(token, FOREVER, memo={**before, "bad": [], "more": again}), step)
+        _begin(transition, transition.activate(token, FOREVER, memo={**before, "bad": [], "more": again}), step)
         return None
     items = resolve(step.items, names)
     if not isinstance(items, (list, tuple)):
@@ -55,43 +56,45 @@ def enter(draft: Draft, token: Token, step: EachStep, names: Names, before: Json
     if len(items) > MAX_ITEMS:
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
-        return Left(state=DEFAULT_STATE, data=[])
+        return StepResult(state=DEFAULT_STATE, data=[])
     memo = {"n": len(items), "next": 0, "more": [], "ok": 0, "bad": [], "buf": [], "put": 0}
-    token = draft.activate(token, FOREVER)
+    token = transition.activate(token, FOREVER)
     home = token.activation.uuid if token.activation else ""
     for start in range(0, len(items), CHUNK):
-        draft.keep(item_key(home, start // CHUNK), list(items[start : start + CHUNK]))
-    _begin(draft, draft.remember(token, {**memo, "id": home}), step)
+        transition.store_blob(item_key(home, start // CHUNK), list(items[start : start + CHUNK]))
+    _begin(transition, transition.remember(token, {**memo, "id": home}), step)
     return None
 
 
-def child_ended(draft: Draft, token: Token, step: EachStep, child: Token, *, ok: bool, error: str) -> Left | None:
+def child_ended(
+    transition: Transition, token: Token, step: EachStep, child: Token, *, ok: bool, error: str
+) -> StepResult | None:
     """The item of `child` has ended; what the each returns if that decides it. Raises ExpressionFailed."""
     memo = dict(token.activation.memo) if token.activation else {}
-    if _is_full(memo["buf"]) and not draft.is_new(token):
-        draft.keep(_out_key(memo["id"], memo["put"]), memo["buf"])
+    if _is_full(memo["buf"]) and not transition.is_new(token):
+        transition.store_blob(_out_key(memo["id"], memo["put"]), memo["buf"])
         memo.update(buf=[], put=memo["put"] + 1)
     if ok:
         memo.update(ok=memo["ok"] + 1, buf=[*memo["buf"], [child.index, child.result]])
     else:
         memo["bad"] = [*memo["bad"], child.index]
-    token = draft.remember(token, memo)
+    token = transition.remember(token, memo)
     if len(memo["bad"]) > tolerated(step, memo["n"]):
-        in_flight = [other.index for other in draft.children_of(token) if other.id != child.id]
-        draft.remember(token, {**memo, "more": [*memo["more"], *in_flight]})
+        in_flight = [other.index for other in transition.children_of(token) if other.id != child.id]
+        transition.remember(token, {**memo, "more": [*memo["more"], *in_flight]})
         why = f"{len(memo['bad'])} of {memo['n']} items failed" + (f", the last: {error}" if error else "")
-        return Left(state=FAIL, error=why, event="StepJoined")
+        return StepResult(state=FAIL, error=why, event="StepJoined")
     if memo["ok"] + len(memo["bad"]) == memo["n"]:
-        return Left(state=DEFAULT_STATE, data=_results(draft, memo), event="StepJoined")
-    _begin(draft, token, step)
+        return StepResult(state=DEFAULT_STATE, data=_results(transition, memo), event="StepJoined")
+    _begin(transition, token, step)
     return None
 
 
-def go_on(draft: Draft, token: Token, step: EachStep) -> None:
+def go_on(transition: Transition, token: Token, step: EachStep) -> None:
     """The items begin that were put off."""
     if token.activation:
-        activation = replace(token.activation, deadline=draft.at + FOREVER)
-        _begin(draft, draft.put(replace(token, activation=activation)), step)
+        activation = replace(token.activation, deadline=transition.at + FOREVER)
+        _begin(transition, transition.put(replace(token, activation=activation)), step)
 
 
 def _is_full(results: list[Json]) -> bool:
@@ -105,32 +108,32 @@ def tolerated(step: EachStep, items: int) -> int:
     return step.tolerate
 
 
-def _begin(draft: Draft, token: Token, step: EachStep) -> None:
+def _begin(transition: Transition, token: Token, step: EachStep) -> None:
     """As many items begin as may be worked on at once; some of them at the next move, if this one was long."""
     memo = dict(token.activation.memo) if token.activation else {}
-    in_flight = len(draft.children_of(token))
-    room = min(min(step.max or AT_ONCE, AT_ONCE) - in_flight, max(TOKENS - len(draft.tokens), 1 - in_flight))
+    in_flight = len(transition.children_of(token))
+    room = min(min(step.max or AT_ONCE, AT_ONCE) - in_flight, max(TOKENS - len(transition.tokens), 1 - in_flight))
     more, after = list(memo["more"]), memo["next"]
     begun: list[int] = []
-    while len(begun) < room and (more or after < memo["n"]) and draft.passed < IN_A_MOVE:
+    while len(begun) < room and (more or after < memo["n"]) and transition.passed < IN_A_MOVE:
         if more:
             begun.append(more.pop(0))
         else:
             begun.append(after)
             after += 1
-    token = draft.remember(token, {**memo, "more": more, "next": after})
+    token = transition.remember(token, {**memo, "more": more, "next": after})
     if token.activation and len(begun) < room and (more or after < memo["n"]):
-        draft.put(replace(token, activation=replace(token.activation, deadline=draft.at)))
+        transition.put(replace(token, activation=replace(token.activation, deadline=transition.at)))
     for index in begun:
         child = Token(id=f"{token.id}.{index}", parent=token.id, index=index, step=step.steps[0].name)
-        draft.arrive(child)
+        transition.arrive(child)
 
 
-def _results(draft: Draft, memo: Mapping[str, Json]) -> list[Json]:
+def _results(transition: Transition, memo: Mapping[str, Json]) -> list[Json]:
     """The outputs in the order of the items; None where an item failed."""
     results: list[Json] = [None] * memo["n"]
     for number in range(memo["put"]):
-        for index, output in draft.read(_out_key(memo["id"], number)):
+        for index, output in transition.read(_out_key(memo["id"], number)):
             results[index] = output
     for index, output in memo["buf"]:
         results[index] = output

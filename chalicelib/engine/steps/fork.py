@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chalicelib.definition import DEFAULT_STATE, FAIL, ForkStep, Json
-from chalicelib.engine.bounds import fit
-from chalicelib.engine.draft import FOREVER, Draft, Left
-from chalicelib.engine.run import Token
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import FOREVER, StepResult, Transition
+from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 
 
-def enter(draft: Draft, token: Token, step: ForkStep, before: Json) -> None:
+def enter(transition: Transition, token: Token, step: ForkStep, before: Json) -> None:
     """Every branch begins. After a retry (`before` is what was remembered) those that finished do not begin again."""
     done = dict(before["out"]) if isinstance(before, Mapping) else {}
-    token = draft.activate(token, FOREVER, memo={"out": done, "bad": []})
+    token = transition.activate(token, FOREVER, memo={"out": done, "bad": []})
     for branch in step.branches:
         if branch.name not in done:
             child = Token(
@@ -24,10 +25,12 @@ def enter(draft: Draft, token: Token, step: ForkStep, before: Json) -> None:
                 result=token.result,
                 state=token.state,
             )
-            draft.arrive(child)
+            transition.arrive(child)
 
 
-def child_ended(draft: Draft, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str) -> Left | None:
+def child_ended(
+    transition: Transition, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str
+) -> StepResult | None:
     """The branch of `child` has ended; what the fork returns if that decides it. Raises ExpressionFailed."""
     memo = token.activation.memo if token.activation else {"out": {}, "bad": []}
     out, bad = dict(memo["out"]), list(memo["bad"])
@@ -36,10 +39,10 @@ def child_ended(draft: Draft, token: Token, step: ForkStep, child: Token, *, ok:
         fit("what its branches return", out)
     else:
         bad.append(child.scope)
-    draft.remember(token, {"out": out, "bad": bad})
+    transition.remember(token, {"out": out, "bad": bad})
     if len(out) >= step.join:
-        return Left(state=DEFAULT_STATE, data=out, event="StepJoined")
+        return StepResult(state=DEFAULT_STATE, data=out, event="StepJoined")
     if len(step.branches) - len(bad) < step.join:
         why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
-        return Left(state=FAIL, data=out, error=why, event="StepJoined")
+        return StepResult(state=FAIL, data=out, error=why, event="StepJoined")
     return None

@@ -5,40 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib import times
-from chalicelib.definition import DEFAULT_STATE, ConditionStep, EventStep, Json, Milliseconds, TimerStep
-from chalicelib.engine.draft import Draft, Left
 from chalicelib.engine.effects import Listen
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.evaluation import Names, holds, resolve
 from chalicelib.engine.events import EventArrived
-from chalicelib.engine.run import Run, Token, took
-from chalicelib.engine.templates import Names, holds, resolve
+from chalicelib.engine.received_events import took
+from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.model import times
+from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.times import Milliseconds
 
 LONGEST: Final[Milliseconds] = 366 * 86_400_000
 """How long a wait may be that an expression names, as one that is written down."""
 
 
-def enter(draft: Draft, token: Token, step: TimerStep | EventStep | ConditionStep, names: Names) -> Left | None:
+def enter(
+    transition: Transition, token: Token, step: TimerStep | EventStep | ConditionStep, names: Names
+) -> StepResult | None:
     """The token waits; or what the step returned at once. Raises ExpressionFailed."""
     match step:
         case TimerStep():
-            _enter_timer(draft, token, step, names)
+            _enter_timer(transition, token, step, names)
         case EventStep():
-            _enter_event(draft, token, step, names)
+            _enter_event(transition, token, step, names)
         case ConditionStep():
-            return _enter_condition(draft, token, step, names)
+            return _enter_condition(transition, token, step, names)
     return None
 
 
-def _enter_timer(draft: Draft, token: Token, step: TimerStep, names: Names) -> None:
+def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: Names) -> None:
     """The token waits until the time has come. Raises ExpressionFailed where an expression yields no time."""
     if step.until is not None:
         until = times.instant(str(resolve(step.until, names)))
         if until is None:
             raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
-        draft.activate(token, max(0, until - draft.at))
+        transition.activate(token, max(0, until - transition.at))
         return
-    draft.activate(token, _duration(resolve(step.duration, names)))
+    transition.activate(token, _duration(resolve(step.duration, names)))
 
 
 def _duration(value: Json) -> Milliseconds:
@@ -52,28 +57,28 @@ def _duration(value: Json) -> Milliseconds:
     return found
 
 
-def _enter_event(draft: Draft, token: Token, step: EventStep, names: Names) -> None:
+def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:
     """The token waits for the first of the step's events. Raises ExpressionFailed where the key yields nothing."""
     key = "" if step.key is None else key_text(resolve(step.key, names))
-    listen(draft, draft.activate(token, step.timeout, memo={"key": key}), step)
+    listen(transition, transition.activate(token, step.timeout, memo={"key": key}), step)
 
 
-def listen(draft: Draft, token: Token, step: EventStep) -> None:
+def listen(transition: Transition, token: Token, step: EventStep) -> None:
     """Events find the token until its deadline: said when it begins to wait, and again when the deadline moves."""
     activation = token.activation
     if activation:
         names = tuple(dict.fromkeys(step.events.values()))
-        draft.order(Listen(activation.uuid, names, activation.memo["key"], activation.deadline))
+        transition.emit(Listen(activation.uuid, names, activation.memo["key"], activation.deadline))
 
 
-def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> Left | None:
+def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> StepResult | None:
     """What the event makes the step return; None if it is not for it, or was taken before."""
     memo = token.activation.memo if token.activation else None
     state = next((state for state, name in step.events.items() if name == event.name), None)
     if state is None or not isinstance(memo, Mapping) or took(run, event.name, event.key, event.place):
         return None
     signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
-    return Left(state=state, data=event.data, event="EventArrived", signal=signal)
+    return StepResult(state=state, data=event.data, event="EventArrived", signal=signal)
 
 
 def key_text(value: Json) -> str:
@@ -85,9 +90,9 @@ def key_text(value: Json) -> str:
     raise ExpressionFailed(f"a key must be text or a number, and is {value!r:.60}")
 
 
-def _enter_condition(draft: Draft, token: Token, step: ConditionStep, names: Names) -> Left | None:
+def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:
     """The step returns at once if its condition holds already; else the token waits for it."""
-    if holds(step.condition, draft.judging(names)):
-        return Left(state=DEFAULT_STATE)
-    draft.activate(token, step.timeout)
+    if holds(step.condition, transition.judging(names)):
+        return StepResult(state=DEFAULT_STATE)
+    transition.activate(token, step.timeout)
     return None

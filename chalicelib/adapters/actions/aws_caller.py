@@ -1,0 +1,188 @@
+"""Actions behind an SQS queue (`method = queue`) and actions that are Lambda functions (`method = lambda`).
+
+Both take the body that HTTP would carry and answer by callback: that AWS has accepted it is all that is known here.
+A message bears the headers as string attributes: Echoer's own five, and up to five of the action's (SQS takes ten). A
+function invoked asynchronously sees the body only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
+
+import botocore.config
+import botocore.session
+import msgspec
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+from chalicelib.model.actions import Method
+from chalicelib.model.json_values import ready
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+
+EXCERPT: Final = 1000
+"""How many characters of a refusal are told."""
+
+Connect: TypeAlias = Callable[[str, str | None, str | None], Any]
+"""A client of that service, in that region, at that endpoint (None: the environment's, AWS's own)."""
+
+_OURS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
+_THEIRS: Final = 5
+_ATTRIBUTE: Final = re.compile(r"(?!(?i:aws|amazon)\.)\w[\w-]*(\.[\w-]+)*", re.ASCII)
+_GROUP: Final = re.compile(r"[!-~]{1,128}")
+_REGION: Final = re.compile(r"(?:^|\.)sqs\.([a-z0-9-]+)\.|^([a-z0-9-]+)\.queue\.amazonaws\.com$")
+
+_AGAIN: Final = frozenset(
+    {
+        "EC2ThrottledException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "KmsThrottled",
+        "OverLimit",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestTimeout",
+        "ResourceConflictException",  # the function is being changed
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""Codes after which trying again helps, as it does after every 429 and 5xx."""
+
+_NEVER: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
+"""What goes wrong before anything is sent, and would again."""
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What a queue must know of the body that it carries (API.md, 1)."""
+
+    flow_run: str = msgspec.field(name="flowId", default="")
+    uuid: str = ""
+
+
+class AwsCaller:
+    """Implements `ports.Caller` for the methods `queue` and `lambda`. Threads may share it.
+
+    `sqs_endpoint` is where queues are that are named without a URL; a queue with a URL is where that says.
+    """
+
+    def __init__(self, connect: Connect | None = None, *, sqs_endpoint: str | None = None) -> None:
+        self._connect = connect or _connect
+        self._sqs_endpoint = sqs_endpoint
+        self._lock = Lock()
+        self._clients: dict[tuple[str, str | None, str | None], Any] = {}
+        self._urls: dict[str, str] = {}
+
+    def post(self, call: Call) -> Reply:
+        """What came of the delivery; the last address that failed decides what is said of all."""
+        reply: Reply = NotTaken("the action has no address", final=True)
+        for address in call.addresses:
+            reply = self._send(address, call)
+            if isinstance(reply, Taken) or reply.final:
+                break
+        return reply
+
+    def _send(self, address: str, call: Call) -> Reply:
+        try:
+            if call.method is Method.QUEUE:
+                self._enqueue(address, call)
+            else:
+                self._invoke(address, call)
+        except ClientError as exc:
+            return _refusal(address, exc)
+        except _NEVER as exc:
+            return NotTaken(f"{address} cannot be called: {exc}"[:EXCERPT], final=True)
+        except BotoCoreError as exc:
+            return NotTaken(f"{address} could not be reached: {exc}"[:EXCERPT], final=False)
+        return Taken()
+
+    def _invoke(self, function: str, call: Call) -> None:
+        region = function.split(":")[3] if function.startswith("arn:") else None
+        client = self._client("lambda", region, None)
+        client.invoke(FunctionName=function, InvocationType="Event", Payload=call.body)
+
+    def _enqueue(self, queue: str, call: Call) -> None:
+        if "://" in queue:
+            url, client = queue, self._client("sqs", _region_of(queue), _origin_of(queue))
+        else:
+            client = self._client("sqs", None, self._sqs_endpoint)
+            url = self._urls.get(queue) or client.get_queue_url(QueueName=queue)["QueueUrl"]
+            self._urls[queue] = url
+        client.send_message(
+            QueueUrl=url,
+            MessageBody=call.body.decode(),
+            MessageAttributes=_attributes(call.headers),
+            **(_in_order(call.body) if queue.endswith(".fifo") else {}),
+        )
+
+    def _client(self, service: str, region: str | None, endpoint: str | None) -> Any:
+        with self._lock:  # botocore makes one client at a time; many threads may then use it
+            key = (service, region, endpoint)
+            if key not in self._clients:
+                self._clients[key] = self._connect(*key)
+            return self._clients[key]
+
+
+def _connect(service: str, region: str | None, endpoint: str | None) -> Any:
+    """A client whose requests end within 5 s: a queue that is named needs two, to find it and to send to it.
+
+    It tries once: whether and when to try again is the action's to say.
+    """
+    config = botocore.config.Config(
+        connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=25
+    )
+    session = botocore.session.get_session()
+    return session.create_client(service, region_name=region, endpoint_url=endpoint, config=config)
+
+
+def _region_of(url: str) -> str | None:
+    found = _REGION.search(urlsplit(url).hostname or "")
+    return found[1] or found[2] if found else None
+
+
+def _origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _attributes(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The headers that a message bears. SQS takes no attribute that is empty, nor every name."""
+    ours = [name for name in _OURS if name in headers]
+    theirs = [name for name, value in headers.items() if name not in _OURS and value and _ATTRIBUTE.fullmatch(name)]
+    return {name: {"DataType": "String", "StringValue": headers[name]} for name in ours + theirs[:_THEIRS]}
+
+
+def _in_order(body: bytes) -> dict[str, str]:
+    """A FIFO queue keeps the order within a run, and drops what comes again within five minutes."""
+    request = msgspec.json.decode(body, type=_Request)
+    run = request.flow_run
+    group = run if _GROUP.fullmatch(run) else hashlib.sha256(run.encode()).hexdigest()
+    return {"MessageGroupId": group, "MessageDeduplicationId": request.uuid}
+
+
+def _refusal(address: str, error: ClientError) -> NotTaken:
+    said, meta = error.response["Error"], error.response.get("ResponseMetadata", {})
+    code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
+    text = f"{address} answered {code}: {said.get('Message', '')}"[:EXCERPT]
+    again = code in _AGAIN or status == 429 or status >= 500
+    return NotTaken(text, final=not again, retry_after=_retry_after(meta) if again else 0)
+
+
+def _retry_after(meta: Mapping[str, Any]) -> int:
+    """Milliseconds that the service asked us to wait."""
+    asked = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
+    return int(asked) * 1000 if re.fullmatch(r"[0-9]{1,5}", asked) else 0
+
+
+ready(_Request)

@@ -1,0 +1,239 @@
+"""Connections whose every operation has what is left of one time limit, under exactly the roots that were asked for.
+
+- A time-out of a socket covers one read, so a server that drips a byte a second is never late. `_Clocked` stands in
+  for a connection's socket and gives every read and write only what is left of the whole.
+- The verdict on a certificate is that of the adapter's own SSL context. Left alone, requests adds its usual roots to
+  any context it is given, and takes more of them, proxies and passwords from the environment; so there is no
+  `requests.Session` here (nothing follows redirects or keeps cookies either), only its adapter.
+- A connection that was kept open may have been closed by the peer in the moment it is used again. If it ends without
+  one byte of an answer it says nothing about the service: `Stale`.
+- A name may lead elsewhere each time it is asked. It is asked once per connection, and what is connected to is the very
+  answer that `Outbound` has judged. If it refuses one of a host's addresses, it refuses the host.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import queue
+import socket
+import ssl
+import threading
+import time
+from functools import cache, partial
+from typing import Any, Final, cast
+
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
+from urllib3 import exceptions as urllib3_errors
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+
+KEPT_IDLE: Final = 60.0
+"""Seconds after which an idle connection is not used again: something on the way may have forgotten it in silence."""
+
+_GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+
+
+class Stale(ConnectionResetError):
+    """A connection that had served before was closed before a byte of the answer came."""
+
+
+class _Clocked:
+    """A connected socket whose time-out, once set, covers all reads and writes until it is set again."""
+
+    def __init__(self, sock: socket.socket, seconds: float | None) -> None:
+        self._sock = sock
+        self.received = 0
+        self.settimeout(seconds)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._due = None if seconds is None else time.monotonic() + seconds
+
+    def hurry(self) -> None:
+        """The next operation has what is left of the time. Raises TimeoutError if nothing is."""
+        if self._due is None:
+            return
+        left = self._due - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left)
+
+    def sendall(self, data: bytes) -> None:
+        view = memoryview(data)
+        for start in range(0, len(view), 16384):
+            self.hurry()
+            self._sock.sendall(view[start : start + 16384])
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reads(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
+
+
+class _Reads(io.RawIOBase):
+    def __init__(self, clocked: _Clocked, raw: io.RawIOBase) -> None:
+        self._clocked, self._raw = clocked, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._clocked.hurry()
+        count = cast("int | None", self._raw.readinto(buffer))
+        self._clocked.received += count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Connection(HTTPConnection):
+    """`timeout` at construction is the limit for connecting; urllib3 sets it to the limit for everything later."""
+
+    def __init__(self, *args: Any, outbound: Outbound, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._outbound = outbound
+        self._patience = self.timeout or 0.0
+        self._used_at: float | None = None
+
+    def _new_conn(self) -> socket.socket:
+        """A socket connected to the first address of the host that takes it, each having a fair share of the time."""
+        due = time.monotonic() + self._patience
+        try:
+            found = _resolve(self._dns_host, self.port or self.default_port, self._patience)
+            for *_, address in found:
+                if reason := self._outbound.refuses(str(address[0]), self._dns_host):
+                    raise Forbidden(address[0], reason)
+            for number, (child_runs, kind, protocol, _, address) in enumerate(found):
+                sock = socket.socket(child_runs, kind, protocol)
+                try:
+                    sock.settimeout(max((due - time.monotonic()) / (len(found) - number), 0.001))
+                    for option in self.socket_options or ():
+                        sock.setsockopt(*option)
+                    sock.connect(address)
+                except OSError:
+                    sock.close()
+                    if number == len(found) - 1:
+                        raise
+                else:
+                    sock.settimeout(self._patience)
+                    return sock
+        except TimeoutError as exc:
+            raise urllib3_errors.ConnectTimeoutError(self, "connecting timed out") from exc
+        except OSError as exc:
+            raise urllib3_errors.NewConnectionError(self, str(exc)) from exc
+        raise urllib3_errors.NewConnectionError(self, "the host has no address")
+
+    def connect(self) -> None:
+        begun, self._used_at = time.monotonic(), None
+        try:
+            super().connect()
+        except TimeoutError as exc:  # in the TLS handshake
+            raise urllib3_errors.ConnectTimeoutError(self, "the handshake timed out") from exc
+        left = None if self.timeout is None else self.timeout - (time.monotonic() - begun)
+        self.sock = cast(socket.socket, _Clocked(cast(socket.socket, self.sock), left))
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may use it again."""
+        fresh = self._used_at is None or time.monotonic() - self._used_at < KEPT_IDLE
+        return fresh and super().is_connected
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().request(*args, **kwargs)
+        except (BrokenPipeError, ConnectionResetError):
+            raise  # urllib3 goes on to `getresponse`: an answer may have come before
+        except _GONE as exc:
+            if self._used_at is None:
+                raise
+            raise Stale from exc
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as urllib3's own
+        clocked = cast(_Clocked, self.sock)
+        before = clocked.received
+        try:
+            response = super().getresponse()
+        except _GONE as exc:
+            if self._used_at is None or clocked.received != before:
+                raise
+            raise Stale from exc
+        self._used_at = time.monotonic()
+        return response
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """The host's addresses. The system's resolver knows no time-out, so a thread of its own waits for it."""
+    outcome: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def look_up(flags: int = 0) -> None:
+        try:
+            outcome.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)))
+        except OSError as exc:
+            outcome.put(exc)
+        except UnicodeError:  # no name of a host at all, such as `a..b`
+            outcome.put(socket.gaierror(socket.EAI_NONAME, "not a host's name"))
+
+    look_up(socket.AI_NUMERICHOST)
+    found = outcome.get()
+    if isinstance(found, Exception):
+        threading.Thread(target=look_up, daemon=True).start()
+        try:
+            found = outcome.get(timeout=seconds)
+        except queue.Empty:
+            raise TimeoutError("the look-up timed out") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+class Connections(HTTPAdapter):
+    """Connections kept for one thread, all under one SSL context."""
+
+    def __init__(self, context: ssl.SSLContext, patience: float, outbound: Outbound = ANYWHERE) -> None:
+        self._context, self._patience, self._outbound = context, patience, outbound
+        super().__init__(pool_connections=32, pool_maxsize=1)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001 - requests' signature
+        super().init_poolmanager(
+            connections, maxsize, block, ssl_context=self._context, timeout=self._patience, **kwargs
+        )
+        self.poolmanager.pool_classes_by_scheme = {  # what a pool does not know, it gives its connections
+            "http": partial(_Pool, outbound=self._outbound),
+            "https": partial(_TlsPool, outbound=self._outbound),
+        }
+
+    def cert_verify(self, *_: Any, **__: Any) -> None:
+        """Nothing: the context knows its roots. Requests would add its own to them."""
+
+
+def context_of(roots: str | None) -> ssl.SSLContext:
+    """Trusts `roots` (a PEM bundle in base64) and nothing else; without them, requests' roots. Raises ValueError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if roots is None:
+        context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
+        return context
+    try:
+        context.load_verify_locations(cadata=base64.b64decode("".join(roots.split()), validate=True).decode("ascii"))
+    except ssl.SSLError as exc:
+        raise ValueError("no PEM bundle") from exc
+    return context
+
+
+usual_context = cache(lambda: context_of(None))  # reading some hundred roots takes milliseconds

@@ -1,0 +1,61 @@
+"""Carrying a call to its action in the way that the action's method says.
+
+What a method needs is imported when the first call of that method is made: most containers never make one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import assert_never
+
+from chalicelib.adapters.actions.egress import ANYWHERE, Fenced, Outbound
+from chalicelib.model.actions import Method
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
+
+
+class Dispatcher:
+    """Implements `ports.Caller` for every method.
+
+    `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
+    URL; None: AWS's own. `outbound` says where requests may go.
+    """
+
+    def __init__(
+        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, outbound: Outbound = ANYWHERE
+    ) -> None:
+        self._now = now
+        self._outbound = outbound
+        self._sqs_endpoint = sqs_endpoint
+
+    def post(self, call: Call) -> Reply:
+        match call.method:
+            case Method.HTTP | Method.HTTPS:
+                return self._http.post(call)
+            case Method.QUEUE | Method.LAMBDA:
+                return self._aws.post(call)
+            case Method.GRPC:
+                return self._grpc.post(call)
+            case Method.HUMAN:
+                return NotTaken("a person answers this action: there is nowhere to send it", final=True)
+            case _:
+                assert_never(call.method)
+
+    @cached_property
+    def _http(self) -> Caller:
+        from chalicelib.adapters.actions.http_caller import HttpCaller
+
+        return HttpCaller(self._now, outbound=self._outbound)
+
+    @cached_property
+    def _aws(self) -> Caller:
+        from chalicelib.adapters.actions.aws_caller import AwsCaller
+
+        return Fenced(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._outbound, always_hosts=False)
+
+    @cached_property
+    def _grpc(self) -> Caller:
+        from chalicelib.adapters.actions.grpc_caller import GrpcCaller
+
+        return Fenced(GrpcCaller(), self._outbound, always_hosts=True)

@@ -1,0 +1,179 @@
+"""Where requests may go: what of the internet's address space is a stranger's to name.
+
+Whoever writes FSL names addresses, and Echoer sends requests there from inside somebody's network. On AWS only public
+addresses are let through, and what the operator lists. A name says nothing (it may lead anywhere, and elsewhere the
+next time it is asked), so what is judged is the address that a socket is about to be connected to.
+
+The ranges are those of IANA's special-purpose registries for IPv4 and IPv6, and what clouds serve their secrets from.
+Of IPv6 only 2000::/3 is in use for all (RFC 4291, 2.4): what is outside of it is refused without being known.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, TypeAlias
+
+from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
+
+_METADATA: Final = "an address that clouds serve credentials from"
+_PRIVATE: Final = "a private address"
+_LINK_LOCAL: Final = "a link-local address"
+_LOOPBACK: Final = "an address of this machine"
+_MULTICAST: Final = "a multicast address"
+_RESERVED: Final = "a reserved address"
+
+# The first range that holds an address says what it is.
+_SPECIAL: Final[tuple[tuple[Network, str], ...]] = tuple(
+    (ip_network(range_), reason)
+    for range_, reason in (
+        ("169.254.169.254/32", _METADATA),  # EC2, Google Cloud, Azure and others
+        ("169.254.170.2/32", _METADATA),  # ECS tasks
+        ("169.254.170.23/32", _METADATA),  # EKS pods
+        ("168.63.129.16/32", _METADATA),  # Azure's host
+        ("100.100.100.200/32", _METADATA),  # Alibaba Cloud
+        ("192.0.0.192/32", _METADATA),  # Oracle Cloud
+        ("0.0.0.0/8", _LOOPBACK),  # connecting to 0.0.0.0 reaches this machine
+        ("127.0.0.0/8", _LOOPBACK),
+        ("10.0.0.0/8", _PRIVATE),
+        ("172.16.0.0/12", _PRIVATE),
+        ("192.168.0.0/16", _PRIVATE),
+        ("100.64.0.0/10", _PRIVATE),  # carriers', and pods' on EKS
+        ("169.254.0.0/16", _LINK_LOCAL),
+        ("224.0.0.0/4", _MULTICAST),
+        ("192.0.0.0/24", _RESERVED),
+        ("192.0.2.0/24", _RESERVED),  # documentation, as the next two of its kind
+        ("192.88.99.0/24", _RESERVED),  # relays of 6to4
+        ("198.18.0.0/15", _RESERVED),  # benchmarks
+        ("198.51.100.0/24", _RESERVED),
+        ("203.0.113.0/24", _RESERVED),
+        ("240.0.0.0/4", _RESERVED),
+        ("fd00:ec2::/32", _METADATA),  # EC2: credentials, DNS, time
+        ("fd20:ce::254/128", _METADATA),  # Google Cloud
+        ("::/128", _LOOPBACK),
+        ("::1/128", _LOOPBACK),
+        ("fc00::/7", _PRIVATE),
+        ("fec0::/10", _PRIVATE),  # site-local, as it was
+        ("64:ff9b:1::/48", _PRIVATE),  # NAT64 of somebody's own: which IPv4 address is meant, only they know
+        ("fe80::/10", _LINK_LOCAL),
+        ("ff00::/8", _MULTICAST),
+        ("2001::/23", _RESERVED),  # protocols, Teredo's tunnels among them
+        ("2001:db8::/32", _RESERVED),  # documentation
+        ("3fff::/20", _RESERVED),  # documentation
+    )
+)
+
+# IPv6 addresses that lead to an IPv4 address, and how many bits stand behind it.
+_EMBEDDING: Final[tuple[tuple[IPv6Network, int], ...]] = (
+    (IPv6Network("::ffff:0:0/96"), 0),  # mapped
+    (IPv6Network("::/96"), 0),  # compatible, as it was
+    (IPv6Network("64:ff9b::/96"), 0),  # NAT64
+    (IPv6Network("2002::/16"), 80),  # 6to4
+)
+
+_GLOBAL: Final = IPv6Network("2000::/3")
+_OF_AWS: Final = re.compile(r"(queue|[a-z0-9-]+\.queue|sqs(-fips)?\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?")
+"""SQS itself: names that nobody but AWS can let lead anywhere."""
+_HOST: Final = re.compile(r"(?:[a-z]+://)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]+)?(?:/[!-~]*)?", re.IGNORECASE)
+
+
+class Forbidden(OSError):
+    """A connection was not even tried; `strerror` says to which address, and what that is."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(errno.EACCES, f"{address}, {reason}")
+
+
+class Outbound:
+    """The rule. `public`: only public addresses are let through, and what `allow` lists: hosts, addresses, CIDR ranges.
+
+    A host that is listed may lead anywhere: whoever lists it answers for its name. Raises ValueError for what is in
+    `allow` and looks like a range, but is none.
+    """
+
+    def __init__(self, *, public: bool = False, allow: Iterable[str] = ()) -> None:
+        self._public = public
+        self._hosts: set[str] = set()
+        self._ranges: list[Network] = []
+        for entry in allow:
+            if "/" in entry or _parsed(entry) is not None:
+                self._ranges.append(ip_network(entry))
+            else:
+                self._hosts.add(_plain(entry))
+
+    def refuses(self, address: str, host: str = "") -> str | None:
+        """What speaks against a connection to this address, which that host's name led to; None: nothing does."""
+        if not self._public or _plain(host) in self._hosts:
+            return None
+        parsed = _parsed(address)
+        if parsed is None:
+            return "no address of the internet"
+        forms = list(_forms(parsed))
+        if any(form in range_ for form in forms for range_ in self._ranges):
+            return None
+        return next((reason for form in forms if (reason := _special(form))), None)
+
+    def refuses_name(self, host: str) -> str | None:
+        """The same where the name is resolved out of sight: a name that is not listed could lead anywhere."""
+        if not self._public or _plain(host) in self._hosts or _OF_AWS.fullmatch(_plain(host)):
+            return None
+        if _parsed(host) is None:
+            return "a name whose addresses cannot be checked on this way"
+        return self.refuses(host)
+
+
+ANYWHERE: Final = Outbound()
+
+
+class Fenced:
+    """A caller whose library resolves names by itself: only calls to what the rule lets through reach it.
+
+    Implements `ports.Caller`. An address that names no host (a queue's name, a function) is none of this rule's: it is
+    the credentials that say what it may reach.
+    """
+
+    def __init__(self, caller: Caller, outbound: Outbound, *, always_hosts: bool) -> None:
+        self._caller, self._outbound, self._always_hosts = caller, outbound, always_hosts
+
+    def post(self, call: Call) -> Reply:
+        for address in call.addresses:
+            if not self._always_hosts and "://" not in address:
+                continue
+            found = _HOST.fullmatch(address)
+            host = found[1].strip("[]") if found else ""
+            if reason := self._outbound.refuses_name(host):
+                text = f"{address}: {host or 'the host'} is {reason}; allow it by ECHOER_OUTBOUND_ALLOW"
+                return NotTaken(text, final=True)
+        return self._caller.post(call)
+
+
+def _plain(host: str) -> str:
+    return host.lower().rstrip(".")
+
+
+def _parsed(address: str) -> Address | None:
+    try:
+        return ip_address(address.partition("%")[0])  # without its zone
+    except ValueError:
+        return None
+
+
+def _forms(address: Address) -> Iterator[Address]:
+    """The address, and the one that it leads to if it only carries another."""
+    yield address
+    if isinstance(address, IPv6Address):
+        for range_, behind in _EMBEDDING:
+            if address in range_:
+                yield IPv4Address(int(address) >> behind & 0xFFFF_FFFF)
+
+
+def _special(address: Address) -> str | None:
+    reason = next((reason for range_, reason in _SPECIAL if address in range_), None)
+    if reason or isinstance(address, IPv4Address) or address in _GLOBAL:
+        return reason
+    return None if any(address in range_ for range_, _ in _EMBEDDING) else _RESERVED

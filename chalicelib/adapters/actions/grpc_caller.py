@@ -1,0 +1,179 @@
+"""Actions behind gRPC: `host:port/package.Service/Method`, called with the body as a `google.protobuf.Struct`.
+
+The headers travel as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty, which looks like an
+empty one, will do); if it holds `ackState` it is the callback. A Struct knows only one kind of number, the double:
+integers beyond 2**53 lose digits, and whole numbers of an answer are taken for integers. Its reader may refuse what is
+nested more than 32 deep.
+
+The channel is encrypted where the action has roots of its own (then only these are trusted) or its address begins with
+`grpcs://` (then the usual ones); else it is not. Every delivery has a channel of its own: a container that was frozen
+between two of them would come back to a dead one.
+
+grpcio and protobuf are optional: they are large, and are imported when the first such action is delivered.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final, NamedTuple
+
+from chalicelib.adapters.actions.connections import context_of
+from chalicelib.model.json_values import Json
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+
+TIMEOUT: Final = 10.0
+"""Seconds per address, for everything."""
+
+ANSWER_BYTES: Final = 256 * 1024
+EXCERPT: Final = 1000
+"""How many characters of a refusal are told."""
+LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
+
+_SECURE: Final = "grpcs://"
+_OPTIONS: Final = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.service_config_disable_resolution", 1),
+)
+"""Nothing but the action decides how it is reached, and how often."""
+
+_AGAIN: Final = frozenset(
+    {"ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN"}
+)
+"""Status codes that HTTP would say as 408, 409, 429 or 5xx. UNKNOWN is what a service says that raised an exception."""
+
+_KEY: Final = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
+_VALUE: Final = re.compile(r"[ -~]*")
+_EXACT: Final = 2**53
+
+
+class _Packages(NamedTuple):
+    """The modules of grpcio and protobuf that are needed here. They publish no types."""
+
+    grpc: Any
+    struct: Any
+    text: Any
+    message: Any
+
+
+_MODULES: Final = (
+    "grpc",
+    "google.protobuf.struct_pb2",
+    "google.protobuf.json_format",
+    "google.protobuf.message",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What every address is sent."""
+
+    body: bytes
+    metadata: list[tuple[str, str]]
+    roots: bytes | None
+
+
+class GrpcCaller:
+    """Implements `ports.Caller` for the method `grpc`. Threads may share it.
+
+    `load` imports a module by its name and raises ImportError where it is not there; `timeout` is in seconds.
+    """
+
+    def __init__(self, load: Callable[[str], Any] = import_module, *, timeout: float = TIMEOUT) -> None:
+        self._load = load
+        self._timeout = timeout
+
+    def post(self, call: Call) -> Reply:
+        """What came of the delivery; the last address that failed decides what is said of all."""
+        try:
+            packages = _Packages(*map(self._load, _MODULES))
+        except ImportError:
+            return NotTaken("gRPC is not installed here: add the packages grpcio and protobuf", final=True)
+        letter = _letter(packages, call)
+        if isinstance(letter, NotTaken):
+            return letter
+        reply: Reply = NotTaken("the action has no address", final=True)
+        for address in call.addresses:
+            reply = self._exchange(packages, address, letter)
+            if isinstance(reply, Taken) or reply.final:
+                break
+        return reply
+
+    def _exchange(self, packages: _Packages, address: str, letter: _Letter) -> Reply:
+        grpc = packages.grpc
+        target, _, method = address.removeprefix(_SECURE).partition("/")
+        where = f"dns:///{target}"  # said in full: a host may be called `unix`
+        if letter.roots is None and not address.startswith(_SECURE):
+            channel = grpc.insecure_channel(where, _OPTIONS)
+        else:
+            channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(letter.roots), _OPTIONS)
+        with channel:
+            try:
+                call = channel.unary_unary(f"/{method}")
+                answer = call(letter.body, timeout=self._timeout, metadata=letter.metadata)
+            except grpc.RpcError as error:
+                return _refusal(address, error, self._timeout)
+        return Taken(_fields(packages, answer))
+
+
+def _letter(packages: _Packages, call: Call) -> _Letter | NotTaken:
+    metadata = [(name.lower(), value) for name, value in call.headers.items()]
+    for name, value in metadata:
+        if not _KEY.fullmatch(name) or not _VALUE.fullmatch(value):
+            return NotTaken(f"the header {name!a:.100} holds what no gRPC metadata may", final=True)
+    try:
+        body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString()
+    except packages.text.ParseError as exc:
+        return NotTaken(f"the request cannot be a google.protobuf.Struct: {exc}"[:EXCERPT], final=True)
+    try:
+        return _Letter(body, metadata, _pem(call.roots))
+    except ValueError:
+        return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+
+
+def _pem(roots: str | None) -> bytes | None:
+    """The bundle of certificates. Raises ValueError if it is none, as gRPC would not say before it connects."""
+    if roots is None:
+        return None
+    context_of(roots)
+    return base64.b64decode("".join(roots.split()))
+
+
+def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
+    code, details = error.code().name, str(error.details() or "")
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        return NotTaken(f"{address} has a certificate that is not trusted", final=True)
+    if code == "DEADLINE_EXCEEDED":
+        return NotTaken(f"{address} did not answer within {timeout:g} s", final=False)
+    text = f"{address} answered {code}: {details}"[:EXCERPT]
+    pushed = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms", "")
+    wait = min(int(pushed), LONGEST_WAIT) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
+    return NotTaken(text, final=code not in _AGAIN, retry_after=wait)
+
+
+def _fields(packages: _Packages, answer: bytes) -> dict[str, Json] | None:
+    """The answer as JSON; None if it is too long, no Struct, or holds what JSON cannot (an infinite number)."""
+    if len(answer) > ANSWER_BYTES:
+        return None
+    try:
+        fields = packages.text.MessageToDict(packages.struct.Struct.FromString(answer))
+    except (packages.message.DecodeError, packages.text.Error, ValueError):
+        return None
+    return {name: _whole(value) for name, value in fields.items()}
+
+
+def _whole(value: Json) -> Json:
+    """The value with integers where numbers are whole."""
+    match value:
+        case float() if value.is_integer() and abs(value) <= _EXACT:
+            return int(value)
+        case dict():
+            return {name: _whole(inner) for name, inner in value.items()}
+        case list():
+            return [_whole(inner) for inner in value]
+        case _:
+            return value

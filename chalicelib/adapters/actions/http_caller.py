@@ -1,0 +1,251 @@
+"""Calling action services over HTTP: one POST, one verdict, within a time that nobody on the other side can stretch.
+
+`connections` keeps the time and the roots; here is what an answer, or its absence, means.
+"""
+
+from __future__ import annotations
+
+import codecs
+import http.client
+import re
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import msgspec
+import requests
+from urllib3 import HTTPResponse, Timeout
+from urllib3 import exceptions as urllib3_errors
+
+from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
+from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+from chalicelib.model.json_values import Json
+from chalicelib.model.times import Instant
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+
+TIMEOUT: Final = 10.0
+"""Seconds that one request may take in all."""
+ANSWER_BYTES: Final = 256 * 1024
+EXCERPT: Final = 1000
+"""How many characters of a refusal's body are told."""
+LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
+KEPT_BUNDLES: Final = 16
+
+_AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING: Final = re.compile(
+    r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade",
+    re.IGNORECASE,
+)
+"""Headers that say where a request begins, ends and goes: never the action's to set."""
+_HEADER_VALUE: Final = re.compile(r"([!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
+_ERRORS: Final = (
+    requests.RequestException,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+    RuntimeError,
+)
+
+# What went wrong, the most telling first: the kind of error, what a person is told, and whether it is final.
+_FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
+    (Forbidden, "{address} leads to {words}; allow it by ECHOER_OUTBOUND_ALLOW", True),
+    (ssl.SSLCertVerificationError, "{address} has a certificate that is not trusted{detail}", True),
+    (socket.gaierror, "{address} could not be reached: there is no such host", False),
+    (ConnectionRefusedError, "{address} refused the connection", False),
+    (urllib3_errors.NewConnectionError, "{address} could not be reached{detail}", False),
+    (urllib3_errors.ConnectTimeoutError, "{address} could not be reached within {connect:g} s", False),
+    (urllib3_errors.TimeoutError, "{address} did not answer within {total:g} s", False),
+    (TimeoutError, "{address} did not answer within {total:g} s", False),
+    (ssl.SSLError, "{address} could not be reached by TLS", False),
+    (ConnectionError, "{address} closed the connection without an answer", False),
+    (http.client.HTTPException, "{address} did not answer in HTTP", False),
+    (Exception, "{address} could not be reached{detail}", False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | None
+    """None: there was more of it than was read."""
+    start: str
+    """The first characters of the body."""
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+
+class HttpCaller:
+    """Implements `ports.Caller`.
+
+    `now` tells the time in milliseconds since 1970; it counts only where a `Retry-After` names a date and the answer
+    has no `Date` of its own. `connect` and `total` are seconds per address: for reaching it, and for everything.
+    `outbound` says where requests may go.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], Instant],
+        *,
+        connect: float = 3.0,
+        total: float = TIMEOUT,
+        outbound: Outbound = ANYWHERE,
+    ) -> None:
+        self._now, self._connect, self._total, self._outbound = now, connect, total, outbound
+        self._threads = threading.local()
+
+    def post(self, call: Call) -> Reply:
+        """What came of the delivery; the last address that failed decides what is said of all."""
+        for name, value in call.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                shown = re.sub(r"[^!-~]", "?", name)[:100]
+                return NotTaken(f"the header {shown} holds what no HTTP header may", final=True)
+        try:
+            adapter = self._adapter(call.roots)
+        except ValueError:
+            return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+        reply = NotTaken("the action has no address", final=True)
+        for address in call.addresses:
+            try:
+                answer = self._exchange(adapter, address, call)
+            except _ERRORS as exc:
+                reply = self._failure(_shown(address), exc)
+                continue
+            if answer.is_success:
+                return Taken(_json_object(answer.body))
+            reply = self._refusal(_shown(address), answer)
+            if reply.final:
+                break
+        return reply
+
+    def _adapter(self, roots: str | None) -> Connections:
+        """This thread's connections under these roots. Raises ValueError if they are none."""
+        adapters: dict[str | None, Connections] = self._threads.__dict__.setdefault("adapters", {})
+        adapter = adapters.pop(roots, None)
+        if adapter is None:
+            context = usual_context() if roots is None else context_of(roots)
+            adapter = Connections(context, min(self._connect, self._total), self._outbound)
+        adapters[roots] = adapter  # the latest used is the last
+        if len(adapters) > KEPT_BUNDLES:
+            adapters.pop(next(iter(adapters))).close()
+        return adapter
+
+    def _exchange(self, adapter: Connections, address: str, call: Call) -> _Answer:
+        theirs = {name: value for name, value in call.headers.items() if not _FRAMING.fullmatch(name)}
+        headers = {"User-Agent": "echoer", **theirs, "Content-Type": "application/json"}
+        if not address.lower().startswith(("http://", "https://")):
+            raise requests.exceptions.InvalidURL
+        request = requests.Request("POST", address, headers=headers, data=call.body).prepare()
+        due = time.monotonic() + self._total
+        for attempts_left in (1, 0):
+            limit = Timeout(total=max(due - time.monotonic(), 0.001))
+            try:
+                response = adapter.send(request, stream=True, timeout=limit)  # type: ignore[arg-type]  # stub lacks Timeout
+                break
+            except requests.ConnectionError as exc:
+                if not attempts_left or not any(isinstance(cause, Stale) for cause in _causes(exc)):
+                    raise
+        try:
+            return _read(response.status_code, response.headers, response.raw)
+        finally:
+            response.close()
+
+    def _failure(self, address: str, exc: Exception) -> NotTaken:
+        if isinstance(exc, requests.exceptions.InvalidURL):
+            return NotTaken(f"{address} is no http:// or https:// address", final=True)
+        causes = _causes(exc)
+        text, final = next(
+            (text, final) for kind, text, final in _FAILURES if any(isinstance(cause, kind) for cause in causes)
+        )
+        said = [getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) for cause in causes]
+        words = next((words for words in said if isinstance(words, str)), "")
+        told = {
+            "words": words,
+            "detail": f" ({words})" if words else "",
+            "connect": self._connect,
+            "total": self._total,
+        }
+        return NotTaken(text.format(address=address, **told), final=final)
+
+    def _refusal(self, address: str, answer: _Answer) -> NotTaken:
+        text = f"{address} answered {answer.status}"
+        if 300 <= answer.status < 400 and "Location" in answer.headers:
+            text += f" and points to {answer.headers['Location'][:EXCERPT]}; redirects are not followed"
+        if answer.start:
+            text += f": {answer.start}"
+        if answer.status not in _AGAIN:
+            return NotTaken(text, final=True)
+        return NotTaken(text, final=False, retry_after=_retry_after(answer.headers, self._now))
+
+
+def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:
+    """What came, within bounds. That a body breaks off, or takes too long, changes nothing of what the status says."""
+    body, whole = b"", True
+    try:
+        while len(body) <= ANSWER_BYTES and (piece := raw.read(ANSWER_BYTES + 1 - len(body), decode_content=False)):
+            body += piece
+    except _ERRORS:
+        whole = False
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if len(body) <= ANSWER_BYTES and encoding != "identity":
+        try:  # nobody was asked to compress; bounded by hand, for not every urllib3 bounds what it unpacks
+            body = zlib.decompressobj(wbits=47).decompress(body, ANSWER_BYTES + 1)
+        except zlib.error:
+            body = b""
+    whole = whole and len(body) <= ANSWER_BYTES
+    return _Answer(status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:EXCERPT])
+
+
+def _json_object(body: bytes | None) -> dict[str, Json] | None:
+    try:  # msgspec, as the stores: it takes no NaN, no half surrogates, nothing that could not be written again
+        answer = msgspec.json.decode((body or b"").removeprefix(codecs.BOM_UTF8))
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _retry_after(headers: Mapping[str, str], now: Callable[[], Instant]) -> int:
+    """Milliseconds that the service asked us to wait, as seconds or as a date (RFC 9110, 10.2.3)."""
+    asked = headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return min(int(asked[:100]) * 1000, LONGEST_WAIT)
+    then, here = _moment(asked), _moment(headers.get("Date", ""))
+    if then is None:
+        return 0
+    return min(max(then - (now() if here is None else here), 0), LONGEST_WAIT)
+
+
+def _moment(date: str) -> Instant | None:
+    try:
+        parsed = parsedate_to_datetime(date)
+        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _causes(exc: BaseException) -> list[BaseException]:
+    """The error and all that it was made from, however requests and urllib3 wrapped it."""
+    found: list[BaseException] = []
+    todo: list[object] = [exc]
+    while todo:
+        one = todo.pop(0)
+        if isinstance(one, BaseException) and not any(one is known for known in found):
+            found.append(one)
+            todo += [getattr(one, "reason", None), *one.args, one.__cause__, one.__context__]
+    return found
+
+
+def _shown(address: str) -> str:
+    """The address as it may be told: without a password."""
+    return re.sub(r"//[^/?#]*@", "//", address)

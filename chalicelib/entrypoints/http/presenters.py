@@ -1,0 +1,292 @@
+"""What is kept, as clients see it: echoer's shapes, and what is new beside them (API.md, 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, overload
+
+from chalicelib.entrypoints.http import responses
+from chalicelib.model import flow, json_values, templates
+from chalicelib.model.actions import Action, Parameter
+from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
+from chalicelib.model.history import Entry
+from chalicelib.model.ids import ROOT
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import LIVE, READY, current_state
+from chalicelib.model.times import Instant, rfc3339
+from chalicelib.service.inbox import OpenTask
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.events import Signal
+from chalicelib.service.runs.read import RunView
+
+Resource = Literal["action", "flow", "flowrun", "step", "event"]
+
+
+def metadata(
+    name: str, kind: Resource, namespace: str, version: int, uuid: str, labels: dict[str, Json] | None = None
+) -> responses.Metadata:
+    return {
+        "name": name,
+        "kind": kind,
+        "namespace": namespace,
+        "version": version,
+        "uuid": uuid,
+        "labels": labels or {},
+    }
+
+
+@overload
+def moment(at: Instant) -> str: ...
+
+
+@overload
+def moment(at: Instant | None) -> str | None: ...
+
+
+def moment(at: Instant | None) -> str | None:
+    """RFC 3339, UTC, with milliseconds."""
+    return None if at is None else rfc3339(at)
+
+
+# ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def definition(namespace: str, found: Definition) -> responses.Action | responses.Flow:
+    """An action or a flow."""
+    if found.kind is Kind.ACTION:
+        return {
+            "metadata": metadata(found.name, "action", namespace, found.version, found.uuid),
+            "spec": _action_spec(json_values.decode(found.value, Action), found),
+        }
+    return {
+        "metadata": metadata(found.name, "flow", namespace, found.version, found.uuid),
+        "spec": _flow_spec(json_values.decode(found.value, Flow), found),
+    }
+
+
+def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:
+    return {
+        "system": "",
+        "serve_type": action.method,
+        "endpoints": list(action.addresses),
+        "params": {parameter.name: parameter.type for parameter in action.parameters},
+        "return_states": list(action.returns),
+        "text": found.text,
+        "created_at": moment(found.created_at),
+    }
+
+
+def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
+    return {
+        "steps": [
+            {"name": step.name, "action_name": action_of(step), "returns": returns_of(step)}
+            for step in walk(flow.steps)
+        ],
+        "input": [_parameter(parameter) for parameter in flow.input],
+        "text": found.text,
+        "created_at": moment(found.created_at),
+    }
+
+
+def _parameter(parameter: Parameter) -> responses.Input:
+    told: responses.Input = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
+    if not parameter.required:
+        told["default"] = parameter.default
+    return told
+
+
+def action_of(step: Step) -> str:
+    """The name of the action that the step sends; empty for a step that sends none."""
+    return step.action if isinstance(step, ActionStep) else ""
+
+
+def returns_of(step: Step) -> dict[str, str]:
+    """State -> target; where a state has several routes, the first. A route that asks for no state counts as `else`."""
+    returns: dict[str, str] = {}
+    for route in step.routes:
+        returns.setdefault(route.state or "else", route.target)
+    return returns
+
+
+# ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(view: RunView) -> responses.Run:
+    """A flow run. In a list its steps and `history_states` tell of the newest transitions only."""
+    head = view.run
+    return {
+        "metadata": metadata(head.name, "flowrun", head.namespace, head.version, head.id, head.labels),
+        "spec": {
+            "steps": steps(view),
+            "history_states": history_states(view.entries),
+            "current_state": state_of(head),
+            "last_state": head.last_state,
+            "last_event": head.last_event,
+            "last_err": head.last_err,
+            "global_variable": head.vars,
+            "status": head.status,
+            "flow": head.definition.flow,
+            "flow_version": head.definition.version,
+            "input": head.input,
+            "output": head.output,
+            "tokens": [_token(token) for token in head.tokens],
+            "created_at": moment(head.created_at),
+            "updated_at": moment(head.updated_at),
+            "ended_at": moment(head.ended_at),
+            "seq": head.seq,
+        },
+    }
+
+
+def state_of(head: Run) -> str:
+    """echoer's `current_state`."""
+    return current_state(head.status, head.tokens[0].step if head.tokens else "")
+
+
+def history_states(entries: Iterable[Entry]) -> list[str]:
+    """Where the run stood, as far back as the entries go. The end of a branch or an item is no end of the run."""
+    states: list[str] = []
+    for entry in entries:
+        if entry.seq == 1:
+            states.append(READY)
+        if entry.target and (entry.token == ROOT or entry.target not in flow.ENDS):
+            states.append(entry.target)
+    return states
+
+
+def _token(token: Token) -> responses.Token:
+    wait = token.activation
+    return {
+        "id": token.id,
+        "step": token.step,
+        "uuid": wait.uuid if wait else "",
+        "since": moment(wait.since) if wait else None,
+        "deadline": moment(wait.deadline) if wait else None,
+        "attempt": wait.attempt if wait else 0,
+        "retry_at": moment(wait.retry_at) if wait else None,
+        "held": wait.held if wait else False,
+    }
+
+
+# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def steps(view: RunView) -> list[responses.Step]:
+    """Every step of the run's flow with what came of it last."""
+    return [step(view, found) for found in walk(view.definition.flow.steps)]
+
+
+def current_steps(view: RunView) -> list[responses.Step]:
+    """The steps for whose answers the run is waiting."""
+    if view.run.status not in LIVE:
+        return []
+    waiting = {token.step for token in view.run.tokens if token.activation}
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in waiting]
+
+
+def step(view: RunView, found: Step) -> responses.Step:
+    """One step of a run: the activation that is under way, or else the last one that ended."""
+    head = view.run
+    told = [entry for entry in view.entries if entry.step == found.name]
+    last = next((entry for entry in reversed(told) if entry.target and entry.state), None)
+    wait = next((token.activation for token in head.tokens if token.step == found.name and token.activation), None)
+    if head.status not in LIVE:
+        wait = None
+    return {
+        "metadata": metadata(
+            found.name,
+            "step",
+            head.namespace,
+            told[-1].seq if told else 0,
+            wait.uuid if wait else last.uuid if last else "",
+        ),
+        "spec": {
+            "flow_id": head.name,
+            "flow_run_uuid": head.id,
+            "action_run": {
+                "action_name": action_of(found),
+                "action_params": _arguments(found),
+                "return_state_map": returns_of(found),
+                "done": wait is None and last is not None,
+            },
+            "response": {"state": last.state if last and not wait else ""},
+            "data": wait.data if wait else last.data if last else None,
+            "retry_count": wait.attempt if wait else _failures(told),
+            "global_variables": head.vars,
+        },
+    }
+
+
+def _arguments(found: Step) -> dict[str, Json]:
+    """The step's args as they are written; expressions in them as `${...}`."""
+    given = found.args if isinstance(found, ActionStep) else found.input if isinstance(found, CallStep) else {}
+    return {name: _shown(template) for name, template in given.items()}
+
+
+def _shown(template: Json) -> Json:
+    source = templates.source_of(template)
+    if source is not None:
+        return "${" + source + "}"
+    if isinstance(template, dict):
+        return {key: _shown(value) for key, value in template.items()}
+    if isinstance(template, (list, tuple)):
+        return [_shown(value) for value in template]
+    return template
+
+
+def _failures(told: Sequence[Entry]) -> int:
+    """How many deliveries of the last activation that ended failed, as far as the entries tell."""
+    return sum(entry.event == "DeliveryFailed" and entry.uuid == told[-1].uuid for entry in told)
+
+
+# ── history, events ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def entry(found: Entry) -> responses.Entry:
+    """One line of a run's history, always with all its fields."""
+    return {
+        "seq": found.seq,
+        "at": moment(found.at),
+        "event": found.event,
+        "step": found.step,
+        "token": found.token,
+        "from": found.origin,
+        "to": found.target,
+        "state": found.state,
+        "data": found.data,
+        "by": found.by,
+        "uuid": found.uuid,
+        "error": found.error,
+        "vars": found.vars,
+    }
+
+
+def task(found: OpenTask) -> responses.Task:
+    """What a person is asked, and how the answer must name it (`POST /step`)."""
+    return {
+        "flowId": found.run,
+        "stepName": found.step,
+        "uuid": found.uuid,
+        "action": found.action,
+        "kind": "approval" if found.approval else "task",
+        "ackStates": list(found.states),
+        "args": found.args,
+        "since": moment(found.since),
+        "deadline": moment(found.deadline),
+    }
+
+
+def signal(namespace: str, found: Signal) -> responses.Event:
+    """An event that somebody published."""
+    return {
+        "metadata": metadata(found.name, "event", namespace, 1, found.id),
+        "spec": {
+            "name": found.name,
+            "key": found.key,
+            "data": found.data,
+            "run": found.run,
+            "at": moment(found.at),
+            "expires_at": moment(found.until or found.expires_at),
+        },
+    }

@@ -1,0 +1,173 @@
+"""An action statement -> an Action."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+
+import msgspec
+
+from chalicelib.language.check.addresses import read_addresses
+from chalicelib.language.check.arguments import (
+    lacking,
+    read_undo,
+    refuse_plain_heirs,
+    report_missing,
+)
+from chalicelib.language.check.context import Context
+from chalicelib.language.check.members import (
+    Properties,
+    owner_of,
+    property_named,
+    read_assignments,
+    read_entries,
+    read_parameters,
+    refuse_steps,
+)  # fmt: skip
+from chalicelib.language.check.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.values import read_text
+from chalicelib.language.problems import Problem, Suggestion
+from chalicelib.language.source import Span
+from chalicelib.language.syntax.tree import Group, Route, Statement, Value, Word
+from chalicelib.model.actions import RESERVED_ARGS, Action, Method, Parameter
+from chalicelib.model.flow import DEFAULT_STATE
+
+_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OPTIONS)
+
+
+def read_action(context: Context, statement: Statement) -> Action | None:
+    """The action; None if its args or states are not known well enough to judge who uses it."""
+    owner = owner_of("action", statement.name)
+    refuse_steps(context, owner, statement.members)
+    properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
+    method = properties.read("method", _read_method) or Method.HTTP
+    parameters = _read_args(properties)
+    returns = properties.read("return", _read_states) if properties.require("return", statement.name.span) else None
+    action = Action(
+        name=statement.name.text,
+        returns=returns or (),
+        method=method,
+        addresses=_read_addresses(properties, method, statement.name),
+        parameters=parameters or (),
+        roots=_read_roots(properties),
+        options=read_options(properties),
+        secret_data=properties.read("data", _read_data) or False,
+    )
+    refuse_signature(properties, action.options, action)
+    return None if returns is None or parameters is None or properties.damaged else action
+
+
+def with_undo(context: Context, statement: Statement, action: Action) -> Action:
+    """The action with its undo, read once all actions are known.
+
+    Its args are those given; what it leaves out is taken from the undone step's args of the same names.
+    """
+    said = property_named(statement.members, "undo")
+    if said is None or said.value is None:
+        return action
+    owner = owner_of("action", statement.name)
+    undo = read_undo(context, "undo", said.value, owner)
+    undone = None if undo is None else context.action(undo.action)
+    if undo is None or undone is None:
+        return msgspec.structs.replace(action, undo=undo)
+    own = {parameter.name: parameter.type for parameter in action.parameters}
+    heirs = (one for one in undone.parameters if one.name not in undo.args)
+    refuse_plain_heirs(context, action, undone, heirs, said.name.span)
+    absent = [one for one in lacking(undone, undo.args) if own.get(one.name) != one.type]
+    report_missing(context, absent, said.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
+    return msgspec.structs.replace(action, undo=undo)
+
+
+def _read_args(properties: Properties) -> tuple[Parameter, ...] | None:
+    if "args" not in properties:
+        return ()
+    found = properties.read("args", functools.partial(read_parameters, references=True))
+    value = properties.value("args")
+    if isinstance(value, Group):
+        for item in value.items:
+            word = getattr(item, "name", None)
+            if word and word.text in RESERVED_ARGS:
+                properties.context.findings.report(Problem.RESERVED_NAME, word.span, name=word.text)
+    return found
+
+
+def _read_method(context: Context, name: str, value: Value) -> Method | None:
+    if isinstance(value, Word):
+        try:
+            return Method(value.text.lower())
+        except ValueError:
+            pass
+    near = Suggestion(value.text.lower(), tuple(Method)).hint() if isinstance(value, Word) else None
+    context.wrong(name, value, "http, https, grpc, human, queue or lambda", near)
+    return None
+
+
+def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] | None:
+    """`(STATE | STATE)`; targets are taken and mean nothing, as in echoer. `()` is `(DONE)`."""
+    routes = read_entries(context, name, value, Route)
+    if routes is None:
+        return None
+    states: dict[str, None] = {}
+    for route in routes:
+        if route.state is None or route.when is not None:
+            reason = "an action returns plain states, without when"
+            context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
+        elif route.state.text in states:
+            context.findings.report(Problem.DUPLICATE_ENTRY, route.state.span, name=route.state.text, group=name)
+        elif context.valid_name(route.state):
+            states[route.state.text] = None
+    return tuple(states) or (DEFAULT_STATE,)
+
+
+def _read_data(context: Context, name: str, value: Value) -> bool | None:
+    if isinstance(value, Word) and value.key == "secret":
+        return True
+    context.wrong(name, value, "the word secret")
+    return None
+
+
+def _read_addresses(properties: Properties, method: Method, name: Word) -> tuple[str, ...]:
+    findings, value = properties.context.findings, properties.value("addr")
+    if method is Method.HUMAN:
+        if value:
+            findings.report(Problem.NEEDLESS_ADDRESS, properties.span("addr"), name=name.text)
+        return ()
+    before = findings.errors
+    found = read_addresses(properties.context, method, value) if value else ()
+    if not found and findings.errors == before and not properties.damaged and (value or "addr" not in properties):
+        span = value.span if value else name.span
+        findings.report(Problem.NO_ADDRESS, span, name=name.text)
+    return found
+
+
+def _read_roots(properties: Properties) -> str | None:
+    """`secret = (capem = "...")`; `secret = ;` means nothing, as in echoer."""
+    context = properties.context
+    entries = properties.read("secret", read_assignments)
+    if entries is None:
+        return None
+    for name, entry in entries.items():
+        if entry.name.key != "capem":
+            near = Suggestion(name, ("capem",))
+            context.findings.report(Problem.UNKNOWN_PROPERTY, entry.name.span, near=near, name=name, owner="'secret'")
+            continue
+        text = read_text(context, "capem", entry.value)
+        if text is not None and not text.strip():
+            context.wrong("capem", entry.value, "the base64 of a PEM bundle")
+        elif text is not None:
+            _check_roots(context, text, entry.value.span)
+            return text
+    return None
+
+
+def _check_roots(context: Context, text: str, span: Span) -> None:
+    try:
+        bundle = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        reason = "it is no base64"
+    else:
+        if b"-----BEGIN CERTIFICATE-----" in bundle:
+            return
+        reason = "no certificate is in it"
+    context.findings.report(Problem.UNREADABLE_ROOTS, span, reason=reason)

@@ -1,0 +1,88 @@
+"""What exists outside a document: the actions and flows that it may name without defining them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import Flow
+
+
+class Catalog(Protocol):
+    """The definitions that are already known. Lookups are by exact name."""
+
+    def action(self, name: str) -> Action | None: ...
+
+    def flow(self, name: str) -> Flow | None: ...
+
+    def names(self) -> Iterable[str]:
+        """All known names of actions and flows, for suggestions; may leave some out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNames:
+    """A catalog over two mappings."""
+
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    flows: Mapping[str, Flow] = field(default_factory=dict)
+
+    def action(self, name: str) -> Action | None:
+        return self.actions.get(name)
+
+    def flow(self, name: str) -> Flow | None:
+        return self.flows.get(name)
+
+    def names(self) -> Iterable[str]:
+        return [*self.actions, *self.flows]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """The names that a document uses and does not define."""
+
+    actions: frozenset[str]
+    flows: frozenset[str]
+
+
+def references(document: Document) -> References:
+    """What a catalog must be asked for before the document can be checked. Works on damaged documents too."""
+    used: dict[str, set[str]] = {"action": set(), "flow": set()}
+    defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
+    for statement in document.statements:
+        defined.setdefault(statement.kind.key, set()).add(statement.name.text)
+        for kind, word in named_by(statement):
+            used[kind].add(word.text)
+    return References(frozenset(used["action"] - defined["action"]), frozenset(used["flow"] - defined["flow"]))
+
+
+def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
+    """Each ("action" | "flow", name) that a statement refers to, in the order of the text."""
+    yield from _named_in(statement.kind.key, statement.members)
+    for step in steps_within(statement.members):
+        if step.body:
+            yield from _named_in(step.kind.key, step.body.members)
+
+
+def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word]]:
+    for member in members:
+        if not isinstance(member, Property):
+            continue
+        name = member.value.name if isinstance(member.value, Call) else member.value
+        if not isinstance(name, Word):
+            continue
+        match owner, member.name.key:
+            case ("step" | "deci", "action") | ("step" | "deci" | "action", "undo"):
+                yield "action", name
+            case ("call" | "flow_run", "flow"):
+                yield "flow", name
+
+
+def calls_of(statement: Statement) -> Iterable[Word]:
+    """The flows that a flow statement calls as steps."""
+    for step in steps_within(statement.members):
+        if step.kind.key == "call" and step.body:
+            yield from (word for kind, word in _named_in("call", step.body.members) if kind == "flow")

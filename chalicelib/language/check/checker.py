@@ -1,0 +1,167 @@
+"""A document -> the actions, flows and runs that it holds, or why it holds none."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, cast
+
+from chalicelib.language.check.actions import read_action, with_undo
+from chalicelib.language.check.catalog import Catalog, calls_of
+from chalicelib.language.check.context import Context, ExpressionProblem
+from chalicelib.language.check.flows import read_flow, read_run
+from chalicelib.language.limits import STATEMENTS
+from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
+from chalicelib.language.source import Source
+from chalicelib.language.syntax.parsing import parse
+from chalicelib.language.syntax.tree import Document, Word
+from chalicelib.language.syntax.tree import Statement as Node
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import CallStep, Flow, FlowRun, walk
+
+Kind: TypeAlias = Literal["action", "flow", "flow_run"]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One checked statement: its value, and its own text from its first to its last token."""
+
+    kind: Kind
+    name: str
+    value: Action | Flow | FlowRun
+    text: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The statements in the order of the text, none if there is any error; and all diagnostics by position."""
+
+    statements: tuple[Statement, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read(text: str, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None) -> Checked:
+    """Parses and checks in one. Never raises, whatever the text."""
+    document, found = parse(text)
+    checked = check_document(document, catalog, expression_problem=expression_problem)
+    return Checked(checked.statements, in_order((*found, *checked.diagnostics)))
+
+
+def check_document(
+    document: Document, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None
+) -> Checked:
+    """What a document means, given what exists already. Its own definitions win, wherever in it they stand.
+
+    `expression_problem` judges JSONata text; without it every expression that is not empty passes. A damaged document
+    is checked as far as it could be read, and yields no statements. The diagnostics of `parse` are not repeated.
+    """
+    findings = Findings(Source(document.text))
+    context = Context(findings, catalog, expression_problem)
+    values = _Statements(document, context).read()
+    if document.damaged or findings.errors:
+        return Checked((), findings.diagnostics())
+    checked = tuple(
+        Statement(cast(Kind, node.kind.key), node.name.text, value, document.text[node.span.start : node.span.end])
+        for node, value in values
+    )
+    return Checked(checked, findings.diagnostics())
+
+
+class _Statements:
+    """The statements of one document: actions first, then flows in the order of their calls, then runs."""
+
+    def __init__(self, document: Document, context: Context) -> None:
+        self._context = context
+        self._nodes = document.statements
+        self._values: dict[int, Action | Flow | FlowRun] = {}
+        self._flows: dict[str, Node] = {}
+
+    def read(self) -> list[tuple[Node, Action | Flow | FlowRun]]:
+        findings = self._context.findings
+        if len(self._nodes) > STATEMENTS:
+            first = self._nodes[STATEMENTS]
+            findings.report(
+                Problem.TOO_MANY, first.kind.span, count=len(self._nodes), what="statements", limit=STATEMENTS
+            )
+            return []
+        self._check_names()
+        self._read_actions()
+        for name in self._flows_by_call():
+            node = self._flows[name]
+            before = findings.errors
+            flow = read_flow(self._context, node)
+            self._values[id(node)] = flow
+            if findings.errors == before and not node.damaged:
+                self._context.flows[name] = flow
+                self._context.broken["flow"].discard(name)
+        for node in self._nodes:
+            if node.kind.key == "flow_run":
+                self._values[id(node)] = read_run(self._context, node)
+        return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
+
+    def _check_names(self) -> None:
+        seen: set[tuple[str, str]] = set()
+        for node in self._nodes:
+            kind, name = node.kind.key, node.name.text
+            if not node.damaged:
+                self._context.valid_name(node.name)
+            if (kind, name) in seen:
+                self._context.findings.report(Problem.DUPLICATE_STATEMENT, node.name.span, kind=kind, name=name)
+            seen.add((kind, name))
+            if kind == "flow":
+                self._flows.setdefault(name, node)
+            for defines in ("action", "flow"):
+                if kind == defines or kind not in ("action", "flow", "flow_run"):
+                    self._context.broken[defines].add(name)
+
+    def _read_actions(self) -> None:
+        actions = [node for node in self._nodes if node.kind.key == "action"]
+        read = [(node, read_action(self._context, node)) for node in actions]
+        for node, action in read:
+            if action is not None:
+                self._context.actions.setdefault(node.name.text, action)
+                self._context.broken["action"].discard(node.name.text)
+        for node, action in read:
+            if action is not None:
+                self._values[id(node)] = with_undo(self._context, node, action)
+
+    def _flows_by_call(self) -> list[str]:
+        """The document's flows, callees before callers. A flow that would call itself is reported."""
+        order: list[str] = []
+        path: list[tuple[str, list[Word | str]]] = []
+        state: dict[str, Literal["open", "closed"]] = {}
+        for name in self._flows:
+            if name not in state:
+                path.append((name, list(self._called_by(name))))
+                state[name] = "open"
+            while path:
+                current, calls = path[-1]
+                if not calls:
+                    path.pop()
+                    state[current] = "closed"
+                    order.append(current)
+                    continue
+                word = calls.pop(0)
+                called = word if isinstance(word, str) else word.text
+                if called not in state:
+                    state[called] = "open"
+                    path.append((called, list(self._called_by(called))))
+                elif state[called] == "open":
+                    self._report_cycle([one for one, _ in path], called)
+        return [name for name in order if name in self._flows]
+
+    def _called_by(self, name: str) -> Iterable[Word | str]:
+        if name in self._flows:
+            return calls_of(self._flows[name])
+        flow = self._context.catalog.flow(name)
+        return [step.flow for step in walk(flow.steps) if isinstance(step, CallStep)] if flow else []
+
+    def _report_cycle(self, path: list[str], called: str) -> None:
+        cycle = [*path[path.index(called) :], called]
+        for flow, callee in itertools.pairwise(cycle):
+            for word in calls_of(self._flows[flow]) if flow in self._flows else ():
+                if word.text == callee:
+                    shown = " -> ".join(cycle)
+                    self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=shown)
+                    return

@@ -1,0 +1,42 @@
+"""Values of the text as messages describe them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.language.syntax.tree import (
+    Call,
+    Duration,
+    Expression,
+    Group,
+    ListValue,
+    MapValue,
+    Number,
+    Reference,
+    Value,
+    Word,
+)  # fmt: skip
+
+_DESCRIBED: Final = {
+    Duration: "a duration",
+    Expression: "an expression",
+    Reference: "a secret",
+    ListValue: "a list",
+    MapValue: "a map",
+    Group: "something in parentheses",
+}
+
+
+def described(value: Value) -> str:
+    """A value in the words of a message."""
+    match value:
+        case Word(quoted=True):
+            return f'"{value.text}"'
+        case Word():
+            return f"'{value.text}'"
+        case Number():
+            return str(value.value)
+        case Call():
+            return f"'{value.name.text} (...)'"
+        case _:
+            return _DESCRIBED[type(value)]

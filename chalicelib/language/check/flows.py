@@ -1,0 +1,119 @@
+"""A flow statement -> a Flow; a flow_run statement -> a RunOrder."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.language.check.arguments import Inputs
+from chalicelib.language.check.context import Context
+from chalicelib.language.check.members import (
+    Properties,
+    owner_of,
+    property_named,
+    read_assignments,
+    read_parameters,
+)
+from chalicelib.language.check.secret_flow import read_variables, warn_of_unseen
+from chalicelib.language.check.steps import Steps, read_flow_input
+from chalicelib.language.check.values import (
+    UNREADABLE,
+    read_duration,
+    read_json,
+    read_name,
+    read_template,
+)
+from chalicelib.language.limits import STEPS
+from chalicelib.language.problems import Problem
+from chalicelib.language.syntax.tree import Property, Statement, Value, steps_within
+from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.json_values import Json
+from chalicelib.model.templates import Template, source_of
+
+_FLOW: Final = ("input", "vars", "output", "timeout", "labels")
+_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "labels")
+_RUN_OF_FLOW: Final = ("flow", "input", "labels")
+
+
+def read_flow(context: Context, statement: Statement) -> Flow:
+    """The flow, with the inputs that its steps leave to it."""
+    properties = _properties(context, statement, _FLOW)
+    inputs = Inputs(context, properties.owner, properties.read("input", read_parameters) or ())
+    flow = _flow(properties, statement, inputs)
+    warn_of_unseen(context, statement, flow)
+    return flow
+
+
+def read_run(context: Context, statement: Statement) -> FlowRun:
+    """The run, of a flow by name or of its own steps. The labels of the latter are its flow's."""
+    has_steps = any(not isinstance(member, Property) for member in statement.members)
+    names_flow = property_named(statement.members, "flow") is not None
+    if names_flow and not has_steps:
+        return _run_of_flow(context, statement)
+    properties = _properties(context, statement, _RUN_OF_FLOW + _RUN_WITH_STEPS)
+    if names_flow and not statement.damaged:
+        context.findings.report(
+            Problem.CHOOSE_ONE, statement.name.span, owner=properties.owner, names="flow = NAME and steps of its own"
+        )
+    elif "input" in properties:
+        owner = f"{properties.owner}, which brings its own steps"
+        context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span("input"), name="input", owner=owner)
+    flow = _flow(properties, statement, None)
+    warn_of_unseen(context, statement, flow)
+    return FlowRun(name=statement.name.text, steps=flow)
+
+
+def _run_of_flow(context: Context, statement: Statement) -> FlowRun:
+    properties = _properties(context, statement, _RUN_OF_FLOW)
+    name = properties.read("flow", read_name)
+    given = read_flow_input(properties, name, properties.owner, statement.name.span, plain=True)
+    labels = _read_labels(properties, plain=True)
+    return FlowRun(name=statement.name.text, flow=name, input=given, labels=labels)
+
+
+def _properties(context: Context, statement: Statement, allowed: tuple[str, ...]) -> Properties:
+    owner = owner_of(statement.kind.key, statement.name)
+    return Properties(context, owner, statement.members, allowed, damaged=statement.damaged)
+
+
+def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -> Flow:
+    context = properties.context
+    count = sum(1 for _ in steps_within(statement.members))
+    if count > STEPS:
+        context.findings.report(
+            Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=STEPS
+        )
+        return Flow(name=statement.name.text, steps=())
+    steps = Steps(context, properties.owner, inputs)
+    found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
+    variables, secret = read_variables(properties)
+    return Flow(
+        name=statement.name.text,
+        steps=found,
+        input=inputs.parameters() if inputs else (),
+        vars=variables,
+        secret_vars=secret,
+        output=properties.template("output"),
+        timeout=properties.read("timeout", read_duration),
+        labels=_read_labels(properties, plain=False),
+    )
+
+
+def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
+    found = {}
+    for name, entry in (properties.read("labels", read_assignments) or {}).items():
+        value = (read_json if plain else read_template)(properties.context, name, entry.value)
+        if value is UNREADABLE:
+            continue
+        if _is_scalar(value):
+            found[name] = value
+        else:
+            _refuse_label(properties, name, entry.value)
+    return found
+
+
+def _is_scalar(value: Json) -> bool:
+    return source_of(value) is not None or (value is not None and not isinstance(value, (dict, list)))
+
+
+def _refuse_label(properties: Properties, name: str, value: Value) -> None:
+    properties.context.wrong(name, value, "a string, a number, true or false")

@@ -1,0 +1,67 @@
+"""Where the steps of one scope lead: what nothing reaches, what never ends, what never waits."""
+
+from __future__ import annotations
+
+from chalicelib.language.check.routes import Place
+from chalicelib.language.problems import Findings, Problem
+from chalicelib.language.source import Span
+from chalicelib.model.flow import ENDS
+
+
+def check(findings: Findings, places: list[Place], owner: str, at: Span) -> None:
+    """Reports a cycle without a wait; and where every target is known, dead steps and a scope without an end."""
+    by_name: dict[str, Place] = {}
+    for place in places:
+        by_name.setdefault(place.word.text, place)
+    _check_waiting(findings, by_name)
+    if not places or any(target not in by_name and target not in ENDS for place in places for target in place.targets):
+        return
+    reached = _reached(by_name, places[0])
+    for name, place in by_name.items():
+        if name not in reached:
+            findings.report(Problem.UNREACHABLE_STEP, place.word.span, step=name)
+    if not any(target in ENDS for name in reached for target in by_name[name].targets):
+        findings.report(Problem.NEVER_ENDS, at, owner=owner)
+
+
+def _reached(by_name: dict[str, Place], first: Place) -> set[str]:
+    reached, waiting = {first.word.text}, [first]
+    while waiting:
+        for target in waiting.pop().targets:
+            if target in by_name and target not in reached:
+                reached.add(target)
+                waiting.append(by_name[target])
+    return reached
+
+
+def _check_waiting(findings: Findings, by_name: dict[str, Place]) -> None:
+    """A cycle of steps that all pass in no time would spin for ever."""
+    instant = {name: place for name, place in by_name.items() if place.instant}
+    successors = {name: [one for one in place.targets if one in instant] for name, place in instant.items()}
+    for name in _without_exits(successors):
+        path = [name]
+        while len(path) == 1 or path[-1] not in path[:-1]:
+            path.append(next(one for one in successors[path[-1]]))
+        cycle = path[path.index(path[-1]) :]
+        shown = " -> ".join(cycle)
+        findings.report(Problem.NEVER_WAITS, instant[cycle[0]].word.span, path=shown)
+        return
+
+
+def _without_exits(successors: dict[str, list[str]]) -> list[str]:
+    """The nodes from which a cycle can be reached, `successors` cut down to those; in order."""
+    predecessors: dict[str, list[str]] = {name: [] for name in successors}
+    for name, following in successors.items():
+        for one in following:
+            predecessors[one].append(name)
+    left = {name: len(following) for name, following in successors.items()}
+    dead = [name for name, count in left.items() if count == 0]
+    for name in dead:
+        for one in predecessors[name]:
+            left[one] -= 1
+            if left[one] == 0:
+                dead.append(one)
+    gone = set(dead)
+    for name in successors:
+        successors[name] = [one for one in successors[name] if one not in gone]
+    return [name for name in successors if name not in gone]

@@ -1,0 +1,311 @@
+"""Any document in its one canonical layout (FSL.md, 8): `layout` decides on lines, `comments` on what belongs to what.
+
+Strings, numbers and durations are left as they are written, and so is an expression that spans lines. Keywords become
+lower case, missing commas are put in, and one line with `/` divides two statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from chalicelib.language.format.comments import Comments, Gap
+from chalicelib.language.format.layout import (
+    LINE_END,
+    Block,
+    Bracket,
+    Field,
+    Item,
+    Line,
+    Node,
+    Piece,
+    Placed,
+    Remark,
+    text_of,
+)  # fmt: skip
+from chalicelib.language.problems import Diagnostic
+from chalicelib.language.source import Span
+from chalicelib.language.syntax import tree
+from chalicelib.language.syntax.parsing import parse
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.flow import ENDS
+
+_WORDS: Final = frozenset({"method", "approval", "join", "data", "callback"})
+"""Properties whose value is a keyword, caseless."""
+_SETTINGS: Final = frozenset({"retry", "limit", "secret"})
+"""Properties whose entries are keywords, caseless."""
+_TEMPLATES: Final = frozenset({"args", "input", "vars", "output", "labels", "save", "undo", "key", "items"})
+"""Properties in which `TRUE` is true and no name."""
+_TOP_TEMPLATES: Final = frozenset({"output", "key", "items"})
+"""Of these, those whose very value is a template."""
+_CONSTANTS: Final = frozenset({"true", "false", "null"})
+_NESTING: Final = frozenset({"fork", "each"})
+
+_N = TypeVar("_N", bound="tree.Assignment | tree.Declaration | tree.Route | tree.Value | _Pair")
+
+
+class Unreadable(EchoerError):
+    """The text has syntax errors, so its layout is not touched. `diagnostics` are what `parse` says of it."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__("the text has syntax errors")
+        self.diagnostics = diagnostics
+
+
+def format_text(text: str) -> str:
+    """The document in the canonical layout: nothing else about it changes. Raises Unreadable."""
+    document, found = parse(text)
+    if document.damaged:
+        raise Unreadable(found)
+    return text_of(_Printer(document).lines())
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An entry of a map."""
+
+    key: tree.Word
+    value: tree.Value
+
+    @property
+    def span(self) -> Span:
+        return self.key.span.to(self.value.span)
+
+
+class _Printer:
+    """Makes the lines of one document."""
+
+    def __init__(self, document: tree.Document) -> None:
+        self._text = document.text
+        self._statements = document.statements
+        self._comments = Comments(document)
+
+    def lines(self) -> list[Line]:
+        """All statements, divided by lines with a `/`."""
+        first = self._statements[0].span.start
+        gap = self._comments.gap(0, first, begins=True)
+        found = _above(gap, first=True)
+        for number, statement in enumerate(self._statements):
+            end = statement.span.end
+            is_last = number == len(self._statements) - 1
+            stop = len(self._text) if is_last else self._comments.slash(end, self._statements[number + 1].span.start)
+            behind = self._comments.gap(end, stop, last=True)
+            found += self._statement(statement, gap.lead, behind)
+            if not is_last:
+                gap = self._comments.gap(stop + 1, self._statements[number + 1].span.start)
+                found += [Line("/", gap.beside), *_above(gap)]
+        return found
+
+    def _statement(self, node: tree.Statement, lead: str, behind: Gap) -> list[Line]:
+        end = node.span.end - len(node.kind.key) - len("_end")
+        above: list[Remark] = []
+        glued = self._comments.glue(node.kind.span.end, node.name.span.start, above)
+        head = _spaced(f"{lead}{node.kind.key}", glued, self._verbatim(node.name.span))
+        block = self._block(node.members, node.name.span.end, end)
+        return [
+            *(line for remark in above for line in remark.lines(0)),
+            Line(head, block.beside),
+            *block.lines(1),
+            Line(f"{node.kind.key}_end", behind.beside),
+            *(line for remark in behind.above for line in ([Line("")] if remark.blank else []) + [*remark.lines(0)]),
+        ]
+
+    def _block(self, members: Sequence[tree.Member], start: int, end: int) -> Block:
+        placed: list[Placed] = []
+        gap = None
+        beside = ""
+        for number, member in enumerate(members):
+            gap = self._comments.gap(start, member.span.start)
+            if number:
+                placed[-1] = _beside(placed[-1], gap.beside)
+            else:
+                beside = gap.beside
+            placed.append(self._member(member, gap))
+            start = member.span.end
+        gap = self._comments.gap(start, end, last=True)
+        if placed:
+            placed[-1] = _beside(placed[-1], gap.beside)
+        return Block(tuple(placed), beside if placed else gap.beside, gap.above)
+
+    def _member(self, member: tree.Member, gap: Gap) -> Placed:
+        above: list[Remark] = []
+        match member:
+            case tree.Property():
+                content: Field | Node = self._property(member, gap.lead, above)
+            case tree.Step():
+                content = self._step(member, gap.lead, above)
+            case tree.Damaged():
+                raise AssertionError("a damaged document is not printed")
+        if gap.blank and above:
+            above[0] = Remark(above[0].text, above[0].indent, blank=True)
+        return Placed(content, (*gap.above, *above), gap.blank and not above)
+
+    def _property(self, member: tree.Property, lead: str, above: list[Remark]) -> Field:
+        name = lead + member.name.key
+        if member.value is None:
+            return Field(name, Piece(self._comments.glue(member.name.span.end, member.span.end, above)))
+        glued = self._comments.glue(member.name.span.end, member.value.span.start, above)
+        piece = self._value(member.value, member.name.key, above, top=True)
+        tail = self._comments.glue(member.value.span.end, member.span.end, above)
+        return Field(name, _around(piece, glued and f"{glued} ", tail and f" {tail}"))
+
+    def _step(self, step: tree.Step, lead: str, above: list[Remark]) -> Node:
+        glue = self._comments.glue
+        head = _spaced(
+            lead + step.kind.key, glue(step.kind.span.end, step.name.span.start, above), self._verbatim(step.name.span)
+        )
+        at, routes, body = step.name.span.end, None, None
+        if step.routes:
+            glued = glue(at, step.routes.span.start, above)
+            routes = _around(self._value(step.routes, "=>", above, top=True), glued and f"{glued} ", "")
+            at = step.routes.span.end
+        if step.body:
+            glued = glue(at, step.body.span.start, above)
+            if routes:
+                routes = _around(routes, "", glued and f" {glued}")
+            else:
+                head = _spaced(head, glued) if glued else head
+            found = self._block(step.body.members, step.body.span.start + 1, step.body.span.end - 1)
+            body = found if found.members or found.beside or found.below or not routes else None
+            at = step.body.span.end
+        tail = glue(at, step.span.end, above)
+        return Node(head, routes, body, tail and f" {tail}", inline=step.kind.key not in _NESTING)
+
+    def _value(self, value: tree.Value, owner: str, above: list[Remark], *, top: bool = False) -> Piece:
+        match value:
+            case tree.Word():
+                return Piece(self._word(value, owner, top=top))
+            case tree.Expression():
+                return Piece(_expression(value.source))
+            case tree.Reference():
+                glued = self._comments.glue(value.span.start + len("secret"), value.name.span.start, above)
+                return Piece(_spaced("secret", glued, self._verbatim(value.name.span)))
+            case tree.ListValue():
+                listed = self._bracket(value.span, value.items, lambda one, into: self._value(one, owner, into))
+                return Piece("", listed)
+            case tree.MapValue():
+                pairs = [_Pair(key, inner) for key, inner in value.entries]
+                return Piece("", self._bracket(value.span, pairs, lambda one, into: self._pair(one, owner, into)))
+            case tree.Group():
+                return Piece("", self._group(value, owner))
+            case tree.Call():
+                glued = self._comments.glue(value.name.span.end, value.group.span.start, above)
+                return Piece(_spaced(self._verbatim(value.name.span), glued, ""), self._group(value.group, owner))
+            case _:
+                return Piece(self._verbatim(value.span))
+
+    def _group(self, group: tree.Group, owner: str) -> Bracket:
+        return self._bracket(group.span, group.items, lambda one, into: self._entry(one, owner, into))
+
+    def _bracket(self, span: Span, nodes: Sequence[_N], build: Callable[[_N, list[Remark]], Piece]) -> Bracket:
+        items: list[Item] = []
+        at, opened = span.start + 1, ""
+        for node in nodes:
+            gap = self._comments.gap(at, node.span.start, divided=not items)
+            if items:
+                items[-1] = _closed(items[-1], gap)
+            else:
+                opened = gap.beside
+            above = list(gap.above)
+            piece = build(node, above)
+            items.append(Item(_around(piece, gap.lead, ""), tuple(above)))
+            at = node.span.end
+        gap = self._comments.gap(at, span.end - 1, divided=not items, last=True)
+        if items:
+            items[-1] = _closed(items[-1], gap)
+        opener, closer = self._text[span.start], self._text[span.end - 1]
+        return Bracket(
+            opener,
+            closer,
+            tuple(items),
+            routes=any(isinstance(node, tree.Route) for node in nodes),
+            beside=opened if items else gap.beside,
+            below=gap.above,
+        )
+
+    def _pair(self, pair: _Pair, owner: str, above: list[Remark]) -> Piece:
+        key = self._verbatim(pair.key.span) + ":"
+        glued = self._comments.glue(pair.key.span.end, pair.value.span.start, above)
+        return _around(self._value(pair.value, owner, above), _spaced(key, glued, ""), "")
+
+    def _entry(self, entry: tree.Assignment | tree.Declaration | tree.Route, owner: str, above: list[Remark]) -> Piece:
+        match entry:
+            case tree.Assignment():
+                name = self._verbatim(entry.name.span)
+                return self._given(name.lower() if owner in _SETTINGS else name, entry.name, entry.value, owner, above)
+            case tree.Declaration():
+                return self._given(self._declared(entry, above), entry.name, entry.default, owner, above)
+            case tree.Route():
+                return Piece(self._route(entry, above))
+
+    def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
+        """`secret type name`, or without the secret."""
+        words: list[str] = []
+        if entry.secret:
+            words += [entry.secret.key, self._comments.glue(entry.secret.span.end, entry.type.span.start, above)]
+        words.append(entry.type.key or self._verbatim(entry.type.span))
+        words.append(self._comments.glue(entry.type.span.end, entry.name.span.start, above))
+        return _spaced(*words, self._verbatim(entry.name.span))
+
+    def _given(self, head: str, name: tree.Word, value: tree.Value | None, owner: str, above: list[Remark]) -> Piece:
+        """`head = value`, or the head alone."""
+        if value is None:
+            return Piece(head)
+        glued = self._comments.glue(name.span.end, value.span.start, above)
+        return _around(self._value(value, owner, above), _spaced(head, "=", glued, ""), "")
+
+    def _route(self, route: tree.Route, above: list[Remark]) -> str:
+        words: list[str] = []
+        at = route.span.start
+        for part in (route.state, route.when, route.target):
+            if part is None:
+                continue
+            words += {id(route.when): ["when"], id(route.target): ["->"]}.get(id(part), [])
+            words += [self._comments.glue(at, part.span.start, above), self._part(part, is_target=part is route.target)]
+            at = part.span.end
+        return _spaced(*words)
+
+    def _part(self, part: tree.Word | tree.Expression, *, is_target: bool) -> str:
+        if isinstance(part, tree.Expression):
+            return _expression(part.source)
+        return part.key if is_target and part.key in ENDS else self._verbatim(part.span)
+
+    def _word(self, word: tree.Word, owner: str, *, top: bool) -> str:
+        is_keyword = word.key in _CONSTANTS and owner in (_TOP_TEMPLATES if top else _TEMPLATES)
+        return word.key if is_keyword or (top and owner in _WORDS and word.key) else self._verbatim(word.span)
+
+    def _verbatim(self, span: Span) -> str:
+        return self._text[span.start : span.end]
+
+
+def _above(gap: Gap, *, first: bool = False) -> list[Line]:
+    """The comments before a statement."""
+    found: list[Line] = []
+    for remark in gap.above:
+        found += [Line("")] if remark.blank and (found or not first) else []
+        found += remark.lines(0)
+    return [*found, Line("")] if gap.blank and (found or not first) else found
+
+
+def _beside(placed: Placed, comments: str) -> Placed:
+    return replace(placed, beside=comments) if comments else placed
+
+
+def _closed(item: Item, gap: Gap) -> Item:
+    """The item with the comments right behind it."""
+    return replace(item, piece=_around(item.piece, "", gap.suffix), beside=gap.beside)
+
+
+def _around(piece: Piece, lead: str, tail: str) -> Piece:
+    return replace(piece, head=lead + piece.head, tail=piece.tail + tail) if lead or tail else piece
+
+
+def _spaced(first: str, *words: str) -> str:
+    """The words with blanks between them; a last word that is empty leaves a blank at the end."""
+    inner = [word for word in (first, *words[:-1]) if word]
+    return " ".join([*inner, *words[-1:]])
+
+
+def _expression(source: str) -> str:
+    return "${" + source + "}" if LINE_END.search(source) else "${ " + source.strip() + " }"

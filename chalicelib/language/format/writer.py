@@ -1,0 +1,282 @@
+"""A checked definition as FSL: the way back from JSON. Reading the text again yields an equal definition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias, assert_never
+
+from chalicelib.language.format import spelling
+from chalicelib.language.format.printer import format_text
+from chalicelib.language.format.spelling import Unwritable
+from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.flow import (
+    ActionStep,
+    CallStep,
+    ChoiceStep,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Flow,
+    FlowRun,
+    ForkStep,
+    Route,
+    SetStep,
+    Step,
+    TimerStep,
+)
+from chalicelib.model.templates import Template  # fmt: skip
+from chalicelib.model.times import Milliseconds
+
+_Properties: TypeAlias = Iterator[tuple[str, str]]
+
+
+def to_fsl(value: Action | Flow | FlowRun) -> str:
+    """The statement that means this definition, in the canonical layout.
+
+    Raises Unwritable for what no FSL can mean: a string that holds both `"` and a backtick, or an expression that
+    its brace would not end; and `printer.Unreadable` for names and numbers that FSL refuses.
+    """
+    return format_text(_statement(value))
+
+
+def _statement(value: Action | Flow | FlowRun) -> str:
+    match value:
+        case Action():
+            return f"action {spelling.name(value.name)} {_said(_of_action(value))} action_end"
+        case Flow():
+            return f"flow {spelling.name(value.name)} {_of_flow(value)} flow_end"
+        case FlowRun():
+            inner = _of_flow(value.steps) if value.steps else _said(_of_run(value))
+            return f"flow_run {spelling.name(value.name)} {inner} flow_run_end"
+        case _:
+            assert_never(value)
+
+
+def _of_action(action: Action) -> _Properties:
+    if action.addresses:
+        yield "addr", spelling.string(",".join(action.addresses))
+    yield "method", action.method.value
+    if action.roots is not None:
+        yield "secret", f"(capem = {spelling.string(action.roots)})"
+    if action.parameters:
+        yield "args", _parameters(action.parameters)
+    yield "return", f"({' | '.join(spelling.name(state) for state in action.returns)})"
+    if action.secret_data:
+        yield "data", "secret"
+    yield from _options(action.options)
+    if action.undo:
+        yield "undo", _undo(action.undo)
+
+
+def _of_flow(flow: Flow) -> str:
+    def said() -> _Properties:
+        if flow.input:
+            yield "input", _parameters(flow.input)
+        if flow.vars or flow.secret_vars:
+            yield "vars", _variables(flow)
+        if flow.output is not None:
+            yield "output", spelling.template(flow.output)
+        yield from _timeout(flow.timeout)
+        yield from _some("labels", flow.labels)
+
+    properties = _said(said())
+    between = "\n\n" if properties else "\n"
+    return properties + between + _steps(flow.steps)
+
+
+def _variables(flow: Flow) -> str:
+    for name in flow.secret_vars:
+        if name not in flow.vars:
+            raise Unwritable(f"the secret variable {name!r} has no start value")
+    secret = frozenset(flow.secret_vars)
+    said = (
+        f"{'secret ' * (name in secret)}{spelling.name(name)} = {spelling.template(value)}"
+        for name, value in flow.vars.items()
+    )
+    return f"({', '.join(said)})"
+
+
+def _of_run(order: FlowRun) -> _Properties:
+    yield "flow", spelling.name(order.flow or "")
+    yield from _some("input", order.input)
+    yield from _some("labels", order.labels)
+
+
+def _steps(steps: Iterable[Step]) -> str:
+    return "\n".join(
+        f"{_kind(step)} {spelling.name(step.name)} => {_routes(step.routes)}{_body(step)};" for step in steps
+    )
+
+
+def _kind(step: Step) -> str:
+    match step:
+        case ActionStep():
+            return "deci" if step.decides else "step"
+        case ChoiceStep():
+            return "deci"
+        case TimerStep() | EventStep() | ConditionStep():
+            return "wait"
+        case SetStep():
+            return "set"
+        case ForkStep():
+            return "fork"
+        case EachStep():
+            return "each"
+        case CallStep():
+            return "call"
+        case _:
+            assert_never(step)
+
+
+def _routes(routes: Iterable[Route]) -> str:
+    """An action may return a state called `else`; beside it the keyword is written `ELSE`."""
+    found = tuple(routes)
+    otherwise = "ELSE" if any(route.state == "else" for route in found) else "else"
+    return f"({' | '.join(_route(route, otherwise) for route in found)})"
+
+
+def _route(route: Route, otherwise: str) -> str:
+    words = [] if route.state is None else [spelling.name(route.state)]
+    if route.when is not None:
+        words.append(f"when {spelling.expression(route.when)}")
+    return f"{' '.join(words) or otherwise} -> {spelling.name(route.target)}"
+
+
+def _body(step: Step) -> str:
+    if isinstance(step, ChoiceStep):
+        return ""
+    nested = ""
+    if isinstance(step, ForkStep):
+        nested = "".join(f"branch {spelling.name(one.name)} {{ {_steps(one.steps)} }};" for one in step.branches)
+    elif isinstance(step, EachStep):
+        nested = _steps(step.steps)
+    return f" {{ {_said(_of_step(step))} {nested} }}"
+
+
+def _of_step(step: Step) -> _Properties:
+    match step:
+        case ActionStep():
+            yield from _of_action_step(step)
+        case TimerStep() | EventStep() | ConditionStep():
+            yield from _of_wait(step)
+        case ForkStep():
+            yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
+        case EachStep():
+            yield from _of_each(step)
+        case CallStep():
+            yield "flow", spelling.name(step.flow)
+            yield from _some("input", step.input)
+            yield from _timeout(step.timeout)
+    if isinstance(step, SetStep):
+        yield "save", _group(_templates(step.save))
+    elif not isinstance(step, ChoiceStep):
+        yield from _some("save", step.save)
+
+
+def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
+    match step:
+        case TimerStep():
+            if step.duration is not None:
+                yield (
+                    "for",
+                    spelling.duration(step.duration)
+                    if isinstance(step.duration, int)
+                    else spelling.template(step.duration),
+                )
+            if step.until is not None:
+                yield "until", spelling.template(step.until)
+        case EventStep():
+            yield "events", _group((state, spelling.string(event)) for state, event in step.events.items())
+            if step.key is not None:
+                yield "key", spelling.template(step.key)
+            yield from _timeout(step.timeout)
+        case ConditionStep():
+            yield "condition", spelling.expression(step.condition)
+            yield from _timeout(step.timeout)
+
+
+def _of_action_step(step: ActionStep) -> _Properties:
+    yield "action", spelling.name(step.action)
+    yield from _some("args", step.args)
+    yield from _options(step.options)
+    if step.undo:
+        yield "undo", _undo(step.undo)
+
+
+def _of_each(step: EachStep) -> _Properties:
+    yield "items", spelling.template(step.items)
+    if step.max:
+        yield "max", str(step.max)
+    if step.tolerate_percent is not None:
+        yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
+    elif step.tolerate:
+        yield "tolerate", str(step.tolerate)
+
+
+def _options(options: Options) -> _Properties:
+    yield from _timeout(options.timeout)
+    if options.heartbeat is not None:
+        yield "heartbeat", spelling.duration(options.heartbeat)
+    if options.retry:
+        yield "retry", _retry(options.retry)
+    if options.limit:
+        yield "limit", _limit(options.limit)
+    headers = {name: spelling.string(text) for name, text in options.headers.items()}
+    headers |= {name: spelling.reference(secret) for name, secret in options.secret_headers.items()}
+    if headers:
+        yield "headers", _group(headers.items())
+    if options.approval:
+        yield "approval", "required"
+    if options.signed:
+        yield "callback", "signed"
+
+
+def _retry(retry: Retry) -> str:
+    usual = Retry()
+    said = (
+        ("max", str(retry.max), retry.max != usual.max),
+        ("delay", spelling.duration(retry.delay), retry.delay != usual.delay),
+        ("rate", spelling.number(retry.rate), retry.rate != usual.rate),
+        ("cap", spelling.duration(retry.cap), retry.cap != max(usual.cap, retry.delay)),
+    )
+    return _group((name, text) for name, text, differs in said if differs)
+
+
+def _limit(limit: Limit) -> str:
+    said = {"concurrent": limit.concurrent, "per_second": limit.per_second}
+    return _group((name, spelling.number(count)) for name, count in said.items() if count is not None)
+
+
+def _timeout(timeout: Milliseconds | None) -> _Properties:
+    if timeout is not None:
+        yield "timeout", spelling.duration(timeout)
+
+
+def _undo(undo: Undo) -> str:
+    return spelling.name(undo.action) + (f" {_group(_templates(undo.args))}" if undo.args else "")
+
+
+def _parameters(parameters: Iterable[Parameter]) -> str:
+    said = (
+        f"{'secret ' * one.secret}{one.type.value} {spelling.name(one.name)}"
+        + ("" if one.required else f" = {spelling.template(one.default)}")
+        for one in parameters
+    )
+    return f"({', '.join(said)})"
+
+
+def _some(name: str, values: Mapping[str, Template]) -> _Properties:
+    if values:
+        yield name, _group(_templates(values))
+
+
+def _templates(values: Mapping[str, Template]) -> Iterator[tuple[str, str]]:
+    return ((name, spelling.template(value)) for name, value in values.items())
+
+
+def _group(entries: Iterable[tuple[str, str]]) -> str:
+    return f"({', '.join(f'{spelling.name(name)} = {text}' for name, text in entries)})"
+
+
+def _said(properties: _Properties) -> str:
+    return "\n".join(f"{name} = {text};" for name, text in properties)

@@ -1,0 +1,263 @@
+# mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="import-untyped"
+"""Tokens -> tree: the grammar of FSL. Next to the lexer the only module that knows ply.
+
+The functions below are ply's rules: the docstring is the grammar, the body builds the node. Nothing is written to
+disk; the tables are built once per process, and each parse works on a copy of the parser with its own stacks.
+
+Errors: `recovery.Recovery` repairs what is plainly missing (`;`, `/`, an end) and otherwise names the place where
+reading goes on; the rules with `error` pick it up there.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import sys
+from typing import Any
+
+from ply import lex, yacc
+
+from chalicelib.language.problems import Findings
+from chalicelib.language.syntax import tree
+from chalicelib.language.syntax.recovery import Recovery
+from chalicelib.language.syntax.tokens import Token
+from chalicelib.language.syntax.tokens import tokens as lexed
+
+tokens = (*lexed, "SECRET", "MODIFIER")
+"""What ply reads: the lexer's tokens, and the word `secret` where `recovery` finds that it is no name."""
+
+
+def p_document(p):
+    """document : statements EOF
+    | statements statement EOF"""
+    p[0] = (*p[1], p[2]) if len(p) == 4 and p[2] is not None else tuple(p[1])
+
+
+def p_statements(p):
+    """statements :
+    | statements SLASH
+    | statements statement SLASH"""
+    p[0] = [] if len(p) == 1 else p[1]
+    if len(p) == 4 and p[2] is not None:
+        p[1].append(p[2])
+
+
+def p_statement(p):
+    """statement : kind name members END
+    | kind name members error END"""
+    end = p[len(p) - 1]
+    p.parser.errok()
+    damaged = len(p) == 6 or end.inserted
+    p.parser.recovery.ends(p[1], p[2], end)
+    p[0] = tree.Statement(p[1], p[2], tuple(p[3]), damaged, p[1].span.to(end.span))
+
+
+def p_statement_lost(p):
+    """statement : error END"""
+    p.parser.errok()
+    p[0] = None
+
+
+def p_word(p):
+    """kind : NAME
+            | WHEN
+    name : NAME
+         | END
+         | WHEN
+         | STRING"""
+    token = p[1]
+    p[0] = tree.Word(token.value, token.kind == "STRING", token.span)
+
+
+def p_members(p):
+    """members :
+    | members member"""
+    p[0] = [] if len(p) == 1 else p[1]
+    if len(p) == 3:
+        p[1].append(p[2])
+
+
+def p_property(p):
+    """member : kind ASSIGN value SEMICOLON
+    | kind ASSIGN SEMICOLON"""
+    value = p[3] if len(p) == 5 else None
+    if value is None:
+        p.parser.recovery.lacks_value(p[1], p[3])
+    p[0] = tree.Property(p[1], value, p[1].span.to(p[len(p) - 1].span))
+
+
+def p_step(p):
+    """member : kind name TO group SEMICOLON
+    | kind name TO group body SEMICOLON"""
+    body = p[5] if len(p) == 7 else None
+    p[0] = tree.Step(p[1], p[2], p[4], body, p[1].span.to(p[len(p) - 1].span))
+
+
+def p_branch(p):
+    """member : kind name body SEMICOLON"""
+    p[0] = tree.Step(p[1], p[2], None, p[3], p[1].span.to(p[4].span))
+
+
+def p_member_lost(p):
+    """member : error SEMICOLON"""
+    p.parser.errok()
+    p[0] = p.parser.recovery.lost(p[2])
+
+
+def p_body(p):
+    """body : LCURLY members RCURLY
+    | LCURLY members error RCURLY"""
+    end = p[len(p) - 1]
+    p.parser.errok()
+    p[0] = tree.Body(tuple(p[2]), len(p) == 5 or end.inserted, p[1].span.to(end.span))
+
+
+def p_value(p):
+    """value : name
+    | list
+    | map
+    | group"""
+    p[0] = p[1]
+
+
+def p_value_number(p):
+    """value : INTEGER
+    | FLOAT"""
+    p[0] = tree.Number(p[1].value, p[1].span)
+
+
+def p_value_duration(p):
+    """value : DURATION"""
+    p[0] = tree.Duration(p[1].value, p[1].span)
+
+
+def p_value_reference(p):
+    """value : SECRET name"""
+    p[0] = tree.Reference(p[2], p[1].span.to(p[2].span))
+
+
+def p_value_expression(p):
+    """value : expression"""
+    p[0] = p[1]
+
+
+def p_expression(p):
+    """expression : EXPRESSION"""
+    p[0] = tree.Expression(p[1].value, p[1].span)
+
+
+def p_value_call(p):
+    """value : name group"""
+    p[0] = tree.Call(p[1], p[2], p[1].span.to(p[2].span))
+
+
+def p_list(p):
+    """list : LSQUARE RSQUARE
+            | LSQUARE elements RSQUARE
+    map : LCURLY RCURLY
+        | LCURLY pairs RCURLY
+    group : LPAREN RPAREN
+          | LPAREN entries RPAREN
+          | LPAREN routes RPAREN"""
+    node = {"LSQUARE": tree.ListValue, "LCURLY": tree.MapValue, "LPAREN": tree.Group}[p[1].kind]
+    p[0] = node(tuple(p[2]) if len(p) == 4 else (), p[1].span.to(p[len(p) - 1].span))
+
+
+def p_some(p):
+    """elements : value
+                | elements COMMA value
+    pairs : pair
+          | pairs COMMA pair
+    routes : route
+           | routes OR route
+    entries : entry
+            | commas entry
+            | entries entry
+            | entries commas entry"""
+    if isinstance(p[1], list):
+        p[1].append(p[len(p) - 1])
+        p[0] = p[1]
+    else:
+        p[0] = [p[len(p) - 1]]
+
+
+def p_commas(p):
+    """commas : COMMA
+    | commas COMMA"""
+
+
+def p_pair(p):
+    """pair : name COLON value"""
+    p[0] = (p[1], p[3])
+
+
+def p_assignment(p):
+    """entry : name ASSIGN value"""
+    p[0] = tree.Assignment(p[1], p[3], p[1].span.to(p[3].span))
+
+
+def p_declaration(p):
+    """entry : name name
+    | name name ASSIGN value"""
+    default = p[4] if len(p) == 5 else None
+    p[0] = tree.Declaration(p[1], p[2], default, p[1].span.to((default or p[2]).span))
+
+
+def p_secret_declaration(p):
+    """entry : MODIFIER name name
+    | MODIFIER name name ASSIGN value"""
+    default = p[5] if len(p) == 6 else None
+    modifier = tree.Word(p[1].value, quoted=False, span=p[1].span)
+    p[0] = tree.Declaration(p[2], p[3], default, p[1].span.to((default or p[3]).span), modifier)
+
+
+def p_route(p):
+    """route : name
+    | name ARROW name"""
+    target = p[3] if len(p) == 4 else None
+    p[0] = tree.Route(p[1], None, target, p[1].span.to((target or p[1]).span))
+
+
+def p_route_when(p):
+    """route : name WHEN expression ARROW name
+    | WHEN expression ARROW name"""
+    state = p[1] if len(p) == 6 else None
+    condition, target = p[len(p) - 3], p[len(p) - 1]
+    p[0] = tree.Route(state, condition, target, p[1].span.to(target.span))
+
+
+def p_error(_token):
+    """Never called: each parse brings a function of its own."""
+
+
+def tables(**options: Any) -> Any:
+    """ply's parser, built afresh. `options` are ply's, for a test that wants to hear about conflicts."""
+    settings = {"debug": False, "optimize": True, "errorlog": yacc.NullLogger(), **options}
+    # A module that is never there, lest ply take up some `parsetab` from the path.
+    return yacc.yacc(
+        module=sys.modules[__name__], start="document", write_tables=False, tabmodule="chalicelib.no_tables", **settings
+    )
+
+
+@functools.cache
+def _parser():
+    return tables()
+
+
+def statements_of(found: tuple[Token, ...], findings: Findings, *, cut: bool) -> tuple[tree.Statement, ...]:
+    """The statements that balanced tokens hold. Whatever is wrong is reported; nothing is raised.
+
+    `cut`: the end of the text is not where its author ended it, so errors there are no news.
+    """
+    parser = copy.copy(_parser())
+    parser.recovery = Recovery(parser, found, findings, cut=cut)
+    parser.errorfunc = lambda token: _as_ply(parser.recovery.repair(token))
+    return parser.parse(lexer=parser.recovery, tokenfunc=lambda: _as_ply(parser.recovery.next())) or ()
+
+
+def _as_ply(token):
+    if token is None:
+        return None
+    shape = lex.LexToken()
+    shape.type, shape.value, shape.lineno, shape.lexpos = token.kind, token, 0, token.span.start
+    return shape

@@ -1,0 +1,145 @@
+"""Actions as they are defined: method, addresses, args, options, undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.templates import Template
+from chalicelib.model.times import Milliseconds
+
+RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
+"""Fields of the request that an action receives; no arg may bear such a name (API.md, 1)."""
+
+SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+"""What a namespace's secret may be called."""
+
+
+class ArgType(StrEnum):
+    STR = "str"
+    INT = "int"
+    FLOAT = "float"
+    BOOL = "bool"
+    LIST = "list"
+    MAP = "map"
+    ANY = "any"
+
+    def admits(self, value: Json) -> bool:
+        """Whether a JSON value is of this type. An int is a float too; a bool is no number."""
+        match self:
+            case ArgType.STR:
+                return isinstance(value, str)
+            case ArgType.INT:
+                return isinstance(value, int) and not isinstance(value, bool)
+            case ArgType.FLOAT:
+                return isinstance(value, (int, float)) and not isinstance(value, bool)
+            case ArgType.BOOL:
+                return isinstance(value, bool)
+            case ArgType.LIST:
+                return isinstance(value, (list, tuple))
+            case ArgType.MAP:
+                return isinstance(value, Mapping)
+            case ArgType.ANY:
+                return True
+
+
+class Method(StrEnum):
+    HTTP = "http"
+    HTTPS = "https"
+    GRPC = "grpc"
+    HUMAN = "human"
+    QUEUE = "queue"
+    LAMBDA = "lambda"
+
+
+class Parameter(FrozenValue, frozen=True, kw_only=True):
+    """An arg that an action declares, or an input that a flow declares."""
+
+    name: str
+    type: ArgType
+    required: bool = True
+    default: Json = None
+    secret: bool = False
+    """Its values are sealed wherever they are kept, and shown to nobody but the action that declares it."""
+
+
+class Retry(FrozenValue, frozen=True, kw_only=True):
+    """How often and how far apart a delivery is tried: `max` deliveries in all."""
+
+    max: int = 3
+    delay: Milliseconds = 1_000
+    rate: float = 2.0
+    cap: Milliseconds = 300_000
+
+
+class Limit(FrozenValue, frozen=True, kw_only=True):
+    """How many activations of an action may be out at once, and how many may go out in a second."""
+
+    concurrent: int | None = None
+    per_second: float | None = None
+
+
+class Undo(FrozenValue, frozen=True, kw_only=True):
+    """The action that compensates a finished step, and its args."""
+
+    action: str
+    args: dict[str, Template] = {}
+
+
+class Options(FrozenValue, frozen=True, kw_only=True):
+    """What may be said of an action, and again of a step, where it wins. None: not said."""
+
+    timeout: Milliseconds | None = None
+    heartbeat: Milliseconds | None = None
+    retry: Retry | None = None
+    limit: Limit | None = None
+    headers: dict[str, str] = {}
+    secret_headers: dict[str, str] = {}
+    """Headers whose text is a secret: header -> the secret's name."""
+    approval: bool = False
+    signed: bool = False
+    """Answers must bear a signature by the namespace's key."""
+
+    def over(self, base: Options) -> Options:
+        """These options, with `base` filling what they leave unsaid."""
+        return Options(
+            timeout=self.timeout if self.timeout is not None else base.timeout,
+            heartbeat=self.heartbeat if self.heartbeat is not None else base.heartbeat,
+            retry=self.retry or base.retry,
+            limit=self.limit or base.limit,
+            headers={**_without(base.headers, self.secret_headers), **self.headers},
+            secret_headers={**_without(base.secret_headers, self.headers), **self.secret_headers},
+            approval=self.approval or base.approval,
+            signed=self.signed or base.signed,
+        )
+
+
+def _without(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:
+    taken = {name.lower() for name in names}
+    return {name: text for name, text in texts.items() if name.lower() not in taken}
+
+
+DEFAULTS: Final = Options(timeout=7 * 24 * 3_600_000, retry=Retry())
+"""No wait is without an end, and no delivery without a second try."""
+
+
+class Action(FrozenValue, frozen=True, kw_only=True):
+    """A service that does work. `addresses` are complete URLs (or what the method calls an address), tried in order."""
+
+    name: str
+    returns: tuple[str, ...]
+    method: Method = Method.HTTP
+    addresses: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    roots: str | None = None
+    """PEM bundle in base64: the only roots trusted for this action (https)."""
+    options: Options = Options()
+    undo: Undo | None = None
+    secret_data: bool = False
+    """What its answers bring (`data`) is sealed."""
+
+
+ready(Action)

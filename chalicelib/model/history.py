@@ -1,0 +1,49 @@
+"""History entries and pages."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chalicelib.model.ids import ROOT
+from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.times import Instant
+
+
+class Entry(FrozenValue, frozen=True, kw_only=True):
+    """One line of a run's history. Entries of a run are numbered from 1 without gaps."""
+
+    seq: int = msgspec.field(name="n")
+    at: Instant = msgspec.field(name="t")
+    event: str = msgspec.field(name="e")
+    step: str = msgspec.field(name="s", default="")
+    origin: str = msgspec.field(name="f", default="")
+    """Where the token stood (`from` in the API); `ready` for a run that begins."""
+    target: str = msgspec.field(name="g", default="")
+    state: str = msgspec.field(name="a", default="")
+    data: Json = msgspec.field(name="d", default=None)
+    vars: dict[str, Json] = msgspec.field(name="v", default_factory=dict)
+    """The variables that this entry changed."""
+    by: str = msgspec.field(name="b", default="")
+    token: str = msgspec.field(name="k", default=ROOT)
+    uuid: str = msgspec.field(name="u", default="")
+    """The activation that this entry ended, or speaks of."""
+    error: str = msgspec.field(name="x", default="")
+
+
+class Page(FrozenValue, frozen=True, kw_only=True):
+    """A closed part of a run's history. It holds committed entries only, so whoever writes it writes the same."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def last(self) -> int:
+        """The number of its last entry, which is its key."""
+        return self.entries[-1].seq
+
+
+def decode_page(data: bytes | str) -> Page:
+    """The page that `encode` wrote."""
+    return msgspec.json.decode(data, type=Page)
+
+
+ready(Page)

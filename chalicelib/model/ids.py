@@ -1,0 +1,38 @@
+"""Uuids of activations: minted from an event's nonce, bound to run and step."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+ROOT: Final = "0"
+"""The id of a run's outermost token."""
+
+
+def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
+    """The uuid of an activation: 90 random bits, drawn from the event's nonce, and a tag binding them to run and step.
+
+    `number` tells apart the activations that one event makes. The form is RFC 9562's version 8.
+    """
+    drawn = bytearray(hashlib.sha256(f"{nonce}/{number}".encode()).digest()[:12])
+    drawn[6] = 0x80 | (drawn[6] & 0x0F)
+    drawn[8] = 0x80 | (drawn[8] & 0x3F)
+    return _spell(bytes(drawn) + _tag(run_id, step, bytes(drawn)))
+
+
+def was_minted(run_id: str, step: str, uuid: str) -> bool:
+    """Whether `uuid` was made for this step of this run: tells a late answer from one to a uuid that never was."""
+    try:
+        raw = bytes.fromhex(uuid.replace("-", ""))
+    except ValueError:
+        return False
+    return len(raw) == 16 and _spell(raw) == uuid.lower() and raw[12:] == _tag(run_id, step, raw[:12])
+
+
+def _tag(run_id: str, step: str, drawn: bytes) -> bytes:
+    return hashlib.sha256(f"{run_id}/{step}/".encode() + drawn).digest()[:4]
+
+
+def _spell(raw: bytes) -> str:
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,57 @@
+"""JSON values: their type, their depth limit, and how stored values are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+Json: TypeAlias = Any
+"""What JSON can hold: None, bool, int, float, str, a list or a str-keyed mapping of these."""
+
+DEEPEST: Final = 64
+"""How deeply JSON may be nested anywhere in Echoer."""
+
+
+def is_shallow(value: Json, depth: int = DEEPEST) -> bool:
+    """Whether the value is nested at most `depth` deep."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for outer in level for inner in children_in(outer)]
+        if not level:
+            return True
+    return not any(children_in(outer) for outer in level)
+
+
+def children_in(value: Json) -> list[Json]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A frozen value that leaves defaults out of its JSON."""
+
+
+def encode(value: FrozenValue) -> bytes:
+    """The value as JSON text."""
+    return msgspec.json.encode(value)
+
+
+_V = TypeVar("_V", bound=FrozenValue)
+
+
+def decode(data: bytes | str, kind: type[_V]) -> _V:
+    """The value that `encode` wrote. Raises msgspec.ValidationError if the JSON is no such value."""
+    return msgspec.json.decode(data, type=kind)
+
+
+def ready(*kinds: Any) -> None:
+    """Threads may decode values of these types side by side from now on.
+
+    msgspec (0.22) finds out about a type when it is first decoded, and a process in which two threads do that at once
+    crashes. So whoever defines a type that is decoded makes it ready while the module is imported.
+    """
+    for kind in kinds:
+        msgspec.json.Decoder(kind)

@@ -1,0 +1,52 @@
+"""Templates: JSON values that may hold expressions and references to secrets at their leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from chalicelib.model.json_values import children_in
+
+Template: TypeAlias = Any
+"""Json with expressions at its leaves."""
+
+_EXPRESSION_KEY: Final = "${}"
+
+_REFERENCE_KEY: Final = "${secret}"
+
+ENCRYPTED_KEY: Final = "\0sealed"
+"""The one key of a value that is sealed (`engine.sealed`)."""
+
+RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, ENCRYPTED_KEY})
+"""Keys that no map in a document has: they would make it mean something else."""
+
+
+def expression(source: str) -> Template:
+    """A template leaf holding the JSONata text `source` (without `${` and `}`)."""
+    return {_EXPRESSION_KEY: source}
+
+
+def source_of(template: Template) -> str | None:
+    """The JSONata text if `template` is an expression, else None."""
+    if isinstance(template, Mapping) and template.keys() == {_EXPRESSION_KEY}:
+        source = template[_EXPRESSION_KEY]
+        return source if isinstance(source, str) else None
+    return None
+
+
+def reference(name: str) -> Template:
+    """A template leaf that stands for the namespace's secret of that name, read when an action is dispatched."""
+    return {_REFERENCE_KEY: name}
+
+
+def reference_of(template: Template) -> str | None:
+    """The secret's name if `template` is a reference to a secret, else None."""
+    if isinstance(template, Mapping) and template.keys() == {_REFERENCE_KEY}:
+        name = template[_REFERENCE_KEY]
+        return name if isinstance(name, str) else None
+    return None
+
+
+def holds_reference(template: Template) -> bool:
+    """Whether a reference to a secret stands anywhere in the template."""
+    return reference_of(template) is not None or any(map(holds_reference, children_in(template)))

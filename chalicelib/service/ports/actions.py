@@ -1,0 +1,46 @@
+"""Calls to actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from chalicelib.model.actions import Method
+from chalicelib.model.json_values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One delivery of `body`, to the first of `addresses` that can be reached, in the way that `method` says."""
+
+    addresses: tuple[str, ...]
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    roots: str | None = None
+    """PEM bundle in base64; None: the usual roots."""
+    method: Method = Method.HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The service took it. `answer` is the JSON object in its 2xx body, if there was one."""
+
+    answer: dict[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken:
+    """It did not. `final`: trying again is of no use. `retry_after`: milliseconds that it asked us to wait."""
+
+    error: str
+    final: bool
+    retry_after: int = 0
+
+
+Reply: TypeAlias = Taken | NotTaken
+
+
+class Caller(Protocol):
+    def post(self, call: Call) -> Reply:
+        """What came of the delivery. Never raises: what goes wrong is a NotTaken. Ends within 10 s per address."""
+        ...

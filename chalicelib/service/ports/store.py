@@ -1,0 +1,28 @@
+"""All stores together."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chalicelib.service.ports.definitions import DefinitionStore
+from chalicelib.service.ports.events import SignalStore
+from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.tasks import TaskStore
+from chalicelib.service.ports.values import KeyStore, VersionedValueStore
+
+
+class Store(Protocol):
+    """All that is kept, in one place."""
+
+    @property
+    def definitions(self) -> DefinitionStore: ...
+    @property
+    def runs(self) -> RunStore: ...
+    @property
+    def keys(self) -> KeyStore: ...
+    @property
+    def signals(self) -> SignalStore: ...
+    @property
+    def tasks(self) -> TaskStore: ...
+    @property
+    def versioned_values(self) -> VersionedValueStore: ...

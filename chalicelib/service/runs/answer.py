@@ -1,0 +1,91 @@
+"""Answers of actions: the callback."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errors import NeverIssued
+from chalicelib.engine.events import StepAcked
+from chalicelib.engine.secret_values import holds_secret
+from chalicelib.model.json_values import Json, is_shallow
+from chalicelib.model.run import Run, Token
+from chalicelib.model.times import Instant
+from chalicelib.service.errors import NotFound
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.security.signature_verifier import AnswerSignature, SignatureVerifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What an action says of an activation (API.md, 2)."""
+
+    run: str
+    step: str
+    uuid: str
+    state: str = ""
+    done: bool = False
+    data: Json = None
+    variables: dict[str, Json] = field(default_factory=dict)
+
+    def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
+        return StepAcked(
+            at=at,
+            nonce=nonce,
+            by=by,
+            step=self.step,
+            uuid=self.uuid,
+            state=self.state,
+            done=self.done,
+            data=self.data,
+            variables=self.variables,
+            signed=signed,
+        )
+
+
+class Answerer:
+    def __init__(self, advancer: RunAdvancer, judge: SignatureVerifier) -> None:
+        self._advancer = advancer
+        self._verifier = judge
+
+    def answer(
+        self,
+        namespace: str,
+        answer: Answer,
+        *,
+        by: str = "action",
+        seen: Run | None = None,
+        signature: AnswerSignature | None = None,
+    ) -> Outcome:
+        """The answer is in the head, or was already. `proof`: what shows that whoever sent it has the key.
+
+        Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
+        """
+        signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
+
+        def make_events(at: Instant, nonce: str) -> Sequence[StepAcked]:
+            return [answer.as_event(at, nonce, by, signed=signed)]
+
+        try:
+            return self._advancer.advance(namespace, answer.run, make_events, seen=seen).sole()
+        except NotFound:
+            raise NeverIssued(answer.run, answer.step, answer.uuid) from None
+
+
+def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answer | None:
+    """The answer in a service's HTTP answer, a JSON object with `ackState`; final unless it says otherwise."""
+    if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
+        return None
+    if not is_shallow(reply) or holds_secret(reply):
+        return None
+    variables = reply.get("globalVariables")
+    return Answer(
+        run=run.name,
+        step=token.step,
+        uuid=token.activation.uuid,
+        state=reply["ackState"],
+        done=reply.get("done") is not False,
+        data=reply.get("data"),
+        variables=dict(variables) if isinstance(variables, Mapping) else {},
+    )

@@ -1,0 +1,97 @@
+"""Carries out what the engine orders: what is written lies beside the head, what is sent is a hint to look at it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TypedDict, assert_never
+
+import msgspec
+
+from chalicelib.engine import effects
+from chalicelib.engine.effects import Effect
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
+from chalicelib.service import messages
+from chalicelib.service.messages import Message
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.events import Subscription
+from chalicelib.service.ports.queues import MAX_DELAY, Queue, QueueName
+from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.store import Store
+from chalicelib.service.ports.tasks import Task
+
+
+class _Of(TypedDict):
+    """What every hint says."""
+
+    namespace: str
+    run: str
+    version: int
+    id: str
+    sent_at: Instant
+
+
+class EffectExecutor:
+    def __init__(self, store: Store, runs: RunStore, queue: Queue, clock: Clock) -> None:
+        self._store = store
+        self._runs = runs
+        self._queue = queue
+        self._clock = clock
+
+    def execute(self, effects_: Sequence[Effect], run: Run) -> None:
+        """Everything that is ordered with the head `run`, which is not committed yet. May be repeated."""
+        kept = {
+            effect.key: msgspec.json.encode(effect.value)
+            for effect in effects_
+            if isinstance(effect, effects.StoreBlob)
+        }
+        if kept:
+            self._runs.put_blobs(run, kept)
+        batches: dict[tuple[QueueName, int], list[str]] = defaultdict(list)
+        for effect in effects_:
+            self._write(effect, run)
+            sent = self._message(effect, run)
+            if sent is not None:
+                message, delay = sent
+                queue = QueueName.DELIVERIES if isinstance(message, messages.Deliver) else QueueName.WAKES
+                batches[queue, delay].append(messages.encode(message))
+        for (queue, delay), bodies in batches.items():
+            self._queue.send(queue, bodies, delay)
+
+    def _write(self, effect: Effect, run: Run) -> None:
+        match effect:
+            case effects.OpenTask(uuid):
+                token = run.token_of(uuid)
+                if token and token.activation:
+                    since, until = token.activation.since, token.activation.deadline
+                    self._store.tasks.put(run.namespace, Task(run=run.name, uuid=uuid, since=since, until=until))
+            case effects.Listen(uuid, names, key, until):
+                for name in names:
+                    subscription = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=until)
+                    self._store.signals.subscribe(run.namespace, subscription)
+            case _:
+                pass
+
+    def _message(self, effect: Effect, run: Run) -> tuple[Message, int] | None:
+        """The message that the order becomes, and for how long it is held back."""
+        now = self._clock.now()
+        of = _Of(namespace=run.namespace, run=run.name, version=run.version, id=run.id, sent_at=now)
+        match effect:
+            case effects.DeliverAction(uuid):
+                return messages.Deliver(uuid=uuid, **of), 0
+            case effects.SetTimer(at):
+                delay = max(0, at - now)
+                return (messages.Wake(**of), delay) if delay <= MAX_DELAY else None
+            case effects.Listen(uuid):
+                return messages.Listen(uuid=uuid, **of), 0
+            case effects.StartChild(uuid):
+                return messages.StartChild(uuid=uuid, **of), 0
+            case effects.StopChild(child):
+                return messages.StopChild(child=child, **of), 0
+            case effects.TellParent():
+                return messages.TellParent(**of), 0
+            case effects.StoreBlob() | effects.OpenTask():
+                return None
+            case _:
+                assert_never(effect)

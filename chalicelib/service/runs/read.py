@@ -1,0 +1,132 @@
+"""Reading: runs with their history, lists, and waiting for what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib.model import definition
+from chalicelib.model.history import Entry
+from chalicelib.model.run import Run
+from chalicelib.model.status import LIVE
+from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import NotFound
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.events import Signal
+from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
+from chalicelib.service.ports.store import Store
+
+REMEMBERED: Final = 1_000
+"""How many of a run's newest history entries are looked through to show what its steps did last."""
+
+CHANGED: Final = 1_000
+"""How many runs one look at what changed tells of, at most."""
+
+LONGEST_WAIT: Final = 25_000
+"""How long a request may wait for something new, in milliseconds (API Gateway ends one after 29 s)."""
+
+POLLS: Final = (10, 20, 40, 80, 160, 320)
+"""Pauses between looks while waiting, in milliseconds; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with what is needed to show it."""
+
+    run: Run
+    definition: definition.Definition
+    entries: tuple[Entry, ...]
+
+
+class Reader:
+    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
+        self._store = store
+        self._runs = runs
+        self._definition_cache = definition_cache
+        self._clock = clock
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(self, namespace: str, name: str) -> Run:
+        """The head. Raises NotFound."""
+        run = self._runs.load(namespace, name)
+        if run is None:
+            raise NotFound("flow_run", name)
+        return run
+
+    def view(self, namespace: str, name: str) -> RunView:
+        """The run with its newest REMEMBERED history entries. Raises NotFound."""
+        run = self.run(namespace, name)
+        entries = self._entries(run, max(0, run.seq - REMEMBERED))
+        return RunView(run, self._definition_cache.of(run), tuple(entries))
+
+    def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
+        """Runs newest first, each with the tail of its history, and the cursor of the next ones."""
+        listing: Listing = self._runs.list(namespace, query)
+        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in listing.runs), listing.cursor
+
+    def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
+        """Runs that changed at `since` or later: those whose status did, and live ones that moved."""
+        found = {run.id: run for run in self._runs.changed(namespace, since, CHANGED)}
+        live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=CHANGED)).runs
+        found.update({run.id: run for run in live if run.updated_at >= since})
+        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in found.values())
+
+    def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
+        """At most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
+        return _first(self._entries(self.run(namespace, name), after), limit)
+
+    def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
+        """The same, as soon as there is one, or nothing after `wait` milliseconds."""
+        give_up_at = self._clock.now() + min(wait, LONGEST_WAIT)
+        for pause in _pauses():
+            run = self.run(namespace, name)
+            if run.seq > after or self._clock.now() >= give_up_at:
+                return _first(self._entries(run, after), limit)
+            self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
+        raise AssertionError("the pauses never end")
+
+    def _entries(self, run: Run, after: int) -> Iterable[Entry]:
+        if not run.tail or run.tail[0].seq > after + 1:
+            for page in self._runs.pages(run, after):
+                yield from (entry for entry in page.entries if entry.seq > after)
+        yield from (entry for entry in run.tail if entry.seq > after)
+
+    # ── definitions, signals ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def definition(self, namespace: str, kind: Kind, name: str, version: int | None = None) -> Definition:
+        """The newest version, or that one. Raises NotFound."""
+        if version is None:
+            found = self._store.definitions.latest(namespace, kind, [name]).get(name)
+        else:
+            found = self._store.definitions.version(namespace, kind, name, version)
+        if found is None:
+            raise NotFound(kind, name if version is None else f"{name} version {version}")
+        return found
+
+    def definitions(self, namespace: str, kind: Kind, limit: int, after: str) -> list[Definition]:
+        """The newest versions by name, from the name after `after`."""
+        return list(self._store.definitions.list(namespace, kind, limit, after))
+
+    def signals(self, namespace: str, limit: int) -> list[Signal]:
+        """The events that have not expired, newest first."""
+        now = self._clock.now()
+        return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
+
+
+def _pauses() -> Iterable[int]:
+    yield from POLLS
+    while True:
+        yield POLLS[-1]
+
+
+def _first(entries: Iterable[Entry], limit: int) -> tuple[Entry, ...]:
+    found: list[Entry] = []
+    for entry in entries:
+        found.append(entry)
+        if len(found) == limit:
+            break
+    return tuple(found)

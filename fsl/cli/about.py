@@ -1,0 +1,47 @@
+"""`fsl version`, `fsl completion`."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
+from typing import Final
+
+import click
+from click.shell_completion import get_completion_class
+
+from fsl.cli.common import json_option, put
+
+
+@click.command()
+@json_option
+def version(*, as_json: bool) -> None:
+    """Say which version of fsl this is."""
+    try:
+        found = version_of("echoer")
+    except PackageNotFoundError:
+        found = "unpackaged"
+    if as_json:
+        put({"fsl": found, "python": platform.python_version()})
+    else:
+        click.echo(f"fsl {found} (Python {platform.python_version()})")
+
+
+@click.command(no_args_is_help=True)
+@click.argument("name", metavar="[bash|zsh|fish]", type=click.Choice(("bash", "zsh", "fish")))
+@click.pass_context
+def completion(ctx: click.Context, name: str) -> None:
+    """Print what makes a shell complete fsl's commands and options.
+
+    \b
+    eval "$(fsl completion bash)"                            in ~/.bashrc
+    eval "$(fsl completion zsh)"                             in ~/.zshrc
+    fsl completion fish > ~/.config/fish/completions/fsl.fish
+    """
+    shell = get_completion_class(name)
+    if shell is None:
+        raise click.ClickException(f"{name} is not known")
+    click.echo(shell(ctx.find_root().command, {}, "fsl", "_FSL_COMPLETE").source())
+
+
+COMMANDS: Final = (version, completion)

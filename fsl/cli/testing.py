@@ -1,0 +1,212 @@
+"""`fsl test`: programs tested on a virtual clock, without a server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import click
+
+from chalicelib.model.json_values import Json
+from fsl.cli.common import json_option, put, say, table
+from fsl.testing.coverage import Coverage, share
+from fsl.testing.document import BadTest
+from fsl.testing.junit import report
+from fsl.testing.program import BadProgram
+from fsl.testing.story import told, way
+from fsl.testing.suite import Result, Suite, find
+from fsl.testing.trial import Ran
+from fsl.testing.units import elapsed
+
+PAUSE: Final = 0.4
+"""How often `--watch` looks whether a file changed, in seconds."""
+
+
+@dataclass(slots=True)
+class Round:
+    """All tests, run once. `problems`: files that could not be run."""
+
+    results: list[Result] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    files: set[Path] = field(default_factory=set)
+    """What they were read from."""
+
+    @property
+    def code(self) -> int:
+        """The exit code: 2 if a file could not be run, 1 if a test failed."""
+        if self.problems:
+            return 2
+        return 0 if all(result.ok for result in self.results) else 1
+
+
+@click.command("test")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-k", "wanted", metavar="NAME", default="", help="Only tests whose file or name holds NAME.")
+@click.option("--watch", is_flag=True, help="Run again whenever a file changes.")
+@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML too.")
+@click.option("--coverage/--no-coverage", default=True, help="Say which steps and routes were taken (the default).")
+@click.option("-v", "--verbose", is_flag=True, help="Tell each test, and the way its run went.")
+@json_option
+@click.pass_context
+def test(
+    ctx: click.Context, *, paths: Sequence[Path], wanted: str, watch: bool, junit: Path | None,
+    coverage: bool, verbose: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Test programs on a virtual clock: a month passes in a millisecond, no server is needed.
+
+    PATHS are test files (NAME.test.yaml), programs beside which one lies, or folders; `.` if none is given.
+    Exits with 1 if a test failed, with 2 if a test file or its program is wrong.
+
+    \b
+    fsl test
+    fsl test order.fsl -v
+    fsl test flows -k refund --junit report.xml
+    """
+
+    def once() -> Round:
+        done = run(paths or (Path(),), wanted)
+        if junit:
+            junit.write_bytes(report(done.results))
+        if as_json:
+            put(_as_json(done, coverage=coverage))
+        else:
+            _tell(done, coverage=coverage, verbose=verbose)
+        return done
+
+    done = once()
+    if watch:
+        watching(once, done, paths or (Path(),))
+    ctx.exit(done.code)
+
+
+def run(paths: Sequence[Path], wanted: str = "") -> Round:
+    """Every test in the paths is run once."""
+    done = Round()
+    try:
+        files = find(paths)
+    except FileNotFoundError as exc:
+        done.problems.append(f"error: {exc}")
+        return done
+    for file in files:
+        done.files.add(file)
+        done.files |= _beside(file)
+        try:
+            suite = Suite(file)
+            done.files |= set(suite.program_files)
+            done.results += suite.run(done.coverage, wanted)
+        except (BadTest, BadProgram) as exc:
+            done.problems.append(str(exc))
+        except OSError as exc:
+            done.problems.append(f"{file}: error: {exc.strerror or exc}")
+    if not done.problems and not done.results:
+        which = f" whose name holds {wanted!r}" if wanted and files else ""
+        done.problems.append(f"error: there is no test{which}: tests lie in NAME.test.yaml beside NAME.fsl")
+    return done
+
+
+def watching(
+    once: Callable[[], Round], done: Round, paths: Sequence[Path], wait: Callable[[float], object] = time.sleep
+) -> None:
+    """`once` is done again after each change of what it reads, until `wait` is interrupted."""
+    try:
+        while True:
+            say(f"watching {len(done.files)} files; Ctrl-C ends it", "dim", err=True)
+            before = _seen(done, paths)
+            while _seen(done, paths) == before:
+                wait(PAUSE)
+            done = once()
+    except KeyboardInterrupt:
+        return
+
+
+def _beside(file: Path) -> set[Path]:
+    """The programs that lie beside it: one of them is probably meant, though the test file cannot be read yet."""
+    return set(file.parent.glob("*.fsl"))
+
+
+def _seen(done: Round, paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+    """What tells that a file changed, came or went."""
+    try:
+        files = done.files | set(find(paths))
+    except FileNotFoundError:
+        files = done.files
+    found: dict[Path, tuple[int, int]] = {}
+    for file in files:
+        try:
+            stat = file.stat()
+        except OSError:
+            continue
+        found[file] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+# ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
+    for result in done.results:
+        if not result.ok:
+            for n, line in enumerate(told(result)):
+                say(line, "red" if n == 0 else "")
+        elif verbose:
+            say(f"ok {result.file}:{result.line}: {result.case.name} ({elapsed(result.ran.took)})", "green")
+            for line in way(result.ran):
+                say(line, "dim")
+    if coverage and done.results:
+        _tell_coverage(done.coverage)
+    for problem in done.problems:
+        say(problem, "red", err=True)
+    say(_summary(done), "green" if done.code == 0 else "red", err=done.code == 2)
+
+
+def _tell_coverage(coverage: Coverage) -> None:
+    rows: list[tuple[str, str, str, str]] = []
+    for flow in coverage.flows():
+        counted = (share(len(flow.entered), len(flow.steps)), share(len(flow.taken), len(flow.routes)))
+        missed = [f"{one.step}: {one.route}" + (f"  {one.place}" if one.place else "") for one in flow.missed]
+        rows.append((flow.flow, *counted, missed[0] if missed else ""))
+        rows += [("", "", "", one) for one in missed[1:]]
+    table(("flow", "steps", "routes", "never taken"), rows)
+
+
+def _summary(done: Round) -> str:
+    failed = sum(not result.ok for result in done.results)
+    counted = [(len(done.results) - failed, "passed"), (failed, "failed"), (len(done.problems), "could not be run")]
+    return ", ".join(f"{count} {what}" for count, what in counted if count) or "no tests"
+
+
+def _as_json(done: Round, *, coverage: bool) -> Json:
+    told = {
+        "ok": done.code == 0,
+        "tests": [_result_as_json(result) for result in done.results],
+        "problems": done.problems,
+    }
+    return told | ({"coverage": [flow.as_json() for flow in done.coverage.flows()]} if coverage else {})
+
+
+def _result_as_json(result: Result) -> Json:
+    ran: Ran = result.ran
+    return {
+        "file": result.file,
+        "line": result.line,
+        "name": result.case.name,
+        "ok": result.ok,
+        "failures": [asdict(one) for one in result.failures],
+        "status": str(ran.head.status),
+        "path": list(_path(ran)),
+        "output": ran.head.output,
+        "last_err": ran.head.last_err,
+        "took_ms": ran.took,
+    }
+
+
+def _path(ran: Ran) -> Iterator[Json]:
+    for step, state in ran.path:
+        yield {"step": step, "state": state}
+
+
+COMMANDS: Final = (test,)

@@ -1,0 +1,83 @@
+"""Definitions as JSON documents: what `fsl export` writes and `fsl import` reads, and the published JSON Schema of it.
+
+A document is one definition or a list of them. An action is known by its `returns`, a flow by its `steps` in a list;
+anything else is a run. `definition.schema.json`, beside this file, says the same; a test holds that it does.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from chalicelib.model.actions import Action
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.json_values import Json, encode
+
+Definition: TypeAlias = Action | Flow | FlowRun
+
+FILE: Final = Path(__file__).with_name("definition.schema.json")
+_KINDS: Final = (Action, Flow, FlowRun)
+
+
+class NoDefinition(EchoerError):
+    """The JSON is none of a definition; says where and why."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12), made from the definition's own types."""
+    _, components = msgspec.json.schema_components(_KINDS, ref_template="#/$defs/{name}")
+    one = {
+        "if": {"required": ["returns"]},
+        "then": {"$ref": "#/$defs/Action"},
+        "else": {
+            "if": {"properties": {"steps": {"type": "array"}}, "required": ["steps"]},
+            "then": {"$ref": "#/$defs/Flow"},
+            "else": {"$ref": "#/$defs/RunOrder"},
+        },
+        "type": "object",
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "FSL definitions",
+        "description": (
+            'Checked actions, flows and runs. Durations are milliseconds; {"${}": TEXT} is an expression, '
+            '{"${secret}": NAME} a reference to a secret.'
+        ),
+        "if": {"type": "array"},
+        "then": {"items": {"$ref": "#/$defs/Definition"}},
+        "else": {"$ref": "#/$defs/Definition"},
+        "$defs": {"Definition": one, **components},
+    }
+
+
+def schema_text() -> str:
+    """The schema as the file holds it."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def exported(value: Definition) -> Json:
+    """The definition as plain JSON values."""
+    return msgspec.json.decode(encode(value))
+
+
+def imported(data: bytes | str) -> list[Definition]:
+    """The definitions that a JSON document holds. Raises NoDefinition."""
+    try:
+        found = msgspec.json.decode(data)
+        return [_imported(one) for one in (found if isinstance(found, list) else [found])]
+    except (msgspec.DecodeError, msgspec.ValidationError) as exc:
+        raise NoDefinition(str(exc)) from exc
+
+
+def _imported(value: Json) -> Definition:
+    if not isinstance(value, dict):
+        raise msgspec.ValidationError("expected an object, or a list of objects")
+    if "returns" in value:
+        return msgspec.convert(value, Action)
+    if isinstance(value.get("steps"), list):
+        return msgspec.convert(value, Flow)
+    return msgspec.convert(value, FlowRun)

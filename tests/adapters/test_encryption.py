@@ -1,0 +1,117 @@
+"""Sealing: what is sealed tells nothing, is opened by its key alone, and is the same when it is sealed again."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.adapters.encryption import BadKey, LibsodiumEncryption, LostKey, key_in_file
+from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
+
+ONE, TWO = "1" * SHORTEST_KEY, "2" * SHORTEST_KEY
+
+
+def encryption(setting: str | None) -> LibsodiumEncryption:
+    return LibsodiumEncryption(lambda: setting)
+
+
+@given(plain=st.binary(max_size=200), namespace=st.text(max_size=20))
+def test_what_was_sealed_is_opened(plain: bytes, namespace: str) -> None:
+    text = encryption(ONE).encrypt(namespace, plain)
+    assert encryption(ONE).decrypt(namespace, text) == plain
+    assert encryption(ONE).encrypt(namespace, plain) == text
+
+
+def test_sealed_text_does_not_hold_what_it_hides() -> None:
+    assert "4111" not in encryption(ONE).encrypt("n", b'"4111111111111111"')
+    assert len({encryption(ONE).encrypt("n", bytes([n])) for n in range(256)}) == 256
+
+
+def test_namespaces_seal_differently_and_open_nothing_of_one_another() -> None:
+    text = encryption(ONE).encrypt("n", b"x")
+    assert encryption(ONE).encrypt("m", b"x") != text
+    with pytest.raises(LostKey, match="another namespace"):
+        encryption(ONE).decrypt("m", text)
+
+
+def test_a_key_is_replaced_in_two_steps() -> None:
+    old = encryption(ONE).encrypt("n", b"x")
+    both = encryption(f"{TWO}, {ONE}")
+    assert both.decrypt("n", old) == b"x"
+    assert encryption(TWO).decrypt("n", both.encrypt("n", b"y")) == b"y"
+    with pytest.raises(LostKey, match="not among the keys"):
+        encryption(TWO).decrypt("n", old)
+
+
+@pytest.mark.parametrize(("kept", "added"), [(-4, "AAAA"), (20, ""), (9, "é"), (60, "A")])
+def test_what_was_changed_is_not_opened(kept: int, added: str) -> None:
+    text = encryption(ONE).encrypt("n", b"something")
+    with pytest.raises(LostKey):
+        encryption(ONE).decrypt("n", text[:kept] + added)
+
+
+@pytest.mark.parametrize("setting", ["", "x" * (SHORTEST_KEY - 1), f"{ONE} short", " , "])
+def test_a_key_that_can_be_guessed_is_refused_and_not_told(setting: str) -> None:
+    with pytest.raises(BadKey, match=f"{SHORTEST_KEY} characters") as caught:
+        encryption(setting).check()
+    assert "short" not in str(caught.value)
+    encryption(ONE).check()
+
+
+def test_without_a_key_nothing_is_sealed() -> None:
+    with pytest.raises(SecretsOff, match="ECHOER_SECRETS_KEY"):
+        encryption(None).encrypt("n", b"x")
+
+
+def test_a_key_that_was_set_since_is_found() -> None:
+    keys = [ONE]
+    old = LibsodiumEncryption(lambda: ", ".join(keys))
+    assert old.decrypt("n", old.encrypt("n", b"x")) == b"x"
+    keys.insert(0, TWO)
+    assert old.decrypt("n", encryption(TWO).encrypt("n", b"y")) == b"y"
+
+
+def test_the_key_is_asked_for_once_and_only_when_it_is_needed() -> None:
+    asked: list[int] = []
+
+    def setting() -> str:
+        asked.append(1)
+        return ONE
+
+    made = LibsodiumEncryption(setting)
+    assert asked == []
+    made.decrypt("n", made.encrypt("n", b"x"))
+    assert asked == [1]
+
+
+def test_a_key_in_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "echoer.key"
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: key_in_file(path), range(32)))
+    assert len(keys) == 1
+    assert len(keys.pop()) >= SHORTEST_KEY
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["echoer.key"]
+
+
+def test_what_the_zip_leaves_out_is_not_needed() -> None:
+    """`deploy.build` takes away what only compiles bindings."""
+    code = """
+import sys
+sys.modules.update(cffi=None, pycparser=None)
+from chalicelib.adapters.encryption import LibsodiumEncryption
+sealing = Sealing(lambda: "k" * 32)
+sys.exit(sealing.decrypt("n", sealing.encrypt("n", b"x")) != b"x")"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+
+
+def test_the_library_is_not_loaded_before_something_is_sealed() -> None:
+    code = "import chalicelib.adapters.encryption, sys; sys.exit('nacl' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
