@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -68,3 +69,11 @@ def test_files_that_are_read_are_packaged() -> None:
     }
     assert present - packaged == set()
     assert all((ROOT / name / "py.typed").exists() for name in patterns)
+
+
+def test_every_document_has_the_version_of_the_package() -> None:
+    version = PROJECT["project"]["version"]
+    extension = json.loads((ROOT / "fsl/editors/vscode/package.json").read_text(encoding="utf-8"))
+    released = re.findall(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert (extension["version"], released[0]) == (version, version)
+    assert f"fsl-{version}.vsix" in (ROOT / "fsl/editors/README.md").read_text(encoding="utf-8")
