@@ -73,7 +73,7 @@ class Services:
     """The use cases, ready to be called."""
 
     settings: Settings
-    world: Adapters
+    adapters: Adapters
     runs: OffloadingRunStore
     definition_cache: DefinitionCache
     advancer: RunAdvancer
@@ -90,21 +90,23 @@ class Services:
     rates: Rates
 
 
-def assemble(settings: Settings, world: Adapters) -> Services:
+def assemble(settings: Settings, adapters: Adapters) -> Services:
     """The use cases on these adapters."""
-    store, queue, clock, ids = world.store, world.queue, world.clock, world.ids
+    store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
     runs = OffloadingRunStore(store.runs)
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age)
     effect_executor = EffectExecutor(store, runs, queue, clock)
-    secrets = Secrets(world.encryption, store.versioned_values, clock)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, world.observer)
+    secrets = Secrets(adapters.encryption, store.versioned_values, clock)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
     signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, secrets, clock, ids)
     webhook_key = partial(webhook_key_of, settings)
-    webhook_client = WebhookClient(world.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace)
+    webhook_client = WebhookClient(
+        adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
+    )
     return Services(
         settings=settings,
-        world=world,
+        adapters=adapters,
         definition_cache=definition_cache,
         advancer=advancer,
         runs=runs,
@@ -122,7 +124,7 @@ def assemble(settings: Settings, world: Adapters) -> Services:
     )
 
 
-def world(settings: Settings) -> Adapters:
+def adapters_for(settings: Settings) -> Adapters:
     """The adapters that the settings ask for."""
     match settings.backend:
         case Backend.SQLITE:
@@ -247,14 +249,14 @@ def services() -> Services:
         settings = config.from_environment(os.environ)
         if settings.notice:
             logging.getLogger("echoer").warning(settings.notice)
-        _made.append(assemble(settings, world(settings)))
+        _made.append(assemble(settings, adapters_for(settings)))
     return _made[0]
 
 
 def flush() -> None:
     """Whoever watches has said what there was to say. Does nothing where nothing was built yet."""
     if _made:
-        _made[0].world.observer.flush()
+        _made[0].adapters.observer.flush()
 
 
 _tokens: list[Tokens] = []
@@ -287,5 +289,7 @@ def submitter(made: Services) -> Submitter:
     """The use case that reads FSL. Its parser is loaded by those who submit something, not by every cold start."""
     from chalicelib.service.documents.submit import Submitter
 
-    world = made.world
-    return Submitter(world.store, made.runs, made.definition_cache, made.advancer, made.secrets, world.clock, world.ids)
+    adapters = made.adapters
+    return Submitter(
+        adapters.store, made.runs, made.definition_cache, made.advancer, made.secrets, adapters.clock, adapters.ids
+    )

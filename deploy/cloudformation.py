@@ -119,7 +119,7 @@ def _api(stage: Stage) -> Document:
 
 def _function(name: str) -> str:
     """Chalice's logical ids."""
-    return "APIHandler" if name == API else name.capitalize()
+    return "APIHandler" if name == API else "".join(part.capitalize() for part in name.split("_"))
 
 
 def _log_group(name: str) -> str:

@@ -52,7 +52,7 @@ def _of_queues(stage: Stage) -> list[Alarm]:
     # Its handler empties the queue at once, and SQS counts no message as sent that was moved: so the calls are counted.
     dead = Alarm(
         name="DeadLetters",
-        says="Messages came back too often and were buried: the log of dead_letter and the runs' last_err tell which and why.",
+        says="Messages were dead-lettered: see the log of dead_letter and `last_err` of the runs.",
         namespace="AWS/Lambda",
         metric="Invocations",
         dimensions={"FunctionName": stage.function("dead_letter")},

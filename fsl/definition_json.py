@@ -36,7 +36,7 @@ def schema() -> dict[str, Any]:
         "else": {
             "if": {"properties": {"steps": {"type": "array"}}, "required": ["steps"]},
             "then": {"$ref": "#/$defs/Flow"},
-            "else": {"$ref": "#/$defs/RunOrder"},
+            "else": {"$ref": "#/$defs/FlowRun"},
         },
         "type": "object",
     }

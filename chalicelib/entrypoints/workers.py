@@ -84,7 +84,7 @@ def wake(event: Event, request: str = "") -> Event:
 def dead_letter(event: Event, request: str = "") -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
     with _door("dead_letter", request):
-        hosting.services().world.observer.dead_lettered(len(event["Records"]))
+        hosting.services().adapters.observer.dead_lettered(len(event["Records"]))
         return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _dead_letter)
 
 
@@ -172,6 +172,6 @@ def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
     """The message comes again after `delay`; after the queue's own time-out, if the queue does not answer."""
     try:
-        services.world.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
+        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
     except ServiceError as error:
         LOG.warning("%s: message %s could not be put off: %s", queue, record.id, error)

@@ -33,12 +33,12 @@ _ANY: Final = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_
 """What botocore wants to be told even where nobody asks for it."""
 
 
-def world(settings: Settings) -> Adapters:
+def adapters_for(settings: Settings) -> Adapters:
     """The AWS adapters on what the settings name. Raises ServiceError."""
     if settings.dynamodb_url is None and settings.sqs_url is None:
         return _embedded(settings)
     prepare(settings)
-    return hosting.world(settings)
+    return hosting.adapters_for(settings)
 
 
 # ── at an endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,7 +102,7 @@ class LocalServer:
         services = self._open(settings)
         story.hand_on(self._app.log)
         workers = Workers(
-            services.world.queue,
+            services.adapters.queue,
             consumers_of(self._app, embedded=settings.backend is not Backend.AWS),
             schedules_of(self._app),
             self._stopping,
@@ -193,10 +193,10 @@ def load_app() -> Chalice:
 
 def _world(settings: Settings) -> Adapters:
     if settings.backend is not Backend.AWS:
-        return hosting.world(settings)
+        return hosting.adapters_for(settings)
     from fsl.local import aws  # it loads botocore: only those who ask for AWS wait for it
 
-    return aws.world(settings)
+    return aws.adapters_for(settings)
 
 
 def _listen(port: int) -> socket.socket:

@@ -84,11 +84,11 @@ def test_the_table_and_the_queues_are_made_where_they_are_not_there(
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     prepare(_settings())
-    made = world(_settings())
+    made = adapters_for(_settings())
     made.store.runs.create(new(a_run()))
     made.queue.send(QueueName.WAKES, ["kept"])
     prepare(_settings())
-    again = world(_settings())
+    again = adapters_for(_settings())
     assert again.store.runs.load("ns", "r1") == a_run()
     assert [message.body for message in again.queue.receive(QueueName.WAKES, 1, 0)] == ["kept"]
     assert dynamo.runs.load("ns", "r1") is None
@@ -97,7 +97,7 @@ def test_the_table_and_the_queues_are_made_where_they_are_not_there(
 def test_one_endpoint_without_the_other_is_refused() -> None:
     for missing in ("dynamodb_url", "sqs_url"):
         with pytest.raises(Malformed, match="go together"):
-            world(_settings(**{missing: None}))
+            adapters_for(_settings(**{missing: None}))
 
 
 def test_an_endpoint_where_nobody_is_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,8 +107,8 @@ def test_what_the_zip_leaves_out_is_not_needed() -> None:
 import sys
 sys.modules.update(cffi=None, pycparser=None)
 from chalicelib.adapters.encryption import LibsodiumEncryption
-sealing = Sealing(lambda: "k" * 32)
-sys.exit(sealing.decrypt("n", sealing.encrypt("n", b"x")) != b"x")"""
+encryption = LibsodiumEncryption(lambda: "k" * 32)
+sys.exit(encryption.decrypt("n", encryption.encrypt("n", b"x")) != b"x")"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
 
 

@@ -81,7 +81,7 @@ class Watched(Small):
         super().__init__(script)
         self.out = io.StringIO()
         self.metrics = EmfMetrics(self.clock, "Echoer/test", self.out)
-        world = replace(self.services.world, observer=Several([self.metrics]))
+        world = replace(self.services.adapters, observer=Several([self.metrics]))
         self.services = assemble(self.services.settings, world)
 
     def told(self) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class _Broken(Observer):
 
 
 def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
-    world = replace(watched.services.world, observer=Several([_Broken(), watched.metrics]))
+    world = replace(watched.services.adapters, observer=Several([_Broken(), watched.metrics]))
     watched.services = assemble(watched.services.settings, world)
     watched.start("f")
     assert watched.answer("A", "OK") is Outcome.ADVANCED
@@ -258,7 +258,7 @@ def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
 )
 def test_what_is_off_is_not_loaded(said: dict[str, str], loaded: list[str]) -> None:
     asked = ["chalicelib.adapters.telemetry.metrics", "chalicelib.adapters.telemetry.traces", "opentelemetry.sdk.trace"]
-    code = "import app, sys; from chalicelib import bootstrap; bootstrap.services(); "
+    code = "import app, sys; from chalicelib import hosting; hosting.services(); "
     code += f"print([name for name in {asked} if name in sys.modules])"
     root = Path(__file__).parents[2]
     answer = subprocess.run(  # noqa: S603 - our own command

@@ -61,7 +61,7 @@ class Traced(Small):
         super().__init__(script)
         self.kept = InMemorySpanExporter()
         self.traces = Traces(self.kept, at_once=True)
-        world = replace(self.services.world, observer=Several([self.traces]))
+        world = replace(self.services.adapters, observer=Several([self.traces]))
         self.services = assemble(self.services.settings, world)
         self.submit(FLOWS)
 

@@ -121,7 +121,7 @@ def _pick(resource: Json, name: str) -> dict[str, str]:
 def _world(house: House, under: Settings) -> Seen:
     """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
     store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
-    world = replace(house.services.world, store=store)
+    world = replace(house.services.adapters, store=store)
     hosting.use(assemble(OPEN, world))
     story.settle(house)
     call("POST", "/flowrun/ship_7/stop")

@@ -194,7 +194,7 @@ class Cloud:
                 message.sent_timestamp -= milliseconds
 
     def _hand_over(self, function: str, queue: QueueName, batch: int) -> bool:
-        source = self._services_of(function).world.queue
+        source = self._services_of(function).adapters.queue
         messages: list[Received] = list(source.receive(queue, batch, 0))
         if messages:
             with self._as(function):
@@ -220,7 +220,7 @@ class Cloud:
             acting, self._acting = self._acting, function
             environment = self.configuration(function)["Environment"]["Variables"]
             settings = config.from_environment({**environment, "AWS_LAMBDA_FUNCTION_NAME": function})
-            world = replace(hosting.world(settings), clock=self.clock, caller=self.actions)
+            world = replace(hosting.adapters_for(settings), clock=self.clock, caller=self.actions)
             self._services[function] = hosting.assemble(settings, world)
             self._acting = acting
         return self._services[function]

@@ -109,7 +109,7 @@ def test_sweep_logs_what_the_filter_looks_for(caplog: pytest.LogCaptureFixture) 
     from chalicelib.config import Backend, Settings
     from chalicelib.entrypoints import workers
 
-    hosting.use(hosting.assemble(made := Settings(backend=Backend.MEMORY), hosting.world(made)))
+    hosting.use(hosting.assemble(made := Settings(backend=Backend.MEMORY), hosting.adapters_for(made)))
     with caplog.at_level("INFO", "echoer"):
         workers.sweep()
     assert [record.__dict__["overdue"] for record in caplog.records if "overdue" in record.__dict__] == [0]

@@ -80,7 +80,8 @@ def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None
         origin = Path(spec.origin)
         source = origin.parent if origin.name == "__init__.py" else origin
         (runtime / source.name).symlink_to(source)
-    run = "import app, json; from chalicelib import language; from chalicelib import hosting; import chalicelib.adapters.dynamodb.store, "
+    run = "import app, json; from chalicelib import hosting, language; "
+    run += "import chalicelib.adapters.dynamodb.store, "
     run += "chalicelib.adapters.sqs, chalicelib.adapters.actions.http_caller, "
     run += "chalicelib.adapters.secret_references, re2, jsonata; "
     run += "print(app.app({'resource': '/', 'path': '/', 'httpMethod': 'GET', 'headers': {}, 'body': None, "

@@ -210,7 +210,7 @@ async def _session(path: Path) -> None:
     def received(params: types.PublishDiagnosticsParams) -> None:
         published.put_nowait(params)
 
-    await client.start_io(sys.executable, "-c", "from fsl.lsp.server.server import serve; serve()")
+    await client.start_io(sys.executable, "-c", "from fsl.lsp.server import serve; serve()")
     folder = types.WorkspaceFolder(path.parent.as_uri(), "x")
     await client.initialize_async(
         types.InitializeParams(capabilities=types.ClientCapabilities(), workspace_folders=[folder])

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 FIRST = """
 import sys, threading
 sys.setswitchinterval(1e-6)
-from chalicelib.definition import Flow, decode
-from chalicelib.engine.run import decode_run
-from chalicelib.service import messages, ports
+from chalicelib.model.flow import Flow; from chalicelib.model.json_values import decode
+from chalicelib.model.run import decode_run
+from chalicelib.service import messages; from chalicelib.service import ports
 import msgspec
 
 firsts = [

@@ -45,7 +45,7 @@ flow_end"""
 
 def under(house: House, settings: Settings) -> House:
     """The same house, its door kept as the settings say."""
-    house.services = assemble(settings, house.services.world)
+    house.services = assemble(settings, house.services.adapters)
     hosting.use(house.services)
     return house
 
@@ -185,7 +185,7 @@ def test_an_expired_token_is_a_401(guarded: House) -> None:
 def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
     text = made(Role.VIEWER)
     token, url = bearer(text), f"/token/{text.split('_')[1]}"
-    here, there = guarded.services, assemble(GUARDED, guarded.services.world)
+    here, there = guarded.services, assemble(GUARDED, guarded.services.adapters)
     hosting.use(there)
     assert call("GET", "/flowrun", headers=token).status == 200
     hosting.use(here)
@@ -253,7 +253,7 @@ def twins(guarded: House, request: pytest.FixtureRequest) -> Iterator[tuple[Side
     """Two namespaces in which everything is called the same, in one store."""
     database = Database.open(":memory:")
     if request.param == "sqlite":
-        world = replace(guarded.services.world, store=SqliteStore(database))
+        world = replace(guarded.services.adapters, store=SqliteStore(database))
         hosting.use(assemble(GUARDED, world))
     sides = Side("a"), Side("b")
     for side in sides:

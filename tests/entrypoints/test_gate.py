@@ -92,7 +92,7 @@ def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypa
     def fails(*_: object) -> None:
         raise Busy("throttled")
 
-    monkeypatch.setattr(guarded.services.world.store.versioned_values, "read", fails)
+    monkeypatch.setattr(guarded.services.adapters.store.versioned_values, "read", fails)
     with pytest.raises(Busy):
         told(f"Bearer ech_{'0' * 16}_{'0' * 64}")
 
@@ -135,10 +135,10 @@ def test_the_settings_say_whom_api_gateway_asks(environment: Mapping[str, str], 
 def test_the_authorizer_is_called_as_lambda_calls_it() -> None:
     code = """
 import json, app
-from chalicelib import bootstrap
-from chalicelib.config import Backend, Settings
+from chalicelib import hosting
+from chalicelib.config import Backend; from chalicelib.config import Settings
 made = Settings(backend=Backend.MEMORY)
-bootstrap.use(bootstrap.assemble(made, bootstrap.world(made)))
+hosting.use(hosting.assemble(made, hosting.adapters_for(made)))
 event = {"type": "TOKEN", "authorizationToken": "Bearer x", "methodArn": "arn:aws:execute-api:r:1:abc/api/GET/flow"}
 print(json.dumps(app.authorize(event, None)))
 """

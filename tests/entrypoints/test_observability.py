@@ -64,7 +64,7 @@ def log() -> Iterator[Log]:
 def watched(house: House, observer: Observer) -> None:
     """From now on `observer` watches the house."""
     services = house.services
-    hosting.use(assemble(services.settings, replace(services.world, observer=Several([observer]))))
+    hosting.use(assemble(services.settings, replace(services.adapters, observer=Several([observer]))))
 
 
 # ── correlation ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -241,9 +241,9 @@ CALLED = """
 from tests.entrypoints.gateway import call
 call("DELETE", "/action/x", headers={"x-request-id": "7"})
 call("POST", "/step", {"flowId": "r", "stepName": "A", "uuid": "u", "ackState": "OK", "done": True})
-from chalicelib import bootstrap
-bootstrap.services().world.observer.conflicted()
-bootstrap.flush()
+from chalicelib import hosting
+hosting.services().adapters.observer.conflicted()
+hosting.flush()
 """
 
 

@@ -43,8 +43,8 @@ class FakeQueue:
 def watched(house: House) -> FakeQueue:
     """The queue to which the workers now give messages back."""
     queue = FakeQueue(house.queue)
-    world: Any = replace(house.services.world, queue=queue)
-    hosting.use(replace(house.services, world=world))
+    world: Any = replace(house.services.adapters, queue=queue)
+    hosting.use(replace(house.services, adapters=world))
     return queue
 
 

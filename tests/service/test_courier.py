@@ -24,7 +24,7 @@ def delivered(key: str = "new, old", headers: str = "", late: int = 0) -> Call:
     """The request for the one step of a run, as it was sent `late` seconds ago."""
     small = Small()
     small.clock.time = int(time.time() - late) * 1000  # the library that verifies has no clock but the system's
-    world: Adapters = small.services.world
+    world: Adapters = small.services.adapters
     small.services = assemble(Settings(backend=Backend.MEMORY, webhook_key=key), world)
     said = f"headers = ({headers});" if headers else ""
     small.submit(

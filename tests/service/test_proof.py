@@ -116,7 +116,7 @@ def test_without_a_signature_there_is_no_proof_and_no_key_is_read() -> None:
     small = Small()
     small.services = assemble(
         Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"),  # reading it would fail
-        small.services.world,
+        small.services.adapters,
     )
     small.define(*definitions())
     small.start("f")

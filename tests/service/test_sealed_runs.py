@@ -308,7 +308,9 @@ def test_types_of_secrets_are_checked_as_they_come_in() -> None:
 def test_flows_without_secrets_need_no_key() -> None:
     """And nothing looks for one."""
     world = Small(done)
-    world.services = hosting.assemble(world.services.settings, replace(world.services.world, encryption=NoEncryption()))
+    world.services = hosting.assemble(
+        world.services.settings, replace(world.services.adapters, encryption=NoEncryption())
+    )
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
         " / flow plain step A => (OK -> done) { action = a; }; flow_end"

@@ -129,7 +129,7 @@ class People:
         flow = FlowMaker(self._stage.fates.rng, calls=True).flow(MAIN)
 
         def work(services: Services) -> None:
-            definitions = services.world.store.definitions
+            definitions = services.adapters.store.definitions
             newest = definitions.latest(namespace, Kind.FLOW, [MAIN])[MAIN]
             following = stored(flow, newest.version + 1)
             definitions.submit(namespace, [following], [])

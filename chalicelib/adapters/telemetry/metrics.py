@@ -19,7 +19,7 @@ line of an answered step has some 430 of them, at 0.50 USD per GB of logs.
 | Retries | deliveries that failed and are tried again |
 | Conflicts | writes of a head that were lost to another's, and decided again |
 | AnswersAdvanced, AnswersProgress, AnswersDuplicate, AnswersRefused | answers to steps, by what became of them |
-| AnswerAge | from when an activation began to wait to the answer that moved it |
+| AnswerAge | from when an activation began to wait to the answer that advanced it |
 | WaitOverdue | by how much a timer rang late, or should have rung when a sweep found it |
 | SweepSent | alarms that a sweep sent on |
 | DeadLetters | messages that came back too often |
@@ -78,7 +78,7 @@ class EmfMetrics(Observer):
             self._counts["RunsStarted"] += 1
             self._history(None, run)
 
-    def moved(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
         with self._lock:
             for event, result in zip(events, results, strict=True):
                 if isinstance(event, StepAcked):

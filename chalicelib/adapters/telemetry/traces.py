@@ -146,7 +146,7 @@ class Traces(Observer):
     def began(self, run: Run) -> None:
         self._history(None, run, {})
 
-    def moved(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
         if after is before:
             return
         caller = traceparent.read(traceparent.accepted())

@@ -26,7 +26,11 @@ def repair(request: Request) -> Json:
 def doctor_of(services: Services) -> Doctor:
     """The doctor on what the services stand on."""
     return Doctor(
-        services.runs, services.world.store.tasks, services.world.queue, services.definition_cache, services.world.clock
+        services.runs,
+        services.adapters.store.tasks,
+        services.adapters.queue,
+        services.definition_cache,
+        services.adapters.clock,
     )
 
 

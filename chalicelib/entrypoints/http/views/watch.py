@@ -41,7 +41,7 @@ class Change:
 
 def watch(request: Request) -> Answer:
     """The changes since a version, as soon as there are any, as server-sent events."""
-    clock = request.services.world.clock
+    clock = request.services.adapters.clock
     wanted = _wanted(request, clock.now())
     give_up_at = clock.now() + WAIT
     while True:
