@@ -136,3 +136,19 @@ def test_the_manual_has_the_table_of_diagnostics() -> None:
     manual = (docs.ROOT / docs.MANUAL).read_text(encoding="utf-8")
     assert docs.with_diagnostics(manual) == manual
     assert docs.with_diagnostics(manual.replace("illegal-character", "old-name")) == manual
+
+
+def test_places_for_changes_exist() -> None:
+    text = (docs.ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:chalicelib|deploy|docs|fsl|scripts|tests|\.chalice)/[\w/.-]*)`", text))
+    places = [docs.ROOT / name for name in named]
+    assert len(places) > 15
+    assert [place for place in places if not place.exists() and not place.with_suffix(".py").exists()] == []
+
+
+def test_targets_of_make_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (docs.ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    pages = [docs.ROOT / source for source in PAGES]
+    named = {name for page in pages for name in re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))}
+    assert len(named) > 5
+    assert named <= targets
