@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test simulate check static format types imports lint package deploy clean
+.PHONY: help run demo serve test simulate check static format types imports lint words docs package deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,18 @@ imports: $(READY)
 format: $(READY) ## format the code
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+words: $(READY) ## count mannered words in comments, messages and documents
+	$(BIN)/python -m scripts.words
+
+docs: $(VENV)/.docs ## the documentation site in out/site, every link checked
+	$(BIN)/python -m scripts.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "out/site/index.html"
+
+$(VENV)/.docs: $(READY) requirements-docs.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
 
 STAGE ?= dev
 

@@ -1,4 +1,4 @@
-"""LIMITS.md tells the truth: each number is the code's, and each test that it names is there."""
+"""LIMITS.md and SECURITY.md are correct: numbers are those of their constants, and each test that is named exists."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ UNITS = {
     "bits": 1,
     "": 1,
 }
-"""What a number is multiplied by; times are milliseconds, but for those that are counted in seconds."""
+"""Factor of each unit. Times are milliseconds, except those counted in seconds."""
+
+NAMED = re.compile(r"`(tests/[\w/]+\.py)?(?:::(\w+))?(?:\[([^\]`]+)\])?`")
+"""A test as it is named in a table."""
 
 UNTESTED = {"time of a request"}
-"""What API Gateway does by itself, and nothing here can show."""
+"""Limits that API Gateway enforces, so that no test here can show them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def test_the_page_has_its_rows() -> None:
 
 
 def said(limit: str) -> float:
-    """The number in the cell."""
+    """Return the number in the cell."""
     found = re.search(r"(?<![\w,])(\d[\d,]*)(?: (\w+))?", limit)
     assert found, limit
     unit = found[2] if found[2] in UNITS else ""
@@ -72,18 +75,29 @@ def test_the_number_is_the_code_s(row: Row) -> None:
     assert said(row.limit) == in_the_code(row.where)
 
 
-def test_tests_are_named_that_exist() -> None:
-    """`FILE::NAME[CASE]`; what is left out is as in the one named before."""
+def missing(cells: Iterator[str]) -> list[str]:
+    """Return the tests in these cells that do not exist. In `FILE::NAME[CASE]` a missing part is as in the last one."""
     file, name = "", ""
-    missing, unnamed = [], []
-    for row in ROWS:
-        found = re.findall(r"`(tests/[\w/]+\.py)?(?:::(\w+))?(?:\[([^\]`]+)\])?`", row.shown_by)
-        if not found and row.what not in UNTESTED:
-            unnamed.append(row.what)
-        for path, test, case in found:
+    found = []
+    for cell in cells:
+        for path, test, case in NAMED.findall(cell):
             file, name = path or file, test or name
             text = (ROOT / file).read_text() if (ROOT / file).is_file() else ""
             there = re.search(rf"\b(def|class) {name}\b", text) and (not case or f'"{case}"' in text)
             if not there:
-                missing.append(f"{file}::{name}[{case}]")
-    assert (missing, unnamed) == ([], [])
+                found.append(f"{file}::{name}[{case}]")
+    return found
+
+
+def test_tests_of_limits_exist() -> None:
+    assert missing(row.shown_by for row in ROWS) == []
+
+
+def test_every_limit_has_a_test() -> None:
+    assert [row.what for row in ROWS if not NAMED.search(row.shown_by) and row.what not in UNTESTED] == []
+
+
+def test_tests_of_threats_exist() -> None:
+    lines = [line for line in (ROOT / "SECURITY.md").read_text().splitlines() if "`tests/" in line]
+    assert len(lines) > 50
+    assert missing(line.rpartition(" | ")[2] for line in lines) == []

@@ -68,9 +68,9 @@ def test_the_tour_is_what_happens(fsl: Desk, order: Path) -> None:
 
 
 def _the_same_over_http(url: str) -> None:
-    """The request is answered as it is shown; said again, too."""
+    """The request is answered as shown, and so is its repetition."""
     block = next(block for block in BLOCKS if block.startswith("POST /step"))
-    shown = re.match(r"POST /step  (\{.*\})\n200 +(\{.*?\}) +# said again: (\{.*?\})", block)
+    shown = re.match(r"POST /step  (\{.*\})\n200 +(\{.*?\}) +# repeated: (\{.*?\})", block)
     assert shown is not None
     body, first, again = (json.loads(text) for text in shown.groups())
     tasks = requests.get(f"{url}/task", params={"flowId": body["flowId"]}, timeout=10).json()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from chalicelib.model.times import Milliseconds
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
+from fsl.cli.main import main
 from fsl.testing.units import elapsed
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -29,6 +31,8 @@ PROGRAMS: Final = [
 ]
 BLOCKS: Final = re.findall(r"^```fsl\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
 TESTS: Final = re.findall(r"^```yaml\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+BODIES: Final = re.findall(r"^```json\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+SESSIONS: Final = re.findall(r"^```console\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
 
 
 def spell(duration: Milliseconds | None) -> str:
@@ -37,24 +41,24 @@ def spell(duration: Milliseconds | None) -> str:
 
 DEFAULT: Final = DEFAULTS.retry or Retry()
 LIMITS: Final = {
-    "an action's time to answer": spell(DEFAULTS.timeout),
-    "a person's": spell(HUMAN_TIMEOUT),
-    "deliveries in all": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
-    "the pause before the second": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
-    "the longest pause between two that may be asked for": spell(limits.LONGEST_PAUSE),
-    "how long an event is kept": spell(publish.TTL),
-    "the longest duration": spell(limits.LONGEST_DURATION),
+    "time to answer an action": spell(DEFAULTS.timeout),
+    "time to answer for a person": spell(HUMAN_TIMEOUT),
+    "deliveries of an activation": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
+    "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
+    "longest pause between deliveries": spell(limits.LONGEST_PAUSE),
+    "time that an event is stored": spell(publish.TTL),
+    "longest duration": spell(limits.LONGEST_DURATION),
     "characters of a document": f"{limits.DOCUMENT_CHARACTERS:,}",
     "statements of a document": f"{limits.STATEMENTS:,}",
     "steps of a flow": f"{limits.STEPS:,}",
     "args of an action, inputs of a flow": f"{limits.ENTRIES}",
-    "activations of an action at once that a `limit` may allow, as one item names them": f"{limits.CONCURRENT:,}",
+    "`concurrent` of a `limit`": f"{limits.CONCURRENT:,}",
     "addresses of an action": f"{limits.ADDRESSES}",
     "characters of a name": f"{limits.NAME_CHARACTERS}",
-    "brackets within brackets": f"{limits.NESTING}",
+    "nesting of brackets": f"{limits.NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.AT_ONCE} of them at once",
-    "runs that wait for one another": f"{children.DEEPEST}",
-    "passes of one step without anything being waited for": f"{STRAIGHT:,}",
+    "depth of nested calls": f"{children.DEEPEST}",
+    "passes of one step without a wait": f"{STRAIGHT:,}",
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
@@ -76,7 +80,19 @@ def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: st
 
 
 def test_every_block_is_looked_at() -> None:
-    assert MANUAL.count("\n```") == 2 * len(BLOCKS + TESTS)
+    assert MANUAL.count("\n```") == 2 * len(BLOCKS + TESTS + BODIES + SESSIONS)
+
+
+@pytest.mark.parametrize("block", BODIES)
+def test_a_request_body_is_json(block: str) -> None:
+    assert isinstance(json.loads(block), dict)
+
+
+@pytest.mark.parametrize("line", [line for block in SESSIONS for line in block.splitlines()])
+def test_a_command_in_a_session_is_one(line: str) -> None:
+    prompt, program, name, *_ = line.split()
+    assert (prompt, program) == ("$", "fsl")
+    assert name in main.commands
 
 
 @pytest.mark.parametrize("block", TESTS, ids=lambda block: block.split("\n")[0].strip()[:30])
@@ -95,6 +111,12 @@ def test_the_table_of_diagnostics_is_the_codes() -> None:
 
 def test_the_table_of_limits_is_the_codes() -> None:
     assert _table("what") == [f"| {what} | {value} |" for what, value in LIMITS.items()]
+
+
+def test_every_link_to_a_file_leads_to_one() -> None:
+    named = set(re.findall(r"\]\(([^)#:]+)\)", MANUAL))
+    assert named
+    assert not [path for path in named if not (DESK / path).exists()]
 
 
 def test_every_link_leads_to_a_heading() -> None:
