@@ -59,6 +59,8 @@ FASTEST: Final = 100_000
 class BadSetting(EchoerError):
     """An environment variable holds what it cannot mean."""
 
+    code = "bad-setting"
+
 
 class Access(StrEnum):
     """What is needed to come in."""

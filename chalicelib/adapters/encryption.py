@@ -33,9 +33,13 @@ _BOUND: Final = b"echoer/1"
 class BadKey(ServiceError):
     """The setting holds what cannot be a key. The message never tells what."""
 
+    code = "bad-key"
+
 
 class LostKey(ServiceError):
     """Something was sealed under a key that is no longer here, or was changed since."""
+
+    code = "lost-key"
 
 
 @dataclass(frozen=True, slots=True)

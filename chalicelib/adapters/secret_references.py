@@ -35,6 +35,8 @@ _CONFIG: Final = botocore.config.Config(
 class NoSecret(ServiceError):
     """A reference does not lead to a secret. The message names the reference, never what was found."""
 
+    code = "no-secret"
+
 
 _kept: dict[tuple[str, str | None], tuple[float, str]] = {}
 """Until when each secret is gone by, and what it is."""

@@ -75,6 +75,8 @@ class Submission:
 class FslMalformed(Malformed):
     """The text is no FSL. Nothing was changed."""
 
+    code = "fsl-malformed"
+
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__(_summary(diagnostics))
         self.diagnostics = diagnostics
@@ -83,9 +85,20 @@ class FslMalformed(Malformed):
 class FslRefused(Invalid):
     """The text is FSL that says what cannot be. Nothing was changed."""
 
+    code = "fsl-refused"
+
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__(_summary(diagnostics))
         self.diagnostics = diagnostics
+
+
+class WrongStatement(Invalid):
+    """The text has a statement of a kind that the call does not accept. Nothing was changed."""
+
+    code = "wrong-statement"
+
+    def __init__(self, accepted: str, kind: str, name: str) -> None:
+        super().__init__(f"this path accepts only {accepted} statements, not {kind} {name!r}; use POST /fsl instead")
 
 
 def _summary(diagnostics: Sequence[Diagnostic]) -> str:
@@ -140,20 +153,21 @@ class Submitter:
         self._clock = clock
         self._ids = ids
 
-    def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False) -> Submission:
-        """Every statement of `text` is in force, its flow_runs are under way. In a dry run nothing is changed.
+    def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, only: str = "") -> Submission:
+        """Store the definitions of `text` and start its flow_runs. In a dry run nothing is changed.
 
-        Raises FslMalformed, FslRefused, RunExists, SecretsOff, TooLarge; then nothing was changed.
+        `only`: the kind of statements that is accepted (`action`, `flow`, `flow_run`); empty for every kind.
+        Raises FslMalformed, FslRefused, WrongStatement, RunExists, SecretsOff, TooLarge; then nothing was changed.
         """
         for _ in range(TRIES):
             try:
-                return self._submit(namespace, text, by, dry_run=dry_run)
+                return self._submit(namespace, text, by, dry_run=dry_run, only=only)
             except Conflict:
                 continue
         raise Conflict("others keep changing the same definitions; try again")
 
-    def _submit(self, namespace: str, text: str, by: str, *, dry_run: bool) -> Submission:
-        stored, checked = self._check(namespace, text)
+    def _submit(self, namespace: str, text: str, by: str, *, dry_run: bool, only: str) -> Submission:
+        stored, checked = self._check(namespace, text, only)
         made = _versions(stored, checked.statements, self._clock.now(), self._ids)
         changed = [definition for definition, change in made if change is not Change.UNCHANGED]
         in_force = {kind: dict(stored[kind]) for kind in Kind}
@@ -176,9 +190,10 @@ class Submitter:
         told += [Submitted("flow_run", new.run.name, new.run.version, new.run.id, Change.CREATED) for new, _ in runs]
         return Submission(_in_order(checked.statements, told), checked.diagnostics)
 
-    def _check(self, namespace: str, text: str) -> tuple[dict[Kind, dict[str, Definition]], Checked]:
+    def _check(self, namespace: str, text: str, only: str) -> tuple[dict[Kind, dict[str, Definition]], Checked]:
         """The definitions that the document defines or uses as they are now, and the checked document."""
         document, syntax = language.parse(text)
+        _refuse_other_kinds(document, only)
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         known = _Known(self._store, namespace, stored)
@@ -227,6 +242,13 @@ class Submitter:
             cipher=cipher,
         )
         return NewRun(decision.run, order.steps), decision
+
+
+def _refuse_other_kinds(document: Document, only: str) -> None:
+    """Raise WrongStatement if `only` names a kind and the text has a statement of another kind."""
+    for statement in document.statements:
+        if only and statement.kind.key != only:
+            raise WrongStatement(only, statement.kind.key, statement.name.text)
 
 
 def _names(document: Document) -> dict[Kind, set[str]]:

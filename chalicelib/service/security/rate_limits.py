@@ -17,6 +17,8 @@ _AT_ONCE: Final = 10_000
 class TooManyRequests(ServiceError):
     """More requests than the rate allows; `retry_after` is the pause in seconds after which one is taken."""
 
+    code = "too-many-requests"
+
     def __init__(self, what: str, retry_after: int) -> None:
         super().__init__(f"{what} sends more requests than its rate allows; come again in {retry_after} s")
         self.retry_after = retry_after

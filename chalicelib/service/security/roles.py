@@ -41,9 +41,13 @@ _COVERED: Final[Mapping[Role, frozenset[Role]]] = {
 class Unauthorized(ServiceError):
     """Nobody knows who asks."""
 
+    code = "unauthorized"
+
 
 class Forbidden(ServiceError):
     """Whoever asks may not do that."""
+
+    code = "forbidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ _AT_ONCE: Final = 1_000
 class SecretsOff(Invalid):
     """There is no key to seal with."""
 
+    code = "secrets-off"
+
     def __init__(self) -> None:
         super().__init__("no secret can be kept here: ECHOER_SECRETS_KEY or ECHOER_SECRETS_KEY_REF must name a key")
 
