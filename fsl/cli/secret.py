@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from typing import Final
-from urllib.parse import quote
 
 import click
 
+from fsl import api_calls
 from fsl.cli.common import put, remote, say, table
 from fsl.cli.token import in_namespace, namespace_option
 from fsl.client import Client, Resource
@@ -39,7 +39,9 @@ def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> 
         value = click.prompt(f"value of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
         value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    made: Resource = client.ask("PUT", _path(name), json={"value": value}, headers=in_namespace(namespace)).json()
+    made: Resource = client.call(
+        api_calls.PUT_SECRET_NAME, name, json={"value": value}, headers=in_namespace(namespace)
+    ).json()
     if as_json:
         put(made)
     else:
@@ -55,7 +57,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl secret list --json | jq -r '.[].name'
     """
-    found: list[Resource] = client.ask("GET", "/secret", headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_SECRET, headers=in_namespace(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -73,15 +75,11 @@ def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -
     \b
     fsl secret delete ci-token
     """
-    gone: Resource = client.ask("DELETE", _path(name), headers=in_namespace(namespace)).json()
+    gone: Resource = client.call(api_calls.DELETE_SECRET_NAME, name, headers=in_namespace(namespace)).json()
     if as_json:
         put(gone)
     else:
         say(f"secret {gone['name']} is deleted")
-
-
-def _path(name: str) -> str:
-    return f"/secret/{quote(name, safe='')}"
 
 
 COMMANDS: Final = (secret,)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
 
 import click
 from rich.text import Text
 
 from chalicelib.service.security.roles import Role
+from fsl import api_calls
 from fsl.cli.common import put, remote, say, table
 from fsl.client import Client, Resource
 
@@ -52,7 +52,7 @@ def create(
     ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
     """
     said = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
-    made: Resource = client.ask("POST", "/token", json=said, headers=in_namespace(namespace)).json()
+    made: Resource = client.call(api_calls.POST_TOKEN, json=said, headers=in_namespace(namespace)).json()
     if as_json:
         put(made)
         return
@@ -69,7 +69,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl token list --json | jq -r '.[].id'
     """
-    found: list[Resource] = client.ask("GET", "/token", headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_TOKEN, headers=in_namespace(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -95,7 +95,7 @@ def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: boo
     \b
     fsl token revoke 6f1c...
     """
-    gone: Resource = client.ask("DELETE", f"/token/{quote(token_id, safe='')}", headers=in_namespace(namespace)).json()
+    gone: Resource = client.call(api_calls.DELETE_TOKEN_TOKEN_ID, token_id, headers=in_namespace(namespace)).json()
     if as_json:
         put(gone)
     else:
