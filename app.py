@@ -30,7 +30,7 @@ if SETTINGS.on_lambda and SETTINGS.log_format is LogFormat.JSON:
 gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
 if SETTINGS.gate is Access.TOKEN:
 
-    @app.authorizer(ttl_seconds=authorizer.SECONDS)
+    @app.authorizer(ttl_seconds=authorizer.CACHE_S)
     def authorize(asked: AuthRequest) -> dict[str, Any]:
         return authorizer.authorize(asked.token, asked.method_arn)
 

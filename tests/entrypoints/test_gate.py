@@ -75,7 +75,7 @@ def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: House)
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
     guarded.clock.advance(REMEMBERED)
     assert told(f"Bearer {token}") == policy("Deny", "nobody")
-    assert authorizer.SECONDS * 1000 == REMEMBERED
+    assert authorizer.CACHE_S * 1000 == REMEMBERED
 
 
 def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
@@ -151,7 +151,7 @@ print(json.dumps(app.authorize(event, None)))
 
 def test_the_shape_lets_through_whatever_the_door_would_take(guarded: House) -> None:
     for token in (made(Role.VIEWER), FIRST):
-        assert re.search(authorizer.SHAPE, f"Bearer {token}")
+        assert re.search(authorizer.TOKEN_PATTERN, f"Bearer {token}")
         assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 200
 
 

@@ -219,7 +219,7 @@ def _answers(shown: Sequence[Exchange], status: int, media: str) -> dict[str, Js
 
 
 def _links(resource: str, routes: Sequence[Route]) -> Iterator[tuple[str, Json]]:
-    """Yield the calls on a resource: those whose path is below its path."""
+    """Yield the calls on a resource: those with a path below its path."""
     for route in routes:
         parts = route.path_parameters
         if route.path.startswith(f"/{resource}/{{name}}") and set(parts) <= {"name", "uuid"}:
