@@ -1,15 +1,28 @@
-"""Bindings."""
+"""The names that expressions read (`$input`, `$vars`, ...), bound to the values of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from chalicelib.engine.evaluation import Names
 from chalicelib.engine.items import each_item
+from chalicelib.engine.transition import Transition
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant, rfc3339
+
+NO_NAMES: Final = Names()
+
+
+def step_names(transition: Transition, token: Token, *, error: str = "", event: Json = None) -> Names:
+    """Return the names that the expressions of the token's step may read."""
+    needed = transition.definition.steps[token.step].names
+    if not needed:
+        return NO_NAMES
+    item = item_of(token, transition.tokens, transition.read) if "item" in needed else None
+    return names_for(transition.definition, transition.run, token, transition.at, item=item, error=error, event=event)
 
 
 def names_for(
@@ -22,7 +35,7 @@ def names_for(
     error: str = "",
     event: Json = None,
 ) -> Names:
-    """The names at `token`. `item` is the value of the innermost `each` around it."""
+    """Return all names at `token`. `item` is the value of the innermost `each` around it."""
     return Names(
         input=run.input,
         vars=run.vars,
@@ -46,7 +59,7 @@ def names_for(
 
 
 def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json:
-    """The value of the innermost item that the token works on; None outside of an `each`."""
+    """Return the value of the innermost item that the token works on; None outside of an `each`."""
     at: Token | None = token
     while at is not None and at.index is None:
         at = tokens.get(at.parent)

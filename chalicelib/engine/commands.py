@@ -107,7 +107,8 @@ def _retry(transition: Transition, step: str | None) -> None:
     """The run goes on at the step where it stood, or at the step that was named."""
     flow = transition.definition.flow
     if step is not None:
-        if all(step != known.name for known in flow.steps):
+        compiled = transition.definition.steps.get(step)
+        if compiled is None or compiled.parent:
             raise NoSuchStep(transition.run.name, step)
         transition.tokens = {}
         transition.put(Token(step=step))

@@ -49,7 +49,6 @@ from chalicelib.engine.invocation import (
     APPROVED,
     REJECTED,
     UNDO,
-    Invocation,
     awaits_approval,
     invocation_of,
     is_signed,
@@ -60,6 +59,7 @@ from chalicelib.engine.steps import action, each, waits
 from chalicelib.engine.token_moves import leave, result_of, run_until_waiting
 from chalicelib.engine.transition import BlobReader, StepResult, Transition
 from chalicelib.model import status
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import (
     DEFAULT_STATE,

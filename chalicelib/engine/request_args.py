@@ -8,9 +8,9 @@ from chalicelib.engine.bindings import item_of, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.expressions.limits import together
-from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.secret_values import MASK, NO_CIPHER, Cipher, decrypt, holds_secret
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token

@@ -15,15 +15,16 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine import size_limits
-from chalicelib.engine.bindings import item_of, names_for
+from chalicelib.engine.bindings import item_of, names_for, step_names
 from chalicelib.engine.compensation import fail, undone
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, holds, resolve, resolve_known
-from chalicelib.engine.invocation import UNDO, invocation_of, undo_of
+from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.routes import choose
 from chalicelib.engine.secret_values import encrypted, holds_secret
 from chalicelib.engine.steps import action, call, each, fork, waits
 from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.model.compiled_step import CompiledStep
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     DEFAULT_STATE,
@@ -43,9 +44,9 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.json_values import Json, is_shallow
-from chalicelib.model.run import Token, Undo
+from chalicelib.model.run import PendingUndo, Token
 from chalicelib.model.status import LIVE, Status
-from chalicelib.model.templates import Template, holds_reference
+from chalicelib.model.templates import Template
 
 STRAIGHT: Final = 1_000
 """How often one token may pass one step without anything being waited for: more is a loop that never ends."""
@@ -88,8 +89,10 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     try:
         transition.set_vars(returned.variables)
         transition.set_vars(_saved(transition, step, after, returned))
-        names = _names(transition, after, error=returned.error, event=returned.signal)
-        route = choose(step, returned.state, lambda when: holds(when, transition.judging(names)))
+        names = step_names(transition, after, error=returned.error, event=returned.signal)
+        route = choose(
+            transition.definition.steps[step.name], returned.state, lambda when: holds(when, transition.judging(names))
+        )
         if route is not None and route.target not in (STOPPED, step.name):
             _note_undo(transition, step, returned, names)
     except ExpressionFailed as failure:
@@ -184,12 +187,12 @@ def _try_to_enter(transition: Transition, token: Token) -> StepResult | None:
 def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
     before = token.activation.memo if token.activation else None
     token = replace(token, activation=None)
-    names = _names(transition, token)
+    names = step_names(transition, token)
     match step:
         case ActionStep() | CallStep():
             _send(transition, token, step, names)
         case ChoiceStep():
-            return _choose(step, transition.judging(names))
+            return _choose(transition.definition.steps[step.name], transition.judging(names))
         case SetStep():
             return StepResult(state=DEFAULT_STATE)
         case TimerStep() | EventStep() | ConditionStep():
@@ -212,7 +215,7 @@ def _send(transition: Transition, token: Token, step: ActionStep | CallStep, nam
         action.enter(transition, token, invocation)
 
 
-def _choose(step: ChoiceStep, names: Names) -> StepResult:
+def _choose(step: CompiledStep, names: Names) -> StepResult:
     """A choice returns no state of its own: its routes ask for none. That none holds is an error."""
     if choose(step, "", lambda when: holds(when, names)) is None:
         return StepResult(state=ERROR, error="none of its conditions holds, and there is no else")
@@ -221,12 +224,14 @@ def _choose(step: ChoiceStep, names: Names) -> StepResult:
 
 def _notice(transition: Transition) -> bool:
     """The first token that waits for a condition which holds now goes on."""
+    if not transition.definition.has_conditions:
+        return False
     for token in transition.tokens.values():
         step = transition.step_of(token) if token.activation and token.id != UNDO else None
         if not isinstance(step, ConditionStep):
             continue
         try:
-            met = holds(step.condition, transition.judging(_names(transition, token)))
+            met = holds(step.condition, transition.judging(step_names(transition, token)))
         except ExpressionFailed as failure:
             leave(transition, token, StepResult(state=ERROR, error=str(failure)))
             return True
@@ -239,18 +244,15 @@ def _notice(transition: Transition) -> bool:
 # ── leaving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _names(transition: Transition, token: Token, *, error: str = "", event: Json = None) -> Names:
-    item = item_of(token, transition.tokens, transition.read)
-    return names_for(transition.definition, transition.run, token, transition.at, item=item, error=error, event=event)
-
-
 def _saved(transition: Transition, step: Step, token: Token, returned: StepResult) -> dict[str, Json]:
     """The variables that the step writes when it returns. After an error, what cannot be known is left as it is."""
     saves: Mapping[str, Template] = {} if isinstance(step, ChoiceStep) else step.save
     if not saves:
         return {}
     try:
-        saved = transition.resolve_vars(saves, _names(transition, token, error=returned.error, event=returned.signal))
+        saved = transition.resolve_vars(
+            saves, step_names(transition, token, error=returned.error, event=returned.signal)
+        )
         size_limits.fit("the run's variables", {**transition.run.vars, **saved})
     except ExpressionFailed:
         if returned.state in BUILT_IN_STATES:
@@ -264,23 +266,15 @@ def _note_undo(transition: Transition, step: Step, returned: StepResult, names: 
 
     A step has finished when it leads on: not when it is to be tried again, and not when it stops the run.
     """
-    if not isinstance(step, ActionStep) or returned.state in BUILT_IN_STATES:
+    undo = transition.definition.steps[step.name].undo
+    if undo is None or returned.state in BUILT_IN_STATES:
         return
-    undo = undo_of(transition.definition, step)
-    if undo is None:
-        return
-    secret = {one.name for one in transition.definition.actions[undo.action].parameters if one.secret}
-    plain = {name: template for name, template in undo.args.items() if name not in secret}
-    hidden = {
-        name: template for name, template in undo.args.items() if name in secret and not holds_reference(template)
-    }
-    args = resolve_known(plain, names)
-    args |= {
-        name: encrypted(value, transition.cipher)
-        for name, value in resolve_known(hidden, transition.judging(names)).items()
-    }
+    args = resolve_known(undo.args, names)
+    if undo.secret_args:
+        found = resolve_known(undo.secret_args, transition.judging(names))
+        args |= {name: encrypted(value, transition.cipher) for name, value in found.items()}
     size_limits.fit("the args of its undo", args)
-    transition.set_run(undos=(*transition.run.undos, Undo(step=step.name, action=undo.action, args=args)))
+    transition.set_run(undos=(*transition.run.undos, PendingUndo(step=step.name, action=undo.action, args=args)))
 
 
 # ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -293,7 +287,9 @@ def _finish_run(transition: Transition, token: Token, *, ok: bool, error: str) -
         return
     output = transition.definition.flow.output
     try:
-        value = token.result if output is None else resolve(output, _names(transition, token))
+        item = item_of(token, transition.tokens, transition.read)
+        names = names_for(transition.definition, transition.run, token, transition.at, item=item)
+        value = token.result if output is None else resolve(output, names)
         size_limits.fit("the output", value)
     except ExpressionFailed as failure:
         fail(transition, Status.FAILED, f"the flow's output could not be made: {failure}")

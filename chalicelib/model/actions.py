@@ -82,7 +82,7 @@ class Limit(FrozenValue, frozen=True, kw_only=True):
     per_second: float | None = None
 
 
-class Undo(FrozenValue, frozen=True, kw_only=True):
+class UndoAction(FrozenValue, frozen=True, kw_only=True):
     """The action that compensates a finished step, and its args."""
 
     action: str
@@ -137,7 +137,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     roots: str | None = None
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
-    undo: Undo | None = None
+    undo: UndoAction | None = None
     secret_data: bool = False
     """What its answers bring (`data`) is sealed."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from chalicelib.model.actions import Options, Parameter, Undo
+from chalicelib.model.actions import Options, Parameter, UndoAction
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -57,7 +57,7 @@ class ActionStep(_Step, frozen=True, kw_only=True, tag="action"):
     decides: bool = False
     options: Options = Options()
     save: dict[str, Template] = {}
-    undo: Undo | None = None
+    undo: UndoAction | None = None
 
 
 class ChoiceStep(_Step, frozen=True, kw_only=True, tag="choice"):

@@ -62,7 +62,7 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The data of its last finished step (`$result`)."""
 
 
-class Undo(FrozenValue, frozen=True, kw_only=True):
+class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     """A finished step that is to be undone if the run comes to nothing: the action that does so, and its args."""
 
     step: str = msgspec.field(name="s")
@@ -118,7 +118,7 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` under which it was started; empty: none. Nothing is decided by it."""
-    undos: tuple[Undo, ...] = msgspec.field(name="un", default=())
+    undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """What its finished steps asked to have undone, oldest first."""
     ending: Status | None = msgspec.field(name="ed", default=None)
     """How it will have ended once everything is undone."""

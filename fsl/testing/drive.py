@@ -43,7 +43,6 @@ from chalicelib.engine.invocation import (
     APPROVED,
     REJECTED,
     UNDO,
-    Invocation,
     awaits_approval,
     invocation_of,
 )
@@ -53,6 +52,7 @@ from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.secret_values import decrypt
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, EventStep
 from chalicelib.model.history import Entry

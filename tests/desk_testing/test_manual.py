@@ -12,11 +12,11 @@ import yaml
 
 from chalicelib import language
 from chalicelib.engine.expressions import limits as expressions
-from chalicelib.engine.invocation import HUMAN_TIMEOUT
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import STRAIGHT
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.times import Milliseconds
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
@@ -42,7 +42,7 @@ def spell(duration: Milliseconds | None) -> str:
 DEFAULT: Final = DEFAULTS.retry or Retry()
 LIMITS: Final = {
     "time to answer an action": spell(DEFAULTS.timeout),
-    "time to answer for a person": spell(HUMAN_TIMEOUT),
+    "time to answer for a person": spell(HUMAN_TIMEOUT_MS),
     "deliveries of an activation": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
     "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
     "longest pause between deliveries": spell(limits.LONGEST_PAUSE),

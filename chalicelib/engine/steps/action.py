@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.events import DeliveryFailed
-from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.transition import Transition
 from chalicelib.model.actions import Retry
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.times import Instant
 
