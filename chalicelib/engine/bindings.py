@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import msgspec
+
 from chalicelib.engine.evaluation import Names
-from chalicelib.engine.items import each_item
+from chalicelib.engine.secret_values import holds_secret
 from chalicelib.engine.transition import Transition
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant, rfc3339
+from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 
 NO_NAMES: Final = Names()
 
@@ -58,12 +61,27 @@ def names_for(
     )
 
 
+def result_of(data: Json) -> Json:
+    """Return what `$result` is: the data that an action answered; if that is text that holds JSON, the JSON's value.
+
+    JSON that is nested too deeply for other readers stays text, as does JSON that looks like an encrypted value.
+    """
+    if not isinstance(data, str):
+        return data
+    try:
+        found = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError):
+        return data
+    return data if holds_secret(found) or not is_shallow(found) else found
+
+
 def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json:
     """Return the value of the innermost item that the token works on; None outside of an `each`."""
     at: Token | None = token
     while at is not None and at.index is None:
         at = tokens.get(at.parent)
     parent = tokens.get(at.parent) if at else None
-    if at is None or at.index is None or parent is None or parent.activation is None:
+    wait = parent.activation.wait if parent and parent.activation else None
+    if at is None or at.index is None or not isinstance(wait, EachWait):
         return None
-    return each_item(parent.activation.memo, at.index, read)
+    return read(wait.item_key(at.index))[at.index % CHUNK_ITEMS]

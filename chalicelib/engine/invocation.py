@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Final
 
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Run, Token
+from chalicelib.model.waits import ApprovalWait
 
 UNDO: Final = "undo"
 """The id of the token that undoes finished steps."""
@@ -38,8 +38,7 @@ def _undo_invocation(definition: Definition, run: Run) -> Invocation | None:
 
 def awaits_approval(token: Token) -> bool:
     """Return whether a person must approve before the action is sent."""
-    memo = token.activation.memo if token.activation else None
-    return isinstance(memo, Mapping) and memo.get("approval") == "open"
+    return token.activation is not None and isinstance(token.activation.wait, ApprovalWait)
 
 
 def is_signed(definition: Definition, step: str) -> bool:

@@ -17,19 +17,19 @@ def took(run: Run, name: str, key: str, place: str) -> bool:
     The last places are known one by one: of two events that came at once, or by clocks that differ, both are taken.
     What lies before all of them counts as taken.
     """
-    known = run.heard.get(subject(name, key), ())
+    known = run.received.get(subject(name, key), ())
     return place in known or (len(known) == REMEMBERED_EVENTS and place < min(known))
 
 
 def take(run: Run, name: str, key: str, place: str) -> dict[str, tuple[str, ...]]:
     """`heard`, once the run has taken that event."""
-    known = (*run.heard.get(subject(name, key), ()), place)
-    return {**run.heard, subject(name, key): known[-REMEMBERED_EVENTS:]}
+    known = (*run.received.get(subject(name, key), ()), place)
+    return {**run.received, subject(name, key): known[-REMEMBERED_EVENTS:]}
 
 
 def taken_until(run: Run, name: str, key: str) -> Instant:
     """The moment before which every event with that name and key counts as taken."""
-    known = run.heard.get(subject(name, key), ())
+    known = run.received.get(subject(name, key), ())
     return int(min(known).partition("/")[0]) if len(known) == REMEMBERED_EVENTS else 0
 
 

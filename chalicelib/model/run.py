@@ -6,13 +6,16 @@ DynamoDB bills as one write. Times (`Instant`) are milliseconds since 1970 UTC. 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.ids import ROOT
-from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import Wait, decode_hook
 
 
 class Activation(FrozenValue, frozen=True, kw_only=True):
@@ -24,7 +27,7 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """When the step returns TIMEOUT. Every wait has one."""
     heartbeat: int | None = msgspec.field(name="h", default=None)
     """The longest silence between reports, in milliseconds."""
-    heard_at: Instant | None = msgspec.field(name="l", default=None)
+    reported_at: Instant | None = msgspec.field(name="l", default=None)
     """When it last reported, if it must report at all."""
     attempt: int = msgspec.field(name="n", default=0)
     """Deliveries that failed so far."""
@@ -33,15 +36,15 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """The run was paused when its turn came: nothing was sent, `continue` sends it."""
     data: Json = msgspec.field(name="x", default=None)
     """What it last reported."""
-    memo: Json = msgspec.field(name="m", default=None)
-    """What the step's kind must remember while it waits: a join's count, a child's name."""
+    wait: Wait | None = msgspec.field(name="m", default=None)
+    """What the token waits for, if the kind of its step must remember anything."""
 
     @property
     def due(self) -> Instant:
         """The moment at which this wait ends if nothing is heard."""
         if self.heartbeat is None:
             return self.deadline
-        return min(self.deadline, (self.heard_at or self.since) + self.heartbeat)
+        return min(self.deadline, (self.reported_at or self.since) + self.heartbeat)
 
 
 class Token(FrozenValue, frozen=True, kw_only=True):
@@ -122,7 +125,7 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """What its finished steps asked to have undone, oldest first."""
     ending: Status | None = msgspec.field(name="ed", default=None)
     """How it will have ended once everything is undone."""
-    heard: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
+    received: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
     """For each name and key (`subject`), the places of the last events that it took: an event is taken once."""
     written: str = msgspec.field(name="wr", default="")
     """Drawn from the nonce of the event that made it: tells one's own write from an equal one of somebody else."""
@@ -146,7 +149,7 @@ def encode(value: Run | Page) -> bytes:
 
 def decode_run(data: bytes | str) -> Run:
     """The head that `encode` wrote."""
-    return msgspec.json.decode(data, type=Run)
+    return _DECODER.decode(data)
 
 
-ready(Run)
+_DECODER: Final = msgspec.json.Decoder(Run, dec_hook=decode_hook)

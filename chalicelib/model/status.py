@@ -11,7 +11,6 @@ class Status(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     COMPENSATING = "compensating"
-    COMPLETING = "completing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELING = "canceling"
@@ -43,5 +42,5 @@ def current_state(status: Status, step: str) -> str:
             return "done"
         case Status.FAILED | Status.CANCELED:
             return "stopped"
-        case Status.RUNNING | Status.COMPENSATING | Status.COMPLETING | Status.CANCELING:
+        case Status.RUNNING | Status.COMPENSATING | Status.CANCELING:
             return step
