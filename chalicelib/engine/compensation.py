@@ -8,8 +8,9 @@ from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.secret_values import encrypted
 from chalicelib.engine.size_limits import fit
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
-from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, StepResult, Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.model.compiled_step import CompiledStep
 from chalicelib.model.flow import BUILT_IN_STATES
 from chalicelib.model.run import PendingUndo, Token

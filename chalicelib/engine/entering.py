@@ -11,8 +11,9 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, holds
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.routes import choose
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call, each, fork, waits
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.transition import Transition
 from chalicelib.model.compiled_step import CompiledStep
 from chalicelib.model.flow import (
     DEFAULT_STATE,

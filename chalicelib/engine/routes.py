@@ -9,7 +9,7 @@ from chalicelib.model.flow import Route
 
 
 def choose(step: CompiledStep, state: str, holds: Callable[[str], bool]) -> Route | None:
-    """Return the first route, from left to right, that accepts `state` and whose `when` holds; None if none does."""
+    """Return the first route, from left to right, with `state` and a `when` that holds, or None."""
     for route in step.routes_of(state):
         if route.when is None or holds(route.when):
             return route

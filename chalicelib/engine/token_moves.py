@@ -20,8 +20,9 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import holds, resolve
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.routes import choose
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each, fork
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     DEFAULT_STATE,
@@ -94,7 +95,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
 
 
 def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> None:
-    """End a token whose state no route accepts: its branch or item fails, or the run stops and can be retried there."""
+    """End a token if no route accepts its state: its branch or item fails, or the run stops there."""
     why = f"step {token.step!r} returned {returned.state}" + (f" ({returned.error})" if returned.error else "")
     transition.record_return(token, returned, STOPPED)
     for child in transition.children_of(token):
@@ -170,7 +171,7 @@ def _child_ended(transition: Transition, parent: Token, token: Token, *, ok: boo
 
 
 def _end_condition_wait(transition: Transition) -> bool:
-    """Move the first token whose condition holds now; return whether there was one."""
+    """Move the first token that waits for a condition which holds now; return whether there was one."""
     if not transition.definition.has_conditions:
         return False
     for token in transition.tokens.values():

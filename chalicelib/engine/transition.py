@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -30,6 +29,7 @@ from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.events import Fact
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.secret_values import Cipher, encrypted
+from chalicelib.engine.step_result import StepResult
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry
@@ -49,21 +49,6 @@ FOREVER_MS: Final[Milliseconds] = 100 * 366 * 86_400_000
 
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepResult:
-    """What a step returned: its state, with its data or its error."""
-
-    state: str
-    data: Json = None
-    error: str = ""
-    event: str = "StepPassed"
-    """The name of its history entry."""
-    variables: Mapping[str, Json] = field(default_factory=dict)
-    """Variables that an answer set."""
-    signal: Json = None
-    """The event that the step waited for: `$event`."""
 
 
 class Transition:

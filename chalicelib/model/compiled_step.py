@@ -46,7 +46,7 @@ class Invocation:
     routed: frozenset[str] = frozenset()
     """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
-    """Args whose values are known already."""
+    """Args that have been evaluated already."""
 
     @property
     def is_human(self) -> bool:

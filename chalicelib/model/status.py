@@ -24,7 +24,7 @@ STOPPED: Final = frozenset({Status.FAILED, Status.CANCELED})
 LIVE: Final = frozenset(Status) - ENDED
 
 MOVING: Final = LIVE - {Status.PAUSED}
-"""Statuses in which a run sends deliveries and its timers ring."""
+"""Statuses in which a run sends deliveries and its timer fires."""
 
 READY: Final = "ready"
 
@@ -32,7 +32,7 @@ SUSPEND: Final = "suspend"
 
 
 def current_state(status: Status, step: str) -> str:
-    """echoer's word for where a run stands; `step` is the name of the step at which its first token stands."""
+    """Return echoer's name for the status; `step` is the step of the run's first token."""
     match status:
         case Status.PENDING:
             return READY

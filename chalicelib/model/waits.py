@@ -1,7 +1,7 @@
 """What a token waits for at its step: one class per kind of wait that must remember something.
 
-A wait is stored without a tag. Its fields tell its kind, as they did in version 0.1.0 when waits were plain maps, so
-heads can be read in both directions. An action that was sent, a timer and a condition remember nothing.
+A wait is stored without a tag. Its fields show its kind, as in version 0.1.0 when waits were plain maps: so each
+version reads the heads of the other. An action that was sent, a timer and a condition remember nothing.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, 
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
 from chalicelib.engine.secret_values import encrypted
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.transition import Transition
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR

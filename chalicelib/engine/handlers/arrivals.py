@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.events import ChildEnded, EventArrived
 from chalicelib.engine.received_events import take
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import waits
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.transition import Transition
 from chalicelib.model import status
 from chalicelib.model.flow import CallStep, EventStep
 

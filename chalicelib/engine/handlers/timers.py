@@ -5,9 +5,10 @@ from __future__ import annotations
 from chalicelib.engine.compensation import fail
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED, TIMEOUT, EachStep, TimerStep
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import MOVING, Status

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.size_limits import fit
-from chalicelib.engine.transition import FOREVER_MS, StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import FOREVER_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token

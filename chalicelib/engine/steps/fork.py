@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.engine.size_limits import fit
-from chalicelib.engine.transition import FOREVER_MS, StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import FOREVER_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
 from chalicelib.model.waits import ForkWait, Wait
