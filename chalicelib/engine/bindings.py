@@ -48,17 +48,22 @@ def names_for(
         event=event,
         item=item,
         index=token.index,
-        run={
-            "name": run.name,
-            "id": run.id,
-            "flow": definition.flow.name,
-            "version": run.definition.version,
-            "namespace": run.namespace,
-            "labels": run.labels,
-            "started_at": rfc3339(run.created_at),
-        },
+        run=_run_value(definition, run),
         now=rfc3339(at),
     )
+
+
+def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
+    """Return what `$run` is."""
+    return {
+        "name": run.name,
+        "id": run.id,
+        "flow": definition.flow.name,
+        "version": run.definition.version,
+        "namespace": run.namespace,
+        "labels": run.labels,
+        "started_at": rfc3339(run.created_at),
+    }
 
 
 def result_of(data: Json) -> Json:
