@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib import __version__
 from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, parameters, responses
 from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
@@ -16,8 +17,6 @@ from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
 from chalicelib.entrypoints.http.request import JSON
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
-
-VERSION: Final = "0.3.0"
 
 _COMPONENTS: Final = "#/components"
 
@@ -77,7 +76,7 @@ def document(routes: Sequence[Route], settings: Settings) -> dict[str, Json]:
         "openapi": "3.1.0",
         "info": {
             "title": "Echoer",
-            "version": VERSION,
+            "version": __version__,
             "summary": "Business processes as finite state machines: definitions, runs, callbacks, events.",
             "description": _INTRODUCTION,
         },
