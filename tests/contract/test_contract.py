@@ -72,7 +72,7 @@ PUBLIC: Final = {route.call for route in ROUTES if route.role is None}
 
 UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: error["code"] == "fsl-malformed",  # FSL has a grammar of its own
-    lambda case, error: error["detail"].startswith("`cursor` must be the value of"),  # cursors come from answers
+    lambda case, error: "cursor" in error["detail"] and "integer" not in error["detail"],  # cursors come from responses
     lambda case, error: (
         "`name` must have printable characters only" in error["detail"]
     ),  # which these are is Unicode's to say

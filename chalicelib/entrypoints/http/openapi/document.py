@@ -100,6 +100,9 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]
     schemas, components = msgspec.json.schema_components(
         tuple(unique.values()), ref_template=f"{_COMPONENTS}/schemas/{{name}}"
     )
+    for component in components.values():
+        if "description" in component:
+            component["description"] = " ".join(component["description"].split())
     components["AnswerBody"].update(_ANSWER_RULE)
     components["Detail"]["properties"]["code"]["enum"] = [*CODES]
     return dict(zip(unique, schemas, strict=True)), components
