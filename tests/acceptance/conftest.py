@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamodb.store import DynamoStore
 from fsl.local.aws import REGION
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api, poll
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 PLAIN: Final = {
     "ECHOER_DYNAMODB_URL": "",

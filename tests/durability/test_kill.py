@@ -33,7 +33,7 @@ from tests.acceptance.actions import Actions, Delivery, Reply, says
 from tests.acceptance.api import Api, poll
 from tests.acceptance.conftest import OTHERS, PLAIN, other_aws
 from tests.acceptance.fsl import action
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 KILLS: Final = int(os.environ.get("ECHOER_KILLS", "5"))
 RUNS: Final = int(os.environ.get("ECHOER_KILLED_RUNS", "60"))

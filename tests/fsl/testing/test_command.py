@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fsl.cli.testing import COMMANDS, Round, run, watching
-from tests.desk_testing.worlds import written
+from tests.fsl.testing.worlds import written
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
 /

@@ -20,7 +20,7 @@ from chalicelib.service.errors import Busy
 from fsl.client import Client
 from fsl.examples.services import ExampleServices
 from fsl.local.server import StoppableClock
-from tests.desk.conftest import ASKING, RELEASE, ROOT, Process, until
+from tests.fsl.conftest import ASKING, RELEASE, ROOT, Process, until
 
 FLOW = RELEASE.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end")
 Start = Callable[..., Process]

@@ -16,7 +16,7 @@ from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite
 from fsl.testing.units import elapsed
-from tests.desk_testing.worlds import DAY, HOUR, written
+from tests.fsl.testing.worlds import DAY, HOUR, written
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
 /

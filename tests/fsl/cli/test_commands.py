@@ -10,7 +10,7 @@ import pytest
 from fsl.cli.runs import input_of
 from fsl.client import Client
 from fsl.local.demo import submit
-from tests.desk.conftest import RELEASE, Desk, until
+from tests.fsl.conftest import RELEASE, Desk, until
 
 NO_OBSERVER = Desk("http://127.0.0.1:9")
 

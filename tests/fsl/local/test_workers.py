@@ -13,7 +13,7 @@ from chalicelib.adapters.system import SystemClock
 from chalicelib.service.ports.queues import QueueName, Received
 from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
 from fsl.local.workers import Consumer, Schedule, Workers, consumers_of, schedules_of
-from tests.desk.conftest import until
+from tests.fsl.conftest import until
 
 LETTERS = [Received("1", "1.1", "a", 1, 5), Received("2", "2.1", "b", 3, 6)]
 

@@ -18,7 +18,7 @@ from chalicelib.model.flow import Flow, FlowRun
 from fsl import definition_json
 from fsl.cli.documents import COMMANDS
 
-LANGUAGE = Path(__file__).parents[1] / "language"
+LANGUAGE = Path(__file__).parents[2] / "language"
 VALID = sorted((LANGUAGE / "valid").glob("*.fsl"))
 ORDER = LANGUAGE / "valid" / "order.fsl"
 RELEASE = LANGUAGE / "valid" / "release.fsl"

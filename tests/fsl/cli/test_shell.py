@@ -14,7 +14,7 @@ import pytest
 
 from fsl.cli.terminal import Statements, ended
 from fsl.local.server import LocalServer
-from tests.desk.conftest import ROOT, Desk, until
+from tests.fsl.conftest import ROOT, Desk, until
 
 BREW = 'action brew\n  addr = "http://x/brew";\n  return = (OK | BAD);\naction_end\n/\n'
 TEA = "flow tea\n  step Brew => (OK -> done | BAD -> Brew) { action = brew; };\nflow_end\n/\n"

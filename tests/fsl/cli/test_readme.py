@@ -15,7 +15,7 @@ import requests
 from chalicelib import language
 from fsl.cli.main import main
 from fsl.examples.services import ExampleServices
-from tests.desk.conftest import RELEASE, ROOT, Desk
+from tests.fsl.conftest import RELEASE, ROOT, Desk
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: Final = re.findall(r"^```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)

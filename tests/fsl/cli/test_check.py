@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fsl.cli.main import main
-from tests.desk.conftest import RELEASE
+from tests.fsl.conftest import RELEASE
 
 ACTION = 'action ci addr = "http://x/ci"; return = (OK | BAD); action_end\n/\n'
 RUN = 'flow_run r\n  step A => (OK -> done | BAD -> A) { action = "ci"; };\nflow_run_end\n'

@@ -12,7 +12,7 @@ from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
-from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world
+from tests.fsl.testing.worlds import DAY, HOUR, SECOND, after, silent, world
 
 WORK = 'action work addr = "http://work"; return = (OK | NO); action_end\n/\n'
 ONE = WORK + "flow one step A => (OK -> done | NO -> A) { action = work; }; flow_end"
