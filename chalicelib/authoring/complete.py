@@ -11,7 +11,7 @@ from chalicelib.authoring import keywords
 from chalicelib.authoring.symbols import Library
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
-from chalicelib.language.syntax.tokens import Token, scan
+from chalicelib.language.syntax.tokens import SyntaxToken, scan
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import BUILT_IN_STATES, ENDS
 
@@ -38,7 +38,7 @@ class _Frame:
     """A statement's or step's kind, `routes`, or `group` and the like for other brackets."""
     owner: str = ""
     """Of a group: the property whose value it is."""
-    tail: list[Token] = field(default_factory=list)
+    tail: list[SyntaxToken] = field(default_factory=list)
     """The tokens in it since its last `;`, `,` or `|`."""
     flow: str = ""
     """The name of the flow or action that `flow =` or `action =` named in it."""
@@ -57,7 +57,7 @@ def complete(text: str, offset: int, library: Library) -> list[Offer]:
     return list(_offers(frames, after, _steps_near(text, offset), library))
 
 
-def _frames(tokens: Iterable[Token]) -> list[_Frame]:
+def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
     frames = [_Frame("document")]
     for token in tokens:
         top = frames[-1]
@@ -85,7 +85,7 @@ def _frames(tokens: Iterable[Token]) -> list[_Frame]:
     return frames
 
 
-def _opened(token: Token, top: _Frame) -> _Frame:
+def _opened(token: SyntaxToken, top: _Frame) -> _Frame:
     kinds = [one.kind for one in top.tail]
     first = str(top.tail[0].value).lower() if top.tail else ""
     if token.kind == "LPAREN" and kinds[-1:] == ["TO"]:
@@ -103,7 +103,7 @@ def _noted(frame: _Frame) -> None:
         frame.flow = str(frame.tail[2].value)
 
 
-def _offers(frames: list[_Frame], after: tuple[Token, ...], steps: list[str], library: Library) -> Iterator[Offer]:
+def _offers(frames: list[_Frame], after: tuple[SyntaxToken, ...], steps: list[str], library: Library) -> Iterator[Offer]:
     top = frames[-1]
     last = top.tail[-1].kind if top.tail else ""
     if top.kind == "document":
@@ -117,7 +117,7 @@ def _offers(frames: list[_Frame], after: tuple[Token, ...], steps: list[str], li
         yield from _in_body(top, last, library, is_last=len(frames) == 2)
 
 
-def _in_routes(top: _Frame, last: str, after: tuple[Token, ...], steps: list[str], library: Library) -> Iterator[Offer]:
+def _in_routes(top: _Frame, last: str, after: tuple[SyntaxToken, ...], steps: list[str], library: Library) -> Iterator[Offer]:
     if last == "ARROW":
         yield from (Offer(name, "step") for name in steps)
         yield from (Offer(name, "keyword", "the run, branch or item ends") for name in sorted(ENDS))
@@ -140,7 +140,7 @@ def _states_of(kind: str) -> tuple[str, ...]:
     }.get(kind, ())
 
 
-def _in_group(frames: list[_Frame], last: str, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
+def _in_group(frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], library: Library) -> Iterator[Offer]:
     top, body = frames[-1], frames[-2]
     declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
     if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
@@ -169,14 +169,14 @@ def _kind_of(parameter: Parameter) -> str:
     return f"{'secret ' * parameter.secret}{parameter.type.value}"
 
 
-def _parameters(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> tuple[Parameter, ...]:
+def _parameters(top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], library: Library) -> tuple[Parameter, ...]:
     """Those of the action or flow that the body of the group names."""
     name = body.flow or _named_ahead(after)
     action, flow = library.actions.get(name), library.flows.get(name)
     return action.parameters if action and top.owner == "args" else flow.input if flow else ()
 
 
-def _of_secrets(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
+def _of_secrets(top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], library: Library) -> Iterator[Offer]:
     """`secret` behind `=`, where a reference to one may stand."""
     name = str(top.tail[-2].value) if len(top.tail) > 1 else ""
     given = top.owner == "args" and any(
@@ -209,7 +209,7 @@ def _keywords(lines: Mapping[str, str]) -> Iterator[Offer]:
     return (Offer(name, "keyword", line) for name, line in lines.items())
 
 
-def _named_ahead(after: tuple[Token, ...]) -> str:
+def _named_ahead(after: tuple[SyntaxToken, ...]) -> str:
     """The action that the step under way names further on."""
     for n, token in enumerate(after[:-2]):
         if token.kind in ("TO", "SLASH"):

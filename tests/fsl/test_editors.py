@@ -12,9 +12,9 @@ import fsl
 from chalicelib.authoring import keywords
 from chalicelib.language.check.actions import _PROPERTIES
 from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW
-from chalicelib.language.check.options import OPTIONS
-from chalicelib.language.check.steps import _ACTION_PROPERTIES
-from chalicelib.language.check.waits import WAIT_PROPERTIES
+from chalicelib.language.check.readers.options import OPTIONS
+from chalicelib.language.check.steps.kinds import _ACTION_PROPERTIES
+from chalicelib.language.check.steps.waits import WAIT_PROPERTIES
 from chalicelib.language.syntax.recovery import _STATEMENT_WORDS, _STEP_WORDS
 from chalicelib.language.syntax.tokens import END_WORDS
 

@@ -1,4 +1,4 @@
-"""Values of the text -> values of the definition. Each reader returns None where it has reported why it cannot."""
+"""Read values of the text as values of the definition. A reader that reports a problem returns None."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final, TypeVar
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.limits import LONGEST_DURATION
+from chalicelib.language.limits import MAX_DURATION_MS
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import (
     Duration,
@@ -21,7 +21,7 @@ from chalicelib.language.syntax.tree import (
 )
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import RESERVED_KEYS, Template, reference_of, source_of
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import Milliseconds, format_duration
 
 _CONSTANTS: Final[dict[str, Json]] = {"true": True, "false": False, "null": None}
 _ANY_VALUE: Final = "a string, number, true, false, null, list, map or expression"
@@ -29,15 +29,15 @@ _ANY_VALUE: Final = "a string, number, true, false, null, list, map or expressio
 _T = TypeVar("_T")
 
 
-class Unreadable:
-    """Stands for a value that could not be read and is reported already; null is a value, so None cannot."""
+class InvalidValue:
+    """Marks a value that is invalid and already reported. None cannot mark it, since null is a value."""
 
 
-UNREADABLE: Final = Unreadable()
+INVALID_VALUE: Final = InvalidValue()
 
 
-def read_template(context: Context, name: str, value: Value, *, secrets: bool = False) -> Template | Unreadable:
-    """Any value, with expressions anywhere in it; and with references to secrets, where `secrets` may stand there."""
+def read_template(context: Context, name: str, value: Value, *, secrets: bool = False) -> Template | InvalidValue:
+    """Read any value, including expressions and, with `secrets`, references to secrets."""
     match value:
         case Number():
             return value.value
@@ -46,8 +46,8 @@ def read_template(context: Context, name: str, value: Value, *, secrets: bool = 
         case Word() if value.key in _CONSTANTS:
             return _CONSTANTS[value.key]
         case Word():
-            context.wrong(name, value, _ANY_VALUE, f'a string is written "{value.text}"')
-            return UNREADABLE
+            context.wrong(name, value, _ANY_VALUE, f'write a string as "{value.text}"')
+            return INVALID_VALUE
         case Expression():
             return context.expression(value)
         case Reference() if secrets:
@@ -58,10 +58,10 @@ def read_template(context: Context, name: str, value: Value, *, secrets: bool = 
             return _read_map(context, name, value, secrets=secrets)
         case _:
             context.wrong(name, value, _ANY_VALUE)
-            return UNREADABLE
+            return INVALID_VALUE
 
 
-def _read_map(context: Context, name: str, value: MapValue, *, secrets: bool) -> Template | Unreadable:
+def _read_map(context: Context, name: str, value: MapValue, *, secrets: bool) -> Template | InvalidValue:
     found: dict[str, Template] = {}
     for key, inner in value.entries:
         if key.text in found:
@@ -69,24 +69,24 @@ def _read_map(context: Context, name: str, value: MapValue, *, secrets: bool) ->
         if key.text in RESERVED_KEYS:
             context.findings.report(Problem.RESERVED_NAME, key.span, name=key.text)
         found[key.text] = read_template(context, name, inner, secrets=secrets)
-    return UNREADABLE if any(item is UNREADABLE for item in found.values()) else found
+    return INVALID_VALUE if any(item is INVALID_VALUE for item in found.values()) else found
 
 
-def _all(items: list[Template | Unreadable]) -> Template | Unreadable:
-    return UNREADABLE if any(item is UNREADABLE for item in items) else items
+def _all(items: list[Template | InvalidValue]) -> Template | InvalidValue:
+    return INVALID_VALUE if any(item is INVALID_VALUE for item in items) else items
 
 
-def read_json(context: Context, name: str, value: Value, *, secrets: bool = False) -> Json | Unreadable:
-    """Any value without expressions."""
+def read_json(context: Context, name: str, value: Value, *, secrets: bool = False) -> Json | InvalidValue:
+    """Read any value without expressions."""
     inner = next((one for one in leaves_of(value) if isinstance(one, Expression)), None)
     if inner:
-        context.wrong(name, inner, "a plain value, known before the run begins")
-        return UNREADABLE
+        context.wrong(name, inner, "a constant value")
+        return INVALID_VALUE
     return read_template(context, name, value, secrets=secrets)
 
 
 def is_spelt_out(template: Template) -> bool:
-    """Whether a value says what should be secret: it is no null, expression or reference, and holds none of them."""
+    """Whether a value is a literal: not null, an expression or a reference, and without them inside."""
     if template is None or source_of(template) is not None or reference_of(template) is not None:
         return False
     inner = template.values() if isinstance(template, dict) else template if isinstance(template, list) else ()
@@ -94,7 +94,7 @@ def is_spelt_out(template: Template) -> bool:
 
 
 def leaves_of(value: Value) -> Iterator[Value]:
-    """The value, or what stands in it if it is a list or a map, at whatever depth."""
+    """Yield the value or, for a list or map, the values in it at every depth."""
     match value:
         case ListValue():
             for item in value.items:
@@ -107,7 +107,7 @@ def leaves_of(value: Value) -> Iterator[Value]:
 
 
 def read_name(context: Context, name: str, value: Value) -> str | None:
-    """An identifier or a string that can be a name."""
+    """Read an identifier or string that is a valid name."""
     if isinstance(value, Word):
         return value.text if context.valid_name(value) else None
     context.wrong(name, value, "a name")
@@ -115,7 +115,7 @@ def read_name(context: Context, name: str, value: Value) -> str | None:
 
 
 def read_text(context: Context, name: str, value: Value) -> str | None:
-    """A string; a bare word counts as one."""
+    """Read a string; a bare word is accepted."""
     if isinstance(value, Word):
         return value.text
     context.wrong(name, value, "a string")
@@ -123,22 +123,22 @@ def read_text(context: Context, name: str, value: Value) -> str | None:
 
 
 def read_source(context: Context, name: str, value: Value) -> str | None:
-    """An expression, as its JSONata text."""
+    """Read an expression and return its JSONata text."""
     if isinstance(value, Expression):
         return context.source(value)
-    context.wrong(name, value, "an expression", "an expression is written ${ ... }")
+    context.wrong(name, value, "an expression", "write an expression as ${ ... }")
     return None
 
 
 def read_duration(
-    context: Context, name: str, value: Value, longest: Milliseconds = LONGEST_DURATION
+    context: Context, name: str, value: Value, longest: Milliseconds = MAX_DURATION_MS
 ) -> Milliseconds | None:
-    """A duration, in milliseconds."""
+    """Read a duration, in milliseconds."""
     if isinstance(value, Duration):
         if value.milliseconds <= longest:
             return value.milliseconds
-        range_ = f"at most {longest // 3_600_000}h"
-        context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found="longer than that", range=range_)
+        found, range_ = format_duration(value.milliseconds), f"at most {format_duration(longest)}"
+        context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=found, range=range_)
         return None
     hint = f"did you mean {value.value}s?" if isinstance(value, Number) else None
     context.wrong(name, value, "a duration like 30s", hint)
@@ -146,21 +146,21 @@ def read_duration(
 
 
 def read_int(context: Context, name: str, value: Value, least: int, most: int | None = None) -> int | None:
-    """A whole number from `least` to `most`."""
+    """Read an integer from `least` to `most`."""
     if not isinstance(value, Number) or not isinstance(value.value, int):
-        context.wrong(name, value, "a whole number")
+        context.wrong(name, value, "an integer")
         return None
     return _in_range(context, name, value, value.value, least, most)
 
 
 def read_number(context: Context, name: str, value: Value, least: float, *, above: bool = False) -> float | None:
-    """A number of at least `least`, or above it."""
+    """Read a number of at least `least` or, with `above`, greater than `least`."""
     if not isinstance(value, Number):
         context.wrong(name, value, "a number")
         return None
     if above and value.value <= least:
         context.findings.report(
-            Problem.OUT_OF_RANGE, value.span, name=name, found=str(value.value), range=f"more than {least:g}"
+            Problem.OUT_OF_RANGE, value.span, name=name, found=str(value.value), range=f"greater than {least:g}"
         )
         return None
     found = _in_range(context, name, value, value.value, least, None)

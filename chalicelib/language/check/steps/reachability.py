@@ -1,30 +1,30 @@
-"""Where the steps of one scope lead: what nothing reaches, what never ends, what never waits."""
+"""Check the graph of the steps of one scope: unreachable steps, scopes that never end, cycles that never wait."""
 
 from __future__ import annotations
 
-from chalicelib.language.check.routes import Place
+from chalicelib.language.check.steps.routes import StepNode
 from chalicelib.language.problems import Findings, Problem
 from chalicelib.language.source import Span
 from chalicelib.model.flow import ENDS
 
 
-def check(findings: Findings, places: list[Place], owner: str, at: Span) -> None:
-    """Reports a cycle without a wait; and where every target is known, dead steps and a scope without an end."""
-    by_name: dict[str, Place] = {}
-    for place in places:
-        by_name.setdefault(place.word.text, place)
+def check(findings: Findings, nodes: list[StepNode], owner: str, at: Span) -> None:
+    """Report a cycle without a wait and, if every target is known, unreachable steps and a scope without an end."""
+    by_name: dict[str, StepNode] = {}
+    for node in nodes:
+        by_name.setdefault(node.word.text, node)
     _check_waiting(findings, by_name)
-    if not places or any(target not in by_name and target not in ENDS for place in places for target in place.targets):
+    if not nodes or any(target not in by_name and target not in ENDS for node in nodes for target in node.targets):
         return
-    reached = _reached(by_name, places[0])
-    for name, place in by_name.items():
+    reached = _reached(by_name, nodes[0])
+    for name, node in by_name.items():
         if name not in reached:
-            findings.report(Problem.UNREACHABLE_STEP, place.word.span, step=name)
+            findings.report(Problem.UNREACHABLE_STEP, node.word.span, step=name)
     if not any(target in ENDS for name in reached for target in by_name[name].targets):
         findings.report(Problem.NEVER_ENDS, at, owner=owner)
 
 
-def _reached(by_name: dict[str, Place], first: Place) -> set[str]:
+def _reached(by_name: dict[str, StepNode], first: StepNode) -> set[str]:
     reached, waiting = {first.word.text}, [first]
     while waiting:
         for target in waiting.pop().targets:
@@ -34,10 +34,10 @@ def _reached(by_name: dict[str, Place], first: Place) -> set[str]:
     return reached
 
 
-def _check_waiting(findings: Findings, by_name: dict[str, Place]) -> None:
-    """A cycle of steps that all pass in no time would spin for ever."""
-    instant = {name: place for name, place in by_name.items() if place.instant}
-    successors = {name: [one for one in place.targets if one in instant] for name, place in instant.items()}
+def _check_waiting(findings: Findings, by_name: dict[str, StepNode]) -> None:
+    """Report a cycle of steps that take no time: it would never end."""
+    instant = {name: node for name, node in by_name.items() if node.instant}
+    successors = {name: [one for one in node.targets if one in instant] for name, node in instant.items()}
     for name in _without_exits(successors):
         path = [name]
         while len(path) == 1 or path[-1] not in path[:-1]:
@@ -49,7 +49,7 @@ def _check_waiting(findings: Findings, by_name: dict[str, Place]) -> None:
 
 
 def _without_exits(successors: dict[str, list[str]]) -> list[str]:
-    """The nodes from which a cycle can be reached, `successors` cut down to those; in order."""
+    """Return the nodes from which a cycle can be reached, in order, and reduce `successors` to them."""
     predecessors: dict[str, list[str]] = {name: [] for name in successors}
     for name, following in successors.items():
         for one in following:

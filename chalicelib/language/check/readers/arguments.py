@@ -1,4 +1,4 @@
-"""Args given to what declares them: actions, undo actions, flows. And the input that a flow's steps ask for."""
+"""Args that steps pass to actions, undo actions and flows, and the flow inputs that follow from omitted args."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Final
 
 from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.descriptions import described
-from chalicelib.language.check.members import read_assignments
-from chalicelib.language.check.values import (
-    UNREADABLE,
-    Unreadable,
+from chalicelib.language.check.readers.members import read_assignments
+from chalicelib.language.check.readers.values import (
+    INVALID_VALUE,
+    InvalidValue,
     is_spelt_out,
     leaves_of,
     read_json,
@@ -32,9 +32,10 @@ def given_args(
     context: Context, entries: dict[str, Assignment], parameters: Iterable[Parameter] | None,
     owner: str, *, what: str = "arg", plain: bool = False,
 ) -> dict[str, Template]:  # fmt: skip
-    """The args that the entries give, each declared and of its type; `parameters` None: nothing is known of them.
+    """Return the args that the entries set; each must be declared and have the declared type.
 
-    `owner` is who declares them ("action 'ci'"). `plain`: no expressions may stand there.
+    `parameters` is None if the declaration is unknown. `owner` declares them ("action 'ci'"). With `plain`, values must
+    not contain expressions.
     """
     declared = None if parameters is None else {parameter.name: parameter for parameter in parameters}
     found: dict[str, Template] = {}
@@ -48,8 +49,8 @@ def given_args(
             value = read_json(context, name, entry.value)
         else:
             value = _read_given(context, entry, parameter, references=what == "arg")
-        found[name] = None if value is UNREADABLE else value
-        if value is not UNREADABLE and parameter and not fits(parameter.type, value):
+        found[name] = None if value is INVALID_VALUE else value
+        if value is not INVALID_VALUE and parameter and not fits(parameter.type, value):
             context.findings.report(
                 Problem.WRONG_TYPE,
                 entry.value.span,
@@ -62,31 +63,29 @@ def given_args(
 
 def _read_given(
     context: Context, entry: Assignment, parameter: Parameter | None, *, references: bool
-) -> Template | Unreadable:
-    """What an entry gives for a parameter, without telling its secret. `parameter` None: nothing is known of it."""
+) -> Template | InvalidValue:
+    """Return the value of an entry; secrets must be references or expressions. `parameter` None: it is unknown."""
     name = entry.name.text
     if parameter is None:
         return read_template(context, name, entry.value, secrets=references)
     found = next((one for one in leaves_of(entry.value) if isinstance(one, Reference)), None)
     if found and references and not parameter.secret:
         context.misplaced(name, found, _declared_secret(parameter))
-        return UNREADABLE
+        return INVALID_VALUE
     value = read_template(context, name, entry.value, secrets=references and parameter.secret)
-    if value is not UNREADABLE and parameter.secret and is_spelt_out(value):
-        hint = (
-            'write secret "NAME", or take it from the input' if references else "take it from the input or a variable"
-        )
+    if value is not INVALID_VALUE and parameter.secret and is_spelt_out(value):
+        hint = 'write secret "NAME" or read it from the input' if references else "read it from the input or a variable"
         context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.value.span, hint=hint, name=name)
-        return UNREADABLE
+        return INVALID_VALUE
     return value
 
 
 def _declared_secret(parameter: Parameter) -> str:
-    return f"declare it secret: secret {parameter.type.value} {parameter.name}"
+    return f"declare it as secret: secret {parameter.type.value} {parameter.name}"
 
 
 def lacking(action: Action, given: Iterable[str]) -> list[Parameter]:
-    """The args without a default that are not among those given."""
+    """Return the args that have no default and are not given."""
     names = set(given)
     return [parameter for parameter in action.parameters if parameter.required and parameter.name not in names]
 
@@ -94,6 +93,7 @@ def lacking(action: Action, given: Iterable[str]) -> list[Parameter]:
 def report_missing(
     context: Context, missing: Iterable[Parameter], at: Span, *, step: str, owner: str, what: str = "arg"
 ) -> None:
+    """Report each arg that `step` must set; `owner` declares it."""
     for parameter in missing:
         context.findings.report(
             Problem.MISSING_ARG, at, step=step, what=what, name=parameter.name, type=parameter.type.value, owner=owner
@@ -103,7 +103,7 @@ def report_missing(
 def refuse_plain_heirs(
     context: Context, undone: Action | None, undo: Action, heirs: Iterable[Parameter], at: Span
 ) -> None:
-    """Reports the plain args of an undo that are to be secret args of what it undoes."""
+    """Report plain args of an undo action that would take secret args of the action that it undoes."""
     secret = {one.name for one in undone.parameters if one.secret} if undone else frozenset()
     for heir in heirs:
         if undone and heir.name in secret and not heir.secret:
@@ -117,7 +117,7 @@ def _refuse_plain(context: Context, plain: Parameter, at: Span, *, what: str, ow
 
 
 def read_undo(context: Context, name: str, value: Value, owner: str) -> Undo | None:
-    """`refund` or `refund (order = 1)`. Args that are left out are for the caller to find."""
+    """Read `refund` or `refund (order = 1)`. The caller finds the args that are left out."""
     word = value.name if isinstance(value, Call) else value
     action_name = read_name(context, name, word)
     if action_name is None:
@@ -132,44 +132,44 @@ def read_undo(context: Context, name: str, value: Value, owner: str) -> Undo | N
 
 
 class Inputs:
-    """The input of a flow: what it declares, and what its steps leave out and therefore ask of it."""
+    """The inputs of a flow: those that it declares, and the required args that its steps do not set."""
 
     def __init__(self, context: Context, flow: str, declared: tuple[Parameter, ...]) -> None:
         self._context = context
         self._flow = flow
         self._declared = {parameter.name: parameter for parameter in declared}
-        self._asked: dict[str, Parameter] = {}
+        self._derived: dict[str, Parameter] = {}
         self._plain: dict[str, tuple[Parameter, Span, str]] = {}
-        """Who asked for the value of a name as a plain one first."""
+        """By name, the first plain (not secret) arg that takes the input."""
 
-    def ask(self, parameter: Parameter, at: Span, owner: str) -> Template:
-        """An expression for the input of the parameter's name, which is the flow's input from now on.
+    def require(self, parameter: Parameter, at: Span, owner: str) -> Template:
+        """Add an input with the parameter's name to the flow, and return an expression that reads it.
 
-        `owner` is whose arg it is ("action 'ci'").
+        `owner` declares the parameter ("action 'ci'").
         """
         name = parameter.name
         if not parameter.secret:
             self._plain.setdefault(name, (parameter, at, owner))
-        declared, asked = self._declared.get(name), self._asked.get(name)
+        declared, derived = self._declared.get(name), self._derived.get(name)
         if declared:
             if not _covers(parameter.type, declared.type):
                 self._conflict(parameter, declared, at)
-        elif asked:
-            both = _common(asked.type, parameter.type)
+        elif derived:
+            both = _common(derived.type, parameter.type)
             if both is None:
-                self._conflict(parameter, asked, at)
+                self._conflict(parameter, derived, at)
             else:
-                self._asked[name] = Parameter(name=name, type=both, secret=asked.secret or parameter.secret)
+                self._derived[name] = Parameter(name=name, type=both, secret=derived.secret or parameter.secret)
         else:
-            self._asked[name] = Parameter(name=name, type=parameter.type, secret=parameter.secret)
+            self._derived[name] = Parameter(name=name, type=parameter.type, secret=parameter.secret)
         return expression(f"$input.{name}") if _PLAIN.fullmatch(name) else expression(_lookup(name))
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """The whole input, once all steps have asked. Reports where a secret one was asked for as a plain arg."""
+        """Return all inputs, once all steps are read. Reports secret inputs that plain args take."""
         for name, (parameter, at, owner) in self._plain.items():
-            if (self._declared.get(name) or self._asked[name]).secret:
+            if (self._declared.get(name) or self._derived[name]).secret:
                 _refuse_plain(self._context, parameter, at, what=f"input '{name}'", owner=owner)
-        return (*self._declared.values(), *self._asked.values())
+        return (*self._declared.values(), *self._derived.values())
 
     def _conflict(self, wanted: Parameter, known: Parameter, at: Span) -> None:
         self._context.findings.report(
@@ -183,12 +183,12 @@ class Inputs:
 
 
 def _lookup(name: str) -> str:
-    """JSONata for the input of a name that is no plain word."""
+    """Return JSONata that reads an input whose name is not an identifier."""
     return f"$input.`{name}`" if "`" not in name else f"$lookup($input, {json.dumps(name)})"
 
 
 def _common(one: ArgType, other: ArgType) -> ArgType | None:
-    """The type of all values that are of both types."""
+    """Return the type of the values that have both types; None if there are none."""
     match {one, other}:
         case kinds if len(kinds) == 1:
             return one
@@ -200,5 +200,5 @@ def _common(one: ArgType, other: ArgType) -> ArgType | None:
 
 
 def _covers(wanted: ArgType, declared: ArgType) -> bool:
-    """Whether a declared input will do for an arg; one declared as any is judged when the run has it."""
+    """Whether a declared input fits an arg. The value of an input of type any is checked when the run starts."""
     return declared is ArgType.ANY or _common(wanted, declared) is declared

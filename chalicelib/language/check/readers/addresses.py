@@ -1,4 +1,4 @@
-"""What counts as an address: a URL for http and https, and what queue, lambda and grpc call one (FSL.md, 2 and 4)."""
+"""The addresses of an action, checked by its method: URLs, queues, Lambda functions, gRPC methods."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.values import read_text
-from chalicelib.language.limits import ADDRESSES
+from chalicelib.language.check.readers.values import read_text
+from chalicelib.language.limits import MAX_ADDRESSES
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Value
 from chalicelib.model.actions import Method
@@ -24,16 +24,16 @@ _GRPC: Final = re.compile(r"(?:grpcs://)?(?P<host>[^/]+):(?P<port>[0-9]{1,5})/[A
 
 
 def read_addresses(context: Context, method: Method, value: Value) -> tuple[str, ...]:
-    """The addresses in a list divided by commas; those that are none are reported."""
+    """Return the addresses in a comma-separated list; invalid ones are reported."""
     text = read_text(context, "addr", value)
     parts = [part.strip() for part in (text or "").split(",") if part.strip()]
-    if len(parts) > ADDRESSES:
-        context.findings.report(Problem.TOO_MANY, value.span, count=len(parts), what="addresses", limit=ADDRESSES)
+    if len(parts) > MAX_ADDRESSES:
+        context.findings.report(Problem.TOO_MANY, value.span, count=len(parts), what="addresses", limit=MAX_ADDRESSES)
         return ()
     found = []
     for part in parts:
         complete = _complete(method, part)
-        reason = _what_is_wrong(method, complete)
+        reason = _problem_with(method, complete)
         if reason:
             context.findings.report(Problem.INVALID_ADDRESS, value.span, address=part, reason=reason)
         else:
@@ -42,45 +42,45 @@ def read_addresses(context: Context, method: Method, value: Value) -> tuple[str,
 
 
 def _complete(method: Method, address: str) -> str:
-    """The address with its scheme in lower case, the method's where it has none."""
+    """Return the address with a lower-case scheme; the default scheme is that of the method."""
     if method not in (Method.HTTP, Method.HTTPS):
         return address
     scheme = _SCHEME.match(address)
     return scheme[0].lower() + address[scheme.end() :] if scheme else f"{method.value}://{address}"
 
 
-def _what_is_wrong(method: Method, address: str) -> str | None:
+def _problem_with(method: Method, address: str) -> str | None:
     if _UNFIT.search(address):
-        return "holds a blank or a control character"
+        return "contains a space or a control character"
     match method:
         case Method.HTTP | Method.HTTPS:
-            return _wrong_with_url(address) or (
-                "is not https, as the method is"
+            return _problem_with_url(address) or (
+                "is not an https URL, but the method is https"
                 if method is Method.HTTPS and not address.startswith("https://")
                 else None
             )
         case Method.QUEUE if _SCHEME.match(address):
-            return _wrong_with_url(address)
+            return _problem_with_url(address)
         case Method.QUEUE:
             return None if _QUEUE.fullmatch(address) else "is neither the URL nor the name of an SQS queue"
         case Method.LAMBDA:
-            return None if _FUNCTION.fullmatch(address) else "is neither the name nor the ARN of a function"
+            return None if _FUNCTION.fullmatch(address) else "is neither the name nor the ARN of a Lambda function"
         case Method.GRPC:
             match = _GRPC.fullmatch(address)
             fits = match and _HOST.fullmatch(match["host"].strip("[]")) and 0 < int(match["port"]) < 65536
-            return None if fits else "is not host:port/package.Service/Method"
+            return None if fits else "is not of the form host:port/package.Service/Method"
         case Method.HUMAN:
             return None
 
 
-def _wrong_with_url(address: str) -> str | None:
+def _problem_with_url(address: str) -> str | None:
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "is not a URL"
+        return "is not a valid URL"
     if parts.scheme not in ("http", "https"):
-        return f"has the scheme {parts.scheme}, not http or https"
+        return f"has the scheme {parts.scheme}; use http or https"
     if not host or not _HOST.fullmatch(host):
-        return "names no host"
-    return "has no possible port" if port == 0 else None
+        return "has no valid host"
+    return "has an invalid port" if port == 0 else None

@@ -1,11 +1,11 @@
-"""The routes of a step: which states it may route, where they may lead, and whether each can be taken."""
+"""Read the routes of a step, and check their states, their targets and whether each can be taken."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import read_entries
+from chalicelib.language.check.readers.members import read_entries
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Group, Route, Step, Word
@@ -14,8 +14,8 @@ from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS
 
 
 @dataclass(slots=True)
-class Place:
-    """One step as a place in its scope: where it leads, and whether it passes in no time."""
+class StepNode:
+    """One step in the graph of its scope: its targets, and whether it takes no time."""
 
     word: Word
     targets: tuple[str, ...]
@@ -23,40 +23,40 @@ class Place:
 
 
 @dataclass(slots=True)
-class Scope:
-    """The steps among which routes may lead: of a flow, a branch or an each."""
+class StepScope:
+    """The steps of a flow, branch or each: routes lead to steps of the same scope."""
 
     names: frozenset[str]
     uncertain: bool
-    """Some names are not known: a syntax error took them away."""
+    """Some step names are unknown because of a syntax error."""
     incomplete: bool = False
-    """Some routes are not known, so nothing can be said of where the steps lead."""
-    places: list[Place] = field(default_factory=list)
+    """Some routes are unknown, so the graph of the steps is not checked."""
+    nodes: list[StepNode] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class States:
-    """The states that a step can return. `known` None: they cannot be told. `source` is who returns them."""
+    """The states that a step can return; `known` is None if they are unknown. `source` returns them."""
 
     known: tuple[str, ...] | None
     source: str
     own: tuple[str, ...] = ()
-    """Those that should be routed."""
+    """The states that should be routed."""
 
 
 class Routing:
-    """Reads the routes of one step."""
+    """Reads and checks the routes of one step."""
 
-    def __init__(self, context: Context, step: Step, scope: Scope) -> None:
+    def __init__(self, context: Context, step: Step, scope: StepScope) -> None:
         self._context = context
         self._step = step
         self._scope = scope
         self._taken: set[str] = set()
         self._all_taken = False
-        self._misspelt = False
+        self._misspelled = False
 
     def by_state(self, states: States) -> tuple[flow.Route, ...]:
-        """Routes of a step that returns states; a route without a target leads to done, and `()` is DONE."""
+        """Read the routes of a step that returns states. A route without a target leads to done; `()` means DONE."""
         group = self._group()
         if group is None:
             return ()
@@ -72,13 +72,13 @@ class Routing:
         return found
 
     def by_data(self) -> tuple[flow.Route, ...]:
-        """Routes of a choice: `when` and `else` alone."""
+        """Read the routes of a choice, which have no states: `when` and `else`."""
         group = self._group()
         routes = () if group is None else read_entries(self._context, "routes", group, Route) or ()
         found = []
         for route in routes:
             if route.state is not None and (route.when is not None or route.state.key != "else"):
-                reason = f"deci '{self._step.name.text}' sends no action: its routes begin with when or else"
+                reason = f"deci '{self._step.name.text}' has no action, so its routes begin with when or else"
                 self._context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
             else:
                 found.append(self._built(route, None))
@@ -112,9 +112,9 @@ class Routing:
     def _check_reachable(self, state: str | None, when: str | None, span: Span) -> None:
         reason = None
         if self._all_taken:
-            reason = "one before it takes everything"
+            reason = "an earlier route matches everything"
         elif state is not None and state in self._taken:
-            reason = f"one before it takes every {state}"
+            reason = f"an earlier route matches every {state}"
         if reason:
             self._context.findings.report(Problem.UNREACHABLE_ROUTE, span, reason=reason)
         elif when is None and state is None:
@@ -124,7 +124,7 @@ class Routing:
 
     def _check_state(self, word: Word, states: States) -> None:
         if states.known is not None and word.text not in states.known:
-            self._misspelt = True
+            self._misspelled = True
             near = Suggestion(word.text, states.known)
             self._context.findings.report(
                 Problem.UNKNOWN_STATE,
@@ -153,7 +153,7 @@ class Routing:
         )
 
     def _warn_of_unrouted(self, found: tuple[flow.Route, ...], states: States) -> None:
-        if self._all_taken or self._misspelt:
+        if self._all_taken or self._misspelled:
             return
         routed = {route.state for route in found}
         if None in routed:

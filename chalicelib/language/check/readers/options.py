@@ -1,4 +1,4 @@
-"""What may be said of an action and again of a step: times, retries, limits, headers, approval, signatures."""
+"""Read the options of an action or step: times, retries, limits, headers, approval, signatures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import Properties, read_assignments
-from chalicelib.language.check.values import read_duration, read_int, read_number, read_text
-from chalicelib.language.limits import CONCURRENT, DELIVERIES, LONGEST_PAUSE
+from chalicelib.language.check.readers.members import Properties, read_assignments
+from chalicelib.language.check.readers.values import read_duration, read_int, read_number, read_text
+from chalicelib.language.limits import MAX_CONCURRENT, MAX_DELIVERIES, MAX_RETRY_PAUSE_MS
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Assignment, Reference, Value, Word
 from chalicelib.model.actions import Action, Limit, Method, Options, Retry
@@ -23,7 +23,7 @@ _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 def read_options(properties: Properties) -> Options:
-    """The options among the properties."""
+    """Return the options among the properties."""
     headers, secret_headers = properties.read("headers", _read_headers) or ({}, {})
     return Options(
         timeout=properties.read("timeout", read_duration),
@@ -38,11 +38,11 @@ def read_options(properties: Properties) -> Options:
 
 
 def _read_retry(context: Context, name: str, value: Value) -> Retry | None:
-    pause = functools.partial(read_duration, longest=LONGEST_PAUSE)
+    pause = functools.partial(read_duration, longest=MAX_RETRY_PAUSE_MS)
     found = _read_settings(
         context, name, value,
         {
-            "max": functools.partial(read_int, least=1, most=DELIVERIES),
+            "max": functools.partial(read_int, least=1, most=MAX_DELIVERIES),
             "delay": pause,
             "rate": functools.partial(read_number, least=1),
             "cap": pause,
@@ -57,7 +57,7 @@ def _read_retry(context: Context, name: str, value: Value) -> Retry | None:
 
 def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
     readers: dict[str, Callable[..., object]] = {
-        "concurrent": functools.partial(read_int, least=1, most=CONCURRENT),
+        "concurrent": functools.partial(read_int, least=1, most=MAX_CONCURRENT),
         "per_second": functools.partial(read_number, least=0, above=True),
     }
     found = _read_settings(context, name, value, readers)
@@ -67,7 +67,7 @@ def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
 def _read_settings(
     context: Context, name: str, value: Value, readers: dict[str, Callable[..., object]]
 ) -> dict[str, Any] | None:
-    """`(key = value, ...)` where each key has its own reader. Names are caseless, as those of properties are."""
+    """Read `(key = value, ...)`, where each key has its own reader. Keys are case-insensitive, like properties."""
     entries = read_assignments(context, name, value)
     if entries is None:
         return None
@@ -89,17 +89,17 @@ def _unknown(context: Context, name: str, entry: Assignment, readers: dict[str, 
 
 
 def _read_headers(context: Context, name: str, value: Value) -> tuple[dict[str, str], dict[str, str]]:
-    """The headers whose text is known, and the secrets of those whose text is one."""
+    """Return the headers with plain text, and by header the names of the secrets that others contain."""
     found: dict[str, str] = {}
     secret: dict[str, str] = {}
     for key, entry in (read_assignments(context, name, value) or {}).items():
         reference = entry.value if isinstance(entry.value, Reference) else None
         text = context.secret(reference) if reference else read_text(context, key, entry.value)
         if not _HEADER_NAME.fullmatch(key):
-            reason = "the name of a header holds letters, digits and -"
+            reason = "the name of a header consists of letters, digits and '-'"
             context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
         elif text is not None and not reference and not _HEADER_VALUE.fullmatch(text):
-            context.wrong(key, entry.value, "one line of Latin text")
+            context.wrong(key, entry.value, "one line of Latin-1 text")
         elif text is not None:
             (secret if reference else found)[key] = text
     return found, secret
@@ -120,6 +120,6 @@ def _read_callback(context: Context, name: str, value: Value) -> bool | None:
 
 
 def refuse_signature(properties: Properties, options: Options, action: Action) -> None:
-    """Reports that a person's answers shall be signed."""
+    """Report that a human action requires signed answers."""
     if options.signed and action.method is Method.HUMAN:
         properties.context.findings.report(Problem.NEEDLESS_SIGNATURE, properties.span("callback"), name=action.name)

@@ -1,4 +1,4 @@
-"""What a wait waits for, how a fork joins, what an each goes through."""
+"""Read the properties of wait, fork and each steps."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from typing import Final
 
 from chalicelib.language.check.context import Context, fits
-from chalicelib.language.check.members import Properties, read_assignments
-from chalicelib.language.check.routes import Routing, States
-from chalicelib.language.check.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.readers.members import Properties, read_assignments
+from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.steps.routes import Routing, States
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Expression, Number, Step, Value, Word
 from chalicelib.model import flow, times
@@ -24,7 +24,7 @@ _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
 
 def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step | None:
-    """A wait for time, for events or for a condition."""
+    """Read a wait for a time, for events or for a condition."""
     context, name = properties.context, step.name.text
     chosen = [one for one in _ONE_OF if one in properties]
     if len(chosen) != 1:
@@ -84,7 +84,7 @@ def _read_events(context: Context, name: str, value: Value) -> dict[str, str] | 
         if event is not None and isinstance(entry.value, Word) and context.valid_name(entry.value):
             found[state] = event
     if not entries:
-        context.wrong(name, value, 'at least one event, like (PAID = "payment.received")')
+        context.wrong(name, value, 'a group of at least one event, like (PAID = "payment.received")')
         return None
     return found
 
@@ -103,7 +103,7 @@ def _read_time(context: Context, name: str, value: Value) -> Template:
 
 
 def read_join(properties: Properties, branches: int) -> int:
-    """How many branches must finish; all, if nothing else is said."""
+    """Read how many branches must finish; the default is all."""
 
     def read(context: Context, name: str, value: Value) -> int | None:
         if isinstance(value, Number):
@@ -119,6 +119,7 @@ def read_join(properties: Properties, branches: int) -> int:
 def read_each(
     properties: Properties, name: str, routes: tuple[flow.Route, ...], steps: tuple[flow.Step, ...]
 ) -> flow.EachStep:
+    """Read an each step over a list of items."""
     items = properties.template("items")
     value = properties.value("items")
     if value is not None and items is not None and not fits(ArgType.LIST, items):
@@ -143,5 +144,5 @@ def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int, flo
     match = _PERCENT.fullmatch(value.text.strip()) if isinstance(value, Word) else None
     if match and float(match[1]) <= 100:
         return 0, float(match[1])
-    context.wrong(name, value, 'a number of items, or a share like "10%"')
+    context.wrong(name, value, 'a number of items or a percentage like "10%"')
     return None

@@ -1,12 +1,12 @@
-"""The steps of a flow, scope by scope: which kinds there are, what each may hold, where each may lead."""
+"""Read the steps of a flow, scope by scope, by their kind."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from chalicelib.language.check import reachability
-from chalicelib.language.check.arguments import (
+from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers.arguments import (
     Inputs,
     given_args,
     lacking,
@@ -14,12 +14,12 @@ from chalicelib.language.check.arguments import (
     refuse_plain_heirs,
     report_missing,
 )
-from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import Properties, owner_of, read_assignments, refuse_steps
-from chalicelib.language.check.options import OPTIONS, read_options, refuse_signature
-from chalicelib.language.check.routes import Place, Routing, Scope, States
-from chalicelib.language.check.values import read_duration, read_name
-from chalicelib.language.check.waits import WAIT_PROPERTIES, read_each, read_join, read_wait
+from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
+from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.steps import reachability
+from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
+from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_each, read_join, read_wait
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
@@ -32,14 +32,14 @@ _BRANCH: Final = "branch"
 
 
 class Steps:
-    """Reads the steps of one flow. `inputs` None: there is no input from which a missing arg could come."""
+    """Reads the steps of one flow. `inputs` is None if missing args cannot become inputs of the flow."""
 
     def __init__(self, context: Context, flow: str, inputs: Inputs | None) -> None:
         self._context = context
         self._flow = flow
         self._inputs = inputs
         self._names: set[str] = set()
-        self._kinds: dict[str, Callable[[Step, Scope], FlowStep | None]] = {
+        self._kinds: dict[str, Callable[[Step, StepScope], FlowStep | None]] = {
             "step": self._action_step,
             "deci": self._deci,
             "wait": self._wait,
@@ -51,25 +51,25 @@ class Steps:
 
     @property
     def count(self) -> int:
-        """How many steps there are, nested ones included."""
+        """The number of steps, nested steps included."""
         return len(self._names)
 
     def read(self, members: tuple[Member, ...], owner: str, at: Span, *, damaged: bool) -> tuple[flow.Step, ...]:
-        """The steps among the members: one scope. `at` is where it is reported that there are none."""
+        """Return the steps among the members, which form one scope. `at` is the span of a report of no steps."""
         refuse_steps(self._context, owner, (member for member in members if _is_branch(member)))
         steps = [member for member in members if isinstance(member, Step) and not _is_branch(member)]
         lost = [member for member in members if isinstance(member, Damaged)]
         names = {step.name.text for step in steps} | {member.name.text for member in lost if member.name}
         uncertain = damaged or any(member.name is None for member in lost)
-        scope = Scope(frozenset(names), uncertain)
+        scope = StepScope(frozenset(names), uncertain)
         found = [self._read_step(step, scope) for step in steps]
         if not steps and not lost and not damaged:
             self._context.findings.report(Problem.NO_STEPS, at, owner=owner)
         if not (lost or uncertain or scope.incomplete):
-            reachability.check(self._context.findings, scope.places, owner, at)
+            reachability.check(self._context.findings, scope.nodes, owner, at)
         return tuple(step for step in found if step is not None)
 
-    def _read_step(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _read_step(self, step: Step, scope: StepScope) -> FlowStep | None:
         self._check_name(step.name)
         kind = self._kinds.get(step.kind.key)
         if kind is None:
@@ -87,7 +87,7 @@ class Steps:
         if found is None:
             scope.incomplete = True
         else:
-            scope.places.append(Place(step.name, tuple(route.target for route in found.routes), _is_instant(found)))
+            scope.nodes.append(StepNode(step.name, tuple(route.target for route in found.routes), _is_instant(found)))
         return found
 
     def _check_name(self, word: Word) -> None:
@@ -105,15 +105,15 @@ class Steps:
             refuse_steps(self._context, owner, members)
         return Properties(self._context, owner, members, allowed, damaged=step.body is not None and step.body.damaged)
 
-    def _routes(self, step: Step, scope: Scope, *states: str) -> tuple[flow.Route, ...]:
+    def _routes(self, step: Step, scope: StepScope, *states: str) -> tuple[flow.Route, ...]:
         return Routing(self._context, step, scope).by_state(States((*states, ERROR), f"a {step.kind.key}"))
 
-    def _deci(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _deci(self, step: Step, scope: StepScope) -> FlowStep | None:
         if step.body and step.body.members:
             return self._action_step(step, scope)
         return flow.ChoiceStep(name=step.name.text, routes=Routing(self._context, step, scope).by_data())
 
-    def _action_step(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _action_step(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, *_ACTION_PROPERTIES)
         properties.require("action", step.name.span)
         name = properties.read("action", read_name)
@@ -158,12 +158,12 @@ class Steps:
         if self._inputs is None:
             report_missing(self._context, missing, at, step=f"step '{step.name.text}'", owner=owner)
             return given
-        return given | {parameter.name: self._inputs.ask(parameter, at, owner) for parameter in missing}
+        return given | {parameter.name: self._inputs.require(parameter, at, owner) for parameter in missing}
 
     def _undo(
         self, step: Step, properties: Properties, args: dict[str, templates.Template], undone: actions.Action | None
     ) -> actions.Undo | None:
-        """The undo of a step; what it leaves out is the step's own arg of that name."""
+        """Read the undo of a step. Args that it does not set are the step's own args of the same name."""
         value = properties.value("undo")
         undo = None if value is None else read_undo(self._context, "undo", value, properties.owner)
         action = None if undo is None else self._context.action(undo.action)
@@ -183,10 +183,10 @@ class Steps:
         )
         return actions.Undo(action=undo.action, args=undo.args | own)
 
-    def _wait(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
 
-    def _fork(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "join", "save", nested=True)
         routes = self._routes(step, scope, DEFAULT_STATE, FAIL, TIMEOUT)
         members = step.body.members if step.body else ()
@@ -222,7 +222,7 @@ class Steps:
         steps = self.read(body, owner, step.name.span, damaged=properties.damaged)
         return Branch(name=step.name.text, steps=steps)
 
-    def _each(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _each(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "items", "max", "tolerate", "save", nested=True)
         routes = self._routes(step, scope, DEFAULT_STATE, FAIL, TIMEOUT)
         properties.require("items", step.name.span)
@@ -230,7 +230,7 @@ class Steps:
         steps = self.read(body, properties.owner, step.name.span, damaged=properties.damaged)
         return read_each(properties, step.name.text, routes, steps)
 
-    def _call(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _call(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "flow", "input", "timeout", "save")
         routes = self._routes(step, scope, DEFAULT_STATE, STOPPED_STATE, TIMEOUT)
         properties.require("flow", step.name.span)
@@ -245,7 +245,7 @@ class Steps:
             save=properties.templates("save"),
         )
 
-    def _set(self, step: Step, scope: Scope) -> FlowStep | None:
+    def _set(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "save")
         routes = self._routes(step, scope, DEFAULT_STATE)
         properties.require("save", step.name.span)
@@ -255,7 +255,7 @@ class Steps:
 def read_flow_input(
     properties: Properties, name: str | None, who: str, at: Span, *, plain: bool = False
 ) -> dict[str, templates.Template]:
-    """The `input` given to the flow that `flow` names, judged by what that flow declares."""
+    """Read the `input` for the flow named by `flow`, checked against the inputs that this flow declares."""
     context = properties.context
     flow = None if name is None else context.flow(name)
     if name is not None and flow is None and name not in context.broken["flow"]:
@@ -278,7 +278,7 @@ def _is_branch(member: Member) -> bool:
 
 
 def _is_instant(step: FlowStep | None) -> bool:
-    """Whether a step surely takes no time: nothing in it waits for anything."""
+    """Whether a step takes no time: it and its nested steps never wait."""
     match step:
         case flow.ChoiceStep() | flow.SetStep():
             return True
