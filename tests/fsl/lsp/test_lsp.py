@@ -1,4 +1,4 @@
-"""The language server: its answers on texts, and once over pipes, as an editor asks."""
+"""The language server: results on texts, and one session over pipes as an editor has it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from chalicelib.authoring import symbols
-from chalicelib.authoring.keywords import BOUND
-from chalicelib.authoring.symbols import library_of
+from chalicelib.authoring.keywords import BOUND_NAMES
+from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
 from fsl.lsp.server import Text, completions, diagnostics, document_symbols, edits, hover
 
@@ -44,11 +44,11 @@ flow_end
 
 
 def offered(text: str) -> list[str]:
-    """The labels that are offered at the `^` of a text, behind the actions above."""
+    """Return the labels that are offered at the `^` of a text, after the actions above."""
     whole = ACTIONS + text.replace("^", "")
-    place = Text(whole)
-    position = place.range(Span(len(ACTIONS) + text.index("^"), len(ACTIONS) + text.index("^"))).start
-    return [one.label for one in completions(place, position, library_of({URI: whole}))]
+    document = Text(whole)
+    position = document.range(Span(len(ACTIONS) + text.index("^"), len(ACTIONS) + text.index("^"))).start
+    return [one.label for one in completions(document, position, workspace_of({URI: whole}))]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def offered(text: str) -> list[str]:
         ("flow f fork A => () { join = ^", ["all", "any"]),
         ("flow f set A => () { ^", ["save"]),
         ("flow f step A => () { action = ^ # comment", ["ci", "pay", "hide"]),
-        ("flow f vars = (a = ${ $^", [f"${name}" for name in BOUND]),
+        ("flow f vars = (a = ${ $^", [f"${name}" for name in BOUND_NAMES]),
         ('flow f vars = (a = "^', []),
         ("flow f step ^", []),
     ],
@@ -99,7 +99,7 @@ def test_completion_in_a_flow_offers_properties_steps_and_its_end() -> None:
 
 def test_diagnostics_have_places_in_utf_16() -> None:
     text = Text('action a addr = "😀"; retrun = (OK); action_end')
-    found = diagnostics(text, library_of({}))
+    found = diagnostics(text, workspace_of({}))
     places = {one.code: (one.range.start.character, one.range.end.character) for one in found}
     assert places["FSL208"] == (22, 28)
     assert text.offset(types.Position(0, 22)) == 21
@@ -107,49 +107,49 @@ def test_diagnostics_have_places_in_utf_16() -> None:
 
 
 def test_documents_know_each_other() -> None:
-    alone = [one.code for one in diagnostics(Text(FLOW), library_of({URI: FLOW}))]
+    alone = [one.code for one in diagnostics(Text(FLOW), workspace_of({URI: FLOW}))]
     assert "FSL203" in alone
-    assert diagnostics(Text(FLOW), library_of({URI: FLOW, "file:///actions.fsl": ACTIONS})) == []
+    assert diagnostics(Text(FLOW), workspace_of({URI: FLOW, "file:///actions.fsl": ACTIONS})) == []
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "shown"),
     [
         ("action = c|i", "**action ci** (str project, int count = 3) → SUCCESS | FAIL"),
         ("-> P|ay", "- retry: 2 deliveries, 1s apart, times 2, up to 5m (step)"),
         ("step Bu|ild", "- timeout: 30m (action)"),
         ("step Bu|ild", "- on TIMEOUT: stops the run"),
         ("st|ep Build", "**step**: sends an action and waits for its answer"),
-        ("re|try", "**retry**: of the delivery"),
-        ("-> sto|pped", "the run ends"),
+        ("re|try", "**retry**: how deliveries are retried"),
+        ("-> sto|pped", "The run ends."),
         ("(proj|ect = ", "str project"),
     ],
 )
-def test_hover(word: str, said: str) -> None:
+def test_hover(word: str, shown: str) -> None:
     whole = ACTIONS + FLOW
     at = whole.index(word.replace("|", ""), len(ACTIONS)) + word.index("|")
-    found = hover(Text(whole), Text(whole).range(Span(at, at)).start, library_of({URI: whole}))
+    found = hover(Text(whole), Text(whole).range(Span(at, at)).start, workspace_of({URI: whole}))
     assert found is not None
     assert isinstance(found.contents, types.MarkupContent)
-    assert said in found.contents.value
+    assert shown in found.contents.value
 
 
-def test_hover_tells_what_is_secret_and_what_is_signed() -> None:
+def test_hover_shows_what_is_secret_and_what_is_signed() -> None:
     text = ACTIONS + "flow f step Hide => (OK -> done) { action = hide; args = (other = 1); }; flow_end"
-    library = library_of({URI: text})
-    action = symbols.hover(text, text.index("hide", len(ACTIONS)), library)
+    workspace = workspace_of({URI: text})
+    action = symbols.hover(text, text.index("hide", len(ACTIONS)), workspace)
     assert action is not None
     assert action[0].startswith('**action hide** (secret str token = secret "hide.token", str other) → OK')
-    assert "its answers are signed\n\nwhat its answers bring is secret" in action[0]
+    assert "Answers must be signed.\n\nThe data of answers is secret." in action[0]
     good = text.replace("other = 1", 'other = "1"')
-    step = symbols.hover(good, good.index("Hide", len(ACTIONS)), library_of({URI: good}))
+    step = symbols.hover(good, good.index("Hide", len(ACTIONS)), workspace_of({URI: good}))
     assert step is not None
     assert "- callback: signed (action)\n- secret: token, data" in step[0]
 
 
-def test_nothing_is_said_of_nothing() -> None:
-    assert hover(Text(" \n "), types.Position(0, 0), library_of({})) is None
-    assert symbols.definition("", 0, URI, library_of({})) is None
+def test_there_is_no_hover_without_a_word() -> None:
+    assert hover(Text(" \n "), types.Position(0, 0), workspace_of({})) is None
+    assert symbols.definition("", 0, URI, workspace_of({})) is None
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_nothing_is_said_of_nothing() -> None:
 def test_definition(word: str, target: str) -> None:
     texts = {URI: FLOW, "file:///actions.fsl": ACTIONS}
     at = FLOW.index(word.replace("|", "")) + max(word.find("|"), 0)
-    place = symbols.definition(FLOW, at, URI, library_of(texts))
+    place = symbols.definition(FLOW, at, URI, workspace_of(texts))
     assert place is not None
     assert texts[place.uri][place.span.start :].startswith(target)
 
@@ -187,14 +187,14 @@ def test_formatting() -> None:
 
 
 @pytest.mark.parametrize("cut", range(0, len(ACTIONS + FLOW), 7))
-def test_a_document_under_way_breaks_nothing(cut: int) -> None:
+def test_an_unfinished_document_raises_nothing(cut: int) -> None:
     text = Text((ACTIONS + FLOW)[:cut])
-    library = library_of({URI: text.text})
+    workspace = workspace_of({URI: text.text})
     end = text.range(Span(cut, cut)).start
-    completions(text, end, library)
-    hover(text, end, library)
+    completions(text, end, workspace)
+    hover(text, end, workspace)
     document_symbols(text)
-    assert diagnostics(text, library) is not None
+    assert diagnostics(text, workspace) is not None
 
 
 def test_an_editor_is_served_over_pipes(tmp_path: Path) -> None:
