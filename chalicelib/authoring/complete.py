@@ -103,7 +103,9 @@ def _record_name(frame: _Frame) -> None:
         frame.flow = str(frame.tail[2].value)
 
 
-def _completions(frames: list[_Frame], after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace) -> Iterator[Completion]:
+def _completions(
+    frames: list[_Frame], after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace
+) -> Iterator[Completion]:
     top = frames[-1]
     last = top.tail[-1].kind if top.tail else ""
     if top.kind == "document":
@@ -117,7 +119,9 @@ def _completions(frames: list[_Frame], after: tuple[SyntaxToken, ...], steps: li
         yield from _in_body(top, last, workspace, is_last=len(frames) == 2)
 
 
-def _in_routes(top: _Frame, last: str, after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace) -> Iterator[Completion]:
+def _in_routes(
+    top: _Frame, last: str, after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace
+) -> Iterator[Completion]:
     if last == "ARROW":
         yield from (Completion(name, "step") for name in steps)
         yield from (Completion(name, "keyword", "the run, branch or item ends") for name in sorted(ENDS))
@@ -140,7 +144,9 @@ def _states_of(kind: str) -> tuple[str, ...]:
     }.get(kind, ())
 
 
-def _in_group(frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], workspace: Workspace) -> Iterator[Completion]:
+def _in_group(
+    frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> Iterator[Completion]:
     top, body = frames[-1], frames[-2]
     declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
     if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
@@ -169,14 +175,18 @@ def _kind_of(parameter: Parameter) -> str:
     return f"{'secret ' * parameter.secret}{parameter.type.value}"
 
 
-def _parameters(top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace) -> tuple[Parameter, ...]:
+def _parameters(
+    top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> tuple[Parameter, ...]:
     """Return the parameters of the action or flow that the body of the group names."""
     name = body.flow or _named_ahead(after)
     action, flow = workspace.actions.get(name), workspace.flows.get(name)
     return action.parameters if action and top.owner == "args" else flow.input if flow else ()
 
 
-def _of_secrets(top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace) -> Iterator[Completion]:
+def _of_secrets(
+    top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> Iterator[Completion]:
     """Yield `secret` after `=` where a reference to a secret is allowed."""
     name = str(top.tail[-2].value) if len(top.tail) > 1 else ""
     given = top.owner == "args" and any(

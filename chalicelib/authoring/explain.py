@@ -74,7 +74,6 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
             yield from _rows(inner, actions, defaults, nested)
 
 
-
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
     kind = str(step.__struct_config__.tag)
     on_timeout, on_error = (", ".join(_ways(step, state, unrouted)) for state in (TIMEOUT, ERROR))

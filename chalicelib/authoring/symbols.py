@@ -86,7 +86,7 @@ def workspace_of(texts: Mapping[str, str]) -> Workspace:
     return workspace
 
 
-# ── uses of words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── uses of words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def uses(document: Document) -> Iterator[Use]:
@@ -153,7 +153,7 @@ def definition(text: str, offset: int, uri: str, workspace: Workspace) -> Locati
             return None
 
 
-# ── hover ───────────────────────────────────────────────────────────────────────────────────────────
+# ── hover ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def hover(text: str, offset: int, workspace: Workspace) -> tuple[str, Span] | None:

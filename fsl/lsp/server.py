@@ -16,7 +16,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 from pygls.workspace import PositionCodec
 
-from chalicelib import language
+from chalicelib import __version__, language
 from chalicelib.authoring import complete, symbols
 from chalicelib.authoring.analyze import analyze
 from chalicelib.authoring.symbols import Workspace, workspace_of
@@ -24,7 +24,6 @@ from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, Step, steps_within
 
 NAME: Final = "fsl"
-VERSION: Final = "1"
 MAX_NEIGHBOURS: Final = 200
 """The number of files that are read from the folder of a document."""
 MAX_NEIGHBOUR_BYTES: Final = 1_048_576
@@ -145,7 +144,7 @@ class Server(LanguageServer):
     """The server of pygls, with the definitions of the documents around each one."""
 
     def __init__(self) -> None:
-        super().__init__(NAME, VERSION)
+        super().__init__(NAME, __version__)
 
     def text_of(self, uri: str) -> Text:
         """Return an open document, or one on disk."""
