@@ -31,7 +31,7 @@ class Problem(Enum):
     ILLEGAL_CHARACTER = "FSL101", "{found} is not allowed here"
     UNTERMINATED_STRING = "FSL102", "this string has no closing quote"
     UNTERMINATED_COMMENT = "FSL103", "this comment has no closing '*/'"
-    UNTERMINATED_EXPRESSION = "FSL104", "this expression has no closing '}}'"
+    UNTERMINATED_EXPRESSION = "FSL104", "this expression has no closing brace"
     UNCLOSED_BRACKET = "FSL105", "'{bracket}' has no closing bracket before {found}"
     UNMATCHED_BRACKET = "FSL106", "'{bracket}' has no matching opening bracket"
     NESTED_TOO_DEEPLY = "FSL107", "brackets are nested more than {limit} levels deep"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
-from fsl.cli.runs import input_of
+from fsl.cli.runs.start import input_of
 from fsl.client import Client
 from fsl.local.demo import submit
 from tests.fsl.conftest import RELEASE, Desk, until
@@ -240,7 +241,7 @@ def test_every_command_has_help_with_an_example(fsl: Desk) -> None:
     """`fsl COMMAND --help` says what it does and how it is typed; all but the local ones speak JSON."""
     from fsl.cli.main import main
 
-    for name in main.commands:
+    for name in main.list_commands(click.Context(main)):
         shown = fsl(name, "--help")
         assert shown.exit_code == 0
         assert f"fsl {name}" in shown.stdout.partition("Options:")[0].partition("\n")[2] or name == "version"
@@ -257,7 +258,7 @@ def test_completion(fsl: Desk, shell: str) -> None:
 def test_version(fsl: Desk) -> None:
     """For people and for programs."""
     assert fsl("version").stdout.startswith("fsl ")
-    assert set(fsl.json("version")) == {"fsl", "python"}
+    assert set(fsl.json("version")) == {"fsl", "language", "python"}
 
 
 def test_a_demo_finds_a_name_of_its_own(client: Client, release: str, done: str) -> None:

@@ -6,17 +6,16 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-import click
 import jsonschema  # type: ignore[import-untyped]  # no hints are among the requirements
 import pytest
 from click.testing import CliRunner, Result
 
-from chalicelib.authoring.explain import Said, explain
+from chalicelib.authoring.explain import Setting, explain
 from chalicelib.language import KnownNames, format_text, read
 from chalicelib.model.actions import DEFAULTS, Action
 from chalicelib.model.flow import Flow, FlowRun
 from fsl import definition_json
-from fsl.cli.documents import COMMANDS
+from fsl.cli.main import main
 
 LANGUAGE = Path(__file__).parents[2] / "language"
 VALID = sorted((LANGUAGE / "valid").glob("*.fsl"))
@@ -24,17 +23,8 @@ ORDER = LANGUAGE / "valid" / "order.fsl"
 RELEASE = LANGUAGE / "valid" / "release.fsl"
 
 
-@click.group()
-def desk() -> None:
-    """Stands for `fsl`."""
-
-
-for command in COMMANDS:
-    desk.add_command(command)
-
-
 def fsl(*words: str | Path, text: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(desk, [str(word) for word in words], input=text)
+    return CliRunner().invoke(main, [str(word) for word in words], input=text)
 
 
 # ── fmt ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,7 +94,7 @@ def test_graph(form: str, begins: str, tmp_path: Path) -> None:
 def test_graph_asks_which_flow_of_several() -> None:
     result = fsl("graph", ORDER)
     assert result.exit_code == 2
-    assert "say which: --flow NAME (invoice, order)" in result.stderr
+    assert "choose a flow with --flow NAME; the files define: invoice, order" in result.stderr
     picture = fsl("graph", ORDER, "--flow", "order", "--format", "svg").stdout
     assert ElementTree.fromstring(picture).tag.endswith("svg")  # noqa: S314 - we made it ourselves
 
@@ -132,11 +122,19 @@ def test_explain_says_where_each_setting_comes_from() -> None:
     flow = next(one for one in values if isinstance(one, Flow))
     actions = {one.name: one for one in values if isinstance(one, Action)}
     a, b, c, d = explain(flow, actions, DEFAULTS)
-    assert (a.timeout, a.heartbeat, a.on_timeout) == (Said("90s", "step"), Said("1m", "action"), "-> B when 1, -> done")
-    assert a.retry == Said("3 deliveries, 1s apart, times 2, up to 5m", "default")
-    assert (b.timeout, b.on_timeout, b.on_error) == (Said("7d", "default"), "stops the run", "stops the run")
+    assert (a.timeout, a.heartbeat, a.on_timeout) == (
+        Setting("90s", "step"),
+        Setting("1m", "action"),
+        "-> B when 1, -> done",
+    )
+    assert a.retry == Setting("3 deliveries, 1s apart, times 2, up to 5m", "default")
+    assert (b.timeout, b.on_timeout, b.on_error) == (Setting("7d", "default"), "stops the run", "stops the run")
     assert (c.timeout, c.on_error) == (None, "stops the run")
-    assert (d.timeout, d.retry, d.on_error) == (Said("2h", "action"), Said("1 delivery", "step"), "fails its branch")
+    assert (d.timeout, d.retry, d.on_error) == (
+        Setting("2h", "action"),
+        Setting("1 delivery", "step"),
+        "fails its branch",
+    )
 
 
 def test_explain_tells_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
@@ -203,7 +201,7 @@ def test_the_kinds_are_told_apart() -> None:
         ('{"name": "f", "steps": [{"kind": "fly"}]}', "Invalid value 'fly'"),
         (
             '{"name": "f", "steps": [{"kind": "set", "name": "S", "routes": [], "save": {"a": "\\"`"}}]}',
-            "no FSL string",
+            "an FSL string cannot",
         ),
     ],
 )

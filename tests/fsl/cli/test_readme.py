@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 import requests
 
@@ -86,7 +87,8 @@ def test_every_command_and_option_of_fsl_is_one(page: str) -> None:
     told = re.findall(r"`fsl ([a-z-]+)([^`\n]*)`", (ROOT / page).read_text(encoding="utf-8"))
     assert told
     for name, rest in told:
-        command = main.commands[name]
+        command = main.get_command(click.Context(main), name)
+        assert command is not None, name
         subcommand = getattr(command, "commands", {}).get(rest.split()[0]) if rest.split() else None
         known = {
             option

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fsl.cli.terminal import Statements, ended
+from fsl.cli.server.terminal import StatementBuffer, ended
 from fsl.local.server import LocalServer
 from tests.fsl.conftest import ROOT, Desk, until
 
@@ -45,7 +45,7 @@ def test_where_a_statement_ends(text: str, is_ended: bool) -> None:
 
 def test_statements_are_gathered_line_by_line() -> None:
     """Each is handed over at its `/`, without it; blank lines before it are none of it."""
-    gathered = Statements()
+    gathered = StatementBuffer()
     fed = [gathered.feed(line) for line in ["", "list", "  flow /", "get flow x/", "help"]]
     assert fed == [None, None, "list\n  flow", "get flow x", None]
     assert gathered.rest() == "help"

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as Xml
 
-import click
 import pytest
 from click.testing import CliRunner, Result
 
-from fsl.cli.testing import COMMANDS, Round, run, watching
+from fsl.cli.testing import Round, run, test, watching
 from tests.fsl.testing.worlds import written
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
@@ -76,17 +75,8 @@ TOLD: Final = """FAILED FILE:4: nothing of it is so
 """
 
 
-@click.group()
-def desk() -> None:
-    """Stands for `fsl`."""
-
-
-for command in COMMANDS:
-    desk.add_command(command)
-
-
 def said(*args: object) -> Result:
-    return CliRunner().invoke(desk, ["test", *map(str, args)], catch_exceptions=False)
+    return CliRunner().invoke(test, [*map(str, args)], catch_exceptions=False)
 
 
 def test_tests_that_pass_exit_with_0_and_tell_what_was_taken(tmp_path: Path) -> None:

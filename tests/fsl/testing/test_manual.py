@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 import yaml
 
@@ -43,19 +44,19 @@ DEFAULT: Final = DEFAULTS.retry or Retry()
 LIMITS: Final = {
     "time to answer an action": spell(DEFAULTS.timeout),
     "time to answer for a person": spell(HUMAN_TIMEOUT),
-    "deliveries of an activation": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
+    "deliveries of an activation": f"{DEFAULT.max}; at most {limits.MAX_DELIVERIES}",
     "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
-    "longest pause between deliveries": spell(limits.LONGEST_PAUSE),
+    "longest pause between deliveries": spell(limits.MAX_RETRY_PAUSE_MS),
     "time that an event is stored": spell(publish.TTL),
-    "longest duration": spell(limits.LONGEST_DURATION),
-    "characters of a document": f"{limits.DOCUMENT_CHARACTERS:,}",
-    "statements of a document": f"{limits.STATEMENTS:,}",
-    "steps of a flow": f"{limits.STEPS:,}",
-    "args of an action, inputs of a flow": f"{limits.ENTRIES}",
-    "`concurrent` of a `limit`": f"{limits.CONCURRENT:,}",
-    "addresses of an action": f"{limits.ADDRESSES}",
-    "characters of a name": f"{limits.NAME_CHARACTERS}",
-    "nesting of brackets": f"{limits.NESTING}",
+    "longest duration": spell(limits.MAX_DURATION_MS),
+    "characters of a document": f"{limits.MAX_DOCUMENT_CHARACTERS:,}",
+    "statements of a document": f"{limits.MAX_STATEMENTS:,}",
+    "steps of a flow": f"{limits.MAX_STEPS:,}",
+    "args of an action, inputs of a flow": f"{limits.MAX_ENTRIES}",
+    "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
+    "addresses of an action": f"{limits.MAX_ADDRESSES}",
+    "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
+    "nesting of brackets": f"{limits.MAX_NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.AT_ONCE} of them at once",
     "depth of nested calls": f"{children.DEEPEST}",
     "passes of one step without a wait": f"{STRAIGHT:,}",
@@ -92,7 +93,7 @@ def test_a_request_body_is_json(block: str) -> None:
 def test_a_command_in_a_session_is_one(line: str) -> None:
     prompt, program, name, *_ = line.split()
     assert (prompt, program) == ("$", "fsl")
-    assert name in main.commands
+    assert name in main.list_commands(click.Context(main))
 
 
 @pytest.mark.parametrize("block", TESTS, ids=lambda block: block.split("\n")[0].strip()[:30])

@@ -1,21 +1,23 @@
-"""`fsl secret set`, `list`, `delete`: secrets that actions refer to (`secret "NAME"`)."""
+"""`fsl secret set`, `list`, `delete`: the secrets that actions refer to (`secret "NAME"`)."""
 
 from __future__ import annotations
 
 import sys
-from typing import Final
 from urllib.parse import quote
 
 import click
 
-from fsl.cli.common import put, remote, say, table
-from fsl.cli.token import in_namespace, namespace_option
+from fsl.cli.common import put, say, short_time, table
+from fsl.cli.remote import remote
+from fsl.cli.server.tokens import in_namespace, namespace_option
 from fsl.client import Client, Resource
 
 
 @click.group(no_args_is_help=True)
 def secret() -> None:
-    """Set, list and delete the secrets that a namespace keeps for its actions.
+    """Set, list and delete the secrets of a namespace.
+
+    Actions read a secret with `secret "NAME"`.
 
     \b
     fsl secret set ci-token < token.txt
@@ -29,7 +31,9 @@ def secret() -> None:
 @namespace_option
 @remote
 def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
-    """Set a secret. Its value is asked for, or read from a pipe (without a last line end); it is never shown.
+    """Set a secret.
+
+    The value is read from a prompt, or from a pipe without its last line ending. It is never displayed.
 
     \b
     fsl secret set ci-token
@@ -39,18 +43,20 @@ def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> 
         value = click.prompt(f"value of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
         value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    made: Resource = client.ask("PUT", _path(name), json={"value": value}, headers=in_namespace(namespace)).json()
+    stored: Resource = client.ask("PUT", _path(name), json={"value": value}, headers=in_namespace(namespace)).json()
     if as_json:
-        put(made)
+        put(stored)
     else:
-        say(f"secret {made['name']} is set")
+        say(f"secret {stored['name']} was set")
 
 
 @secret.command(name="list")
 @namespace_option
 @remote
 def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
-    """List the names of the namespace's secrets. Their values are told to nobody.
+    """List the names of the secrets of a namespace.
+
+    Values of secrets cannot be read.
 
     \b
     fsl secret list --json | jq -r '.[].name'
@@ -59,8 +65,8 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     if as_json:
         put(found)
     else:
-        rows = [(one["name"], one["set_at"].replace("T", " ").partition(".")[0], one["set_by"]) for one in found]
-        table(("name", "set", "by"), rows)
+        rows = [(one["name"], short_time(one["set_at"]), one["set_by"]) for one in found]
+        table(("name", "set at", "set by"), rows)
 
 
 @secret.command(no_args_is_help=True)
@@ -68,20 +74,19 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
 @namespace_option
 @remote
 def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
-    """Delete a secret: actions that refer to it fail from now on, everywhere within 30 seconds.
+    """Delete a secret.
+
+    Within 30 seconds, all actions that refer to it fail.
 
     \b
     fsl secret delete ci-token
     """
-    gone: Resource = client.ask("DELETE", _path(name), headers=in_namespace(namespace)).json()
+    deleted: Resource = client.ask("DELETE", _path(name), headers=in_namespace(namespace)).json()
     if as_json:
-        put(gone)
+        put(deleted)
     else:
-        say(f"secret {gone['name']} is deleted")
+        say(f"secret {deleted['name']} was deleted")
 
 
 def _path(name: str) -> str:
     return f"/secret/{quote(name, safe='')}"
-
-
-COMMANDS: Final = (secret,)

@@ -1,7 +1,6 @@
-"""The terminal of echoer: statements over as many lines as they need, each ended by a line that ends in `/`.
+"""Read statements of several lines; a line that ends in `/` ends a statement.
 
-At a terminal it has a banner, a prompt, history and editing of whole statements; where its input is piped it reads
-lines and prints answers, nothing else.
+On a terminal there are a banner, a prompt, a history and multi-line editing. From a pipe only lines are read.
 """
 
 from __future__ import annotations
@@ -29,31 +28,31 @@ BANNER: Final = r"""
  Try: list flowrun /   get flowrun NAME /   help /   exit
 """
 
-_ASIDE: Final = re.compile(r'"[^"]*"|`[^`]*`|#[^\n]*|/\*.*?\*/|(?P<open>"|`|/\*)', re.DOTALL)
+_STRING_OR_COMMENT: Final = re.compile(r'"[^"]*"|`[^`]*`|#[^\n]*|/\*.*?\*/|(?P<open>"|`|/\*)', re.DOTALL)
 
 
 def ended(text: str) -> bool:
-    """Whether the text's last line ends its statement: a `/` that is no part of a string or a comment."""
-    left = 0
+    """Whether the last line ends the statement: with a `/` that is not part of a string or comment."""
+    start = 0
     kept: list[str] = []
-    for aside in _ASIDE.finditer(text):
-        if aside["open"]:
+    for skipped in _STRING_OR_COMMENT.finditer(text):
+        if skipped["open"]:
             return False
-        kept.append(text[left : aside.start()])
-        left = aside.end()
-    kept.append(text[left:])
+        kept.append(text[start : skipped.start()])
+        start = skipped.end()
+    kept.append(text[start:])
     bare = "".join(kept) if kept[-1].strip() else ""
     return bare.rstrip().endswith("/")
 
 
-class Statements:
-    """Gathers lines until they are statements."""
+class StatementBuffer:
+    """Collects lines until they form a statement."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
     def feed(self, line: str) -> str | None:
-        """The statement that the line ends, without its `/`."""
+        """Add a line; return the statement that it ends, without its `/`, or None."""
         if not line.strip() and not self._lines:
             return None
         self._lines.append(line)
@@ -64,22 +63,22 @@ class Statements:
         return text.rstrip().removesuffix("/").strip()
 
     def rest(self) -> str:
-        """What was fed and not ended."""
+        """Return and remove the lines that do not form a complete statement."""
         text = "\n".join(self._lines).strip()
         self._lines.clear()
         return text
 
 
 class Reader(Protocol):
-    """Where lines come from."""
+    """A source of lines."""
 
     interactive: bool
 
     def lines(self) -> Iterator[str]: ...
 
 
-class Piped:
-    """Lines of a file or a pipe."""
+class PipedReader:
+    """Reads lines of a file or a pipe."""
 
     interactive = False
 
@@ -91,8 +90,8 @@ class Piped:
             yield line.rstrip("\r\n")
 
 
-class Terminal:
-    """Lines that a person types and edits, a statement at a time. Ctrl-C drops it, Ctrl-D leaves."""
+class TerminalReader:
+    """Reads lines from a terminal, one statement at a time. Ctrl-C discards the statement, Ctrl-D ends the session."""
 
     interactive = True
 
@@ -121,7 +120,7 @@ def _history() -> History:
 
 
 def _keys() -> KeyBindings:
-    """Enter begins another line until the statement is ended."""
+    """Return key bindings in which Enter starts a new line until the statement is complete."""
     keys = KeyBindings()
 
     @keys.add("enter")

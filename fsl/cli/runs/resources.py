@@ -1,45 +1,61 @@
-"""`fsl list`, `get`, `del`: what the server keeps."""
+"""`fsl list`, `get` and `del`: the definitions, runs, steps and events of a server."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
-from rich.text import Text
 
-from fsl.cli.common import put, remote, say, styled, table
+from chalicelib.model.times import duration
+from fsl.cli.common import put, say, short_time, styled, table
+from fsl.cli.remote import remote
 from fsl.client import Client, Resource
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 KINDS: Final = ("action", "flow", "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+MAX_PAGE_ENTRIES: Final = 1_000
+"""The largest page that the API returns."""
 
 
 def _since(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A duration until now, or a time, as an RFC 3339 time."""
-    if text is None:
-        return None
-    ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if ago is None:
+    """Return an RFC 3339 time for a duration before now; any other text is passed on."""
+    milliseconds = None if text is None else duration(text)
+    if milliseconds is None:
         return text
-    return (datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat(timespec="milliseconds")
+    try:
+        moment = datetime.now(UTC) - timedelta(milliseconds=milliseconds)
+    except OverflowError as exc:
+        raise click.BadParameter(f"{text} is too long ago") from exc
+    return moment.isoformat(timespec="milliseconds")
 
 
 @click.command(name="list")
 @click.argument("kind", type=KIND, default="flowrun")
-@click.option("--status", metavar="WORD", help="Only runs in this status: running, paused, failed, ... (by commas).")
-@click.option("--flow", metavar="NAME", help="Only runs of this flow.")
-@click.option("--label", metavar="KEY=VALUE", help="Only runs that bear this label.")
 @click.option(
-    "--since", metavar="WHEN", callback=_since, help="Only runs since then: 30m, 24h, 7d, or an RFC 3339 time."
+    "--status", metavar="WORD", help="Only runs with one of these statuses, separated by commas: running, paused, ..."
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many.")
-@click.option("--all", "everything", is_flag=True, help="All of them, however many.")
+@click.option("--flow", metavar="NAME", help="Only runs of this flow.")
+@click.option("--label", metavar="KEY=VALUE", help="Only runs with this label.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    callback=_since,
+    help="Only runs that started since then: 30m, 24h, 7d, or an RFC 3339 time.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, MAX_PAGE_ENTRIES),
+    default=50,
+    show_default=True,
+    help="The maximum number of entries.",
+)
+@click.option("--all", "everything", is_flag=True, help="List all entries.")
 @remote
 def list_(
     *,
@@ -51,7 +67,9 @@ def list_(
     label: str | None,
     **filters: str | None,
 ) -> None:
-    """List runs (newest first), actions, flows, steps that wait, or events.
+    """List runs, actions, flows, waiting steps or events.
+
+    Runs are listed newest first.
 
     \b
     fsl list
@@ -59,11 +77,11 @@ def list_(
     fsl list flowrun --status failed --since 24h
     fsl list --label team=payments --all --json
     """
-    asked = {**filters, "label": label.replace("=", ":", 1) if label else None, "limit": str(limit)}
+    query = {**filters, "label": label.replace("=", ":", 1) if label else None, "limit": str(limit)}
     if everything:
-        found, more = list(client.every(kind, **{**asked, "limit": "1000"})), False
+        found, more = list(client.every(kind, **{**query, "limit": str(MAX_PAGE_ENTRIES)})), False
     else:
-        page = client.page(kind, **asked)
+        page = client.page(kind, **query)
         found, more = page.items, page.cursor is not None
     if as_json:
         put(found)
@@ -71,7 +89,7 @@ def list_(
     headings, rows = _HEADINGS[kind], [_row(kind, one) for one in found]
     table(headings, rows)
     if more:
-        say(f"there are more than these {len(found)}: --limit, or --all", "dim", err=True)
+        say(f"there are more than {len(found)} entries; use --limit or --all", "dim", err=True)
 
 
 _HEADINGS: Final[dict[str, tuple[str, ...]]] = {
@@ -92,15 +110,11 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
         case "flow":
             return name, version, str(len(spec["steps"])), ", ".join(one["name"] for one in spec["input"])
         case "flowrun":
-            return name, spec["flow"], styled(spec["status"]), spec["current_state"], _moment(spec["created_at"])
+            return name, spec["flow"], styled(spec["status"]), spec["current_state"], short_time(spec["created_at"])
         case "step":
             return name, spec["flow_id"], spec["action_run"]["action_name"], meta["uuid"]
         case _:
-            return name, spec["key"], _moment(spec["at"]), _moment(spec["expires_at"])
-
-
-def _moment(text: str | None) -> str:
-    return (text or "").replace("T", " ").partition(".")[0]
+            return name, spec["key"], short_time(spec["at"]), short_time(spec["expires_at"])
 
 
 @click.command(no_args_is_help=True)
@@ -108,7 +122,9 @@ def _moment(text: str | None) -> str:
 @click.argument("name")
 @remote
 def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
-    """Show one action, flow, run, step (RUN.STEP) or event.
+    """Show one action, flow, run, step or event.
+
+    The name of a step has the form RUN.STEP.
 
     \b
     fsl get flowrun my_flow_run
@@ -125,7 +141,7 @@ def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
         put(found)
     elif kind in ("action", "flow"):
         meta = found["metadata"]
-        click.echo(f"# version {meta['version']}, {meta['uuid']}, {_moment(found['spec']['created_at'])}")
+        click.echo(f"# version {meta['version']}, {meta['uuid']}, {short_time(found['spec']['created_at'])}")
         click.echo(found["spec"]["text"])
     elif kind == "flowrun":
         show_run(found)
@@ -134,7 +150,7 @@ def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
 
 
 def show_run(found: Resource) -> None:
-    """A run as a person wants to see it: where it stands, what it holds, its steps."""
+    """Print a run: its status, data and steps."""
     spec = found["spec"]
     names = (
         "status",
@@ -164,12 +180,12 @@ def show_run(found: Resource) -> None:
 
 
 def _waiting(step: Resource, spec: Resource) -> str:
-    stands = any(token["step"] == step["metadata"]["name"] and token["uuid"] for token in spec["tokens"])
-    return "(waiting)" if stands and spec["ended_at"] is None else ""
+    current = any(token["step"] == step["metadata"]["name"] and token["uuid"] for token in spec["tokens"])
+    return "(waiting)" if current and spec["ended_at"] is None else ""
 
 
 def _fields(values: dict[str, Any]) -> list[tuple[str, str | Text]]:
-    """Rows of what is not empty."""
+    """Return a row for each value that is not empty."""
     rows: list[tuple[str, str | Text]] = []
     for name, value in values.items():
         if value in (None, "", [], {}):
@@ -182,12 +198,12 @@ def _fields(values: dict[str, Any]) -> list[tuple[str, str | Text]]:
 @click.command(name="del", no_args_is_help=True)
 @click.argument("kind", type=click.Choice(("action", "flow", "flowrun")))
 @click.argument("name")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Delete without confirmation.")
 @remote
 def delete(*, kind: str, name: str, yes: bool, client: Client, as_json: bool) -> None:
     """Delete an action, a flow, or a run that has ended.
 
-    What something refers to, and a run that has not ended, stay.
+    A definition that another one uses, and a run that has not ended, cannot be deleted.
 
     \b
     fsl del flowrun my_flow_run
@@ -196,20 +212,11 @@ def delete(*, kind: str, name: str, yes: bool, client: Client, as_json: bool) ->
     found = client.get(kind, name)
     if not yes:
         if not sys.stdin.isatty():
-            raise click.UsageError("nobody can be asked here: say --yes")
+            raise click.UsageError("the input is not a terminal, so there is no confirmation: use --yes")
         click.confirm(f"delete {kind} {name}?", abort=True, err=True)
     uuid = str(found["metadata"]["uuid"])
     client.delete(kind, name, uuid)
     if as_json:
         put({"deleted": {"kind": kind, "name": name, "uuid": uuid}})
     else:
-        say(f"{kind} {name} is deleted")
-
-
-def complete_runs(client: Client, prefix: str) -> list[str]:
-    """Names of runs that begin so, for a shell's completion."""
-    names = (one["metadata"]["name"] for one in client.page("flowrun", limit="200").items)
-    return list(itertools.islice((name for name in names if name.startswith(prefix)), 50))
-
-
-COMMANDS: Final = (list_, get, delete)
+        say(f"{kind} {name} was deleted")

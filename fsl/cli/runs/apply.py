@@ -1,26 +1,28 @@
-"""`fsl apply`: documents come into force."""
+"""`fsl apply`: apply FSL files to a server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TextIO
+from typing import TextIO
 
 import click
 
-from fsl.cli.common import diagnostic, put, remote, say, show, styled, table
+from fsl.cli.common import put, say, styled, table
+from fsl.cli.documents.diagnostics import from_json, show
+from fsl.cli.remote import remote
 from fsl.client import Client, Refused, Resource
 
 
 @click.command(no_args_is_help=True)
 @click.argument("files", nargs=-1, required=True, type=click.File("r", encoding="utf-8"))
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@click.option("--dry-run", is_flag=True, help="Print what would change; change nothing.")
 @remote
 @click.pass_context
 def apply(ctx: click.Context, *, files: Sequence[TextIO], dry_run: bool, client: Client, as_json: bool) -> None:
-    """Put FSL documents in force: actions and flows get a new version, runs begin.
+    """Apply FSL files: update definitions and start runs.
 
-    Each of the FILES is taken as a whole or not at all, one after another; the first that is refused ends it.
-    `-` is standard input.
+    Changed actions and flows get a new version; each flow_run starts a run. The files are applied in order, each one
+    completely or not at all; the command ends at the first file that is refused. `-` is standard input.
 
     \b
     fsl apply release.fsl
@@ -32,12 +34,12 @@ def apply(ctx: click.Context, *, files: Sequence[TextIO], dry_run: bool, client:
         try:
             answer = client.submit(text, dry_run=dry_run)
         except Refused as refused:
-            show([diagnostic(found) for found in refused.diagnostics], text, name)
+            show([from_json(found) for found in refused.diagnostics], text, name)
             if as_json:
                 put({**refused.as_json(), "file": name, "results": results})
-            say(f"error: {name}: nothing of it was changed: {refused}", "red", err=True)
+            say(f"error: {name} was refused and changed nothing: {refused}", "red", err=True)
             ctx.exit(1)
-        show([diagnostic(found) for found in answer["diagnostics"]], text, name)
+        show([from_json(found) for found in answer["diagnostics"]], text, name)
         results += [{"file": name, **result} for result in answer["results"]]
     if as_json:
         put({"dry_run": dry_run, "results": results})
@@ -46,6 +48,3 @@ def apply(ctx: click.Context, *, files: Sequence[TextIO], dry_run: bool, client:
     table(("change", "kind", "name", "version"), rows)
     if dry_run:
         say("nothing was changed: this was a dry run")
-
-
-COMMANDS: Final = (apply,)

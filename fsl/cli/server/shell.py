@@ -1,16 +1,16 @@
-"""`fsl shell`: echoer's terminal."""
+"""`fsl shell`: the interactive terminal."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
-from typing import Final
 
 import click
 
-from fsl.cli.common import remote, say
-from fsl.cli.terminal import BANNER, EXIT, Piped, Reader, Statements, Terminal
+from fsl.cli.common import say
+from fsl.cli.remote import remote
+from fsl.cli.server.terminal import BANNER, EXIT, PipedReader, Reader, StatementBuffer, TerminalReader
 from fsl.client import Client, ClientError, Resource, Unreachable
 
 
@@ -18,33 +18,34 @@ from fsl.client import Client, ClientError, Resource, Unreachable
 @remote
 @click.pass_context
 def shell(ctx: click.Context, *, client: Client, as_json: bool) -> None:
-    """Talk to the server statement by statement.
+    """Send statements to a server interactively.
 
-    A statement is FSL, or list, get, del, help and more; it ends with a line that ends in `/`. `exit` leaves.
-    From a pipe it exits with 1 if a statement failed. With --json: one object on a line for each statement.
+    A statement is FSL, or a command such as list, get, del or help. It ends with a line that ends in `/`. `exit` ends
+    the session. If the input is a pipe, the exit code is 1 if a statement failed. With --json, the result of each
+    statement is a JSON object on a line of its own.
 
     \b
     fsl shell
     fsl shell < release.fsl
     echo 'list flowrun /' | fsl shell
     """
-    reader = Terminal() if sys.stdin.isatty() and not as_json else Piped(sys.stdin)
+    reader = TerminalReader() if sys.stdin.isatty() and not as_json else PipedReader(sys.stdin)
     if reader.interactive:
         say(BANNER, "magenta")
-    code = _Session(client, interactive=reader.interactive, as_json=as_json).talk(reader)
+    code = _Session(client, interactive=reader.interactive, as_json=as_json).run(reader)
     ctx.exit(0 if reader.interactive else code)
 
 
 class _Session:
-    """Statements go to the server, answers to standard output."""
+    """Sends statements to the server and prints the results on standard output."""
 
     def __init__(self, client: Client, *, interactive: bool, as_json: bool) -> None:
         self._client = client
         self._interactive = interactive
         self._as_json = as_json
 
-    def talk(self, reader: Reader) -> int:
-        """The exit code: 1 if a statement failed."""
+    def run(self, reader: Reader) -> int:
+        """Send all statements; return 1 if one failed, else 0."""
         code = 0
         for statement in self._statements(reader):
             if not self._send(statement):
@@ -52,18 +53,18 @@ class _Session:
         return code
 
     def _statements(self, reader: Reader) -> Iterator[str]:
-        gathered = Statements()
-        left = False
+        buffer = StatementBuffer()
+        exited = False
         for line in reader.lines():
             if line.strip().lower() in (EXIT, EXIT + "/", EXIT + " /"):
-                left = True
+                exited = True
                 break
-            statement = gathered.feed(line)
+            statement = buffer.feed(line)
             if statement:
                 yield statement
-        if not left and not self._interactive and (rest := gathered.rest()):
+        if not exited and not self._interactive and (rest := buffer.rest()):
             yield rest
-        if (left or self._interactive) and not self._as_json:
+        if (exited or self._interactive) and not self._as_json:
             click.echo("Bye!")
 
     def _send(self, statement: str) -> bool:
@@ -95,6 +96,3 @@ class _Session:
                 say(f"E| {raw}", "red")
             case _:
                 click.echo(f"R| \n{raw}")
-
-
-COMMANDS: Final = (shell,)

@@ -1,9 +1,8 @@
-"""`fsl webhook-secret`: what a namespace's services verify with, and sign with."""
+"""`fsl webhook-secret`: the secret with which services verify requests and sign answers."""
 
 from __future__ import annotations
 
 import os
-from typing import Final
 
 import click
 
@@ -18,10 +17,11 @@ from fsl.cli.common import json_option, put, say
 @json_option
 @click.pass_context
 def webhook_secret(ctx: click.Context, *, namespace: str | None, as_json: bool) -> None:
-    """Print the secret with which a namespace's services verify what they are sent, and sign their answers.
+    """Print the webhook secret of a namespace.
 
-    It is made from ECHOER_WEBHOOK_KEY, or from what ECHOER_WEBHOOK_KEY_REF names (ssm:NAME, secretsmanager:NAME#FIELD;
-    read with your AWS credentials). One line per key, the newest first, while a key is being replaced.
+    Services verify the requests that they receive with this secret, and sign their answers with it. It is derived from
+    ECHOER_WEBHOOK_KEY, or from the key that ECHOER_WEBHOOK_KEY_REF names (ssm:NAME, secretsmanager:NAME#FIELD; read
+    with your AWS credentials). While a key is being replaced there is one line per key, the newest first.
 
     \b
     fsl webhook-secret --namespace payments
@@ -34,9 +34,10 @@ def webhook_secret(ctx: click.Context, *, namespace: str | None, as_json: bool) 
     name = namespace or settings.namespace
     if not is_namespace(name):
         raise click.BadParameter(
-            f"{name!r}: small letters, digits and dashes, at most 63, no dash at first", param_hint="--namespace"
+            f"{name!r} is not valid: use at most 63 lower-case letters, digits and dashes, and no dash at the start",
+            param_hint="--namespace",
         )
-    from chalicelib.hosting import webhook_key_of  # all of the service: only those who ask wait for it
+    from chalicelib.hosting import webhook_key_of  # loads the whole service, so it is imported late
     from chalicelib.service.security.webhooks import secrets_for
 
     try:
@@ -45,11 +46,9 @@ def webhook_secret(ctx: click.Context, *, namespace: str | None, as_json: bool) 
         say(f"error: {exc}", "red", err=True)
         ctx.exit(1)
     if settings.webhook_key_ref is None and settings.webhook_key == config.DEVELOPMENT_KEY:
-        say("of the key for development, which anybody knows: set ECHOER_WEBHOOK_KEY", "yellow", err=True)
+        message = "this secret is derived from the public development key; set ECHOER_WEBHOOK_KEY for production"
+        say(message, "yellow", err=True)
     if as_json:
         put(list(secrets))
     else:
         click.echo("\n".join(secrets))
-
-
-COMMANDS: Final = (webhook_secret,)
