@@ -167,7 +167,7 @@ def is_well_drawn(graph: Graph) -> None:
         assert not overlap(one, other) or (one.holds and inside(other, one))
     for box in drawing.boxes:
         assert inside(box, Box(None, None, 0, 0, drawing.width, drawing.height))
-    assert len(drawing.ways) == len(graph.edges)
+    assert len(drawing.connectors) == len(graph.edges)
     picture = svg(graph)
     assert picture == svg(graph)
     root = parsed(picture)
