@@ -145,7 +145,7 @@ def _seen(done: Round, paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-# ── output ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── output ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:

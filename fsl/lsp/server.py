@@ -72,7 +72,7 @@ class Text:
         return types.Range(*(self.position(*self._source.position(offset)) for offset in (span.start, span.end)))
 
 
-# ── results on texts ─────────────────────────────────────────────────────────────────────────────────
+# ── results on texts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def diagnostics(text: Text, workspace: Workspace) -> list[types.Diagnostic]:
@@ -137,7 +137,7 @@ def _step_symbol(text: Text, step: Step) -> types.DocumentSymbol:
     return types.DocumentSymbol(step.name.text or "?", types.SymbolKind.Field, *ranges, detail=step.kind.key)
 
 
-# ── the server ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the server ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Server(LanguageServer):

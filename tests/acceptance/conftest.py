@@ -85,8 +85,7 @@ def api(backend: str, credentials: None, tmp_path_factory: pytest.TempPathFactor
         told = "".join(server.said)
         assert "Traceback" not in told, told[told.index("Traceback") :][:5000]
     finally:
-        server.running.kill()
-        server.running.wait()
+        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -140,8 +140,7 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
 
     yield start
     for process in started:
-        process.running.kill()
-        process.running.wait()
+        process.close()
 
 
 @pytest.mark.timeout(600)

@@ -40,11 +40,11 @@ flow ask_once
 flow_end
 /
 """
-"""A flow whose runs wait: nobody listens at its action's address, and the next try is an hour away."""
+"""A flow whose runs wait: its action's address refuses connections, and the next delivery is an hour later."""
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """What the condition gives once it is true; fails if it is not in that time."""
+    """Return the result of the condition once it is true; fail after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
@@ -84,8 +84,8 @@ def asking(client: Client) -> str:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Types commands as a person would."""
+class Cli:
+    """Runs commands against a server."""
 
     url: str
 
@@ -93,17 +93,17 @@ class Desk:
         return CliRunner().invoke(main, words, input=text, env={"ECHOER_URL": self.url}, prog_name="fsl")
 
     def json(self, *words: str, text: str | None = None) -> Any:
-        """What the command says with `--json`; nothing else may stand on standard output."""
+        """Return the JSON that the command prints with `--json`; standard output must contain nothing else."""
         return json.loads(self(*words, "--json", text=text).stdout)
 
 
 @pytest.fixture(scope="module")
-def fsl(server: LocalServer) -> Desk:
-    return Desk(server.url)
+def fsl(server: LocalServer) -> Cli:
+    return Cli(server.url)
 
 
 class Process:
-    """`fsl local` in a process of its own."""
+    """`fsl local` in a process of its own; `said` is what it wrote to standard error."""
 
     def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
         self.running = subprocess.Popen(  # noqa: S603 - our own command
@@ -115,11 +115,12 @@ class Process:
             text=True,
         )
         self.said: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """The URL of the server, once it listens."""
         found = until(lambda: re.search(r"listening on (\S+),", "".join(self.said)) or self.running.poll() is not None)
         assert isinstance(found, re.Match), "".join(self.said)
         return str(found[1])
@@ -132,6 +133,15 @@ class Process:
         self.running.send_signal(signal)
         return self.running.wait(seconds)
 
+    def close(self) -> None:
+        """Kill the process if it is running, and close its pipes."""
+        self.running.kill()
+        self.running.wait()
+        self._listener.join()
+        for pipe in (self.running.stdout, self.running.stderr):
+            if pipe:
+                pipe.close()
+
     def _listen(self) -> None:
         for line in self.running.stderr or ():
             self.said.append(line)
@@ -139,7 +149,7 @@ class Process:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Process]]:
-    """Starts servers that end with the test, whatever becomes of it."""
+    """Starts servers that are stopped after the test."""
     started: list[Process] = []
 
     def begin(*options: str, port: int = 0, **environment: str) -> Process:
@@ -148,5 +158,4 @@ def start() -> Iterator[Callable[..., Process]]:
 
     yield begin
     for process in started:
-        process.running.kill()
-        process.running.wait()
+        process.close()

@@ -11,9 +11,9 @@ import pytest
 from fsl.cli.runs.start import input_of
 from fsl.client import Client
 from fsl.local.demo import submit
-from tests.fsl.conftest import RELEASE, Desk, until
+from tests.fsl.conftest import RELEASE, Cli, until
 
-NO_OBSERVER = Desk("http://127.0.0.1:9")
+NO_OBSERVER = Cli("http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def waiting(client: Client, asking: str, request: pytest.FixtureRequest) -> str:
 # ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_apply_says_what_changed(fsl: Desk, tmp_path: Path) -> None:
+def test_apply_says_what_changed(fsl: Cli, tmp_path: Path) -> None:
     """Created, unchanged, updated; a dry run changes nothing."""
     file = tmp_path / "tea.fsl"
     file.write_text('action brew\n  addr = "http://x/brew";\n  return = (OK);\naction_end\n/\n')
@@ -56,11 +56,11 @@ def test_apply_says_what_changed(fsl: Desk, tmp_path: Path) -> None:
     assert fsl("apply", str(file)).stdout.splitlines()[1].split() == ["updated", "action", "brew", "2"]
 
 
-def _uuid(fsl: Desk) -> str:
+def _uuid(fsl: Cli) -> str:
     return str(fsl.json("get", "action", "brew")["metadata"]["uuid"])
 
 
-def test_apply_shows_what_is_wrong(fsl: Desk) -> None:
+def test_apply_shows_what_is_wrong(fsl: Cli) -> None:
     """Diagnostics with carets on standard error; exit code 1."""
     text = "flow f\n  step A => (OK -> B) { action = nothing; };\nflow_end\n/"
     result = fsl("apply", "-", text=text)
@@ -73,7 +73,7 @@ def test_apply_shows_what_is_wrong(fsl: Desk) -> None:
     assert codes == {"FSL203", "FSL204"}
 
 
-def test_apply_refuses_a_run_that_exists(fsl: Desk, done: str) -> None:
+def test_apply_refuses_a_run_that_exists(fsl: Cli, done: str) -> None:
     """A conflict without diagnostics is told in one line."""
     result = fsl("apply", "-", text=RELEASE)
     assert result.exit_code == 1
@@ -83,7 +83,7 @@ def test_apply_refuses_a_run_that_exists(fsl: Desk, done: str) -> None:
 # ── list, get, del ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_list_shows_the_newest_runs(fsl: Desk, done: str, waiting: str) -> None:
+def test_list_shows_the_newest_runs(fsl: Cli, done: str, waiting: str) -> None:
     """Name, flow, status, state, time; newest first."""
     lines = [line.split() for line in fsl("list").stdout.splitlines()]
     assert lines[0] == ["name", "flow", "status", "state", "begun"]
@@ -91,7 +91,7 @@ def test_list_shows_the_newest_runs(fsl: Desk, done: str, waiting: str) -> None:
     assert [line[0] for line in lines if "done" in line] == [done]
 
 
-def test_list_filters(fsl: Desk, done: str, waiting: str) -> None:
+def test_list_filters(fsl: Cli, done: str, waiting: str) -> None:
     """By status, flow, label and time; `--limit` and `--all`."""
 
     def names(*words: str) -> list[str]:
@@ -107,7 +107,7 @@ def test_list_filters(fsl: Desk, done: str, waiting: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["action", "flow", "step", "event"])
-def test_every_kind_is_listed(fsl: Desk, client: Client, waiting: str, kind: str) -> None:
+def test_every_kind_is_listed(fsl: Cli, client: Client, waiting: str, kind: str) -> None:
     """As a table for people, as an array for programs."""
     client.ask("POST", "/event", json={"name": "rain", "key": "k"})
     found = fsl.json("list", kind)
@@ -115,7 +115,7 @@ def test_every_kind_is_listed(fsl: Desk, client: Client, waiting: str, kind: str
     assert found[0]["metadata"]["name"] in fsl("list", kind).stdout
 
 
-def test_get_shows_one(fsl: Desk, done: str) -> None:
+def test_get_shows_one(fsl: Cli, done: str) -> None:
     """A definition as its text, a run with its steps, a step by RUN.STEP."""
     assert "return = (AGREE | REJECT | NEXT | FAIL);" in fsl("get", "action", "approval").stdout
     shown = fsl("get", "flowrun", done).stdout
@@ -125,7 +125,7 @@ def test_get_shows_one(fsl: Desk, done: str) -> None:
     assert "approval" in fsl("get", "step", f"{done}.D").stdout
 
 
-def test_what_is_not_there(fsl: Desk) -> None:
+def test_what_is_not_there(fsl: Cli) -> None:
     """Exit code 1, one line, and the API's error as JSON."""
     result = fsl("get", "flowrun", "nobody", "--json")
     assert result.exit_code == 1
@@ -134,7 +134,7 @@ def test_what_is_not_there(fsl: Desk) -> None:
     assert fsl("get", "event", "nobody").exit_code == 1
 
 
-def test_del_asks_unless_it_is_told_not_to(fsl: Desk, waiting: str) -> None:
+def test_del_asks_unless_it_is_told_not_to(fsl: Cli, waiting: str) -> None:
     """Nobody can be asked in a pipe; what has not ended stays; what has is gone."""
     assert fsl("del", "flowrun", waiting).exit_code == 2
     refused = fsl("del", "flowrun", waiting, "--yes")
@@ -147,7 +147,7 @@ def test_del_asks_unless_it_is_told_not_to(fsl: Desk, waiting: str) -> None:
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_run_starts_a_run(fsl: Desk, asking: str) -> None:
+def test_run_starts_a_run(fsl: Cli, asking: str) -> None:
     """Its name is told; the same key gives the same run back."""
     first = fsl("run", asking, "--key", "k1", "--label", "team=x")
     assert first.exit_code == 0
@@ -166,12 +166,12 @@ def test_input_is_taken_in_three_ways(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["plain", "@/nothing/there", "{", "=1"])
-def test_input_that_cannot_be_read_is_a_usage_error(fsl: Desk, bad: str) -> None:
+def test_input_that_cannot_be_read_is_a_usage_error(fsl: Cli, bad: str) -> None:
     """Exit code 2, and nothing is sent."""
     assert fsl("run", "f", "--input", bad).exit_code == 2
 
 
-def test_history_is_complete(fsl: Desk, done: str) -> None:
+def test_history_is_complete(fsl: Cli, done: str) -> None:
     """One line for each transition."""
     entries = fsl.json("history", done)
     assert [(entry["seq"], entry["from"], entry["to"]) for entry in entries] == [
@@ -180,7 +180,7 @@ def test_history_is_complete(fsl: Desk, done: str) -> None:
     assert len(fsl("history", done).stdout.splitlines()) == 6
 
 
-def test_watch_follows_to_the_end(fsl: Desk, done: str, waiting: str) -> None:
+def test_watch_follows_to_the_end(fsl: Cli, done: str, waiting: str) -> None:
     """0 if the run succeeded, 1 if not; with --json an object on each line."""
     followed = fsl("watch", done)
     assert followed.exit_code == 0
@@ -192,7 +192,7 @@ def test_watch_follows_to_the_end(fsl: Desk, done: str, waiting: str) -> None:
     assert fsl("watch", waiting).exit_code == 1
 
 
-def test_run_and_watch(fsl: Desk, client: Client, release: str) -> None:
+def test_run_and_watch(fsl: Cli, client: Client, release: str) -> None:
     """`run --watch` ends as the run does."""
     client.submit(release.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end"))
     result = fsl("run", "rel", "--name", "rel_1", "--watch")
@@ -200,7 +200,7 @@ def test_run_and_watch(fsl: Desk, client: Client, release: str) -> None:
     assert result.stdout.splitlines()[-1] == "rel_1 succeeded"
 
 
-def test_orders_move_a_run(fsl: Desk, waiting: str) -> None:
+def test_orders_move_a_run(fsl: Cli, waiting: str) -> None:
     """pause, continue, stop, retry; what a run cannot do is refused."""
     assert fsl.json("pause", waiting)["spec"]["status"] == "paused"
     assert fsl("continue", waiting).stdout.splitlines()[1].split() == [waiting, "running", "Ask"]
@@ -226,18 +226,18 @@ def test_no_server_is_exit_code_three(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "words", [("list", "bogus"), ("nothing",), ("get",), ("local", "--once"), ("list", "--limit", "0")]
 )
-def test_wrong_usage_is_exit_code_two(fsl: Desk, words: tuple[str, ...]) -> None:
+def test_wrong_usage_is_exit_code_two(fsl: Cli, words: tuple[str, ...]) -> None:
     """Told on standard error."""
     result = fsl(*words)
     assert (result.exit_code, result.stdout if len(words) > 1 else "") == (2, "")
 
 
-def test_a_server_that_is_named_wrongly(fsl: Desk) -> None:
+def test_a_server_that_is_named_wrongly(fsl: Cli) -> None:
     """Exit code 2 for what is no URL, 1 for a server that is not Echoer's."""
     assert fsl("list", "--server", "nonsense").exit_code == 2
 
 
-def test_every_command_has_help_with_an_example(fsl: Desk) -> None:
+def test_every_command_has_help_with_an_example(fsl: Cli) -> None:
     """`fsl COMMAND --help` says what it does and how it is typed; all but the local ones speak JSON."""
     from fsl.cli.main import main
 
@@ -250,12 +250,12 @@ def test_every_command_has_help_with_an_example(fsl: Desk) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(fsl: Desk, shell: str) -> None:
+def test_completion(fsl: Cli, shell: str) -> None:
     """A script for each shell."""
     assert "_FSL_COMPLETE" in fsl("completion", shell).stdout
 
 
-def test_version(fsl: Desk) -> None:
+def test_version(fsl: Cli) -> None:
     """For people and for programs."""
     assert fsl("version").stdout.startswith("fsl ")
     assert set(fsl.json("version")) == {"fsl", "language", "python"}

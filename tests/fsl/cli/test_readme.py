@@ -16,7 +16,7 @@ import requests
 from chalicelib import language
 from fsl.cli.main import main
 from fsl.examples.services import ExampleServices
-from tests.fsl.conftest import RELEASE, ROOT, Desk
+from tests.fsl.conftest import RELEASE, ROOT, Cli
 
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: Final = re.findall(r"^```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -54,7 +54,7 @@ def test_the_first_program_is_right_with_the_actions_of_the_example() -> None:
     assert [one.message for one in found if one.severity == "error"] == []
 
 
-def test_the_tour_is_what_happens(fsl: Desk, order: Path) -> None:
+def test_the_tour_is_what_happens(fsl: Cli, order: Path) -> None:
     """Every command prints what is shown; where a mistake is told, it is mended; the last waits for a person."""
     found = sessions()
     assert len(found) >= 7

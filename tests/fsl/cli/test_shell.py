@@ -14,7 +14,7 @@ import pytest
 
 from fsl.cli.server.terminal import StatementBuffer, ended
 from fsl.local.server import LocalServer
-from tests.fsl.conftest import ROOT, Desk, until
+from tests.fsl.conftest import ROOT, Cli, until
 
 BREW = 'action brew\n  addr = "http://x/brew";\n  return = (OK | BAD);\naction_end\n/\n'
 TEA = "flow tea\n  step Brew => (OK -> done | BAD -> Brew) { action = brew; };\nflow_end\n/\n"
@@ -52,7 +52,7 @@ def test_statements_are_gathered_line_by_line() -> None:
     assert gathered.rest() == ""
 
 
-def test_a_piped_session(fsl: Desk) -> None:
+def test_a_piped_session(fsl: Cli) -> None:
     """Answers and nothing else: OK, a raw table, (nil), an error; exit code 1 since one failed."""
     result = fsl("shell", text=f"{BREW}{TEA}list flow /\nlist event /\nlist nothing /\nexit\nlist flow /\n")
     lines = result.stdout.splitlines()
@@ -65,20 +65,20 @@ def test_a_piped_session(fsl: Desk) -> None:
     assert result.exit_code == 1
 
 
-def test_what_is_wrong_with_fsl_is_shown(fsl: Desk) -> None:
+def test_what_is_wrong_with_fsl_is_shown(fsl: Cli) -> None:
     """With its line and a caret."""
     result = fsl("shell", text="flow f\n step A => (X -> Y) { action = no; };\nflow_end\n/\n")
     assert result.stdout.startswith("E| ")
     assert "^" in result.stdout
 
 
-def test_a_last_statement_without_its_end_is_sent(fsl: Desk) -> None:
+def test_a_last_statement_without_its_end_is_sent(fsl: Cli) -> None:
     """The end of the input ends it too."""
     assert fsl("shell", text="list event").stdout == "(nil)\n"
     assert fsl("shell", text="").stdout == ""
 
 
-def test_json_answers(fsl: Desk) -> None:
+def test_json_answers(fsl: Cli) -> None:
     """An object for each statement."""
     result = fsl("shell", "--json", text="list event /\nget action no /\n")
     assert [json.loads(line)["reply"] for line in result.stdout.splitlines()] == ["NIL", "ERR"]

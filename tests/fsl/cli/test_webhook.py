@@ -70,5 +70,8 @@ def test_a_setting_that_cannot_be_is_told() -> None:
 
 
 def test_no_aws_is_loaded_before_it_is_needed() -> None:
-    code = "import sys, fsl.cli.server.webhook_secret as _; sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'chalice')))"
+    code = (
+        "import sys, fsl.cli.server.webhook_secret as _; "
+        "sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'chalice')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own words

@@ -15,7 +15,7 @@ import requests
 from chalice.app import Chalice
 
 from fsl.client import Client
-from fsl.local.gateway import MAX_BODY, MAX_PAYLOAD, Gateway, Routes
+from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Routes
 from fsl.local.server import LocalServer
 from fsl.local.shapes import HttpRequest, api_event
 
@@ -117,7 +117,7 @@ def test_a_connection_is_kept(server: LocalServer) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("size", [MAX_BODY + 1, 7 * MAX_BODY])
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 7 * MAX_BODY_BYTES])
 def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
     """413 above API Gateway's limit, in the shape of all errors; far above it before it is read."""
     answer = requests.post(f"{server.url}/fsl", data=b" " * size, timeout=30)
@@ -129,7 +129,7 @@ def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
 def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, sign: str) -> None:
     """What counts is the event that Lambda is handed, in which the body is JSON text."""
     event = api_event(HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x"), "/thing/{name}", {"name": "a"})
-    room = MAX_PAYLOAD - len(msgspec.json.encode(event)) + 1
+    room = MAX_EVENT_BYTES - len(msgspec.json.encode(event)) + 1
     fitting = sign * (room // (len(msgspec.json.encode(sign)) - 2))
     assert ask(echo, "POST", "/thing/a", body=fitting.encode()).status == 200
     refused = ask(echo, "POST", "/thing/a", body=(fitting + sign * 2).encode())

@@ -39,8 +39,8 @@ def as_before() -> Iterator[None]:
 
 def told(form: LogFormat) -> str:
     out = io.StringIO()
-    story.tell("INFO", out, form)
-    story.told(MemoryStore(), form).runs.create(NewRun(RUN))
+    story.configure_log("INFO", out, form)
+    story.logged_store(MemoryStore(), form).runs.create(NewRun(RUN))
     return out.getvalue()
 
 

@@ -11,7 +11,7 @@ from chalice.app import Chalice, Rate
 from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.adapters.system import SystemClock
 from chalicelib.service.ports.queues import QueueName, Received
-from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
+from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_event
 from fsl.local.workers import Consumer, Schedule, Workers, consumers_of, schedules_of
 from tests.fsl.conftest import until
 
@@ -25,7 +25,7 @@ class Handler:
         self.events: list[dict[str, Any]] = []
         self._again, self._error = again, error
 
-    def __call__(self, event: dict[str, Any], context: Context) -> Any:
+    def __call__(self, event: dict[str, Any], context: LambdaContext) -> Any:
         assert context.get_remaining_time_in_millis() > 0
         self.events.append(event)
         if self._error:
@@ -108,7 +108,7 @@ def test_finish_waits_for_running_handlers() -> None:
     """It says whether they ended in time."""
     begun, go_on, stopping = threading.Event(), threading.Event(), threading.Event()
 
-    def slow(event: dict[str, Any], context: Context) -> None:
+    def slow(event: dict[str, Any], context: LambdaContext) -> None:
         begun.set()
         go_on.wait(10)
 
@@ -126,7 +126,7 @@ def test_a_schedule_is_called_at_once_and_again() -> None:
     calls: list[str] = []
     stopping = threading.Event()
 
-    def handler(event: dict[str, Any], context: Context) -> None:
+    def handler(event: dict[str, Any], context: LambdaContext) -> None:
         calls.append(event["detail-type"])
         raise ValueError("no")
 
