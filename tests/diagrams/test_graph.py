@@ -1,4 +1,4 @@
-"""The diagrams of flows and runs: what they show, that they are well formed, and that no box lies on another."""
+"""The diagrams of flows and runs: contents, well-formed output, and boxes that do not overlap."""
 
 from __future__ import annotations
 

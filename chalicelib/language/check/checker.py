@@ -162,6 +162,6 @@ class _Statements:
         for flow, callee in itertools.pairwise(cycle):
             for word in calls_of(self._flows[flow]) if flow in self._flows else ():
                 if word.text == callee:
-                    shown = " -> ".join(cycle)
-                    self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=shown)
+                    path_text = " -> ".join(cycle)
+                    self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=path_text)
                     return

@@ -38,7 +38,7 @@ class Context:
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     broken: dict[str, set[str]] = field(default_factory=lambda: {"action": set(), "flow": set()})
-    """Names whose definitions in the document have errors: their uses are not reported."""
+    """Names with invalid definitions in the document; their uses are not reported."""
 
     def action(self, name: str) -> Action | None:
         """Return the action with this name; None if there is none or its definition has errors."""

@@ -37,7 +37,7 @@ from chalicelib.model.templates import Template
 _PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until"})
 """Properties of steps that see placeholders instead of secrets."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
-"""Expressions that bind one of these names anew. The repetition is bounded, so that the search takes linear time."""
+"""Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""
 _PATH: Final = re.compile(r"\$(input|vars)\.(`[^`]*`|\w+)")
 _PRESENCE_TESTS: Final = frozenset({"$exists", "$boolean", "$not"})
 """Functions that return the same for the placeholder as for the value."""

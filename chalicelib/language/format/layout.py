@@ -1,4 +1,4 @@
-"""Lay out FSL in lines: what goes on one line, what is broken into several, and where comments go.
+"""Format FSL in lines: what goes on one line, what is broken into several, and where comments go.
 
 A document is a tree of pieces. A piece is flat (on one line) if it is short enough and contains no comment that must
 end a line. Otherwise its bracket is broken: each item gets its own line and is flat or broken in turn. Only the pieces

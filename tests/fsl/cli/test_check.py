@@ -28,13 +28,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_example_is_right() -> None:
-    """Standard input is `-`; nothing is said on standard error."""
+    """Standard input is `-`; standard error is empty."""
     result = check("-", text=RELEASE)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "1 file: no problems\n", "")
 
 
 def test_files_know_each_other(folder: Path) -> None:
-    """An action of one file is known in the other, in whatever order; alone, it is not."""
+    """An action of one file is known in the other, in any order; without it, it is unknown."""
     both = [str(folder / "run.fsl"), str(folder / "ci.fsl")]
     assert check(*both).exit_code == 0
     assert check(*reversed(both)).exit_code == 0
@@ -57,7 +57,7 @@ def test_a_problem_is_shown_where_it_is(folder: Path) -> None:
 
 
 def test_warnings_are_no_errors(folder: Path) -> None:
-    """They are told on standard error, and the exit code is 0."""
+    """They are printed on standard error, and the exit code is 0."""
     result = check("-", text=ACTION + RUN.replace(" | BAD -> A", ""))
     assert (result.exit_code, result.stdout) == (0, "1 file: 1 warning\n")
     assert "stdin:" in result.stderr
@@ -67,9 +67,9 @@ def test_warnings_are_no_errors(folder: Path) -> None:
 def test_json_holds_everything(folder: Path) -> None:
     """Only JSON on standard output, nothing on standard error."""
     result = check("--json", str(folder / "ci.fsl"), str(folder / "typo.fsl"))
-    told = json.loads(result.stdout)
-    assert (result.exit_code, result.stderr, told["ok"]) == (1, "", False)
-    (found,) = told["diagnostics"]
+    output = json.loads(result.stdout)
+    assert (result.exit_code, result.stderr, output["ok"]) == (1, "", False)
+    (found,) = output["diagnostics"]
     assert (found["file"], found["code"], found["line"]) == (str(folder / "typo.fsl"), "FSL204", 2)
     assert json.loads(check("--json", "-", text=RELEASE).stdout) == {"ok": True, "diagnostics": []}
 

@@ -74,7 +74,7 @@ def test_apply_shows_what_is_wrong(fsl: Cli) -> None:
 
 
 def test_apply_refuses_a_run_that_exists(fsl: Cli, done: str) -> None:
-    """A conflict without diagnostics is told in one line."""
+    """A conflict without diagnostics is reported in one line."""
     result = fsl("apply", "-", text=RELEASE)
     assert result.exit_code == 1
     assert "exists already" in result.stderr
@@ -135,7 +135,7 @@ def test_what_is_not_there(fsl: Cli) -> None:
 
 
 def test_del_asks_unless_it_is_told_not_to(fsl: Cli, waiting: str) -> None:
-    """Nobody can be asked in a pipe; what has not ended stays; what has is gone."""
+    """A pipe allows no confirmation; a run that has not ended is kept; one that has ended is deleted."""
     assert fsl("del", "flowrun", waiting).exit_code == 2
     refused = fsl("del", "flowrun", waiting, "--yes")
     assert (refused.exit_code, "cannot be deleted" in refused.stderr) == (1, True)
@@ -148,7 +148,7 @@ def test_del_asks_unless_it_is_told_not_to(fsl: Cli, waiting: str) -> None:
 
 
 def test_run_starts_a_run(fsl: Cli, asking: str) -> None:
-    """Its name is told; the same key gives the same run back."""
+    """The name is printed; the same key returns the same run."""
     first = fsl("run", asking, "--key", "k1", "--label", "team=x")
     assert first.exit_code == 0
     assert fsl.json("run", asking, "--key", "k1", "--label", "team=x")["metadata"]["name"] == first.stdout.strip()
@@ -227,7 +227,7 @@ def test_no_server_is_exit_code_three(words: tuple[str, ...]) -> None:
     "words", [("list", "bogus"), ("nothing",), ("get",), ("local", "--once"), ("list", "--limit", "0")]
 )
 def test_wrong_usage_is_exit_code_two(fsl: Cli, words: tuple[str, ...]) -> None:
-    """Told on standard error."""
+    """The error is printed on standard error."""
     result = fsl(*words)
     assert (result.exit_code, result.stdout if len(words) > 1 else "") == (2, "")
 

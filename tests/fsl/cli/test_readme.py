@@ -55,7 +55,7 @@ def test_the_first_program_is_right_with_the_actions_of_the_example() -> None:
 
 
 def test_the_tour_is_what_happens(fsl: Cli, order: Path) -> None:
-    """Every command prints what is shown; where a mistake is told, it is mended; the last waits for a person."""
+    """Every command prints the output that the page shows; the mistake is corrected; the last one waits for a person."""
     found = sessions()
     assert len(found) >= 7
     for command, printed in found:
@@ -83,10 +83,10 @@ def _the_same_over_http(url: str) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "fsl/manual.md"])
 def test_every_command_and_option_of_fsl_is_one(page: str) -> None:
-    """Those that are told in backticks."""
-    told = re.findall(r"`fsl ([a-z-]+)([^`\n]*)`", (ROOT / page).read_text(encoding="utf-8"))
-    assert told
-    for name, rest in told:
+    """Checks the commands in backticks."""
+    named = re.findall(r"`fsl ([a-z-]+)([^`\n]*)`", (ROOT / page).read_text(encoding="utf-8"))
+    assert named
+    for name, rest in named:
         command = main.get_command(click.Context(main), name)
         assert command is not None, name
         subcommand = getattr(command, "commands", {}).get(rest.split()[0]) if rest.split() else None

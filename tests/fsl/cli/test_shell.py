@@ -131,7 +131,7 @@ def test_a_session_at_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 
 
 def test_ctrl_d_leaves(server: LocalServer, tmp_path: Path) -> None:
-    """As `exit` does; a history that cannot be kept hinders nobody."""
+    """Ctrl-D ends the session like `exit`, even if the history cannot be stored."""
     terminal = Terminal(server.url, tmp_path / "nowhere" / "history")
     assert terminal.shows(">")
     terminal.type("\x04")

@@ -79,21 +79,21 @@ def test_a_signal_stops_it(start: Start, number: int) -> None:
     assert "rror" not in "".join(server.said)
 
 
-def test_nobody_sleeps_while_the_server_stops() -> None:
-    """Whoever would sleep, or does, is told to come again."""
+def test_sleep_ends_when_the_server_stops() -> None:
+    """`sleep` raises Busy, also for a thread that is sleeping already."""
     stopping, ended = threading.Event(), list[str]()
     clock = StoppableClock(SystemClock(), stopping)
 
     def sleep() -> None:
         with pytest.raises(Busy):
             clock.sleep(60_000)
-        ended.append("told")
+        ended.append("busy")
 
     sleeper = threading.Thread(target=sleep)
     sleeper.start()
     stopping.set()
     sleeper.join(5)
-    assert ended == ["told"]
+    assert ended == ["busy"]
 
 
 def test_a_second_signal_ends_it_at_once(start: Start) -> None:
@@ -185,7 +185,7 @@ def test_debug_tells_of_requests(start: Start) -> None:
 
 
 def test_the_demo_twice_on_one_file(tmp_path: Path) -> None:
-    """Each transition is told, the run is done, exit code 0; the second time it has another name."""
+    """Each transition is printed, the run succeeds with exit code 0; the second run has another name."""
     path = str(tmp_path / "e.db")
     for name in ("my_flow_run", "my_flow_run_2"):
         ended = local("--demo", "--once", "--port", "0", "--db", path)
@@ -198,7 +198,7 @@ def test_the_demo_where_its_port_is_taken(tmp_path: Path) -> None:
     try:
         taken = socket.create_server(("127.0.0.1", 18080))
     except OSError:
-        taken = None  # somebody else has it: just as well
+        taken = None  # another process uses it, which serves as well
     ended = local("--demo", "--once", "--port", "0", "--db", ":memory:")
     if taken:
         taken.close()

@@ -1,4 +1,4 @@
-"""What the local server's log tells of its runs: to a person, and to a machine."""
+"""The log of the local server about its runs, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = Run(
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """Whatever the tests do to the process's log is undone."""
+    """Restore the log of the process after each test."""
     loggers = [logging.getLogger(name) for name in (None, "echoer", "echoer.workers", "waitress.queue")]
     levels, handlers = [log.level for log in loggers], list(loggers[0].handlers)
     for handler in handlers:  # or they would be closed

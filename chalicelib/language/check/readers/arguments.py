@@ -183,7 +183,7 @@ class Inputs:
 
 
 def _lookup(name: str) -> str:
-    """Return JSONata that reads an input whose name is not an identifier."""
+    """Return JSONata that reads an input by a name that is not an identifier."""
     return f"$input.`{name}`" if "`" not in name else f"$lookup($input, {json.dumps(name)})"
 
 

@@ -43,8 +43,8 @@ def _check_waiting(findings: Findings, by_name: dict[str, StepNode]) -> None:
         while len(path) == 1 or path[-1] not in path[:-1]:
             path.append(next(one for one in successors[path[-1]]))
         cycle = path[path.index(path[-1]) :]
-        shown = " -> ".join(cycle)
-        findings.report(Problem.NEVER_WAITS, instant[cycle[0]].word.span, path=shown)
+        path_text = " -> ".join(cycle)
+        findings.report(Problem.NEVER_WAITS, instant[cycle[0]].word.span, path=path_text)
         return
 
 
