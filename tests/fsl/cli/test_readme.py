@@ -55,7 +55,7 @@ def test_the_first_program_is_right_with_the_actions_of_the_example() -> None:
 
 
 def test_the_tour_is_what_happens(fsl: Cli, order: Path) -> None:
-    """Every command prints the output that the page shows; the mistake is corrected; the last one waits for a person."""
+    """Every command prints the output that the page shows; the mistake is corrected; the last waits for a person."""
     found = sessions()
     assert len(found) >= 7
     for command, printed in found:
