@@ -11,7 +11,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 from click.testing import CliRunner, Result
 
-from fsl.cli.testing import Round, run, test, watching
+from fsl.cli.testing import Round, run, watching
+from fsl.cli.testing import test as command
 from tests.fsl.testing.worlds import written
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
@@ -76,7 +77,7 @@ TOLD: Final = """FAILED FILE:4: nothing of it is so
 
 
 def said(*args: object) -> Result:
-    return CliRunner().invoke(test, [*map(str, args)], catch_exceptions=False)
+    return CliRunner().invoke(command, [*map(str, args)], catch_exceptions=False)
 
 
 def test_tests_that_pass_exit_with_0_and_tell_what_was_taken(tmp_path: Path) -> None:
