@@ -1,7 +1,7 @@
 """The Lambda authorizer: API Gateway asks it to check tokens (ECHOER_AUTH=token, on AWS).
 
 It keeps requests without a valid token away from the API function, and API Gateway does not bill requests that fail
-here. A request whose `Authorization` cannot be a token (`TOKEN_PATTERN`) is refused without a call of this function.
+here. A request with an `Authorization` that cannot be a token (`TOKEN_PATTERN`) is refused without a call of this function.
 API Gateway caches the result for `CACHE_S` seconds per token, so a token in use costs one small call and one read in
 that time. ECHOER_AUTHORIZER=off omits the authorizer: then a first request waits for one cold start, not for two.
 

@@ -1,4 +1,4 @@
-"""The contract that the code tells of itself."""
+"""The OpenAPI document and its page."""
 
 from __future__ import annotations
 
