@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from chalicelib.model.history import Entry, Page
+from chalicelib.model import formats
+from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.status import Status
@@ -139,14 +140,14 @@ class Run(FrozenValue, frozen=True, kw_only=True):
         return next((token for token in self.tokens if token.activation and token.activation.uuid == uuid), None)
 
 
-def encode(value: Run | Page) -> bytes:
-    """The value as JSON text."""
-    return msgspec.json.encode(value)
+def encode(run: Run) -> bytes:
+    """Return the head as JSON text in the current format."""
+    return formats.HEAD.encode(run)
 
 
 def decode_run(data: bytes | str) -> Run:
-    """The head that `encode` wrote."""
-    return msgspec.json.decode(data, type=Run)
+    """Return the head that `encode` of this or an earlier version wrote. Raises NewerFormat."""
+    return formats.HEAD.decode(data, Run)
 
 
 ready(Run)

@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.size_limits import LARGEST
+from chalicelib.model.history import encode_page
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.queues import QueueName
@@ -131,7 +131,7 @@ def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> No
     small.pass_time(61_000)
     assert head_size(small) < 1_000
     page, *_ = small.store.runs.pages(small.run(), 0)
-    assert len(encode(page)) < 1_000
+    assert len(encode_page(page)) < 1_000
     entries = small.services.reader.history(NS, "r", 0, 10_000)
     assert [entry.seq for entry in entries] == list(range(1, 4_001))
     assert entries[1_500].step == "S1499"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -22,6 +21,7 @@ from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
+from chalicelib.model import formats
 from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
@@ -147,8 +147,8 @@ class DynamoDefinitions:
 
 
 def _definition(item: Item) -> Definition:
-    return msgspec.json.decode(item.b, type=Definition)
+    return formats.DEFINITION.decode(item.b, Definition)
 
 
 def _text(definition: Definition) -> str:
-    return msgspec.json.encode(definition).decode()
+    return formats.DEFINITION.encode(definition).decode()

@@ -21,10 +21,10 @@ from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
 from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, place_of, timer_of
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
-from chalicelib.model.run import Run, encode
+from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
@@ -59,7 +59,7 @@ class DynamoRuns:
 
     def put_page(self, run: Run, page: Page) -> None:
         k, s = keys.page(run.namespace, run.id, page.last)
-        self._table.put(self._item(k, s, b=encode(page).decode()))
+        self._table.put(self._item(k, s, b=encode_page(page).decode()))
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         with translated():

@@ -11,11 +11,10 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
 from chalicelib.adapters.dynamodb.parts import Parts
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 
@@ -34,7 +33,7 @@ class DynamoSignals:
         self._parts = Parts(table)
 
     def put(self, namespace: str, signal: Signal) -> None:
-        text = msgspec.json.encode(signal)
+        text = formats.SIGNAL.encode(signal)
         k, s = keys.signal(namespace, signal)
         item = self._item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
         item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id)), s
@@ -72,7 +71,7 @@ class DynamoSignals:
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
         k, s = keys.subscription(namespace, subscription)
-        text = msgspec.json.encode(subscription).decode()
+        text = formats.SUBSCRIPTION.encode(subscription).decode()
         self._table.put(self._item(k, s, b=text, x=seconds(subscription.until)))
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
@@ -83,7 +82,7 @@ class DynamoSignals:
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
         with translated():
             found = self._item.query(keys.subscriptions(namespace, name, key), consistent_read=True)
-            return [msgspec.json.decode(item.b, type=Subscription) for item in found]
+            return [formats.SUBSCRIPTION.decode(item.b, Subscription) for item in found]
 
     def _listed(self, namespace: str, number: int, limit: int) -> Iterator[keys.Key]:
         for found in self._item.query(
@@ -99,4 +98,4 @@ class DynamoSignals:
         places = {item.s: keys.signal_body(namespace, keys.of_place(item.s)[1]) for item in items if item.b is None}
         bodies = self._parts.get(places.values())
         texts = [bodies.get(places[item.s]) if item.b is None else item.b for item in items]
-        return [msgspec.json.decode(text, type=Signal) for text in texts if text is not None]
+        return [formats.SIGNAL.decode(text, Signal) for text in texts if text is not None]

@@ -17,7 +17,7 @@ from chalicelib.adapters.store_rules import (
     timer_of,
 )
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
@@ -70,7 +70,7 @@ class MemoryRuns:
 
     def put_page(self, run: Run, page: Page) -> None:
         with self._lock:
-            self._pages.setdefault((run.namespace, run.id), {}).setdefault(page.last, encode(page))
+            self._pages.setdefault((run.namespace, run.id), {}).setdefault(page.last, encode_page(page))
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         with self._lock:

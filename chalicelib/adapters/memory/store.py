@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import RLock
 
-import msgspec
-
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
@@ -53,7 +52,7 @@ class MemorySignals:
 
     def put(self, namespace: str, signal: Signal) -> None:
         with self._lock:
-            self._kept[namespace, signal.place, signal.id] = msgspec.json.encode(signal)
+            self._kept[namespace, signal.place, signal.id] = formats.SIGNAL.encode(signal)
 
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Sequence[Signal]:
         signals = (signal for signal in reversed(self._unexpired(namespace, now)) if signal.at >= since)
@@ -78,7 +77,7 @@ class MemorySignals:
         """Newest first."""
         with self._lock:
             bodies = [body for (owner, *_), body in sorted(self._kept.items(), reverse=True) if owner == namespace]
-        signals = (msgspec.json.decode(body, type=Signal) for body in bodies)
+        signals = (formats.SIGNAL.decode(body, Signal) for body in bodies)
         return [signal for signal in signals if signal.expires_at > now]
 
 

@@ -19,7 +19,7 @@ from chalicelib.adapters.store_rules import (
     timer_of,
 )
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
@@ -56,7 +56,7 @@ class SqliteRuns:
         return decode_value(found[0][0], Flow)
 
     def put_page(self, run: Run, page: Page) -> None:
-        values = (run.namespace, run.id, page.last, encode(page))
+        values = (run.namespace, run.id, page.last, encode_page(page))
         self._database.change("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?)", values)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
@@ -65,7 +64,7 @@ class SqliteSignals:
             connection.execute("DELETE FROM subscriptions WHERE until <= ?", (signal.at,))
             connection.execute(
                 "INSERT OR REPLACE INTO signals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, signal.expires_at, msgspec.json.encode(signal)),
+                (*key, signal.expires_at, formats.SIGNAL.encode(signal)),
             )
 
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
@@ -77,7 +76,7 @@ class SqliteSignals:
                 (namespace, name, key, run, now, *last, _AT_ONCE),
             )
             for (body,) in found:
-                signal = msgspec.json.decode(body, type=Signal)
+                signal = formats.SIGNAL.decode(body, Signal)
                 last = (signal.at, signal.id)
                 yield signal
             if len(found) < _AT_ONCE:
@@ -105,7 +104,7 @@ class SqliteSignals:
             "SELECT body FROM signals WHERE namespace = ? AND expires_at > ? ORDER BY at DESC, id DESC LIMIT ?",
             (namespace, now, limit),
         )
-        return [msgspec.json.decode(body, type=Signal) for (body,) in found]
+        return [formats.SIGNAL.decode(body, Signal) for (body,) in found]
 
 
 def _waiting(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
