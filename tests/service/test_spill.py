@@ -8,6 +8,7 @@ from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.size_limits import LARGEST
 from chalicelib.model.history import encode_page
 from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.queues import QueueName

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
@@ -17,6 +17,7 @@ from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.model.formats import MEMBER, Format
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
@@ -87,8 +88,16 @@ class ChangedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-cal
     ca = NumberAttribute(range_key=True)
 
 
+LAYOUT: Final = Format("DynamoDB item")
+"""Which attributes an item has. An upgrade gets and returns the raw attributes of an item, as the low-level API has
+them. It must not change keys or attributes of indexes: an entry of an index holds nothing else, not even its format.
+"""
+
+
 class Item(Model):
-    """Any item: its key, a body, and what conditions and indexes need. Names are short because they are paid for."""
+    """Any item: its key, a body, and what conditions and indexes need. Names are short because they are billed."""
+
+    layout: ClassVar[Format] = LAYOUT
 
     k = UnicodeAttribute(hash_key=True)
     s = UnicodeAttribute(range_key=True)
@@ -106,6 +115,8 @@ class Item(Model):
     """Until when a key, a signal or a subscription counts, in milliseconds."""
     x = NumberAttribute(null=True)
     """When DynamoDB may remove it, in seconds."""
+    f = NumberAttribute(null=True)
+    """The format of the item's layout; absent: 1."""
     ap = UnicodeAttribute(null=True)
     al = NumberAttribute(null=True)
     lp = UnicodeAttribute(null=True)
@@ -118,6 +129,12 @@ class Item(Model):
     listed = ListedIndex()
     by_flow = ByFlowIndex()
     changed = ChangedIndex()
+
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Return an item in the current layout; the next save stores it so. Raises NewerFormat."""
+        written = int(data[MEMBER]["N"]) if MEMBER in data else 1
+        return super().from_raw_data(cls.layout.upgrade(data, written))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +160,7 @@ class Table:
     is done at all; after `place.retries` such answers in a row it counts as busy. `sleep` takes seconds.
     """
 
-    def __init__(self, place: Place, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, place: Place, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT) -> None:
         self._name = place.table
         self._retries = place.retries
         self._sleep = sleep
@@ -157,7 +174,10 @@ class Table:
             "max_pool_connections": place.connections,
         }
         # PynamoDB ties a model class to one table and connection, so every Table has a class of its own.
-        self.item = cast(type[Item], type("Item", (Item,), {"Meta": type("Meta", (), meta)}))
+        members: dict[str, Any] = {"Meta": type("Meta", (), meta), "layout": layout}
+        if layout.current > 1:
+            members["f"] = NumberAttribute(null=True, default=layout.current)
+        self.item = cast(type[Item], type("Item", (Item,), members))
 
     @property
     def connection(self) -> Connection:

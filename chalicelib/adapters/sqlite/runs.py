@@ -69,20 +69,20 @@ class SqliteRuns:
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         rows = [(run.namespace, run.id, key, value) for key, value in values.items()]
         with self._database.transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO beside VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", rows)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         wanted = iter(keys)
         while some := list(islice(wanted, _VALUES_AT_ONCE)):
             marks = ", ".join("?" * len(some))
-            query = f"SELECT key, value FROM beside WHERE namespace = ? AND run = ? AND key IN ({marks})"  # noqa: S608
+            query = f"SELECT key, value FROM blobs WHERE namespace = ? AND run = ? AND key IN ({marks})"  # noqa: S608
             found.update(self._database.rows(query, (run.namespace, run.id, *some)))
         return found
 
     def save(self, run: Run, seen: int) -> None:
         saved = self._database.change(
-            "UPDATE runs SET version = ?, status = ?, status_at = ?, alarm_at = ?, body = ?"
+            "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
             (
                 *(run.version, run.status, run.status_at, timer_of(run), encode(run)),
@@ -100,7 +100,7 @@ class SqliteRuns:
                 return
             if found != (run.id, run.version):
                 raise conflict_error(run)
-            for table in ("pages", "own_flows", "beside"):
+            for table in ("pages", "own_flows", "blobs"):
                 sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no foreign text
                 connection.execute(sql, (run.namespace, run.id))
             connection.executemany(
@@ -125,7 +125,7 @@ class SqliteRuns:
         return [decode_run(body) for (body,) in self._database.rows(query, (namespace, since, limit))]
 
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        query = "SELECT namespace, name, alarm_at FROM runs WHERE alarm_at <= ? ORDER BY alarm_at LIMIT ?"
+        query = "SELECT namespace, name, timer_at FROM runs WHERE timer_at <= ? ORDER BY timer_at LIMIT ?"
         return [DueTimer(*found) for found in self._database.rows(query, (until, limit))]
 
 

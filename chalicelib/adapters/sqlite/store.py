@@ -40,15 +40,17 @@ class SqliteVersionedValues:
         self._database = database
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        query = "SELECT value, version FROM cells WHERE namespace = ? AND key = ?"
+        query = "SELECT value, version FROM versioned_values WHERE namespace = ? AND key = ?"
         found = self._database.rows(query, (namespace, key))
         return found[0] if found else (b"", 0)
 
     def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
         if seen:
-            sql = "UPDATE cells SET value = ?, version = version + 1 WHERE namespace = ? AND key = ? AND version = ?"
+            change = "UPDATE versioned_values SET value = ?, version = version + 1"
+            sql = f"{change} WHERE namespace = ? AND key = ? AND version = ?"
         else:
-            sql = "INSERT INTO cells (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?) ON CONFLICT DO NOTHING"
+            change = "INSERT INTO versioned_values (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?)"
+            sql = f"{change} ON CONFLICT DO NOTHING"
         if not self._database.change(sql, (value, namespace, key, seen)):
             raise versioned_value_conflict(key)
 
