@@ -16,6 +16,7 @@ from chalicelib.engine.paging import turn_page
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
+from chalicelib.model.formats import Format, NewerFormat
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.run import DefinitionRef, Run, encode
@@ -514,3 +515,43 @@ class TestErrors:
 def test_sizes_are_counted_as_aws_counts_them() -> None:
     assert size_of_item({"k": {"S": "ä"}, "v": {"N": "123"}, "b": {"B": b"1234"}, "t": {"BOOL": True}}) == 3 + 4 + 5 + 2
     assert len(encode(a_run())) < 1024
+
+
+class TestLayouts:
+    """Items of older layouts are upgraded when they are read, and stored in the current one by the next save."""
+
+    def _rename(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {("v" if name == "old" else name): value for name, value in item.items()}
+
+    def _tables(self, dynamo: DynamoStore) -> tuple[Table, Table]:
+        """The table as one version of Echoer sees it, and as the next one does."""
+        second = Format("DynamoDB item", (self._rename,))
+        return Table(Place(region=REGION)), Table(Place(region=REGION), layout=second)
+
+    def test_the_first_layout_is_not_written(self, dynamo: DynamoStore) -> None:
+        table, _ = self._tables(dynamo)
+        table.put(table.item("k", "s", v=1))
+        assert set(_raw(table)) == {"k", "s", "v"}
+
+    def test_an_older_item_is_upgraded_by_gets_batches_and_queries(self, dynamo: DynamoStore) -> None:
+        _, table = self._tables(dynamo)
+        table.client.put_item(TableName="echoer", Item={"k": {"S": "k"}, "s": {"S": "s"}, "old": {"N": "7"}})
+        got = table.get(("k", "s"))
+        assert got is not None
+        (batched,) = table.get_all([("k", "s")], consistent=True).values()
+        (queried,) = table.item.query("k")
+        assert [item.v for item in (got, batched, queried)] == [7, 7, 7]
+        assert "old" in _raw(table)
+        table.put(got)
+        assert _raw(table) == {"k": {"S": "k"}, "s": {"S": "s"}, "v": {"N": "7"}, "f": {"N": "2"}}
+
+    def test_an_item_of_a_newer_layout_is_refused(self, dynamo: DynamoStore) -> None:
+        older, newer = self._tables(dynamo)
+        newer.put(newer.item("k", "s", v=1))
+        with pytest.raises(NewerFormat, match=r"cannot read a DynamoDB item of format 2: .* formats up to 1"):
+            older.get(("k", "s"))
+
+
+def _raw(table: Table) -> dict[str, Any]:
+    item: dict[str, Any] = table.client.get_item(TableName="echoer", Key={"k": {"S": "k"}, "s": {"S": "s"}})["Item"]
+    return item
