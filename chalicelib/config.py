@@ -52,7 +52,7 @@ from chalicelib.service.security.secrets import SHORTEST_KEY
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
-FASTEST: Final = 100_000
+MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set, per second."""
 
 
@@ -86,7 +86,7 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
-class Reach(StrEnum):
+class EgressScope(StrEnum):
     """Where requests to actions may go."""
 
     ANY = "any"
@@ -111,7 +111,7 @@ class Settings:
     webhook_key_ref: str | None = None
     secrets_key: str | None = None
     secrets_key_ref: str | None = None
-    outbound: Reach = Reach.ANY
+    outbound: EgressScope = EgressScope.ANY
     outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
     auth: Access = Access.OPEN
@@ -172,15 +172,15 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
         secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
         secrets_key=read.long_keys("ECHOER_SECRETS_KEY", SHORTEST_KEY),
-        outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
+        outbound=EgressScope(read.one_of("ECHOER_OUTBOUND", list(EgressScope), _default_egress_scope(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
         auth=Access(read.one_of("ECHOER_AUTH", list(Access), _usual_access(environment))),
         authorizer=read.one_of("ECHOER_AUTHORIZER", ["on", "off"], "on") == "on",
         callbacks=Access(read.one_of("ECHOER_CALLBACKS", [Access.OPEN, Access.TOKEN], Access.OPEN)),
         admin_token_sha256=read.sha256("ECHOER_ADMIN_TOKEN_SHA256"),
-        rate=read.integer("ECHOER_RATE", 0, 0, FASTEST),
-        namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, FASTEST),
+        rate=read.integer("ECHOER_RATE", 0, 0, MAX_RATE_PER_S),
+        namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, MAX_RATE_PER_S),
         log=read.one_of("ECHOER_LOG", ["debug", "info", "warning", "error"], "info").upper(),
         log_format=LogFormat(read.one_of("ECHOER_LOG_FORMAT", list(LogFormat), _usual_format(environment))),
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
@@ -204,11 +204,11 @@ def _usual_access(environment: Mapping[str, str]) -> Access:
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
-def _usual_reach(environment: Mapping[str, str]) -> Reach:
+def _default_egress_scope(environment: Mapping[str, str]) -> EgressScope:
     """Where others' FSL meets a network of ours, it is kept out of it: on AWS, unless "AWS" is on this machine too."""
     at_home = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in ("localhost", "127.0.0.1", "::1")
     on_aws = environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS
-    return Reach.PUBLIC if on_aws and not at_home else Reach.ANY
+    return EgressScope.PUBLIC if on_aws and not at_home else EgressScope.ANY
 
 
 class _Reader:

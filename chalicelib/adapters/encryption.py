@@ -26,8 +26,8 @@ from typing import Final
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
 
-_NONCE: Final = 24
-_BOUND: Final = b"echoer/1"
+_NONCE_BYTES: Final = 24
+_ASSOCIATED_DATA: Final = b"echoer/1"
 
 
 class BadKey(ServiceError):
@@ -66,7 +66,7 @@ class LibsodiumEncryption:
             raise SecretsOff
         return {key.id: key for key in keys_in(setting)}
 
-    def _asked_again(self) -> dict[str, _Key]:
+    def _reread_keys(self) -> dict[str, _Key]:
         """The keys as they are set now: another container may have been told of a newer one."""
         self.__dict__.pop("_keys", None)
         return self._keys
@@ -81,8 +81,8 @@ class LibsodiumEncryption:
 
         key = next(iter(self._keys.values()))
         encrypting, naming = key.of(namespace)
-        nonce = blake2b(plain, key=naming, digest_size=_NONCE, person=b"echoer-nonce").digest()
-        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _BOUND, nonce, encrypting)
+        nonce = blake2b(plain, key=naming, digest_size=_NONCE_BYTES, person=b"echoer-nonce").digest()
+        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _ASSOCIATED_DATA, nonce, encrypting)
         return f"{key.id}.{base64.urlsafe_b64encode(nonce + hidden).decode()}"
 
     def decrypt(self, namespace: str, text: str) -> bytes:
@@ -91,13 +91,15 @@ class LibsodiumEncryption:
         from nacl.exceptions import CryptoError
 
         key_id, _, coded = text.partition(".")
-        key = self._keys.get(key_id) or self._asked_again().get(key_id)
+        key = self._keys.get(key_id) or self._reread_keys().get(key_id)
         if key is None:
             raise LostKey(f"a secret was sealed under key {key_id:.8}, which is not among the keys that are set")
         try:
             raw = base64.urlsafe_b64decode(coded)
             encrypting, _naming = key.of(namespace)
-            found: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(raw[_NONCE:], _BOUND, raw[:_NONCE], encrypting)
+            found: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(
+                raw[_NONCE_BYTES:], _ASSOCIATED_DATA, raw[:_NONCE_BYTES], encrypting
+            )
         except (ValueError, TypeError, CryptoError) as exc:
             raise LostKey("a sealed secret was changed, or belongs to another namespace") from exc
         return found

@@ -2,7 +2,7 @@
 
 `ssm:NAME` is a parameter of Systems Manager's Parameter Store (a SecureString), `secretsmanager:NAME` a secret of
 Secrets Manager, `secretsmanager:NAME#FIELD` a field of one that is a JSON object. A container reads a secret once in
-MAX_AGE, so a change is heard everywhere within that.
+MAX_AGE_S, so a change is heard everywhere within that.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from chalicelib.service.errors import ServiceError
 
 LOG = logging.getLogger("echoer.secrets")
 
-MAX_AGE: Final = 300.0
+MAX_AGE_S: Final = 300.0
 """How long a container goes by what it read, in seconds."""
 
-AGAIN: Final = 30.0
+RETRY_AFTER_S: Final = 30.0
 """How soon it tries again where it could not read, in seconds."""
 
 _CONFIG: Final = botocore.config.Config(
@@ -36,32 +36,32 @@ class NoSecret(ServiceError):
     """A reference does not lead to a secret. The message names the reference, never what was found."""
 
 
-_kept: dict[tuple[str, str | None], tuple[float, str]] = {}
+_cached: dict[tuple[str, str | None], tuple[float, str]] = {}
 """Until when each secret is gone by, and what it is."""
 
 
 def read(reference: str, region: str | None = None, *, now: Callable[[], float] = monotonic) -> str:
-    """The secret as it was at most MAX_AGE ago; as it was last, while it cannot be read again. Raises NoSecret.
+    """The secret as it was at most MAX_AGE_S ago; as it was last, while it cannot be read again. Raises NoSecret.
 
     `now`: seconds, from whenever.
     """
-    until, known = _kept.get((reference, region), (now(), None))
+    until, known = _cached.get((reference, region), (now(), None))
     if known is not None and now() < until:
         return known
     try:
-        found, age = _read(reference, region), MAX_AGE
+        found, age = _read(reference, region), MAX_AGE_S
     except NoSecret as error:
         if known is None:
             raise
         LOG.warning("%s; what it was is used on", error)
-        found, age = known, AGAIN
-    _kept[reference, region] = now() + age, found
+        found, age = known, RETRY_AFTER_S
+    _cached[reference, region] = now() + age, found
     return found
 
 
 def forget() -> None:
     """Every secret is read anew when it is asked for again."""
-    _kept.clear()
+    _cached.clear()
 
 
 def _read(reference: str, region: str | None) -> str:

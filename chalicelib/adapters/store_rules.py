@@ -17,16 +17,16 @@ from chalicelib.service.errors import Conflict, Malformed, RunExists
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun, RunQuery
 
-Place: TypeAlias = tuple[Instant, str]
+Position: TypeAlias = tuple[Instant, str]
 """Where a run stands in a list: a moment of its life, then its name."""
 
 
-def place_of(run: Run) -> Place:
+def position_of(run: Run) -> Position:
     """The run's place in every listing, for all its life. The newest run has the greatest."""
     return run.created_at, run.name
 
 
-def change_of(run: Run) -> Place:
+def change_of(run: Run) -> Position:
     """The run's place among those whose status changed."""
     return run.status_at, run.name
 
@@ -69,17 +69,17 @@ def admits(query: RunQuery, run: Run) -> bool:
     )
 
 
-def cursor_at(namespace: str, place: Place) -> str:
+def cursor_at(namespace: str, place: Position) -> str:
     """An opaque word for `place` that is worth something in `namespace` only. It goes into a URL as it is."""
     text = msgspec.json.encode(place)
-    return urlsafe_b64encode(_seal(namespace, text) + text).decode().rstrip("=")
+    return urlsafe_b64encode(_checksum(namespace, text) + text).decode().rstrip("=")
 
 
-def place_at(namespace: str, cursor: str) -> Place:
+def position_at(namespace: str, cursor: str) -> Position:
     """The place for which `cursor_at` gave this cursor. Raises Malformed for any other text."""
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        if raw[:8] == _seal(namespace, raw[8:]):
+        if raw[:8] == _checksum(namespace, raw[8:]):
             at, name = msgspec.json.decode(raw[8:], type=tuple[Instant, str])
             return at, name
     except (ValueError, msgspec.DecodeError):
@@ -87,7 +87,7 @@ def place_at(namespace: str, cursor: str) -> Place:
     raise Malformed("the cursor is not one that a listing of this namespace gave")
 
 
-def _seal(namespace: str, text: bytes) -> bytes:
+def _checksum(namespace: str, text: bytes) -> bytes:
     return hashlib.sha256(namespace.encode() + b"\0" + text).digest()[:8]
 
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from chalicelib.service.ports.queues import Received
 
-VISIBILITY: Final = 90_000
+VISIBILITY_MS: Final = 90_000
 """Milliseconds until a received message comes again, where nobody says."""
 
 MAX_RECEIVES: Final = 100
@@ -17,42 +17,42 @@ MAX_RECEIVES: Final = 100
 
 
 class Wakeup:
-    """Wakes receivers when a queue changes. A ring between their look and their wait is not missed."""
+    """Wakes receivers when a queue changes. A ring between their poll and their wait is not missed."""
 
     def __init__(self) -> None:
         self._condition = Condition(Lock())
-        self.rings = 0
+        self.notifications = 0
 
-    def ring(self, receivers: int | None = None) -> None:
-        """So many receivers look again; None: all of them."""
+    def notify(self, receivers: int | None = None) -> None:
+        """So many receivers poll again; None: all of them."""
         with self._condition:
-            self.rings += 1
+            self.notifications += 1
             if receivers is None:
                 self._condition.notify_all()
             else:
                 self._condition.notify(receivers)
 
-    def wait(self, heard: int, seconds: float) -> None:
-        """Returns at a ring after the `heard`-th, or after `seconds`."""
+    def wait(self, seen: int, seconds: float) -> None:
+        """Returns at a ring after the `seen`-th, or after `seconds`."""
         with self._condition:
-            if self.rings == heard:
+            if self.notifications == seen:
                 self._condition.wait(seconds)
 
 
-Look: TypeAlias = tuple[list[Received], "int | None"]
-"""What a look into a queue found: messages, or in how many milliseconds the next one is due (None: there is none)."""
+PollResult: TypeAlias = tuple[list[Received], "int | None"]
+"""What a poll into a queue found: messages, or in how many milliseconds the next one is due (None: there is none)."""
 
 
-def await_messages(wakeup: Wakeup, look: Callable[[], Look], wait: float) -> list[Received]:
-    """What `look` finds first, looking when the bell rings and when a message comes due, for `wait` seconds at most.
+def await_messages(wakeup: Wakeup, poll: Callable[[], PollResult], wait: float) -> list[Received]:
+    """What `poll` finds first, looking when the bell notifications and when a message comes due, for `wait` seconds at most.
 
     It looks once more after every wait: a ring that met a receiver which was just giving up is not lost.
     """
     end = monotonic() + wait
     while True:
-        heard = wakeup.rings
-        found, due_in = look()
+        seen = wakeup.notifications
+        found, due_in = poll()
         left = end - monotonic()
         if found or left <= 0:
             return found
-        wakeup.wait(heard, left if due_in is None else min(left, max(due_in, 1) / 1000))
+        wakeup.wait(seen, left if due_in is None else min(left, max(due_in, 1) / 1000))

@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from pynamodb.exceptions import PutError, VerboseClientError
 
 from chalicelib.adapters.dynamodb import keys, tables
-from chalicelib.adapters.dynamodb.items import Place, Table, translated
+from chalicelib.adapters.dynamodb.items import Table, TableLocation, translated
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.engine.events import RunStarted, StepAcked
 from chalicelib.engine.machine import decide
@@ -316,7 +316,7 @@ class TestBatches:
 
     @pytest.fixture
     def table(self, dynamo: DynamoStore, slept: list[float]) -> Table:
-        return Table(Place(region=REGION, retries=2), slept.append)
+        return Table(TableLocation(region=REGION, retries=2), slept.append)
 
     def test_all_is_done_though_little_is_done_at_a_time(self, table: Table, slept: list[float]) -> None:
         items = [table.item(f"k{number}", "s", b="x") for number in range(60)]
@@ -481,7 +481,7 @@ class TestErrors:
     def test_throttling_is_busy_once_botocores_own_attempts_are_used_up(
         self, dynamo: DynamoStore, write: Callable[[Store], object]
     ) -> None:
-        store = DynamoStore(Place(region=REGION, retries=0))
+        store = DynamoStore(TableLocation(region=REGION, retries=0))
         with Throttled(store.table.client) as throttled, pytest.raises(Busy, match="ThrottlingException"):
             write(store)
         assert throttled.requests == 1
@@ -526,7 +526,7 @@ class TestLayouts:
     def _tables(self, dynamo: DynamoStore) -> tuple[Table, Table]:
         """The table as one version of Echoer sees it, and as the next one does."""
         second = Format("DynamoDB item", (self._rename,))
-        return Table(Place(region=REGION)), Table(Place(region=REGION), layout=second)
+        return Table(TableLocation(region=REGION)), Table(TableLocation(region=REGION), layout=second)
 
     def test_the_first_layout_is_not_written(self, dynamo: DynamoStore) -> None:
         table, _ = self._tables(dynamo)

@@ -179,16 +179,16 @@ def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog
     ssm.put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
     assert read() == "one"
     ssm.put_parameter(Name="/echoer/x", Value="two", Type="SecureString", Overwrite=True)
-    time.advance(int(secret_references.MAX_AGE) - 1)
+    time.advance(int(secret_references.MAX_AGE_S) - 1)
     assert read() == "one"
     time.advance(1)
     assert read() == "two"
     ssm.delete_parameter(Name="/echoer/x")
-    time.advance(int(secret_references.MAX_AGE))
+    time.advance(int(secret_references.MAX_AGE_S))
     assert [read(), read()] == ["two", "two"]
     (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.secrets"]
     assert line == "secret ssm:/echoer/x: ParameterNotFound; what it was is used on"
-    time.advance(int(secret_references.AGAIN))
+    time.advance(int(secret_references.RETRY_AFTER_S))
     ssm.put_parameter(Name="/echoer/x", Value="three", Type="SecureString")
     assert read() == "three"
 

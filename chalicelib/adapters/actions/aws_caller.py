@@ -30,19 +30,19 @@ from chalicelib.model.actions import Method
 from chalicelib.model.json_values import ready
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-EXCERPT: Final = 1000
+MAX_EXCERPT_CHARS: Final = 1000
 """How many characters of a refusal are told."""
 
 Connect: TypeAlias = Callable[[str, str | None, str | None], Any]
 """A client of that service, in that region, at that endpoint (None: the environment's, AWS's own)."""
 
-_OURS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
-_THEIRS: Final = 5
+_OWN_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
+_MAX_ACTION_ATTRIBUTES: Final = 5
 _ATTRIBUTE: Final = re.compile(r"(?!(?i:aws|amazon)\.)\w[\w-]*(\.[\w-]+)*", re.ASCII)
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 _REGION: Final = re.compile(r"(?:^|\.)sqs\.([a-z0-9-]+)\.|^([a-z0-9-]+)\.queue\.amazonaws\.com$")
 
-_AGAIN: Final = frozenset(
+_RETRIED: Final = frozenset(
     {
         "EC2ThrottledException",
         "ExpiredToken",
@@ -60,7 +60,7 @@ _AGAIN: Final = frozenset(
 )
 """Codes after which trying again helps, as it does after every 429 and 5xx."""
 
-_NEVER: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
+_FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
 """What goes wrong before anything is sent, and would again."""
 
 
@@ -101,10 +101,10 @@ class AwsCaller:
                 self._invoke(address, call)
         except ClientError as exc:
             return _refusal(address, exc)
-        except _NEVER as exc:
-            return NotTaken(f"{address} cannot be called: {exc}"[:EXCERPT], final=True)
+        except _FINAL_ERRORS as exc:
+            return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
         except BotoCoreError as exc:
-            return NotTaken(f"{address} could not be reached: {exc}"[:EXCERPT], final=False)
+            return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
         return Taken()
 
     def _invoke(self, function: str, call: Call) -> None:
@@ -158,9 +158,13 @@ def _origin_of(url: str) -> str:
 
 def _attributes(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The headers that a message bears. SQS takes no attribute that is empty, nor every name."""
-    ours = [name for name in _OURS if name in headers]
-    theirs = [name for name, value in headers.items() if name not in _OURS and value and _ATTRIBUTE.fullmatch(name)]
-    return {name: {"DataType": "String", "StringValue": headers[name]} for name in ours + theirs[:_THEIRS]}
+    ours = [name for name in _OWN_HEADERS if name in headers]
+    theirs = [
+        name for name, value in headers.items() if name not in _OWN_HEADERS and value and _ATTRIBUTE.fullmatch(name)
+    ]
+    return {
+        name: {"DataType": "String", "StringValue": headers[name]} for name in ours + theirs[:_MAX_ACTION_ATTRIBUTES]
+    }
 
 
 def _in_order(body: bytes) -> dict[str, str]:
@@ -174,8 +178,8 @@ def _in_order(body: bytes) -> dict[str, str]:
 def _refusal(address: str, error: ClientError) -> NotTaken:
     said, meta = error.response["Error"], error.response.get("ResponseMetadata", {})
     code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
-    text = f"{address} answered {code}: {said.get('Message', '')}"[:EXCERPT]
-    again = code in _AGAIN or status == 429 or status >= 500
+    text = f"{address} answered {code}: {said.get('Message', '')}"[:MAX_EXCERPT_CHARS]
+    again = code in _RETRIED or status == 429 or status >= 500
     return NotTaken(text, final=not again, retry_after=_retry_after(meta) if again else 0)
 
 

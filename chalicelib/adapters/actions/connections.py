@@ -8,7 +8,7 @@
 - A connection that was kept open may have been closed by the peer in the moment it is used again. If it ends without
   one byte of an answer it says nothing about the service: `Stale`.
 - A name may lead elsewhere each time it is asked. It is asked once per connection, and what is connected to is the very
-  answer that `Outbound` has judged. If it refuses one of a host's addresses, it refuses the host.
+  answer that `EgressPolicy` has judged. If it refuses one of a host's addresses, it refuses the host.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 
-KEPT_IDLE: Final = 60.0
+MAX_IDLE_S: Final = 60.0
 """Seconds after which an idle connection is not used again: something on the way may have forgotten it in silence."""
 
 _GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -94,9 +94,9 @@ class _Reads(io.RawIOBase):
 class _Connection(HTTPConnection):
     """`timeout` at construction is the limit for connecting; urllib3 sets it to the limit for everything later."""
 
-    def __init__(self, *args: Any, outbound: Outbound, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, egress: EgressPolicy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._outbound = outbound
+        self._egress = egress
         self._patience = self.timeout or 0.0
         self._used_at: float | None = None
 
@@ -106,7 +106,7 @@ class _Connection(HTTPConnection):
         try:
             found = _resolve(self._dns_host, self.port or self.default_port, self._patience)
             for *_, address in found:
-                if reason := self._outbound.refuses(str(address[0]), self._dns_host):
+                if reason := self._egress.refuses(str(address[0]), self._dns_host):
                     raise Forbidden(address[0], reason)
             for number, (child_runs, kind, protocol, _, address) in enumerate(found):
                 sock = socket.socket(child_runs, kind, protocol)
@@ -140,7 +140,7 @@ class _Connection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the pool may use it again."""
-        fresh = self._used_at is None or time.monotonic() - self._used_at < KEPT_IDLE
+        fresh = self._used_at is None or time.monotonic() - self._used_at < MAX_IDLE_S
         return fresh and super().is_connected
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -206,8 +206,8 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
 class Connections(HTTPAdapter):
     """Connections kept for one thread, all under one SSL context."""
 
-    def __init__(self, context: ssl.SSLContext, patience: float, outbound: Outbound = ANYWHERE) -> None:
-        self._context, self._patience, self._outbound = context, patience, outbound
+    def __init__(self, context: ssl.SSLContext, patience: float, egress: EgressPolicy = ANYWHERE) -> None:
+        self._context, self._patience, self._egress = context, patience, egress
         super().__init__(pool_connections=32, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001 - requests' signature
@@ -215,22 +215,24 @@ class Connections(HTTPAdapter):
             connections, maxsize, block, ssl_context=self._context, timeout=self._patience, **kwargs
         )
         self.poolmanager.pool_classes_by_scheme = {  # what a pool does not know, it gives its connections
-            "http": partial(_Pool, outbound=self._outbound),
-            "https": partial(_TlsPool, outbound=self._outbound),
+            "http": partial(_Pool, egress=self._egress),
+            "https": partial(_TlsPool, egress=self._egress),
         }
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Nothing: the context knows its roots. Requests would add its own to them."""
 
 
-def context_of(roots: str | None) -> ssl.SSLContext:
+def context_of(ca_bundle: str | None) -> ssl.SSLContext:
     """Trusts `roots` (a PEM bundle in base64) and nothing else; without them, requests' roots. Raises ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if roots is None:
+    if ca_bundle is None:
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
         return context
     try:
-        context.load_verify_locations(cadata=base64.b64decode("".join(roots.split()), validate=True).decode("ascii"))
+        context.load_verify_locations(
+            cadata=base64.b64decode("".join(ca_bundle.split()), validate=True).decode("ascii")
+        )
     except ssl.SSLError as exc:
         raise ValueError("no PEM bundle") from exc
     return context

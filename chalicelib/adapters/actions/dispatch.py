@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import assert_never
 
-from chalicelib.adapters.actions.egress import ANYWHERE, Fenced, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, GuardedCaller
 from chalicelib.model.actions import Method
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
@@ -19,14 +19,14 @@ class Dispatcher:
     """Implements `ports.Caller` for every method.
 
     `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
-    URL; None: AWS's own. `outbound` says where requests may go.
+    URL; None: AWS's own. `egress` says where requests may go.
     """
 
     def __init__(
-        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, outbound: Outbound = ANYWHERE
+        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, egress: EgressPolicy = ANYWHERE
     ) -> None:
         self._now = now
-        self._outbound = outbound
+        self._egress = egress
         self._sqs_endpoint = sqs_endpoint
 
     def post(self, call: Call) -> Reply:
@@ -46,16 +46,16 @@ class Dispatcher:
     def _http(self) -> Caller:
         from chalicelib.adapters.actions.http_caller import HttpCaller
 
-        return HttpCaller(self._now, outbound=self._outbound)
+        return HttpCaller(self._now, egress=self._egress)
 
     @cached_property
     def _aws(self) -> Caller:
         from chalicelib.adapters.actions.aws_caller import AwsCaller
 
-        return Fenced(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._outbound, always_hosts=False)
+        return GuardedCaller(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._egress, always_hosts=False)
 
     @cached_property
     def _grpc(self) -> Caller:
         from chalicelib.adapters.actions.grpc_caller import GrpcCaller
 
-        return Fenced(GrpcCaller(), self._outbound, always_hosts=True)
+        return GuardedCaller(GrpcCaller(), self._egress, always_hosts=True)

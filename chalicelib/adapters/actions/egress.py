@@ -89,7 +89,7 @@ class Forbidden(OSError):
         super().__init__(errno.EACCES, f"{address}, {reason}")
 
 
-class Outbound:
+class EgressPolicy:
     """The rule. `public`: only public addresses are let through, and what `allow` lists: hosts, addresses, CIDR ranges.
 
     A host that is listed may lead anywhere: whoever lists it answers for its name. Raises ValueError for what is in
@@ -127,18 +127,18 @@ class Outbound:
         return self.refuses(host)
 
 
-ANYWHERE: Final = Outbound()
+ANYWHERE: Final = EgressPolicy()
 
 
-class Fenced:
+class GuardedCaller:
     """A caller whose library resolves names by itself: only calls to what the rule lets through reach it.
 
     Implements `ports.Caller`. An address that names no host (a queue's name, a function) is none of this rule's: it is
     the credentials that say what it may reach.
     """
 
-    def __init__(self, caller: Caller, outbound: Outbound, *, always_hosts: bool) -> None:
-        self._caller, self._outbound, self._always_hosts = caller, outbound, always_hosts
+    def __init__(self, caller: Caller, egress: EgressPolicy, *, always_hosts: bool) -> None:
+        self._caller, self._egress, self._always_hosts = caller, egress, always_hosts
 
     def post(self, call: Call) -> Reply:
         for address in call.addresses:
@@ -146,7 +146,7 @@ class Fenced:
                 continue
             found = _HOST.fullmatch(address)
             host = found[1].strip("[]") if found else ""
-            if reason := self._outbound.refuses_name(host):
+            if reason := self._egress.refuses_name(host):
                 text = f"{address}: {host or 'the host'} is {reason}; allow it by ECHOER_OUTBOUND_ALLOW"
                 return NotTaken(text, final=True)
         return self._caller.post(call)

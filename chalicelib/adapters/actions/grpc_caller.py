@@ -25,13 +25,13 @@ from chalicelib.adapters.actions.connections import context_of
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-TIMEOUT: Final = 10.0
+TIMEOUT_S: Final = 10.0
 """Seconds per address, for everything."""
 
-ANSWER_BYTES: Final = 256 * 1024
-EXCERPT: Final = 1000
+MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_EXCERPT_CHARS: Final = 1000
 """How many characters of a refusal are told."""
-LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
+MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
 
 _SECURE: Final = "grpcs://"
 _OPTIONS: Final = (
@@ -41,7 +41,7 @@ _OPTIONS: Final = (
 )
 """Nothing but the action decides how it is reached, and how often."""
 
-_AGAIN: Final = frozenset(
+_RETRIED: Final = frozenset(
     {"ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN"}
 )
 """Status codes that HTTP would say as 408, 409, 429 or 5xx. UNKNOWN is what a service says that raised an exception."""
@@ -69,12 +69,12 @@ _MODULES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
+class _Request:
     """What every address is sent."""
 
     body: bytes
     metadata: list[tuple[str, str]]
-    roots: bytes | None
+    ca_bundle: bytes | None
 
 
 class GrpcCaller:
@@ -83,7 +83,7 @@ class GrpcCaller:
     `load` imports a module by its name and raises ImportError where it is not there; `timeout` is in seconds.
     """
 
-    def __init__(self, load: Callable[[str], Any] = import_module, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, load: Callable[[str], Any] = import_module, *, timeout: float = TIMEOUT_S) -> None:
         self._load = load
         self._timeout = timeout
 
@@ -93,34 +93,34 @@ class GrpcCaller:
             packages = _Packages(*map(self._load, _MODULES))
         except ImportError:
             return NotTaken("gRPC is not installed here: add the packages grpcio and protobuf", final=True)
-        letter = _letter(packages, call)
-        if isinstance(letter, NotTaken):
-            return letter
+        request = _request(packages, call)
+        if isinstance(request, NotTaken):
+            return request
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
-            reply = self._exchange(packages, address, letter)
+            reply = self._exchange(packages, address, request)
             if isinstance(reply, Taken) or reply.final:
                 break
         return reply
 
-    def _exchange(self, packages: _Packages, address: str, letter: _Letter) -> Reply:
+    def _exchange(self, packages: _Packages, address: str, request: _Request) -> Reply:
         grpc = packages.grpc
         target, _, method = address.removeprefix(_SECURE).partition("/")
         where = f"dns:///{target}"  # said in full: a host may be called `unix`
-        if letter.roots is None and not address.startswith(_SECURE):
+        if request.ca_bundle is None and not address.startswith(_SECURE):
             channel = grpc.insecure_channel(where, _OPTIONS)
         else:
-            channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(letter.roots), _OPTIONS)
+            channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(request.ca_bundle), _OPTIONS)
         with channel:
             try:
                 call = channel.unary_unary(f"/{method}")
-                answer = call(letter.body, timeout=self._timeout, metadata=letter.metadata)
+                answer = call(request.body, timeout=self._timeout, metadata=request.metadata)
             except grpc.RpcError as error:
                 return _refusal(address, error, self._timeout)
         return Taken(_fields(packages, answer))
 
 
-def _letter(packages: _Packages, call: Call) -> _Letter | NotTaken:
+def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
     metadata = [(name.lower(), value) for name, value in call.headers.items()]
     for name, value in metadata:
         if not _KEY.fullmatch(name) or not _VALUE.fullmatch(value):
@@ -128,19 +128,19 @@ def _letter(packages: _Packages, call: Call) -> _Letter | NotTaken:
     try:
         body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString()
     except packages.text.ParseError as exc:
-        return NotTaken(f"the request cannot be a google.protobuf.Struct: {exc}"[:EXCERPT], final=True)
+        return NotTaken(f"the request cannot be a google.protobuf.Struct: {exc}"[:MAX_EXCERPT_CHARS], final=True)
     try:
-        return _Letter(body, metadata, _pem(call.roots))
+        return _Request(body, metadata, _pem(call.ca_bundle))
     except ValueError:
         return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
 
 
-def _pem(roots: str | None) -> bytes | None:
+def _pem(ca_bundle: str | None) -> bytes | None:
     """The bundle of certificates. Raises ValueError if it is none, as gRPC would not say before it connects."""
-    if roots is None:
+    if ca_bundle is None:
         return None
-    context_of(roots)
-    return base64.b64decode("".join(roots.split()))
+    context_of(ca_bundle)
+    return base64.b64decode("".join(ca_bundle.split()))
 
 
 def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
@@ -149,15 +149,15 @@ def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
         return NotTaken(f"{address} has a certificate that is not trusted", final=True)
     if code == "DEADLINE_EXCEEDED":
         return NotTaken(f"{address} did not answer within {timeout:g} s", final=False)
-    text = f"{address} answered {code}: {details}"[:EXCERPT]
+    text = f"{address} answered {code}: {details}"[:MAX_EXCERPT_CHARS]
     pushed = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms", "")
-    wait = min(int(pushed), LONGEST_WAIT) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
-    return NotTaken(text, final=code not in _AGAIN, retry_after=wait)
+    wait = min(int(pushed), MAX_RETRY_AFTER_MS) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
+    return NotTaken(text, final=code not in _RETRIED, retry_after=wait)
 
 
 def _fields(packages: _Packages, answer: bytes) -> dict[str, Json] | None:
     """The answer as JSON; None if it is too long, no Struct, or holds what JSON cannot (an infinite number)."""
-    if len(answer) > ANSWER_BYTES:
+    if len(answer) > MAX_ANSWER_BYTES:
         return None
     try:
         fields = packages.text.MessageToDict(packages.struct.Struct.FromString(answer))

@@ -25,20 +25,20 @@ from urllib3 import HTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
-from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-TIMEOUT: Final = 10.0
+TIMEOUT_S: Final = 10.0
 """Seconds that one request may take in all."""
-ANSWER_BYTES: Final = 256 * 1024
-EXCERPT: Final = 1000
+MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_EXCERPT_CHARS: Final = 1000
 """How many characters of a refusal's body are told."""
-LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
-KEPT_BUNDLES: Final = 16
+MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
+MAX_CA_BUNDLES: Final = 16
 
-_AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
+_RETRIED: Final = frozenset({408, 425, 429, *range(500, 600)})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING: Final = re.compile(
     r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade",
@@ -91,7 +91,7 @@ class HttpCaller:
 
     `now` tells the time in milliseconds since 1970; it counts only where a `Retry-After` names a date and the answer
     has no `Date` of its own. `connect` and `total` are seconds per address: for reaching it, and for everything.
-    `outbound` says where requests may go.
+    `egress` says where requests may go.
     """
 
     def __init__(
@@ -99,10 +99,10 @@ class HttpCaller:
         now: Callable[[], Instant],
         *,
         connect: float = 3.0,
-        total: float = TIMEOUT,
-        outbound: Outbound = ANYWHERE,
+        total: float = TIMEOUT_S,
+        egress: EgressPolicy = ANYWHERE,
     ) -> None:
-        self._now, self._connect, self._total, self._outbound = now, connect, total, outbound
+        self._now, self._connect, self._total, self._egress = now, connect, total, egress
         self._threads = threading.local()
 
     def post(self, call: Call) -> Reply:
@@ -112,7 +112,7 @@ class HttpCaller:
                 shown = re.sub(r"[^!-~]", "?", name)[:100]
                 return NotTaken(f"the header {shown} holds what no HTTP header may", final=True)
         try:
-            adapter = self._adapter(call.roots)
+            adapter = self._adapter(call.ca_bundle)
         except ValueError:
             return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
         reply = NotTaken("the action has no address", final=True)
@@ -129,15 +129,15 @@ class HttpCaller:
                 break
         return reply
 
-    def _adapter(self, roots: str | None) -> Connections:
+    def _adapter(self, ca_bundle: str | None) -> Connections:
         """This thread's connections under these roots. Raises ValueError if they are none."""
         adapters: dict[str | None, Connections] = self._threads.__dict__.setdefault("adapters", {})
-        adapter = adapters.pop(roots, None)
+        adapter = adapters.pop(ca_bundle, None)
         if adapter is None:
-            context = usual_context() if roots is None else context_of(roots)
-            adapter = Connections(context, min(self._connect, self._total), self._outbound)
-        adapters[roots] = adapter  # the latest used is the last
-        if len(adapters) > KEPT_BUNDLES:
+            context = usual_context() if ca_bundle is None else context_of(ca_bundle)
+            adapter = Connections(context, min(self._connect, self._total), self._egress)
+        adapters[ca_bundle] = adapter  # the latest used is the last
+        if len(adapters) > MAX_CA_BUNDLES:
             adapters.pop(next(iter(adapters))).close()
         return adapter
 
@@ -181,10 +181,10 @@ class HttpCaller:
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:
         text = f"{address} answered {answer.status}"
         if 300 <= answer.status < 400 and "Location" in answer.headers:
-            text += f" and points to {answer.headers['Location'][:EXCERPT]}; redirects are not followed"
+            text += f" and points to {answer.headers['Location'][:MAX_EXCERPT_CHARS]}; redirects are not followed"
         if answer.start:
             text += f": {answer.start}"
-        if answer.status not in _AGAIN:
+        if answer.status not in _RETRIED:
             return NotTaken(text, final=True)
         return NotTaken(text, final=False, retry_after=_retry_after(answer.headers, self._now))
 
@@ -193,18 +193,22 @@ def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer
     """What came, within bounds. That a body breaks off, or takes too long, changes nothing of what the status says."""
     body, whole = b"", True
     try:
-        while len(body) <= ANSWER_BYTES and (piece := raw.read(ANSWER_BYTES + 1 - len(body), decode_content=False)):
+        while len(body) <= MAX_ANSWER_BYTES and (
+            piece := raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False)
+        ):
             body += piece
     except _ERRORS:
         whole = False
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
-    if len(body) <= ANSWER_BYTES and encoding != "identity":
+    if len(body) <= MAX_ANSWER_BYTES and encoding != "identity":
         try:  # nobody was asked to compress; bounded by hand, for not every urllib3 bounds what it unpacks
-            body = zlib.decompressobj(wbits=47).decompress(body, ANSWER_BYTES + 1)
+            body = zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
         except zlib.error:
             body = b""
-    whole = whole and len(body) <= ANSWER_BYTES
-    return _Answer(status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:EXCERPT])
+    whole = whole and len(body) <= MAX_ANSWER_BYTES
+    return _Answer(
+        status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
+    )
 
 
 def _json_object(body: bytes | None) -> dict[str, Json] | None:
@@ -219,11 +223,11 @@ def _retry_after(headers: Mapping[str, str], now: Callable[[], Instant]) -> int:
     """Milliseconds that the service asked us to wait, as seconds or as a date (RFC 9110, 10.2.3)."""
     asked = headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdigit():
-        return min(int(asked[:100]) * 1000, LONGEST_WAIT)
+        return min(int(asked[:100]) * 1000, MAX_RETRY_AFTER_MS)
     then, here = _moment(asked), _moment(headers.get("Date", ""))
     if then is None:
         return 0
-    return min(max(then - (now() if here is None else here), 0), LONGEST_WAIT)
+    return min(max(then - (now() if here is None else here), 0), MAX_RETRY_AFTER_MS)
 
 
 def _moment(date: str) -> Instant | None:

@@ -26,7 +26,7 @@ from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarg
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
 
-MAX_OPERATIONS: Final = 100
+MAX_TRANSACTION_ITEMS: Final = 100
 """As many as one transaction takes (an AWS limit)."""
 
 
@@ -73,8 +73,8 @@ class DynamoDefinitions:
 
     def submit(self, namespace: str, definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
         check_distinct(definitions, runs)
-        if len(definitions) + len(runs) > MAX_OPERATIONS:
-            raise TooLarge(f"a document may hold at most {MAX_OPERATIONS} definitions and flow_runs together")
+        if len(definitions) + len(runs) > MAX_TRANSACTION_ITEMS:
+            raise TooLarge(f"a document may hold at most {MAX_TRANSACTION_ITEMS} definitions and flow_runs together")
         self._archive_before(namespace, definitions)
         for new in runs:
             self._runs.write_blobs(new)

@@ -21,16 +21,16 @@ from chalicelib.model.formats import MEMBER, Format
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
-_GETS: Final = 100
-_WRITES: Final = 25
+_MAX_BATCH_GETS: Final = 100
+_MAX_BATCH_WRITES: Final = 25
 """As many as one batch takes (AWS limits)."""
 
-_PAUSE: Final = 0.05
+_FIRST_PAUSE_S: Final = 0.05
 """Seconds before the rest of a batch is asked for, at first."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailed"
 
-_PASSING: Final = frozenset(
+_TRANSIENT_CODES: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
@@ -138,7 +138,7 @@ class Item(Model):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class TableLocation:
     """Where the table is, and how patient to be. `endpoint` None: AWS's own, of `region` or the environment's.
 
     Timeouts are in seconds; a request is tried `retries` times more.
@@ -160,7 +160,9 @@ class Table:
     is done at all; after `place.retries` such answers in a row it counts as busy. `sleep` takes seconds.
     """
 
-    def __init__(self, place: Place, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT) -> None:
+    def __init__(
+        self, place: TableLocation, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT
+    ) -> None:
         self._name = place.table
         self._retries = place.retries
         self._sleep = sleep
@@ -210,7 +212,7 @@ class Table:
             undone: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
             return undone
 
-        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _GETS, read)
+        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _MAX_BATCH_GETS, read)
         return found
 
     def put(self, item: Item) -> None:
@@ -222,11 +224,15 @@ class Table:
         if len(items) == 1:
             self.put(items[0])
         else:
-            self._in_batches([{"PutRequest": {"Item": item.serialize()}} for item in items], _WRITES, self._write)
+            self._in_batches(
+                [{"PutRequest": {"Item": item.serialize()}} for item in items], _MAX_BATCH_WRITES, self._write
+            )
 
     def remove(self, keys: Iterable[Key]) -> None:
         """None of the items exists."""
-        self._in_batches([{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _WRITES, self._write)
+        self._in_batches(
+            [{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _MAX_BATCH_WRITES, self._write
+        )
 
     def _write(self, wanted: list[Any]) -> list[Any]:
         answer = self.client.batch_write_item(RequestItems={self._name: wanted})
@@ -244,7 +250,7 @@ class Table:
                 if fruitless > self._retries:
                     raise Busy(f"DynamoDB leaves {len(undone)} of a batch undone")
                 if undone:
-                    self._sleep(_PAUSE * 2**fruitless)
+                    self._sleep(_FIRST_PAUSE_S * 2**fruitless)
                 wanted = undone
 
 
@@ -261,18 +267,18 @@ def translated(refused: ServiceError | None = None) -> Iterator[None]:
         # Not exc.cause_response_code: it fails on botocore's read time-outs, which have a `response` that is None.
         if not isinstance(exc.cause, ClientError):
             raise Busy(f"DynamoDB did not answer: {exc}") from exc
-        raise _in_our_words(exc.cause, refused) from exc
+        raise _service_error(exc.cause, refused) from exc
     except ClientError as exc:
-        raise _in_our_words(exc, refused) from exc
+        raise _service_error(exc, refused) from exc
     except BotoCoreError as exc:
         raise Busy(f"DynamoDB cannot be reached: {exc}") from exc
 
 
-def _in_our_words(error: ClientError, refused: ServiceError | None) -> ServiceError:
+def _service_error(error: ClientError, refused: ServiceError | None) -> ServiceError:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if refused is not None and code == f"{CONDITION_FAILED}Exception":
         return refused
-    if code in _PASSING:
+    if code in _TRANSIENT_CODES:
         return Busy(f"DynamoDB: {code}")
     if code == "ValidationException" and ("size" in message.lower() or "exceed" in message.lower()):
         return TooLarge(f"DynamoDB takes items of 400 KB and keys of 1,024 bytes at most: {message}")

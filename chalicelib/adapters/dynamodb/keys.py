@@ -71,8 +71,8 @@ _BESIDE: Final = "beside"
 _BODY: Final = "body"
 _SIGNAL: Final = "signal"
 """Longer than any StatusClass, so that the two kinds of partitions of `listed` never meet."""
-_JOINT: Final = "#"
-_LONG: Final = 256
+_SEPARATOR: Final = "#"
+_MAX_PLAIN_BYTES: Final = 256
 
 
 class StatusClass(StrEnum):
@@ -107,7 +107,7 @@ def head(namespace: str, name: str) -> Key:
 
 def of_head(partition: str) -> tuple[str, str]:
     """The namespace and name of the run whose head lies there."""
-    _, namespace, name = partition.split(_JOINT)
+    _, namespace, name = partition.split(_SEPARATOR)
     return _plain(namespace), _plain(name)
 
 
@@ -121,28 +121,28 @@ def own_flow(namespace: str, run_id: str) -> Key:
 
 
 def page(namespace: str, run_id: str, last: int) -> Key:
-    return parts(namespace, run_id), f"{_PAGE}{_JOINT}{last:012}"
+    return parts(namespace, run_id), f"{_PAGE}{_SEPARATOR}{last:012}"
 
 
 def pages_above(after: int) -> tuple[str, str]:
     """The first and the last sort key that a page with a number above `after` may have."""
-    return f"{_PAGE}{_JOINT}{after + 1:012}", f"{_PAGE}{_JOINT}{'9' * 12}"
+    return f"{_PAGE}{_SEPARATOR}{after + 1:012}", f"{_PAGE}{_SEPARATOR}{'9' * 12}"
 
 
 def blobs(namespace: str, run_id: str, key: str) -> Key:
     """The value beside a head. As every value of any size it lies in parts."""
-    return parts(namespace, run_id), _JOINT.join((_BESIDE, _short(key)))
+    return parts(namespace, run_id), _SEPARATOR.join((_BESIDE, _short(key)))
 
 
 def part(value: Key, number: int) -> Key:
     """A part of a value of any size; they count from 0."""
     k, s = value
-    return k, f"{s}{_JOINT}{number:04}"
+    return k, f"{s}{_SEPARATOR}{number:04}"
 
 
 def label(namespace: str, name: str, value: str) -> str:
     """The partition of the runs with that label."""
-    return _JOINT.join((_join("L", namespace), _short(name), _short(value)))
+    return _SEPARATOR.join((_join("L", namespace), _short(name), _short(value)))
 
 
 def newest(namespace: str, kind: Kind, name: str) -> Key:
@@ -159,11 +159,11 @@ def archived(namespace: str, kind: Kind, name: str, version: int) -> Key:
 
 
 def idempotency(namespace: str, key: str) -> Key:
-    return _JOINT.join((_join("K", namespace), _short(key))), "key"
+    return _SEPARATOR.join((_join("K", namespace), _short(key))), "key"
 
 
 def versioned_value(namespace: str, key: str) -> Key:
-    return _JOINT.join((_join("C", namespace), _short(key))), "cell"
+    return _SEPARATOR.join((_join("C", namespace), _short(key))), "cell"
 
 
 def signal(namespace: str, signal: Signal) -> Key:
@@ -172,7 +172,7 @@ def signal(namespace: str, signal: Signal) -> Key:
 
 def signals(namespace: str, name: str, key: str, run_id: str) -> str:
     """The partition of the signals with that name and key, for that run or (empty) for any."""
-    return _JOINT.join((_join("S", namespace), _short(name), _short(key), _short(run_id)))
+    return _SEPARATOR.join((_join("S", namespace), _short(name), _short(key), _short(run_id)))
 
 
 def signal_body(namespace: str, signal_id: str) -> Key:
@@ -186,7 +186,7 @@ def subscription(namespace: str, subscription: Subscription) -> Key:
 
 def subscriptions(namespace: str, name: str, key: str) -> str:
     """The partition of the subscriptions to that name and key."""
-    return _JOINT.join((_join("N", namespace), _short(name), _short(key)))
+    return _SEPARATOR.join((_join("N", namespace), _short(name), _short(key)))
 
 
 def task(namespace: str, task: Task) -> Key:
@@ -203,11 +203,11 @@ def tasks(namespace: str, number: int) -> str:
 
 def place(at: Instant, name: str = "") -> str:
     """A sort key: by moment, then by name. Without a name it stands before all places of that moment."""
-    return f"{at:013}{_JOINT}{name}"
+    return f"{at:013}{_SEPARATOR}{name}"
 
 
 def of_place(text: str) -> tuple[Instant, str]:
-    at, _, name = text.partition(_JOINT)
+    at, _, name = text.partition(_SEPARATOR)
     return int(at), name
 
 
@@ -239,18 +239,18 @@ def changed(namespace: str, number: int) -> str:
 
 
 def _join(*words: str) -> str:
-    return _JOINT.join(map(_escaped, words))
+    return _SEPARATOR.join(map(_escaped, words))
 
 
 def _escaped(word: str) -> str:
-    return word.replace("%", "%25").replace(_JOINT, "%23")
+    return word.replace("%", "%25").replace(_SEPARATOR, "%23")
 
 
 def _plain(word: str) -> str:
-    return word.replace("%23", _JOINT).replace("%25", "%")
+    return word.replace("%23", _SEPARATOR).replace("%25", "%")
 
 
 def _short(word: str) -> str:
     """The word escaped, or its digest if it is long."""
     raw = word.encode()
-    return _escaped(word) if len(raw) <= _LONG else f"%~{hashlib.sha256(raw).hexdigest()}"
+    return _escaped(word) if len(raw) <= _MAX_PLAIN_BYTES else f"%~{hashlib.sha256(raw).hexdigest()}"

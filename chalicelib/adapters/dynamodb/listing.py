@@ -16,7 +16,7 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.store_rules import Place, admits, change_of, cursor_at, place_at, place_of
+from chalicelib.adapters.store_rules import Position, admits, change_of, cursor_at, position_at, position_of
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.runs import Listing, RunQuery
@@ -30,7 +30,7 @@ _ROUNDS: Final = 10
 
 def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
     """One page of what `query` asks for."""
-    before = place_at(namespace, query.cursor) if query.cursor else None
+    before = position_at(namespace, query.cursor) if query.cursor else None
     with translated():
         places = _places(table, namespace, query, before)
         found: list[Run] = []
@@ -38,10 +38,10 @@ def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
             wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
             some = list(islice(places, wanted))
             for place, run in _heads(table, namespace, some):
-                if place != place_of(run) or not admits(query, run):
+                if place != position_of(run) or not admits(query, run):
                     continue
                 if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
                 found.append(run)
             if len(some) < wanted:
                 return Listing(tuple(found))
@@ -66,7 +66,7 @@ def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequenc
                 return runs[:limit]
 
 
-def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Place]:
+def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Position]:
     for found in table.item.query(
         keys.changed(namespace, number),
         table.item.ca >= since,
@@ -76,14 +76,14 @@ def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit
         yield int(found.ca), keys.of_head(found.k)[1]
 
 
-def _heads(table: Table, namespace: str, places: Sequence[Place]) -> Iterator[tuple[Place, Run]]:
+def _heads(table: Table, namespace: str, places: Sequence[Position]) -> Iterator[tuple[Position, Run]]:
     """For each of these places the run of that name, if there is one, wherever it stands now."""
     wanted = {place: keys.head(namespace, place[1]) for place in places}
     items = table.get_all(wanted.values(), consistent=False)
     return ((place, run_of(items[key])) for place, key in wanted.items() if key in items)
 
 
-def _places(table: Table, namespace: str, query: RunQuery, before: Place | None) -> Iterator[Place]:
+def _places(table: Table, namespace: str, query: RunQuery, before: Position | None) -> Iterator[Position]:
     """Where runs may be that the query asks for, below `before`, each once."""
     partitions = [_places_in(table, query, before, *partition) for partition in _partitions(namespace, query)]
     for text, _ in groupby(merge(*partitions, reverse=True)):
@@ -105,7 +105,7 @@ def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index 
 
 
 def _places_in(
-    table: Table, query: RunQuery, before: Place | None, index: tables.Index | None, partition: str
+    table: Table, query: RunQuery, before: Position | None, index: tables.Index | None, partition: str
 ) -> Iterator[str]:
     sort: Any = table.item.c if index else table.item.s
     upper = keys.place(*before) if before else None

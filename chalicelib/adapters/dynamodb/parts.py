@@ -1,4 +1,4 @@
-"""Values of any size, each as items of at most PART bytes.
+"""Values of any size, each as items of at most PART_BYTES bytes.
 
 The first part says how many there are and is written last, so a value that is there is there whole. A value never
 changes under its key: whoever writes it again writes the same.
@@ -14,7 +14,7 @@ from chalicelib.adapters.dynamodb.items import Item, Table, seconds
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.model.times import Instant
 
-PART: Final = 350_000
+PART_BYTES: Final = 350_000
 """Bytes; an item may have 400 KB with its key (an AWS limit)."""
 
 
@@ -42,9 +42,11 @@ class Parts:
         }
 
     def _items(self, key: Key, value: bytes, expires_at: Instant | None) -> Iterator[Item]:
-        count = max(1, -(-len(value) // PART))
+        count = max(1, -(-len(value) // PART_BYTES))
         for number in range(count):
             k, s = keys.part(key, number)
-            part = self._item(k, s, r=value[number * PART : (number + 1) * PART], n=None if number else count)
+            part = self._item(
+                k, s, r=value[number * PART_BYTES : (number + 1) * PART_BYTES], n=None if number else count
+            )
             part.x = None if expires_at is None else seconds(expires_at)
             yield part

@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, place_of, timer_of
+from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, position_of, timer_of
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
@@ -121,7 +121,7 @@ class DynamoRuns:
         shard = keys.shard(run.namespace, run.name)
         status = keys.CLASS_OF[run.status]
         item = self._item(k, s, v=run.version, b=body_of(run))
-        item.c = keys.place(*place_of(run))
+        item.c = keys.place(*position_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
         item.cp, item.ca = keys.changed(run.namespace, shard), run.status_at
@@ -150,7 +150,7 @@ class DynamoRuns:
         there = self.load(new.run.namespace, new.run.name)
         if there is not None and there.id == new.run.id:
             return
-        labels = self._labels(new.run) if there is None or place_of(there) != place_of(new.run) else []
+        labels = self._labels(new.run) if there is None or position_of(there) != position_of(new.run) else []
         self._table.remove([*self._parts(new.run), *labels])
 
     def _parts(self, run: Run) -> Sequence[Key]:
@@ -162,7 +162,7 @@ class DynamoRuns:
             return [(item.k, item.s) for item in found]
 
     def _labels(self, run: Run) -> Sequence[Key]:
-        place = keys.place(*place_of(run))
+        place = keys.place(*position_of(run))
         return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
 
 

@@ -18,11 +18,11 @@ from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 
-_IN_PLACE: Final = 16 * 1024
+_MAX_INLINE_BYTES: Final = 16 * 1024
 """Bytes. A query reads a megabyte at a time (an AWS limit): sixty-four signals of this size, or more."""
 
-_AT_ONCE: Final = 100
-_FIRST: Final = 20
+_MAX_BATCH_GETS: Final = 100
+_SIGNALS_AT_ONCE: Final = 20
 """How many signals are read at a time for a wait, which takes one: it knows the last 16 that its run took."""
 
 
@@ -37,7 +37,7 @@ class DynamoSignals:
         k, s = keys.signal(namespace, signal)
         item = self._item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
         item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id)), s
-        if len(text) <= _IN_PLACE:
+        if len(text) <= _MAX_INLINE_BYTES:
             item.b = text.decode()
         else:
             self._parts.put({keys.signal_body(namespace, signal.id): text}, signal.expires_at)
@@ -49,14 +49,14 @@ class DynamoSignals:
             self._item.s >= keys.place(since),
             filter_condition=self._item.u > now,
             consistent_read=True,
-            page_size=_FIRST,
+            page_size=_SIGNALS_AT_ONCE,
         )
         while True:
             with translated():
-                items = list(islice(found, _FIRST))
+                items = list(islice(found, _SIGNALS_AT_ONCE))
                 signals = self._read(namespace, items)
             yield from signals
-            if len(items) < _FIRST:
+            if len(items) < _SIGNALS_AT_ONCE:
                 return
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
@@ -64,7 +64,7 @@ class DynamoSignals:
         found: list[Signal] = []
         with translated():
             entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
-            while some := list(islice(entries, min(_AT_ONCE, limit - len(found)))):
+            while some := list(islice(entries, min(_MAX_BATCH_GETS, limit - len(found)))):
                 items = self._table.get_all(some, consistent=False)
                 found += self._read(namespace, [items[key] for key in some if key in items and items[key].u > now])
         return found
@@ -89,7 +89,7 @@ class DynamoSignals:
             keys.listed_signals(namespace, number),
             index_name=tables.LISTED.name,
             scan_index_forward=False,
-            page_size=min(_AT_ONCE, limit),
+            page_size=min(_MAX_BATCH_GETS, limit),
         ):
             yield found.k, found.s
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from threading import RLock
 
 from chalicelib.adapters.store_rules import (
-    Place,
+    Position,
     admits,
     change_of,
     conflict_error,
     cursor_at,
-    place_at,
-    place_of,
+    position_at,
+    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
@@ -30,8 +30,8 @@ from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
 class _Head:
     id: str
     version: int
-    place: Place
-    change: Place
+    place: Position
+    change: Position
     timer_at: Instant | None
     body: bytes
 
@@ -107,14 +107,14 @@ class MemoryRuns:
             del self._heads[run.namespace, run.name]
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = place_at(namespace, query.cursor) if query.cursor else None
+        before = position_at(namespace, query.cursor) if query.cursor else None
         with self._lock:
             heads = [head for (owner, _), head in self._heads.items() if owner == namespace]
         found: list[Run] = []
         for head in sorted(heads, key=lambda head: head.place, reverse=True):
             if (before is None or head.place < before) and admits(query, run := decode_run(head.body)):
                 if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
                 found.append(run)
         return Listing(tuple(found))
 
@@ -134,5 +134,5 @@ class MemoryRuns:
         return sorted(timers, key=lambda alarm: alarm.at)[:limit]
 
     def _put(self, run: Run) -> None:
-        head = _Head(run.id, run.version, place_of(run), change_of(run), timer_of(run), encode(run))
+        head = _Head(run.id, run.version, position_of(run), change_of(run), timer_of(run), encode(run))
         self._heads[run.namespace, run.name] = head

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Look, Wakeup, await_messages
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS, PollResult, Wakeup, await_messages
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -33,7 +33,7 @@ class SqliteQueue:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, visibility: int = VISIBILITY, max_receives: int = MAX_RECEIVES
+        self, database: Database, clock: Clock, visibility: int = VISIBILITY_MS, max_receives: int = MAX_RECEIVES
     ) -> None:
         self._database = database
         self._clock = clock
@@ -48,15 +48,15 @@ class SqliteQueue:
             values = [value for body in some for value in (queue, now + delay, now, body)]
             rows = ", ".join(["(?, ?, 0, ?, ?)"] * len(some))
             self._database.change(f"{_SEND} VALUES {rows}", values)
-        self._wakeups[queue].ring(None if delay else len(bodies))
+        self._wakeups[queue].notify(None if delay else len(bodies))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
         self._database.change(sql, (self._clock.now() + delay, queue, *_parsed(receipt)))
-        self._wakeups[queue].ring()
+        self._wakeups[queue].notify()
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._wakeups[queue], lambda: self._look(queue, limit), wait)
+        return await_messages(self._wakeups[queue], lambda: self._poll(queue, limit), wait)
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         if not receipts:
@@ -72,9 +72,9 @@ class SqliteQueue:
         """Every message that was received and not deleted is due now. For the start: nobody can be working on it."""
         self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
         for wakeup in self._wakeups.values():
-            wakeup.ring()
+            wakeup.notify()
 
-    def _look(self, queue: QueueName, limit: int) -> Look:
+    def _poll(self, queue: QueueName, limit: int) -> PollResult:
         now = self._clock.now()
         taken = sorted(self._database.change_rows(_TAKE, (now + self._visibility, queue, now, limit)))
         if not taken:
@@ -86,14 +86,14 @@ class SqliteQueue:
             self._dead_letter([row[0] for row in spent], now)
             taken = [row for row in taken if row not in spent]
             if not taken:
-                return self._look(queue, limit)
+                return self._poll(queue, limit)
         return [Received(str(key), f"{key}.{count}", body, count, at) for key, count, body, at in taken], None
 
     def _dead_letter(self, ids: Sequence[int], now: int) -> None:
         marks = ", ".join("?" * len(ids))
         sql = f"UPDATE messages SET queue = ?, visible_at = ?, count = 0 WHERE id IN ({marks})"  # noqa: S608 - marks
         self._database.change(sql, (QueueName.DEAD, now, *ids))
-        self._wakeups[QueueName.DEAD].ring()
+        self._wakeups[QueueName.DEAD].notify()
 
 
 def _parsed(receipt: str) -> tuple[int, int]:

@@ -9,13 +9,13 @@ from typing import Final
 
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.store_rules import (
-    Place,
+    Position,
     conflict_error,
     cursor_at,
     flow_of,
     labels_of,
-    place_at,
-    place_of,
+    position_at,
+    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
@@ -110,14 +110,14 @@ class SqliteRuns:
             connection.execute("DELETE FROM runs WHERE namespace = ? AND name = ?", key)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = place_at(namespace, query.cursor) if query.cursor else None
+        before = position_at(namespace, query.cursor) if query.cursor else None
         statuses: Sequence[Status | None] = [None] if query.statuses is None else sorted(query.statuses)
         found: list[Run] = []
         for status in statuses:
             sql, values = _newest(namespace, query, status, before)
             found += [decode_run(body) for (body,) in self._database.rows(sql, values)]
-        found.sort(key=place_of, reverse=True)
-        cursor = cursor_at(namespace, place_of(found[query.limit - 1])) if len(found) > query.limit else None
+        found.sort(key=position_of, reverse=True)
+        cursor = cursor_at(namespace, position_of(found[query.limit - 1])) if len(found) > query.limit else None
         return Listing(tuple(found[: query.limit]), cursor)
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
@@ -130,7 +130,7 @@ class SqliteRuns:
 
 
 def _newest(
-    namespace: str, query: RunQuery, status: Status | None, before: Place | None
+    namespace: str, query: RunQuery, status: Status | None, before: Position | None
 ) -> tuple[str, tuple[object, ...]]:
     """SQL for the newest runs of one status (None: of all) below `before`, one more than asked for, and its values.
 

@@ -17,7 +17,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
 
-_AT_ONCE: Final = 20
+_SIGNALS_AT_ONCE: Final = 20
 """How many signals are read at a time for a wait, which takes one."""
 
 
@@ -75,13 +75,13 @@ class SqliteSignals:
             found = self._database.rows(
                 "SELECT body FROM signals WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND expires_at > ?"
                 " AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
-                (namespace, name, key, run, now, *last, _AT_ONCE),
+                (namespace, name, key, run, now, *last, _SIGNALS_AT_ONCE),
             )
             for (body,) in found:
                 signal = formats.SIGNAL.decode(body, Signal)
                 last = (signal.at, signal.id)
                 yield signal
-            if len(found) < _AT_ONCE:
+            if len(found) < _SIGNALS_AT_ONCE:
                 return
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:

@@ -16,7 +16,7 @@ class Call:
     addresses: tuple[str, ...]
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-    roots: str | None = None
+    ca_bundle: str | None = None
     """PEM bundle in base64; None: the usual roots."""
     method: Method = Method.HTTP
 
