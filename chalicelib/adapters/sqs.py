@@ -1,6 +1,6 @@
-"""Queues on SQS, and the one description of them for the deployment, local servers and tests.
+"""Queues on SQS, and their description for the deployment, local servers and tests.
 
-The client is botocore's own, which is all that a boto3 client is: leaving boto3 out makes a cold start shorter.
+The client is botocore's, which boto3 only wraps: without boto3 a cold start is shorter.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ RETENTION_S: Final = 14 * 24 * 3600
 _MAX_BATCH_MESSAGES: Final = 10
 _MAX_BATCH_BYTES: Final = 256 * 1024
 _MAX_POLL_S: Final = 5
-"""Seconds. Shorter than the client's patience, so that a long poll is never mistaken for a lost connection."""
+"""Shorter than the client's read time-out, so that a long poll is not taken for a lost connection."""
 
 _MAX_DEFER_S: Final = 12 * 3600 - VISIBILITY_TIMEOUT_S
-"""Seconds. SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
+"""SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
 
 _NO_SUCH_RECEIPT_CODES: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
 _NO_SUCH_QUEUE_CODES: Final = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
@@ -48,7 +48,7 @@ _TRANSIENT_CODES: Final = frozenset(
 
 
 class SqsQueue:
-    """Queue and Source on SQS. `urls`: where each queue is. Connects at the first request; threads may share it."""
+    """Implements `ports.Queue` and `ports.Source` on SQS. It connects at the first request; threads may share it."""
 
     def __init__(self, urls: Mapping[QueueName, str], region: str | None = None, endpoint: str | None = None) -> None:
         self._urls = urls
@@ -112,7 +112,7 @@ class SqsQueue:
 
 
 def connect(region: str | None = None, endpoint: str | None = None) -> Any:
-    """A botocore SQS client."""
+    """Return a botocore SQS client."""
     config = botocore.config.Config(
         connect_timeout=2,
         read_timeout=_MAX_POLL_S + 3,
@@ -134,7 +134,7 @@ def _received(message: dict[str, Any]) -> Received:
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
-    """The bodies in batches as large as SQS takes. Raises TooLarge for a body that fits into none."""
+    """Yield the bodies in batches of the size that SQS takes. Raises TooLarge for a body that fits into none."""
     batch: list[str] = []
     filled = 0
     for body in bodies:
@@ -156,7 +156,7 @@ def _seconds(milliseconds: int) -> int:
 
 @contextmanager
 def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
-    """botocore's errors in the service's words, but for the codes that mean nothing here."""
+    """Turn botocore's errors into the service's, except the codes that are ignored."""
     try:
         yield
     except ClientError as exc:
@@ -171,13 +171,13 @@ def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
         raise Busy(f"SQS cannot be reached: {exc}") from exc
 
 
-# ── what the queues are ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── definitions of the queues ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def create_queues(
     client: Any, prefix: str = "echoer", visibility: int = VISIBILITY_TIMEOUT_S, max_receives: int = MAX_RECEIVES
 ) -> dict[QueueName, str]:
-    """The queues are there; their URLs. For tests and local servers."""
+    """Create the queues and return their URLs. For tests and local servers."""
     urls: dict[QueueName, str] = {}
     dead_arn: str | None = None
     for queue in (QueueName.DEAD, QueueName.DELIVERIES, QueueName.WAKES):
@@ -193,24 +193,24 @@ def create_queues(
 
 
 def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
-    """The URLs of the queues that are there already. Raises ServiceError for one that is not."""
+    """Return the URLs of the existing queues. Raises ServiceError if one is missing."""
     urls: dict[QueueName, str] = {}
     for queue in QueueName:
         name = f"{prefix}-{queue}"
         with _translated(ignored=_NO_SUCH_QUEUE_CODES):
             urls[queue] = client.get_queue_url(QueueName=name)["QueueUrl"]
         if queue not in urls:
-            raise ServiceError(f"SQS has no queue {name!r}; is ECHOER_QUEUE_PREFIX right, and everything deployed?")
+            raise ServiceError(f"SQS has no queue {name!r}; check ECHOER_QUEUE_PREFIX and the deployment")
     return urls
 
 
 def logical_id(queue: QueueName) -> str:
-    """The queue's name within the CloudFormation template."""
+    """Return the queue's logical id in the CloudFormation template."""
     return f"{queue.capitalize()}Queue"
 
 
 def queues_as_cloudformation(prefix: str = "echoer") -> dict[str, Any]:
-    """The `Resources` of a CloudFormation template that make the queues."""
+    """Return the `Resources` of a CloudFormation template for the queues."""
     dead_arn = {"Fn::GetAtt": [logical_id(QueueName.DEAD), "Arn"]}
     return {
         logical_id(queue): {

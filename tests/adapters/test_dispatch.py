@@ -446,4 +446,4 @@ def test_an_action_with_roots_is_called_over_tls_under_these_alone(ours: Authori
 
 def test_roots_that_are_none_are_final() -> None:
     reply = by_grpc("127.0.0.1:1/pay.Charge/Do", ca_bundle="no base64!")
-    assert reply == NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+    assert reply == NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)

@@ -276,7 +276,7 @@ class TestLists:
         dynamo.runs.create(new(run))
         ghost, late = (dynamo.runs.head_of(run) for _ in range(2))
         ghost.k, ghost.b = "G1", None
-        ghost.c = keys.place(START, "never was")
+        ghost.c = keys.sort_key(START, "never was")
         late.k = "G2"
         late.lp = keys.listed("ns", keys.StatusClass.FAILED, 0)
         dynamo.table.put(ghost)
@@ -384,11 +384,11 @@ class TestKeys:
         for namespace in AWKWARD_NAMES:
             for name in AWKWARD_NAMES:
                 assert keys.of_head(keys.head(namespace, name)[0]) == (namespace, name)
-                assert keys.of_place(keys.place(START, name)) == (START, name)
+                assert keys.of_sort_key(keys.sort_key(START, name)) == (START, name)
 
     def test_places_sort_by_moment_and_then_by_name(self) -> None:
         places = [(9, "z"), (10, ""), (10, "#"), (10, "a"), (START, "a")]
-        assert sorted(keys.place(*place) for place in places) == [keys.place(*place) for place in places]
+        assert sorted(keys.sort_key(*place) for place in places) == [keys.sort_key(*place) for place in places]
 
     def test_every_status_has_a_class(self) -> None:
         assert set(keys.CLASS_OF) == set(Status)

@@ -270,7 +270,7 @@ def test_some_statuses_are_tried_again(status: int) -> None:
 def test_redirects_are_not_followed(status: int) -> None:
     with serving(answers(200)) as other:
         reply, url = reply_to(answers(status, b"moved", Location=other.url))
-    text = f"{url} answered {status} and points to {other.url}; redirects are not followed: moved"
+    text = f"{url} answered {status} and redirects to {other.url}; redirects are not followed: moved"
     assert reply == NotTaken(text, final=True)
     assert other.requests == []
 
@@ -400,7 +400,7 @@ def test_what_is_no_answer_is_tried_again(script: Callable[[Server, socket.socke
     "address", ["", "ftp://x/y", "localhost:18080/ci", "http://", "http://x:99999/", "http://[::1"]
 )
 def test_what_is_no_address_is_final(address: str) -> None:
-    assert post(address) == NotTaken(f"{address} is no http:// or https:// address", final=True)
+    assert post(address) == NotTaken(f"{address} is not an http:// or https:// address", final=True)
 
 
 @pytest.mark.parametrize(
@@ -678,7 +678,7 @@ def test_a_certificate_for_another_host_is_not_trusted_and_the_next_address_is_t
     "ca_bundle", ["", "no base64!", base64.b64encode(b"no PEM").decode(), base64.b64encode(b"\xff").decode()]
 )
 def test_roots_that_are_none_are_final(ca_bundle: str) -> None:
-    text = "the action's roots are not certificates (a PEM bundle in base64)"
+    text = "the action's CA bundle is invalid: it must be a PEM bundle in base64"
     assert post("https://127.0.0.1:1/", ca_bundle=ca_bundle) == NotTaken(text, final=True)
 
 

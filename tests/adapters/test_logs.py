@@ -114,7 +114,7 @@ def test_exceptions_that_lead_to_one_another_without_end_are_told(stream: io.Str
     one, two = ValueError(), TypeError()
     one.__cause__, two.__cause__ = two, one
     LOG.error("failed", exc_info=one)
-    assert len(told(stream)[0]["exception"]) == logs.CAUSES
+    assert len(told(stream)[0]["exception"]) == logs.MAX_CAUSES
 
 
 def test_others_are_heard_from_warnings_on(stream: io.StringIO) -> None:

@@ -75,7 +75,7 @@ def test_what_is_public_is_let_through(addresses: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "/run/docker.sock", "example.com", "127.1", "0x7f000001"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    assert PUBLIC.refuses(address) == "no address of the internet"
+    assert PUBLIC.refuses(address) == "not an internet address"
 
 
 def test_what_is_listed_is_let_through_and_nothing_beside_it() -> None:
@@ -103,7 +103,7 @@ def post(address: str, *allow: str) -> Reply:
 
 
 def refusal(address: str, found: str, reason: str) -> NotTaken:
-    return NotTaken(f"{address} leads to {found}, {reason}; allow it by ECHOER_OUTBOUND_ALLOW", final=True)
+    return NotTaken(f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW", final=True)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_queue_is_reached_at_aws_alone(address: str, passes: bool) -> None:
 @pytest.mark.parametrize(
     ("method", "address", "said"),
     [
-        (Method.HTTP, "http://127.0.0.1:9/", "leads to 127.0.0.1, an address of this machine"),
+        (Method.HTTP, "http://127.0.0.1:9/", "resolves to 127.0.0.1, an address of this machine"),
         (Method.GRPC, "127.0.0.1:9/a.B/C", "127.0.0.1 is an address of this machine"),
         (Method.QUEUE, "http://127.0.0.1:9/1/work", "127.0.0.1 is an address of this machine"),
     ],
@@ -262,7 +262,7 @@ def test_every_method_obeys(method: Method, address: str, said: str) -> None:
     assert isinstance(reply, NotTaken)
     assert reply.final
     assert said in reply.error
-    assert reply.error.endswith("allow it by ECHOER_OUTBOUND_ALLOW")
+    assert reply.error.endswith("add it to ECHOER_OUTBOUND_ALLOW")
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -187,7 +187,7 @@ def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog
     time.advance(int(secret_references.MAX_AGE_S))
     assert [read(), read()] == ["two", "two"]
     (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.secrets"]
-    assert line == "secret ssm:/echoer/x: ParameterNotFound; what it was is used on"
+    assert line == "secret ssm:/echoer/x: ParameterNotFound; the cached value is used"
     time.advance(int(secret_references.RETRY_AFTER_S))
     ssm.put_parameter(Name="/echoer/x", Value="three", Type="SecureString")
     assert read() == "three"

@@ -1,6 +1,6 @@
-"""Carrying a call to its action in the way that the action's method says.
+"""Dispatch of a call to the caller for its method.
 
-What a method needs is imported when the first call of that method is made: most containers never make one.
+The libraries of a method are imported with its first call: most containers use few methods.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
 class Dispatcher:
     """Implements `ports.Caller` for every method.
 
-    `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
-    URL; None: AWS's own. `egress` says where requests may go.
+    `now` returns milliseconds since 1970. `sqs_endpoint` is the endpoint of queues that an action names without a URL;
+    None is AWS's. `egress` restricts the addresses of actions.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Dispatcher:
             case Method.GRPC:
                 return self._grpc.post(call)
             case Method.HUMAN:
-                return NotTaken("a person answers this action: there is nowhere to send it", final=True)
+                return NotTaken("the action is answered by a person: it has no address", final=True)
             case _:
                 assert_never(call.method)
 

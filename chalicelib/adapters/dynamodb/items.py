@@ -1,4 +1,4 @@
-"""Items as PynamoDB sees them, the connection to the table, and DynamoDB's errors in the service's words."""
+"""Items as PynamoDB models them, the connection to the table, and the translation of DynamoDB's errors."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
 _MAX_BATCH_GETS: Final = 100
 _MAX_BATCH_WRITES: Final = 25
-"""As many as one batch takes (AWS limits)."""
+"""The most requests that a batch takes (AWS limits)."""
 
 _FIRST_PAUSE_S: Final = 0.05
-"""Seconds before the rest of a batch is asked for, at first."""
+"""The first pause before the rest of a batch is requested again."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailed"
 
@@ -49,7 +49,7 @@ _TRANSIENT_CODES: Final = frozenset(
         "ExpiredTokenException",
     }
 )
-"""Codes after which trying again helps. A transaction cancelled by a condition is told apart before."""
+"""Error codes after which a retry helps. A transaction that a condition cancelled is handled separately."""
 
 
 class TimersIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
@@ -104,17 +104,17 @@ class Item(Model):
     b = UnicodeAttribute(null=True)
     """The value as JSON text."""
     r = BinaryAttribute(null=True, legacy_encoding=False)
-    """A part of a value of any size, or what a cell holds."""
+    """A part of a blob, or a versioned value."""
     n = NumberAttribute(null=True)
-    """On the first of such parts: how many there are."""
+    """In the first part of a blob: the number of parts."""
     v = NumberAttribute(null=True)
-    """The version of a head, a newest definition or a cell."""
+    """The version of a head, a newest definition or a versioned value."""
     t = BooleanAttribute(null=True)
     """Set on the tombstone of a deleted definition."""
     u = NumberAttribute(null=True)
-    """Until when a key, a signal or a subscription counts, in milliseconds."""
+    """When a key, a signal or a subscription expires, in milliseconds."""
     x = NumberAttribute(null=True)
-    """When DynamoDB may remove it, in seconds."""
+    """When DynamoDB may remove the item, in seconds."""
     f = NumberAttribute(null=True)
     """The format of the item's layout; absent: 1."""
     ap = UnicodeAttribute(null=True)
@@ -139,9 +139,10 @@ class Item(Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableLocation:
-    """Where the table is, and how patient to be. `endpoint` None: AWS's own, of `region` or the environment's.
+    """The table's name, region and endpoint, and limits for requests to it.
 
-    Timeouts are in seconds; a request is tried `retries` times more.
+    `region` None is that of the environment, `endpoint` None that of AWS. Timeouts are in seconds; a failed request is
+    repeated up to `retries` times.
     """
 
     table: str = "echoer"
@@ -154,26 +155,26 @@ class TableLocation:
 
 
 class Table:
-    """The table at a place. Connects at the first request; threads may share it.
+    """A table. It connects at the first request, and threads may share it.
 
-    Where DynamoDB leaves a part of a batch undone, the rest is asked for again, after a pause that grows while nothing
-    is done at all; after `place.retries` such answers in a row it counts as busy. `sleep` takes seconds.
+    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it grows while nothing
+    is processed; after `location.retries` such responses in a row, Busy is raised. `sleep` takes seconds.
     """
 
     def __init__(
-        self, place: TableLocation, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT
+        self, location: TableLocation, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT
     ) -> None:
-        self._name = place.table
-        self._retries = place.retries
+        self._name = location.table
+        self._retries = location.retries
         self._sleep = sleep
         meta = {
-            "table_name": place.table,
-            "region": place.region,
-            "host": place.endpoint,
-            "connect_timeout_seconds": place.connect_timeout,
-            "read_timeout_seconds": place.read_timeout,
-            "max_retry_attempts": place.retries,
-            "max_pool_connections": place.connections,
+            "table_name": location.table,
+            "region": location.region,
+            "host": location.endpoint,
+            "connect_timeout_seconds": location.connect_timeout,
+            "read_timeout_seconds": location.read_timeout,
+            "max_retry_attempts": location.retries,
+            "max_pool_connections": location.connections,
         }
         # PynamoDB ties a model class to one table and connection, so every Table has a class of its own.
         members: dict[str, Any] = {"Meta": type("Meta", (), meta), "layout": layout}
@@ -183,7 +184,7 @@ class Table:
 
     @property
     def connection(self) -> Connection:
-        """The connection that the items use; transactions go over it too, so there is one client per process."""
+        """The connection that items and transactions use: one client per process."""
         return self.item._get_connection().connection  # PynamoDB has no public name for it
 
     @property
@@ -192,7 +193,7 @@ class Table:
         return self.connection.client
 
     def get(self, key: Key) -> Item | None:
-        """The item as it is now."""
+        """Return the item (a consistent read), or None."""
         with translated():
             try:
                 return self.item.get(*key, consistent_read=True)
@@ -200,7 +201,7 @@ class Table:
                 return None
 
     def get_all(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Item]:
-        """Those of the items that exist."""
+        """Return the items that exist."""
         found: dict[Key, Item] = {}
 
         def read(wanted: list[Any]) -> list[Any]:
@@ -209,8 +210,8 @@ class Table:
             for raw in answer["Responses"].get(self._name, ()):
                 item = self.item.from_raw_data(raw)
                 found[item.k, item.s] = item
-            undone: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
-            return undone
+            unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
+            return unprocessed
 
         self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _MAX_BATCH_GETS, read)
         return found
@@ -220,7 +221,7 @@ class Table:
             item.save()
 
     def put_all(self, items: Sequence[Item]) -> None:
-        """The items are there. One by one: whoever is interrupted may have written some of them."""
+        """Write the items, not atomically: after a crash some of them may be written."""
         if len(items) == 1:
             self.put(items[0])
         else:
@@ -229,29 +230,29 @@ class Table:
             )
 
     def remove(self, keys: Iterable[Key]) -> None:
-        """None of the items exists."""
+        """Delete the items that exist."""
         self._in_batches(
             [{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _MAX_BATCH_WRITES, self._write
         )
 
     def _write(self, wanted: list[Any]) -> list[Any]:
         answer = self.client.batch_write_item(RequestItems={self._name: wanted})
-        undone: list[Any] = answer["UnprocessedItems"].get(self._name, [])
-        return undone
+        unprocessed: list[Any] = answer["UnprocessedItems"].get(self._name, [])
+        return unprocessed
 
     def _in_batches(self, requests: list[Any], size: int, send: Callable[[list[Any]], list[Any]]) -> None:
-        """All requests are carried out; `send` says which ones are not yet. Raises Busy."""
+        """Send all requests; `send` returns those that were not processed. Raises Busy."""
         for start in range(0, len(requests), size):
-            wanted, fruitless = requests[start : start + size], 0
+            wanted, failures = requests[start : start + size], 0
             while wanted:
                 with translated():
-                    undone = send(wanted)
-                fruitless = fruitless + 1 if len(undone) == len(wanted) else 0
-                if fruitless > self._retries:
-                    raise Busy(f"DynamoDB leaves {len(undone)} of a batch undone")
-                if undone:
-                    self._sleep(_FIRST_PAUSE_S * 2**fruitless)
-                wanted = undone
+                    unprocessed = send(wanted)
+                failures = failures + 1 if len(unprocessed) == len(wanted) else 0
+                if failures > self._retries:
+                    raise Busy(f"DynamoDB does not process {len(unprocessed)} requests of a batch")
+                if unprocessed:
+                    self._sleep(_FIRST_PAUSE_S * 2**failures)
+                wanted = unprocessed
 
 
 def _raw(key: Key) -> dict[str, dict[str, str]]:
@@ -260,7 +261,7 @@ def _raw(key: Key) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def translated(refused: ServiceError | None = None) -> Iterator[None]:
-    """PynamoDB's and botocore's errors in the service's words; `refused` is raised if the condition did not hold."""
+    """Turn PynamoDB's and botocore's errors into the service's. `refused` is raised if a condition did not hold."""
     try:
         yield
     except PynamoDBException as exc:
@@ -286,5 +287,5 @@ def _service_error(error: ClientError, refused: ServiceError | None) -> ServiceE
 
 
 def seconds(at: Instant) -> int:
-    """DynamoDB's TTL counts in seconds; never before the moment."""
+    """Return the time in seconds, rounded up: the unit of DynamoDB's time to live."""
     return -(-at // 1000)

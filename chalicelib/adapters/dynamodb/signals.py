@@ -1,7 +1,7 @@
 """Signals and subscriptions in DynamoDB.
 
-A signal lies with those of its name, key and run, so that one query gives all that a wait may take; an index lists it
-with those of its namespace. One too large to be read by the dozen lies in parts, and its item stands for it only.
+Signals of the same name, key and run share a partition, so that one query finds all that a wait may take. An index
+lists the signals of a namespace. A large signal is stored as a blob, and its item only refers to it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 
 _MAX_INLINE_BYTES: Final = 16 * 1024
-"""Bytes. A query reads a megabyte at a time (an AWS limit): sixty-four signals of this size, or more."""
+"""A query reads a megabyte at a time (an AWS limit): 64 signals of this size."""
 
 _MAX_BATCH_GETS: Final = 100
 _SIGNALS_AT_ONCE: Final = 20
-"""How many signals are read at a time for a wait, which takes one: it knows the last 16 that its run took."""
+"""The number of signals read at a time for a wait, which takes one. The run knows the last 16 that it took."""
 
 
 class DynamoSignals:
@@ -46,7 +46,7 @@ class DynamoSignals:
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
         found = self._item.query(
             keys.signals(namespace, name, key, run),
-            self._item.s >= keys.place(since),
+            self._item.s >= keys.sort_key(since),
             filter_condition=self._item.u > now,
             consistent_read=True,
             page_size=_SIGNALS_AT_ONCE,
@@ -94,8 +94,10 @@ class DynamoSignals:
             yield found.k, found.s
 
     def _read(self, namespace: str, items: Sequence[Item]) -> Sequence[Signal]:
-        """The signals that these items stand for, in this order; one whose body has expired already is left out."""
-        places = {item.s: keys.signal_body(namespace, keys.of_place(item.s)[1]) for item in items if item.b is None}
-        bodies = self._parts.get(places.values())
-        texts = [bodies.get(places[item.s]) if item.b is None else item.b for item in items]
+        """Return the signals of these items, in order, without those of which the blob has expired."""
+        positions = {
+            item.s: keys.signal_body(namespace, keys.of_sort_key(item.s)[1]) for item in items if item.b is None
+        }
+        bodies = self._parts.get(positions.values())
+        texts = [bodies.get(positions[item.s]) if item.b is None else item.b for item in items]
         return [formats.SIGNAL.decode(text, Signal) for text in texts if text is not None]

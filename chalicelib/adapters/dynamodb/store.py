@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, cells, signals and tasks in one DynamoDB table."""
+"""The store on AWS: definitions, runs, keys, versioned values, signals and tasks in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DynamoKeys:
                     return str(held.b)
             else:
                 return value
-        raise Busy(f"key {key!r} changes hands too fast")
+        raise Busy(f"key {key!r} is claimed by too many requests at once; try again")
 
 
 class DynamoVersionedValues:
@@ -55,10 +55,10 @@ class DynamoVersionedValues:
 
 
 class DynamoStore:
-    """All stores in one table. Connects at the first request."""
+    """All stores in one table. It connects at the first request."""
 
-    def __init__(self, place: TableLocation = TableLocation()) -> None:  # noqa: B008 - frozen
-        self.table = Table(place)
+    def __init__(self, location: TableLocation = TableLocation()) -> None:  # noqa: B008 - frozen
+        self.table = Table(location)
         self.runs = DynamoRuns(self.table)
         self.definitions = DynamoDefinitions(self.table, self.runs)
         self.keys = DynamoKeys(self.table)

@@ -1,4 +1,4 @@
-"""The inbox in DynamoDB: a task is one item, in a shard of its namespace, sorted by when it began to wait."""
+"""The inbox in DynamoDB: a task is one item in a shard of its namespace, sorted by the time it was created."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DynamoTasks:
     def _shard(self, namespace: str, number: int, limit: int, after: Task | None) -> Iterator[Item]:
         yield from self._item.query(
             keys.tasks(namespace, number),
-            self._item.s > keys.place(after.since, after.uuid) if after else None,
+            self._item.s > keys.sort_key(after.since, after.uuid) if after else None,
             consistent_read=True,
             page_size=limit,
         )

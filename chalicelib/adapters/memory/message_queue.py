@@ -26,10 +26,10 @@ class _Message:
 
 
 class MemoryQueue:
-    """Queue and Source in this process's memory.
+    """Implements `ports.Queue` and `ports.Source` in this process's memory.
 
-    `visibility`: milliseconds until a received message comes again. A message that was received `max_receives` times
-    and not deleted goes to `QueueName.DEAD`.
+    `visibility`: milliseconds after which a received message that was not deleted is received again. After
+    `max_receives` receptions it goes to `QueueName.DEAD`.
     """
 
     def __init__(self, clock: Clock, visibility: int = VISIBILITY_MS, max_receives: int = MAX_RECEIVES) -> None:
@@ -89,6 +89,6 @@ class MemoryQueue:
         self._queues[queue][message.id] = message
 
     def _held(self, queue: QueueName, receipt: str) -> _Message | None:
-        """The message, if this receipt is of its last reception."""
+        """Return the message if the receipt is of its last reception, else None."""
         message = self._queues[queue].get(receipt.partition(".")[0])
         return message if message and message.receipt == receipt else None

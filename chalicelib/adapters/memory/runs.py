@@ -42,7 +42,7 @@ class MemoryRuns:
         self._heads: dict[tuple[str, str], _Head] = {}
         self._pages: dict[tuple[str, str], dict[int, bytes]] = {}
         self._own: dict[tuple[str, str], bytes] = {}
-        self._beside: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._blobs: dict[tuple[str, str], dict[str, bytes]] = {}
 
     def exists(self, namespace: str, name: str) -> bool:
         return (namespace, name) in self._heads
@@ -74,19 +74,19 @@ class MemoryRuns:
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         with self._lock:
-            kept = sorted(self._pages.get((run.namespace, run.id), {}).items())
-        return (decode_page(body) for last, body in kept if last > after)
+            held = sorted(self._pages.get((run.namespace, run.id), {}).items())
+        return (decode_page(body) for last, body in held if last > after)
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         with self._lock:
-            kept = self._beside.setdefault((run.namespace, run.id), {})
+            held = self._blobs.setdefault((run.namespace, run.id), {})
             for key, value in values.items():
-                kept.setdefault(key, value)
+                held.setdefault(key, value)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         with self._lock:
-            kept = self._beside.get((run.namespace, run.id), {})
-            return {key: kept[key] for key in keys if key in kept}
+            held = self._blobs.get((run.namespace, run.id), {})
+            return {key: held[key] for key in keys if key in held}
 
     def save(self, run: Run, seen: int) -> None:
         with self._lock:
@@ -102,7 +102,7 @@ class MemoryRuns:
                 return
             if (head.id, head.version) != (run.id, run.version):
                 raise conflict_error(run)
-            for part in (self._pages, self._own, self._beside):
+            for part in (self._pages, self._own, self._blobs):
                 part.pop((run.namespace, run.id), None)
             del self._heads[run.namespace, run.name]
 
@@ -131,7 +131,7 @@ class MemoryRuns:
                 for (namespace, name), head in self._heads.items()
                 if head.timer_at is not None and head.timer_at <= until
             ]
-        return sorted(timers, key=lambda alarm: alarm.at)[:limit]
+        return sorted(timers, key=lambda timer: timer.at)[:limit]
 
     def _put(self, run: Run) -> None:
         head = _Head(run.id, run.version, position_of(run), change_of(run), timer_of(run), encode(run))

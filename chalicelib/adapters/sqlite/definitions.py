@@ -1,4 +1,4 @@
-"""Definitions in SQLite: every version is a row; `names` says which is the newest, and which names are deleted."""
+"""Definitions in SQLite: every version is a row; the table `names` has the newest version and the deletion mark."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SqliteDefinitions:
 
 
 def _define(connection: sqlite3.Connection, namespace: str, definition: Definition) -> None:
-    """The definition is the newest of its name. Raises Conflict if its version is not the next one."""
+    """Add the definition as the newest of its name. Raises Conflict if its version is not the next one."""
     key = (namespace, definition.kind, definition.name)
     query = "SELECT version FROM names WHERE namespace = ? AND kind = ? AND name = ?"
     newest = connection.execute(query, key).fetchone() or (0,)

@@ -1,8 +1,8 @@
 """Queues in SQLite, shared by the threads of one process.
 
-A message is a row that is due from `visible_at` on. Receiving it is one statement that moves that moment into the
-future and counts; its id and count are its receipt, so a receipt is worth nothing once the message came again. Idle
-receivers sleep until a message is sent or comes due; nothing polls.
+A message is a row that is due from `visible_at` on. One statement receives it: it moves that time into the future and
+increments the count. The id and the count are the receipt, so a receipt is invalid once the message was received again.
+Idle receivers sleep until a message is sent or comes due; they do not poll the file.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _TAKE = (
 
 
 class SqliteQueue:
-    """Queue and Source in one database.
+    """Implements `ports.Queue` and `ports.Source` in one database.
 
-    `visibility`: milliseconds until a received message comes again. A message that was received `max_receives` times
-    and not deleted goes to `QueueName.DEAD`.
+    `visibility`: milliseconds after which a received message that was not deleted is received again. After
+    `max_receives` receptions it goes to `QueueName.DEAD`.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class SqliteQueue:
         keys = [_parsed(receipt) for receipt in receipts]
         ids = ", ".join("?" * len(keys))
         pairs = ", ".join(["(?, ?)"] * len(keys))
-        # The + keeps SQLite from walking through the whole queue instead of looking the ids up.
+        # The + keeps SQLite from scanning the whole queue instead of looking the ids up.
         sql = f"DELETE FROM messages WHERE id IN ({ids}) AND +queue = ? AND (id, count) IN (VALUES {pairs})"  # noqa: S608
         self._database.change(sql, (*(key for key, _ in keys), queue, *(value for key in keys for value in key)))
 
     def release_all(self) -> None:
-        """Every message that was received and not deleted is due now. For the start: nobody can be working on it."""
+        """Make every message due that was received and not deleted. Call it at the start, before any consumer runs."""
         self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
         for wakeup in self._wakeups.values():
             wakeup.notify()
@@ -97,7 +97,7 @@ class SqliteQueue:
 
 
 def _parsed(receipt: str) -> tuple[int, int]:
-    """The id and count of a receipt; ones that no message has if it is none of ours."""
+    """Return the id and the count in a receipt; those of no message if the receipt is malformed."""
     if not _RECEIPT.fullmatch(receipt):
         return 0, 0
     key, count = receipt.split(".")

@@ -1,4 +1,4 @@
-"""Runs in SQLite: a head is one row, and every save one statement that names the version it has seen."""
+"""Runs in SQLite: a head is one row, and every save is one statement, conditional on the version that was read."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class SqliteRuns:
             if found != (run.id, run.version):
                 raise conflict_error(run)
             for table in ("pages", "own_flows", "blobs"):
-                sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no foreign text
+                sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no text of a caller
                 connection.execute(sql, (run.namespace, run.id))
             connection.executemany(
                 "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?",
@@ -132,9 +132,10 @@ class SqliteRuns:
 def _newest(
     namespace: str, query: RunQuery, status: Status | None, before: Position | None
 ) -> tuple[str, tuple[object, ...]]:
-    """SQL for the newest runs of one status (None: of all) below `before`, one more than asked for, and its values.
+    """Return SQL, and its values, for the newest runs below `before`: one more than `query.limit`.
 
-    Each status is a walk along an index of its own, so that rare ones are not looked for among all the others.
+    `status` None selects all statuses. Each status is read from its own part of an index, so finding runs of a rare
+    status does not scan the others.
     """
     index, source = ("runs", "runs")
     terms: list[tuple[str, Sequence[object]]] = []
@@ -152,12 +153,12 @@ def _newest(
         terms.append((f"({index}.created_at, {index}.name) < (?, ?)", before))
     where = " AND ".join(text for text, _ in terms)
     order = f"{index}.created_at DESC, {index}.name DESC"
-    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no foreign text
+    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of a caller
     return sql, (*(value for _, values in terms for value in values), query.limit + 1)
 
 
 def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
-    """The run, its own flow and its labels are part of the transaction. Raises RunExists."""
+    """Insert the run, its own flow and its labels within a transaction. Raises RunExists."""
     run = new.run
     if not connection.execute(*_insert(run)).rowcount:
         raise RunExists(run.name)

@@ -1,6 +1,6 @@
-"""The embedded store: definitions, runs, keys, cells, signals and tasks in one SQLite file.
+"""The embedded store: definitions, runs, keys, versioned values, signals and tasks in one SQLite file.
 
-What has expired is deleted when something of its kind is written.
+Expired rows are deleted when a row of the same kind is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
 
 _SIGNALS_AT_ONCE: Final = 20
-"""How many signals are read at a time for a wait, which takes one."""
+"""The number of signals read at a time. A wait takes one."""
 
 
 class SqliteKeys:
@@ -85,13 +85,13 @@ class SqliteSignals:
                 return
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
-        values = (*_waiting(namespace, subscription), subscription.until)
+        values = (*_identity(namespace, subscription), subscription.until)
         self._database.change("INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
         self._database.change(
             "DELETE FROM subscriptions WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND uuid = ?",
-            _waiting(namespace, subscription),
+            _identity(namespace, subscription),
         )
 
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
@@ -109,8 +109,8 @@ class SqliteSignals:
         return [formats.SIGNAL.decode(body, Signal) for (body,) in found]
 
 
-def _waiting(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
-    """What tells one subscription from another."""
+def _identity(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
+    """Return what identifies the subscription."""
     return namespace, subscription.name, subscription.key, subscription.run, subscription.uuid
 
 

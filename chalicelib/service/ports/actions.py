@@ -17,7 +17,7 @@ class Call:
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     ca_bundle: str | None = None
-    """PEM bundle in base64; None: the usual roots."""
+    """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
 
 
