@@ -74,7 +74,7 @@ def test_a_schedule_calls_sweep_every_minute(cloud: Cloud) -> None:
 
 def test_nothing_changes_when_the_same_is_released_again(cloud: Cloud, packaged: Path) -> None:
     release(cloud.account, cloud.stage, packaged / "cloudformation", for_moto)
-    assert cloud.said[-1] == "nothing changes in the stack echoer-dev"
+    assert cloud.said[-1] == "the stack echoer-dev is up to date"
 
 
 def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud) -> None:

@@ -6,9 +6,9 @@ span of a called run is below the activation that called it. The ids are those i
 sent only when the activation or the run has ended: OpenTelemetry sends a span once. A run that is retried after its end
 is therefore sent again, under the same id, when it ends again.
 
-A collector that is down delays nothing: spans wait in a bounded queue of the SDK and are sent by a thread of its own; on
-Lambda, where processes sleep between calls, at the end of each call. An attempt takes at most a second, and after one
-that failed nothing is sent for half a minute: the spans of that time are dropped and counted.
+A collector that is down delays nothing: spans wait in a bounded queue of the SDK, and a thread of its own sends them.
+On Lambda, where processes sleep between calls, they are sent at the end of each call. An attempt takes at most a
+second. After one that failed nothing is sent for half a minute: the spans of that time are dropped and counted.
 
 Headers, compression and certificates are set by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_HEADERS,
 _COMPRESSION, _CERTIFICATE. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service (default: `echoer`).
