@@ -64,16 +64,15 @@ class Format:
             return text
         return b'%s%s"%s":%d}' % (text[:-1], b"" if text == b"{}" else b",", MEMBER.encode(), self.current)
 
-    def decode(self, data: bytes | str, kind: type[_T]) -> _T:
-        """Return the value in a JSON object of this or an earlier format.
+    def decode(self, data: bytes | str, kind: type[_T], decoder: msgspec.json.Decoder[_T] | None = None) -> _T:
+        """Return the value in a JSON object of this or an earlier format. `decoder` replaces msgspec's default one.
 
         Raises NewerFormat for a later one, and msgspec.DecodeError if the JSON holds no such value.
         """
         written = msgspec.json.decode(data, type=_Header).format
-        if written == self.current:
-            return msgspec.json.decode(data, type=kind)
-        upgraded = self.upgrade(msgspec.json.decode(data, type=dict[str, Any]), written)
-        return msgspec.json.decode(msgspec.json.encode(upgraded), type=kind)
+        if written != self.current:
+            data = msgspec.json.encode(self.upgrade(msgspec.json.decode(data, type=dict[str, Any]), written))
+        return decoder.decode(data) if decoder else msgspec.json.decode(data, type=kind)
 
     def upgrade(self, members: dict[str, Any], written: int) -> dict[str, Any]:
         """Return the members of an object of format `written` as the current format has them. Raises NewerFormat."""
