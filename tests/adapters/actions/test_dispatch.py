@@ -25,7 +25,7 @@ from chalicelib.model.actions import Method
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from fsl.local.aws import REGION, MotoStack
-from tests.adapters.test_http import Authority, answers, serving
+from tests.adapters.actions.test_http_caller import Authority, answers, serving
 
 grpc = pytest.importorskip("grpc")
 struct_pb2 = pytest.importorskip("google.protobuf.struct_pb2")

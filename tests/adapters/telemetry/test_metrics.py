@@ -260,7 +260,7 @@ def test_what_is_off_is_not_loaded(said: dict[str, str], loaded: list[str]) -> N
     asked = ["chalicelib.adapters.telemetry.metrics", "chalicelib.adapters.telemetry.traces", "opentelemetry.sdk.trace"]
     code = "import app, sys; from chalicelib import hosting; hosting.services(); "
     code += f"print([name for name in {asked} if name in sys.modules])"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     answer = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", code],
         cwd=root,

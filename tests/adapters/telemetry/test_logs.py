@@ -90,7 +90,7 @@ def test_an_exception_is_told_by_its_type_and_place_and_never_by_a_value(stream:
     assert "s3cret" not in stream.getvalue()
     first, cause = told(stream)[0]["exception"]
     assert (first["type"], cause["type"]) == ("builtins.KeyError", "builtins.ValueError")
-    assert first["at"][-1].startswith("/tests/adapters/test_logs.py:")
+    assert first["at"][-1].startswith("/tests/adapters/telemetry/test_logs.py:")
     assert first["at"][-1].endswith(" _fail")
 
 
