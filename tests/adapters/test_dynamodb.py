@@ -257,7 +257,7 @@ class TestSubmit:
 
 class TestLists:
     def test_a_list_ends_its_round_with_a_cursor_where_little_matches(self, dynamo: DynamoStore) -> None:
-        """Statuses within a class are told apart on the heads: a page may hold few, but its cursor leads on."""
+        """Statuses within a class are distinguished by the heads: a page may hold few, but its cursor leads on."""
         for number in range(30):
             status = Status.PENDING if number == 0 else Status.RUNNING
             dynamo.runs.create(new(a_run(f"r{number}", at=START + number, status=status)))

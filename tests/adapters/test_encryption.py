@@ -1,4 +1,4 @@
-"""Sealing: what is sealed tells nothing, is opened by its key alone, and is the same when it is sealed again."""
+"""Encryption: it reveals nothing, only its key decrypts, and the same value gives the same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Methods beside HTTP: SQS and Lambda on moto (and a client that fails as it is told), gRPC on a real server."""
+"""Methods other than HTTP: SQS and Lambda on moto (and a client with injected errors), and gRPC."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_no_credentials_and_no_region_are_final(monkeypatch: pytest.MonkeyPatch)
 
 @dataclass
 class FakeAws:
-    """Stands for botocore: its clients raise what they are told, once each, and keep what was asked of them."""
+    """Replaces botocore: its clients raise the given errors, once each, and record what was asked of them."""
 
     errors: list[Exception] = field(default_factory=list)
     connected: list[tuple[str, str | None, str | None]] = field(default_factory=list)

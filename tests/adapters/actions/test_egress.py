@@ -1,4 +1,4 @@
-"""Where requests may go: every range, every disguise of an address, and that what was judged is connected to."""
+"""The egress policy: every range, every notation of an address, and that the checked address is the connected one."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_the_next_address_is_tried_after_one_that_is_refused() -> None:
     assert reply == NotTaken(f"{last} refused the connection", final=False)
 
 
-# ── on the ways whose libraries resolve names themselves ─────────────────────────────────────────────────────────────
+# ── methods with libraries that resolve names ────────────────────────────────────────────────────────────────────────
 
 
 @dataclass

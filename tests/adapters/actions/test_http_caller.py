@@ -155,7 +155,7 @@ def post(*addresses: str, by: HttpCaller | None = None, ca_bundle: str | None = 
 
 
 def refusing() -> str:
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         return f"http://127.0.0.1:{gone.getsockname()[1]}/do"
 
@@ -297,7 +297,7 @@ def test_a_refusal_is_final_even_if_its_body_breaks_off() -> None:
     ],
 )
 def test_retry_after_is_honoured(value: str, date: str, wait: int) -> None:
-    """As seconds or as a date, the latter by the service's own clock if it tells it."""
+    """As seconds or as a date, the latter by the service's own clock if it sends it."""
     reply, url = reply_to(answers(503, Retry_After=value, Date=date))
     assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=wait)
 
@@ -317,7 +317,7 @@ def test_an_unknown_host() -> None:
 
 
 def test_a_host_that_takes_no_connection() -> None:
-    """A listener whose queue is full: the kernel lets everybody wait."""
+    """A listener with a full queue: new connections wait in the kernel."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []
@@ -416,7 +416,7 @@ def test_what_is_no_address_is_final(address: str) -> None:
         ("a", " b"),
         ("a", "\u2603"),
         ("a", "b\u2028c"),
-        ("a", "\u560a\u560dc: d"),  # whose low bytes are a line's end
+        ("a", "\u560a\u560dc: d"),  # with the low bytes of a line break
         ("a", "b\x85c"),
         ("a\r\nb", "c"),
         ("a: b", "c"),
@@ -433,7 +433,7 @@ def test_a_header_that_cannot_be_sent_is_final(name: str, value: str) -> None:
 
 
 def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
-    """The body's length, where it goes, and what it is, are ours, in whatever case theirs is written."""
+    """The body's length, where it goes, and what it is, are ours, in any case that theirs is written."""
     theirs = {
         "Host": "evil.example",
         "CONTENT-LENGTH": "3",
@@ -548,7 +548,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pyte
 
 
 def test_all_addresses_of_a_host_are_tried() -> None:
-    """`localhost` is often `::1` first, where nobody listens."""
+    """`localhost` is often `::1` first, which has no listener."""
     with serving(answers(200)) as server:
         assert post(server.url.replace("127.0.0.1", "localhost")) == Taken()
 

@@ -1,4 +1,4 @@
-"""The log as JSON: whatever is told, each line is one object, and holds no value that is not ours to tell."""
+"""The log as JSON: each line is one object, and no value of a variable, arg or answer appears in it."""
 
 from __future__ import annotations
 

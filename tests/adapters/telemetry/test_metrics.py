@@ -75,7 +75,7 @@ EMF = {
 
 
 class Watched(Small):
-    """A small Echoer whose metrics are read."""
+    """A small Echoer with readable metrics."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
@@ -85,7 +85,7 @@ class Watched(Small):
         self.services = assemble(self.services.settings, world)
 
     def told(self) -> dict[str, Any]:
-        """All that was told since this was asked last; counts are added."""
+        """Return the metrics since the last call; counts are added."""
         self.metrics.flush()
         lines = [checked(line) for line in self.out.getvalue().splitlines()]
         self.out.truncate(self.out.seek(0))

@@ -1,4 +1,4 @@
-"""Runs as traces: which spans there are, where they hang, and that nobody waits for a collector."""
+"""Runs as traces: which spans there are, their parents, and that a collector that is down delays nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ flow_end
 
 
 class Traced(Small):
-    """A small Echoer whose spans are kept."""
+    """A small Echoer that records its spans."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
