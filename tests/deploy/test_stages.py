@@ -35,7 +35,7 @@ def test_every_stage_can_be(name: str) -> None:
 
 
 def test_a_stage_must_be_known() -> None:
-    with pytest.raises(NoSuchStage, match="there are dev, prod"):
+    with pytest.raises(NoSuchStage, match="it has dev, prod"):
         stages.stage("prdo", stages.configuration())
 
 
@@ -52,7 +52,7 @@ def test_no_key_of_a_collectors_backend_goes_into_a_template() -> None:
 
 @pytest.mark.parametrize("variable", ["ECHOER_TABLE", "ECHOER_METRICS_NAMESPACE"])
 def test_what_follows_from_the_name_is_not_set(variable: str) -> None:
-    with pytest.raises(BadStage, match="follows from the stage's name"):
+    with pytest.raises(BadStage, match="is derived from the stage's name"):
         stages.stage("x", _configured(**{variable: "other"}))
 
 
