@@ -75,7 +75,7 @@ EMF = {
 
 
 class Watched(Small):
-    """A small Echoer whose metrics are read."""
+    """A small Echoer with readable metrics."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
@@ -85,7 +85,7 @@ class Watched(Small):
         self.services = assemble(self.services.settings, world)
 
     def told(self) -> dict[str, Any]:
-        """All that was told since this was asked last; counts are added."""
+        """Return the metrics since the last call; counts are added."""
         self.metrics.flush()
         lines = [checked(line) for line in self.out.getvalue().splitlines()]
         self.out.truncate(self.out.seek(0))
@@ -260,7 +260,7 @@ def test_what_is_off_is_not_loaded(said: dict[str, str], loaded: list[str]) -> N
     asked = ["chalicelib.adapters.telemetry.metrics", "chalicelib.adapters.telemetry.traces", "opentelemetry.sdk.trace"]
     code = "import app, sys; from chalicelib import hosting; hosting.services(); "
     code += f"print([name for name in {asked} if name in sys.modules])"
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     answer = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-c", code],
         cwd=root,

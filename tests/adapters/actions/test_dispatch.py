@@ -1,4 +1,4 @@
-"""Methods beside HTTP: SQS and Lambda on moto (and a client that fails as it is told), gRPC on a real server."""
+"""Methods other than HTTP: SQS and Lambda on moto (and a client with injected errors), and gRPC."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from chalicelib.model.actions import Method
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from fsl.local.aws import REGION, MotoStack
-from tests.adapters.test_http import Authority, answers, serving
+from tests.adapters.actions.test_http_caller import Authority, answers, serving
 
 grpc = pytest.importorskip("grpc")
 struct_pb2 = pytest.importorskip("google.protobuf.struct_pb2")
@@ -153,7 +153,7 @@ def test_no_credentials_and_no_region_are_final(monkeypatch: pytest.MonkeyPatch)
 
 @dataclass
 class FakeAws:
-    """Stands for botocore: its clients raise what they are told, once each, and keep what was asked of them."""
+    """Replaces botocore: its clients raise the given errors, once each, and record what was asked of them."""
 
     errors: list[Exception] = field(default_factory=list)
     connected: list[tuple[str, str | None, str | None]] = field(default_factory=list)
@@ -315,8 +315,8 @@ def refuses(code: str, details: str = "because", **trailing: str) -> Behave:
     return behave
 
 
-def by_grpc(*addresses: str, roots: str | None = None, timeout: float = 5.0) -> Reply:
-    return GrpcCaller(timeout=timeout).post(Call(addresses, BODY, {}, roots, Method.GRPC))
+def by_grpc(*addresses: str, ca_bundle: str | None = None, timeout: float = 5.0) -> Reply:
+    return GrpcCaller(timeout=timeout).post(Call(addresses, BODY, {}, ca_bundle, Method.GRPC))
 
 
 def test_the_body_is_a_struct_and_the_headers_are_metadata() -> None:
@@ -432,11 +432,11 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def test_an_action_with_roots_is_called_over_tls_under_these_alone(ours: Authority, theirs: Authority) -> None:
     with served(tls=(ours.folder / "127.0.0.1.pem").read_bytes()) as service:
-        assert by_grpc(service.address, roots=ours.roots) == Taken({})
+        assert by_grpc(service.address, ca_bundle=ours.ca_bundle) == Taken({})
         untrusted = NotTaken(f"{service.address} has a certificate that is not trusted", final=True)
-        assert by_grpc(service.address, roots=theirs.roots) == untrusted
+        assert by_grpc(service.address, ca_bundle=theirs.ca_bundle) == untrusted
         secure = f"grpcs://{service.address}"
-        assert by_grpc(secure, roots=ours.roots) == Taken({})
+        assert by_grpc(secure, ca_bundle=ours.ca_bundle) == Taken({})
         assert by_grpc(secure) == NotTaken(f"{secure} has a certificate that is not trusted", final=True)
         plain = by_grpc(service.address)
         assert isinstance(plain, NotTaken)
@@ -445,5 +445,5 @@ def test_an_action_with_roots_is_called_over_tls_under_these_alone(ours: Authori
 
 
 def test_roots_that_are_none_are_final() -> None:
-    reply = by_grpc("127.0.0.1:1/pay.Charge/Do", roots="no base64!")
-    assert reply == NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+    reply = by_grpc("127.0.0.1:1/pay.Charge/Do", ca_bundle="no base64!")
+    assert reply == NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)

@@ -1,4 +1,4 @@
-"""Where requests may go: every range, every disguise of an address, and that what was judged is connected to."""
+"""The egress policy: every range, every notation of an address, and that the checked address is the connected one."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 
 from chalicelib import config
 from chalicelib.adapters.actions.dispatch import Dispatcher
-from chalicelib.adapters.actions.egress import Fenced, Outbound
+from chalicelib.adapters.actions.egress import EgressPolicy, GuardedCaller
 from chalicelib.adapters.actions.http_caller import HttpCaller
-from chalicelib.config import BadSetting, Reach
+from chalicelib.config import BadSetting, EgressScope
 from chalicelib.model.actions import Method
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-PUBLIC = Outbound(public=True)
+PUBLIC = EgressPolicy(public=True)
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_what_is_public_is_let_through(addresses: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "/run/docker.sock", "example.com", "127.1", "0x7f000001"])
 def test_what_is_no_address_is_refused(address: str) -> None:
-    assert PUBLIC.refuses(address) == "no address of the internet"
+    assert PUBLIC.refuses(address) == "not an internet address"
 
 
 def test_what_is_listed_is_let_through_and_nothing_beside_it() -> None:
-    listed = Outbound(public=True, allow=["10.1.0.0/16", "fd12::/16", "192.168.7.7", "Inner.example."])
+    listed = EgressPolicy(public=True, allow=["10.1.0.0/16", "fd12::/16", "192.168.7.7", "Inner.example."])
     for address in ("10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::10.1.2.3", "fd12::9", "192.168.7.7"):
         assert listed.refuses(address) is None
     for address in ("10.2.0.1", "192.168.7.8", "fd13::9", "169.254.169.254"):
@@ -91,19 +91,19 @@ def test_what_is_listed_is_let_through_and_nothing_beside_it() -> None:
 
 def test_a_range_that_is_none_is_told() -> None:
     with pytest.raises(ValueError, match="host bits"):
-        Outbound(public=True, allow=["10.0.0.5/8"])
+        EgressPolicy(public=True, allow=["10.0.0.5/8"])
 
 
 # ── on the way of HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def post(address: str, *allow: str) -> Reply:
-    caller = HttpCaller(lambda: 0, connect=0.5, total=2.0, outbound=Outbound(public=True, allow=allow))
+    caller = HttpCaller(lambda: 0, connect=0.5, total=2.0, egress=EgressPolicy(public=True, allow=allow))
     return caller.post(Call(addresses=(address,), body=b"{}"))
 
 
 def refusal(address: str, found: str, reason: str) -> NotTaken:
-    return NotTaken(f"{address} leads to {found}, {reason}; allow it by ECHOER_OUTBOUND_ALLOW", final=True)
+    return NotTaken(f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW", final=True)
 
 
 @pytest.mark.parametrize(
@@ -188,12 +188,12 @@ def test_a_name_that_is_listed_may_lead_inside(resolver: Callable[..., Resolver]
 def test_the_next_address_is_tried_after_one_that_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         last = f"http://127.0.0.1:{gone.getsockname()[1]}/"
-    caller = HttpCaller(lambda: 0, outbound=Outbound(public=True, allow=["127.0.0.1"]))
+    caller = HttpCaller(lambda: 0, egress=EgressPolicy(public=True, allow=["127.0.0.1"]))
     reply = caller.post(Call(addresses=("http://10.0.0.5/", last), body=b"{}"))
     assert reply == NotTaken(f"{last} refused the connection", final=False)
 
 
-# ── on the ways whose libraries resolve names themselves ─────────────────────────────────────────────────────────────
+# ── methods with libraries that resolve names ────────────────────────────────────────────────────────────────────────
 
 
 @dataclass
@@ -221,7 +221,7 @@ class Library:
 )
 def test_grpc_reaches_public_addresses_and_listed_names_alone(address: str) -> None:
     library = Library()
-    fenced = Fenced(library, Outbound(public=True, allow=["listed"]), always_hosts=True)
+    fenced = GuardedCaller(library, EgressPolicy(public=True, allow=["listed"]), always_hosts=True)
     reply = fenced.post(Call(addresses=("listed:50051/a.B/C", address), body=b"{}", method=Method.GRPC))
     assert isinstance(reply, NotTaken)
     assert (reply.final, library.calls) == (True, [])
@@ -245,24 +245,24 @@ def test_grpc_reaches_public_addresses_and_listed_names_alone(address: str) -> N
 )
 def test_a_queue_is_reached_at_aws_alone(address: str, passes: bool) -> None:
     library = Library()
-    reply = Fenced(library, PUBLIC, always_hosts=False).post(Call(addresses=(address,), body=b"{}"))
+    reply = GuardedCaller(library, PUBLIC, always_hosts=False).post(Call(addresses=(address,), body=b"{}"))
     assert (isinstance(reply, Taken), len(library.calls)) == (passes, int(passes))
 
 
 @pytest.mark.parametrize(
     ("method", "address", "said"),
     [
-        (Method.HTTP, "http://127.0.0.1:9/", "leads to 127.0.0.1, an address of this machine"),
+        (Method.HTTP, "http://127.0.0.1:9/", "resolves to 127.0.0.1, an address of this machine"),
         (Method.GRPC, "127.0.0.1:9/a.B/C", "127.0.0.1 is an address of this machine"),
         (Method.QUEUE, "http://127.0.0.1:9/1/work", "127.0.0.1 is an address of this machine"),
     ],
 )
 def test_every_method_obeys(method: Method, address: str, said: str) -> None:
-    reply = Dispatcher(lambda: 0, outbound=PUBLIC).post(Call(addresses=(address,), body=b"{}", method=method))
+    reply = Dispatcher(lambda: 0, egress=PUBLIC).post(Call(addresses=(address,), body=b"{}", method=method))
     assert isinstance(reply, NotTaken)
     assert reply.final
     assert said in reply.error
-    assert reply.error.endswith("allow it by ECHOER_OUTBOUND_ALLOW")
+    assert reply.error.endswith("add it to ECHOER_OUTBOUND_ALLOW")
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -271,16 +271,16 @@ def test_every_method_obeys(method: Method, address: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("environment", "reach"),
     [
-        ({}, Reach.ANY),
-        ({"ECHOER_BACKEND": "memory"}, Reach.ANY),
-        ({"ECHOER_BACKEND": " AWS"}, Reach.PUBLIC),
-        ({"ECHOER_BACKEND": "aws", "ECHOER_DYNAMODB_URL": "https://vpce-1.dynamodb.example"}, Reach.PUBLIC),
-        ({"ECHOER_BACKEND": "aws", "ECHOER_DYNAMODB_URL": "http://127.0.0.1:8000"}, Reach.ANY),
-        ({"ECHOER_BACKEND": "aws", "ECHOER_OUTBOUND": "any"}, Reach.ANY),
-        ({"ECHOER_OUTBOUND": "Public"}, Reach.PUBLIC),
+        ({}, EgressScope.ANY),
+        ({"ECHOER_BACKEND": "memory"}, EgressScope.ANY),
+        ({"ECHOER_BACKEND": " AWS"}, EgressScope.PUBLIC),
+        ({"ECHOER_BACKEND": "aws", "ECHOER_DYNAMODB_URL": "https://vpce-1.dynamodb.example"}, EgressScope.PUBLIC),
+        ({"ECHOER_BACKEND": "aws", "ECHOER_DYNAMODB_URL": "http://127.0.0.1:8000"}, EgressScope.ANY),
+        ({"ECHOER_BACKEND": "aws", "ECHOER_OUTBOUND": "any"}, EgressScope.ANY),
+        ({"ECHOER_OUTBOUND": "Public"}, EgressScope.PUBLIC),
     ],
 )
-def test_on_aws_only_public_addresses_are_let_through(environment: dict[str, str], reach: Reach) -> None:
+def test_on_aws_only_public_addresses_are_let_through(environment: dict[str, str], reach: EgressScope) -> None:
     assert config.from_environment(environment).outbound is reach
 
 

@@ -1,4 +1,4 @@
-"""Runs as traces: which spans there are, where they hang, and that nobody waits for a collector."""
+"""Runs as traces: which spans there are, their parents, and that a collector that is down delays nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from chalicelib.adapters.telemetry import traces
-from chalicelib.adapters.telemetry.traces import REST, Patient, Traces
+from chalicelib.adapters.telemetry.traces import PAUSE_AFTER_FAILURE_MS, PausingExporter, Traces
 from chalicelib.engine.effects import Outcome
 from chalicelib.hosting import assemble
 from chalicelib.service.observability import traceparent
@@ -55,7 +55,7 @@ flow_end
 
 
 class Traced(Small):
-    """A small Echoer whose spans are kept."""
+    """A small Echoer that records its spans."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
@@ -288,12 +288,12 @@ class Failing(SpanExporter):
 
 def test_a_collector_that_is_down_is_left_alone_for_a_while() -> None:
     clock, down = FakeClock(), Failing()
-    patient = Patient(down, clock)
+    patient = PausingExporter(down, clock)
     spans = [ReadableSpan("a"), ReadableSpan("b")]
     assert patient.export(spans) is SpanExportResult.FAILURE
     assert patient.export(spans) is SpanExportResult.FAILURE
     assert (down.asked, patient.dropped) == (1, 4)
-    clock.advance(REST)
+    clock.advance(PAUSE_AFTER_FAILURE_MS)
     down.result = SpanExportResult.SUCCESS
     assert patient.export(spans) is SpanExportResult.SUCCESS
     assert (down.asked, patient.dropped) == (2, 4)
@@ -303,7 +303,7 @@ def test_a_collector_that_does_not_answer_is_given_up_in_time() -> None:
     """It takes connections and says nothing."""
     spans = spans_of_a_run()
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        exporter = traces.otlp(f"http://127.0.0.1:{silent.getsockname()[1]}", FakeClock(), patience=0.1)
+        exporter = traces.otlp(f"http://127.0.0.1:{silent.getsockname()[1]}", FakeClock(), timeout=0.1)
         begun = time.monotonic()
         assert exporter.export(spans) is SpanExportResult.FAILURE
         assert time.monotonic() - begun < 5

@@ -149,13 +149,13 @@ def reset(server: Server, sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
 
 
-def post(*addresses: str, by: HttpCaller | None = None, roots: str | None = None, **headers: str) -> Reply:
+def post(*addresses: str, by: HttpCaller | None = None, ca_bundle: str | None = None, **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return (by or caller()).post(Call(addresses=addresses, body=BODY, headers=named, roots=roots))
+    return (by or caller()).post(Call(addresses=addresses, body=BODY, headers=named, ca_bundle=ca_bundle))
 
 
 def refusing() -> str:
-    """An address where nobody listens."""
+    """An address without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         return f"http://127.0.0.1:{gone.getsockname()[1]}/do"
 
@@ -270,7 +270,7 @@ def test_some_statuses_are_tried_again(status: int) -> None:
 def test_redirects_are_not_followed(status: int) -> None:
     with serving(answers(200)) as other:
         reply, url = reply_to(answers(status, b"moved", Location=other.url))
-    text = f"{url} answered {status} and points to {other.url}; redirects are not followed: moved"
+    text = f"{url} answered {status} and redirects to {other.url}; redirects are not followed: moved"
     assert reply == NotTaken(text, final=True)
     assert other.requests == []
 
@@ -297,7 +297,7 @@ def test_a_refusal_is_final_even_if_its_body_breaks_off() -> None:
     ],
 )
 def test_retry_after_is_honoured(value: str, date: str, wait: int) -> None:
-    """As seconds or as a date, the latter by the service's own clock if it tells it."""
+    """As seconds or as a date, the latter by the service's own clock if it sends it."""
     reply, url = reply_to(answers(503, Retry_After=value, Date=date))
     assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=wait)
 
@@ -317,7 +317,7 @@ def test_an_unknown_host() -> None:
 
 
 def test_a_host_that_takes_no_connection() -> None:
-    """A listener whose queue is full: the kernel lets everybody wait."""
+    """A listener with a full queue: new connections wait in the kernel."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []
@@ -400,7 +400,7 @@ def test_what_is_no_answer_is_tried_again(script: Callable[[Server, socket.socke
     "address", ["", "ftp://x/y", "localhost:18080/ci", "http://", "http://x:99999/", "http://[::1"]
 )
 def test_what_is_no_address_is_final(address: str) -> None:
-    assert post(address) == NotTaken(f"{address} is no http:// or https:// address", final=True)
+    assert post(address) == NotTaken(f"{address} is not an http:// or https:// address", final=True)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_what_is_no_address_is_final(address: str) -> None:
         ("a", " b"),
         ("a", "\u2603"),
         ("a", "b\u2028c"),
-        ("a", "\u560a\u560dc: d"),  # whose low bytes are a line's end
+        ("a", "\u560a\u560dc: d"),  # with the low bytes of a line break
         ("a", "b\x85c"),
         ("a\r\nb", "c"),
         ("a: b", "c"),
@@ -433,7 +433,7 @@ def test_a_header_that_cannot_be_sent_is_final(name: str, value: str) -> None:
 
 
 def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
-    """The body's length, where it goes, and what it is, are ours, in whatever case theirs is written."""
+    """The body's length, where it goes, and what it is, are ours, in any case that theirs is written."""
     theirs = {
         "Host": "evil.example",
         "CONTENT-LENGTH": "3",
@@ -540,7 +540,7 @@ def test_a_kept_connection_that_ends_within_an_answer_is_a_failed_delivery() -> 
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chalicelib.adapters.actions.connections.KEPT_IDLE", 0.0)
+    monkeypatch.setattr("chalicelib.adapters.actions.connections.MAX_IDLE_S", 0.0)
     with serving(answers(200, b"{}")) as server:
         one = caller()
         assert [post(server.url, by=one) for _ in range(2)] == [Taken({})] * 2
@@ -548,7 +548,7 @@ def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pyte
 
 
 def test_all_addresses_of_a_host_are_tried() -> None:
-    """`localhost` is often `::1` first, where nobody listens."""
+    """`localhost` is often `::1` first, which has no listener."""
     with serving(answers(200)) as server:
         assert post(server.url.replace("127.0.0.1", "localhost")) == Taken()
 
@@ -584,7 +584,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         root = self.certificate(self.folder.name, key.public_key(), key, None)
         self.pem = root.public_bytes(serialization.Encoding.PEM)
-        self.roots = base64.b64encode(self.pem).decode()
+        self.ca_bundle = base64.b64encode(self.pem).decode()
         self.server = self.context(key, "127.0.0.1")
         self.stranger = self.context(key, "127.9.9.9")
 
@@ -635,7 +635,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def test_own_roots_are_trusted(ours: Authority) -> None:
     with serving(answers(200, b'{"a":1}'), tls=ours.server) as server:
         one = caller()
-        assert [post(server.url, by=one, roots=ours.roots) for _ in range(2)] == [Taken({"a": 1})] * 2
+        assert [post(server.url, by=one, ca_bundle=ours.ca_bundle) for _ in range(2)] == [Taken({"a": 1})] * 2
         assert server.connections == 1
 
 
@@ -647,9 +647,9 @@ def test_other_roots_are_not_trusted(ours: Authority, theirs: Authority, monkeyp
         monkeypatch.setenv(name, str(bundle))
     with serving(answers(200), tls=ours.server) as server:
         one = caller()
-        assert post(server.url, by=one, roots=ours.roots) == Taken()
-        for roots in (None, theirs.roots):
-            reply = post(server.url, by=one, roots=roots)
+        assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken()
+        for ca_bundle in (None, theirs.ca_bundle):
+            reply = post(server.url, by=one, ca_bundle=ca_bundle)
             text = f"{server.url} has a certificate that is not trusted (unable to get local issuer certificate)"
             assert reply == NotTaken(text, final=True)
         assert len(server.requests) == 1
@@ -661,46 +661,46 @@ def test_own_roots_replace_the_usual_ones(ours: Authority, theirs: Authority, mo
     bundle.write_bytes(ours.pem)
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))
     with serving(answers(200), tls=ours.server) as server:
-        reply = post(server.url, roots=theirs.roots)
+        reply = post(server.url, ca_bundle=theirs.ca_bundle)
     assert isinstance(reply, NotTaken)
     assert reply.final
 
 
 def test_a_certificate_for_another_host_is_not_trusted_and_the_next_address_is_tried(ours: Authority) -> None:
     with serving(answers(200), tls=ours.stranger) as bad, serving(answers(200), tls=ours.server) as good:
-        reply = post(bad.url, roots=ours.roots)
+        reply = post(bad.url, ca_bundle=ours.ca_bundle)
         assert isinstance(reply, NotTaken)
         assert (reply.final, "127.0.0.1" in reply.error) == (True, True)
-        assert post(bad.url, good.url, roots=ours.roots) == Taken()
+        assert post(bad.url, good.url, ca_bundle=ours.ca_bundle) == Taken()
 
 
 @pytest.mark.parametrize(
-    "roots", ["", "no base64!", base64.b64encode(b"no PEM").decode(), base64.b64encode(b"\xff").decode()]
+    "ca_bundle", ["", "no base64!", base64.b64encode(b"no PEM").decode(), base64.b64encode(b"\xff").decode()]
 )
-def test_roots_that_are_none_are_final(roots: str) -> None:
-    text = "the action's roots are not certificates (a PEM bundle in base64)"
-    assert post("https://127.0.0.1:1/", roots=roots) == NotTaken(text, final=True)
+def test_roots_that_are_none_are_final(ca_bundle: str) -> None:
+    text = "the action's CA bundle is invalid: it must be a PEM bundle in base64"
+    assert post("https://127.0.0.1:1/", ca_bundle=ca_bundle) == NotTaken(text, final=True)
 
 
 def test_a_server_without_tls_is_tried_again(ours: Authority) -> None:
     with serving(lambda server, sock: sock.sendall(b"HTTP/1.1 400 plain\r\n\r\n")) as server:
         url = server.url.replace("http:", "https:")
-        assert post(url, roots=ours.roots) == NotTaken(f"{url} could not be reached by TLS", final=False)
+        assert post(url, ca_bundle=ours.ca_bundle) == NotTaken(f"{url} could not be reached by TLS", final=False)
 
 
 def test_a_handshake_that_hangs(ours: Authority) -> None:
     with serving(idle) as server:
         url = server.url.replace("http:", "https:")
-        reply = post(url, by=caller(connect=0.2), roots=ours.roots)
+        reply = post(url, by=caller(connect=0.2), ca_bundle=ours.ca_bundle)
         assert reply == NotTaken(f"{url} could not be reached within 0.2 s", final=False)
 
 
 def test_the_time_limit_is_a_total_under_tls_too(ours: Authority) -> None:
     with serving(drips(b"HTTP/1.1 200 OK\r\n", b"x-a: b\r\n"), tls=ours.server) as server:
-        reply = post(server.url, by=caller(total=0.4), roots=ours.roots)
+        reply = post(server.url, by=caller(total=0.4), ca_bundle=ours.ca_bundle)
         assert reply == NotTaken(f"{server.url} did not answer within 0.4 s", final=False)
     with serving(sips, tls=ours.server) as server:
-        call = Call(addresses=(server.url,), body=b"x" * 30_000_000, roots=ours.roots)
+        call = Call(addresses=(server.url,), body=b"x" * 30_000_000, ca_bundle=ours.ca_bundle)
         assert caller(total=0.4).post(call) == NotTaken(f"{server.url} did not answer within 0.4 s", final=False)
 
 
@@ -712,5 +712,5 @@ def test_a_stale_connection_is_no_failed_delivery_under_tls_either(ours: Authori
 
     with serving(once, answers(200, b'{"a":1}'), tls=ours.server) as server:
         one = caller()
-        assert post(server.url, by=one, roots=ours.roots) == Taken({})
-        assert post(server.url, by=one, roots=ours.roots) == Taken({"a": 1})
+        assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({})
+        assert post(server.url, by=one, ca_bundle=ours.ca_bundle) == Taken({"a": 1})
