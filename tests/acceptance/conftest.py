@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamodb.store import DynamoStore
 from fsl.local.aws import REGION
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api, poll
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 PLAIN: Final = {
     "ECHOER_DYNAMODB_URL": "",
@@ -85,8 +85,7 @@ def api(backend: str, credentials: None, tmp_path_factory: pytest.TempPathFactor
         told = "".join(server.said)
         assert "Traceback" not in told, told[told.index("Traceback") :][:5000]
     finally:
-        server.running.kill()
-        server.running.wait()
+        server.close()
 
 
 @pytest.fixture(scope="session")

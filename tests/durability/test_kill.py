@@ -33,7 +33,7 @@ from tests.acceptance.actions import Actions, Delivery, Reply, says
 from tests.acceptance.api import Api, poll
 from tests.acceptance.conftest import OTHERS, PLAIN, other_aws
 from tests.acceptance.fsl import action
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 KILLS: Final = int(os.environ.get("ECHOER_KILLS", "5"))
 RUNS: Final = int(os.environ.get("ECHOER_KILLED_RUNS", "60"))
@@ -140,8 +140,7 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
 
     yield start
     for process in started:
-        process.running.kill()
-        process.running.wait()
+        process.close()
 
 
 @pytest.mark.timeout(600)
