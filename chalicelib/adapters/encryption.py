@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
+from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS, SecretsOff
 
 _NONCE: Final = 24
 _BOUND: Final = b"echoer/1"
@@ -106,8 +106,10 @@ class LibsodiumEncryption:
 def keys_in(setting: str) -> list[_Key]:
     """The keys that the setting holds, the one that seals first. Raises BadKey."""
     texts = [text for text in re.split(r"[\s,]+", setting) if text]
-    if not texts or any(len(text) < SHORTEST_KEY for text in texts):
-        raise BadKey(f"a key that seals secrets has {SHORTEST_KEY} characters or more (openssl rand -hex 32 makes one)")
+    if not texts or any(len(text) < MIN_KEY_CHARACTERS for text in texts):
+        raise BadKey(
+            f"a key that seals secrets has {MIN_KEY_CHARACTERS} characters or more (openssl rand -hex 32 makes one)"
+        )
     return [_Key(blake2b(text.encode(), digest_size=32, person=b"echoer-key").digest()) for text in texts]
 
 

@@ -103,8 +103,8 @@ class _Runs:
         self._runs.create(new)
         self._seen.tell(new.run)
 
-    def save(self, run: Run, seen: int) -> None:
-        self._runs.save(run, seen)
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
+        self._runs.save(run, seen, body)
         self._seen.tell(run)
 
 

@@ -12,7 +12,7 @@ from fsl.client import Client
 from fsl.local.demo import submit
 from tests.desk.conftest import RELEASE, Desk, until
 
-NO_OBSERVER = Desk("http://127.0.0.1:9")
+NULL_OBSERVER = Desk("http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
@@ -215,11 +215,11 @@ def test_orders_move_a_run(fsl: Desk, waiting: str) -> None:
 @pytest.mark.parametrize("words", [("list",), ("get", "flow", "x"), ("watch", "x"), ("run", "x"), ("shell",)])
 def test_no_server_is_exit_code_three(words: tuple[str, ...]) -> None:
     """One line with advice, no traceback; with --json an object."""
-    result = NO_OBSERVER(*words, text="list flow /\n")
+    result = NULL_OBSERVER(*words, text="list flow /\n")
     assert (result.exit_code, result.stdout) == (3, "")
     assert len(result.stderr.splitlines()) == 1
     assert "fsl local" in result.stderr
-    assert NO_OBSERVER.json(*words, text="list flow /\n")["error"]["code"] == "unreachable"
+    assert NULL_OBSERVER.json(*words, text="list flow /\n")["error"]["code"] == "unreachable"
 
 
 @pytest.mark.parametrize(

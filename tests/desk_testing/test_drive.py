@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from fsl.testing.cipher import run_in_the_open
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import CommandRefused, InputRefused
 from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, StepAcked, VarsSet
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
+from fsl.testing.cipher import run_in_the_open
 from fsl.testing.drive import DAWN, World
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Reply, Request
 from tests.desk_testing.worlds import DAY, HOUR, SECOND, after, silent, world

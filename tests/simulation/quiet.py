@@ -32,7 +32,7 @@ def single_threaded(laws: Laws) -> Iterator[None]:
     """While this holds, the service starts no threads, and its log is heard by the law alone."""
     log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(hosting._made)
     before = (parallel.side_by_side, log.level, log.propagate)
-    blobs.MEMORY.__init__()  # type: ignore[misc]
+    blobs.BLOB_CACHE.clear()
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
     parallel.side_by_side = one_by_one
     log.setLevel(logging.ERROR)

@@ -68,7 +68,9 @@ class SqliteSignals:
                 (*key, signal.expires_at, msgspec.json.encode(signal)),
             )
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
+    def stored(
+        self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
+    ) -> Iterator[Signal]:
         last = (since, "")
         while True:
             found = self._database.rows(

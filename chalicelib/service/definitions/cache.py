@@ -1,7 +1,7 @@
-"""Definitions as runs need them, kept in memory: an immutable version is read once per container.
+"""Cache definitions in memory: each version, which never changes, is read once per container.
 
-Which version is the newest is remembered for `max_age` only, so that a definition which was submitted through another
-container is used by new runs after at most that long; the container through which it came uses it at once.
+Which version is the newest is cached for `max_age` only. So new runs use a definition that was submitted to another
+container after at most that time; the container that it was submitted to uses it immediately.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.store import Store
 
-KEPT: Final = 1_000
-"""How many definitions a container keeps in memory."""
+MAX_CACHED_DEFINITIONS: Final = 1_000
+"""How many definitions one container caches."""
 
 
 class DefinitionCache:
-    """Reads definitions through a cache. Safe to be used by several threads."""
+    """Reads definitions through a cache. Thread-safe. `max_age` is in milliseconds."""
 
     def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:
         self._store = store
@@ -38,20 +38,20 @@ class DefinitionCache:
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
 
     def of(self, run: Run) -> definition.Definition:
-        """The definition that the run obeys. No read if this container has met it. Raises NotFound."""
+        """Return the definition of the run. A cached definition costs no read. Raises NotFound."""
         ref = run.definition
         key = (run.namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}" if ref.flow else run.id)
         with self._lock:
             found = self._whole.get(key)
-        return found or self._keep(key, self._read(run, ref))
+        return found or self._cache(key, self._read(run, ref))
 
     def newest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
-        """The newest version of each name that is defined, at most `max_age` old."""
+        """Return the newest version of each name that is defined, cached for at most `max_age`."""
         fresh = self._clock.now() - self._max_age
         with self._lock:
-            known = {name: self._newest.get((namespace, kind, name)) for name in names}
-        found = {name: held[1] for name, held in known.items() if held and held[0] >= fresh}
-        missing = known.keys() - found.keys()
+            cached = {name: self._newest.get((namespace, kind, name)) for name in names}
+        found = {name: entry[1] for name, entry in cached.items() if entry and entry[0] >= fresh}
+        missing = cached.keys() - found.keys()
         if missing:
             read = self._store.definitions.latest(namespace, kind, missing)
             self.learn(namespace, read.values())
@@ -59,21 +59,21 @@ class DefinitionCache:
         return found
 
     def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
-        """These are the newest versions now."""
+        """Cache these definitions as the newest versions."""
         now = self._clock.now()
         with self._lock:
-            if len(self._newest) > KEPT:
+            if len(self._newest) > MAX_CACHED_DEFINITIONS:
                 self._newest.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
 
     def forget(self, namespace: str, kind: Kind, name: str) -> None:
-        """The name may no longer be defined."""
+        """Remove the newest version of a name from the cache."""
         with self._lock:
             self._newest.pop((namespace, kind, name), None)
 
     def of_flow(self, namespace: str, name: str) -> tuple[definition.Definition, DefinitionRef]:
-        """The newest version of a flow with the newest versions of its actions. Raises NotFound."""
+        """Return the newest version of a flow with the newest versions of its actions. Raises NotFound."""
         found = self.newest(namespace, Kind.FLOW, [name])
         if name not in found:
             raise NotFound("flow", name)
@@ -81,10 +81,9 @@ class DefinitionCache:
         return self.assemble(flow, found[name].version, self.actions_for(namespace, flow, {}))
 
     def actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
-        """The newest versions of all actions that a run of `flow` may send, those that undo others included.
+        """Return the newest versions of all actions that a run of `flow` may call, including undo actions.
 
-        `at_hand` are newest versions that the caller holds, perhaps not stored yet. A name that is not defined is
-        left out.
+        `at_hand` are newest versions that the caller has, perhaps not stored yet. Undefined names are left out.
         """
         found: dict[str, Definition] = {}
         wanted = set(actions_named(flow))
@@ -98,7 +97,7 @@ class DefinitionCache:
     def assemble(
         self, flow: Flow, version: int, actions: dict[str, Definition]
     ) -> tuple[definition.Definition, DefinitionRef]:
-        """The definition of a run of `flow`, and its reference. Version 0: the run brings the flow along."""
+        """Return the definition of a run of `flow`, and its reference. Version 0: the flow belongs to the run alone."""
         for name in actions_named(flow) - actions.keys():
             raise NotFound("action", name)
         checked = {name: json_values.decode(action.value, Action) for name, action in actions.items()}
@@ -126,9 +125,9 @@ class DefinitionCache:
             actions[name] = json_values.decode(action.value, Action)
         return definition.Definition(flow=flow, actions=actions, defaults=self._defaults)
 
-    def _keep(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
+    def _cache(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
         with self._lock:
             self._whole[key] = definition
-            while len(self._whole) > KEPT:
+            while len(self._whole) > MAX_CACHED_DEFINITIONS:
                 self._whole.popitem(last=False)
         return definition
