@@ -95,7 +95,7 @@ def test_the_lines_of_a_delivery_know_what_is_delivered(house: House, log: Log) 
     assert line == {
         "level": "DEBUG",
         "logger": "echoer.deliver",
-        "message": "taken",
+        "message": "accepted",
         "function": "deliver",
         "request": "req-1",
         "namespace": "default",
