@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
 from chalicelib.config import Backend, Metrics, Reach, Settings
@@ -28,7 +28,7 @@ from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, S
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
-from chalicelib.service.ports.queues import QueueAndSource
+from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.answer import Answerer
@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 
 _PASSING_KEY: Final = os.urandom(32).hex()
 """Seals what ends with this process."""
+
+
+class QueueAndSource(Queue, Source, Protocol):
+    """A queue that both sends and receives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         timers=timers,
         operator=Operator(runs, advancer),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache),
-        doctor=Doctor(runs, store.tasks, queue, definition_cache, clock),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),

@@ -55,7 +55,7 @@ class Inbox:
         """
         found: list[OpenTask] = []
         for task in self._all(namespace):
-            opened = self._open_task(namespace, task) if run in (None, task.run) else None
+            opened = self.show(namespace, task) if run in (None, task.run) else None
             if opened is not None and step in (None, opened.step):
                 found.append(opened)
             if len(found) == limit:
@@ -68,7 +68,8 @@ class Inbox:
             yield from tasks
             after = tasks[-1]
 
-    def _open_task(self, namespace: str, task: Task) -> OpenTask | None:
+    def show(self, namespace: str, task: Task) -> OpenTask | None:
+        """Return the task as a person sees it. Remove it and return None if it is closed."""
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
         if run is None or token is None or token.activation is None or run.status in status.ENDED:

@@ -16,8 +16,9 @@ from typing import Final
 
 from chalice.app import Chalice, ScheduledEventConfig, SQSEventConfig
 
+from chalicelib.hosting import QueueAndSource
 from chalicelib.model.errors import EchoerError
-from chalicelib.service.ports.queues import QueueAndSource, QueueName, Received
+from chalicelib.service.ports.queues import QueueName, Received
 from fsl.local.shapes import Context, Handler, failed_in, queue_event, schedule_event
 
 LOG = logging.getLogger("echoer.local")

@@ -249,7 +249,9 @@ def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Statu
     assert small.run().status is status
     views, _ = small.services.reader.views(NS, RunQuery())
     assert len(views) == 1 + min(calls, MAX_CALL_DEPTH)
-    assert any(f"nested more than {MAX_CALL_DEPTH} deep" in view.run.last_err for view in views) is (status is Status.FAILED)
+    assert any(f"nested more than {MAX_CALL_DEPTH} deep" in view.run.last_err for view in views) is (
+        status is Status.FAILED
+    )
 
 
 @pytest.mark.parametrize(("rounds", "status"), [(STRAIGHT - 1, Status.SUCCEEDED), (STRAIGHT, Status.FAILED)])

@@ -22,7 +22,7 @@ from chalicelib.service.doctor.findings import Finding, FindingKind, Report
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.messages import Deliver, Message
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.queues import QueueAndSource, QueueName
+from chalicelib.service.ports.queues import Queue, QueueName, Source
 from chalicelib.service.ports.runs import RunQuery, RunStore
 from chalicelib.service.ports.tasks import Task, TaskStore
 from chalicelib.service.timers.run_timers import OVERDUE_AFTER_MS
@@ -42,11 +42,18 @@ class Doctor:
     """Examines and repairs a namespace."""
 
     def __init__(
-        self, runs: RunStore, tasks: TaskStore, queue: QueueAndSource, definition_cache: DefinitionCache, clock: Clock
+        self,
+        runs: RunStore,
+        tasks: TaskStore,
+        queue: Queue,
+        source: Source,
+        definition_cache: DefinitionCache,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._tasks = tasks
         self._queue = queue
+        self._source = source
         self._clock = clock
         self._checks = RunChecks(runs, definition_cache, clock)
 
@@ -114,12 +121,12 @@ class Doctor:
     def _dead_letters(self, namespace: str, *, repair: bool) -> list[Finding]:
         """Report some of the dead letters; with `repair`, send each to its own queue again."""
         found = []
-        for received in self._queue.receive(QueueName.DEAD, MAX_DEAD_LETTERS, 0):
+        for received in self._source.receive(QueueName.DEAD, MAX_DEAD_LETTERS, 0):
             message = _message_in(received.body)
             mine = message is not None and message.namespace == namespace
             if mine and message and repair:
                 self._send(msgspec.structs.replace(message, sent_at=self._clock.now()))
-                self._queue.delete(QueueName.DEAD, [received.receipt])
+                self._source.delete(QueueName.DEAD, [received.receipt])
                 LOG.warning("a dead letter of run %r was sent again", message.run, extra={"run": message.run})
             else:
                 self._queue.defer(QueueName.DEAD, received.receipt, 0)

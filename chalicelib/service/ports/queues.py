@@ -66,7 +66,3 @@ class Source(Protocol):
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         """Delete messages, so that they are not received again."""
         ...
-
-
-class QueueAndSource(Queue, Source, Protocol):
-    """A queue that both sends and receives."""

@@ -1,4 +1,4 @@
-"""Read the blobs of a run: values that are stored beside its head because they are large."""
+"""Read the blobs of a run: values that are stored separately from its head because they are large."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import RunStore
 
 MAX_CACHED_BYTES: Final = 16 * 1024 * 1024
-"""How many bytes of blobs one container caches."""
+"""How many bytes of blobs one cache holds."""
 
 
-class _BlobCache:
-    """The blobs that were read last. Blobs never change, so the cache needs no invalidation."""
+class BlobCache:
+    """The blobs that were read last. A blob never changes, so an entry cannot become stale.
+
+    Keys contain the run's id. Ids are unique within one store only, so each store has a cache of its own.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -39,26 +42,14 @@ class _BlobCache:
             while self._bytes > MAX_CACHED_BYTES:
                 self._bytes -= len(self._blobs.popitem(last=False)[1])
 
-    def clear(self) -> None:
-        with self._lock:
-            self._blobs.clear()
-            self._bytes = 0
-
-
-BLOB_CACHE: Final = _BlobCache()
-"""The blobs that this container has read, by the id of the run, which is never used again, and the key."""
-
 
 def blob_reader(runs: RunStore, run: Run) -> BlobReader:
-    """Return a function that reads a blob of the run by its key, from the cache if possible."""
+    """Return a function that reads a blob of the run by its key. It raises ServiceError if there is none."""
 
     def read(key: str) -> Json:
-        found = BLOB_CACHE.get(run.id, key)
+        found = runs.blobs(run, [key]).get(key)
         if found is None:
-            found = runs.blobs(run, [key]).get(key)
-            if found is None:
-                raise ServiceError(f"blob {key!r} of run {run.name!r} is missing")
-            BLOB_CACHE.put(run.id, key, found)
+            raise ServiceError(f"blob {key!r} of run {run.name!r} is missing")
         return msgspec.json.decode(found)
 
     return read

@@ -20,7 +20,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
-from chalicelib.service.runs.blobs import BLOB_CACHE
+from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
     Change,
     References,
@@ -39,6 +39,7 @@ class OffloadingRunStore:
 
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
+        self._cache = BlobCache()
 
     def create(self, new: NewRun) -> None:
         self._runs.create(self.offload(new))
@@ -76,7 +77,16 @@ class OffloadingRunStore:
         self._runs.put_blobs(run, values)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
-        return self._runs.blobs(run, keys)
+        """Return these blobs. A cached blob costs no read."""
+        wanted = set(keys)
+        found = {key: blob for key in wanted if (blob := self._cache.get(run.id, key)) is not None}
+        missing = wanted - found.keys()
+        if missing:
+            read = self._runs.blobs(run, missing)
+            for key, value in read.items():
+                self._cache.put(run.id, key, value)
+            found.update(read)
+        return found
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         head = offload_head(run, body)
@@ -121,13 +131,7 @@ class OffloadingRunStore:
 
     def _restore(self, run: Run, references: References) -> Change:
         """Return a function that replaces references by their values."""
-        found = {key: blob for key in references.keys if (blob := BLOB_CACHE.get(run.id, key)) is not None}
-        missing = references.keys - found.keys()
-        if missing:
-            read = self._runs.blobs(run, missing)
-            for key, value in read.items():
-                BLOB_CACHE.put(run.id, key, value)
-            found.update(read)
+        found = self.blobs(run, references.keys)
 
         def restore(value: Json) -> Json:
             key = key_in(value)
