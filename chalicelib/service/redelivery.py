@@ -15,10 +15,10 @@ WRITER_LIFETIME_MS: Final = 6 * 60 * 1000
 """How long the sender of a message may still commit its head: the longest function timeout and a margin."""
 
 READ_PAUSES_MS: Final = (5, 20, 75)
-"""Pauses before a run is read again whose head is not committed yet."""
+"""Pauses before a head that is not committed yet is read again."""
 
 MIN_REDELIVERY_MS: Final = 1_000
-"""The shortest delay before a message is received again whose head is not committed yet."""
+"""The shortest delay before a message is received again because its head is not committed yet."""
 
 MAX_REDELIVERY_MS: Final = 60_000
 """The longest such delay."""

@@ -8,7 +8,7 @@ the last permit.
                  └─> all are held ──> check holders ──> some have ended ──┘  └─> retry at the reserved slot
                                          └─> none ──> retry soon
 
-**A permit is held until its activation has ended**, whatever happens to its deliveries. Permits are not returned: that
+**A permit is held until its activation has ended**, however its deliveries end. Permits are not returned: that
 would cost a write per answer, and a crash before that write would leak the permit. Instead, when all permits are held,
 the runs of the holders are read, a few times per second at most, to see which activations have ended. A permit is
 given only after the activation was seen in the head of its run, and an ended activation never becomes current again.

@@ -1,4 +1,4 @@
-"""Build the request of an activation to its action (docs/http-api.md), sign it, and send it."""
+"""Build the request of an activation to its action (docs/http-api.md, 1), sign it, and send it."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 No run depends on the doctor. Messages are lost where a queue was purged, a function was disabled for days, or a dead
 letter expired. The doctor only sends messages, and a message has an effect only if the head agrees with it. So an
-unnecessary repair does nothing, or delivers an activation once more, which services expect (docs/http-api.md).
+unnecessary repair does nothing, or delivers an activation once more, which services expect (docs/http-api.md, 1).
 """
 
 from __future__ import annotations

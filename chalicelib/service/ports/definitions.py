@@ -44,7 +44,7 @@ class DefinitionStore(Protocol):
     ) -> dict[str, Definition]:
         """Return the newest version of each of `names`. Undefined names are left out. Consistent.
 
-        `deleted`: include deleted names, whose versions a new definition must continue.
+        `deleted`: include deleted names: a new definition must continue their versions.
         """
         ...
 

@@ -46,7 +46,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class DueTimer:
-    """A run whose timer is set for `at`."""
+    """The timer of a run, set for `at`."""
 
     namespace: str
     run: str
@@ -100,7 +100,7 @@ class RunStore(Protocol):
         ...
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
-        """Return runs whose status changed at `since` or later (`run.status_at`), earliest first, at most `limit`."""
+        """Return at most `limit` runs with `status_at` at `since` or later, earliest first."""
         ...
 
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:

@@ -5,7 +5,7 @@
     crash here:  nothing        nothing       messages       committed, and the
                  happened       happened      have no effect messages exist
 
-A message has an effect only once the head agrees with it, so a message whose write never happened moves nothing. The
+A message has an effect only once the head agrees with it, so a message has no effect if its write never happened. The
 caller (a queue or a client) tries again. If another writer commits first, the run is read again and decided again.
 """
 

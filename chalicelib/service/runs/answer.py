@@ -19,7 +19,7 @@ from chalicelib.service.security.webhooks import AnswerSignature, SignatureVerif
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The answer of an action to an activation (docs/http-api.md)."""
+    """The answer of an action to an activation (docs/http-api.md, 2)."""
 
     run: str
     step: str

@@ -39,7 +39,7 @@ class Rates:
         """The `next_at` of each caller, in microseconds since 1970."""
 
     def take(self, rates: Mapping[str, int]) -> None:
-        """Count a request for each of these callers, whose rates are per second (0: unlimited).
+        """Count a request for each of these callers. Rates are per second; 0 means unlimited.
 
         Raises TooManyRequests if the rate of one of them is exceeded; then the request counts for none.
         """

@@ -2,7 +2,7 @@
 
 A token is a text, `ech_ID_SECRET`, that is returned once, when it is created. The store keeps one versioned value per
 token, found by its id, with the SHA-256 of the secret (256 random bits need no slower hash), and one versioned value
-per namespace with the ids of its tokens. Both are in a namespace of their own, whose name no request can use.
+per namespace with the ids of its tokens. Both are in a reserved namespace that no request can name.
 
     created ──> valid until it expires or is revoked ──> rejected from then on
 
