@@ -1,4 +1,4 @@
-"""Moving runs: who loses the write decides again, nothing is half done, a lost answer of the store is noticed."""
+"""Transitions of runs: lost writes are decided again, nothing is half done, lost responses of the store are noticed."""
 
 from __future__ import annotations
 

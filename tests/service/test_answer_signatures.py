@@ -1,4 +1,4 @@
-"""Answers that must be signed: what is believed, by the standard's own library, and what is not."""
+"""Signatures of answers: which are accepted, checked with the library of the standard, and which are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is large lies beside the head; nobody who reads a run notices."""
+"""Large values are stored as blobs; readers of a run see no difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits: who may be delivered now, who comes again when, and that nothing leaks however things end."""
+"""Limits of actions: which deliveries are sent, when others retry, and that permits never leak."""
 
 from __future__ import annotations
 

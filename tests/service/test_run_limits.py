@@ -1,4 +1,4 @@
-"""Limits of one decision, from both sides: what is too large makes a step return ERROR, and leaves no run stuck."""
+"""Limits of one decision, from both sides: what is too large makes a step return ERROR, and no run gets stuck."""
 
 from __future__ import annotations
 

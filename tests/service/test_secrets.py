@@ -1,4 +1,4 @@
-"""Secrets that a namespace keeps by name: sealed, told to nobody, heard of everywhere within half a minute."""
+"""Named secrets of a namespace: encrypted, never returned, and used everywhere within half a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines, timers and the sweep: no wait is without an end, and no lost message makes one."""
+"""Deadlines, timers and the sweep: every wait ends, even if its message is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens and rates: who is known, for how long, and how often they may come."""
+"""Access tokens and request rates: which callers are accepted, for how long, and how often."""
 
 from __future__ import annotations
 

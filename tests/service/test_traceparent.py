@@ -1,4 +1,4 @@
-"""Which trace a run is, and what of others' `traceparent` is believed (W3C Trace Context)."""
+"""The trace of a run, and how `traceparent` headers of requests are read (W3C Trace Context)."""
 
 from __future__ import annotations
 

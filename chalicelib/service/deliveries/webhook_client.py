@@ -75,10 +75,8 @@ class WebhookClient:
             return NotTaken(f"the request is larger than {MAX_REQUEST_BYTES} bytes", final=True)
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
-        headers = {
-            **_allowed({**invocation.options.headers, **secret_headers}),
-            **self._headers(run, activation, body),
-        }
+        own, given = self._headers(run, activation, body), {**invocation.options.headers, **secret_headers}
+        headers = {**_allowed(given), **own}
         reply = self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
         if not isinstance(reply, NotTaken):
             return reply

@@ -95,6 +95,17 @@ class Signaler:
         found = self._earliest(run, token.activation, step)
         if found is None:
             return
+        after = self._take(run, uuid, found)
+        if after.token_of(uuid):  # another wait of the run took the event: look for the next one
+            self.listen(after, uuid)
+            return
+        for name in dict.fromkeys(step.events.values()):
+            key = token.activation.memo["key"]
+            ended = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)
+            self._signals.unsubscribe(run.namespace, ended)
+
+    def _take(self, run: Run, uuid: str, signal: Signal) -> Run:
+        """Give the event to the activation, and return the head."""
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [
@@ -103,21 +114,14 @@ class Signaler:
                     nonce=nonce,
                     by="event",
                     uuid=uuid,
-                    name=found.name,
-                    key=found.key,
-                    data=found.data,
-                    place=found.place,
+                    name=signal.name,
+                    key=signal.key,
+                    data=signal.data,
+                    place=signal.place,
                 )
             ]
 
-        after = self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
-        if after.token_of(uuid):  # another wait of the run took the event: look for the next one
-            self.listen(after, uuid)
-            return
-        for name in dict.fromkeys(step.events.values()):
-            key = token.activation.memo["key"]
-            gone = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)
-            self._signals.unsubscribe(run.namespace, gone)
+        return self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
 
     def _earliest(self, run: Run, activation: Activation, step: EventStep) -> Signal | None:
         """Return the first stored event that the activation waits for and the run has not taken."""
