@@ -43,7 +43,6 @@ from chalicelib.engine.invocation import (
     APPROVED,
     REJECTED,
     UNDO,
-    Invocation,
     awaits_approval,
     invocation_of,
 )
@@ -53,6 +52,7 @@ from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.secret_values import decrypt
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, EventStep
 from chalicelib.model.history import Entry
@@ -60,6 +60,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent, Run, Token, decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.waits import ChildWait
 from fsl.testing.cipher import OpenCipher
 from fsl.testing.mail import Letter, Mail
 from fsl.testing.outside import Answer, Failure, Kind, Outside, Request, agree
@@ -335,10 +336,10 @@ class World:
 
     def _start_child(self, run: str, uuid: str) -> None:
         head, token, step = self._waits_at(run, uuid)
-        memo = token.activation.memo if token and token.activation else None
-        if not isinstance(step, CallStep) or not isinstance(memo, dict) or memo["child"] in self._runs:
+        wait = token.activation.wait if token and token.activation else None
+        if not isinstance(step, CallStep) or not isinstance(wait, ChildWait) or wait.child in self._runs:
             return
-        given = decrypt(memo["input"], self._cipher)
+        given = decrypt(wait.input, self._cipher)
         asked = Request(kind=Kind.FLOW, at=self.now, run=run, step=step.name, name=step.flow, args=given)
         self.calls.append(asked)
         reply = self._outside(asked)
@@ -348,7 +349,7 @@ class World:
             return
         depth = head.parent.depth + 1 if head.parent else 1
         try:
-            self.start(step.flow, memo["input"], name=memo["child"], parent=Parent(run=run, uuid=uuid, depth=depth))
+            self.start(step.flow, wait.input, name=wait.child, parent=Parent(run=run, uuid=uuid, depth=depth))
         except (KeyError, Refused) as refusal:
             self._tell(run, uuid, Answer(state=ERROR, error=str(refusal)))
 

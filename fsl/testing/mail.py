@@ -9,6 +9,7 @@ from chalicelib.model.flow import EventStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import EventWait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +49,10 @@ class Mail:
 
     def earliest(self, run: Run, token: Token, step: EventStep) -> Letter | None:
         """The first event that the token waits for and its run has not taken."""
-        if token.activation is None:
+        wait = token.activation.wait if token.activation else None
+        if token.activation is None or not isinstance(wait, EventWait):
             return None
-        key, since = token.activation.memo["key"], token.activation.since
+        key, since = wait.key, token.activation.since
         found = [
             letter
             for letter in self._letters

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.engine.invocation import Invocation
 from chalicelib.model.actions import Action, Limit, Method, Options
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.deliveries import permits

@@ -1,13 +1,14 @@
-"""Cache definitions in memory: each version, which never changes, is read once per container.
+"""The definitions of runs, compiled and kept in memory: a version never changes, so a container reads it once.
 
-Which version is the newest is cached for `max_age` only. So new runs use a definition that was submitted to another
-container after at most that time; the container that it was submitted to uses it immediately.
+Which version is the newest is cached for `max_age` only. A definition that was submitted through another container is
+used by new runs after at most that time; the container that received it uses it immediately.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 
@@ -22,11 +23,11 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.store import Store
 
 MAX_CACHED_DEFINITIONS: Final = 1_000
-"""How many definitions one container caches."""
+"""How many definitions a container keeps in memory."""
 
 
 class DefinitionCache:
-    """Reads definitions through a cache. Thread-safe. `max_age` is in milliseconds."""
+    """Reads definitions through a cache. Safe for use by several threads."""
 
     def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:
         self._store = store
@@ -34,24 +35,22 @@ class DefinitionCache:
         self._defaults = defaults
         self._max_age = max_age
         self._lock = Lock()
-        self._whole: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
 
     def of(self, run: Run) -> definition.Definition:
-        """Return the definition of the run. A cached definition costs no read. Raises NotFound."""
+        """Return the definition of the run, without a read if this container has it. Raises NotFound."""
         ref = run.definition
-        key = (run.namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}" if ref.flow else run.id)
-        with self._lock:
-            found = self._whole.get(key)
-        return found or self._cache(key, self._read(run, ref))
+        key = _key(run.namespace, ref) if ref.flow else (run.namespace, run.id)
+        return self._cached(key) or self._keep(key, self._read(run, ref))
 
     def newest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
-        """Return the newest version of each name that is defined, cached for at most `max_age`."""
+        """Return the newest version of each name that is defined, at most `max_age` old."""
         fresh = self._clock.now() - self._max_age
         with self._lock:
-            cached = {name: self._newest.get((namespace, kind, name)) for name in names}
-        found = {name: entry[1] for name, entry in cached.items() if entry and entry[0] >= fresh}
-        missing = cached.keys() - found.keys()
+            known = {name: self._newest.get((namespace, kind, name)) for name in names}
+        found = {name: cached[1] for name, cached in known.items() if cached and cached[0] >= fresh}
+        missing = known.keys() - found.keys()
         if missing:
             read = self._store.definitions.latest(namespace, kind, missing)
             self.learn(namespace, read.values())
@@ -59,7 +58,7 @@ class DefinitionCache:
         return found
 
     def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
-        """Cache these definitions as the newest versions."""
+        """Cache these as the newest versions."""
         now = self._clock.now()
         with self._lock:
             if len(self._newest) > MAX_CACHED_DEFINITIONS:
@@ -68,7 +67,7 @@ class DefinitionCache:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
 
     def forget(self, namespace: str, kind: Kind, name: str) -> None:
-        """Remove the newest version of a name from the cache."""
+        """Read the newest version of the name again when it is next asked for."""
         with self._lock:
             self._newest.pop((namespace, kind, name), None)
 
@@ -77,36 +76,36 @@ class DefinitionCache:
         found = self.newest(namespace, Kind.FLOW, [name])
         if name not in found:
             raise NotFound("flow", name)
-        flow = json_values.decode(found[name].value, Flow)
-        return self.assemble(flow, found[name].version, self.actions_for(namespace, flow, {}))
+        flow, version = _flow(found[name].value), found[name].version
+        actions = self.actions_for(namespace, flow, {})
+        ref = _reference(flow, version, actions)
+        key = _key(namespace, ref)
+        return self._cached(key) or self._keep(key, self.assemble(flow, version, actions)[0]), ref
 
     def actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
-        """Return the newest versions of all actions that a run of `flow` may call, including undo actions.
+        """Return the newest versions of all actions that a run of `flow` may send, with those that undo others.
 
-        `at_hand` are newest versions that the caller has, perhaps not stored yet. Undefined names are left out.
+        `at_hand` are newest versions that the caller has already, perhaps not stored yet. A name that is not defined
+        is left out.
         """
         found: dict[str, Definition] = {}
         wanted = set(actions_named(flow))
         while wanted:
             found.update({name: at_hand[name] for name in wanted & at_hand.keys()})
             found.update(self.newest(namespace, Kind.ACTION, wanted - found.keys()))
-            checked = [json_values.decode(found[name].value, Action) for name in wanted & found.keys()]
-            wanted = {action.undo.action for action in checked if action.undo} - found.keys()
+            actions = [_action(found[name].value) for name in wanted & found.keys()]
+            wanted = {action.undo.action for action in actions if action.undo} - found.keys()
         return found
 
     def assemble(
         self, flow: Flow, version: int, actions: dict[str, Definition]
     ) -> tuple[definition.Definition, DefinitionRef]:
-        """Return the definition of a run of `flow`, and its reference. Version 0: the flow belongs to the run alone."""
+        """Return the definition of a run of `flow` and its reference. Version 0: the run has steps of its own."""
         for name in actions_named(flow) - actions.keys():
             raise NotFound("action", name)
-        checked = {name: json_values.decode(action.value, Action) for name, action in actions.items()}
-        ref = DefinitionRef(
-            flow=flow.name if version else "",
-            version=version,
-            actions={name: action.version for name, action in actions.items()},
-        )
-        return definition.Definition(flow=flow, actions=checked, defaults=self._defaults), ref
+        checked = {name: _action(action.value) for name, action in actions.items()}
+        compiled = definition.Definition(flow=flow, actions=checked, defaults=self._defaults)
+        return compiled, _reference(flow, version, actions)
 
     def _read(self, run: Run, ref: DefinitionRef) -> definition.Definition:
         definitions = self._store.definitions
@@ -114,7 +113,7 @@ class DefinitionCache:
             stored = definitions.version(run.namespace, Kind.FLOW, ref.flow, ref.version)
             if stored is None:
                 raise NotFound("flow", f"{ref.flow} version {ref.version}")
-            flow = json_values.decode(stored.value, Flow)
+            flow = _flow(stored.value)
         else:
             flow = self._store.runs.own_flow(run)
         actions: dict[str, Action] = {}
@@ -122,12 +121,39 @@ class DefinitionCache:
             action = definitions.version(run.namespace, Kind.ACTION, name, version)
             if action is None:
                 raise NotFound("action", f"{name} version {version}")
-            actions[name] = json_values.decode(action.value, Action)
+            actions[name] = _action(action.value)
         return definition.Definition(flow=flow, actions=actions, defaults=self._defaults)
 
-    def _cache(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
+    def _cached(self, key: tuple[str, str]) -> definition.Definition | None:
         with self._lock:
-            self._whole[key] = definition
-            while len(self._whole) > MAX_CACHED_DEFINITIONS:
-                self._whole.popitem(last=False)
+            return self._compiled.get(key)
+
+    def _keep(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
+        with self._lock:
+            self._compiled[key] = definition
+            while len(self._compiled) > MAX_CACHED_DEFINITIONS:
+                self._compiled.popitem(last=False)
         return definition
+
+
+def _key(namespace: str, ref: DefinitionRef) -> tuple[str, str]:
+    return namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}"
+
+
+def _reference(flow: Flow, version: int, actions: Mapping[str, Definition]) -> DefinitionRef:
+    return DefinitionRef(
+        flow=flow.name if version else "",
+        version=version,
+        actions={name: action.version for name, action in actions.items()},
+    )
+
+
+@lru_cache(MAX_CACHED_DEFINITIONS)
+def _flow(value: bytes) -> Flow:
+    """Decode a stored flow; the same bytes are decoded once."""
+    return json_values.decode(value, Flow)
+
+
+@lru_cache(MAX_CACHED_DEFINITIONS)
+def _action(value: bytes) -> Action:
+    return json_values.decode(value, Action)

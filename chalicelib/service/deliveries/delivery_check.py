@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from chalicelib.engine.invocation import Invocation, awaits_approval, invocation_of
+from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.model import status
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.service.definitions.cache import DefinitionCache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
@@ -10,6 +10,7 @@ from chalicelib.model import status
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.findings import Finding, FindingKind
 from chalicelib.service.messages import Deliver, Listen, Message, StartChild, TellParent, Wake
@@ -61,7 +62,7 @@ class RunChecks:
             detail = f"it waits for run {child.name!r}, which is {child.status}"
             report = TellParent(namespace=run.namespace, run=child.name, sent_at=now, version=child.version)
             return replace(found, kind=FindingKind.ENDED_CHILD, since=child.ended_at, detail=detail, message=report)
-        last_news = max(wait.since, wait.heard_at or 0, wait.retry_at or 0)
+        last_news = max(wait.since, wait.reported_at or 0, wait.retry_at or 0)
         if silent is None or last_news > now - silent:
             return None
         message = self._message(run, token)
@@ -69,10 +70,10 @@ class RunChecks:
 
     def _ended_child(self, run: Run, token: Token, now: Instant) -> Run | None:
         """Return the run that the token waits for if it ended a while ago."""
-        memo = token.activation.memo if token.activation else None
-        if not isinstance(memo, Mapping) or "child" not in memo:
+        wait = token.activation.wait if token.activation else None
+        if not isinstance(wait, ChildWait):
             return None
-        child = self._runs.load(run.namespace, memo["child"])
+        child = self._runs.load(run.namespace, wait.child)
         ended = child is not None and child.status in status.ENDED and (child.ended_at or 0) < now - OVERDUE_AFTER_MS
         return child if ended else None
 

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
+from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
 
 MAX_INLINE_BYTES: Final = 4 * 1024
 """The largest value, in bytes of JSON, that stays in the head."""
@@ -31,8 +32,7 @@ OFFLOADED: Final = "\0folded"
 _FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
 """The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
 
-_REFERENCE: Final = "\0spilled"
-_REFERENCE_JSON: Final = msgspec.json.encode(_REFERENCE)
+_REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
 
 _NAMES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(Run)}
 _TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fields(Run)}
@@ -91,8 +91,8 @@ class References:
 
 def key_in(value: Json) -> str | None:
     """Return the key in a reference; None for any other value."""
-    if isinstance(value, Mapping) and value.keys() == {_REFERENCE}:
-        return str(value[_REFERENCE])
+    if isinstance(value, Mapping) and value.keys() == {REFERENCE_KEY}:
+        return str(value[REFERENCE_KEY])
     return None
 
 
@@ -103,7 +103,7 @@ def offloaded_fields(tail: Sequence[Entry]) -> Mapping[str, Json]:
 
 def field_values(values: Mapping[str, Json]) -> dict[str, Any]:
     """Convert the values of fields by encoded name into those of a Run by field name."""
-    return {_NAMES[name]: msgspec.convert(value, _TYPES[name]) for name, value in values.items()}
+    return {_NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in values.items()}
 
 
 def in_run(run: Run, change: Change) -> Run:
@@ -142,7 +142,7 @@ class _Offload:
         """Make a blob of an encoded value, and return the reference to it."""
         key = f"value/{hashlib.sha256(encoded).hexdigest()[:32]}"
         self.blobs[key] = encoded
-        return {_REFERENCE: key}
+        return {REFERENCE_KEY: key}
 
 
 def _offload_fields(run: Run, offload: _Offload) -> Run:
@@ -155,7 +155,7 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         input={},
         vars={},
         undos=(),
-        heard={},
+        received={},
         tail=_offloaded_tail(run.seq, fields, offload),
     )
 
@@ -169,7 +169,9 @@ def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload) -> 
 def _in_token(token: Token, change: Change) -> Token:
     activation = token.activation
     if activation is not None:
-        activation = replace(activation, data=change(activation.data), memo=change(activation.memo))
+        wait = activation.wait
+        wait = None if wait is None else wait_from_json(change(wait_to_json(wait)))
+        activation = replace(activation, data=change(activation.data), wait=wait)
     return replace(token, activation=activation, result=change(token.result))
 
 
