@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from chalicelib.model import formats
 from chalicelib.model.json_values import ready
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
@@ -64,13 +65,16 @@ Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellPare
 
 
 def encode(message: Message) -> str:
-    """Return the body of the message."""
-    return msgspec.json.encode(message).decode()
+    """Return the body of the message, in the current format."""
+    return formats.MESSAGE.encode(message).decode()
 
 
 def decode(body: str) -> Message:
-    """Return the message with that body. Raises msgspec.DecodeError if it is not valid."""
-    message: Message = msgspec.json.decode(body, type=Message)
+    """Return the message with that body. Raises msgspec.DecodeError if it is invalid or of a newer format."""
+    try:
+        message: Message = formats.MESSAGE.decode(body, Message)  # type: ignore[arg-type]  # a union of types
+    except formats.NewerFormat as error:
+        raise msgspec.DecodeError(str(error)) from error
     return message
 
 

@@ -77,7 +77,7 @@ class WebhookClient:
             return NotTaken(f"action {action.name!r} has no address", final=True)
         own, given = self._headers(run, activation, body), {**invocation.options.headers, **secret_headers}
         headers = {**_allowed(given), **own}
-        reply = self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
+        reply = self._caller.post(Call(action.addresses, body, headers, action.ca_bundle, action.method))
         if not isinstance(reply, NotTaken):
             return reply
         secrets: list[Json] = [*secret_headers.values(), *(fields[one.name] for one in action.parameters if one.secret)]

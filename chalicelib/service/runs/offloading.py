@@ -25,6 +25,7 @@ from chalicelib.service.runs.references import (
     Change,
     References,
     field_values,
+    format_of,
     in_entry,
     in_run,
     key_in,
@@ -127,7 +128,7 @@ class OffloadingRunStore:
         for reference in fields.values():
             references(reference)
         restore = self._restore(run, references)
-        return field_values({name: restore(reference) for name, reference in fields.items()})
+        return field_values({name: restore(reference) for name, reference in fields.items()}, format_of(tail))
 
     def _restore(self, run: Run, references: References) -> Change:
         """Return a function that replaces references by their values."""

@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.model.history import Entry, Page
+from chalicelib.model import formats
+from chalicelib.model.history import Entry, Page, encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
@@ -71,7 +72,7 @@ def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
     """Replace what is large in the page by references; return the blobs to write before it, too."""
     offload = _Offload()
     thin = Page(entries=tuple(in_entry(entry, offload) for entry in page.entries))
-    if len(encode(thin)) > MAX_HEAD_BYTES:
+    if len(encode_page(thin)) > MAX_HEAD_BYTES:
         thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, offload))
     return thin, offload.blobs
 
@@ -98,11 +99,18 @@ def key_in(value: Json) -> str | None:
 
 def offloaded_fields(tail: Sequence[Entry]) -> Mapping[str, Json]:
     """Return the references to the offloaded fields, by encoded name; empty if the tail is not offloaded."""
-    return tail[0].data if tail and tail[0].event == OFFLOADED else {}
+    data = tail[0].data if tail and tail[0].event == OFFLOADED else {}
+    return {name: value for name, value in data.items() if name != formats.MEMBER}
 
 
-def field_values(values: Mapping[str, Json]) -> dict[str, Any]:
-    """Convert the values of fields by encoded name into those of a Run by field name."""
+def format_of(tail: Sequence[Entry]) -> int:
+    """Return the format in which the fields of an offloaded tail were stored."""
+    return int(tail[0].data.get(formats.MEMBER, 1))
+
+
+def field_values(stored: Mapping[str, Json], stored_format: int) -> dict[str, Any]:
+    """Convert the values of fields by encoded name, in a format, into those of a Run by field name."""
+    values = formats.HEAD.upgrade(dict(stored), stored_format)
     return {_NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in values.items()}
 
 
@@ -162,7 +170,9 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
 
 def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload) -> tuple[Entry, ...]:
     """Return the tail of an offloaded head or page. Its number is that of the last entry it replaces."""
-    data = {name: offload.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    data: dict[str, Json] = {name: offload.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    if formats.HEAD.current > 1:
+        data[formats.MEMBER] = formats.HEAD.current
     return (Entry(seq=seq, at=0, event=OFFLOADED, data=data),)
 
 
