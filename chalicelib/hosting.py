@@ -10,18 +10,21 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
-from chalicelib.config import Backend, Metrics, Reach, Settings
+from chalicelib.config import Backend, EgressScope, Metrics, Settings
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
@@ -32,17 +35,19 @@ from chalicelib.service.runs.answer import Answerer
 from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
 from chalicelib.service.runs.effect_executor import EffectExecutor
+from chalicelib.service.runs.new_run import RunFactory
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
-from chalicelib.service.security.signature_verifier import SignatureVerifier
 from chalicelib.service.security.tokens import Tokens
+from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
 if TYPE_CHECKING:
-    from chalicelib.adapters.actions.egress import Outbound
+    from chalicelib.adapters.actions.egress import EgressPolicy
     from chalicelib.service.documents.submit import Submitter
 
 
@@ -51,7 +56,7 @@ _PASSING_KEY: Final = os.urandom(32).hex()
 
 
 class QueueAndSource(Queue, Source, Protocol):
-    """A queue with both its ends."""
+    """A queue that both sends and receives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +68,12 @@ class Adapters:
     caller: Caller
     clock: Clock
     ids: IdSource
-    observer: Observer = NO_OBSERVER
+    observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
     close: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """The use cases, ready to be called."""
 
@@ -77,17 +82,38 @@ class Services:
     runs: OffloadingRunStore
     definition_cache: DefinitionCache
     advancer: RunAdvancer
+    factory: RunFactory
     starter: Starter
     answerer: Answerer
     deliverer: Deliverer
     waker: Waker
+    timers: RunTimers
     operator: Operator
+    definition_deleter: DefinitionDeleter
+    doctor: Doctor
     reader: Reader
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
     secrets: Secrets
     rates: Rates
+
+    @cached_property
+    def submitter(self) -> Submitter:
+        """The use case that submits FSL. Its parser is imported when it is first needed: cold starts do without."""
+        from chalicelib.service.documents.submit import Submitter
+
+        adapters = self.adapters
+        return Submitter(
+            adapters.store,
+            self.runs,
+            self.definition_cache,
+            self.advancer,
+            self.factory,
+            self.secrets,
+            adapters.clock,
+            adapters.ids,
+        )
 
 
 def assemble(settings: Settings, adapters: Adapters) -> Services:
@@ -99,7 +125,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
     signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
-    child_runs = ChildRuns(runs, definition_cache, advancer, secrets, clock, ids)
+    factory = RunFactory(secrets, clock, ids)
+    child_runs = ChildRuns(runs, definition_cache, advancer, factory)
+    timers = RunTimers(runs, queue, advancer, clock)
+    checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
     webhook_key = partial(webhook_key_of, settings)
     webhook_client = WebhookClient(
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
@@ -110,11 +139,15 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         definition_cache=definition_cache,
         advancer=advancer,
         runs=runs,
-        starter=Starter(runs, store.keys, definition_cache, advancer, secrets, clock, ids),
+        factory=factory,
+        starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
-        deliverer=Deliverer(runs, definition_cache, advancer, webhook_client, Limiter(store, clock, ids), queue, clock),
-        waker=Waker(runs, queue, advancer, signaler, child_runs, clock),
-        operator=Operator(store, runs, definition_cache, advancer),
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
+        waker=Waker(runs, timers, signaler, child_runs, clock),
+        timers=timers,
+        operator=Operator(runs, advancer),
+        definition_deleter=DefinitionDeleter(store, runs, definition_cache),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
@@ -151,7 +184,7 @@ def _embedded(settings: Settings) -> Adapters:
     return Adapters(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -163,16 +196,16 @@ def _embedded(settings: Settings) -> Adapters:
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
     from chalicelib.adapters.actions.dispatch import Dispatcher
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
     urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
     return Adapters(
-        store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
+        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -189,7 +222,7 @@ def _in_memory(settings: Settings) -> Adapters:
     return Adapters(
         store=MemoryStore(),
         queue=MemoryQueue(clock),
-        caller=Dispatcher(clock.now, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -208,13 +241,13 @@ def observer(settings: Settings, clock: Clock) -> Observer:
         from chalicelib.adapters.telemetry.traces import Traces, otlp
 
         made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
-    return Several(made) if made else NO_OBSERVER
+    return Several(made) if made else NULL_OBSERVER
 
 
-def _outbound(settings: Settings) -> Outbound:
-    from chalicelib.adapters.actions.egress import Outbound
+def _egress_policy(settings: Settings) -> EgressPolicy:
+    from chalicelib.adapters.actions.egress import EgressPolicy
 
-    return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
+    return EgressPolicy(public=settings.outbound is EgressScope.PUBLIC, allow=settings.outbound_allow)
 
 
 def _encryption(settings: Settings, at_home: Callable[[], str | None]) -> Encryption:
@@ -272,24 +305,14 @@ def tokens() -> Tokens:
 
 
 def _tokens_on_aws(settings: Settings) -> Tokens:
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    versioned_values = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
+    versioned_values = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
     return Tokens(versioned_values, SystemClock(), SystemIds(), settings.namespace, settings.admin_token_sha256)
 
 
 def use(made: Services) -> None:
     """From now on these are the use cases: for whoever builds their own, as the local server and tests do."""
     _made[:] = [made]
-
-
-def submitter(made: Services) -> Submitter:
-    """The use case that reads FSL. Its parser is loaded by those who submit something, not by every cold start."""
-    from chalicelib.service.documents.submit import Submitter
-
-    adapters = made.adapters
-    return Submitter(
-        adapters.store, made.runs, made.definition_cache, made.advancer, made.secrets, adapters.clock, adapters.ids
-    )

@@ -15,7 +15,7 @@ import msgspec
 from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import Flow, FlowRun
-from chalicelib.model.json_values import Json, encode
+from chalicelib.model.json_values import Json
 
 Definition: TypeAlias = Action | Flow | FlowRun
 
@@ -61,7 +61,7 @@ def schema_text() -> str:
 
 def exported(value: Definition) -> Json:
     """Return the definition as plain JSON values."""
-    return msgspec.json.decode(encode(value))
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def imported(data: bytes | str) -> list[Definition]:

@@ -1,7 +1,7 @@
 """The Lambda authorizer: API Gateway asks it to check tokens (ECHOER_AUTH=token, on AWS).
 
 It keeps requests without a valid token away from the API function, and API Gateway does not bill requests that fail
-here. A request with an `Authorization` that cannot be a token (`TOKEN_PATTERN`) is refused without a call of this function.
+here. API Gateway refuses an `Authorization` that cannot be a token (`TOKEN_PATTERN`) without a call of this function.
 API Gateway caches the result for `CACHE_S` seconds per token, so a token in use costs one small call and one read in
 that time. ECHOER_AUTHORIZER=off omits the authorizer: then a first request waits for one cold start, not for two.
 
@@ -20,14 +20,14 @@ from typing import Any, Final
 
 from chalicelib import hosting
 from chalicelib.service.security.roles import Unauthorized
-from chalicelib.service.security.tokens import REMEMBERED, SHORTEST
+from chalicelib.service.security.tokens import MIN_ADMIN_TOKEN_CHARACTERS, TOKEN_CACHE_MS
 
 LOG = logging.getLogger("echoer.audit")
 
-CACHE_S: Final = REMEMBERED // 1000
+CACHE_S: Final = TOKEN_CACHE_MS // 1000
 """How long API Gateway caches a policy."""
 
-TOKEN_PATTERN: Final = f"^[Bb][Ee][Aa][Rr][Ee][Rr] .{{{SHORTEST},}}$"
+TOKEN_PATTERN: Final = f"^[Bb][Ee][Aa][Rr][Ee][Rr] .{{{MIN_ADMIN_TOKEN_CHARACTERS},}}$"
 """The pattern that `Authorization` must match for API Gateway to call the authorizer."""
 
 

@@ -24,8 +24,8 @@ from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.queues import MAX_DEFER, QueueName
-from chalicelib.service.redelivery import Verdict
+from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
+from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
@@ -92,7 +92,7 @@ def dead_letter(event: Event, request: str = "") -> Event:
 def sweep(request: str = "") -> None:
     """Send a message for every timer that is due or overdue."""
     with _logged("sweep", request):
-        swept = hosting.services().waker.sweep()
+        swept = hosting.services().timers.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
@@ -108,7 +108,7 @@ def _logged(function: str, request: str) -> Iterator[None]:
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
+Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Redelivery]]
 
 
 def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
@@ -118,7 +118,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], h
     """
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, Redelivery] = {}
     groups: dict[tuple[str, str], list[_Received]] = defaultdict(list)
     for record in records:
         message = _message(record, queue, kinds)
@@ -136,7 +136,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], h
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, received: Sequence[_Received], handle: Handle) -> dict[str, Verdict]:
+def _handle(services: Services, received: Sequence[_Received], handle: Handle) -> dict[str, Redelivery]:
     """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
     first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
     with work_context.about(namespace=first.namespace, run=first.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
@@ -151,7 +151,7 @@ def _handle(services: Services, received: Sequence[_Received], handle: Handle) -
     return {one.record.id: verdict for one, verdict in zip(received, verdicts, strict=True)}
 
 
-def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Verdict]:
+def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Redelivery]:
     for message in messages_:
         if isinstance(message, Deliver):
             services.deliverer.give_up(message, "it could not be delivered: its message was retried too often")
@@ -176,6 +176,6 @@ def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
     """Have the message delivered again after `delay` or, if the queue does not respond, after its own timeout."""
     try:
-        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
+        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER_MS))
     except ServiceError as error:
         LOG.warning("%s: cannot set the retry delay of message %s: %s", queue, record.id, error)

@@ -1,4 +1,4 @@
-"""What the service cannot do, in its own words. Adapters raise these; entrypoints turn them into answers."""
+"""Errors of the service. Adapters and use cases raise them; entry points turn them into responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chalicelib.model.errors import EchoerError
 
 
 class ServiceError(EchoerError):
-    """A use case could not be carried out."""
+    """A use case failed."""
 
     code = "service-error"
 
@@ -21,13 +21,13 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """Somebody else wrote first: what was read is no longer so. Read again and decide again."""
+    """Another writer committed first. Read again and decide again."""
 
     code = "conflict"
 
 
 class RunExists(ServiceError):
-    """A run of that name exists already."""
+    """A run of that name exists."""
 
     code = "run-exists"
 
@@ -37,7 +37,7 @@ class RunExists(ServiceError):
 
 
 class StillReferred(ServiceError):
-    """Something refers to what was to be deleted."""
+    """The definition cannot be deleted because something refers to it."""
 
     code = "still-referred"
 
@@ -55,24 +55,24 @@ class KeyTaken(ServiceError):
 
 
 class Malformed(ServiceError):
-    """The request is not of the form that was asked for."""
+    """The request does not have the required form."""
 
     code = "malformed"
 
 
 class Invalid(ServiceError):
-    """The request is well formed, and says what cannot be."""
+    """The request is well formed, but its content is not valid."""
 
     code = "invalid"
 
 
 class TooLarge(ServiceError):
-    """More than the system takes; the message names the limit."""
+    """A limit is exceeded; the message names it."""
 
     code = "too-large"
 
 
 class Busy(ServiceError):
-    """The store or the queue did not answer, or asked for patience. Trying again later may help."""
+    """The store or the queue did not answer, or asked to slow down. Try again later."""
 
     code = "busy"

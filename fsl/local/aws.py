@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import hosting
 from chalicelib.adapters import sqs
 from chalicelib.adapters.actions.dispatch import Dispatcher
-from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -58,7 +58,7 @@ def prepare(settings: Settings) -> None:
 
 
 def _make_table(settings: Settings) -> None:
-    client = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).table.client
+    client = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).table.client
     try:
         client.describe_table(TableName=settings.table)
     except client.exceptions.ResourceNotFoundException:
@@ -113,7 +113,7 @@ class MotoStack:
         self,
         table: str = "echoer",
         queue_prefix: str = "echoer",
-        visibility: int = sqs.VISIBILITY_SECONDS,
+        visibility: int = sqs.VISIBILITY_TIMEOUT_S,
         max_receives: int = sqs.MAX_RECEIVES,
     ) -> None:
         self._table = table
@@ -142,7 +142,7 @@ class MotoStack:
         self._stubber = botocore_stubber
         self._handler: RequestHandler = botocore_stubber.process_request
         botocore_stubber.process_request = one_at_a_time(self._handler)  # type: ignore[method-assign, assignment]
-        self.store = DynamoStore(Place(table=self._table, region=REGION))
+        self.store = DynamoStore(TableLocation(table=self._table, region=REGION))
         create_tables(self.store.table.client, self._table)
         urls = sqs.create_queues(sqs.connect(REGION), self._queue_prefix, self._visibility, self._max_receives)
         self.queue = sqs.SqsQueue(urls, region=REGION)

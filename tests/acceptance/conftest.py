@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from fsl.local.aws import REGION
 from tests.acceptance.actions import Actions
@@ -58,7 +58,7 @@ def credentials() -> Iterator[None]:
 @cache
 def transacts(endpoint: str) -> bool:
     """Whether that DynamoDB knows TransactWriteItems: dynalite does not."""
-    client = DynamoStore(Place(region=REGION, endpoint=endpoint)).table.client
+    client = DynamoStore(TableLocation(region=REGION, endpoint=endpoint)).table.client
     try:
         client.transact_write_items(TransactItems=[{"Delete": {"TableName": "nobody", "Key": {"k": {"S": "k"}}}}])
     except ClientError as exc:

@@ -59,7 +59,7 @@ def at_once(request: dict[str, Any]) -> Reply:
 
 @dataclass
 class Actions:
-    """Stands for all action services."""
+    """Replaces all action services."""
 
     script: Script = at_once
     calls: list[Call] = field(default_factory=list)
@@ -94,7 +94,7 @@ class Cloud:
         name = self.stage.admin_token
         self.token = self.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
         for source in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
-            # moto would run the zip in Docker whenever a message is sent; here `settle` stands for the event sources.
+            # moto would run the zip in Docker whenever a message is sent; here `settle` replaces the event sources.
             self.client("lambda").update_event_source_mapping(UUID=source["UUID"], Enabled=False)
         return self
 
@@ -206,7 +206,7 @@ class Cloud:
 
     @contextmanager
     def _as(self, function: str) -> Iterator[None]:
-        """Within it, whatever is asked of AWS is asked by that function."""
+        """Within it, every request to AWS comes from that function."""
         self._acting = function
         secret_references.forget()  # each function is a process of its own
         hosting.use(self._services_of(function))

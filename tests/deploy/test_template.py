@@ -17,8 +17,8 @@ from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.config import Access
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.redelivery import WRITER_LIFETIME
-from chalicelib.service.security.tokens import REMEMBERED
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
+from chalicelib.service.security.tokens import TOKEN_CACHE_MS
 from deploy import check, gateway, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Document, Stage
 from tests.deploy.sam import expand
@@ -76,7 +76,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
         if each["Type"] == "AWS::Serverless::Function"
     ]
     assert len(timeouts) == len((*FUNCTIONS, AUTHORIZE))
-    assert max(timeouts) < WRITER_LIFETIME
+    assert max(timeouts) < WRITER_LIFETIME_MS
 
 
 def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Document, dev: Stage) -> None:
@@ -175,7 +175,7 @@ def test_the_authorizer_is_asked_again_when_a_token_may_have_been_revoked(templa
     definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"][AUTHORIZE]
     assert (definition["in"], definition["name"]) == ("header", "Authorization")
     asked = definition["x-amazon-apigateway-authorizer"]
-    assert asked["authorizerResultTtlInSeconds"] * 1000 == REMEMBERED
+    assert asked["authorizerResultTtlInSeconds"] * 1000 == TOKEN_CACHE_MS
     assert template["Resources"]["Authorize"]["Properties"]["Handler"] == "app.authorize"
     assert "${Authorize.Arn}" in asked["authorizerUri"]["Fn::Sub"]
 
@@ -241,31 +241,31 @@ def _properties(name: str, **changed: Any) -> Callable[[Document], None]:
 
 SPOILED: dict[str, tuple[Callable[[Document], Any], str]] = {
     "any action": (lambda made: _statement(made, Action="dynamodb:*"), "allows dynamodb:*"),
-    "any resource": (lambda made: _statement(made, Resource="*"), "reaches *"),
-    "all but": (lambda made: _statement(made, NotAction="iam:*"), "all but"),
+    "any resource": (lambda made: _statement(made, Resource="*"), "covers *"),
+    "all but": (lambda made: _statement(made, NotAction="iam:*"), "everything except"),
     "a secret": (
         _properties("Deliver", Environment={"Variables": {"ECHOER_WEBHOOK_KEY": "x"}}),
-        "ECHOER_WEBHOOK_KEY would hold a secret",
+        "ECHOER_WEBHOOK_KEY would contain a secret",
     ),
     "logs for ever": (
         lambda made: made["Resources"]["SweepLogGroup"]["Properties"].pop("RetentionInDays"),
-        "keeps logs for ever",
+        "keeps logs without a time limit",
     ),
     "no redrive": (
         lambda made: made["Resources"]["WakesQueue"]["Properties"].pop("RedrivePolicy"),
-        "comes again for ever",
+        "has no dead-letter queue",
     ),
-    "seen too early": (_properties("WakesQueue", VisibilityTimeout=60), "still works on them"),
+    "seen too early": (_properties("WakesQueue", VisibilityTimeout=60), "that a handler may take"),
     "plain queue": (_properties("WakesQueue", SqsManagedSseEnabled=False), "is not encrypted"),
     "plain table": (_properties("EchoerTable", SSESpecification={"SSEEnabled": False}), "is not encrypted"),
-    "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "cannot be brought back"),
+    "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "has no point-in-time recovery"),
     "lost table": (lambda made: made["Resources"]["EchoerTable"].pop("DeletionPolicy"), "would delete"),
     "shared role": (_properties("Wake", Role={"Fn::GetAtt": ["SweepRole", "Arn"]}), "share a role"),
     "a whole batch": (
         lambda made: made["Resources"]["Wake"]["Properties"]["Events"]["WakeSqsEventSource"]["Properties"].pop(
             "FunctionResponseTypes"
         ),
-        "brings its whole batch back",
+        "returns its whole batch",
     ),
 }
 

@@ -163,7 +163,7 @@ def test_runs_survive_a_server_that_is_killed(begin: Callable[[int], Process]) -
         services = actions.serve(slow), actions.serve(says("OK"))
         for statement in (action("slow", services[0].url), action("quick", services[1].url), FLOW):
             server.api.post("/fsl", statement)
-        stack.callback(server.given_up.set)  # whoever insists ends when this test does
+        stack.callback(server.given_up.set)  # clients that insist end with this test
         starting = [clients.submit(server.start, number) for number in range(RUNS)]
         _kill_at(server, services[0].wait, sorted(draw.sample(range(1, int(RUNS * 2.7)), KILLS)), draw)
         runs = [started.result() for started in starting]

@@ -35,7 +35,16 @@ NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable"}
 RELEASED = {
     *("bad-key", "bad-request-error", "bad-setting", "busy", "conflict", "expression-failed", "forbidden"),
     *("fsl-malformed", "fsl-refused", "input-refused", "internal", "invalid", "key-taken", "lost-key", "malformed"),
-    *("method-not-allowed", "never-issued", "no-secret", "no-such-step", "not-found", "order-refused", "run-exists"),
+    *(
+        "method-not-allowed",
+        "never-issued",
+        "newer-format",
+        "no-secret",
+        "no-such-step",
+        "not-found",
+        "order-refused",
+        "run-exists",
+    ),
     *("run-is-stopped", "secrets-off", "service-error", "state-not-routed", "still-referred", "too-large"),
     *("too-many-requests", "unauthorized", "unsigned", "unsupported-media-type", "wrong-statement"),
 }

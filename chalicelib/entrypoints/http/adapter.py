@@ -58,7 +58,7 @@ def _middleware(request: ChaliceRequest, get_response: Callable[[ChaliceRequest]
     """Keep the request for the view that runs in this thread, and give Chalice's own errors the API's shape."""
     token = _current_request.set(request)
     try:
-        with work_context.about(function="api", **_ids_of(request), traceparent=str(_trace_of(request) or "")):
+        with work_context.about(function="api", **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
             hosting.flush()
@@ -115,6 +115,7 @@ def _read(request: ChaliceRequest) -> Request:
         headers=request.headers,
         body=body if isinstance(body, bytes) else body.encode(),
         arn=identity.get("userArn"),
+        trace=str(traceparent.read(request.headers.get("traceparent", "")) or ""),
     )
 
 
@@ -123,7 +124,3 @@ def _ids_of(request: ChaliceRequest) -> dict[str, str]:
     given = request.headers.get(REQUEST_ID, "")
     own = str(getattr(request.lambda_context, "aws_request_id", None) or request.context.get("requestId") or "unknown")
     return {"request": given, "invocation": own} if _LOGGABLE_ID.fullmatch(given) else {"request": own}
-
-
-def _trace_of(request: ChaliceRequest) -> traceparent.Place | None:
-    return traceparent.read(request.headers.get("traceparent", ""))

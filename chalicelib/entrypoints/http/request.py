@@ -21,7 +21,8 @@ class Request:
     """An HTTP request.
 
     `caller` is the name that history and audit record. A `bound` caller may not name another namespace. `arn` is the
-    AWS identity that signed the request, as API Gateway verified it; None if there is none.
+    AWS identity that signed the request, as API Gateway verified it; None if there is none. `trace` is the normalized
+    `traceparent`; empty if the request has no valid one.
     """
 
     services: Services
@@ -32,6 +33,7 @@ class Request:
     body: bytes
     bound: bool = True
     arn: str | None = None
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

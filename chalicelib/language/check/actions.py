@@ -50,7 +50,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         method=method,
         addresses=_read_addresses(properties, method, statement.name),
         parameters=parameters or (),
-        roots=_read_roots(properties),
+        ca_bundle=_read_roots(properties),
         options=read_options(properties),
         secret_data=properties.read("data", _read_data) or False,
     )

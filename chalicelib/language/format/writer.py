@@ -56,8 +56,8 @@ def _of_action(action: Action) -> _Properties:
     if action.addresses:
         yield "addr", spelling.string(",".join(action.addresses))
     yield "method", action.method.value
-    if action.roots is not None:
-        yield "secret", f"(capem = {spelling.string(action.roots)})"
+    if action.ca_bundle is not None:
+        yield "secret", f"(capem = {spelling.string(action.ca_bundle)})"
     if action.parameters:
         yield "args", _parameters(action.parameters)
     yield "return", f"({' | '.join(spelling.name(state) for state in action.returns)})"

@@ -1,4 +1,4 @@
-"""Calls to actions."""
+"""The port that calls actions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from chalicelib.model.json_values import Json
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One delivery of `body`, to the first of `addresses` that can be reached, in the way that `method` says."""
+    """One delivery of `body` by `method`, to the first of `addresses` that can be reached."""
 
     addresses: tuple[str, ...]
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-    roots: str | None = None
-    """PEM bundle in base64; None: the usual roots."""
+    ca_bundle: str | None = None
+    """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The service took it. `answer` is the JSON object in its 2xx body, if there was one."""
+    """The service accepted the delivery. `answer` is the JSON object in its 2xx body, if there was one."""
 
     answer: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """It did not. `final`: trying again is of no use. `retry_after`: milliseconds that it asked us to wait."""
+    """The delivery failed. `final`: retrying is useless. `retry_after`: milliseconds that the service asked to wait."""
 
     error: str
     final: bool
@@ -41,6 +41,8 @@ Reply: TypeAlias = Taken | NotTaken
 
 
 class Caller(Protocol):
+    """Calls actions."""
+
     def post(self, call: Call) -> Reply:
-        """What came of the delivery. Never raises: what goes wrong is a NotTaken. Ends within 10 s per address."""
+        """Deliver once. Never raises: failures are returned as NotTaken. Ends within 10 s per address."""
         ...

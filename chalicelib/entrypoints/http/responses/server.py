@@ -3,7 +3,7 @@
 from typing import Literal, TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Moment
-from chalicelib.service.doctor import Ailment
+from chalicelib.service.doctor.findings import FindingKind
 
 
 class Reply(TypedDict):
@@ -16,7 +16,7 @@ class Reply(TypedDict):
 class Finding(TypedDict):
     """A run that makes no progress. `cured` is true if the repair sent its message again."""
 
-    ailment: Ailment
+    ailment: FindingKind
     run: str
     step: str
     uuid: str

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from chalicelib import hosting
 from chalicelib.entrypoints.http import presenters
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.step_lookup import find_step
@@ -82,7 +81,7 @@ def _error_text(error: EchoerError, text: str) -> str:
 
 
 def _submit(request: Request, text: str) -> Output:
-    submission = hosting.submitter(request.services).submit(request.namespace, text, by=request.caller)
+    submission = request.services.submitter.submit(request.namespace, text, by=request.caller, trace=request.trace)
     lines = (f"{one.kind} {one.name} version {one.version} {one.change}" for one in submission.results)
     return Output(OutputKind.OK, "\n".join(lines))
 
@@ -153,7 +152,7 @@ def _del(request: Request, kind: str, name: str, uuid: str | None = None) -> Out
     """
     match wanted := _type(kind):
         case ResourceType.ACTION | ResourceType.FLOW:
-            request.services.operator.delete_definition(request.namespace, Kind(wanted), name, uuid)
+            request.services.definition_deleter.delete(request.namespace, Kind(wanted), name, uuid)
         case ResourceType.FLOWRUN:
             request.services.operator.delete_run(request.namespace, name, uuid)
         case ResourceType.STEP | ResourceType.EVENT:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib import hosting
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import FslBody
 from chalicelib.entrypoints.http.parameters import Parameter
@@ -33,9 +32,10 @@ def submit(request: Request) -> Json:
     A definition that did not change keeps its version. With `dry_run=true` nothing is stored, and the response shows
     what would change.
     """
-    submitter = hosting.submitter(request.services)
     text, dry_run = bodies.fsl_of(request.body), request.query.flag("dry_run")
-    submission = submitter.submit(request.namespace, text, by=request.caller, dry_run=dry_run)
+    submission = request.services.submitter.submit(
+        request.namespace, text, by=request.caller, dry_run=dry_run, trace=request.trace
+    )
     by_change = {change: [one for one in submission.results if one.change == change] for change in CHANGES}
     return {"results": submission.results, **by_change, "diagnostics": submission.diagnostics}
 
@@ -45,8 +45,9 @@ def submit_only(kind: str) -> View:
 
     def view(request: Request) -> Json:
         text = bodies.read(request.body, FslBody).data
-        submitter = hosting.submitter(request.services)
-        submission = submitter.submit(request.namespace, text, by=request.caller, only=kind)
+        submission = request.services.submitter.submit(
+            request.namespace, text, by=request.caller, only=kind, trace=request.trace
+        )
         found = [_resource(request, result.kind, result.name) for result in submission.results]
         return found[0] if len(found) == 1 else found
 
@@ -85,7 +86,7 @@ def get(kind: Kind) -> View:
 
 def delete(kind: Kind) -> View:
     def view(request: Request, name: str, uuid: str | None = None) -> Json:
-        found = request.services.operator.delete_definition(request.namespace, kind, name, uuid)
+        found = request.services.definition_deleter.delete(request.namespace, kind, name, uuid)
         return presenters.definition(request.namespace, found)
 
     view.__name__, view.__doc__ = f"delete_{kind}", f"Delete the {kind}. Existing runs that use it are not affected."

@@ -9,10 +9,9 @@ from chalicelib.entrypoints.http.bodies import NoBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.hosting import Services
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
-from chalicelib.service.doctor import Doctor, Finding, Report
+from chalicelib.service.doctor.findings import Finding, Report
 from chalicelib.service.errors import Malformed
 from chalicelib.service.security.roles import Role
 
@@ -32,24 +31,13 @@ def repair(request: Request) -> Json:
     return _report(_examined(request, repair=True))
 
 
-def doctor_of(services: Services) -> Doctor:
-    """Return a doctor that uses the stores and the queue of the services."""
-    return Doctor(
-        services.runs,
-        services.adapters.store.tasks,
-        services.adapters.queue,
-        services.definition_cache,
-        services.adapters.clock,
-    )
-
-
 def _examined(request: Request, *, repair: bool) -> Report:
     text = request.query.text("silent")
     silent = times.duration(text) if text else None
     if text and silent is None:
         raise Malformed(f"`silent` must be a duration such as 30m, 2h or 7d, not {text!r:.60}")
     limit = request.query.number("limit", DEFAULT_RUNS, 1, MAX_RUNS)
-    return doctor_of(request.services).examine(request.namespace, limit, silent=silent, repair=repair)
+    return request.services.doctor.examine(request.namespace, limit, silent=silent, repair=repair)
 
 
 def _report(report: Report) -> responses.Report:
@@ -62,13 +50,13 @@ def _report(report: Report) -> responses.Report:
 
 def _finding(found: Finding) -> responses.Finding:
     return {
-        "ailment": found.ailment,
+        "ailment": found.kind,
         "run": found.run,
         "step": found.step,
         "uuid": found.uuid,
         "since": presenters.moment(found.since),
         "detail": found.detail,
-        "cured": found.cured,
+        "cured": found.repaired,
     }
 
 

@@ -31,7 +31,7 @@ def start(request: Request, name: str) -> Json:
     """
     body = bodies.read_optional(request.body, StartBody)
     order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
-    started = request.services.starter.start(request.namespace, order, by=request.caller)
+    started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
     work_context.note(run=started.run.name)
     return Response(_presented(request, started.run), status=201 if started.created else 200)
 

@@ -12,13 +12,13 @@ from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import ready
 from chalicelib.service.security.roles import Role
-from chalicelib.service.security.secrets import LARGEST, Secret
+from chalicelib.service.security.secrets import MAX_SECRET_BYTES, Secret
 
 
 class SecretBody(msgspec.Struct, frozen=True, kw_only=True):
     """The value of a secret."""
 
-    value: Annotated[str, msgspec.Meta(min_length=1, max_length=LARGEST)]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SECRET_BYTES)]
 
 
 def put_secret(request: Request, name: str) -> responses.Secret:

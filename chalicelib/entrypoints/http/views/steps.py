@@ -14,7 +14,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.service.errors import Malformed
 from chalicelib.service.observability import work_context
 from chalicelib.service.security.roles import Role
-from chalicelib.service.security.signature_verifier import signature_in
+from chalicelib.service.security.webhooks import signature_in
 
 
 def tasks(request: Request) -> Json:
@@ -35,8 +35,10 @@ def answer(request: Request) -> Json:
         raise Malformed("`ackState` must be a string that is not empty, because `done` is true")
     work_context.note(run=body.run, step=body.step, uuid=body.uuid)
     signature = signature_in(request.headers, request.body)
-    answerer = request.services.answerer
-    return {"outcome": answerer.answer(request.namespace, body, by=request.caller, signature=signature)}
+    outcome = request.services.answerer.answer(
+        request.namespace, body, by=request.caller, signature=signature, trace=request.trace
+    )
+    return {"outcome": outcome}
 
 
 def list_steps(request: Request) -> Json:
