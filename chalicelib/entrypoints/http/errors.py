@@ -64,9 +64,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "bad-key": ErrorCode(500, "The encryption key in the server's settings is not valid."),
     "lost-key": ErrorCode(500, "A stored secret cannot be decrypted: its key is missing, or the data was changed."),
     "no-secret": ErrorCode(500, "A reference in the server's settings leads to no secret."),
-    "newer-format": ErrorCode(
-        503, "A newer version of the server wrote the data. Try again after the update."
-    ),
+    "newer-format": ErrorCode(503, "A newer version of the server wrote the data. Try again after the update."),
     "busy": ErrorCode(503, "The store or the queue is overloaded. Send the request again after `Retry-After` seconds."),
 }
 """Every value of `error.code`. Clients depend on these names: never rename or remove one."""
