@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -82,11 +84,16 @@ class Limit(FrozenValue, frozen=True, kw_only=True):
     per_second: float | None = None
 
 
-class UndoAction(FrozenValue, frozen=True, kw_only=True):
-    """The action that compensates a finished step, and its args."""
+class Undo(FrozenValue, frozen=True, kw_only=True):
+    """What undoes the work of a finished step: an action or a flow, and its args."""
 
     action: str
+    """The name of the action or of the flow."""
     args: dict[str, Template] = {}
+    states: tuple[str, ...] = msgspec.field(name="on", default=())
+    """The states after which there is something to undo. Empty, in definitions of version 0.1.0: every declared one."""
+    is_flow: bool = msgspec.field(name="flow", default=False)
+    """Whether `action` names a flow."""
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
@@ -137,7 +144,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     roots: str | None = None
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
-    undo: UndoAction | None = None
+    undo: Undo | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
 
