@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.status import Status
@@ -51,6 +53,25 @@ class CommandRefused(Refused):
 
     def __init__(self, run: str, status: Status, command: Command) -> None:
         super().__init__(f"run {run!r} is {status}: it cannot {command}")
+
+
+class WasUndone(Refused):
+    """The run cannot continue where it stopped, because the work of its steps was undone."""
+
+    def __init__(self, run: str, undone: Sequence[str], failed: Sequence[str]) -> None:
+        done = ", ".join(step for step in undone if step not in failed)
+        problems = f"; undoing failed for {', '.join(failed)}" if failed else ""
+        super().__init__(
+            f"cannot retry {run!r} where it stopped: its work was undone (steps {done or 'none'}{problems}); "
+            "give the `step` from which it is to be done again"
+        )
+
+
+class NoFailedUndo(Refused):
+    """The run has no undo that failed."""
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"cannot retry the undos of {run!r}: none has failed")
 
 
 class NoSuchStep(Refused):

@@ -106,12 +106,16 @@ class TimerFired(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Fact):
-    """A person paused the run."""
+    """A person paused the run, or its parent was paused (`with_parent`)."""
+
+    with_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContinued(Fact):
-    """A person continued a paused run."""
+    """A person continued a paused run, or its parent was continued (`with_parent`)."""
+
+    with_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,11 @@ class RunRetried(Fact):
     step: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndosRetried(Fact):
+    """A person had the undos of an ended run that failed done again."""
+
+
 Event: TypeAlias = (
     RunStarted
     | StepAcked
@@ -141,4 +150,5 @@ Event: TypeAlias = (
     | RunContinued
     | RunStopped
     | RunRetried
+    | UndosRetried
 )

@@ -9,9 +9,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, Method, Options, Undo
+from chalicelib.model.actions import Action, Method, Options, Parameter, Undo
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
+    DEFAULT_STATE,
     ActionStep,
     CallStep,
     ChoiceStep,
@@ -60,9 +61,15 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledUndo:
-    """The action that undoes a finished step, with its args by the time at which they are evaluated."""
+    """What undoes the work of a step, with its args by the time at which they are evaluated."""
 
     action: str
+    """The name of the action or of the flow."""
+    is_flow: bool
+    states: frozenset[str]
+    """The states after which there is work to undo."""
+    parameters: Mapping[str, Parameter]
+    """What the action declares, by name; empty for a flow, which checks its input when it starts."""
     args: Mapping[str, Template]
     """Evaluated when the step finishes."""
     secret_args: Mapping[str, Template]
@@ -123,7 +130,7 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
 
 def _compile(step: Step, parent: str, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
-    undo = _undo(step, actions) if isinstance(step, ActionStep) else None
+    undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     return CompiledStep(
         step=step,
         parent=parent,
@@ -133,7 +140,7 @@ def _compile(step: Step, parent: str, actions: Mapping[str, Action], defaults: O
         invocation=invocation,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
-        or (undo is not None and actions[undo.action].options.signed),
+        or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
     )
 
 
@@ -159,16 +166,21 @@ def _human_timeout(action: Action, options: Options, stated: Milliseconds | None
     return replace(options, timeout=HUMAN_TIMEOUT_MS) if action.method is Method.HUMAN and stated is None else options
 
 
-def _undo(step: ActionStep, actions: Mapping[str, Action]) -> CompiledUndo | None:
+def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> CompiledUndo | None:
     """The step's own undo, or its action's, which takes the step's args where it has args of their names."""
-    undo = step.undo or _inherited_undo(step, actions)
+    undo = step.undo or (_inherited_undo(step, actions) if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    secret = {parameter.name for parameter in actions[undo.action].parameters if parameter.secret}
+    parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
+    secret = {name for name, parameter in parameters.items() if parameter.secret}
     references = {name: arg for name, arg in undo.args.items() if holds_reference(arg)}
+    declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
     return CompiledUndo(
         action=undo.action,
-        args={name: arg for name, arg in undo.args.items() if name not in secret},
+        is_flow=undo.is_flow,
+        states=frozenset(undo.states or declared),
+        parameters=parameters,
+        args={name: arg for name, arg in undo.args.items() if name not in secret and name not in references},
         secret_args={name: arg for name, arg in undo.args.items() if name in secret and name not in references},
         references=references,
     )
@@ -178,9 +190,9 @@ def _inherited_undo(step: ActionStep, actions: Mapping[str, Action]) -> Undo | N
     undo = actions[step.action].undo
     if undo is None:
         return None
-    wanted = {parameter.name for parameter in actions[undo.action].parameters}
+    wanted = set() if undo.is_flow else {parameter.name for parameter in actions[undo.action].parameters}
     given = {name: arg for name, arg in step.args.items() if name in wanted}
-    return Undo(action=undo.action, args={**given, **undo.args})
+    return replace(undo, args={**given, **undo.args})
 
 
 def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:

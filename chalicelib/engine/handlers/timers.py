@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.compensation import fail
+from chalicelib.engine.compensation import fail, give_up_children
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each
-from chalicelib.engine.token_moves import leave
+from chalicelib.engine.token_moves import end_wait, leave
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED, TIMEOUT, EachStep, TimerStep
 from chalicelib.model.run import Activation, Token
@@ -24,10 +24,12 @@ def fired(transition: Transition) -> Outcome:
         transition.record("RunTimedOut", origin=transition.current_step, target=STOPPED, state=TIMEOUT)
         fail(transition, Status.FAILED, "the run took longer than its flow's timeout")
         return Outcome.ADVANCED
+    give_up_children(transition)
     for token_id in tuple(transition.tokens):
         token = transition.tokens.get(token_id)
         activation = token.activation if token else None
-        if token and activation and activation.due <= transition.at and transition.run.status in MOVING:
+        is_awaited = token_id == UNDO or transition.run.ending is None
+        if token and activation and is_awaited and activation.due <= transition.at:
             _time_out(transition, token, activation)
     return Outcome.ADVANCED if transition.entries else Outcome.PROGRESS
 
@@ -35,11 +37,11 @@ def fired(transition: Transition) -> Outcome:
 def _time_out(transition: Transition, token: Token, activation: Activation) -> None:
     """End the wait of the token; an each starts its deferred items instead."""
     step = transition.step_of(token) if token.id != UNDO else None
-    if isinstance(step, EachStep):
+    if isinstance(step, EachStep) and each.is_deferred(activation):
         each.start_deferred(transition, token, step)
     elif isinstance(step, TimerStep):
         leave(transition, token, StepResult(state=DEFAULT_STATE, event="TimerRang"))
     else:
         silent = activation.due < activation.deadline
         why = "no report came within its heartbeat" if silent else "no final answer came in time"
-        leave(transition, token, StepResult(state=TIMEOUT, error=why, event="StepTimedOut"))
+        end_wait(transition, token, StepResult(state=TIMEOUT, error=why, event="StepTimedOut"))

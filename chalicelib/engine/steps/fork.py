@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.transition import FOREVER_MS, Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
 from chalicelib.model.waits import ForkWait, Wait
@@ -17,11 +18,11 @@ _NOTHING_ENDED = ForkWait(results={}, failed=())
 def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> None:
     """Start every branch. After a retry, `before` is the wait as it was: branches that finished do not start again."""
     finished = before.results if isinstance(before, ForkWait) else {}
-    token = transition.activate(token, FOREVER_MS, wait=ForkWait(results=finished, failed=()))
+    token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
         if branch.name not in finished:
             child = Token(
-                id=f"{token.id}.{branch.name}",
+                id=child_id(token.id, branch.name),
                 parent=token.id,
                 scope=branch.name,
                 step=branch.steps[0].name,
@@ -50,3 +51,10 @@ def child_ended(
         why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
         return StepResult(state=FAIL, data=wait.results, error=why, event="StepJoined")
     return None
+
+
+def lost_branches(token: Token, step: ForkStep) -> list[str]:
+    """Return the ids of the tokens of branches that did not finish, though the fork returns DONE."""
+    wait = token.activation.wait if token.activation else None
+    finished = wait.results if isinstance(wait, ForkWait) else {}
+    return [child_id(token.id, branch.name) for branch in step.branches if branch.name not in finished]
