@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.run_error import ErrorName, RunError
 from chalicelib.model.status import Status
 
 
@@ -28,10 +30,10 @@ class RunIsStopped(Refused):
 
 
 class StateNotRouted(Refused):
-    """The step routes other states; it goes on waiting."""
+    """The step cannot be answered with the state. It keeps waiting."""
 
     def __init__(self, step: str, state: str, routed: tuple[str, ...]) -> None:
-        super().__init__(f"step {step!r} does not route state {state!r}; it routes {', '.join(routed) or 'none'}")
+        super().__init__(f"step {step!r} does not accept state {state!r}; it accepts {', '.join(routed) or 'none'}")
         self.routed = routed
 
 
@@ -96,3 +98,22 @@ class TooLarge(Refused):
 
 class ExpressionFailed(EchoerError):
     """An expression could not be evaluated, or yielded nothing where a value is needed."""
+
+    name: str = ErrorName.EXPRESSION_FAILED
+    """The name of the error that the step returns."""
+
+
+class ComputedTooLarge(ExpressionFailed):
+    """A value that a flow computed is too large; the message names the limit."""
+
+    name = ErrorName.TOO_LARGE
+
+
+class NoMatch(ExpressionFailed):
+    """No condition of a choice holds, and it has no `else`."""
+
+    name = ErrorName.NO_MATCH
+
+
+StepError: TypeAlias = RunError
+"""Why a step returned ERROR, TIMEOUT, FAIL or STOPPED, or another state. A run that stops there stores it."""

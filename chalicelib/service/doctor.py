@@ -16,6 +16,7 @@ from typing import Final, Protocol
 import msgspec
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.repeats import is_repeating
 from chalicelib.model import status
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Run, Token
@@ -174,6 +175,8 @@ class Doctor:
         definition, now = self._definition_cache.of(run), self._clock.now()
         uuid = token.activation.uuid if token.activation else ""
         invocation = invocation_of(definition, run, token)
+        if is_repeating(token):
+            return None
         if invocation is not None:
             if invocation.is_human or awaits_approval(token):
                 return None
@@ -192,7 +195,7 @@ class Doctor:
             Finding(
                 ailment=Ailment.FAILED,
                 run=run.name,
-                step=run.tokens[0].step if run.tokens else "",
+                step=run.error.step if run.error else run.tokens[0].step if run.tokens else "",
                 since=run.ended_at,
                 detail=run.last_err,
             )

@@ -24,6 +24,7 @@ from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service import parallel
@@ -211,6 +212,8 @@ def _event(uuid: str, look: Look, reply: Reply | None, at: Instant, nonce: str) 
             error=reply.error,
             final=reply.final,
             retry_after=reply.retry_after,
+            name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
+            status=reply.status,
         )
     answer = answer_in(reply.answer, look.run, look.token)
     if answer is None:

@@ -22,6 +22,7 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
 from chalicelib.service.ports.clock import Clock
@@ -75,9 +76,9 @@ class WebhookClient:
             body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
             hidden = {name: str(cipher.secret(held)) for name, held in invocation.options.secret_headers.items()}
         except ExpressionFailed as failure:
-            return NotTaken(str(failure), final=True)
+            return NotTaken(str(failure), final=True, name=failure.name)
         if len(body) > MAX_BODY:
-            return NotTaken(f"the request is larger than {MAX_BODY} bytes", final=True)
+            return NotTaken(f"the request is larger than {MAX_BODY} bytes", final=True, name=ErrorName.TOO_LARGE)
         action = invocation.action
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)

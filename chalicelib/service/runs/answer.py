@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued
+from chalicelib.engine.errors import NeverIssued, StepError
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.secret_values import holds_secret
 from chalicelib.model.json_values import Json, is_shallow
@@ -28,6 +28,8 @@ class Answer:
     done: bool = False
     data: Json = None
     variables: dict[str, Json] = field(default_factory=dict)
+    error: StepError | None = None
+    """Why the action failed, in its own words."""
 
     def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
         return StepAcked(
@@ -40,6 +42,7 @@ class Answer:
             done=self.done,
             data=self.data,
             variables=self.variables,
+            error=self.error,
             signed=signed,
         )
 

@@ -8,16 +8,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InputRefused, Refused, TooLarge
+from chalicelib.engine.errors import InputRefused, Refused, StepError, TooLarge
 from chalicelib.engine.events import ChildEnded, Event, RunStarted, RunStopped
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.machine import decide
-from chalicelib.engine.steps.call import child_name
+from chalicelib.engine.steps.call import child_name, error_of
 from chalicelib.model import status
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, walk
 from chalicelib.model.ids import was_minted
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
@@ -64,7 +65,9 @@ class ChildRuns:
         try:
             self._start(parent, uuid, wait.child, step.flow, wait.input)
         except (NotFound, InputRefused, TooLarge, RecursionError) as failure:
-            self._tell(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
+            self._tell(
+                parent.namespace, parent.name, uuid, ERROR, None, StepError(ErrorName.CHILD_FAILED, str(failure))
+            )
         else:
             self._call_off(self._runs.load(parent.namespace, parent.name) or replace(parent, tokens=()), uuid)
 
@@ -107,7 +110,7 @@ class ChildRuns:
         if child.parent is None or child.status not in status.ENDED:
             return
         state = DEFAULT_STATE if child.status is Status.SUCCEEDED else STOPPED_STATE
-        self._tell(child.namespace, child.parent.run, child.parent.uuid, state, child.output, child.last_err)
+        self._tell(child.namespace, child.parent.run, child.parent.uuid, state, child.output, error_of(child))
 
     def stop_child(self, parent: Run, child: str) -> None:
         """The child is stopped, if the parent no longer waits for it."""
@@ -125,7 +128,7 @@ class ChildRuns:
         except (NotFound, Refused):
             LOG.debug("there was nothing to stop", extra={"run": child})
 
-    def _tell(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: str) -> None:
+    def _tell(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: StepError | None) -> None:
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [ChildEnded(at=at, nonce=nonce, by="run", uuid=uuid, state=state, output=output, error=error)]
 
