@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant, Milliseconds
 
 
