@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib import config
-from chalicelib.config import Backend, Metrics, Reach, Settings
+from chalicelib.config import Backend, EgressScope, Metrics, Settings
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.permits import Limiter
@@ -42,7 +42,7 @@ from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.wakeups import Waker
 
 if TYPE_CHECKING:
-    from chalicelib.adapters.actions.egress import Outbound
+    from chalicelib.adapters.actions.egress import EgressPolicy
     from chalicelib.service.documents.submit import Submitter
 
 
@@ -151,7 +151,7 @@ def _embedded(settings: Settings) -> Adapters:
     return Adapters(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -163,16 +163,16 @@ def _embedded(settings: Settings) -> Adapters:
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
     from chalicelib.adapters.actions.dispatch import Dispatcher
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
     urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
     return Adapters(
-        store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
+        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -189,7 +189,7 @@ def _in_memory(settings: Settings) -> Adapters:
     return Adapters(
         store=MemoryStore(),
         queue=MemoryQueue(clock),
-        caller=Dispatcher(clock.now, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -211,10 +211,10 @@ def observer(settings: Settings, clock: Clock) -> Observer:
     return Several(made) if made else NO_OBSERVER
 
 
-def _outbound(settings: Settings) -> Outbound:
-    from chalicelib.adapters.actions.egress import Outbound
+def _egress_policy(settings: Settings) -> EgressPolicy:
+    from chalicelib.adapters.actions.egress import EgressPolicy
 
-    return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
+    return EgressPolicy(public=settings.outbound is EgressScope.PUBLIC, allow=settings.outbound_allow)
 
 
 def _encryption(settings: Settings, at_home: Callable[[], str | None]) -> Encryption:
@@ -272,11 +272,11 @@ def tokens() -> Tokens:
 
 
 def _tokens_on_aws(settings: Settings) -> Tokens:
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    versioned_values = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
+    versioned_values = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
     return Tokens(versioned_values, SystemClock(), SystemIds(), settings.namespace, settings.admin_token_sha256)
 
 

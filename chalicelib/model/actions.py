@@ -141,7 +141,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     method: Method = Method.HTTP
     addresses: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    roots: str | None = None
+    ca_bundle: str | None = msgspec.field(name="roots", default=None)
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
     undo: Undo | None = None

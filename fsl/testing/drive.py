@@ -125,7 +125,7 @@ class World:
         self._mail = Mail()
         self._count = 0
 
-    # ── what a test does ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what a test does ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(
         self,
@@ -195,7 +195,7 @@ class World:
             do()
         return False
 
-    # ── what came of it ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── what came of it ───────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -211,7 +211,7 @@ class World:
     def definition(self, run: str) -> Definition:
         return self._runs[run].definition
 
-    # ── what a decision orders ───────────────────────────────────────────────────────────────────────────────────────
+    # ── what a decision orders ────────────────────────────────────────────────────────────────────────────────────────
 
     def _execute(self, run: str, orders: tuple[Effect, ...]) -> None:
         for order in orders:
@@ -332,7 +332,7 @@ class World:
         if found is not None or token is None:
             self._mail.unsubscribe(run, uuid)
 
-    # ── called flows, as service.children runs them ──────────────────────────────────────────────────────────────────
+    # ── called flows, as service.children runs them ───────────────────────────────────────────────────────────────────
 
     def _start_child(self, run: str, uuid: str) -> None:
         head, token, step = self._waits_at(run, uuid)
@@ -368,7 +368,7 @@ class World:
         ended = {"state": answer.state, "output": answer.data, "error": answer.error}
         self.apply(run, ChildEnded(**self.of("run"), uuid=uuid, **ended))
 
-    # ── small things ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── small things ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _invocation(self, run: str, uuid: str) -> tuple[Run, Token | None, Invocation | None]:
         head = self.head(run)

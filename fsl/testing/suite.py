@@ -115,7 +115,7 @@ class Suite:
         except BadProgram as exc:
             raise BadProgram(f"{self.path}: its program cannot be run\n{exc}") from exc
 
-    # ── what the format alone cannot tell ────────────────────────────────────────────────────────────────────────────
+    # ── what the format alone cannot tell ─────────────────────────────────────────────────────────────────────────────
 
     def _problems(self) -> Iterator[tuple[Place, str]]:
         known = _Known(self.program)
