@@ -94,7 +94,7 @@ class DefinitionCache:
             found.update({name: at_hand[name] for name in wanted & at_hand.keys()})
             found.update(self.newest(namespace, Kind.ACTION, wanted - found.keys()))
             actions = [_action(found[name].value) for name in wanted & found.keys()]
-            wanted = {action.undo.action for action in actions if action.undo} - found.keys()
+            wanted = {undo.action for action in actions if (undo := action.undo) and not undo.is_flow} - found.keys()
         return found
 
     def assemble(
