@@ -228,8 +228,11 @@ def _leave_with_error(transition: Transition, token: Token, returned: StepResult
         ended = StepResult(state=ERROR, error=returned.error or error, event=returned.event)
         end_unrouted(transition, token, ended)
     else:
-        failed = StepResult(state=ERROR, error=error, event=returned.event, variables=returned.variables)
-        leave(transition, token, failed)
+        event = returned.event
+        if event != "StepPassed":  # what was answered stays in the history
+            transition.record_return(token, returned, "")
+            event = "StepFailed"
+        leave(transition, token, StepResult(state=ERROR, error=error, event=event, variables=returned.variables))
 
 
 def _saved(transition: Transition, step: Step, token: Token, returned: StepResult) -> dict[str, Json]:

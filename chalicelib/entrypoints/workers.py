@@ -22,14 +22,14 @@ from chalicelib.hosting import Services
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
 from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
-WAKES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
+WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent)
 """What the queue of wakes may hold."""
 
 LONGEST_PAUSE: Final = 60_000
