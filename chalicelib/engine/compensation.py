@@ -21,7 +21,7 @@ from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.undo_args import undo_args
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import PendingUndo, Token
+from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.status import STOPPED, Status
 from chalicelib.model.waits import EachWait, ForkWait
 
@@ -59,6 +59,7 @@ def fail(transition: Transition, status: Status, why: str) -> None:
         transition.end(status, error=why)
         return
     _strip_tokens(transition)
+    _set_undos(transition, tuple(replace(undo, is_due=_is_open(undo)) for undo in transition.run.undos))
     if status is Status.CANCELED:
         passing = Status.CANCELING
     elif transition.run.status is Status.PAUSED:
@@ -82,16 +83,14 @@ def proceed(transition: Transition) -> bool:
     """Take the next step of undoing what is due, or end the run when all is done; return whether anything was done."""
     if UNDO in transition.tokens or _waits_for_children(transition):
         return False
-    ending = transition.run.ending
-    pending = next(
-        (undo for undo in reversed(transition.run.undos) if _is_open(undo) and (ending or undo.is_due)), None
-    )
+    run = transition.run
+    pending = next((undo for undo in reversed(run.undos) if _is_due(run, undo)), None)
     if pending is not None:
         _start(transition, pending)
         return True
-    if ending is None:
+    if run.ending is None:
         return False
-    _end(transition, ending)
+    _end(transition, run.ending)
     return True
 
 
@@ -121,7 +120,8 @@ def child_stopped(transition: Transition, uuid: str, state: str, output: Json, e
     token = Token(id=stopping.token, step=stopping.step, state=state, result=output)
     transition.record("ChildStopped", token, uuid=uuid, state=state, data=output, error=error)
     if state == DEFAULT_STATE:
-        register(transition, token, uuid, state, step_names(transition, token), is_due=stopping.is_due)
+        is_due = stopping.is_due or transition.run.ending is not None
+        register(transition, token, uuid, state, step_names(transition, token), is_due=is_due)
     return True
 
 
@@ -135,7 +135,7 @@ def give_up_children(transition: Transition) -> None:
 def abandon_scope(transition: Transition, scope: str) -> None:
     """Have everything undone that was done in the scope (a branch or an item, by its token's id)."""
     undos = transition.run.undos
-    marked = tuple(replace(undo, is_due=True) if in_scope(undo.token, scope) else undo for undo in undos)
+    marked = tuple(replace(undo, is_due=_is_open(undo)) if in_scope(undo.token, scope) else undo for undo in undos)
     if marked != undos:
         _set_undos(transition, marked)
 
@@ -143,7 +143,7 @@ def abandon_scope(transition: Transition, scope: str) -> None:
 def has_due(transition: Transition, scope: str) -> bool:
     """Return whether anything in the scope is still to be undone or to be stopped."""
     run = transition.run
-    return any(undo.is_due and _is_open(undo) and in_scope(undo.token, scope) for undo in run.undos) or any(
+    return any(undo.is_due and in_scope(undo.token, scope) for undo in run.undos) or any(
         stopping.is_due and in_scope(stopping.token, scope) for stopping in run.stopping
     )
 
@@ -232,6 +232,11 @@ def _problems(undos: tuple[PendingUndo, ...]) -> str:
     """Return what is appended to the error of a run of which undos failed."""
     failed = (undo for undo in undos if undo.failed)
     return "".join(f"; step {undo.step!r} could not be undone by {undo.action!r}: {undo.failed}" for undo in failed)
+
+
+def _is_due(run: Run, undo: PendingUndo) -> bool:
+    """Return whether the undo is to be done now. In heads of version 0.1.0, without uuids, only `ending` says so."""
+    return undo.is_due or (run.ending is not None and not undo.uuid and not undo.failed)
 
 
 def _is_open(undo: PendingUndo) -> bool:

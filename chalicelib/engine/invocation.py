@@ -32,7 +32,7 @@ def invocation_of(definition: Definition, run: Run, token: Token) -> Invocation 
 def pending_undo(run: Run, token: Token) -> PendingUndo | None:
     """Return what the token undoes; None if the run does not know it any more."""
     if not token.undoes:  # the head is of version 0.1.0
-        return run.undos[-1] if run.undos else None
+        return next((undo for undo in reversed(run.undos) if not undo.failed), None)
     return next((undo for undo in run.undos if undo.uuid == token.undoes), None)
 
 

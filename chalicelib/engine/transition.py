@@ -284,7 +284,7 @@ class Transition:
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
         """End the run. A failed or canceled one keeps its tokens, for late answers and for `retry`.
 
-        Undos that failed stay in the head.
+        Of a run that succeeded, only undos that failed stay in the head.
         """
         for token in tuple(self.tokens.values()):
             self.abandon(token)
@@ -296,7 +296,9 @@ class Transition:
         self.arrivals.clear()
         self.set_status(status)
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
-        self.set_run(stopping=(), undos=tuple(undo for undo in self.run.undos if undo.failed))
+        self.set_run(stopping=())
+        if status is Status.SUCCEEDED:
+            self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
 

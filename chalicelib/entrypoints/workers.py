@@ -22,14 +22,14 @@ from chalicelib.hosting import Services
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.queues import MAX_DEFER, QueueName
-from chalicelib.service.redelivery import Verdict
+from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
+from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
-WAKES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
+WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent)
 """What the queue of wakes may hold."""
 
 LONGEST_PAUSE: Final = 60_000
@@ -91,7 +91,7 @@ def dead_letter(event: Event, request: str = "") -> Event:
 def sweep(request: str = "") -> None:
     """Alarms that are due, or were forgotten, are on their way."""
     with _door("sweep", request):
-        swept = hosting.services().waker.sweep()
+        swept = hosting.services().timers.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
@@ -107,14 +107,14 @@ def _door(function: str, request: str) -> Iterator[None]:
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
+Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Redelivery]]
 
 
 def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
     """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, Redelivery] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
     for record in records:
         message = _message(record, queue, kinds)
@@ -132,7 +132,7 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], h
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
+def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Redelivery]:
     """What is to become of one run's messages."""
     of, uuids = letters[0].message, {getattr(letter.message, "uuid", "") for letter in letters}
     with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
@@ -147,7 +147,7 @@ def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> d
     return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
 
 
-def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Verdict]:
+def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Redelivery]:
     for message in messages_:
         if isinstance(message, Deliver):
             services.deliverer.give_up(message, "it could not be delivered: its message came back too often")
@@ -172,6 +172,6 @@ def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
     """The message comes again after `delay`; after the queue's own time-out, if the queue does not answer."""
     try:
-        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
+        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER_MS))
     except ServiceError as error:
         LOG.warning("%s: message %s could not be put off: %s", queue, record.id, error)

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.service import messages
-from chalicelib.service.doctor import Ailment, Doctor, Finding, Report
+from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.findings import Finding, FindingKind, Report
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
@@ -32,7 +33,7 @@ def takes(_: dict[str, Any]) -> Reply:
 
 
 def doctor_of(small: Small) -> Doctor:
-    return Doctor(small.services.runs, small.store.tasks, small.queue, small.services.definition_cache, small.clock)
+    return small.services.doctor
 
 
 def examine(small: Small, *, silent: int | None = None, repair: bool = False) -> Report:
@@ -73,14 +74,14 @@ def test_an_alarm_that_did_not_ring_is_rung(caplog: pytest.LogCaptureFixture) ->
     small.settle()
     small.clock.advance(HOUR + 61_000)
     found = only(examine(small))
-    assert (found.ailment, found.run, found.step, found.cured) == (Ailment.ALARM, "r", "A", False)
+    assert (found.kind, found.run, found.step, found.repaired) == (FindingKind.OVERDUE_TIMER, "r", "A", False)
     assert small.run().status == "running"
     with caplog.at_level(logging.WARNING, "echoer.doctor"):
-        assert only(examine(small, repair=True)).cured
-    assert "its timer did not ring; it was reminded" in caplog.text
+        assert only(examine(small, repair=True)).repaired
+    assert "its timer did not fire; its message was sent again" in caplog.text
     small.settle()
     assert small.path() == ["A", "stopped"]
-    assert only(examine(small)).ailment is Ailment.FAILED
+    assert only(examine(small)).kind is FindingKind.FAILED_RUN
 
 
 def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
@@ -90,9 +91,9 @@ def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
     small.services.deliverer.deliver(_deliveries(small))
     lose(small)
     found = only(examine(small, repair=True))
-    assert (found.ailment, found.detail, found.cured) == (
-        Ailment.DELIVERY,
-        "try 2 of its delivery was due long ago",
+    assert (found.kind, found.detail, found.repaired) == (
+        FindingKind.OVERDUE_DELIVERY,
+        "attempt 2 of its delivery is overdue",
         True,
     )
     small.settle()
@@ -114,7 +115,7 @@ def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_
     lose(small)
     assert examine(small).findings == ()
     found = only(examine(small, silent=600_000, repair=True))
-    assert (found.ailment, found.uuid, found.cured) == (Ailment.SILENT, small.uuid("A"), True)
+    assert (found.kind, found.uuid, found.repaired) == (FindingKind.SILENT_STEP, small.uuid("A"), True)
     small.settle()
     assert small.run().status == "succeeded"
 
@@ -124,7 +125,7 @@ def test_a_wait_for_an_event_that_came_unheard_is_reminded() -> None:
     small.start("pays")
     small.services.signaler.publish(NS, "paid")
     lose(small)
-    assert only(examine(small, silent=600_000, repair=True)).cured
+    assert only(examine(small, silent=600_000, repair=True)).repaired
     small.settle()
     assert small.run().status == "succeeded"
 
@@ -142,7 +143,7 @@ def test_a_parent_that_was_not_told_is_told() -> None:
     small.answer("A", "OK", name=child)
     lose(small)
     found = only(examine(small, repair=True))
-    assert (found.ailment, found.step, found.cured) == (Ailment.CHILD, "In", True)
+    assert (found.kind, found.step, found.repaired) == (FindingKind.ENDED_CHILD, "In", True)
     small.settle()
     assert small.run().status == "succeeded"
 
@@ -153,8 +154,8 @@ def test_a_dead_letter_is_shown_and_sent_again() -> None:
     (letter,) = _deliveries(small)
     small.queue.send(QueueName.DEAD, [messages.encode(letter), "no hint at all"])
     found = only(examine(small))
-    assert (found.ailment, found.run, found.uuid) == (Ailment.LETTER, "r", small.uuid("A"))
-    assert only(examine(small, repair=True)).cured
+    assert (found.kind, found.run, found.uuid) == (FindingKind.DEAD_LETTER, "r", small.uuid("A"))
+    assert only(examine(small, repair=True)).repaired
     assert examine(small).findings == ()
     small.settle()
     assert small.run().status == "succeeded"
@@ -169,8 +170,8 @@ def test_a_task_of_a_run_that_is_over_is_removed() -> None:
     small.clock.advance(1_000)
     small.answer("A", "YES")
     small.store.tasks.put(NS, task)
-    assert only(examine(small)).ailment is Ailment.TASK
-    assert only(examine(small, repair=True)).cured
+    assert only(examine(small)).kind is FindingKind.ORPHANED_TASK
+    assert only(examine(small, repair=True)).repaired
     assert small.store.tasks.list(NS, 10) == []
 
 

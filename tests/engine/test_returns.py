@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -78,8 +80,8 @@ def test_done_may_say_what_the_output_is() -> None:
     ],
 )
 def test_stopped_may_say_why(entries: dict[str, object], error: RunError) -> None:
-    ended = Driven(defined(work("A", to("stopped", "OK", **entries))))
-    run = ended.answer("OK", data={"why": "no cover", "code": 51}).run
+    driven = Driven(defined(work("A", Route(target="stopped", state="OK", entries=entries))))
+    run = driven.answer("OK", data={"why": "no cover", "code": 51}).run
     assert (run.status, run.error, run.last_err) == (Status.FAILED, error, error.text)
 
 
@@ -454,7 +456,7 @@ def test_a_flow_has_its_own_limit_of_steps() -> None:
     assert definition.step_limit == 1
     assert limited.step_limit == 1_000_000
     flow = replace(limited.flow, max_steps=2)
-    driven = Driven(type(limited)(flow=flow, actions=limited.actions, defaults=limited.defaults))
+    driven = Driven(dataclasses.replace(limited, flow=flow))
     driven.answer("OK")
     assert driven.answer("OK").run.status is Status.FAILED
 
@@ -491,7 +493,9 @@ def test_a_run_whose_output_failed_may_be_retried_at_a_step_and_still_undoes_its
 
 @pytest.mark.parametrize("what", ["labels", "vars"])
 def test_labels_and_variables_that_cannot_be_made_fail_the_run_and_are_made_again_by_retry(what: str) -> None:
-    driven = Driven(defined(work("A", to("done", "OK")), **{what: {"n": value("$number($run.name)")}}))
+    definition = defined(work("A", to("done", "OK")))
+    flow = replace(definition.flow, **{what: {"n": value("$number($run.name)")}})
+    driven = Driven(dataclasses.replace(definition, flow=flow))
     failed = driven.run
     assert (failed.status, failed.tokens, failed.steps) == (Status.FAILED, (), 0)
     assert driven.history == [("RunFailed", "", "stopped", "ExpressionFailed")]

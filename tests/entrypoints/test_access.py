@@ -20,7 +20,7 @@ from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.security.roles import Role
-from chalicelib.service.security.tokens import REMEMBERED, sha256
+from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
 from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
@@ -192,7 +192,7 @@ def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
     assert call("DELETE", url, headers=ADMIN).json["revoked_at"] == "2027-01-15T08:00:00.000Z"
     assert call("GET", "/flowrun", headers=token).json["message"] == "the token was revoked"
     hosting.use(there)
-    guarded.clock.advance(REMEMBERED)
+    guarded.clock.advance(TOKEN_CACHE_MS)
     assert call("GET", "/flowrun", headers=token).status == 401
 
 
@@ -560,7 +560,7 @@ def test_a_guarded_door_needs_no_such_check(guarded: House) -> None:
 
 def test_the_door_is_open_but_on_lambda() -> None:
     assert config.from_environment({}).auth is Access.OPEN
-    assert "open" in (config.from_environment({}).notice or "")
+    assert "no authentication" in (config.from_environment({}).notice or "")
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "echoer-api"}
     assert (config.from_environment(on_lambda).auth, config.from_environment(on_lambda).notice) == (Access.TOKEN, None)
     assert config.from_environment({**on_lambda, "ECHOER_AUTH": "open"}).auth is Access.OPEN
@@ -575,7 +575,7 @@ def test_a_container_with_an_open_door_says_so(
         hosting._made.clear()
         caplog.clear()
         hosting.services()
-        assert ("whoever reaches" in caplog.text) is said
+        assert ("no authentication" in caplog.text) is said
     hosting._made.clear()
 
 

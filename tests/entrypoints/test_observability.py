@@ -20,7 +20,7 @@ from chalicelib.adapters.telemetry.metrics import EmfMetrics
 from chalicelib.config import BadSetting, LogFormat, Metrics
 from chalicelib.hosting import assemble
 from chalicelib.model.run import Run
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.conftest import House
@@ -95,7 +95,7 @@ def test_the_lines_of_a_delivery_know_what_is_delivered(house: House, log: Log) 
     assert line == {
         "level": "DEBUG",
         "logger": "echoer.deliver",
-        "message": "taken",
+        "message": "accepted",
         "function": "deliver",
         "request": "req-1",
         "namespace": "default",
@@ -278,7 +278,7 @@ def test_logs_are_json_where_machines_read_them() -> None:
 def test_nobody_watches_unless_asked_to(house: House) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
-    assert hosting.observer(settings, house.clock) is NO_OBSERVER
+    assert hosting.observer(settings, house.clock) is NULL_OBSERVER
 
 
 @pytest.mark.parametrize(

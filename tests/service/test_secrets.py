@@ -1,4 +1,4 @@
-"""Secrets that a namespace keeps by name: sealed, told to nobody, heard of everywhere within half a minute."""
+"""Named secrets of a namespace: encrypted, never returned, and used everywhere within half a minute."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.service.errors import Conflict, Invalid, NotFound
 from chalicelib.service.security.secrets import (
-    LARGEST,
-    MOST,
-    REMEMBERED,
+    MAX_SECRET_BYTES,
+    MAX_SECRETS,
+    SECRET_CACHE_MS,
     NoEncryption,
     Secrets,
     SecretsOff,
@@ -58,7 +58,7 @@ def test_a_new_value_is_heard_here_at_once_and_elsewhere_within_half_a_minute(ho
     assert house.told(house.there, "x") == "old"
     house.here.put(NS, "x", "new", by="me")
     assert (house.told(house.here, "x"), house.told(house.there, "x")) == ("new", "old")
-    house.clock.advance(REMEMBERED)
+    house.clock.advance(SECRET_CACHE_MS)
     assert house.told(house.there, "x") == "new"
 
 
@@ -90,24 +90,24 @@ def test_namespaces_have_secrets_of_their_own(house: House) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "a" * 129, "é", "a\n", "a#b", "a/b"])
 def test_a_name_that_cannot_be_is_refused(house: House, name: str) -> None:
-    with pytest.raises(Invalid, match="no name of a secret"):
+    with pytest.raises(Invalid, match="not a valid secret name"):
         house.here.put(NS, name, "x", by="me")
     assert house.versioned_values.values == []
     house.here.put(NS, "a" * 128, "x", by="me")
 
 
-@pytest.mark.parametrize("value", ["", "x" * (LARGEST + 1), "é" * (LARGEST // 2 + 1)])
+@pytest.mark.parametrize("value", ["", "x" * (MAX_SECRET_BYTES + 1), "é" * (MAX_SECRET_BYTES // 2 + 1)])
 def test_a_value_that_cannot_be_is_refused(house: House, value: str) -> None:
-    with pytest.raises(Invalid, match=f"1 to {LARGEST} bytes"):
+    with pytest.raises(Invalid, match=f"1 to {MAX_SECRET_BYTES} bytes"):
         house.here.put(NS, "x", value, by="me")
-    house.here.put(NS, "x", "é" * (LARGEST // 2), by="me")
-    assert house.told(house.here, "x") == "é" * (LARGEST // 2)
+    house.here.put(NS, "x", "é" * (MAX_SECRET_BYTES // 2), by="me")
+    assert house.told(house.here, "x") == "é" * (MAX_SECRET_BYTES // 2)
 
 
 def test_there_is_an_end_to_how_many_there_can_be(house: House) -> None:
-    for number in range(MOST):
+    for number in range(MAX_SECRETS):
         house.here.put(NS, f"s{number}", "x", by="me")
-    with pytest.raises(Invalid, match=f"{MOST} secrets"):
+    with pytest.raises(Invalid, match=f"{MAX_SECRETS} secrets"):
         house.here.put(NS, "one-more", "x", by="me")
     house.here.put(NS, "s0", "y", by="me")
     house.here.delete(NS, "s1")

@@ -1,4 +1,4 @@
-"""Which trace a run is, and what of others' `traceparent` is believed (W3C Trace Context)."""
+"""The trace of a run, and how `traceparent` headers of requests are read (W3C Trace Context)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ flow outer call One => (DONE -> done) { flow = inner; }; flow_end
 def started(given: str = "", flow: str = "inner") -> Small:
     small = Small()
     small.submit(FLOWS)
-    with about(traceparent=given):
-        small.start(flow)
+    small.start_in(given, flow)
     small.settle()
     return small
 
@@ -114,8 +113,8 @@ def test_a_run_that_another_waits_for_hangs_below_the_activation_that_started_it
 def test_a_run_of_a_document_is_in_the_trace_of_the_request_too() -> None:
     small = Small()
     small.submit(FLOWS)
-    with about(traceparent=GIVEN):
-        small.submit('flow_run r step A => (OK -> done) { action = work; args = (x = "a"); }; flow_run_end')
+    text = 'flow_run r step A => (OK -> done) { action = work; args = (x = "a"); }; flow_run_end'
+    small.services.submitter.submit(NS, text, trace=GIVEN)
     assert small.run().trace == GIVEN
 
 

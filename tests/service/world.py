@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chalicelib import hosting
 from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.config import Backend, Settings
@@ -71,7 +70,7 @@ class Small:
         )
 
     def submit(self, text: str) -> None:
-        hosting.submitter(self.services).submit(NS, text)
+        self.services.submitter.submit(NS, text)
 
     def define(self, *values: Action | Flow) -> None:
         """The definitions are in force, made without a text."""
@@ -92,6 +91,10 @@ class Small:
     def start(self, flow: str, name: str = "r", **given: Json) -> Run:
         return self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run
 
+    def start_in(self, trace: str, flow: str, **given: Json) -> Run:
+        """Start run `r` by a request with that `traceparent`."""
+        return self.services.starter.start(NS, StartOrder(flow=flow, name="r", input=given), trace=trace).run
+
     def run(self, name: str = "r") -> Run:
         return self.services.reader.run(NS, name)
 
@@ -99,9 +102,11 @@ class Small:
         """The uuid of the activation in which a token waits at the step."""
         return next(token.activation.uuid for token in self.run(name).tokens if token.step == step and token.activation)
 
-    def answer(self, step: str, state: str, name: str = "r", data: Json = None, uuid: str | None = None) -> Outcome:
+    def answer(
+        self, step: str, state: str, name: str = "r", data: Json = None, uuid: str | None = None, trace: str = ""
+    ) -> Outcome:
         told = Answer(run=name, step=step, uuid=uuid or self.uuid(step, name), state=state, done=True, data=data)
-        return self.services.answerer.answer(NS, told)
+        return self.services.answerer.answer(NS, told, trace=trace)
 
     def path(self, name: str = "r") -> list[str]:
         """Where the run's tokens went, in order."""
@@ -117,21 +122,19 @@ class Small:
         end = self.clock.now() + milliseconds
         while self.clock.now() < end:
             self.clock.advance(min(step, end - self.clock.now()))
-            self.services.waker.sweep()
+            self.services.timers.sweep()
             self.settle()
 
     def _batch(self, queue: QueueName) -> bool:
         received = self.queue.receive(queue, 10, 0)
-        messages_ = [messages.decode(one.body) for one in received]
+        batch = [messages.decode(one.body) for one in received]
         if queue is QueueName.DELIVERIES:
-            verdicts = self.services.deliverer.deliver(
-                [message for message in messages_ if isinstance(message, Deliver)]
-            )
+            redeliveries = self.services.deliverer.deliver([one for one in batch if isinstance(one, Deliver)])
         else:
-            verdicts = self.services.waker.wake(messages_)
-        for one, verdict in zip(received, verdicts, strict=True):
-            if verdict is None:
+            redeliveries = self.services.waker.wake(batch)
+        for one, redelivery in zip(received, redeliveries, strict=True):
+            if redelivery is None:
                 self.queue.delete(queue, [one.receipt])
             else:
-                self.queue.defer(queue, one.receipt, verdict)
+                self.queue.defer(queue, one.receipt, redelivery)
         return bool(received)

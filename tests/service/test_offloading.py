@@ -1,4 +1,4 @@
-"""What is large lies beside the head; nobody who reads a run notices."""
+"""Large values are stored as blobs; readers of a run see no difference."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
-from chalicelib.service.runs.offloading import HEAD, LARGE
+from chalicelib.service.runs.references import MAX_HEAD_BYTES, MAX_INLINE_BYTES
 from tests.service.world import NS, Small
 
 FLOW = """
@@ -50,7 +50,7 @@ def test_large_values_travel_on_and_the_head_stays_small(small: Small) -> None:
     run = small.run()
     assert (run.status, run.output, run.vars["kept"], run.input["big"]) == (Status.SUCCEEDED, big, big, big)
     assert [request["x"] for request in small.actions.requests] == [big, big]
-    assert max(sizes) < 2 * LARGE
+    assert max(sizes) < 2 * MAX_INLINE_BYTES
 
 
 def head_size(small: Small) -> int:
@@ -112,15 +112,15 @@ def test_thousands_of_small_variables_do_not_make_a_head_large(small: Small) -> 
 
 def test_a_head_is_folded_beyond_its_limit_and_not_before(small: Small) -> None:
     small.start("f", big=1)
-    small.services.operator.set_vars(NS, "r", many(HEAD // 3))
-    assert HEAD // 3 < head_size(small) <= HEAD  # the variables stand in the history too
-    small.services.operator.set_vars(NS, "r", many(HEAD))
+    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
+    assert MAX_HEAD_BYTES // 3 < head_size(small) <= MAX_HEAD_BYTES  # the variables stand in the history too
+    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     assert head_size(small) < 1_000
-    small.services.operator.set_vars(NS, "r", dict.fromkeys(many(HEAD)))
+    small.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
     for _ in range(9):
         small.services.operator.set_vars(NS, "r", {"a": 1})
     assert small.run().vars == {"a": 1}
-    assert head_size(small) < 2 * LARGE
+    assert head_size(small) < 2 * MAX_INLINE_BYTES
 
 
 def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> None:
@@ -153,7 +153,7 @@ def test_a_folded_run_keeps_its_permit() -> None:
     small.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
     small.start("f", "one", big=1)
     small.settle()
-    small.services.operator.set_vars(NS, "one", many(2 * HEAD))
+    small.services.operator.set_vars(NS, "one", many(2 * MAX_HEAD_BYTES))
     small.start("f", "two", big=1)
     for _ in range(5):
         small.clock.advance(2_000)
@@ -163,7 +163,7 @@ def test_a_folded_run_keeps_its_permit() -> None:
 
 def test_an_offloaded_head_of_a_newer_format_is_refused(small: Small) -> None:
     small.start("f", big=1)
-    small.services.operator.set_vars(NS, "r", many(HEAD))
+    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     stored = small.store.runs.load(NS, "r")
     assert stored is not None
     (entry,) = stored.tail

@@ -1,4 +1,4 @@
-"""Tokens and rates: who is known, for how long, and how often they may come."""
+"""Access tokens and request rates: which callers are accepted, for how long, and how often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chalicelib.service.errors import Conflict, Invalid, NotFound
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.rate_limits import Rates, TooManyRequests
 from chalicelib.service.security.roles import Caller, Role, Unauthorized
-from chalicelib.service.security.tokens import LONGEST_LIFE, MOST, REMEMBERED, Made, Tokens, sha256
+from chalicelib.service.security.tokens import MAX_TOKEN_LIFETIME_MS, MAX_TOKENS, TOKEN_CACHE_MS, Made, Tokens, sha256
 from tests.fakes import FakeClock, FakeIds
 from tests.service.versioned_values import VersionedValues
 
@@ -64,7 +64,7 @@ def test_only_the_hash_of_the_secret_is_kept(house: House) -> None:
 )
 def test_any_other_text_is_nobodys(house: House, spoil: object) -> None:
     assert callable(spoil)
-    with pytest.raises(Unauthorized, match="not known"):
+    with pytest.raises(Unauthorized, match="unknown"):
         house.here.caller(spoil(house.make().text))
 
 
@@ -98,12 +98,12 @@ def test_a_token_is_good_until_it_expires(house: House) -> None:
         house.here.caller(made.text)
 
 
-@pytest.mark.parametrize("life", [0, -1, LONGEST_LIFE + 1])
+@pytest.mark.parametrize("life", [0, -1, MAX_TOKEN_LIFETIME_MS + 1])
 def test_a_life_has_bounds(house: House, life: int) -> None:
     with pytest.raises(Invalid, match="3650d"):
         house.make(life=life)
     assert house.make(life=1).token.expires_at == house.clock.now() + 1
-    assert house.make(life=LONGEST_LIFE).token.expires_at == house.clock.now() + LONGEST_LIFE
+    assert house.make(life=MAX_TOKEN_LIFETIME_MS).token.expires_at == house.clock.now() + MAX_TOKEN_LIFETIME_MS
 
 
 def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_minute(house: House) -> None:
@@ -113,7 +113,7 @@ def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_min
     house.here.revoke("a", made.token.id)
     with pytest.raises(Unauthorized, match="revoked"):
         house.here.caller(made.text)
-    house.clock.advance(REMEMBERED - 1)
+    house.clock.advance(TOKEN_CACHE_MS - 1)
     assert house.there.caller(made.text).by == "token ci"
     house.clock.advance(1)
     with pytest.raises(Unauthorized, match="revoked"):
@@ -154,14 +154,14 @@ def test_revoking_again_changes_nothing(house: House) -> None:
 
 def test_a_namespace_has_room_for_so_many_good_tokens(house: House) -> None:
     """Those that are no longer good make room."""
-    made = [house.make(f"t{number}") for number in range(MOST)]
-    with pytest.raises(Invalid, match="the most there can be"):
+    made = [house.make(f"t{number}") for number in range(MAX_TOKENS)]
+    with pytest.raises(Invalid, match="which is the limit"):
         house.make("late")
     house.make("elsewhere", namespace="b")
     house.here.revoke("a", made[3].token.id)
     house.make("late")
     names = [token.name for token in house.here.of("a")]
-    assert (len(names), names[-1], "t3" in names) == (MOST, "late", False)
+    assert (len(names), names[-1], "t3" in names) == (MAX_TOKENS, "late", False)
 
 
 def test_whoever_loses_a_write_tries_again(house: House) -> None:
