@@ -22,14 +22,14 @@ from chalicelib.hosting import Services
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
 from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
-WAKE_MESSAGES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
+WAKE_MESSAGES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent)
 """The kinds of messages in the queue of wakes."""
 
 MAX_RETRY_DELAY_MS: Final = 60_000

@@ -52,6 +52,8 @@ ORDERS: Final = (
     "continue",
     "stop",
     "retry",
+    "retry-undos",
+    "retry-undos",
     "delete",
     "vars",
     "signal",

@@ -13,7 +13,7 @@ from chalicelib.model.actions import (
     Options,
     Parameter,
     Retry,
-    UndoAction,
+    Undo,
 )
 from chalicelib.model.flow import (
     DONE,
@@ -46,9 +46,31 @@ SECRET: Final = "S3CR3T"
 """What every run keeps, and only some actions may see."""
 
 _TOKEN: Final = {"token": expression("$vars.token")}
-_UNDO: Final = UndoAction(action="undo", args=_TOKEN)
+UNDOER: Final = "undoer"
+"""The flow that undoes calls."""
+
+_UNDOS: Final = (
+    Undo(action="undo", args=_TOKEN),
+    Undo(action="undo", args=_TOKEN, states=("OK",)),
+    Undo(action="undo", args=_TOKEN, states=("FAIL",)),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$result.v")}, states=STATES),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$result.missing")}, states=("OK",)),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$string($result)")}, states=("OK",)),
+    Undo(action=UNDOER, args={"n": expression("$result.v")}, states=("OK",), is_flow=True),
+)
+"""Two have an arg that cannot be made: it yields nothing, or has the wrong type."""
+_UNDOS_OF_CALLS: Final = (
+    Undo(action="undo", args=_TOKEN, states=("DONE",)),
+    Undo(action=UNDOER, states=("DONE",), is_flow=True),
+)
 TRUSTED: Final = ("plain", "human", "undo")
 """Actions that are sent the secret."""
+
+
+_PARAMETERS: Final = (
+    Parameter(name="token", type=ArgType.STR, secret=True),
+    Parameter(name="note", type=ArgType.INT, required=False, default=0),
+)
 
 
 def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
@@ -57,7 +79,7 @@ def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
         returns=STATES,
         method=method,
         addresses=(f"http://{name}.test/",),
-        parameters=(Parameter(name="token", type=ArgType.STR, secret=True),) if name in TRUSTED else (),
+        parameters=_PARAMETERS if name == "undo" else _PARAMETERS[:1] if name in TRUSTED else (),
         secret_data=name == "brisk",
         options=Options(**options),
     )
@@ -152,7 +174,9 @@ class FlowMaker:
                 return self._each(name, self._joined(forward, aside), depth)
             case "call":
                 routes = (*on_done, Route(state="STOPPED", target=aside), Route(target=forward))
-                return CallStep(name=name, routes=routes, flow=CHILD, timeout=rng.choice((None, 30_000, 3_600_000)))
+                undo = rng.choice((None, None, *_UNDOS_OF_CALLS))
+                timeout = rng.choice((None, 30_000, 3_600_000))
+                return CallStep(name=name, routes=routes, flow=CHILD, timeout=timeout, undo=undo)
             case _:
                 return self._sends(name, forward, names)
 
@@ -172,7 +196,7 @@ class FlowMaker:
             action=action,
             args=_TOKEN if action in TRUSTED else {},
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
-            undo=_UNDO if rng.random() < 0.25 else None,
+            undo=rng.choice(_UNDOS) if rng.random() < 0.3 else None,
             options=Options(signed=is_signed(name)),
         )
 
@@ -181,7 +205,13 @@ class FlowMaker:
         branches = tuple(
             Branch(name=f"b{n}", steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1)) for n in range(count)
         )
-        return ForkStep(name=name, routes=routes, branches=branches, join=self._rng.randint(1, count))
+        return ForkStep(
+            name=name,
+            routes=routes,
+            branches=branches,
+            join=self._rng.randint(1, count),
+            keep_abandoned=self._rng.random() < 0.2,
+        )
 
     def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
         return EachStep(
@@ -191,4 +221,17 @@ class FlowMaker:
             steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1, action_last=True),
             max=self._rng.choice((0, 1, 2)),
             tolerate=self._rng.choice((0, 0, 1, 5)),
+            keep_abandoned=self._rng.random() < 0.2,
         )
+
+
+def undoer() -> Flow:
+    """A flow that undoes: it may fail as any other."""
+    routes = (Route(state="OK", target=DONE), Route(state="FAIL", target=STOPPED))
+    return Flow(
+        name=UNDOER,
+        steps=(ActionStep(name="Undo", routes=routes, action="plain", args=_TOKEN),),
+        input=(Parameter(name="n", type=ArgType.INT, required=False, default=0),),
+        vars={"token": SECRET},
+        secret_vars=("token",),
+    )

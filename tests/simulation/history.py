@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.engine.invocation import UNDO
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DEFAULT_STATE, DONE, STOPPED, EachStep, children_of
@@ -93,7 +94,7 @@ class History:
                 yield f"entry {entry.seq} ends activation {entry.uuid}, which was no longer current"
         if entry.event in ("RunPaused", "RunContinued", "RunStopped", "RunRetried"):
             self._paused = entry.event == "RunPaused"
-        if entry.event == "StepReported" or not entry.target or entry.event == "RunContinued":
+        if entry.event in ("StepReported", "RunContinued") or not entry.target or entry.token == UNDO:
             return
         if entry.event != "RunPaused":
             self._target[entry.token] = (entry.seq, entry.target)
@@ -127,7 +128,7 @@ class History:
             return
         known = {token.id: token for token in run.tokens}
         for token in run.tokens:
-            if token.step != self._stands_at(token, known, definition):
+            if token.id != UNDO and token.step != self._stands_at(token, known, definition):
                 yield f"token {token.id} stands at {token.step!r}, by the history elsewhere"
 
     def _stands_at(self, token: Token, known: dict[str, Token], definition: Definition) -> str:

@@ -26,6 +26,8 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
     for token in run.tokens:
         if token.id == UNDO or token.activation is None:
             continue
+        if run.ending is not None:
+            continue
         step, wait, below = definition.step(token.step), token.activation.wait, children.get(token.id, [])
         if isinstance(step, ForkStep):
             yield from _crooked_fork(step, wait, below)
@@ -40,6 +42,10 @@ def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iter
         yield f"fork {step.name!r} remembers {wait}"
         return
     places = [*wait.results, *wait.failed, *(child.scope for child in below)]
+    if wait.decided:
+        if below:
+            yield f"fork {step.name!r} has returned in all but name, and has tokens below it"
+        return
     if sorted(places) != sorted(branch.name for branch in step.branches):
         yield f"fork {step.name!r} counts {places}"
     if len(wait.results) >= step.join:
@@ -52,6 +58,8 @@ def _crooked_each(step: EachStep, wait: Wait | None, below: list[Token]) -> Iter
     if not isinstance(wait, EachWait):
         yield f"each {step.name!r} remembers {wait}"
         return
+    if wait.decided and below:
+        yield f"each {step.name!r} has returned in all but name, and has tokens below it"
     begun = wait.finished + len(wait.failed) + len(below) + len(wait.again)
     if begun != wait.next:
         yield f"each {step.name!r} began {wait.next} items and knows of {begun}"
