@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.model.flow import ENDS
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run
 
@@ -25,7 +26,24 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
     new = after.tail[len(before.tail) :]
     if not new:
         return after, None
-    return msgspec.structs.replace(after, tail=new), Page(entries=before.tail)
+    after = msgspec.structs.replace(after, tail=new, paged_steps=_paged_steps(before))
+    return after, Page(entries=before.tail)
+
+
+def _paged_steps(before: Run) -> dict[str, str] | None:
+    """Return `paged_steps` of a run whose tail becomes a page."""
+    steps = before.paged_steps
+    if steps is None:
+        if before.tail[0].seq > 1:
+            return None
+        steps = {}
+    steps = dict(steps)
+    for entry in before.tail:
+        if entry.target not in ("", *ENDS):
+            steps.setdefault(entry.target, "")
+        if entry.is_return:
+            steps[entry.step] = entry.state
+    return steps
 
 
 def _full(tail: tuple[Entry, ...]) -> bool:
