@@ -30,17 +30,14 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
     return after, Page(entries=before.tail)
 
 
-def _paged_steps(before: Run) -> dict[str, str] | None:
+def _paged_steps(before: Run) -> dict[str, str | None] | None:
     """Return `paged_steps` of a run whose tail becomes a page."""
-    steps = before.paged_steps
-    if steps is None:
-        if before.tail[0].seq > 1:
-            return None
-        steps = {}
-    steps = dict(steps)
+    if before.paged_steps is None and before.tail[0].seq > 1:
+        return None
+    steps = dict(before.paged_steps or {})
     for entry in before.tail:
         if entry.target not in ("", *ENDS):
-            steps.setdefault(entry.target, "")
+            steps.setdefault(entry.target, None)
         if entry.is_return:
             steps[entry.step] = entry.state
     return steps

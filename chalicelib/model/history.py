@@ -36,8 +36,8 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
 
     @property
     def is_return(self) -> bool:
-        """Whether its step returned a state with which the token moved."""
-        return bool(self.target and self.state)
+        """Whether its step returned and the token moved on. `state` is empty if it is a choice by conditions."""
+        return bool(self.step and self.target) and self.origin == self.step and self.event != "RunFailed"
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

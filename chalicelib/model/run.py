@@ -189,10 +189,10 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Derived from the nonce of the event that made it: distinguishes equal heads that two processes wrote."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
     """The newest entries of the history; older ones are in pages."""
-    paged_steps: dict[str, str] | None = msgspec.field(name="ps", default=None)
-    """For each step in the pages: the state that it returned last; empty if it was entered and never returned.
+    paged_steps: dict[str, str | None] | None = msgspec.field(name="ps", default=None)
+    """For each step in the pages: the state that it returned last; None if it was entered and never returned.
 
-    None if there are no pages, or if some are of a version that did not store this.
+    The whole is None if there are no pages, or if some are of a version that did not store this.
     """
 
     @property

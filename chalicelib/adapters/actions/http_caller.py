@@ -26,7 +26,7 @@ from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES, taken
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import Call, NotTaken, Reply
 
 TIMEOUT_S: Final = 10.0
 """The time limit of one request."""

@@ -19,7 +19,6 @@ from chalicelib.engine.repeats import is_repeating
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant

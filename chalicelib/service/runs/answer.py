@@ -118,7 +118,7 @@ class _InlineAnswer(msgspec.Struct, frozen=True, kw_only=True):
 def answer_in(reply: Taken, run: Run, token: Token) -> Answer | None:
     """Return the answer in an HTTP response: a JSON object with `ackState`. None if the response holds no answer.
 
-    The answer is final unless `done` is false. Raises NotAnAnswer if the response looks like an answer but is not valid.
+    Raises NotAnAnswer if the response looks like an answer but is not valid.
     """
     if reply.problem:
         raise NotAnAnswer(reply.problem)

@@ -60,7 +60,7 @@ class Operator:
         Raises Busy while the run that called it does not know yet how it ended.
         """
         run = self._runs.load(namespace, name)
-        if run is None or run_id not in (None, run.id):
+        if run is None or (run_id is not None and run_id.lower() != run.id):
             raise NotFound("flow_run", name)
         if run.status not in lifecycle.ALLOWED[Command.DELETE]:
             raise CommandRefused(name, run.status, Command.DELETE)
