@@ -60,8 +60,8 @@ _UNDOS: Final = (
     Undo(action="undo", args={**_TOKEN, "note": expression("$string($result)")}, states=("OK",)),
     Undo(action=UNDOER, args={"n": expression("$result.v")}, states=("OK",), is_flow=True),
 )
-_BROKEN_UNDOS: Final = _UNDOS[4:6]
-"""They have an arg that cannot be made: it yields nothing, or has the wrong type."""
+_BROKEN_UNDOS: Final = _UNDOS[4:]
+"""They may have an arg that cannot be made: it yields nothing, or has the wrong type."""
 _UNDOS_OF_CALLS: Final = (
     Undo(action="undo", args=_TOKEN, states=("DONE",)),
     Undo(action=UNDOER, states=("DONE",), is_flow=True),
