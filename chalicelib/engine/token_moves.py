@@ -35,6 +35,7 @@ from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import (
     DEFAULT_STATE,
+    DONE,
     ENDS,
     ERROR,
     FAIL,
@@ -51,7 +52,7 @@ from chalicelib.model.status import LIVE
 from chalicelib.model.waits import Decided, EachWait, ForkWait, Wait
 
 MAX_PASSES: Final = 1_000
-"""A token that passes this many steps without a wait is in a loop: the last of them returns ERROR."""
+"""A step that a token passes this often without a wait returns ERROR: the token is in a loop."""
 
 
 def run_until_waiting(transition: Transition) -> None:
@@ -87,9 +88,11 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     if token.id == UNDO:
         undone(transition, token, returned)
         return
-    token = _count_pass(transition, transition.tokens.get(token.id, token))
-    if token.passes and token.passes % MAX_PASSES == 0:
-        returned = _runaway(token, returned)
+    token = transition.tokens.get(token.id, token)
+    waited = _has_waited(transition, token)
+    token = replace(token, passes=0 if waited else token.passes)
+    if token.passes % MAX_PASSES == MAX_PASSES - 1:
+        token, returned = _runaway(token, returned)
     returned = located(token, returned)
     transition.set_vars(returned.variables)
     after = after_step(transition, token, returned)
@@ -112,36 +115,43 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
         _clear(transition, token)
         repeats.begin(transition, token, returned.state, move)
     else:
-        _move(transition, token, after, returned, move)
+        _move(transition, token, after, returned, move, waited=waited)
 
 
-def _count_pass(transition: Transition, token: Token) -> Token:
-    """Return the token with the steps counted that it has passed without a wait."""
+def _has_waited(transition: Transition, token: Token) -> bool:
+    """Return whether the token waited at its step, for something else than a pause of no length."""
     activation = token.activation
-    is_timer = isinstance(transition.step_of(token), TimerStep)
-    is_empty = is_timer and activation is not None and activation.deadline <= activation.since
-    has_waited = transition.was_active(token) and not is_empty
-    return replace(token, passes=0 if has_waited else token.passes + 1)
+    if activation is None or not transition.was_active(token):
+        return False
+    return activation.deadline > activation.since or not isinstance(transition.step_of(token), TimerStep)
 
 
-def _runaway(token: Token, returned: StepResult) -> StepResult:
-    cause = f"{token.passes} steps were passed without a wait, the last of them {token.step!r}"
+def _runaway(token: Token, returned: StepResult) -> tuple[Token, StepResult]:
+    """Return the token and what its step returns instead, because it is in a loop without a wait."""
+    cause = f"step {token.step!r} was passed {MAX_PASSES} times without a wait"
     error = StepError(ErrorName.RUNAWAY_LOOP, cause)
-    return StepResult(state=ERROR, error=error, event=returned.event, after_failure=True)
+    failed = StepResult(state=ERROR, error=error, event=returned.event, after_failure=True)
+    return replace(token, passes=token.passes + 1), failed
 
 
-def _move(transition: Transition, token: Token, after: Token, returned: StepResult, move: Move) -> None:
+def _move(
+    transition: Transition, token: Token, after: Token, returned: StepResult, move: Move, *, waited: bool
+) -> None:
     """Move the token along the route that was chosen."""
-    transition.record_return(token, returned, move.target)
+    shown = dataclasses.replace(returned, error=move.error) if move.error and move.is_given else returned
+    transition.record_return(token, shown, move.target)
     _clear(transition, token)
     if move.target not in ENDS:
-        transition.arrive(replace(after, step=move.target, repeats={}))
+        steps = transition.definition.steps
+        is_back = steps[move.target].position <= steps[token.step].position
+        passes = token.passes + (is_back and not waited)
+        transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
-    if move.has_output:
+    if move.target == DONE and move.is_given:
         after = replace(after, result=move.output)
     elif move.target == STOPPED and is_join(token):
         after = replace(after, activation=transition.tokens[token.id].activation)  # `retry` continues it
-    finish(transition, transition.put(after), error=move.error, has_output=move.has_output)
+    finish(transition, transition.put(after), error=move.error, has_output=move.is_given)
 
 
 def _register(transition: Transition, token: Token, after: Token, returned: StepResult) -> str:

@@ -87,6 +87,8 @@ class CompiledStep:
     step: Step
     parent: str
     """The name of the fork or each around it; empty at the top level."""
+    position: int
+    """Its place among all steps of the flow, nested ones included, in the order of the text."""
     names: frozenset[str]
     """The names (`vars` for `$vars`) that its expressions may read; empty if it has no expressions."""
     routes: Mapping[str, tuple[Route, ...]]
@@ -106,7 +108,8 @@ class CompiledStep:
 
 def compile_steps(flow: Flow, actions: Mapping[str, Action], defaults: Options) -> dict[str, CompiledStep]:
     """Compile every step of the flow, nested ones included; the keys are their names."""
-    return {step.name: _compile(step, parent, actions, defaults) for step, parent in _with_parents(flow.steps, "")}
+    steps = enumerate(_with_parents(flow.steps, ""))
+    return {step.name: _compile(step, parent, place, actions, defaults) for place, (step, parent) in steps}
 
 
 def undo_invocation(action: Action, defaults: Options) -> Invocation:
@@ -130,12 +133,13 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
             yield from _with_parents(nested, step.name)
 
 
-def _compile(step: Step, parent: str, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
+def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     return CompiledStep(
         step=step,
         parent=parent,
+        position=position,
         names=_names(step, undo),
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),

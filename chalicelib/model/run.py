@@ -77,7 +77,7 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
     passes: int = msgspec.field(name="l", default=0)
-    """How many steps it passed since it last waited."""
+    """How often it went back to an earlier step, or to the same one, since it last waited."""
     undoes: str = msgspec.field(name="u", default="")
     """The activation whose work it undoes; empty for a token that follows the flow."""
 

@@ -39,6 +39,8 @@ CALLBACK_FAULTS: Final = (
     "callbacks-at-once",
     "callback-unrouted",
     "callback-reports",
+    "callback-odd",
+    "callback-error",
     "forged-uuid",
     "forged-run",
     "forged-step",

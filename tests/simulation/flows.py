@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from chalicelib.model.actions import (
     Action,
     ArgType,
@@ -35,8 +37,11 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.templates import expression
+from tests.simulation.mishaps import with_mishaps
 
-STATES: Final = ("OK", "FAIL")
+STATES: Final = ("OK", "ODD", "FAIL")
+"""What actions declare. Few steps route ODD."""
+
 DATA: Final = {"v": 1}
 EVENTS: Final = ("go", "no")
 MAIN: Final = "main"
@@ -58,7 +63,8 @@ _UNDOS: Final = (
     Undo(action="undo", args={**_TOKEN, "note": expression("$string($result)")}, states=("OK",)),
     Undo(action=UNDOER, args={"n": expression("$result.v")}, states=("OK",), is_flow=True),
 )
-"""Two have an arg that cannot be made: it yields nothing, or has the wrong type."""
+_BROKEN_UNDOS: Final = _UNDOS[4:]
+"""They may have an arg that cannot be made: it yields nothing, or has the wrong type."""
 _UNDOS_OF_CALLS: Final = (
     Undo(action="undo", args=_TOKEN, states=("DONE",)),
     Undo(action=UNDOER, states=("DONE",), is_flow=True),
@@ -126,11 +132,11 @@ class FlowMaker:
 
     def _steps(self, count: int, depth: int, *, action_last: bool = False) -> tuple[Step, ...]:
         names = [self._name() for _ in range(count)]
-        steps = []
+        steps: list[Step] = []
         for place, name in enumerate(names):
             forward = names[place + 1] if place + 1 < count else DONE
             kind = "action" if action_last and place == count - 1 else self._kind(depth)
-            steps.append(self._step(kind, name, forward, names, depth))
+            steps.append(with_mishaps(self._rng, self._step(kind, name, forward, names, depth), forward))
         return tuple(steps)
 
     def _name(self) -> str:
@@ -190,13 +196,16 @@ class FlowMaker:
             Route(state=state, target=rng.choice((forward, name))) for state in (TIMEOUT, ERROR) if rng.random() < 0.4
         ]
         action = rng.choice(_SENT)
+        undo = rng.choice(_UNDOS) if rng.random() < 0.3 else None
+        if undo in _BROKEN_UNDOS:  # every answer becomes an ERROR, so a loop would never end
+            routes = [replace(route, target=forward) if route.state == ERROR else route for route in routes]
         return ActionStep(
             name=name,
             routes=tuple(routes),
             action=action,
             args=_TOKEN if action in TRUSTED else {},
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
-            undo=rng.choice(_UNDOS) if rng.random() < 0.3 else None,
+            undo=undo,
             options=Options(signed=is_signed(name)),
         )
 

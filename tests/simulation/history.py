@@ -72,7 +72,12 @@ class History:
             was = set()
         if again := (now - was) & self.uuids:
             yield f"activation {again} is current again"
-        if after.status in status.LIVE and (ghosts := now & self.closed):
+        awaited = {
+            token.activation.uuid
+            for token in after.tokens
+            if token.activation and (after.ending is None or token.id == UNDO)
+        }
+        if after.status in status.LIVE and (ghosts := awaited & self.closed):
             yield f"activation {ghosts} has ended and is current"
         self.uuids |= now
 
@@ -155,7 +160,12 @@ class History:
         for token in run.tokens:
             entry = last.get(token.id)
             step = definition.step(entry.step) if entry else None
-            if entry is None or not isinstance(step, EachStep) or entry.state != DEFAULT_STATE:
+            if (
+                entry is None
+                or not isinstance(step, EachStep)
+                or entry.state != DEFAULT_STATE
+                or entry.target == step.name
+            ):
                 continue
             results = token.result if isinstance(token.result, (list, tuple)) else []
             for index, result in enumerate(results):

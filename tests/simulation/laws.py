@@ -16,10 +16,12 @@ from chalicelib.service.errors import ServiceError
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs.answer import Answer
 from tests.simulation.flows import SECRET, TRUSTED
 from tests.simulation.history import History
 from tests.simulation.messages import Messages
 from tests.simulation.money import Ledger
+from tests.simulation.returns import Returns
 from tests.simulation.tokens import crooked
 from tests.simulation.waking import Waking
 
@@ -43,6 +45,7 @@ class Laws:
         self.heads: dict[tuple[str, str], Run] = {}
         self.histories: dict[str, History] = {}
         self.ledgers: dict[str, Ledger] = {}
+        self.returns: dict[str, Returns] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
@@ -128,8 +131,9 @@ class Laws:
         head = self.heads.get(self.owners[uuid])
         return head is not None and head.status in status.LIVE and head.token_of(uuid) is not None
 
-    def answered(self, namespace: str, run: str, uuid: str, outcome: Outcome, *, approval: bool) -> None:
+    def answered(self, namespace: str, answer: Answer, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""
+        run, uuid = answer.run, answer.uuid
         head = self.heads.get((namespace, run))
         if outcome is not Outcome.ADVANCED or head is None or self.owners.get(uuid) != (namespace, run):
             return
@@ -138,6 +142,9 @@ class Laws:
         if uuid in self.acked:
             self.breaks("once", f"a second answer for activation {uuid} was `advanced`")
         self.acked.add(uuid)
+        error = answer.error.name if answer.error else ""
+        for wrong in self.returns.setdefault(head.id, Returns()).kept(uuid, answer.state, answer.data, error):
+            self.breaks("answers", wrong)
         if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
 
@@ -178,6 +185,8 @@ class Laws:
         self._look_at_children(after.namespace, after.name)
 
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
+        for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
+            self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())
         for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
             self.breaks("undo", f"run {after.name!r}: {wrong}")

@@ -35,6 +35,7 @@ from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
+from tests.simulation.planted_errors import ERROR_BUGS
 from tests.simulation.schedule import Result, play
 
 
@@ -178,8 +179,8 @@ def _cancelled_lives_on(right: Any) -> Any:
 
 
 def _joined_twice(right: Any) -> Any:
-    def child_ended(transition: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
-        returned = right(transition, token, step, child, **how)
+    def child_ended(transition: Any, token: Any, step: Any, child: Any, *how: Any) -> Any:
+        returned = right(transition, token, step, child, *how)
         wait = transition.tokens[token.id].activation.wait
         transition.set_wait(transition.tokens[token.id], replace(wait, failed=(*wait.failed, child.scope)))
         return returned
@@ -303,4 +304,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
+    *(Bug(*bug) for bug in ERROR_BUGS),
 )

@@ -11,7 +11,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
-from chalicelib.model.waits import ChildWait, EventWait
+from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
 from chalicelib.service.messages import Deliver, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
@@ -72,6 +72,8 @@ class Waking:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
                 yield f"nothing will deliver step {token.step!r} ({uuid})"
+        elif isinstance(activation.wait, RepeatWait):
+            return  # the timer wakes it
         elif isinstance(step, CallStep) or token.id == UNDO:
             yield from self._of_call(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
