@@ -15,6 +15,9 @@ MAX_TAIL_ENTRIES: Final = 8
 MAX_TAIL_BYTES: Final = 384
 """Bytes of JSON."""
 
+MAX_PAGED_STEPS: Final = 100
+"""Different steps whose last states the head keeps. Beyond that they are read from the pages."""
+
 
 def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
     """Return `after` with room in its tail, and the page to write first if the committed tail of `before` was full.
@@ -31,7 +34,7 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
 
 
 def _paged_steps(before: Run) -> dict[str, str | None] | None:
-    """Return `paged_steps` of a run whose tail becomes a page."""
+    """Return `paged_steps` of a run whose tail becomes a page. None if there are too many steps."""
     if before.paged_steps is None and before.tail[0].seq > 1:
         return None
     steps = dict(before.paged_steps or {})
@@ -40,7 +43,7 @@ def _paged_steps(before: Run) -> dict[str, str | None] | None:
             steps.setdefault(entry.target, None)
         if entry.is_return:
             steps[entry.step] = entry.state
-    return steps
+    return steps if len(steps) <= MAX_PAGED_STEPS else None
 
 
 def _full(tail: tuple[Entry, ...]) -> bool:

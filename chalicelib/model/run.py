@@ -192,7 +192,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     paged_steps: dict[str, str | None] | None = msgspec.field(name="ps", default=None)
     """For each step in the pages: the state that it returned last; None if it was entered and never returned.
 
-    The whole is None if there are no pages, or if some are of a version that did not store this.
+    The whole is None if there are no pages, if some are of a version that did not store this, or if there are too many
+    steps.
     """
 
     @property
