@@ -26,6 +26,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(house: House) -> None:
         "last_state": "ready",
         "last_event": "start",
         "last_err": "",
+        "error": None,
         "global_variable": {},
         "status": "running",
         "flow": "two",
@@ -63,7 +64,8 @@ def test_a_run_has_the_shape_that_echoer_gave_it(house: House) -> None:
                 "done": False,
             },
             "response": {"state": ""},
-            "data": None,
+            "data": "",
+            "result": None,
             "retry_count": 0,
             "global_variables": {},
         },
@@ -78,7 +80,8 @@ def test_a_finished_step_shows_what_was_answered(house: House) -> None:
     assert step["metadata"]["uuid"] == uuid_of(run)
     assert step["spec"]["action_run"]["done"] is True
     assert step["spec"]["response"] == {"state": "OK"}
-    assert step["spec"]["data"] == {"n": 1}
+    assert step["spec"]["data"] == '{"n":1}'
+    assert step["spec"]["result"] == {"n": 1}
     assert step["spec"]["global_variables"] == {"seen": True}
 
 
@@ -154,7 +157,9 @@ def test_the_history_is_paged_and_complete(house: House) -> None:
         "by": "action",
         "uuid": uuid_of(run),
         "error": "",
+        "error_name": "",
         "vars": {"v": 1},
+        "removed": [],
     }
     first = call("GET", "/flowrun/r/history?limit=1")
     assert first.headers["x-next-cursor"] == "1"

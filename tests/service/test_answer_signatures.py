@@ -138,16 +138,16 @@ def told(small: Small, signature: AnswerSignature | None, *, done: bool = True) 
     return small.services.answerer.answer(NS, answer, signature=signature)
 
 
-def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unsigned_answer_in_an_http_response_is_recorded_and_the_step_waits() -> None:
     small = Small(lambda request: Taken({"ackState": "OK"}))
     small.define(*definitions())
     small.start("f")
-    before = small.run()
-    with caplog.at_level(logging.INFO, "echoer.deliver"):
-        small.settle()
+    small.settle()
     assert len(small.actions.calls) == 1
-    assert small.run() == before
-    assert [record.levelname for record in caplog.records] == ["INFO"]
+    (token,) = small.run().tokens
+    assert token.step == "One"
+    assert small.run().tail[-1].event == "IgnoredReply"
+    assert "no signature" in small.run().tail[-1].error
     assert told(small, signed(at=small.clock.now())) is Outcome.ADVANCED
     assert small.path() == ["One", "done"]
 

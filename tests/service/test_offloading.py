@@ -116,7 +116,7 @@ def test_a_head_is_folded_beyond_its_limit_and_not_before(small: Small) -> None:
     assert MAX_HEAD_BYTES // 3 < head_size(small) <= MAX_HEAD_BYTES  # the variables stand in the history too
     small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     assert head_size(small) < 1_000
-    small.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
+    small.services.operator.set_vars(NS, "r", {}, remove=list(many(MAX_HEAD_BYTES)))
     for _ in range(9):
         small.services.operator.set_vars(NS, "r", {"a": 1})
     assert small.run().vars == {"a": 1}
