@@ -269,6 +269,7 @@ def _message(message: str) -> str:
     if not expected:
         return f"{field}: {what}"
     wanted = " or ".join(_TYPES.get(name, name) for name in expected["type"].split(" | "))
+    wanted = wanted.replace("true or false or ", "true, false or ")
     if expected["bound"]:
         return f"{field} must be {wanted} {expected['bound']}"
     return f"{field} must be {wanted}, not {_TYPES.get(expected['got'], expected['got'])}"
