@@ -104,7 +104,8 @@ def undone(transition: Transition, token: Token, returned: StepResult) -> None:
     compiled = transition.definition.steps.get(pending.step)
     by_flow = compiled is not None and compiled.undo is not None and compiled.undo.is_flow
     failed = returned.state != DEFAULT_STATE if by_flow else returned.state in BUILT_IN_STATES
-    _close(transition, pending, f"{returned.state}: {returned.error}" if failed else "")
+    cause = returned.error.cause if returned.error else ""
+    _close(transition, pending, f"{returned.state}: {cause}" if failed else "")
 
 
 def child_stopped(transition: Transition, uuid: str, state: str, output: Json, error: str) -> bool:
@@ -174,7 +175,7 @@ def _strip_tokens(transition: Transition) -> None:
         if token.id == UNDO:
             continue
         if not token.parent:
-            kept = token.activation if _is_join(token) else None
+            kept = token.activation if is_join(token) else None
             transition.put(replace(token, activation=kept))
             continue
         parent = transition.tokens.get(token.parent)
@@ -184,7 +185,8 @@ def _strip_tokens(transition: Transition) -> None:
         transition.tokens.pop(token.id)
 
 
-def _is_join(token: Token) -> bool:
+def is_join(token: Token) -> bool:
+    """Return whether the token waits for the tokens of branches or items."""
     return token.activation is not None and isinstance(token.activation.wait, (ForkWait, EachWait))
 
 

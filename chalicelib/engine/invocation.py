@@ -8,7 +8,7 @@ from typing import Final
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import PendingUndo, Run, Token
-from chalicelib.model.waits import ApprovalWait
+from chalicelib.model.waits import ApprovalWait, RepeatWait
 
 UNDO: Final = "undo"
 """The id of the token that undoes finished steps."""
@@ -20,9 +20,11 @@ REJECTED: Final = "REJECT"
 
 
 def invocation_of(definition: Definition, run: Run, token: Token) -> Invocation | None:
-    """Return what the token's activation sends; None if its step sends no action."""
+    """Return what the token's activation sends; None if it sends no action."""
     if token.id == UNDO:
         return _undo_invocation(definition, run, token)
+    if token.activation is not None and isinstance(token.activation.wait, RepeatWait):
+        return None
     compiled = definition.steps.get(token.step)
     return compiled.invocation if compiled else None
 

@@ -108,6 +108,10 @@ class Transition:
         """Return whether the token has changed since the head was read."""
         return all(token is not known for known in self._written.tokens)
 
+    def was_active(self, token: Token) -> bool:
+        """Return whether the token's activation existed before the event: the token has waited at its step."""
+        return token.activation is not None and self._before.token_of(token.activation.uuid) is not None
+
     @property
     def current_step(self) -> str:
         """The step of the run's first token; empty if there is no token."""
@@ -271,7 +275,8 @@ class Transition:
             state=returned.state,
             target=target,
             data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
-            error=returned.error,
+            error=returned.error.cause if returned.error else "",
+            error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables),
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")

@@ -13,6 +13,7 @@ from chalicelib.model.actions import Action, Method, Options, Parameter, Undo
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     DEFAULT_STATE,
+    ERROR,
     ActionStep,
     CallStep,
     ChoiceStep,
@@ -21,6 +22,7 @@ from chalicelib.model.flow import (
     EventStep,
     Flow,
     Route,
+    SetStep,
     Step,
     TimerStep,
     children_of,
@@ -43,7 +45,7 @@ class Invocation:
     options: Options
     args: Mapping[str, Template]
     states: tuple[str, ...]
-    """The states that may be answered, in the order in which the action declares them."""
+    """The declared states that the step routes, in the order in which the action declares them."""
     routed: frozenset[str] = frozenset()
     """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
@@ -56,7 +58,7 @@ class Invocation:
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait."""
-        return state in self.states or state in self.routed
+        return state in self.action.returns or state in self.routed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +87,8 @@ class CompiledStep:
     step: Step
     parent: str
     """The name of the fork or each around it; empty at the top level."""
+    position: int
+    """Its place among all steps of the flow, nested ones included, in the order of the text."""
     names: frozenset[str]
     """The names (`vars` for `$vars`) that its expressions may read; empty if it has no expressions."""
     routes: Mapping[str, tuple[Route, ...]]
@@ -104,7 +108,8 @@ class CompiledStep:
 
 def compile_steps(flow: Flow, actions: Mapping[str, Action], defaults: Options) -> dict[str, CompiledStep]:
     """Compile every step of the flow, nested ones included; the keys are their names."""
-    return {step.name: _compile(step, parent, actions, defaults) for step, parent in _with_parents(flow.steps, "")}
+    steps = enumerate(_with_parents(flow.steps, ""))
+    return {step.name: _compile(step, parent, place, actions, defaults) for place, (step, parent) in steps}
 
 
 def undo_invocation(action: Action, defaults: Options) -> Invocation:
@@ -128,20 +133,28 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
             yield from _with_parents(nested, step.name)
 
 
-def _compile(step: Step, parent: str, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
+def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     return CompiledStep(
         step=step,
         parent=parent,
+        position=position,
         names=_names(step, undo),
-        routes={state: _accepting(step, state) for route in step.routes if (state := route.state) is not None},
+        routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
         or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
     )
+
+
+def _routes_by_state(step: Step) -> dict[str, tuple[Route, ...]]:
+    """Return the routes of each state that is named. No condition of a choice is judged again after it failed."""
+    if isinstance(step, ChoiceStep):
+        return {ERROR: tuple(route for route in step.routes if route.state == ERROR)}
+    return {state: _accepting(step, state) for route in step.routes if (state := route.state) is not None}
 
 
 def _accepting(step: Step, state: str | None) -> tuple[Route, ...]:
@@ -201,6 +214,8 @@ def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
+    if not isinstance(step, (ChoiceStep, SetStep)):
+        conditions += [rule.when for rule in step.repeat if rule.when is not None]
     if isinstance(step, ConditionStep):
         conditions.append(step.condition)
     for condition in conditions:
@@ -209,6 +224,8 @@ def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
 
 
 def _templates(step: Step) -> Iterator[Template]:
+    for route in step.routes:
+        yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
     match step:

@@ -14,6 +14,7 @@ from chalicelib.model import formats
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
+from chalicelib.model.run_error import RunError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import Wait, decode_hook
@@ -74,7 +75,7 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
     passes: int = msgspec.field(name="l", default=0)
-    """How many steps it passed since it last waited."""
+    """How often it went back to an earlier step, or to the same one, since it last waited."""
     undoes: str = msgspec.field(name="u", default="")
     """The activation whose work it undoes; empty for a token that follows the flow."""
 
@@ -113,21 +114,6 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """When this run stops waiting for its end."""
     is_due: bool = msgspec.field(name="b", default=False)
     """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
-
-
-class RunError(FrozenValue, frozen=True, kw_only=True):
-    """Why a run failed: the error of the step at which it stopped."""
-
-    name: str = msgspec.field(name="n")
-    cause: str = msgspec.field(name="c", default="")
-    step: str = msgspec.field(name="s", default="")
-    """The step that returned the error."""
-    state: str = msgspec.field(name="t", default="")
-    """The state that was answered, where saving or routing it failed; otherwise the state that the step returned."""
-    status: int | None = msgspec.field(name="h", default=None)
-    """The HTTP status of a final refusal."""
-    data: Json = msgspec.field(name="d", default=None)
-    """The data that came with the state."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.run_error import RunError
 from chalicelib.model.times import Milliseconds
 
 REFERENCE_KEY: Final = "\0spilled"
@@ -44,12 +45,20 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     key: str
 
 
+class RepeatWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A step is done again when the delay of a rule of its `repeat` is over."""
+
+    rule: int = msgspec.field(name="repeats")
+    """The index of the rule."""
+    state: str = msgspec.field(name="t")
+    """The state that the step returned."""
+
+
 class Decided(FrozenValue, frozen=True, kw_only=True):
     """What a fork or an each returns once the work that it abandoned has been undone."""
 
     state: str = msgspec.field(name="t")
-    error: str = msgspec.field(name="x", default="")
-    error_name: str = msgspec.field(name="y", default="")
+    error: RunError | None = msgspec.field(name="x", default=None)
 
 
 class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):
@@ -109,6 +118,7 @@ _KINDS: Final[dict[str, type[Wait]]] = {
     "approval": ApprovalWait,
     "child": ChildWait,
     "key": EventWait,
+    "repeats": RepeatWait,
     "out": ForkWait,
     "n": EachWait,
 }

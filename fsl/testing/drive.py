@@ -26,7 +26,7 @@ import msgspec
 
 from chalicelib.engine import effects
 from chalicelib.engine.effects import Effect, Outcome
-from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
+from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped, StepError
 from chalicelib.engine.events import (
     ChildEnded,
     DeliveryFailed,
@@ -50,6 +50,7 @@ from chalicelib.engine.machine import decide
 from chalicelib.engine.paging import turn_page
 from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.secret_values import decrypt
+from chalicelib.engine.steps.call import error_of
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS
 from chalicelib.model.compiled_step import Invocation
@@ -58,6 +59,7 @@ from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep,
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent, Run, Token, decode_run, encode
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait
@@ -268,7 +270,7 @@ class World:
         try:
             request = self._request(Kind.ACTION, run, token, invocation)
         except ExpressionFailed as failure:
-            self._failed(run, uuid, Failure(error=str(failure), final=True))
+            self._failed(run, uuid, Failure(error=str(failure), final=True, name=failure.name))
             return
         reply = self._outside(request)
         if isinstance(reply, Failure):
@@ -277,8 +279,16 @@ class World:
             self._answers(run, token.step, uuid, reply or (), "action")
 
     def _failed(self, run: str, uuid: str, failure: Failure) -> None:
-        of, final, retry_after = self.of("delivery"), failure.final, failure.retry_after
-        self.apply(run, DeliveryFailed(**of, uuid=uuid, error=failure.error, final=final, retry_after=retry_after))
+        event = DeliveryFailed(
+            **self.of("delivery"),
+            uuid=uuid,
+            error=failure.error,
+            final=failure.final,
+            retry_after=failure.retry_after,
+            name=failure.name,
+            status=failure.status,
+        )
+        self.apply(run, event)
         token = self.head(run).token_of(uuid)
         if token and token.activation and token.activation.retry_at is not None:
             self._at(token.activation.retry_at, partial(self._deliver, run, uuid))
@@ -313,6 +323,7 @@ class World:
             done=answer.done,
             data=answer.data,
             variables=answer.vars,
+            error=answer.error,
             signed=True,
         )
         try:
@@ -351,7 +362,7 @@ class World:
         try:
             self.start(step.flow, wait.input, name=wait.child, parent=Parent(run=run, uuid=uuid, depth=depth))
         except (KeyError, Refused) as refusal:
-            self._tell(run, uuid, Answer(state=ERROR, error=str(refusal)))
+            self._tell(run, uuid, Answer(state=ERROR, error=StepError(ErrorName.CHILD_FAILED, str(refusal))))
 
     def _stop_child(self, run: str, child: str) -> None:
         if child in self._runs and self.head(child).status not in status.ENDED:
@@ -362,7 +373,7 @@ class World:
         head = self.head(run)
         if head.parent:
             state = DEFAULT_STATE if head.status is Status.SUCCEEDED else STOPPED_STATE
-            self._tell(head.parent.run, head.parent.uuid, Answer(state=state, data=head.output, error=head.last_err))
+            self._tell(head.parent.run, head.parent.uuid, Answer(state=state, data=head.output, error=error_of(head)))
 
     def _tell(self, run: str, uuid: str, answer: Answer) -> None:
         ended = {"state": answer.state, "output": answer.data, "error": answer.error}

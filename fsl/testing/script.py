@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from chalicelib.engine.errors import StepError
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import ErrorName
 from fsl.testing import outside
 from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
 from fsl.testing.outside import Answer, Failure, Kind, Request
@@ -61,7 +63,8 @@ class Script:
             return None
         found = self._next("flows", request.name, flow_replies(said), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
-        return (Answer(state=state, data=found.output, error=found.stopped or "", after=span(found.after)),)
+        error = StepError(ErrorName.CHILD_FAILED, found.stopped) if found.stopped else None
+        return (Answer(state=state, data=found.output, error=error, after=span(found.after)),)
 
     def _next(self, where: str, name: str, all_of_them: Sequence[_R], request: Request) -> _R:
         """The first reply that fits the args and is not used up, else the last that fits.
@@ -101,7 +104,8 @@ def _as_reply(reply: Reply, request: Request) -> outside.Reply:
     if isinstance(reply.fail, int):
         error = reply.error or f"{request.name}: HTTP {reply.fail}"
         final = reply.fail < 500 and reply.fail not in AGAIN
-        return Failure(error=error, final=final, retry_after=span(reply.retry_after))
+        name = ErrorName.REFUSED if final else ErrorName.UNDELIVERABLE
+        return Failure(error=error, final=final, retry_after=span(reply.retry_after), status=reply.fail, name=name)
     answers: list[Answer] = []
     at = 0
     for report in reply.progress:

@@ -254,7 +254,7 @@ def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Statu
     )
 
 
-@pytest.mark.parametrize(("rounds", "status"), [(MAX_PASSES - 1, Status.SUCCEEDED), (MAX_PASSES, Status.FAILED)])
+@pytest.mark.parametrize(("rounds", "status"), [(MAX_PASSES - 2, Status.SUCCEEDED), (MAX_PASSES - 1, Status.FAILED)])
 def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, status: Status) -> None:
     small = told(
         "flow f input = (int n); vars = (i = 0);"

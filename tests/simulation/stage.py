@@ -58,7 +58,7 @@ class Stage:
         self.messages = Messages(
             self.fates, self.loop, self._consume, lambda message: self.laws.message_gone(message), self._is_committed
         )
-        definition_cache = DefinitionCache(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0)
+        definition_cache = DefinitionCache(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0, SETTINGS.max_steps)
         self.laws = Laws(self.messages, definition_cache.of)
         self.actions = Actions(self)
         self._eyes = self._see()

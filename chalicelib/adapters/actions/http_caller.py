@@ -185,8 +185,9 @@ class HttpCaller:
         if answer.start:
             text += f": {answer.start}"
         if answer.status not in _RETRIED:
-            return NotTaken(text, final=True)
-        return NotTaken(text, final=False, retry_after=_retry_after(answer.headers, self._now))
+            return NotTaken(text, final=True, status=answer.status)
+        wait = _retry_after(answer.headers, self._now)
+        return NotTaken(text, final=False, retry_after=wait, status=answer.status)
 
 
 def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:

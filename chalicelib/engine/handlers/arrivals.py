@@ -37,7 +37,8 @@ def child_ended(transition: Transition, event: ChildEnded) -> Outcome:
         return Outcome.IGNORED
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None:
-        stopped = child_stopped(transition, event.uuid, event.state, event.output, event.error)
+        error = event.error.text if event.error else ""
+        stopped = child_stopped(transition, event.uuid, event.state, event.output, error)
         return Outcome.ADVANCED if stopped else Outcome.IGNORED
     if not isinstance(token.activation.wait, ChildWait):
         return Outcome.IGNORED

@@ -9,13 +9,16 @@ from msgspec.structs import replace
 from chalicelib.engine import lifecycle, size_limits
 from chalicelib.engine.compensation import fail, retry_undos, stop_held_children
 from chalicelib.engine.effects import Outcome
+from chalicelib.engine.endings import succeed
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.handlers import start
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
+from chalicelib.engine.repeats import is_repeating
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
-from chalicelib.model.flow import STOPPED, EventStep, Step, TimerStep
+from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
@@ -48,6 +51,7 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             _continue(transition)
         case RunStopped(reason=reason):
             transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
+            transition.set_run(error=None)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
         case RunRetried(step=step):
             _retry(transition, step)
@@ -104,7 +108,7 @@ def _continue(transition: Transition) -> None:
         token = transition.put(replace(token, activation=_postpone(activation, step, paused_at, transition.at)))
         if isinstance(step, EventStep):
             waits.listen(transition, token, step)
-        elif activation.held:
+        elif activation.held and not is_repeating(token):
             _send(transition, token)
     transition.sync_children()
 
@@ -145,10 +149,17 @@ def _retry(transition: Transition, step: str | None) -> None:
     timeout = transition.definition.flow.timeout
     deadline = transition.at + timeout if timeout is not None else None
     transition.set_status(Status.RUNNING)
-    transition.set_run(ended_at=None, output=None, last_err="", deadline=deadline, undone=())
+    transition.set_run(ended_at=None, output=None, last_err="", error=None, deadline=deadline, undone=(), steps=0)
+    if not transition.tokens:
+        target = transition.definition.flow.steps[0].name
+        transition.record("RunRetried", origin=STOPPED, target=target)
+        start.begin(transition)
     for token in tuple(transition.tokens.values()):
         if token.parent:
             transition.tokens.pop(token.id)  # the fork or each that waits for it starts it again
             continue
         transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
-        transition.arrive(token)
+        if token.step == DONE:  # its output could not be made
+            succeed(transition, token, has_output=False)
+        else:
+            transition.arrive(replace(token, repeats={}, passes=0))

@@ -6,12 +6,14 @@ import hashlib
 from typing import Final
 
 from chalicelib.engine.effects import StartChild
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import CallStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import ChildWait
@@ -41,6 +43,14 @@ def start(transition: Transition, token: Token) -> None:
     """Start the run that the token waits for."""
     if token.activation:
         transition.emit(StartChild(token.activation.uuid))
+
+
+def error_of(child: Run) -> StepError | None:
+    """Return the error with which a `call` returns when the child has ended; None if it has succeeded."""
+    if child.status is Status.SUCCEEDED:
+        return None
+    name = ErrorName.CHILD_CANCELED if child.status is Status.CANCELED else ErrorName.CHILD_FAILED
+    return child.error or StepError(name, child.last_err)
 
 
 def child_name(run: Run, step: str, uuid: str) -> str:

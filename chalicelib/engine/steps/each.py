@@ -6,12 +6,13 @@ flight; items and results are stored as blobs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
@@ -20,6 +21,7 @@ from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
 
 MAX_ITEMS: Final = 100_000
@@ -70,20 +72,33 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
 
 
 def child_ended(
-    transition: Transition, token: Token, step: EachStep, child: Token, *, ok: bool, error: str
+    transition: Transition, token: Token, step: EachStep, child: Token, error: StepError | None
 ) -> StepResult | None:
-    """Count the item of `child`, and return what the each returns if that decides it. Raises ExpressionFailed."""
-    wait = _count_item(transition, token, child, ok=ok)
+    """Count the item of `child`, which failed if there is an error. Raises ExpressionFailed.
+
+    Return what the each returns if that decides it.
+    """
+    wait = _count_item(transition, token, child, ok=error is None)
     token = transition.set_wait(token, wait)
     if len(wait.failed) > tolerated(step, wait.count):
-        in_flight = [_index(other) for other in transition.children_of(token) if other.id != child.id]
-        transition.set_wait(token, replace(wait, again=(*wait.again, *in_flight)))
-        why = f"{len(wait.failed)} of {wait.count} items failed" + (f", the last: {error}" if error else "")
-        return StepResult(state=FAIL, error=why, event="StepJoined")
+        return StepResult(state=FAIL, error=_error(step, wait, error), event="StepJoined")
     if wait.finished + len(wait.failed) == wait.count:
         return StepResult(state=DEFAULT_STATE, data=results(transition, wait), event="StepJoined")
     _begin(transition, token, step)
     return None
+
+
+def _error(step: EachStep, wait: EachWait, error: StepError | None) -> StepError | None:
+    """Return the error of the item, or of all that failed if the each tolerated some."""
+    if not tolerated(step, wait.count):
+        return error
+    cause = f"{len(wait.failed)} of {wait.count} items failed"
+    return StepError(ErrorName.ITEMS_FAILED, cause + (f", the last: {error.text}" if error else ""))
+
+
+def interrupted(wait: EachWait, children: Iterable[Token]) -> EachWait:
+    """Return the wait with the items of these tokens to be started again: they are removed before they ended."""
+    return replace(wait, again=tuple(dict.fromkeys((*wait.again, *map(_index, children)))))
 
 
 def start_deferred(transition: Transition, token: Token, step: EachStep) -> None:

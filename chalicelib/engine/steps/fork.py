@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.waits import ForkWait, Wait
 
 _NOTHING_ENDED = ForkWait(results={}, failed=())
@@ -33,13 +35,16 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | N
 
 
 def child_ended(
-    transition: Transition, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str
+    transition: Transition, token: Token, step: ForkStep, child: Token, error: StepError | None
 ) -> StepResult | None:
-    """Count the branch of `child`, and return what the fork returns if that decides it. Raises ExpressionFailed."""
+    """Count the branch of `child`, which failed if there is an error. Raises ExpressionFailed.
+
+    Return what the fork returns if that decides it.
+    """
     wait = token.activation.wait if token.activation else None
     if not isinstance(wait, ForkWait):
         wait = _NOTHING_ENDED
-    if ok:
+    if error is None:
         wait = replace(wait, results={**wait.results, child.scope: child.result})
         fit("what its branches return", wait.results)
     else:
@@ -48,9 +53,16 @@ def child_ended(
     if len(wait.results) >= step.join:
         return StepResult(state=DEFAULT_STATE, data=wait.results, event="StepJoined")
     if len(step.branches) - len(wait.failed) < step.join:
-        why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
-        return StepResult(state=FAIL, data=wait.results, error=why, event="StepJoined")
+        return StepResult(state=FAIL, data=wait.results, error=_error(step, wait, child, error), event="StepJoined")
     return None
+
+
+def _error(step: ForkStep, wait: ForkWait, child: Token, error: StepError | None) -> StepError | None:
+    """Return the error of the branch, or of all that failed if the fork allowed some to fail."""
+    if step.join == len(step.branches):
+        return error
+    cause = f"{len(wait.failed)} of {len(step.branches)} branches failed"
+    return StepError(ErrorName.BRANCHES_FAILED, cause + (f", the last, {child.scope!r}: {error.text}" if error else ""))
 
 
 def lost_branches(token: Token, step: ForkStep) -> list[str]:

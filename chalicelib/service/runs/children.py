@@ -9,15 +9,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InputRefused, Refused, TooLarge
+from chalicelib.engine.errors import InputRefused, Refused, StepError, TooLarge
 from chalicelib.engine.events import ChildEnded, DeliveryHeld, Event, RunContinued, RunPaused, RunStopped
 from chalicelib.engine.invocation import UNDO, pending_undo
-from chalicelib.engine.steps.call import child_name
+from chalicelib.engine.steps.call import child_name, error_of
 from chalicelib.model import status
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, walk
 from chalicelib.model.ids import was_minted
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
@@ -69,7 +70,8 @@ class ChildRuns:
         try:
             self._start(parent, uuid, call)
         except (NotFound, InputRefused, TooLarge, RunExists, RecursionError) as failure:
-            self._report(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
+            error = StepError(ErrorName.CHILD_FAILED, str(failure))
+            self._report(parent.namespace, parent.name, uuid, ERROR, None, error)
         else:
             self._follow(parent, uuid, call.child)
 
@@ -134,7 +136,7 @@ class ChildRuns:
         if child.parent is None or child.status not in status.ENDED:
             return
         state = DEFAULT_STATE if child.status is Status.SUCCEEDED else STOPPED_STATE
-        self._report(child.namespace, child.parent.run, child.parent.uuid, state, child.output, child.last_err)
+        self._report(child.namespace, child.parent.run, child.parent.uuid, state, child.output, error_of(child))
 
     def stop_child(self, parent: Run, child: str) -> None:
         """Stop the child if the parent needs no result of it."""
@@ -150,7 +152,7 @@ class ChildRuns:
         except NotFound:
             for stopping in parent.stopping:
                 if stopping.child == child:
-                    error = "it was not started"
+                    error = StepError(ErrorName.CHILD_CANCELED, "it was not started")
                     self._report(parent.namespace, parent.name, stopping.uuid, STOPPED_STATE, None, error)
         except Refused:
             LOG.debug("the child run has ended", extra={"run": child})
@@ -177,7 +179,7 @@ class ChildRuns:
         except (NotFound, Refused):
             LOG.debug("the child run has ended or is not started yet", extra={"run": child})
 
-    def _report(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: str) -> None:
+    def _report(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: StepError | None) -> None:
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [ChildEnded(at=at, nonce=nonce, by="run", uuid=uuid, state=state, output=output, error=error)]
 

@@ -132,7 +132,7 @@ def test_a_state_that_is_not_routed_is_refused_and_told() -> None:
     made = world(ONE, lambda request: (Answer(state="MAYBE"), Answer(state="OK", after=HOUR)))
     made.start("one")
     made.pass_time()
-    assert [refusal.why for refusal in made.refusals] == ["step 'A' does not route state 'MAYBE'; it routes OK, NO"]
+    assert [refusal.why for refusal in made.refusals] == ["step 'A' does not accept state 'MAYBE'; it accepts OK, NO"]
     assert made.head("run").status is Status.SUCCEEDED
 
 
