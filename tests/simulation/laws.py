@@ -143,7 +143,7 @@ class Laws:
             self.breaks("once", f"a second answer for activation {uuid} was `advanced`")
         self.acked.add(uuid)
         error = answer.error.name if answer.error else ""
-        for wrong in self.returns.setdefault(head.id, Returns()).kept(uuid, answer.state, answer.data, error):
+        for wrong in self.returns.setdefault(head.id, Returns()).kept(uuid, answer.state or "", answer.data, error):
             self.breaks("answers", wrong)
         if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
