@@ -114,7 +114,7 @@ class House:
 def house() -> Iterator[House]:
     with MotoStack() as stack:
         yield House(stack)
-    hosting._made.clear()
+    hosting.forget()
 
 
 def test_the_start_of_a_run_is_one_write_and_one_send(house: House) -> None:

@@ -153,8 +153,7 @@ class Cloud:
         assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
         variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
         api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
-        hosting._made.clear()
-        hosting._tokens.clear()
+        hosting.forget()
         with pytest.MonkeyPatch.context() as environment:
             for name, value in variables.items():
                 environment.setenv(name, value)

@@ -82,4 +82,4 @@ def house() -> Iterator[House]:
     )
     hosting.use(services)
     yield House(services, store, queue, caller, clock)
-    hosting._made.clear()
+    hosting.forget()

@@ -572,11 +572,11 @@ def test_a_container_with_an_open_door_says_so(
     monkeypatch.setenv("ECHOER_BACKEND", "memory")
     for auth, said in (("open", True), ("token", False)):
         monkeypatch.setenv("ECHOER_AUTH", auth)
-        hosting._made.clear()
+        hosting.forget()
         caplog.clear()
         hosting.services()
         assert ("whoever reaches" in caplog.text) is said
-    hosting._made.clear()
+    hosting.forget()
 
 
 def test_settings_are_read() -> None:

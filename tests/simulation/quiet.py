@@ -30,7 +30,7 @@ class _Ear(logging.Handler):
 @contextmanager
 def single_threaded(laws: Laws) -> Iterator[None]:
     """While this holds, the service starts no threads, and its log is heard by the law alone."""
-    log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(hosting._made)
+    log, ear = logging.getLogger("echoer"), _Ear(laws)
     before = (parallel.side_by_side, log.level, log.propagate)
     blobs.MEMORY.__init__()  # type: ignore[misc]
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
@@ -44,4 +44,4 @@ def single_threaded(laws: Laws) -> Iterator[None]:
         log.removeHandler(ear)
         parallel.side_by_side, level, log.propagate = before
         log.setLevel(level)
-        hosting._made[:] = made
+        hosting.forget()
