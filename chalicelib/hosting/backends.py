@@ -53,7 +53,7 @@ def _embedded(settings: Settings) -> Adapters:
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
-        encryption=_encryption(settings, key),
+        encryption=encryption_for(settings, key),
         close=database.close,
     )
 
@@ -74,7 +74,7 @@ def _on_aws(settings: Settings) -> Adapters:
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
-        encryption=_encryption(settings, lambda: None),
+        encryption=encryption_for(settings, lambda: None),
     )
 
 
@@ -91,7 +91,7 @@ def _in_memory(settings: Settings) -> Adapters:
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
-        encryption=_encryption(settings, lambda: PROCESS_KEY),
+        encryption=encryption_for(settings),
     )
 
 
@@ -115,7 +115,7 @@ def _outbound(settings: Settings) -> Outbound:
     return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
 
 
-def _encryption(settings: Settings, default_key: Callable[[], str | None]) -> Encryption:
+def encryption_for(settings: Settings, default_key: Callable[[], str | None] = lambda: PROCESS_KEY) -> Encryption:
     """Return the encryption of secrets, by the key that is set or referred to, or else by `default_key`."""
     from chalicelib.adapters.encryption import LibsodiumEncryption
 

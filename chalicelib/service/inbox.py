@@ -53,7 +53,7 @@ class Inbox:
         """
         found: list[OpenTask] = []
         for task in self._all(namespace):
-            shown = self._shown(namespace, task) if run in (None, task.run) else None
+            shown = self.show(namespace, task) if run in (None, task.run) else None
             if shown is not None and step in (None, shown.step):
                 found.append(shown)
             if len(found) == limit:
@@ -66,7 +66,8 @@ class Inbox:
             yield from tasks
             after = tasks[-1]
 
-    def _shown(self, namespace: str, task: Task) -> OpenTask | None:
+    def show(self, namespace: str, task: Task) -> OpenTask | None:
+        """Return the task as a person sees it. None, if it was answered or its run ended: it is removed then."""
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
         if run is None or token is None or token.activation is None or run.status in status.ENDED:
