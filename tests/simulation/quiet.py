@@ -10,7 +10,6 @@ from typing import Any
 from chalicelib import hosting
 from chalicelib.service import parallel
 from chalicelib.service.errors import Busy
-from chalicelib.service.runs import blobs
 from tests.simulation.laws import Laws
 
 
@@ -32,7 +31,6 @@ def single_threaded(laws: Laws) -> Iterator[None]:
     """While this holds, the service starts no threads, and its log is heard by the law alone."""
     log, ear = logging.getLogger("echoer"), _Ear(laws)
     before = (parallel.side_by_side, log.level, log.propagate)
-    blobs.MEMORY.__init__()  # type: ignore[misc]
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
     parallel.side_by_side = one_by_one
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Reading what a run keeps beside its head."""
+"""Reads the values that are stored beside a run's head, and keeps the newest of them in memory."""
 
 from __future__ import annotations
 
@@ -14,46 +14,42 @@ from chalicelib.model.run import Run
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import RunStore
 
-KEPT_BYTES: Final = 16 * 1024 * 1024
-"""How much a container remembers of what it has read."""
+CACHE_BYTES: Final = 16 * 1024 * 1024
+"""How much of what was read a cache keeps."""
 
 
-class _Memory:
-    """The newest values that were read. They never change, so remembering them needs no care."""
+class BlobCache:
+    """The blobs that were read last. A blob never changes, so an entry cannot become stale.
+
+    Keys contain the run's id. Ids are unique within one store only, so each store has a cache of its own.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._held: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._blobs: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._bytes = 0
 
     def get(self, run_id: str, key: str) -> bytes | None:
         with self._lock:
-            return self._held.get((run_id, key))
+            return self._blobs.get((run_id, key))
 
     def put(self, run_id: str, key: str, value: bytes) -> None:
         with self._lock:
-            if (run_id, key) in self._held:
+            if (run_id, key) in self._blobs:
                 return
-            self._held[run_id, key] = value
+            self._blobs[run_id, key] = value
             self._bytes += len(value)
-            while self._bytes > KEPT_BYTES:
-                self._bytes -= len(self._held.popitem(last=False)[1])
-
-
-MEMORY: Final = _Memory()
-"""What this container has read. Values are immutable and keyed by a run's id, which is never used again."""
+            while self._bytes > CACHE_BYTES:
+                self._bytes -= len(self._blobs.popitem(last=False)[1])
 
 
 def blob_reader(runs: RunStore, run: Run) -> BlobReader:
-    """Reads a value by its key, at most once per container."""
+    """Return a function that reads a blob of the run by its key. It raises ServiceError if there is none."""
 
     def read(key: str) -> Json:
-        found = MEMORY.get(run.id, key)
+        found = runs.blobs(run, [key]).get(key)
         if found is None:
-            found = runs.blobs(run, [key]).get(key)
-            if found is None:
-                raise ServiceError(f"run {run.name!r} has lost what it kept under {key!r}")
-            MEMORY.put(run.id, key, found)
+            raise ServiceError(f"run {run.name!r} has lost the value stored under {key!r}")
         return msgspec.json.decode(found)
 
     return read

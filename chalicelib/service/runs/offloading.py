@@ -24,7 +24,7 @@ from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
-from chalicelib.service.runs.blobs import MEMORY
+from chalicelib.service.runs.blobs import BlobCache
 
 LARGE: Final = 4 * 1024
 """From how many bytes of JSON on a value lies beside the head."""
@@ -51,6 +51,7 @@ class OffloadingRunStore:
 
     def __init__(self, runs: RunStore) -> None:
         self._runs = runs
+        self._cache = BlobCache()
 
     def create(self, new: NewRun) -> None:
         self._runs.create(self.thin_new(new))
@@ -89,7 +90,16 @@ class OffloadingRunStore:
         self._runs.put_blobs(run, values)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
-        return self._runs.blobs(run, keys)
+        """Return these blobs. Each is read from the store once, as long as it is cached."""
+        wanted = set(keys)
+        found = {key: cached for key in wanted if (cached := self._cache.get(run.id, key)) is not None}
+        missing = wanted - found.keys()
+        if missing:
+            read = self._runs.blobs(run, missing)
+            for key, value in read.items():
+                self._cache.put(run.id, key, value)
+            found.update(read)
+        return found
 
     def save(self, run: Run, seen: int) -> None:
         self._runs.save(self.thin(run), seen)
@@ -140,13 +150,7 @@ class OffloadingRunStore:
 
     def _bring_back(self, run: Run, note: _References) -> _Change:
         """Puts values in the place of references to them."""
-        found = {key: held for key in note.keys if (held := MEMORY.get(run.id, key)) is not None}
-        missing = note.keys - found.keys()
-        if missing:
-            read = self._runs.blobs(run, missing)
-            for key, value in read.items():
-                MEMORY.put(run.id, key, value)
-            found.update(read)
+        found = self.blobs(run, note.keys)
 
         def bring(value: Json) -> Json:
             key = _referred(value)
