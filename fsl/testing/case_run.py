@@ -1,141 +1,187 @@
-"""One test, run: the world that it describes, and what became of it."""
+"""One test, executed: its run on a virtual host, and what became of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
-from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
+import msgspec
+from msgspec.structs import replace
+
 from chalicelib.engine.invocation import UNDO
-from chalicelib.model import status, times
+from chalicelib.hosting.scripted import ScriptedHost
+from chalicelib.hosting.virtual import MAX_EVENTS
+from chalicelib.model import status, templates, times
+from chalicelib.model.actions import Action
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import ActionStep, Flow, walk
 from chalicelib.model.history import Entry
+from chalicelib.model.ids import ROOT
+from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant, Milliseconds
-from fsl.testing.cases import Case, Order, OrderName, Signal, TestFile, span
-from fsl.testing.cipher import entry_in_the_open, run_in_the_open
-from fsl.testing.drive import DAWN, Refusal, World
+from fsl.testing.cases import Case, Command, CommandName, Signal, TestFile, span
 from fsl.testing.program import Program
 from fsl.testing.script import Script
 
-MOVES: Final = 100_000
-"""How many things may happen in one test."""
+START: Final[Instant] = 1_767_225_600_000
+"""When a test starts by default: 2026-01-01T00:00:00Z."""
 
 NAME: Final = "test"
 """The name of the tested run where it has none of its own."""
 
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """What became of a test's run."""
-
-    world: World
-    name: str
-    began: Instant
-    script: Script
-    cut: str
-    """Why it was cut off; empty if it was not."""
-
-    @property
-    def head(self) -> Run:
-        return run_in_the_open(self.world.head(self.name))
-
-    @property
-    def history(self) -> tuple[Entry, ...]:
-        return tuple(map(entry_in_the_open, self.world.history(self.name)))
-
-    @property
-    def path(self) -> list[tuple[str, str]]:
-        """(step, state) of each step that returned, in that order."""
-        return [(entry.step, entry.state) for entry in self.history if is_left(entry)]
-
-    @property
-    def undone(self) -> list[str]:
-        return [entry.step for entry in self.history if entry.token == UNDO and entry.state and entry.event != REPORT]
-
-    @property
-    def stands_at(self) -> list[str]:
-        """The steps at which the run waits; of a run that has stopped, where `retry` would take it up."""
-        return [token.step for token in self.head.tokens if token.activation or self.head.status in status.STOPPED]
-
-    @property
-    def took(self) -> Milliseconds:
-        return (self.head.ended_at or self.world.now) - self.began
-
-
 REPORT: Final = "StepReported"
 
 
-def is_left(entry: Entry) -> bool:
+@dataclass(frozen=True)
+class CaseRun:
+    """What became of a test's run. Its secrets are readable here."""
+
+    host: ScriptedHost
+    name: str
+    started_at: Instant
+    script: Script
+    cut_off: str
+    """Why the run was not executed to its end; empty if it was."""
+
+    @cached_property
+    def head(self) -> Run:
+        run, decrypt = self.host.head(self.name), self.host.decrypt
+        return replace(run, input=decrypt(run.input), vars=decrypt(run.vars), output=decrypt(run.output))
+
+    @cached_property
+    def history(self) -> tuple[Entry, ...]:
+        decrypt = self.host.decrypt
+        return tuple(
+            replace(entry, data=decrypt(entry.data), vars=decrypt(entry.vars)) for entry in self.host.history(self.name)
+        )
+
+    @cached_property
+    def path(self) -> list[tuple[str, str]]:
+        """(step, state) of each step that returned, in that order."""
+        return [(entry.step, entry.state) for entry in self.history if has_left(entry)]
+
+    @cached_property
+    def undone(self) -> list[str]:
+        """The steps that were undone, in that order."""
+        return [entry.step for entry in self.history if entry.token == UNDO and entry.state and entry.event != REPORT]
+
+    @property
+    def waits_at(self) -> list[str]:
+        """The steps at which the run waits; of a run that has stopped, those at which `retry` would resume it."""
+        return [token.step for token in self.head.tokens if token.activation or self.head.status in status.STOPPED]
+
+    @property
+    def duration(self) -> Milliseconds:
+        """How long the run took, or has taken so far."""
+        return (self.head.ended_at or self.host.clock.now()) - self.started_at
+
+
+def has_left(entry: Entry) -> bool:
     """Whether the entry says that a step returned and led somewhere."""
     return bool(entry.target) and bool(entry.step) and not entry.event.startswith("Run")
 
 
-def begin(program: Program, file: TestFile, case: Case) -> tuple[str, dict[str, object], dict[str, object], str]:
-    """The flow that the test runs, its input and labels, and the run's name. Raises LookupError where it names none."""
+def branch_of(entry: Entry) -> str:
+    """The branch or item that the entry is about; empty for the run's first token."""
+    return "" if entry.token == ROOT else entry.token.partition(".")[2] or entry.token
+
+
+def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, dict[str, object], dict[str, object], str]:
+    """Return the flow that the test runs, its input and labels, and the run's name. Raises LookupError."""
     run = case.run or (None if case.flow else file.run)
     flow = None if run else case.flow or file.flow
     name = flow or run or program.only()
     if name is None:
-        raise LookupError("which flow is meant? say `flow` or `run`")
-    order = program.orders.get(name) if flow not in program.definitions else None
-    if order is None:
+        raise LookupError("it is not clear which flow to run: name one with `flow` or `run`")
+    flow_run = program.flow_runs.get(name) if flow not in program.definitions else None
+    if flow_run is None:
         return name, case.input, case.labels, NAME
-    return order.flow or order.name, {**order.input, **case.input}, {**order.labels, **case.labels}, order.name
+    given, labels = {**flow_run.input, **case.input}, {**flow_run.labels, **case.labels}
+    return flow_run.flow or flow_run.name, given, labels, flow_run.name
 
 
-def run_case(program: Program, file: TestFile, case: Case) -> Ran:
-    """The test's run, run to its end or to where the test looks at it. Raises InputRefused."""
+def run_case(program: Program, file: TestFile, case: Case) -> CaseRun:
+    """Execute the test's run to its end, or to the time at which the test looks at it. Raises InputRefused."""
     script = Script(file, case)
-    start = times.instant(case.start or file.start) or DAWN
-    world = World(program.definitions, script, start=start, secrets={**file.secrets, **case.secrets})
-    began = world.now
-    flow, given, labels, name = begin(program, file, case)
-    for order in case.orders:
-        world.later(span(order.at), _ordered(world, name, order))
+    host = ScriptedHost(script, start=times.instant(case.start or file.start) or START)
+    host.define(*_values(program.definitions.values()))
+    host.set_secrets(_secrets(program, {**file.secrets, **case.secrets}))
+    started_at = host.clock.now()
+    flow, given, labels, name = start_of(program, file, case)
+    for command in case.orders:
+        host.later(span(command.at), name, _commanded(host, name, command))
     for signal in case.events:
-        world.later(span(signal.at), _published(world, name, signal))
-    world.start(flow, given, name=name, labels=labels)
-    until = began + span(case.until) if case.until is not None else None
-    quiet = world.pass_time(began + span(case.limit) if until is None else until, moves=MOVES)
-    return Ran(world, name, began, script, _cut(world, name, case, quiet=quiet))
+        host.later(span(signal.at), name, _published(host, name, signal))
+    host.start(flow, given, name=name, labels=labels)
+    until = started_at + span(case.until if case.until is not None else case.limit)
+    complete = host.run_until(until)
+    return CaseRun(host, name, started_at, script, _cut_off(host, name, case, complete=complete))
 
 
-def _cut(world: World, name: str, case: Case, *, quiet: bool) -> str:
-    if not quiet:
-        return f"more than {MOVES:,} things happened by {times.rfc3339(world.now)}: it goes round and round"
-    if case.until is None and world.head(name).status not in status.ENDED:
-        return f"the run has not ended after {case.limit}: it is {world.head(name).status}"
+def _cut_off(host: ScriptedHost, name: str, case: Case, *, complete: bool) -> str:
+    if not complete:
+        at = times.rfc3339(host.clock.now())
+        return f"more than {MAX_EVENTS:,} events happened by {at}: the run does not come to rest"
+    run = host.head(name)
+    if case.until is None and run.status not in status.ENDED:
+        return f"the run has not ended after {case.limit}: it is {run.status}"
     return ""
 
 
-def _published(world: World, name: str, signal: Signal) -> Callable[[], None]:
-    key = "" if signal.to_run else str(signal.key)
-    run = name if signal.to_run else ""
-    return lambda: world.publish(signal.name, key=key, data=signal.data, ttl=span(signal.ttl), run=run)
+def _published(host: ScriptedHost, name: str, signal: Signal) -> Callable[[], object]:
+    if signal.to_run:
+        return lambda: host.signal(name, signal.name, data=signal.data)
+    publish, key = host.services.signaler.publish, str(signal.key)
+    return lambda: publish(host.namespace, signal.name, key=key, data=signal.data, ttl=span(signal.ttl))
 
 
-def _ordered(world: World, name: str, order: Order) -> Callable[[], None]:
-    def do() -> None:
-        try:
-            world.apply(name, _event(world, order))
-        except Refused as refusal:
-            world.refusals.append(Refusal(world.now, name, str(refusal)))
+def _commanded(host: ScriptedHost, name: str, command: Command) -> Callable[[], object]:
+    operator, of = host.services.operator, (host.namespace, name)
+    match command.order:
+        case CommandName.PAUSE:
+            return lambda: operator.pause(*of, by="operator")
+        case CommandName.CONTINUE:
+            return lambda: operator.resume(*of, by="operator")
+        case CommandName.STOP:
+            return lambda: operator.stop(*of, reason=command.reason, by="operator")
+        case CommandName.RETRY:
+            return lambda: operator.retry(*of, step=command.step, by="operator")
+        case CommandName.VARS:
+            return lambda: operator.set_vars(*of, command.vars, by="operator")
 
-    return do
+
+def _values(definitions: Iterable[Definition]) -> Iterator[Action | Flow]:
+    """The flows, and each of their actions once."""
+    actions: dict[str, Action] = {}
+    for definition in definitions:
+        yield definition.flow
+        actions |= definition.actions
+    yield from actions.values()
 
 
-def _event(world: World, order: Order) -> Event:
-    of = world.of("operator")
-    match order.order:
-        case OrderName.PAUSE:
-            return RunPaused(**of)
-        case OrderName.CONTINUE:
-            return RunContinued(**of)
-        case OrderName.STOP:
-            return RunStopped(**of, reason=order.reason)
-        case OrderName.RETRY:
-            return RunRetried(**of, step=order.step)
-        case OrderName.VARS:
-            return VarsSet(**of, vars=order.vars)
+def _secrets(program: Program, given: dict[str, str]) -> dict[str, str]:
+    """The secrets that the program refers to. One whose value is not given is a text that holds its name."""
+    names = {name for value in _values(program.definitions.values()) for name in _secret_names(value)}
+    return {**{name: f"secret {name}" for name in sorted(names)}, **given}
+
+
+def _secret_names(value: Action | Flow) -> Iterator[str]:
+    """The names of all secrets to which a definition refers, in its args or in its headers."""
+    yield from _references(msgspec.to_builtins(value))
+    if isinstance(value, Action):
+        yield from value.options.secret_headers.values()
+        return
+    for step in walk(value.steps):
+        if isinstance(step, ActionStep):
+            yield from step.options.secret_headers.values()
+
+
+def _references(template: Json) -> Iterator[str]:
+    name = templates.reference_of(template)
+    if name is not None:
+        yield name
+    for child in children_in(template):
+        yield from _references(child)

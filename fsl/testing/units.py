@@ -1,4 +1,4 @@
-"""Durations for people."""
+"""Durations as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000
 
 
 def elapsed(milliseconds: Milliseconds) -> str:
-    """The duration in the units in which FSL writes one: `2d 3h`, `1m 30s`, `0s`."""
+    """Return the duration in the units of FSL: `2d 3h`, `1m 30s`, `0s`."""
     parts: list[str] = []
     for unit, size in _UNITS:
         count, milliseconds = divmod(milliseconds, size)
