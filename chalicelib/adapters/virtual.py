@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -45,14 +45,18 @@ class SequentialIds:
 
     def nonce(self) -> str:
         self._count += 1
-        return blake2b(f"{self._seed}/{self._count}".encode(), digest_size=16).hexdigest()
+        return sha256(f"{self._seed}/{self._count}".encode()).hexdigest()[:32]
+
+
+Script: TypeAlias = Callable[[dict[str, Any]], Reply]
+"""Replies to the body of a request."""
 
 
 @dataclass
 class ScriptedCaller:
     """Implements `ports.actions.Caller`: `script` replies to each request, and every call is recorded."""
 
-    script: Callable[[dict[str, Any]], Reply]
+    script: Script
     calls: list[Call] = field(default_factory=list)
 
     def post(self, call: Call) -> Reply:

@@ -16,7 +16,7 @@ import msgspec
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.memory.store import MemoryTasks
-from chalicelib.adapters.virtual import START
+from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
@@ -60,7 +60,7 @@ class ScriptedHost(VirtualHost):
     def __init__(self, responder: Responder, *, settings: Settings = IN_MEMORY, start: Instant = START) -> None:
         store = MemoryStore()
         store.tasks = _Tasks(self._task_opened)
-        super().__init__(_Caller(self), settings=settings, start=start, store=store)
+        super().__init__(_Caller(self), settings=settings, clock=VirtualClock(start), store=store)
         self.requests: list[Request] = []
         """Everything that was asked of the outside, in order."""
         self.refusals: list[Refusal] = []

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
-from chalicelib.adapters.virtual import START, SequentialIds, VirtualClock
+from chalicelib.adapters.virtual import SequentialIds, VirtualClock
 from chalicelib.config import Backend, Settings
 from chalicelib.hosting import consumers
 from chalicelib.hosting.backends import encryption_for
@@ -55,12 +56,12 @@ class VirtualHost:
         caller: Caller,
         *,
         settings: Settings = IN_MEMORY,
-        start: Instant = START,
+        clock: VirtualClock | None = None,
         encryption: Encryption | None = None,
         observer: Observer = NO_OBSERVER,
         store: MemoryStore | None = None,
     ) -> None:
-        self.clock = VirtualClock(start)
+        self.clock = clock or VirtualClock()
         self.store = store or MemoryStore()
         self.queue = MemoryQueue(self.clock)
         self.caller = caller
@@ -77,7 +78,15 @@ class VirtualHost:
         self.namespace = settings.namespace
         self._planned: list[tuple[Instant, tuple[int, int], Callable[[], object]]] = []
         self._plans = 0
-        self._swept_until: Instant = start
+        self._swept_until = self.clock.now()
+
+    def rebuild(self, settings: Settings | None = None, **adapters: Any) -> None:
+        """Make the services anew, as another container has them: nothing is left in their memory.
+
+        `settings` and `adapters` (fields of `Adapters`) take the place of those that the host has.
+        """
+        changed = replace(self.services.adapters, **adapters)
+        self.services = assemble(settings or self.services.settings, changed)
 
     def define(self, *values: Action | Flow) -> None:
         """Store the next version of each definition. They are checked already: no FSL is read."""
@@ -106,14 +115,15 @@ class VirtualHost:
 
     def run_until(self, until: Instant | None = None, *, max_events: int = MAX_EVENTS) -> bool:
         """Let everything happen that is due by `until` (None: ever). Return False if that is more than `max_events`."""
-        for _ in range(max_events):
-            event = self._next()
-            if event is None or (until is not None and event[0] > until):
-                self.clock.advance_to(until or 0)
-                return True
+        happened = 0
+        while (event := self._next()) is not None and (until is None or event[0] <= until):
+            if happened == max_events:
+                return False
+            happened += 1
             self.clock.advance_to(event[0])
             event[2]()
-        return False
+        self.clock.advance_to(until or 0)
+        return True
 
     def handle(self, message: Message) -> int | None:
         """Handle a message that was received. Return in how many milliseconds it must come again, or None."""
@@ -138,7 +148,7 @@ class VirtualHost:
         if due is None:
             return None
         at, number, queue = due
-        return max(at, self.clock.now()), (number, 0), partial(self._receive, queue)
+        return at, (number, 0), partial(self._receive, queue)
 
     def _receive(self, queue: QueueName) -> None:
         for received in self.queue.receive(queue, 1, 0):
@@ -168,7 +178,6 @@ class VirtualHost:
         return max(self.clock.now(), timers[0].at - wakeups.AHEAD), (0, 0), self._sweep
 
     def _sweep(self) -> None:
-        horizon = self.clock.now() + wakeups.AHEAD
+        now = self.clock.now()
         swept = self.services.waker.sweep()
-        full = swept.sent == wakeups.SWEPT
-        self._swept_until = self.store.runs.due(horizon, wakeups.SWEPT)[-1].at if full else horizon
+        self._swept_until = now + wakeups.AHEAD if swept.sent < wakeups.SWEPT else now

@@ -57,7 +57,7 @@ class Cost:
         return [(found.name, found.conditional or found.consistent) for found in self.dynamo]
 
 
-class House:
+class Host:
     """A warm container on AWS, and hands to move it."""
 
     def __init__(self, stack: MotoStack) -> None:
@@ -111,68 +111,68 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def host() -> Iterator[Host]:
     with MotoStack() as stack:
-        yield House(stack)
+        yield Host(stack)
     hosting.forget()
 
 
-def test_the_start_of_a_run_is_one_write_and_one_send(house: House) -> None:
-    with house.counting() as cost:
-        house.start("start")
+def test_the_start_of_a_run_is_one_write_and_one_send(host: Host) -> None:
+    with host.counting() as cost:
+        host.start("start")
     assert cost.plain == [("PutItem", True)]
     assert cost.sqs == ["SendMessageBatch"]
     assert cost.dynamo[0].write_units == 1
 
 
-def test_a_callback_is_one_read_one_write_and_one_send(house: House) -> None:
-    house.start("callback")
-    before = house.keys("callback")
-    house.answer("callback", "OK")
-    assert house.cost.dynamo[0] == READ
-    assert house.cost.plain == [("GetItem", True), ("PutItem", True)]
-    assert house.cost.sqs == ["SendMessageBatch"]
-    assert house.cost.dynamo[1].write_units == 1
-    assert house.keys("callback") == before  # no index is written while the status stays
+def test_a_callback_is_one_read_one_write_and_one_send(host: Host) -> None:
+    host.start("callback")
+    before = host.keys("callback")
+    host.answer("callback", "OK")
+    assert host.cost.dynamo[0] == READ
+    assert host.cost.plain == [("GetItem", True), ("PutItem", True)]
+    assert host.cost.sqs == ["SendMessageBatch"]
+    assert host.cost.dynamo[1].write_units == 1
+    assert host.keys("callback") == before  # no index is written while the status stays
 
 
-def test_a_late_answer_is_one_read(house: House) -> None:
-    house.start("late")
-    token = house.services.reader.run("default", "late").tokens[0]
+def test_a_late_answer_is_one_read(host: Host) -> None:
+    host.start("late")
+    token = host.services.reader.run("default", "late").tokens[0]
     assert token.activation
     told = {"flowId": "late", "stepName": "A", "uuid": token.activation.uuid, "ackState": "OK", "done": True}
     call("POST", "/step", told)
-    with house.counting() as cost:
+    with host.counting() as cost:
         assert call("POST", "/step", told).json == {"outcome": "duplicate"}
     assert (cost.dynamo, cost.sqs) == ([READ], [])
 
 
-def test_a_delivery_that_is_taken_is_one_read_and_no_write(house: House) -> None:
-    house.drain()
-    house.start("taken")
-    house.actions.answer = None
-    cost = house.deliver()
+def test_a_delivery_that_is_taken_is_one_read_and_no_write(host: Host) -> None:
+    host.drain()
+    host.start("taken")
+    host.actions.answer = None
+    cost = host.deliver()
     assert cost.dynamo == [READ]
     assert cost.sqs == ["ReceiveMessage", "DeleteMessageBatch"]
 
 
-def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(house: House) -> None:
-    house.drain()
-    house.start("answered")
-    house.actions.answer = {"ackState": "OK"}
-    cost = house.deliver()
+def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(host: Host) -> None:
+    host.drain()
+    host.start("answered")
+    host.actions.answer = {"ackState": "OK"}
+    cost = host.deliver()
     assert cost.plain == [("GetItem", True), ("PutItem", True)]
     assert cost.sqs == ["ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch"]
-    assert house.services.reader.run("default", "answered").tokens[0].step == "B"
+    assert host.services.reader.run("default", "answered").tokens[0].step == "B"
 
 
-def test_costs_do_not_grow_with_the_history(house: House) -> None:
+def test_costs_do_not_grow_with_the_history(host: Host) -> None:
     """200 transitions: each one read, one conditional write, one send; and a page beside every so many of them."""
-    house.start("long")
+    host.start("long")
     costs = []
     for _ in range(200):
-        house.answer("long", "AGAIN")
-        costs.append(house.cost)
+        host.answer("long", "AGAIN")
+        costs.append(host.cost)
     pages = [number for number, cost in enumerate(costs) if len(cost.dynamo) == 3]
     for number, cost in enumerate(costs):
         page = [("PutItem", False)] if number in pages else []
@@ -184,15 +184,15 @@ def test_costs_do_not_grow_with_the_history(house: House) -> None:
     assert PAGE_EVERY <= TAIL_ENTRIES
     heads = [cost.dynamo[-1].bytes_written for cost in costs]
     assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # numbers get longer, nothing else does
-    assert len(list(house.services.reader.history("default", "long", 0, 1_000))) == 201
+    assert len(list(host.services.reader.history("default", "long", 0, 1_000))) == 201
 
 
 PAGE_EVERY = 3
 """So many transitions of a plain flow cost one write more (a page of the history): 1.33 writes per callback."""
 
 
-def test_nothing_scans(house: House) -> None:
-    with house.counting() as cost:
+def test_nothing_scans(host: Host) -> None:
+    with host.counting() as cost:
         for path in ("/flowrun", "/flowrun?flow=loop", "/flow", "/action", "/task", "/event", "/step", "/healthz"):
             assert call("GET", path).status == 200
         assert call("GET", "/watch?resource=flowrun&version=1").status == 200

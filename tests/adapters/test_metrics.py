@@ -16,6 +16,7 @@ import pytest
 
 from chalicelib.adapters.telemetry import metrics
 from chalicelib.adapters.telemetry.metrics import UNITS, EmfMetrics
+from chalicelib.adapters.virtual import Script
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, VarsSet
@@ -24,9 +25,8 @@ from chalicelib.model.run import Run
 from chalicelib.service.observability.observer import Observer, Several
 from chalicelib.service.observability.work_context import about
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
-from chalicelib.service.ports.queues import QueueName
 from tests.fakes import START, FakeClock
-from tests.service.world import Script, Small
+from tests.hosts import Host
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 1024}
 EMF = {
@@ -74,15 +74,14 @@ EMF = {
 """What AWS says of the format (CloudWatch User Guide, "Specification: Embedded metric format"), as far as we use it."""
 
 
-class Watched(Small):
+class Watched(Host):
     """A small Echoer whose metrics are read."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
         self.out = io.StringIO()
         self.metrics = EmfMetrics(self.clock, "Echoer/test", self.out)
-        world = replace(self.services.adapters, observer=Several([self.metrics]))
-        self.services = assemble(self.services.settings, world)
+        self.rebuild(observer=Several([self.metrics]))
 
     def told(self) -> dict[str, Any]:
         """All that was told since this was asked last; counts are added."""
@@ -117,9 +116,9 @@ flow sleepy wait T => (DONE -> done) { for = 10m; }; flow_end
 
 @pytest.fixture
 def watched() -> Watched:
-    small = Watched()
-    small.submit(WORK)
-    return small
+    host = Watched()
+    host.submit(WORK)
+    return host
 
 
 def test_a_run_from_begin_to_end(watched: Watched) -> None:
@@ -163,9 +162,9 @@ def test_deliveries_that_fail(reply: Reply, first: dict[str, int], later: dict[s
     watched.submit(WORK)
     watched.start("f")
     watched.told()
-    watched._batch(QueueName.DELIVERIES)
+    watched.settle()
     assert {name: count for name, count in watched.told().items() if name != "Transitions"} == first
-    watched.pass_time(10_000, 1_000)
+    watched.pass_time(10_000)
     assert {name: count for name, count in watched.told().items() if name not in ("Transitions", "SweepSent")} == later
 
 

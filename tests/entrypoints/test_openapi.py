@@ -14,8 +14,8 @@ from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import contract, openapi, openapi_page
 from chalicelib.entrypoints.http.auth import LEAST
 from chalicelib.entrypoints.http.routes import TABLE
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
+from tests.hosts import Host
 
 OPEN = openapi.document(TABLE, Settings())
 TOKENS = openapi.document(TABLE, Settings(auth=Access.TOKEN))
@@ -45,7 +45,7 @@ def events(stream: str) -> list[dict[str, Any]]:
     return [{**event, "retry": int(event["retry"])} if "retry" in event else event for event in found]
 
 
-def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
+def test_every_call_is_in_the_contract_with_a_summary(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     assert told["openapi"] == "3.1.0"
     calls = {(method.upper(), path) for path, methods in told["paths"].items() for method in methods}
@@ -53,7 +53,7 @@ def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
     assert all(found["summary"] for methods in told["paths"].values() for found in methods.values())
 
 
-def test_every_call_has_an_id_of_its_own(house: House) -> None:
+def test_every_call_has_an_id_of_its_own(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     ids = [found["operationId"] for methods in told["paths"].values() for found in methods.values()]
     assert len(ids) == len(set(ids))
@@ -114,7 +114,7 @@ def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]
         assert (found.H is None) == (of is OPEN or LEAST[one.call] is None)
 
 
-def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -> None:
+def test_the_page_tells_of_every_path_and_type_and_loads_nothing(host: Host) -> None:
     reply = call("GET", "/docs")
     assert reply.status == 200
     assert all(f"<code>{path}</code>" in reply.text for _, path in TABLE)
