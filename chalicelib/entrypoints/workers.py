@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,19 +18,16 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from chalicelib import hosting
-from chalicelib.hosting import Services
+from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.queues import MAX_DEFER, QueueName
 from chalicelib.service.redelivery import Verdict
 
 LOG = logging.getLogger("echoer.workers")
-
-WAKES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
-"""What the queue of wakes may hold."""
 
 LONGEST_PAUSE: Final = 60_000
 """Between two tries of a message that could not be handled, in milliseconds."""
@@ -70,22 +67,20 @@ class _Letter:
 def deliver(event: Event, request: str = "") -> Event:
     """Activations of the batch are delivered. `request`: the id by which Lambda's own log knows the call."""
     with _door("deliver", request):
-        return _consume(
-            event, QueueName.DELIVERIES, (Deliver,), lambda made, messages_: made.deliverer.deliver(messages_)
-        )
+        return _consume(event, QueueName.DELIVERIES)
 
 
 def wake(event: Event, request: str = "") -> Event:
     """Runs of the batch are woken: their timers rang, or what they wait for may have come."""
     with _door("wake", request):
-        return _consume(event, QueueName.WAKES, WAKES, lambda services, messages_: services.waker.wake(messages_))
+        return _consume(event, QueueName.WAKES)
 
 
 def dead_letter(event: Event, request: str = "") -> Event:
     """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
     with _door("dead_letter", request):
         hosting.services().adapters.observer.dead_lettered(len(event["Records"]))
-        return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _dead_letter)
+        return _consume(event, QueueName.DEAD)
 
 
 def sweep(request: str = "") -> None:
@@ -107,22 +102,20 @@ def _door(function: str, request: str) -> Iterator[None]:
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Verdict]]
 
-
-def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
-    """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
+def _consume(event: Event, queue: QueueName) -> Event:
+    """Handle every message of the batch. Those that must come again are returned as failures."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Verdict] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
     for record in records:
-        message = _message(record, queue, kinds)
+        message = _message(record, queue)
         if message is not None:
             groups[message.namespace, message.run].append(_Letter(record, message))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
-    for found in parallel.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+    for found in parallel.side_by_side(lambda letters: _handle(services, queue, letters), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -132,12 +125,12 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], h
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Verdict]:
+def _handle(services: Services, queue: QueueName, letters: Sequence[_Letter]) -> dict[str, Verdict]:
     """What is to become of one run's messages."""
     of, uuids = letters[0].message, {getattr(letter.message, "uuid", "") for letter in letters}
     with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = handle(services, [letter.message for letter in letters])
+            verdicts = consumers.handle(services, queue, [letter.message for letter in letters])
         except Busy as busy:  # somebody asked for patience: a store, a queue, a server that is being stopped
             LOG.warning("messages of run %r come again: %s", of.run, busy, extra={"run": of.run})
             return {letter.record.id: letter.record.pause for letter in letters}
@@ -147,23 +140,14 @@ def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> d
     return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
 
 
-def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Verdict]:
-    for message in messages_:
-        if isinstance(message, Deliver):
-            services.deliverer.give_up(message, "it could not be delivered: its message came back too often")
-        else:
-            services.waker.wake([message])
-    return [None] * len(messages_)
-
-
-def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]) -> Message | None:
-    """The hint in a message; None if it holds none of these kinds, which is logged."""
+def _message(record: _Record, queue: QueueName) -> Message | None:
+    """The hint in a message; None if the queue may not hold it, which is logged."""
     try:
         message = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
         LOG.error("%s: message %s cannot be read: %a: %.500a", queue, record.id, str(error), record.body)
         return None
-    if not isinstance(message, kinds):
+    if not isinstance(message, consumers.KINDS[queue]):
         LOG.error("%s: message %s belongs into another queue: %.500a", queue, record.id, record.body)
         return None
     return message
