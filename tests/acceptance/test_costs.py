@@ -13,16 +13,18 @@ import pytest
 
 from chalicelib import hosting
 from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.config import Backend, Settings
 from chalicelib.engine.paging import TAIL_ENTRIES
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
-from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import MotoStack
 from fsl.local.shapes import queue_event
 from tests.entrypoints.gateway import call
 from tests.fakes import Counting, Operation
+from tests.hosts import accept
 
 FLOWS = """
 action work addr = "http://work.test/"; args = (str what = "x"); return = (OK | AGAIN | FAIL); action_end
@@ -32,16 +34,6 @@ flow loop step A => (OK -> B | AGAIN -> A | FAIL -> stopped) { action = work; };
 """
 
 READ = Operation("GetItem", consistent=True)
-
-
-@dataclass
-class Told:
-    """Stands for all action services: says what it is told to say."""
-
-    answer: dict[str, Any] | None = None
-
-    def post(self, call: Call) -> Reply:
-        return Taken(self.answer)
 
 
 @dataclass
@@ -57,11 +49,11 @@ class Cost:
         return [(found.name, found.conditional or found.consistent) for found in self.dynamo]
 
 
-class Host:
-    """A warm container on AWS, and hands to move it."""
+class Container:
+    """A warm container on AWS, and calls that move it."""
 
     def __init__(self, stack: MotoStack) -> None:
-        self.stack, self.actions = stack, Told()
+        self.stack, self.actions = stack, ScriptedCaller(accept)
         self.services: Services = assemble(
             Settings(backend=Backend.AWS, definition_max_age=3_600_000),
             Adapters(store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), ids=SystemIds()),
@@ -111,13 +103,13 @@ class Host:
 
 
 @pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
+def host() -> Iterator[Container]:
     with MotoStack() as stack:
-        yield Host(stack)
+        yield Container(stack)
     hosting.forget()
 
 
-def test_the_start_of_a_run_is_one_write_and_one_send(host: Host) -> None:
+def test_the_start_of_a_run_is_one_write_and_one_send(host: Container) -> None:
     with host.counting() as cost:
         host.start("start")
     assert cost.plain == [("PutItem", True)]
@@ -125,7 +117,7 @@ def test_the_start_of_a_run_is_one_write_and_one_send(host: Host) -> None:
     assert cost.dynamo[0].write_units == 1
 
 
-def test_a_callback_is_one_read_one_write_and_one_send(host: Host) -> None:
+def test_a_callback_is_one_read_one_write_and_one_send(host: Container) -> None:
     host.start("callback")
     before = host.keys("callback")
     host.answer("callback", "OK")
@@ -136,7 +128,7 @@ def test_a_callback_is_one_read_one_write_and_one_send(host: Host) -> None:
     assert host.keys("callback") == before  # no index is written while the status stays
 
 
-def test_a_late_answer_is_one_read(host: Host) -> None:
+def test_a_late_answer_is_one_read(host: Container) -> None:
     host.start("late")
     token = host.services.reader.run("default", "late").tokens[0]
     assert token.activation
@@ -147,26 +139,26 @@ def test_a_late_answer_is_one_read(host: Host) -> None:
     assert (cost.dynamo, cost.sqs) == ([READ], [])
 
 
-def test_a_delivery_that_is_taken_is_one_read_and_no_write(host: Host) -> None:
+def test_a_delivery_that_is_taken_is_one_read_and_no_write(host: Container) -> None:
     host.drain()
     host.start("taken")
-    host.actions.answer = None
+    host.actions.script = accept
     cost = host.deliver()
     assert cost.dynamo == [READ]
     assert cost.sqs == ["ReceiveMessage", "DeleteMessageBatch"]
 
 
-def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(host: Host) -> None:
+def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(host: Container) -> None:
     host.drain()
     host.start("answered")
-    host.actions.answer = {"ackState": "OK"}
+    host.actions.script = lambda _: Taken({"ackState": "OK"})
     cost = host.deliver()
     assert cost.plain == [("GetItem", True), ("PutItem", True)]
     assert cost.sqs == ["ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch"]
     assert host.services.reader.run("default", "answered").tokens[0].step == "B"
 
 
-def test_costs_do_not_grow_with_the_history(host: Host) -> None:
+def test_costs_do_not_grow_with_the_history(host: Container) -> None:
     """200 transitions: each one read, one conditional write, one send; and a page beside every so many of them."""
     host.start("long")
     costs = []
@@ -191,7 +183,7 @@ PAGE_EVERY = 3
 """So many transitions of a plain flow cost one write more (a page of the history): 1.33 writes per callback."""
 
 
-def test_nothing_scans(host: Host) -> None:
+def test_nothing_scans(host: Container) -> None:
     with host.counting() as cost:
         for path in ("/flowrun", "/flowrun?flow=loop", "/flow", "/action", "/task", "/event", "/step", "/healthz"):
             assert call("GET", path).status == 200
