@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CODE   := app.py chalicelib fsl tests deploy scripts
 
-.PHONY: help run demo serve test simulate check static format types imports lint words docs package deploy clean
+.PHONY: help run demo serve test coverage simulate check static format types imports lint words docs package deploy clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ serve: $(READY) ## the server alone, on http://127.0.0.1:8080
 
 test: $(READY) ## all tests
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+
+coverage: $(READY) ## all tests, with the branches that they cover
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report=term --cov-report=html:out/coverage tests
 
 RUNS ?= 20000
 SEED ?= 1

@@ -1,19 +1,41 @@
-"""How a run comes to nothing: what its finished steps asked for is undone, newest first; then it has ended."""
+"""How a run fails or is canceled: the work of finished steps is undone, newest first, before the run ends."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.engine.secret_values import encrypted
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
-from chalicelib.engine.transition import REMEMBERED_ERROR, StepResult, Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.model.compiled_step import CompiledStep
 from chalicelib.model.flow import BUILT_IN_STATES
-from chalicelib.model.run import Token
+from chalicelib.model.run import PendingUndo, Token
 from chalicelib.model.status import Status
 
 
+def note_undo(transition: Transition, step: CompiledStep, returned: StepResult, names: Names) -> None:
+    """Remember how to undo a finished step, with the args as they are now. Raises ExpressionFailed.
+
+    A step has finished when it leads to another step: not if it is repeated, and not if it stops the run.
+    """
+    undo = step.undo
+    if undo is None or returned.state in BUILT_IN_STATES:
+        return
+    args = resolve_known(undo.args, names)
+    if undo.secret_args:
+        found = resolve_known(undo.secret_args, transition.with_secrets(names))
+        args |= {name: encrypted(value, transition.cipher) for name, value in found.items()}
+    fit("the args of its undo", args)
+    pending = PendingUndo(step=step.step.name, action=undo.action, args=args)
+    transition.set_run(undos=(*transition.run.undos, pending))
+
+
 def fail(transition: Transition, status: Status, why: str) -> None:
-    """The run comes to nothing: what its finished steps asked for is undone, newest first; then it has ended."""
+    """End the run as `status` (failed or canceled), after everything that is to be undone has been undone."""
     transition.arrivals.clear()
     if not transition.run.undos:
         transition.end(status, error=why)
@@ -27,10 +49,22 @@ def fail(transition: Transition, status: Status, why: str) -> None:
     if status is Status.CANCELED:
         passing = Status.CANCELING
     elif transition.run.status is Status.PAUSED:
-        passing = Status.PAUSED  # `continue` lets it be undone
+        passing = Status.PAUSED  # `continue` starts the compensation
     else:
         passing = Status.COMPENSATING
-    transition.set_run(status=passing, ending=status, last_err=why, deadline=None)  # undoing has time of its own
+    transition.set_status(passing)
+    transition.set_run(ending=status, last_err=why, deadline=None)  # the flow's timeout does not bound the compensation
+    _undo_next(transition)
+
+
+def undone(transition: Transition, token: Token, returned: StepResult) -> None:
+    """Continue with the next undo, whether this one succeeded or not."""
+    undo = transition.run.undos[-1]
+    transition.record_return(token, returned, "")
+    if returned.state in BUILT_IN_STATES:
+        problem = f"step {undo.step!r} could not be undone by {undo.action!r}: {returned.error}"
+        transition.set_run(last_err=f"{transition.run.last_err}; {problem}"[:MAX_ERROR_CHARACTERS])
+    transition.set_run(undos=transition.run.undos[:-1])
     _undo_next(transition)
 
 
@@ -43,16 +77,3 @@ def _undo_next(transition: Transition) -> None:
     invocation = invocation_of(transition.definition, transition.run, token)
     if invocation is not None:
         action.enter(transition, token, invocation)
-
-
-def undone(transition: Transition, token: Token, returned: StepResult) -> None:
-    """The undoing of a step has come to an end, well or not: the next one's turn."""
-    undo = transition.run.undos[-1]
-    transition.record_return(token, returned, "")
-    if returned.state in BUILT_IN_STATES:
-        trouble = (
-            f"{transition.run.last_err}; step {undo.step!r} could not be undone by {undo.action!r}: {returned.error}"
-        )
-        transition.set_run(last_err=trouble[:REMEMBERED_ERROR])
-    transition.set_run(undos=transition.run.undos[:-1])
-    _undo_next(transition)

@@ -1,8 +1,8 @@
-"""What the engine orders beside the next head. Orders are carried out before the head is committed, and obeyed after.
+"""Effects: what is to happen outside of the run. They are executed before the head is committed.
 
-A closed set; the service's performer carries out each of them. A message that an order becomes is only a hint to look
-at the run: whoever receives it obeys the run, not the message. What an order writes, it writes under a key that makes
-writing it again harmless.
+The set is closed, and the service's effect executor handles each of them. A message that an effect sends is only a
+hint to look at the run: its consumer acts on the run as it is stored, not on the message. Every write of an effect has
+a key that makes it harmless to write twice.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class DeliverAction:
 
 @dataclass(frozen=True, slots=True)
 class SetTimer:
-    """Wake the run at that moment."""
+    """Wake the run at this moment."""
 
     at: Instant
 
 
 @dataclass(frozen=True, slots=True)
 class StoreBlob:
-    """Put a value beside the head, to be read by the shelf."""
+    """Store a value as a blob of the run."""
 
     key: str
     value: Json
@@ -40,14 +40,14 @@ class StoreBlob:
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A person must see the activation in the inbox."""
+    """Show the activation in the inbox, as a task for a person."""
 
     uuid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """The activation waits for events of these names with that key: those that come, and those that came early."""
+    """Subscribe the activation to events of these names with this key, early ones included."""
 
     uuid: str
     names: tuple[str, ...]
@@ -57,39 +57,39 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Start the run for which the activation waits."""
+    """Start the run that the activation waits for."""
 
     uuid: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopChild:
-    """Nobody waits any more for the end of that run."""
+    """Stop the run, because its parent no longer waits for it."""
 
     run: str
 
 
 @dataclass(frozen=True, slots=True)
 class TellParent:
-    """Tell the run that waits for this one that it has ended."""
+    """Notify the run that waits for this one that it has ended."""
 
 
 Effect: TypeAlias = DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | TellParent
 
 
 class Outcome(StrEnum):
-    """What became of an event."""
+    """What an event did to its run."""
 
     ADVANCED = "advanced"
     PROGRESS = "progress"
     DUPLICATE = "duplicate"
     IGNORED = "ignored"
-    """It came too late, or says what is so already: nothing changed."""
+    """It was too late, or had its effect already: nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next head and what to order. `run` is the very head that was given where nothing changes."""
+    """The next head and the effects. If nothing changes, `run` is the head that was given."""
 
     run: Run
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""Templates and expressions: JSON values in which names of the run stand."""
+"""Evaluation of templates: JSON values with expressions that read names of the run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chalicelib.model.templates import Template, reference_of, source_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What `$input`, `$vars` and so on stand for (FSL.md, 6)."""
+    """The values of `$input`, `$vars` and so on (fsl/manual.md, 6)."""
 
     input: Mapping[str, Json] = field(default_factory=dict)
     vars: Mapping[str, Json] = field(default_factory=dict)
@@ -29,16 +29,16 @@ class Names:
     run: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
     cipher: Cipher | None = None
-    """Set where secrets are open."""
+    """Set where expressions may read secrets."""
     redact_errors: bool = False
-    """Whether there are any open: then no error tells what an expression met."""
+    """Whether expressions read secrets: then errors show no values."""
 
     def bound(self) -> dict[str, Json]:
-        """The names as expressions see them; one that means nothing here is not bound."""
+        """Return the names that have a value here."""
         return {name: value for name in _BOUND if (value := getattr(self, name)) is not None}
 
     def decrypt(self, cipher: Cipher) -> Names:
-        """The same names in a place that may look into secrets."""
+        """Return the names with all secrets decrypted."""
         found = {name: decrypt(getattr(self, name), cipher) for name in _ENCRYPTABLE}
         redact_errors = any(found[name] is not getattr(self, name) for name in _ENCRYPTABLE)
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
@@ -52,9 +52,9 @@ _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")
 
 
 def evaluate(source: str, names: Names) -> Json:
-    """The value of a JSONata expression; None where it yields nothing. Raises ExpressionFailed.
+    """Return the value of a JSONata expression; None if it yields nothing. Raises ExpressionFailed.
 
-    A plain `$input.NAME` needs no JSONata: flows that use nothing else never load it.
+    A plain `$input.NAME` is read without JSONata: flows that use nothing else never load it.
     """
     plain = _INPUT.fullmatch(source.strip())
     if plain:
@@ -65,12 +65,12 @@ def evaluate(source: str, names: Names) -> Json:
         if not names.redact_errors:
             raise
         raise ExpressionFailed(
-            f"expression {source.strip()!r} failed; why is not told, as it may read secrets"
+            f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets"
         ) from None
 
 
 def holds(source: str, names: Names) -> bool:
-    """Whether a condition is true. Raises ExpressionFailed, also where it yields neither true nor false."""
+    """Return whether a condition is true. Raises ExpressionFailed, also if it yields neither true nor false."""
     value = evaluate(source, names)
     if value is None or isinstance(value, bool):
         return value is True
@@ -80,7 +80,7 @@ def holds(source: str, names: Names) -> bool:
 
 
 def resolve(template: Template, names: Names) -> Json:
-    """The template with every expression in it replaced by its value. Raises ExpressionFailed."""
+    """Return the template with every expression replaced by its value. Raises ExpressionFailed."""
     source = source_of(template)
     if source is not None:
         value = evaluate(source, names)
@@ -90,7 +90,7 @@ def resolve(template: Template, names: Names) -> Json:
     secret = reference_of(template)
     if secret is not None:
         if names.cipher is None:
-            raise ExpressionFailed(f"secret {secret!r} may stand in what is declared secret only")
+            raise ExpressionFailed(f"secret {secret!r} may be used only where a secret is declared")
         return names.cipher.secret(secret)
     if isinstance(template, Mapping):
         return {key: resolve(value, names) for key, value in template.items()}
@@ -100,7 +100,7 @@ def resolve(template: Template, names: Names) -> Json:
 
 
 def resolve_known(templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
-    """Each template's value; one whose expression yields nothing is left out. Raises ExpressionFailed."""
+    """Return the value of each template, except of expressions that yield nothing. Raises ExpressionFailed."""
     found: dict[str, Json] = {}
     for name, template in templates.items():
         source = source_of(template)

@@ -1,7 +1,7 @@
-"""The facts that can move a run. A closed set: the machine answers each of them, in every status, or refuses it.
+"""Events: facts that can move a run. The set is closed; the machine handles or refuses each of them in every status.
 
-Each brings the moment it happened (`at`), a `nonce` (32 hex digits, random: whatever the decision must draw is drawn
-from it) and who caused it (`by`).
+Each has the moment at which it happened (`at`), a random `nonce` of 32 hex digits, from which the decision derives all
+its random values, and its origin (`by`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from chalicelib.model.times import Instant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
+    """What all events have."""
+
     at: Instant
     nonce: str
     by: str = ""
@@ -23,7 +25,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Fact):
-    """Somebody started a run of the definition. `input` is complete and checked (`inputs.complete`)."""
+    """A run of the definition was started. `input` is complete and checked (`inputs.complete`)."""
 
     namespace: str
     name: str
@@ -33,14 +35,14 @@ class RunStarted(Fact):
     labels: dict[str, Json] = field(default_factory=dict)
     parent: Parent | None = None
     trace: str = ""
-    """The W3C `traceparent` of whoever started it, if it bore one."""
+    """The W3C `traceparent` of the request that started it; empty if it had none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepAcked(Fact):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
-    `signed`: it was proved to come from somebody who has the namespace's key.
+    `signed`: its signature by the namespace's key was verified.
     """
 
     step: str
@@ -54,7 +56,7 @@ class StepAcked(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFailed(Fact):
-    """A delivery did not reach its action. `final`: trying again is of no use. `retry_after`: in milliseconds."""
+    """A delivery did not reach its action. `final`: it must not be retried. `retry_after`: in milliseconds."""
 
     uuid: str
     error: str
@@ -64,14 +66,14 @@ class DeliveryFailed(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryHeld(Fact):
-    """A delivery's turn came while the run was paused."""
+    """A delivery was due while the run was paused."""
 
     uuid: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
-    """An event for which the activation waits. `place` orders the events of a name: each is taken once, in order."""
+    """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
     uuid: str
     name: str
@@ -82,7 +84,7 @@ class EventArrived(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildEnded(Fact):
-    """The run for which the activation waits has ended: DONE with its output, STOPPED or ERROR with its error."""
+    """The run that the activation waits for has ended: DONE with its output, STOPPED or ERROR with its error."""
 
     uuid: str
     state: str
@@ -99,7 +101,7 @@ class VarsSet(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired(Fact):
-    """The run's timer rang: deadlines that passed by `at` are met."""
+    """The run's timer fired: deadlines until `at` have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class RunPaused(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContinued(Fact):
-    """A person let a paused run go on."""
+    """A person continued a paused run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class RunStopped(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Fact):
-    """A person took up a stopped run again: where it stood, or at `step`."""
+    """A person retried a stopped run: where it stopped, or at `step`."""
 
     step: str | None = None
 

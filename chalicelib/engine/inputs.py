@@ -1,4 +1,4 @@
-"""The input of a run: checked against what its flow declares, and completed by the defaults."""
+"""The input of a run: checked against the flow's declaration, and completed with defaults."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chalicelib.model.json_values import Json
 
 
 def complete(flow: Flow, given: Mapping[str, Json], cipher: Cipher = NO_CIPHER) -> dict[str, Json]:
-    """The given input with defaults filled in, and sealed where it is secret.
+    """Return the input with defaults filled in and secret values encrypted.
 
-    Raises InputRefused naming everything that is wrong with it.
+    Raises InputRefused, which names every problem.
     """
     declared = {parameter.name: parameter for parameter in flow.input}
     problems = {name: _unknown(name, declared) for name in given if name not in declared}
@@ -23,9 +23,9 @@ def complete(flow: Flow, given: Mapping[str, Json], cipher: Cipher = NO_CIPHER) 
         if name not in given:
             if parameter.required:
                 problems[name] = f"is missing (it must be of type {parameter.type})"
-        elif is_encrypted(given[name]):  # another run's secret, whose type is not looked into
+        elif is_encrypted(given[name]):  # a secret of another run: its type is not checked
             if not parameter.secret:
-                problems[name] = "is a secret, and is not declared as one"
+                problems[name] = "is a secret, but is not declared as one"
         elif not parameter.type.admits(given[name]):
             problems[name] = f"must be of type {parameter.type}"
     if problems:

@@ -1,30 +1,47 @@
 """The life of a run, as tables.
 
-A run is *live* until it has ended. It begins `running` at its first step (or `pending`, when it is to begin later).
-While `paused` it records what its actions answer, and sends nothing. It ends `succeeded` (a route led to `done`),
-`failed` (a route led to `stopped`, or a step returned TIMEOUT or ERROR that it does not route) or `canceled` (a person
-stopped it). A saga passes through `compensating` first. Once ended, a run never changes, but for deletion, and for
-`retry`, by which a person takes a failed or canceled run up again where it stood.
+A run is *live* until it has ended. It is `running` from its first step on (or `pending`, if it is to start later).
+While `paused` it records answers and sends nothing. It ends as `succeeded` (a route led to `done`), `failed` (a route
+led to `stopped`, or a step returned TIMEOUT or ERROR and does not route it) or `canceled` (a person stopped it). If
+finished steps are to be undone, it is `compensating` or `canceling` until that is done. A run that has ended never
+changes, except that it can be deleted, and that a person can `retry` a failed or canceled run where it stopped.
 
-    pending ──> running <──> paused          pause, continue
-       └──────────┼────────────┘
-                  ├──> compensating ──> failed | canceled ──retry──> running
-                  ├──> failed | canceled ──retry──> running
-                  └──> succeeded
+    pending       ──> running | paused | failed | canceled
+    running       ──> paused | compensating | succeeded | failed | canceling | canceled
+    paused        ──> running | compensating | succeeded | failed | canceling | canceled
+    compensating  ──> paused | failed | canceling | canceled
+    failed        ──> running
+    canceling     ──> paused | canceled
+    canceled      ──> running
 
-echoer speaks of `current_state` instead: `ready`, the step's name, `suspend`, `stopped`, `done` (see `current_state`).
+The API's `current_state` shows this as echoer does: `ready`, the step's name, `suspend`, `stopped` or `done`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
 from chalicelib.model.status import ENDED, LIVE, MOVING, STOPPED, Status
 
+_ENDING: Final = frozenset({Status.COMPENSATING, Status.CANCELING}) | ENDED
+
+NEXT: Final[Mapping[Status, frozenset[Status]]] = {
+    Status.PENDING: STOPPED | {Status.RUNNING, Status.PAUSED},
+    Status.RUNNING: _ENDING | {Status.PAUSED},
+    Status.PAUSED: _ENDING | {Status.RUNNING},
+    Status.COMPENSATING: STOPPED | {Status.PAUSED, Status.CANCELING},
+    Status.CANCELING: frozenset({Status.PAUSED, Status.CANCELED}),
+    Status.SUCCEEDED: frozenset(),
+    Status.FAILED: frozenset({Status.RUNNING}),
+    Status.CANCELED: frozenset({Status.RUNNING}),
+}
+"""The statuses that may follow each status. `Transition.set_status` allows no other change."""
+
 
 class Command(StrEnum):
-    """What a person may tell a run to do."""
+    """What a person may ask of a run."""
 
     PAUSE = "pause"
     CONTINUE = "continue"
@@ -35,7 +52,7 @@ class Command(StrEnum):
     DELETE = "be deleted"
 
 
-OBEYED: Final[dict[Command, frozenset[Status]]] = {
+ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.PAUSE: MOVING,
     Command.CONTINUE: frozenset({Status.PAUSED}),
     Command.STOP: LIVE,
@@ -44,9 +61,9 @@ OBEYED: Final[dict[Command, frozenset[Status]]] = {
     Command.SIGNAL: LIVE,
     Command.DELETE: ENDED,
 }
-"""In which statuses an order is carried out."""
+"""The statuses in which a command is carried out."""
 
-ALREADY: Final[dict[Command, frozenset[Status]]] = {
+WITHOUT_EFFECT: Final[Mapping[Command, frozenset[Status]]] = {
     Command.PAUSE: frozenset({Status.PAUSED}),
     Command.CONTINUE: MOVING,
     Command.STOP: frozenset({Status.CANCELED}),
@@ -55,4 +72,4 @@ ALREADY: Final[dict[Command, frozenset[Status]]] = {
     Command.SIGNAL: frozenset(),
     Command.DELETE: frozenset(),
 }
-"""In which statuses it has its effect already: saying it again changes nothing. Anywhere else it is refused."""
+"""The statuses in which a command has its effect already: repeating it changes nothing. In others it is refused."""

@@ -8,9 +8,9 @@ from chalicelib.engine.bindings import item_of, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.expressions.limits import together
-from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.secret_values import MASK, NO_CIPHER, Cipher, decrypt, holds_secret
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
@@ -27,9 +27,9 @@ def request_fields(
     read: Callable[[str], Json],
     cipher: Cipher = NO_CIPHER,
 ) -> dict[str, Json]:
-    """The request's fields but for `callbackUrl`. Raises ExpressionFailed, also where an arg's type does not fit.
+    """Return the request's fields except `callbackUrl`. Raises ExpressionFailed, also if an arg has a wrong type.
 
-    Variables that are secret, or hold what is, are left out: a service may send back all that it was sent.
+    Variables that hold secrets are left out, because a service may return everything that it received.
     """
     item = item_of(token, {known.id: known for known in run.tokens}, read)
     names = names_for(definition, run, token, at, item=item)
@@ -45,7 +45,7 @@ def request_fields(
 
 
 def args_of(invocation: Invocation, names: Names, cipher: Cipher | None) -> dict[str, Json]:
-    """The action's args, complete; without a vault, as they may be shown. Raises ExpressionFailed."""
+    """Return all args of the action; without a cipher, secret ones are masked. Raises ExpressionFailed."""
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         if parameter.name in RESERVED_ARGS:
@@ -74,6 +74,6 @@ def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
             f"arg {name!r} would hold a secret, and action {invocation.action.name!r} does not declare it secret"
         )
     if not parameter.type.admits(value):
-        told = "" if parameter.secret else f", and is {value!r:.100}"
-        raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{told}")
+        shown = "" if parameter.secret else f", and is {value!r:.100}"
+        raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{shown}")
     return value

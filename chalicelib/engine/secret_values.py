@@ -1,13 +1,13 @@
-"""Secrets of a run: sealed wherever it keeps them, seen only where its definition says so.
+"""Secrets of a run: encrypted wherever they are stored, decrypted only where the definition allows it.
 
-A sealed value is a JSON value of one shape, in the place of the value that it hides. It may be moved about and kept
-like any other; what is computed from it where nobody may look into it is computed from that shape.
+An encrypted value is a JSON object with one reserved key, in the place of the value. It can be copied and stored like
+any other value; an expression that may not read secrets sees this object.
 
-    sealed when they come in           inputs, variables and data that are declared secret
-    open while something is judged     conditions (`when`), and what goes into another secret place
-    open when they leave               args that an action declares secret
+    encrypted on the way in      inputs, variables and data that are declared secret
+    decrypted in expressions     conditions (`when`), and values that are stored as secrets themselves
+    decrypted on the way out     args that an action declares secret
 
-Sealing the same value twice yields the same, so deciding again yields the same head.
+Encrypting the same value twice gives the same text, so the same event gives the same head.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.templates import ENCRYPTED_KEY
 
 MASK: Final = "***"
-"""What is shown in the place of a secret."""
+"""The text that is shown instead of a secret."""
 
 MARK: Final = b"\\u0000sealed"
-"""How it begins in JSON text, however deep inside a string it stands."""
+"""The start of an encrypted value in JSON text, also in JSON that is nested in strings."""
 
 
 class Cipher(Protocol):
-    """Seals and opens what belongs to one namespace."""
+    """Encrypts and decrypts the values of one namespace."""
 
     def encrypt(self, value: Json, /) -> str:
-        """The value as text that tells nothing but its length. The same value yields the same text."""
+        """Return the value as text that reveals only its length. The same value gives the same text."""
         ...
 
     def decrypt(self, text: str, /) -> Json:
-        """The value that was sealed."""
+        """Return the value that was encrypted."""
         ...
 
     def secret(self, name: str) -> Json:
-        """The namespace's secret of that name. Raises ExpressionFailed if there is none."""
+        """Return the namespace's secret with this name. Raises ExpressionFailed if there is none."""
         ...
 
 
 class _NoCipher:
     def encrypt(self, _: Json) -> str:
-        raise LookupError("there is no vault to seal anything in")
+        raise LookupError("there is no cipher to encrypt a value with")
 
     def decrypt(self, _: str) -> Json:
-        raise LookupError("there is no vault to open anything with")
+        raise LookupError("there is no cipher to decrypt a value with")
 
     def secret(self, name: str) -> Json:
-        raise ExpressionFailed(f"there is no vault to find secret {name!r} in")
+        raise ExpressionFailed(f"there is no cipher to read secret {name!r} with")
 
 
 NO_CIPHER: Final[Cipher] = _NoCipher()
@@ -58,17 +58,17 @@ NO_CIPHER: Final[Cipher] = _NoCipher()
 
 
 def is_encrypted(value: Json) -> bool:
-    """Whether the value itself is sealed."""
+    """Return whether the value itself is encrypted."""
     return isinstance(value, Mapping) and value.keys() == {ENCRYPTED_KEY}
 
 
 def encrypted(value: Json, cipher: Cipher) -> Json:
-    """The value, sealed. None, which hides nothing, and what is sealed already stay as they are."""
+    """Return the value encrypted. None and encrypted values are returned as they are."""
     return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(value)}
 
 
 def decrypt(value: Json, cipher: Cipher) -> Json:
-    """The value with everything in it opened; the very same object where nothing in it is sealed."""
+    """Return the value with everything in it decrypted; the same object if nothing in it is encrypted."""
     if isinstance(value, Mapping):
         if value.keys() == {ENCRYPTED_KEY}:
             return cipher.decrypt(value[ENCRYPTED_KEY])
@@ -81,18 +81,18 @@ def decrypt(value: Json, cipher: Cipher) -> Json:
 
 
 def holds_secret(value: Json) -> bool:
-    """Whether anything in the value is sealed."""
+    """Return whether anything in the value is encrypted."""
     if isinstance(value, Mapping):
         return value.keys() == {ENCRYPTED_KEY} or any(map(holds_secret, value.values()))
     return isinstance(value, (list, tuple)) and any(map(holds_secret, value))
 
 
 def masked(value: Json) -> Json:
-    """The value as it may be shown to anybody."""
+    """Return the value with secrets replaced by `MASK`."""
     if isinstance(value, Mapping):
         return MASK if value.keys() == {ENCRYPTED_KEY} else {key: masked(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
     if isinstance(value, str) and "u0000sealed" in value:
-        return MASK  # JSON within text
+        return MASK  # JSON nested in a string
     return value

@@ -1,8 +1,7 @@
-"""How much a run may hold. What is too large is refused where it comes in, before anything is kept: so no limit bites
-later, in the middle of the run.
+"""How much data a run may hold. Values that are too large are refused before anything is stored, never later.
 
-What comes from outside (an input, an answer, a person's variables) is refused with TooLarge, and changes nothing.
-What a flow computes makes its step return ERROR, which can be routed as any error.
+Values from outside (an input, an answer, variables that a person sets) are refused with TooLarge, and nothing changes.
+A value that a flow computes makes its step return ERROR, which can be routed like any error.
 """
 
 from __future__ import annotations
@@ -15,44 +14,57 @@ import msgspec
 from chalicelib.engine.errors import ExpressionFailed, TooLarge
 from chalicelib.model.json_values import Json
 
-LARGEST: Final = 5 * 1024 * 1024
-"""Bytes of JSON of one value, of a run's input, and of all its variables together: a request to an action holds them
-all, and the largest request of which Lambda and API Gateway tell has 6 MB."""
+MAX_VALUE_BYTES: Final = 5 * 1024 * 1024
+"""Bytes of JSON of one value, of a run's input, and of all its variables together.
 
-LABELS: Final = 50
-LABEL_NAME: Final = 128
-LABEL_VALUE: Final = 256
-"""A run's labels, and characters of each: every label is an item of its own by which the run is found."""
+A request to an action holds all of them, and the largest request that Lambda and API Gateway document is 6 MB.
+"""
+
+MAX_BYTES_PER_CHARACTER: Final = 6
+"""JSON escapes a control character with this many bytes."""
+
+MAX_LABELS: Final = 50
+"""Labels of one run: each is an item of its own, by which the run is found."""
+
+MAX_LABEL_NAME: Final = 128
+"""Characters of a label's name."""
+
+MAX_LABEL_VALUE: Final = 256
+"""Characters of a label's value."""
 
 
 def admit(what: str, value: Json) -> None:
-    """What came from outside is not too large. Raises TooLarge."""
+    """Raise TooLarge if the value, which came from outside, is too large. `what` names it in the message."""
     problem = _too_large(what, value)
     if problem:
         raise TooLarge(problem)
 
 
 def fit(what: str, value: Json) -> None:
-    """What a flow computed is not too large. Raises ExpressionFailed."""
+    """Raise ExpressionFailed if the value, which a flow computed, is too large. `what` names it in the message."""
     problem = _too_large(what, value)
     if problem:
         raise ExpressionFailed(problem)
 
 
 def admit_labels(labels: Mapping[str, Json]) -> None:
-    """There are not too many labels, and none is too long. Raises TooLarge."""
-    if len(labels) > LABELS:
-        raise TooLarge(f"there are {len(labels)} labels; {LABELS} are the limit")
+    """Raise TooLarge if there are too many labels, or one is too long."""
+    if len(labels) > MAX_LABELS:
+        raise TooLarge(f"there are {len(labels)} labels; {MAX_LABELS} are the limit")
     for name, value in labels.items():
-        if not 0 < len(name) <= LABEL_NAME:
-            raise TooLarge(f"the name of label {name!r:.80} must have 1 to {LABEL_NAME} characters")
+        if not 0 < len(name) <= MAX_LABEL_NAME:
+            raise TooLarge(f"the name of label {name!r:.80} must have 1 to {MAX_LABEL_NAME} characters")
         length = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
-        if length > LABEL_VALUE:
-            raise TooLarge(f"label {name!r:.80} has {length} characters; {LABEL_VALUE} are the limit")
+        if length > MAX_LABEL_VALUE:
+            raise TooLarge(f"label {name!r:.80} has {length} characters; {MAX_LABEL_VALUE} are the limit")
 
 
 def _too_large(what: str, value: Json) -> str | None:
-    if value is None or isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) < LARGEST // 6):
+    if value is None or isinstance(value, (bool, int, float)):
+        return None
+    if isinstance(value, str) and len(value) < MAX_VALUE_BYTES // MAX_BYTES_PER_CHARACTER:
         return None
     size = len(msgspec.json.encode(value))
-    return f"{what} would have {size} bytes of JSON; {LARGEST} are the limit" if size > LARGEST else None
+    if size <= MAX_VALUE_BYTES:
+        return None
+    return f"{what} would have {size} bytes of JSON; {MAX_VALUE_BYTES} are the limit"

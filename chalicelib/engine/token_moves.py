@@ -1,29 +1,28 @@
-"""How tokens move: they arrive at a step, enter it, leave it by a route, and come to an end.
+"""How tokens move: they arrive at a step, enter it, leave it by a route, and end.
 
-A step that needs no wait is entered and left at once, so one event may take a token through many steps; `settle` goes
-on until every token waits or has ended. A token at an end either ends its run (the root) or is counted by the fork or
-each that waits for it.
+A step that needs no wait is entered and left immediately, so one event may take a token through many steps:
+`run_until_waiting` continues until every token waits or has ended. A token that has ended either ends its run (the
+root) or is counted by the fork or each that waits for it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Final, assert_never
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine import size_limits
-from chalicelib.engine.bindings import item_of, names_for
-from chalicelib.engine.compensation import fail, undone
+from chalicelib.engine.bindings import names_for, result_of, step_names
+from chalicelib.engine.compensation import fail, note_undo, undone
+from chalicelib.engine.entering import enter
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names, holds, resolve, resolve_known
-from chalicelib.engine.invocation import UNDO, invocation_of, undo_of
+from chalicelib.engine.evaluation import holds, resolve
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.routes import choose
-from chalicelib.engine.secret_values import encrypted, holds_secret
-from chalicelib.engine.steps import action, call, each, fork, waits
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.steps import each, fork
+from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     DEFAULT_STATE,
@@ -31,79 +30,56 @@ from chalicelib.model.flow import (
     ENDS,
     ERROR,
     STOPPED,
-    ActionStep,
-    CallStep,
     ChoiceStep,
     ConditionStep,
     EachStep,
-    EventStep,
     ForkStep,
-    SetStep,
+    Route,
     Step,
-    TimerStep,
 )
-from chalicelib.model.json_values import Json, is_shallow
-from chalicelib.model.run import Token, Undo
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 from chalicelib.model.status import LIVE, Status
-from chalicelib.model.templates import Template, holds_reference
 
-STRAIGHT: Final = 1_000
-"""How often one token may pass one step without anything being waited for: more is a loop that never ends."""
+MAX_PASSES: Final = 1_000
+"""How often one token may pass one step without a wait in one transition: more is a loop that never ends."""
 
 
 def run_until_waiting(transition: Transition) -> None:
-    """Every token that arrived has entered its step, and conditions that hold have been noticed."""
+    """Let every token that has arrived enter its step, and every condition that holds end its wait."""
     passed: Counter[tuple[str, str]] = Counter()
     while transition.run.status in LIVE:
         if not transition.arrivals:
-            if not _notice(transition):
+            if not _end_condition_wait(transition):
                 return
             continue
         token = transition.tokens.get(transition.arrivals.popleft())
         if token is None:
             continue
         passed[token.id, token.step] += 1
-        if passed[token.id, token.step] > STRAIGHT:
-            end_unrouted(
-                transition,
-                token,
-                StepResult(state=ERROR, error=f"step {token.step!r} was passed {STRAIGHT} times at once"),
-            )
+        if passed[token.id, token.step] > MAX_PASSES:
+            why = f"step {token.step!r} was passed {MAX_PASSES} times at once"
+            end_unrouted(transition, token, StepResult(state=ERROR, error=why))
             continue
         transition.passed += 1
-        returned = _try_to_enter(transition, token)
+        returned = enter(transition, token)
         if returned is not None:
             leave(transition, token, returned)
 
 
 def leave(transition: Transition, token: Token, returned: StepResult) -> None:
-    """The token's step returned: variables are saved, and the token goes where its state leads."""
+    """Save the variables of the step that returned, and move its token to where the state leads."""
     if token.id == UNDO:
         undone(transition, token, returned)
         return
     token = transition.tokens.get(token.id, token)
-    step = transition.step_of(token)
-    before = transition.run
     after = replace(token, activation=None, state=returned.state, result=result_of(returned.data))
+    before = transition.run
     try:
-        transition.set_vars(returned.variables)
-        transition.set_vars(_saved(transition, step, after, returned))
-        names = _names(transition, after, error=returned.error, event=returned.signal)
-        route = choose(step, returned.state, lambda when: holds(when, transition.judging(names)))
-        if route is not None and route.target not in (STOPPED, step.name):
-            _note_undo(transition, step, returned, names)
+        route = _save_and_choose(transition, after, returned)
     except ExpressionFailed as failure:
         transition.run = before
-        if returned.state == ERROR:
-            end_unrouted(
-                transition, token, StepResult(state=ERROR, error=returned.error or str(failure), event=returned.event)
-            )
-        else:
-            leave(
-                transition,
-                token,
-                StepResult(state=ERROR, error=str(failure), event=returned.event, variables=returned.variables),
-            )
+        _leave_with_error(transition, token, returned, str(failure))
         return
     if route is None:
         end_unrouted(transition, token, returned)
@@ -119,7 +95,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
 
 
 def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> None:
-    """Nothing says what is to follow. In a branch or an item that fails it; else the run stops, to be retried there."""
+    """End a token if no route accepts its state: its branch or item fails, or the run stops there."""
     why = f"step {token.step!r} returned {returned.state}" + (f" ({returned.error})" if returned.error else "")
     transition.record_return(token, returned, STOPPED)
     for child in transition.children_of(token):
@@ -131,7 +107,7 @@ def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> 
 
 
 def finish(transition: Transition, token: Token, *, ok: bool, error: str) -> None:
-    """The token came to an end: of the run, of its branch, of its item."""
+    """End the token, and with it the run, its branch or its item."""
     parent = transition.tokens.get(token.parent) if token.parent else None
     if parent is None:
         _finish_run(transition, token, ok=ok, error=error)
@@ -145,6 +121,44 @@ def finish(transition: Transition, token: Token, *, ok: bool, error: str) -> Non
         leave(transition, parent, returned)
 
 
+def _save_and_choose(transition: Transition, token: Token, returned: StepResult) -> Route | None:
+    """Save the step's variables and its undo, and return the route of its state. Raises ExpressionFailed."""
+    step = transition.step_of(token)
+    transition.set_vars(returned.variables)
+    transition.set_vars(_saved(transition, step, token, returned))
+    names = step_names(transition, token, error=returned.error, event=returned.signal)
+    compiled = transition.definition.steps[step.name]
+    route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
+    if route is not None and route.target not in (STOPPED, step.name):
+        note_undo(transition, compiled, returned, names)
+    return route
+
+
+def _leave_with_error(transition: Transition, token: Token, returned: StepResult, error: str) -> None:
+    """Make the step return ERROR, because an expression failed; end the token if this happened after an ERROR."""
+    if returned.state == ERROR:
+        ended = StepResult(state=ERROR, error=returned.error or error, event=returned.event)
+        end_unrouted(transition, token, ended)
+    else:
+        failed = StepResult(state=ERROR, error=error, event=returned.event, variables=returned.variables)
+        leave(transition, token, failed)
+
+
+def _saved(transition: Transition, step: Step, token: Token, returned: StepResult) -> dict[str, Json]:
+    """Return the variables that the step saves. After TIMEOUT or ERROR, none if an expression fails."""
+    if isinstance(step, ChoiceStep) or not step.save:
+        return {}
+    try:
+        names = step_names(transition, token, error=returned.error, event=returned.signal)
+        saved = transition.resolve_vars(step.save, names)
+        size_limits.fit("the run's variables", {**transition.run.vars, **saved})
+    except ExpressionFailed:
+        if returned.state in BUILT_IN_STATES:
+            return {}
+        raise
+    return saved
+
+
 def _child_ended(transition: Transition, parent: Token, token: Token, *, ok: bool, error: str) -> StepResult | None:
     step = transition.step_of(parent)
     match step:
@@ -156,77 +170,16 @@ def _child_ended(transition: Transition, parent: Token, token: Token, *, ok: boo
             raise LookupError(f"step {step.name!r} waits for no tokens")
 
 
-def result_of(data: Json) -> Json:
-    """What `$result` is: the data that an action answered; where it is text that holds JSON, that JSON.
-
-    JSON that is nested so deeply that not everybody could read it again stays text; so does what looks sealed.
-    """
-    if not isinstance(data, str):
-        return data
-    try:
-        found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
-        return data
-    return data if holds_secret(found) or not is_shallow(found) else found
-
-
-# ── entering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _try_to_enter(transition: Transition, token: Token) -> StepResult | None:
-    """The token waits at its step now; or what the step returned at once."""
-    try:
-        return _enter(transition, token, transition.step_of(token))
-    except ExpressionFailed as failure:
-        return StepResult(state=ERROR, error=str(failure))
-
-
-def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
-    before = token.activation.memo if token.activation else None
-    token = replace(token, activation=None)
-    names = _names(transition, token)
-    match step:
-        case ActionStep() | CallStep():
-            _send(transition, token, step, names)
-        case ChoiceStep():
-            return _choose(step, transition.judging(names))
-        case SetStep():
-            return StepResult(state=DEFAULT_STATE)
-        case TimerStep() | EventStep() | ConditionStep():
-            return waits.enter(transition, token, step, names)
-        case ForkStep():
-            fork.enter(transition, token, step, before)
-        case EachStep():
-            return each.enter(transition, token, step, names, before)
-        case _:
-            assert_never(step)
-    return None
-
-
-def _send(transition: Transition, token: Token, step: ActionStep | CallStep, names: Names) -> None:
-    if isinstance(step, CallStep):
-        call.enter(transition, token, step, names)
-        return
-    invocation = invocation_of(transition.definition, transition.run, token)
-    if invocation is not None:
-        action.enter(transition, token, invocation)
-
-
-def _choose(step: ChoiceStep, names: Names) -> StepResult:
-    """A choice returns no state of its own: its routes ask for none. That none holds is an error."""
-    if choose(step, "", lambda when: holds(when, names)) is None:
-        return StepResult(state=ERROR, error="none of its conditions holds, and there is no else")
-    return StepResult(state="")
-
-
-def _notice(transition: Transition) -> bool:
-    """The first token that waits for a condition which holds now goes on."""
+def _end_condition_wait(transition: Transition) -> bool:
+    """Move the first token that waits for a condition which holds now; return whether there was one."""
+    if not transition.definition.has_conditions:
+        return False
     for token in transition.tokens.values():
         step = transition.step_of(token) if token.activation and token.id != UNDO else None
         if not isinstance(step, ConditionStep):
             continue
         try:
-            met = holds(step.condition, transition.judging(_names(transition, token)))
+            met = holds(step.condition, transition.with_secrets(step_names(transition, token)))
         except ExpressionFailed as failure:
             leave(transition, token, StepResult(state=ERROR, error=str(failure)))
             return True
@@ -236,56 +189,6 @@ def _notice(transition: Transition) -> bool:
     return False
 
 
-# ── leaving ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _names(transition: Transition, token: Token, *, error: str = "", event: Json = None) -> Names:
-    item = item_of(token, transition.tokens, transition.read)
-    return names_for(transition.definition, transition.run, token, transition.at, item=item, error=error, event=event)
-
-
-def _saved(transition: Transition, step: Step, token: Token, returned: StepResult) -> dict[str, Json]:
-    """The variables that the step writes when it returns. After an error, what cannot be known is left as it is."""
-    saves: Mapping[str, Template] = {} if isinstance(step, ChoiceStep) else step.save
-    if not saves:
-        return {}
-    try:
-        saved = transition.resolve_vars(saves, _names(transition, token, error=returned.error, event=returned.signal))
-        size_limits.fit("the run's variables", {**transition.run.vars, **saved})
-    except ExpressionFailed:
-        if returned.state in BUILT_IN_STATES:
-            return {}
-        raise
-    return saved
-
-
-def _note_undo(transition: Transition, step: Step, returned: StepResult, names: Names) -> None:
-    """A finished step whose work can be undone is remembered, with args as they are now.
-
-    A step has finished when it leads on: not when it is to be tried again, and not when it stops the run.
-    """
-    if not isinstance(step, ActionStep) or returned.state in BUILT_IN_STATES:
-        return
-    undo = undo_of(transition.definition, step)
-    if undo is None:
-        return
-    secret = {one.name for one in transition.definition.actions[undo.action].parameters if one.secret}
-    plain = {name: template for name, template in undo.args.items() if name not in secret}
-    hidden = {
-        name: template for name, template in undo.args.items() if name in secret and not holds_reference(template)
-    }
-    args = resolve_known(plain, names)
-    args |= {
-        name: encrypted(value, transition.cipher)
-        for name, value in resolve_known(hidden, transition.judging(names)).items()
-    }
-    size_limits.fit("the args of its undo", args)
-    transition.set_run(undos=(*transition.run.undos, Undo(step=step.name, action=undo.action, args=args)))
-
-
-# ── ending ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
 def _finish_run(transition: Transition, token: Token, *, ok: bool, error: str) -> None:
     if not ok:
         why = f"step {token.step!r} returned {token.state}, which leads to {STOPPED}"
@@ -293,7 +196,9 @@ def _finish_run(transition: Transition, token: Token, *, ok: bool, error: str) -
         return
     output = transition.definition.flow.output
     try:
-        value = token.result if output is None else resolve(output, _names(transition, token))
+        value = token.result
+        if output is not None:
+            value = resolve(output, names_for(transition.definition, transition.run, token, transition.at))
         size_limits.fit("the output", value)
     except ExpressionFailed as failure:
         fail(transition, Status.FAILED, f"the flow's output could not be made: {failure}")

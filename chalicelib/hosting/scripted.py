@@ -20,18 +20,20 @@ from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
-from chalicelib.engine.invocation import UNDO, Invocation, invocation_of
+from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.secret_values import decrypt
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import CallStep
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ChildWait
 from chalicelib.service.messages import Message, StartChild
 from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
@@ -158,15 +160,15 @@ class ScriptedHost(VirtualHost):
         """Whether the script answers in the place of a run of the called flow. It is asked once for each call."""
         run = self.services.runs.load(self.namespace, message.run)
         token = run.token_of(message.uuid) if run and run.status not in status.ENDED else None
-        memo = token.activation.memo if token and token.activation else None
+        wait = token.activation.wait if token and token.activation else None
         step = self.services.definition_cache.of(run).step(token.step) if run and token else None
-        if run is None or token is None or not isinstance(step, CallStep) or not isinstance(memo, dict):
+        if run is None or token is None or not isinstance(step, CallStep) or not isinstance(wait, ChildWait):
             return False
         if (run.parent.depth if run.parent else 0) >= children.DEEPEST:
             return False
-        if self.services.runs.load(self.namespace, memo["child"]):
+        if self.services.runs.load(self.namespace, wait.child):
             return False
-        reply = self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(memo["input"])))
+        reply = self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input)))
         if not isinstance(reply, tuple):
             return False
         for answer in reply:

@@ -1,4 +1,4 @@
-"""Actions as they are defined: method, addresses, args, options, undo."""
+"""The definition of an action: method, addresses, args, options, undo."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
 
 RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
-"""Fields of the request that an action receives; no arg may bear such a name (API.md, 1)."""
+"""Fields of every request to an action: no arg can have one of these names (docs/http-api.md, 1)."""
 
 SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-"""What a namespace's secret may be called."""
+"""The names that a namespace's secrets can have."""
 
 
 class ArgType(StrEnum):
@@ -28,7 +28,7 @@ class ArgType(StrEnum):
     ANY = "any"
 
     def admits(self, value: Json) -> bool:
-        """Whether a JSON value is of this type. An int is a float too; a bool is no number."""
+        """Return whether a JSON value has this type. An int is a float too; a bool is not a number."""
         match self:
             case ArgType.STR:
                 return isinstance(value, str)
@@ -63,11 +63,11 @@ class Parameter(FrozenValue, frozen=True, kw_only=True):
     required: bool = True
     default: Json = None
     secret: bool = False
-    """Its values are sealed wherever they are kept, and shown to nobody but the action that declares it."""
+    """Its values are stored encrypted, and only the action that declares them receives them."""
 
 
 class Retry(FrozenValue, frozen=True, kw_only=True):
-    """How often and how far apart a delivery is tried: `max` deliveries in all."""
+    """How often a delivery is attempted (`max`, the first included), and the delay between attempts."""
 
     max: int = 3
     delay: Milliseconds = 1_000
@@ -76,13 +76,13 @@ class Retry(FrozenValue, frozen=True, kw_only=True):
 
 
 class Limit(FrozenValue, frozen=True, kw_only=True):
-    """How many activations of an action may be out at once, and how many may go out in a second."""
+    """How many activations of an action may be in progress, and how many may be sent per second."""
 
     concurrent: int | None = None
     per_second: float | None = None
 
 
-class Undo(FrozenValue, frozen=True, kw_only=True):
+class UndoAction(FrozenValue, frozen=True, kw_only=True):
     """The action that compensates a finished step, and its args."""
 
     action: str
@@ -90,7 +90,7 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
-    """What may be said of an action, and again of a step, where it wins. None: not said."""
+    """Options of an action, or of a step, which take precedence. None: not stated."""
 
     timeout: Milliseconds | None = None
     heartbeat: Milliseconds | None = None
@@ -98,13 +98,13 @@ class Options(FrozenValue, frozen=True, kw_only=True):
     limit: Limit | None = None
     headers: dict[str, str] = {}
     secret_headers: dict[str, str] = {}
-    """Headers whose text is a secret: header -> the secret's name."""
+    """Headers with secret values: header -> name of the secret."""
     approval: bool = False
     signed: bool = False
-    """Answers must bear a signature by the namespace's key."""
+    """Answers must be signed with the namespace's key."""
 
     def over(self, base: Options) -> Options:
-        """These options, with `base` filling what they leave unsaid."""
+        """Return these options, completed with those of `base`."""
         return Options(
             timeout=self.timeout if self.timeout is not None else base.timeout,
             heartbeat=self.heartbeat if self.heartbeat is not None else base.heartbeat,
@@ -123,11 +123,11 @@ def _without(texts: Mapping[str, str], names: Mapping[str, str]) -> dict[str, st
 
 
 DEFAULTS: Final = Options(timeout=7 * 24 * 3_600_000, retry=Retry())
-"""No wait is without an end, and no delivery without a second try."""
+"""Every wait ends, and every delivery is retried."""
 
 
 class Action(FrozenValue, frozen=True, kw_only=True):
-    """A service that does work. `addresses` are complete URLs (or what the method calls an address), tried in order."""
+    """A service that does work. `addresses` are complete URLs, or what the method uses instead, tried in order."""
 
     name: str
     returns: tuple[str, ...]
@@ -137,9 +137,9 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     roots: str | None = None
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
-    undo: Undo | None = None
+    undo: UndoAction | None = None
     secret_data: bool = False
-    """What its answers bring (`data`) is sealed."""
+    """The `data` of its answers is stored encrypted."""
 
 
 ready(Action)

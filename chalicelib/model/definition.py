@@ -1,34 +1,54 @@
-"""Everything the engine needs to know about one run's flow and its actions."""
+"""A run's flow and its actions, each in one fixed version, compiled for the engine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from chalicelib.model.actions import DEFAULTS, Action, Options
-from chalicelib.model.flow import ActionStep, Flow, Step, walk
-from chalicelib.model.json_values import FrozenValue
+from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
+from chalicelib.model.flow import ConditionStep, Flow, Step
 
 
-class Definition(FrozenValue, frozen=True, kw_only=True):
-    """All that the engine needs to know of one run: the flow, and the actions it names, each in one fixed version."""
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """All that the engine needs to know about the definition of a run. It never changes, so it is compiled once."""
 
     flow: Flow
-    actions: dict[str, Action]
+    actions: Mapping[str, Action]
     defaults: Options = DEFAULTS
-    """What holds where neither the step nor its action says anything."""
+    """The options that apply where neither a step nor its action has them."""
+    steps: Mapping[str, CompiledStep] = field(init=False, repr=False, compare=False)
+    """Every step by name, nested ones included."""
+    undo_invocations: Mapping[str, Invocation] = field(init=False, repr=False, compare=False)
+    """For each action: how it is sent when it undoes a step."""
+    has_secrets: bool = field(init=False, repr=False, compare=False)
+    """Whether anything that a run of it stores may be encrypted."""
+    has_conditions: bool = field(init=False, repr=False, compare=False)
+    """Whether any step waits for a condition."""
+
+    def __post_init__(self) -> None:
+        steps = compile_steps(self.flow, self.actions, self.defaults)
+        undos = {name: undo_invocation(action, self.defaults) for name, action in self.actions.items()}
+        derived = {
+            "steps": steps,
+            "undo_invocations": undos,
+            "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def step(self, name: str) -> Step | None:
-        """The step of that name, at whatever depth."""
-        return next((step for step in walk(self.flow.steps) if step.name == name), None)
+        """Return the step of that name, at any depth, or None."""
+        compiled = self.steps.get(name)
+        return compiled.step if compiled else None
 
-    @property
-    def has_secrets(self) -> bool:
-        """Whether anything that a run of it keeps may be sealed."""
-        declared = (*self.flow.input, *(one for action in self.actions.values() for one in action.parameters))
-        return (
-            bool(self.flow.secret_vars)
-            or any(one.secret for one in declared)
-            or any(action.secret_data for action in self.actions.values())
-        )
 
-    def options(self, step: ActionStep) -> Options:
-        """The step's options over its action's over the defaults."""
-        return step.options.over(self.actions[step.action].options).over(self.defaults)
+def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:
+    parameters = (*flow.input, *(parameter for action in actions.values() for parameter in action.parameters))
+    return (
+        bool(flow.secret_vars)
+        or any(parameter.secret for parameter in parameters)
+        or any(action.secret_data for action in actions.values())
+    )

@@ -1,8 +1,7 @@
-"""What a checked flow is: frozen values, the hinge between language and engine.
+"""Checked flows, as frozen values: all that the language gives to the engine.
 
-The checker makes them, the engine obeys them, the stores keep them as JSON (`encode`, `decode`), and nothing else
-describes a flow. Durations are whole milliseconds. A `Template` is a JSON value in which expressions may stand
-wherever a value may: `expression()` makes one, `source_of()` recognises one.
+The checker makes them, the engine executes them, and the stores keep them as JSON. Durations are whole milliseconds. A
+`Template` is a JSON value that may hold expressions in the place of values (`model.templates`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from chalicelib.model.actions import Options, Parameter, Undo
+from chalicelib.model.actions import Options, Parameter, UndoAction
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -20,7 +19,7 @@ DONE: Final = "done"
 STOPPED: Final = "stopped"
 
 ENDS: Final = frozenset({DONE, STOPPED})
-"""Targets that are no steps. The checker stores them in lower case however they were written."""
+"""Targets that are not steps. The checker stores them in lower case."""
 
 DEFAULT_STATE: Final = "DONE"
 
@@ -33,11 +32,11 @@ FAIL: Final = "FAIL"
 STOPPED_STATE: Final = "STOPPED"
 
 BUILT_IN_STATES: Final = frozenset({TIMEOUT, ERROR})
-"""States that every action has without declaring them (FSL.md, 4)."""
+"""States that every action has without declaring them (fsl/manual.md, 3)."""
 
 
 class Route(FrozenValue, frozen=True, kw_only=True):
-    """`state` when `when` -> `target`. A part that is None is not asked for; both None is `else`."""
+    """A state and a condition, and the target. None accepts any state, or needs no condition; both None is `else`."""
 
     target: str
     state: str | None = None
@@ -50,22 +49,22 @@ class _Step(FrozenValue, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class ActionStep(_Step, frozen=True, kw_only=True, tag="action"):
-    """Sends an action and waits for its answer. `decides` is how `deci` was written; nothing else differs."""
+    """Sends an action and waits for its answer. `decides`: it was written as `deci`, which changes nothing else."""
 
     action: str
     args: dict[str, Template] = {}
     decides: bool = False
     options: Options = Options()
     save: dict[str, Template] = {}
-    undo: Undo | None = None
+    undo: UndoAction | None = None
 
 
 class ChoiceStep(_Step, frozen=True, kw_only=True, tag="choice"):
-    """Data decides: the first route whose `when` holds, or `else`."""
+    """Takes the first route with a condition that holds, or `else`."""
 
 
 class SetStep(_Step, frozen=True, kw_only=True, tag="set"):
-    """Writes variables, returns DONE."""
+    """Sets variables, and returns DONE."""
 
     save: dict[str, Template]
 
@@ -79,7 +78,7 @@ class TimerStep(_Step, frozen=True, kw_only=True, tag="timer"):
 
 
 class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
-    """Waits for the first of `events` (state -> event name) whose key equals `key`; returns that state, or TIMEOUT."""
+    """Waits for the first of `events` (state -> event name) with this `key`; returns its state, or TIMEOUT."""
 
     events: dict[str, str]
     key: Template = None
@@ -101,21 +100,21 @@ class Branch(FrozenValue, frozen=True, kw_only=True):
 
 
 class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
-    """Runs its branches side by side; DONE when `join` of them finished, FAIL as soon as that is out of reach."""
+    """Runs branches concurrently: DONE when `join` of them have finished, FAIL when that has become impossible."""
 
     branches: tuple[Branch, ...]
     join: int
-    """How many branches must finish: `all` is their number, `any` is 1."""
+    """How many branches must finish. `all` is stored as their number, `any` as 1."""
     save: dict[str, Template] = {}
 
 
 class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
-    """Runs `steps` once per item, at most `max` at once; FAIL once more items failed than are tolerated."""
+    """Runs `steps` for each item, at most `max` concurrently; FAIL when more items failed than are tolerated."""
 
     items: Template
     steps: tuple[Step, ...]
     max: int = 0
-    """0: as many as the house allows."""
+    """0: the engine's maximum."""
     tolerate: int = 0
     tolerate_percent: float | None = None
     save: dict[str, Template] = {}
@@ -136,21 +135,21 @@ Step: TypeAlias = (
 
 
 class Flow(FrozenValue, frozen=True, kw_only=True):
-    """A process. It begins at its first step; it ends where a route leads to `done` or `stopped`."""
+    """A process. It starts at its first step, and ends where a route leads to `done` or `stopped`."""
 
     name: str
     steps: tuple[Step, ...]
     input: tuple[Parameter, ...] = ()
     vars: dict[str, Template] = {}
     secret_vars: tuple[str, ...] = ()
-    """Variables whose values are sealed."""
+    """Variables that are stored encrypted."""
     output: Template = None
     timeout: Milliseconds | None = None
     labels: dict[str, Template] = {}
 
 
 class FlowRun(FrozenValue, frozen=True, kw_only=True):
-    """One run to be started: of the flow `flow`, or of the steps that it brings along (`steps`)."""
+    """A run to start: of the flow named `flow`, or with its own `steps`."""
 
     name: str
     flow: str | None = None
@@ -160,7 +159,7 @@ class FlowRun(FrozenValue, frozen=True, kw_only=True):
 
 
 def children_of(step: Step) -> tuple[tuple[str, tuple[Step, ...]], ...]:
-    """The (scope name, steps) pairs nested in a step; empty for a plain one. An `each` has one scope named ``."""
+    """Return the (scope name, steps) pairs nested in a step. The only scope of an `each` has an empty name."""
     match step:
         case ForkStep():
             return tuple((branch.name, branch.steps) for branch in step.branches)
@@ -171,7 +170,7 @@ def children_of(step: Step) -> tuple[tuple[str, tuple[Step, ...]], ...]:
 
 
 def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """Every step, nested ones too, in the order of the text."""
+    """Yield every step, nested ones included, in the order of the text."""
     for step in steps:
         yield step
         for _, nested in children_of(step):
@@ -179,7 +178,7 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 
 def actions_named(flow: Flow) -> frozenset[str]:
-    """The names of all actions that a flow sends, undo actions included."""
+    """Return the names of all actions that a flow sends, with those that undo its steps."""
     names: set[str] = set()
     for step in walk(flow.steps):
         if isinstance(step, ActionStep):

@@ -10,14 +10,14 @@ from chalicelib.model.times import Instant
 
 
 class Entry(FrozenValue, frozen=True, kw_only=True):
-    """One line of a run's history. Entries of a run are numbered from 1 without gaps."""
+    """One entry of a run's history. The entries of a run are numbered from 1 without gaps."""
 
     seq: int = msgspec.field(name="n")
     at: Instant = msgspec.field(name="t")
     event: str = msgspec.field(name="e")
     step: str = msgspec.field(name="s", default="")
     origin: str = msgspec.field(name="f", default="")
-    """Where the token stood (`from` in the API); `ready` for a run that begins."""
+    """The step from which the token moved (`from` in the API); `ready` when a run starts."""
     target: str = msgspec.field(name="g", default="")
     state: str = msgspec.field(name="a", default="")
     data: Json = msgspec.field(name="d", default=None)
@@ -26,12 +26,12 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     by: str = msgspec.field(name="b", default="")
     token: str = msgspec.field(name="k", default=ROOT)
     uuid: str = msgspec.field(name="u", default="")
-    """The activation that this entry ended, or speaks of."""
+    """The activation that this entry ended, or is about."""
     error: str = msgspec.field(name="x", default="")
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):
-    """A closed part of a run's history. It holds committed entries only, so whoever writes it writes the same."""
+    """A full part of a run's history. It holds only committed entries, so every process writes the same page."""
 
     entries: tuple[Entry, ...]
 

@@ -1,4 +1,4 @@
-"""Uuids of activations: minted from an event's nonce, bound to run and step."""
+"""Uuids of activations: derived from an event's nonce, and bound to a run and a step."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ROOT: Final = "0"
 
 
 def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
-    """The uuid of an activation: 90 random bits, drawn from the event's nonce, and a tag binding them to run and step.
+    """Return the uuid of an activation: 90 bits derived from the event's nonce, and a tag of the run and the step.
 
-    `number` tells apart the activations that one event makes. The form is RFC 9562's version 8.
+    `number` distinguishes the activations that one event makes. The format is version 8 of RFC 9562.
     """
     drawn = bytearray(hashlib.sha256(f"{nonce}/{number}".encode()).digest()[:12])
     drawn[6] = 0x80 | (drawn[6] & 0x0F)
@@ -21,7 +21,7 @@ def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
 
 
 def was_minted(run_id: str, step: str, uuid: str) -> bool:
-    """Whether `uuid` was made for this step of this run: tells a late answer from one to a uuid that never was."""
+    """Return whether `uuid` has the tag of this step of this run, as those of activations that have ended do."""
     try:
         raw = bytes.fromhex(uuid.replace("-", ""))
     except ValueError:

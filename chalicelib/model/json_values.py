@@ -11,11 +11,11 @@ Json: TypeAlias = Any
 """What JSON can hold: None, bool, int, float, str, a list or a str-keyed mapping of these."""
 
 DEEPEST: Final = 64
-"""How deeply JSON may be nested anywhere in Echoer."""
+"""How deeply JSON values may be nested anywhere in Echoer."""
 
 
 def is_shallow(value: Json, depth: int = DEEPEST) -> bool:
-    """Whether the value is nested at most `depth` deep."""
+    """Return whether the value is nested at most `depth` levels deep."""
     level = [value]
     for _ in range(depth):
         level = [inner for outer in level for inner in children_in(outer)]
@@ -25,6 +25,7 @@ def is_shallow(value: Json, depth: int = DEEPEST) -> bool:
 
 
 def children_in(value: Json) -> list[Json]:
+    """Return the values directly in a mapping or a list; none for other values."""
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, (list, tuple)) else []
@@ -48,10 +49,10 @@ def decode(data: bytes | str, kind: type[_V]) -> _V:
 
 
 def ready(*kinds: Any) -> None:
-    """Threads may decode values of these types side by side from now on.
+    """Prepare types for concurrent decoding by several threads.
 
-    msgspec (0.22) finds out about a type when it is first decoded, and a process in which two threads do that at once
-    crashes. So whoever defines a type that is decoded makes it ready while the module is imported.
+    msgspec (0.22) inspects a type when it is first decoded, and a process in which two threads do that at the same time
+    crashes. So a module that defines a type that is decoded calls this function while it is imported.
     """
     for kind in kinds:
         msgspec.json.Decoder(kind)

@@ -1,69 +1,72 @@
-"""One run as a value: its head, which is all that the engine needs to decide what happens next.
+"""A run as a value: its head, which is all that the engine needs to decide what happens next.
 
-Stores keep a head as JSON, so its fields have one-letter names there: a head should stay within the one kilobyte that
-DynamoDB bills as one write. Times (`Instant`) are milliseconds since 1970 UTC. Absent fields have their defaults.
+Heads are stored as JSON with short field names, because a head should stay within the kilobyte that DynamoDB bills as
+one write. Times (`Instant`) are milliseconds since 1970 UTC. Fields with default values are not stored.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import msgspec
 
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.ids import ROOT
-from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import Wait, decode_hook
 
 
 class Activation(FrozenValue, frozen=True, kw_only=True):
-    """One visit of one step by one token. Its uuid is the only key by which anything outside can move the token."""
+    """One visit of one step by one token. Services and people can move the token only with its uuid."""
 
     uuid: str = msgspec.field(name="u")
     since: Instant = msgspec.field(name="s")
     deadline: Instant = msgspec.field(name="d")
     """When the step returns TIMEOUT. Every wait has one."""
     heartbeat: int | None = msgspec.field(name="h", default=None)
-    """The longest silence between reports, in milliseconds."""
-    heard_at: Instant | None = msgspec.field(name="l", default=None)
-    """When it last reported, if it must report at all."""
+    """The maximum time between reports, in milliseconds."""
+    reported_at: Instant | None = msgspec.field(name="l", default=None)
+    """When the action last reported, if it has a heartbeat."""
     attempt: int = msgspec.field(name="n", default=0)
-    """Deliveries that failed so far."""
+    """How many deliveries have failed."""
     retry_at: Instant | None = msgspec.field(name="r", default=None)
     held: bool = msgspec.field(name="p", default=False)
-    """The run was paused when its turn came: nothing was sent, `continue` sends it."""
+    """Nothing was sent because the run was paused: `continue` sends it."""
     data: Json = msgspec.field(name="x", default=None)
-    """What it last reported."""
-    memo: Json = msgspec.field(name="m", default=None)
-    """What the step's kind must remember while it waits: a join's count, a child's name."""
+    """The data of the last report."""
+    wait: Wait | None = msgspec.field(name="m", default=None)
+    """What the token waits for, if the kind of its step must remember anything."""
 
     @property
     def due(self) -> Instant:
-        """The moment at which this wait ends if nothing is heard."""
+        """The moment at which the wait ends without an answer or a report."""
         if self.heartbeat is None:
             return self.deadline
-        return min(self.deadline, (self.heard_at or self.since) + self.heartbeat)
+        return min(self.deadline, (self.reported_at or self.since) + self.heartbeat)
 
 
 class Token(FrozenValue, frozen=True, kw_only=True):
-    """One place in the flow where the run stands. A plain run has one; `fork` and `each` make more."""
+    """One position of the run in its flow. A simple run has one token; `fork` and `each` make more."""
 
     id: str = msgspec.field(name="i", default=ROOT)
     step: str = msgspec.field(name="s")
     activation: Activation | None = msgspec.field(name="a", default=None)
     parent: str = msgspec.field(name="p", default="")
-    """The token that waits for this one; empty for the root."""
+    """The id of the token that waits for this one; empty for the root."""
     index: int | None = msgspec.field(name="x", default=None)
-    """The item's place, in an `each`."""
+    """The index of the item, in an `each`."""
     scope: str = msgspec.field(name="b", default="")
-    """The branch's name, in a `fork`."""
+    """The name of the branch, in a `fork`."""
     state: str = msgspec.field(name="t", default="")
     """The state that its last finished step returned (`$state`)."""
     result: Json = msgspec.field(name="r", default=None)
     """The data of its last finished step (`$result`)."""
 
 
-class Undo(FrozenValue, frozen=True, kw_only=True):
-    """A finished step that is to be undone if the run comes to nothing: the action that does so, and its args."""
+class PendingUndo(FrozenValue, frozen=True, kw_only=True):
+    """A finished step that is undone if the run fails or is canceled: the action that does so, and its args."""
 
     step: str = msgspec.field(name="s")
     action: str = msgspec.field(name="a")
@@ -71,25 +74,25 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
-    """Which definition a run obeys, to the end: one version of the flow, and of each action that it names."""
+    """The definition of a run, which never changes: one version of its flow, and of each action."""
 
     flow: str = msgspec.field(name="f", default="")
-    """Empty for a run that brought its own steps: they are kept under the run's id."""
+    """Empty for a run with its own steps, which are stored with the run."""
     version: int = msgspec.field(name="v", default=0)
     actions: dict[str, int] = msgspec.field(name="a", default_factory=dict)
 
 
 class Parent(FrozenValue, frozen=True, kw_only=True):
-    """The run, and the activation in it, that waits for this run's end."""
+    """The run that waits for the end of this one, and its activation."""
 
     run: str = msgspec.field(name="r")
     uuid: str = msgspec.field(name="u")
     depth: int = msgspec.field(name="d", default=1)
-    """How many runs wait for this one, directly and indirectly."""
+    """How many runs wait for this one, directly or indirectly."""
 
 
 class Run(FrozenValue, frozen=True, kw_only=True):
-    """A run's head. `version` counts its writes; every write is conditional on the version that was read."""
+    """The head of a run. `version` counts its writes; each write requires that the version is still the one read."""
 
     namespace: str = msgspec.field(name="ns")
     name: str = msgspec.field(name="nm")
@@ -101,12 +104,12 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     updated_at: Instant = msgspec.field(name="ua")
     ended_at: Instant | None = msgspec.field(name="ea", default=None)
     status_at: Instant = msgspec.field(name="sa", default=0)
-    """When its status changed last."""
+    """When the status last changed."""
     paused_at: Instant | None = msgspec.field(name="pa", default=None)
     deadline: Instant | None = msgspec.field(name="dl", default=None)
-    """When the whole run times out, if its flow says so."""
+    """When the whole run times out, if its flow has a timeout."""
     timer_at: Instant | None = msgspec.field(name="al", default=None)
-    """When its one armed timer rings."""
+    """When the run's timer fires."""
     tokens: tuple[Token, ...] = msgspec.field(name="tk", default=())
     input: dict[str, Json] = msgspec.field(name="in", default_factory=dict)
     vars: dict[str, Json] = msgspec.field(name="vr", default_factory=dict)
@@ -117,17 +120,17 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     last_err: str = msgspec.field(name="er", default="")
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
-    """The W3C `traceparent` under which it was started; empty: none. Nothing is decided by it."""
-    undos: tuple[Undo, ...] = msgspec.field(name="un", default=())
-    """What its finished steps asked to have undone, oldest first."""
+    """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
+    undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
+    """The finished steps that can be undone, oldest first."""
     ending: Status | None = msgspec.field(name="ed", default=None)
-    """How it will have ended once everything is undone."""
-    heard: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
-    """For each name and key (`subject`), the places of the last events that it took: an event is taken once."""
+    """The status in which it will end when everything is undone."""
+    received: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
+    """For each name and key of events: the places of the last events that the run took. An event is taken once."""
     written: str = msgspec.field(name="wr", default="")
-    """Drawn from the nonce of the event that made it: tells one's own write from an equal one of somebody else."""
+    """Derived from the nonce of the event that made it: distinguishes equal heads that two processes wrote."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
-    """The newest entries of the history; what came before lies in pages."""
+    """The newest entries of the history; older ones are in pages."""
 
     @property
     def seq(self) -> int:
@@ -135,18 +138,18 @@ class Run(FrozenValue, frozen=True, kw_only=True):
         return self.tail[-1].seq if self.tail else 0
 
     def token_of(self, uuid: str) -> Token | None:
-        """The token whose current activation bears `uuid`."""
+        """Return the token with the activation that has this uuid, or None."""
         return next((token for token in self.tokens if token.activation and token.activation.uuid == uuid), None)
 
 
 def encode(value: Run | Page) -> bytes:
-    """The value as JSON text."""
+    """Return the value as JSON text."""
     return msgspec.json.encode(value)
 
 
 def decode_run(data: bytes | str) -> Run:
-    """The head that `encode` wrote."""
-    return msgspec.json.decode(data, type=Run)
+    """Return the head that `encode` wrote. Raises msgspec.DecodeError if the JSON is not a head."""
+    return _DECODER.decode(data)
 
 
-ready(Run)
+_DECODER: Final = msgspec.json.Decoder(Run, dec_hook=decode_hook)

@@ -11,7 +11,6 @@ class Status(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
     COMPENSATING = "compensating"
-    COMPLETING = "completing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELING = "canceling"
@@ -25,7 +24,7 @@ STOPPED: Final = frozenset({Status.FAILED, Status.CANCELED})
 LIVE: Final = frozenset(Status) - ENDED
 
 MOVING: Final = LIVE - {Status.PAUSED}
-"""Statuses in which a run sends deliveries and its timers ring."""
+"""Statuses in which a run sends deliveries and its timer fires."""
 
 READY: Final = "ready"
 
@@ -33,7 +32,7 @@ SUSPEND: Final = "suspend"
 
 
 def current_state(status: Status, step: str) -> str:
-    """echoer's word for where a run stands; `step` is the name of the step at which its first token stands."""
+    """Return echoer's name for the status; `step` is the step of the run's first token."""
     match status:
         case Status.PENDING:
             return READY
@@ -43,5 +42,5 @@ def current_state(status: Status, step: str) -> str:
             return "done"
         case Status.FAILED | Status.CANCELED:
             return "stopped"
-        case Status.RUNNING | Status.COMPENSATING | Status.COMPLETING | Status.CANCELING:
+        case Status.RUNNING | Status.COMPENSATING | Status.CANCELING:
             return step

@@ -15,19 +15,19 @@ _EXPRESSION_KEY: Final = "${}"
 _REFERENCE_KEY: Final = "${secret}"
 
 ENCRYPTED_KEY: Final = "\0sealed"
-"""The one key of a value that is sealed (`engine.sealed`)."""
+"""The only key of an encrypted value (`engine.secret_values`)."""
 
 RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, ENCRYPTED_KEY})
-"""Keys that no map in a document has: they would make it mean something else."""
+"""Keys that maps in a document cannot have, because they would give the map another meaning."""
 
 
 def expression(source: str) -> Template:
-    """A template leaf holding the JSONata text `source` (without `${` and `}`)."""
+    """Return a template leaf with the JSONata text `source` (without `${` and `}`)."""
     return {_EXPRESSION_KEY: source}
 
 
 def source_of(template: Template) -> str | None:
-    """The JSONata text if `template` is an expression, else None."""
+    """Return the JSONata text if `template` is an expression, else None."""
     if isinstance(template, Mapping) and template.keys() == {_EXPRESSION_KEY}:
         source = template[_EXPRESSION_KEY]
         return source if isinstance(source, str) else None
@@ -35,12 +35,12 @@ def source_of(template: Template) -> str | None:
 
 
 def reference(name: str) -> Template:
-    """A template leaf that stands for the namespace's secret of that name, read when an action is dispatched."""
+    """Return a template leaf that refers to a secret of the namespace. It is read when an action is sent."""
     return {_REFERENCE_KEY: name}
 
 
 def reference_of(template: Template) -> str | None:
-    """The secret's name if `template` is a reference to a secret, else None."""
+    """Return the secret's name if `template` is a reference to a secret, else None."""
     if isinstance(template, Mapping) and template.keys() == {_REFERENCE_KEY}:
         name = template[_REFERENCE_KEY]
         return name if isinstance(name, str) else None
@@ -48,5 +48,5 @@ def reference_of(template: Template) -> str | None:
 
 
 def holds_reference(template: Template) -> bool:
-    """Whether a reference to a secret stands anywhere in the template."""
+    """Return whether the template contains a reference to a secret."""
     return reference_of(template) is not None or any(map(holds_reference, children_in(template)))

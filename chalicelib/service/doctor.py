@@ -8,7 +8,7 @@ a cure that was not needed does nothing, or delivers an activation once more, wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
@@ -21,6 +21,7 @@ from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ChildWait
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.messages import Deliver, Listen, Message, StartChild, TellParent, Wake
@@ -153,7 +154,7 @@ class Doctor:
             said = f"run {child.name!r}, for which it waits, is {child.status}"
             tell = TellParent(namespace=run.namespace, run=child.name, sent_at=now, version=child.version)
             return replace(found, ailment=Ailment.CHILD, since=child.ended_at, detail=said, message=tell)
-        heard = max(wait.since, wait.heard_at or 0, wait.retry_at or 0)
+        heard = max(wait.since, wait.reported_at or 0, wait.retry_at or 0)
         if silent is None or heard > now - silent:
             return None
         message = self._message(run, token)
@@ -161,10 +162,10 @@ class Doctor:
 
     def _unheard_child(self, run: Run, token: Token, now: Instant) -> Run | None:
         """The run that the token waits for, if it ended a while ago."""
-        memo = token.activation.memo if token.activation else None
-        if not isinstance(memo, Mapping) or "child" not in memo:
+        wait = token.activation.wait if token.activation else None
+        if not isinstance(wait, ChildWait):
             return None
-        child = self._runs.load(run.namespace, memo["child"])
+        child = self._runs.load(run.namespace, wait.child)
         over = child is not None and child.status in status.ENDED and (child.ended_at or 0) < now - OVERDUE
         return child if over else None
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import Final
 
 import click
 from click.shell_completion import get_completion_class
 
+from chalicelib import FSL_VERSION, __version__
 from fsl.cli.common import json_option, put
 
 
 @click.command()
 @json_option
 def version(*, as_json: bool) -> None:
-    """Say which version of fsl this is."""
-    try:
-        found = version_of("echoer")
-    except PackageNotFoundError:
-        found = "unpackaged"
+    """Print the version of fsl, of the language, and of Python."""
     if as_json:
-        put({"fsl": found, "python": platform.python_version()})
+        put({"fsl": __version__, "language": FSL_VERSION, "python": platform.python_version()})
     else:
-        click.echo(f"fsl {found} (Python {platform.python_version()})")
+        click.echo(f"fsl {__version__} (language {FSL_VERSION}, Python {platform.python_version()})")
 
 
 @click.command(no_args_is_help=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import sys
@@ -204,12 +203,6 @@ def delete(*, kind: str, name: str, yes: bool, client: Client, as_json: bool) ->
         put({"deleted": {"kind": kind, "name": name, "uuid": uuid}})
     else:
         say(f"{kind} {name} is deleted")
-
-
-def complete_runs(client: Client, prefix: str) -> list[str]:
-    """Names of runs that begin so, for a shell's completion."""
-    names = (one["metadata"]["name"] for one in client.page("flowrun", limit="200").items)
-    return list(itertools.islice((name for name in names if name.startswith(prefix)), 50))
 
 
 COMMANDS: Final = (list_, get, delete)

@@ -16,7 +16,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 from pygls.workspace import PositionCodec
 
-from chalicelib import language
+from chalicelib import __version__, language
 from chalicelib.authoring import complete, symbols
 from chalicelib.authoring.symbols import Library, library_of
 from chalicelib.engine import expressions
@@ -24,7 +24,6 @@ from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, Step, steps_within
 
 NAME: Final = "fsl"
-VERSION: Final = "1"
 NEIGHBOURS: Final = 200
 """Files of a folder that are read at most."""
 NEIGHBOUR_BYTES: Final = 1_048_576
@@ -144,7 +143,7 @@ class Server(LanguageServer):
     """pygls's server, and how it sees the documents around one."""
 
     def __init__(self) -> None:
-        super().__init__(NAME, VERSION)
+        super().__init__(NAME, __version__)
 
     def text_of(self, uri: str) -> Text:
         return Text(self.workspace.get_text_document(uri).source, self.workspace.position_codec)

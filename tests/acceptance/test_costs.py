@@ -15,7 +15,7 @@ from chalicelib import hosting
 from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.config import Backend, Settings
-from chalicelib.engine.paging import TAIL_ENTRIES
+from chalicelib.engine.paging import MAX_TAIL_ENTRIES
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.service.ports.actions import Taken
@@ -173,7 +173,7 @@ def test_costs_do_not_grow_with_the_history(host: Container) -> None:
         assert [found.write_units for found in cost.dynamo[1:]] == [1] * (1 + len(page)), number
     gaps = Counter(later - earlier for earlier, later in pairwise(pages))
     assert gaps == {PAGE_EVERY: len(pages) - 1}
-    assert PAGE_EVERY <= TAIL_ENTRIES
+    assert PAGE_EVERY <= MAX_TAIL_ENTRIES
     heads = [cost.dynamo[-1].bytes_written for cost in costs]
     assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # numbers get longer, nothing else does
     assert len(list(host.services.reader.history("default", "long", 0, 1_000))) == 201

@@ -93,7 +93,7 @@ class TestWhatItCosts:
     def test_a_plain_runs_head_stays_within_one_unit_however_long_it_lives(
         self, dynamo: DynamoStore, flow_name: str
     ) -> None:
-        """The engine's own heads, without variables: what it keeps in a tail (TAIL_BYTES) leaves room for the rest."""
+        """The engine's own heads, without variables: a tail (MAX_TAIL_BYTES) leaves room for the rest."""
         run = _release(flow_name)
         dynamo.runs.create(new(run))
         with Counting(dynamo.table.client) as counted:

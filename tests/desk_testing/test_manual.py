@@ -12,11 +12,11 @@ import yaml
 
 from chalicelib import language
 from chalicelib.engine.expressions import limits as expressions
-from chalicelib.engine.invocation import HUMAN_TIMEOUT
 from chalicelib.engine.steps import each
-from chalicelib.engine.token_moves import STRAIGHT
+from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.times import Milliseconds
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
@@ -42,7 +42,7 @@ def spell(duration: Milliseconds | None) -> str:
 DEFAULT: Final = DEFAULTS.retry or Retry()
 LIMITS: Final = {
     "time to answer an action": spell(DEFAULTS.timeout),
-    "time to answer for a person": spell(HUMAN_TIMEOUT),
+    "time to answer for a person": spell(HUMAN_TIMEOUT_MS),
     "deliveries of an activation": f"{DEFAULT.max}; at most {limits.DELIVERIES}",
     "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
     "longest pause between deliveries": spell(limits.LONGEST_PAUSE),
@@ -56,9 +56,9 @@ LIMITS: Final = {
     "addresses of an action": f"{limits.ADDRESSES}",
     "characters of a name": f"{limits.NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.NESTING}",
-    "items of an each": f"{each.MAX_ITEMS:,}, {each.AT_ONCE} of them at once",
+    "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.DEEPEST}",
-    "passes of one step without a wait": f"{STRAIGHT:,}",
+    "passes of one step without a wait": f"{MAX_PASSES:,}",
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -31,7 +33,7 @@ from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.machine import decide
 from chalicelib.model import status
-from chalicelib.model.actions import Action, Options, Retry, Undo
+from chalicelib.model.actions import Action, Options, Retry, UndoAction
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Entry
@@ -222,7 +224,7 @@ def test_used_up_deliveries_return_error_and_stop_a_run_that_does_not_route_it()
 
 
 def test_a_final_refusal_takes_the_error_route_at_once() -> None:
-    routed = replace(
+    routed = dataclasses.replace(
         TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(step("A", "OK->done|ERROR->B"), step("B", "OK->done")))
     )
     run = decide(routed, begun(routed).run, failed(begun(routed).run, final=True)).run
@@ -262,7 +264,7 @@ def test_an_alarm_for_a_step_that_ended_is_set_again_for_the_one_that_waits() ->
 
 
 def test_an_earlier_deadline_arms_an_earlier_alarm() -> None:
-    quick = replace(
+    quick = dataclasses.replace(
         TWO_STEPS,
         flow=replace(
             TWO_STEPS.flow,
@@ -276,7 +278,7 @@ def test_an_earlier_deadline_arms_an_earlier_alarm() -> None:
 
 
 def test_silence_beyond_the_heartbeat_times_out_and_a_report_puts_it_off() -> None:
-    beating = replace(
+    beating = dataclasses.replace(
         TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(step("A", "OK->done", options=Options(heartbeat=10_000)),))
     )
     run = begun(beating).run
@@ -290,7 +292,7 @@ def test_silence_beyond_the_heartbeat_times_out_and_a_report_puts_it_off() -> No
 
 
 def test_a_run_may_time_out_as_a_whole() -> None:
-    timed = replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, timeout=60_000))
+    timed = dataclasses.replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, timeout=60_000))
     run = begun(timed).run
     assert run.timer_at == run.deadline == 61_000
     ended = decide(timed, run, TimerFired(at=61_000, nonce=nonce(1))).run
@@ -371,9 +373,9 @@ def test_every_order_in_every_status_is_obeyed_or_idle_or_refused_as_the_tables_
     order: Command, status: Status
 ) -> None:
     run = replace(begun().run, status=status)
-    if status in lifecycle.OBEYED[order]:
+    if status in lifecycle.ALLOWED[order]:
         assert decide(TWO_STEPS, run, ORDERS[order]).run.status is not status
-    elif status in lifecycle.ALREADY[order]:
+    elif status in lifecycle.WITHOUT_EFFECT[order]:
         assert decide(TWO_STEPS, run, ORDERS[order]) == Decision(run, Outcome.IGNORED)
     else:
         with pytest.raises(CommandRefused):
@@ -407,7 +409,7 @@ def test_an_ended_run_is_changed_by_no_event_but_retry(status: Status) -> None:
 def signing() -> Definition:
     """The two steps; answers to A must be signed."""
     first = step("A", "OK->B|FAIL->A", options=Options(signed=True))
-    return replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(first, TWO_STEPS.flow.steps[1])))
+    return dataclasses.replace(TWO_STEPS, flow=replace(TWO_STEPS.flow, steps=(first, TWO_STEPS.flow.steps[1])))
 
 
 @pytest.mark.parametrize("said", [{}, {"state": "MAYBE"}, {"done": False}])
@@ -425,7 +427,7 @@ def test_a_signed_answer_moves_the_run_as_any_other() -> None:
 
 def test_an_action_says_it_for_all_its_steps() -> None:
     action = replace(TWO_STEPS.actions["work"], options=Options(signed=True))
-    run = begun(made := replace(TWO_STEPS, actions={"work": action})).run
+    run = begun(made := dataclasses.replace(TWO_STEPS, actions={"work": action})).run
     with pytest.raises(Unsigned):
         decide(made, run, acked(run))
 
@@ -449,7 +451,7 @@ def test_whoever_cannot_sign_hears_the_same_of_what_waits_was_stopped_or_has_end
 def test_a_person_lets_a_dispatch_pass_unsigned_and_the_action_signs_its_answer() -> None:
     made = signing()
     asking = replace(made.flow.steps[0], options=Options(signed=True, approval=True))
-    made = replace(made, flow=replace(made.flow, steps=(asking, made.flow.steps[1])))
+    made = dataclasses.replace(made, flow=replace(made.flow, steps=(asking, made.flow.steps[1])))
     run = decide(made, begun(made).run, acked(begun(made).run, "APPROVE")).run
     with pytest.raises(Unsigned):
         decide(made, run, acked(run, n=2))
@@ -458,8 +460,10 @@ def test_a_person_lets_a_dispatch_pass_unsigned_and_the_action_signs_its_answer(
 
 def test_what_undoes_a_step_signs_if_its_own_action_says_so() -> None:
     undo = Action(name="undo", returns=("OK",), addresses=("http://undo.test/",), options=Options(signed=True))
-    flow = Flow(name="two", steps=(step("A", "OK->B", undo=Undo(action="undo")), step("B", "FAIL->stopped|OK->done")))
-    made = replace(TWO_STEPS, flow=flow, actions={**TWO_STEPS.actions, "undo": undo})
+    flow = Flow(
+        name="two", steps=(step("A", "OK->B", undo=UndoAction(action="undo")), step("B", "FAIL->stopped|OK->done"))
+    )
+    made = dataclasses.replace(TWO_STEPS, flow=flow, actions={**TWO_STEPS.actions, "undo": undo})
     run = decide(made, begun(made).run, acked(begun(made).run, signed=True)).run
     run = decide(made, run, acked(run, "FAIL", n=2)).run
     undoing = replace(run, tokens=tuple(one for one in run.tokens if one.id == UNDO))
@@ -485,5 +489,5 @@ def test_a_uuid_is_bound_to_its_run_and_step() -> None:
 
 def test_no_definition_lets_a_wait_be_without_end() -> None:
     endless = Definition(flow=TWO_STEPS.flow, actions=TWO_STEPS.actions, defaults=Options(retry=Retry()))
-    with pytest.raises(ValueError, match="no wait is without an end"):
+    with pytest.raises(ValueError, match="every wait needs a timeout"):
         begun(endless)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.engine.size_limits import LABEL_NAME, LABEL_VALUE, LABELS, LARGEST
+from chalicelib.engine.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter
 from chalicelib.entrypoints.http.bodies import LONGEST, NAME, TOKEN_NAME
 from chalicelib.entrypoints.http.query import MOST
@@ -81,18 +81,18 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
     ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
     ("an event's ttl", lambda n: publish(ttl=n / 1000), LONGEST_TTL, 422),
-    ("an event's data", lambda n: publish(data=text(n)), LARGEST, 413),
+    ("an event's data", lambda n: publish(data=text(n)), MAX_VALUE_BYTES, 413),
     ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
-    ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), LARGEST, 413),
-    ("labels", lambda n: begin(labels={f"l{k}": k for k in range(n)}), LABELS, 413),
-    ("a label's name", lambda n: begin(labels={"l" * n: 1}), LABEL_NAME, 413),
-    ("a label's text", lambda n: begin(labels={"l": "v" * n}), LABEL_VALUE, 413),
-    ("a label's list", lambda n: begin(labels={"l": [text(n - 2)]}), LABEL_VALUE, 413),
-    ("an input", lambda n: begin(input=within(n)), LARGEST, 413),
-    ("the variables that a person sets", lambda n: ordered("vars", vars=within(n)), LARGEST, 413),
-    ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), LARGEST, 413),
-    ("the data of an answer", lambda n: answer(data=text(n)), LARGEST, 413),
-    ("the data of a report", lambda n: answer(data=text(n), done=False), LARGEST, 413),
+    ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), MAX_VALUE_BYTES, 413),
+    ("labels", lambda n: begin(labels={f"l{k}": k for k in range(n)}), MAX_LABELS, 413),
+    ("a label's name", lambda n: begin(labels={"l" * n: 1}), MAX_LABEL_NAME, 413),
+    ("a label's text", lambda n: begin(labels={"l": "v" * n}), MAX_LABEL_VALUE, 413),
+    ("a label's list", lambda n: begin(labels={"l": [text(n - 2)]}), MAX_LABEL_VALUE, 413),
+    ("an input", lambda n: begin(input=within(n)), MAX_VALUE_BYTES, 413),
+    ("the variables that a person sets", lambda n: ordered("vars", vars=within(n)), MAX_VALUE_BYTES, 413),
+    ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), MAX_VALUE_BYTES, 413),
+    ("the data of an answer", lambda n: answer(data=text(n)), MAX_VALUE_BYTES, 413),
+    ("the data of a report", lambda n: answer(data=text(n), done=False), MAX_VALUE_BYTES, 413),
     ("a token's name", lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}), TOKEN_NAME, 400),
     ("a reason", lambda n: ordered("stop", reason="r" * n), LONGEST, 400),
     ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
@@ -132,7 +132,7 @@ def test_a_run_is_watched_for_so_long_and_no_longer(host: Host) -> None:
 
 
 def test_a_flow_s_own_labels_are_bounded_too(host: Host) -> None:
-    labels = ", ".join(f"l{number} = {number}" for number in range(LABELS))
+    labels = ", ".join(f"l{number} = {number}" for number in range(MAX_LABELS))
     defined(f"flow labelled labels = ({labels}); wait W => (DONE -> done) {{ for = 1h; }}; flow_end")
     assert call("POST", "/flow/labelled/runs", {"name": "a", "labels": {"l0": "mine"}}).status == 201
     refused = call("POST", "/flow/labelled/runs", {"name": "b", "labels": {"more": 1}})

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
+from chalicelib import __version__
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OWN = {"app", "chalicelib", "fsl"}
@@ -72,8 +74,7 @@ def test_files_that_are_read_are_packaged() -> None:
 
 
 def test_every_document_has_the_version_of_the_package() -> None:
-    version = PROJECT["project"]["version"]
     extension = json.loads((ROOT / "fsl/editors/vscode/package.json").read_text(encoding="utf-8"))
     released = re.findall(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert (extension["version"], released[0]) == (version, version)
-    assert f"fsl-{version}.vsix" in (ROOT / "fsl/editors/README.md").read_text(encoding="utf-8")
+    assert (extension["version"], released[0]) == (__version__, __version__)
+    assert f"fsl-{__version__}.vsix" in (ROOT / "fsl/editors/README.md").read_text(encoding="utf-8")

@@ -9,12 +9,12 @@ from chalicelib.engine import expressions
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.expressions import limits
 from chalicelib.engine.received_events import REMEMBERED_EVENTS, take, taken_until, took
-from chalicelib.engine.size_limits import LARGEST, fit
+from chalicelib.engine.size_limits import MAX_VALUE_BYTES, fit
 from chalicelib.engine.steps import each
-from chalicelib.engine.steps.call import LONGEST_NAME, child_name
-from chalicelib.engine.steps.each import AT_ONCE, IN_A_MOVE, MAX_ITEMS
-from chalicelib.engine.steps.waits import LONGEST
-from chalicelib.engine.token_moves import STRAIGHT
+from chalicelib.engine.steps.call import MAX_CHILD_NAME, child_name
+from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS, MAX_ITEMS, MAX_STEPS_PER_TRANSITION
+from chalicelib.engine.steps.waits import MAX_WAIT_MS
+from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.service.deliveries.webhook_client import MAX_BODY
@@ -24,7 +24,7 @@ from chalicelib.service.runs.start import KEY_TTL, StartOrder
 from tests.engine.flows import TWO_STEPS, begun
 from tests.hosts import NS, Host
 
-HALF = "x" * (LARGEST // 2)
+HALF = "x" * (MAX_VALUE_BYTES // 2)
 
 WORK = 'action work addr = "http://work.test/"; args = (any x = null); return = (OK); action_end\n/\n'
 
@@ -67,7 +67,7 @@ def test_what_a_flow_computes_may_be_so_large_and_no_larger(what: str, steps: st
     assert told(flow, x=HALF[:-100]).path()[-2] != "Sorry"
     host = told(flow, x=HALF)
     assert (host.path()[-2], host.run().status) == ("Sorry", Status.SUCCEEDED)
-    assert any(str(LARGEST) in entry.error for entry in host.services.reader.history(NS, "r", 0, 100))
+    assert any(str(MAX_VALUE_BYTES) in entry.error for entry in host.services.reader.history(NS, "r", 0, 100))
 
 
 def test_an_output_may_be_so_large_and_no_larger() -> None:
@@ -77,14 +77,14 @@ def test_an_output_may_be_so_large_and_no_larger() -> None:
         host = told(flow, x=text)
         host.pass_time(1_000)
         assert host.run().status is status
-    assert str(LARGEST) in host.run().last_err
+    assert str(MAX_VALUE_BYTES) in host.run().last_err
 
 
 def test_sizes_are_those_of_json() -> None:
-    fit("it", "x" * (LARGEST - 2))
-    fit("it", "\x00" * (LARGEST // 6))
-    for value in ("x" * (LARGEST - 1), "\x00" * (LARGEST // 6 + 1)):
-        with pytest.raises(ExpressionFailed, match=str(LARGEST)):
+    fit("it", "x" * (MAX_VALUE_BYTES - 2))
+    fit("it", "\x00" * (MAX_VALUE_BYTES // 6))
+    for value in ("x" * (MAX_VALUE_BYTES - 1), "\x00" * (MAX_VALUE_BYTES // 6 + 1)):
+        with pytest.raises(ExpressionFailed, match=str(MAX_VALUE_BYTES)):
             fit("it", value)
 
 
@@ -97,10 +97,10 @@ def test_an_each_has_so_many_items_and_no_more(items: int, path: str) -> None:
     host.submit(f"{WORK} flow f input = (int n); {each} {item} {SORRY} flow_end")
     host.start("f", n=items)
     assert ("Sorry" in host.path()) is (path == "Sorry")
-    assert len(host.run().tokens) == (0 if path == "Sorry" else 1 + AT_ONCE)
+    assert len(host.run().tokens) == (0 if path == "Sorry" else 1 + MAX_CONCURRENT_ITEMS)
 
 
-@pytest.mark.parametrize("items", [IN_A_MOVE, 3 * IN_A_MOVE])
+@pytest.mark.parametrize("items", [MAX_STEPS_PER_TRANSITION, 3 * MAX_STEPS_PER_TRANSITION])
 def test_items_that_wait_for_nothing_go_on_in_moves_of_their_own(items: int) -> None:
     host = Host()
     host.submit(
@@ -108,11 +108,11 @@ def test_items_that_wait_for_nothing_go_on_in_moves_of_their_own(items: int) -> 
         " set A => (DONE -> done) { save = (x = 1); }; }; flow_end"
     )
     host.start("f", xs=list(range(items)))
-    assert host.run().seq <= IN_A_MOVE + AT_ONCE + 1
+    assert host.run().seq <= MAX_STEPS_PER_TRANSITION + MAX_CONCURRENT_ITEMS + 1
     host.settle()
     run = host.run()
     assert (run.status, len(run.output)) == (Status.SUCCEEDED, items)
-    assert run.version == -(-items // IN_A_MOVE)
+    assert run.version == -(-items // MAX_STEPS_PER_TRANSITION)
 
 
 @pytest.mark.parametrize(("tokens", "at_once"), [(1_000, 25), (20, 16), (1, 1)])
@@ -120,7 +120,7 @@ def test_nested_eaches_multiply_to_so_many_tokens_and_all_items_have_their_turn(
     tokens: int, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five items of five items; the run itself and each outer item are tokens too."""
-    monkeypatch.setattr(each, "TOKENS", tokens)
+    monkeypatch.setattr(each, "MAX_TOKENS", tokens)
     host = Host()
     head = "=> (DONE -> done | FAIL -> stopped) { items = [1, 2, 3, 4, 5];"
     host.submit(
@@ -134,7 +134,7 @@ def test_nested_eaches_multiply_to_so_many_tokens_and_all_items_have_their_turn(
     assert len(host.actions.calls) == 25
 
 
-@pytest.mark.parametrize(("wait", "state"), [(LONGEST, "Waits"), (LONGEST + 1, "Sorry")])
+@pytest.mark.parametrize(("wait", "state"), [(MAX_WAIT_MS, "Waits"), (MAX_WAIT_MS + 1, "Sorry")])
 def test_a_computed_wait_is_so_long_and_no_longer(wait: int, state: str) -> None:
     steps = f"wait Waits => (DONE -> done | ERROR -> Sorry) {{ for = ${{ $input.n }}; }}; {SORRY}"
     host = told(f"flow f input = (int n); {steps} flow_end", n=wait)
@@ -146,7 +146,7 @@ def test_a_child_s_name_is_short_however_long_the_row() -> None:
     names = [child_name(run, "s" * 128, "0" * 36)]
     for _ in range(32):
         names.append(child_name(replace(run, name=names[-1]), "s" * 128, "0" * 36))
-    assert max(map(len, names)) <= LONGEST_NAME
+    assert max(map(len, names)) <= MAX_CHILD_NAME
     assert len(set(names)) == len(names)
     assert names[0] == f"{run.name}.{'s' * 128}.{'0' * 8}"
 
@@ -154,8 +154,8 @@ def test_a_child_s_name_is_short_however_long_the_row() -> None:
 def test_so_many_events_of_a_name_are_remembered_one_by_one() -> None:
     run = begun(TWO_STEPS).run
     for number in range(REMEMBERED_EVENTS):
-        run = replace(run, heard=take(run, "n", "", f"{number + 10:03}"))
-    assert not took(replace(run, heard={k: v[:-1] for k, v in run.heard.items()}), "n", "", "000")
+        run = replace(run, received=take(run, "n", "", f"{number + 10:03}"))
+    assert not took(replace(run, received={k: v[:-1] for k, v in run.received.items()}), "n", "", "000")
     assert took(run, "n", "", "000")
     assert all(took(run, "n", "", f"{number + 10:03}") for number in range(REMEMBERED_EVENTS))
     assert not took(run, "n", "", "999")
@@ -165,7 +165,7 @@ def test_events_are_looked_for_from_where_all_are_taken() -> None:
     run = begun(TWO_STEPS).run
     for number in range(2 * REMEMBERED_EVENTS):
         assert taken_until(run, "n", "") == (0 if number < REMEMBERED_EVENTS else number - REMEMBERED_EVENTS)
-        run = replace(run, heard=take(run, "n", "", f"{number:015}/01234567"))
+        run = replace(run, received=take(run, "n", "", f"{number:015}/01234567"))
     assert taken_until(run, "other", "") == 0
 
 
@@ -252,7 +252,7 @@ def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Statu
     assert any(f"more than {DEEPEST} runs" in view.run.last_err for view in views) is (status is Status.FAILED)
 
 
-@pytest.mark.parametrize(("rounds", "status"), [(STRAIGHT - 1, Status.SUCCEEDED), (STRAIGHT, Status.FAILED)])
+@pytest.mark.parametrize(("rounds", "status"), [(MAX_PASSES - 1, Status.SUCCEEDED), (MAX_PASSES, Status.FAILED)])
 def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, status: Status) -> None:
     host = told(
         "flow f input = (int n); vars = (i = 0);"
@@ -262,7 +262,7 @@ def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, statu
         n=rounds,
     )
     assert host.run().status is status
-    assert (f"passed {STRAIGHT} times" in host.run().last_err) is (status is Status.FAILED)
+    assert (f"passed {MAX_PASSES} times" in host.run().last_err) is (status is Status.FAILED)
 
 
 @pytest.mark.parametrize("more", [0, 1])

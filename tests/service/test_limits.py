@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.adapters.virtual import SequentialIds
-from chalicelib.engine.invocation import Invocation
 from chalicelib.model.actions import Action, Limit, Method, Options
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.deliveries import permits
@@ -252,7 +252,7 @@ def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
 
 
 class Ticking(FakeClock):
-    """Time passes whenever it is read."""
+    """Whoever looks at it makes time pass."""
 
     def now(self) -> int:
         self.advance(20)

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.engine.errors import InputRefused, TooLarge
 from chalicelib.engine.evaluation import Names
-from chalicelib.engine.size_limits import LARGEST
+from chalicelib.engine.size_limits import MAX_VALUE_BYTES
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
@@ -353,7 +353,7 @@ def test_what_is_sealed_counts_as_it_is_kept() -> None:
     world.start("f")
     world.settle()
     with pytest.raises(TooLarge, match="the data would have"):
-        world.answer("Login", "OK", data="x" * (LARGEST * 4 // 5))
+        world.answer("Login", "OK", data="x" * (MAX_VALUE_BYTES * 4 // 5))
     assert world.run().status is Status.RUNNING
-    world.answer("Login", "OK", data="x" * (LARGEST * 2 // 3))
+    world.answer("Login", "OK", data="x" * (MAX_VALUE_BYTES * 2 // 3))
     assert world.run().status is Status.SUCCEEDED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.engine.errors import TooLarge
-from chalicelib.engine.size_limits import LARGEST
+from chalicelib.engine.size_limits import MAX_VALUE_BYTES
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
@@ -71,8 +71,8 @@ def test_a_value_that_looks_like_a_reference_comes_back_as_it_was(host: Host) ->
 
 
 def test_what_is_too_large_is_refused_with_the_limit(host: Host) -> None:
-    with pytest.raises(TooLarge, match=str(LARGEST)):
-        host.start("f", big="z" * LARGEST)
+    with pytest.raises(TooLarge, match=str(MAX_VALUE_BYTES)):
+        host.start("f", big="z" * MAX_VALUE_BYTES)
 
 
 # ── much that is small ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -85,7 +85,7 @@ def many(size: int, each: int = 3_000) -> dict[str, Json]:
 
 def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> None:
     """As many as there may be; the run goes on, its history and its variables are whole, and it can be retried."""
-    told = many(LARGEST - 100_000)
+    told = many(MAX_VALUE_BYTES - 100_000)
     host.start("f", big=1)
     host.actions.script = lambda request: Taken(None)
     host.settle()

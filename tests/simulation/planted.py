@@ -10,9 +10,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.engine import compensation, effects, machine, request_args
+from chalicelib.engine import compensation, effects, request_args
 from chalicelib.engine import transition as transitions
 from chalicelib.engine.events import RunContinued, RunRetried
+from chalicelib.engine.handlers import answers
 from chalicelib.engine.paging import turn_page
 from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import Transition
@@ -178,15 +179,15 @@ def _cancelled_lives_on(right: Any) -> Any:
 def _joined_twice(right: Any) -> Any:
     def child_ended(transition: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
         returned = right(transition, token, step, child, **how)
-        memo = transition.tokens[token.id].activation.memo
-        transition.remember(transition.tokens[token.id], {**memo, "bad": [*memo["bad"], child.scope]})
+        wait = transition.tokens[token.id].activation.wait
+        transition.set_wait(transition.tokens[token.id], replace(wait, failed=(*wait.failed, child.scope)))
         return returned
 
     return child_ended
 
 
 def _result_lost(right: Any) -> Any:
-    return lambda transition, memo: [None, *right(transition, memo)[1:]]
+    return lambda transition, wait: [None, *right(transition, wait)[1:]]
 
 
 def _max_does_not_matter(right: Any) -> Any:
@@ -259,13 +260,13 @@ BUGS: Final = (
     Bug("save without condition", MemoryRuns, "save", _unconditional_save),
     Bug("create over what exists", MemoryRuns, "create", lambda _: lambda self, new: self._put(new.run)),
     Bug("delivery not sent", Transition, "emit", _without(effects.DeliverAction)),
-    Bug("timer not armed again", Transition, "_arm", _no_rearming),
-    Bug("deadline dropped at continue", Transition, "_arm", _no_deadline_after_continue),
+    Bug("timer not armed again", Transition, "_set_timer", _no_rearming),
+    Bug("deadline dropped at continue", Transition, "_set_timer", _no_deadline_after_continue),
     Bug("sweep does nothing", Waker, "sweep", _nothing(Swept(0, 0))),
     Bug("sweep ignores the overdue", MemoryRuns, "due", _sweeps_the_future_only),
     Bug("uuid used again", transitions, "mint_uuid", _same_uuid),
-    Bug("old answers move new activations", machine, "_acked", _old_answer_counts),
-    Bug("unsigned answers count", machine, "_refuse_unsigned", _nothing(None)),
+    Bug("old answers move new activations", answers, "acked", _old_answer_counts),
+    Bug("unsigned answers count", answers, "_refuse_unsigned", _nothing(None)),
     Bug("anybody's signature counts", SignatureVerifier, "_doubt", _nothing("")),
     Bug(
         "secret variable kept as it is",

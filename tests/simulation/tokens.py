@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chalicelib.engine.invocation import UNDO
-from chalicelib.engine.steps.each import AT_ONCE
+from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import EachStep, ForkStep
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
+from chalicelib.model.waits import EachWait, ForkWait, Wait
 
 
 def crooked(run: Run, definition: Definition) -> Iterator[str]:
@@ -26,26 +26,32 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
     for token in run.tokens:
         if token.id == UNDO or token.activation is None:
             continue
-        step, memo, below = definition.step(token.step), token.activation.memo, children.get(token.id, [])
+        step, wait, below = definition.step(token.step), token.activation.wait, children.get(token.id, [])
         if isinstance(step, ForkStep):
-            yield from _crooked_fork(step, memo, below)
+            yield from _crooked_fork(step, wait, below)
         elif isinstance(step, EachStep):
-            yield from _crooked_each(step, memo, below)
+            yield from _crooked_each(step, wait, below)
         elif below:
             yield f"step {token.step!r} has tokens below it"
 
 
-def _crooked_fork(step: ForkStep, memo: Json, below: list[Token]) -> Iterator[str]:
-    places = [*memo["out"], *memo["bad"], *(child.scope for child in below)]
+def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iterator[str]:
+    if not isinstance(wait, ForkWait):
+        yield f"fork {step.name!r} remembers {wait}"
+        return
+    places = [*wait.results, *wait.failed, *(child.scope for child in below)]
     if sorted(places) != sorted(branch.name for branch in step.branches):
         yield f"fork {step.name!r} counts {places}"
-    if len(memo["out"]) >= step.join:
-        yield f"fork {step.name!r} waits though {len(memo['out'])} branches finished"
+    if len(wait.results) >= step.join:
+        yield f"fork {step.name!r} waits though {len(wait.results)} branches finished"
 
 
-def _crooked_each(step: EachStep, memo: Json, below: list[Token]) -> Iterator[str]:
-    if len(below) > min(step.max or AT_ONCE, AT_ONCE):
+def _crooked_each(step: EachStep, wait: Wait | None, below: list[Token]) -> Iterator[str]:
+    if len(below) > min(step.max or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS):
         yield f"each {step.name!r} works on {len(below)} items at once"
-    begun = memo["ok"] + len(memo["bad"]) + len(below) + len(memo["more"])
-    if begun != memo["next"]:
-        yield f"each {step.name!r} began {memo['next']} items and knows of {begun}"
+    if not isinstance(wait, EachWait):
+        yield f"each {step.name!r} remembers {wait}"
+        return
+    begun = wait.finished + len(wait.failed) + len(below) + len(wait.again)
+    if begun != wait.next:
+        yield f"each {step.name!r} began {wait.next} items and knows of {begun}"

@@ -11,6 +11,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
+from chalicelib.model.waits import ChildWait, EventWait
 from chalicelib.service.messages import Deliver, Listen, StartChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
@@ -61,7 +62,10 @@ class Waking:
                 yield f"step {token.step!r} waits for an event that came, and nothing will tell it"
 
     def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
-        name = activation.memo["child"]
+        if not isinstance(activation.wait, ChildWait):
+            yield f"step {token.step!r} has forgotten its child"
+            return
+        name = activation.wait.child
         child = self._heads.get((run.namespace, name))
         if self._messages.waits(TellParent, run.namespace, name):
             return
@@ -77,7 +81,10 @@ class Waking:
 
     def _is_for(self, signal: Signal, run: Run, activation: Activation, step: EventStep) -> bool:
         """Whether the wait must hear of the signal, and has not."""
-        addressed = signal.run == run.id or (not signal.run and signal.key == activation.memo["key"])
+        wait = activation.wait
+        if not isinstance(wait, EventWait):
+            return False
+        addressed = signal.run == run.id or (not signal.run and signal.key == wait.key)
         in_time = activation.since <= signal.until and signal.at < activation.deadline
         new = not took(run, signal.name, signal.key, signal.place)
         return signal.name in step.events.values() and addressed and in_time and new

@@ -89,7 +89,6 @@ CLASS_OF: Final[dict[Status, StatusClass]] = {
     Status.PENDING: StatusClass.ACTIVE,
     Status.RUNNING: StatusClass.ACTIVE,
     Status.COMPENSATING: StatusClass.ACTIVE,
-    Status.COMPLETING: StatusClass.ACTIVE,
     Status.CANCELING: StatusClass.ACTIVE,
     Status.PAUSED: StatusClass.PAUSED,
     Status.SUCCEEDED: StatusClass.SUCCEEDED,

@@ -1,1 +1,1 @@
-"""One module per kind of step: what entering it does, and what it must remember while it waits."""
+"""One module per kind of step: how a token enters it, and how its wait ends."""

@@ -1,23 +1,24 @@
-"""A step that sends an action, or asks a person, and waits for the answer."""
+"""A step that sends an action, or gives a task to a person, and waits for the answer."""
 
 from __future__ import annotations
 
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.events import DeliveryFailed
-from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.transition import Transition
 from chalicelib.model.actions import Retry
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ApprovalWait
 
 
 def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
-    """The token waits for the answer, and the action is sent; or a person finds it in the inbox."""
+    """Send the action and wait for its answer; or open a task in the inbox."""
     options = invocation.options
     if invocation.is_human:
         token = transition.activate(token, options.timeout)
-    elif options.approval:
-        token = transition.activate(token, options.timeout, memo={"approval": "open"})  # nobody is to report yet
+    elif options.approval:  # without a heartbeat: nothing is sent yet that could report
+        token = transition.activate(token, options.timeout, wait=ApprovalWait())
     else:
         transition.deliver(transition.activate(token, options.timeout, heartbeat=options.heartbeat))
         return
@@ -28,10 +29,10 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
 def retry_at(
     transition: Transition, invocation: Invocation, activation: Activation, failed: DeliveryFailed
 ) -> Instant | None:
-    """When the next delivery is due after `activation.attempt` that failed; None if they are used up.
+    """Return when the next delivery is due after `activation.attempt` failed ones; None if no attempt is left.
 
-    Exponential with full jitter (a random part of the whole delay, so that many that failed together do not come back
-    together), and never before the moment that the service asked for.
+    The delay is exponential with full jitter: a random part of the whole delay, so that deliveries that failed together
+    do not come back together. It never ends before the moment that the service asked for.
     """
     retry = invocation.options.retry or Retry()
     if activation.attempt >= retry.max:

@@ -1,18 +1,11 @@
-"""The same steps for every item of a list, at most so many at once.
+"""The same steps for every item of a list, with a maximum of concurrent items.
 
-The head holds what is in flight; items and results lie beside it, in chunks. The waiting token remembers:
-
-    id     under what the chunks lie        n     how many items there are
-    next   the first that has not begun     more  items to begin again, after a retry
-    ok     how many finished                bad   the places of those that failed
-    buf    results not yet put away         put   how many chunks of results have been put away
-
-Results are put away once a write has committed them: a chunk then holds the same whoever writes it.
+Each item in flight is a token, and the each's token waits for them (`model.waits.EachWait`). The head holds what is in
+flight; items and results are stored as blobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -20,35 +13,36 @@ from msgspec.structs import replace
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, resolve
-from chalicelib.engine.items import CHUNK, item_key
 from chalicelib.engine.size_limits import fit
-from chalicelib.engine.transition import FOREVER, StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import FOREVER_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
+from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
 
 MAX_ITEMS: Final = 100_000
-AT_ONCE: Final = 100
-"""How many items are worked on at once where nothing is said, and at most."""
-TOKENS: Final = 1_000
-"""At how many tokens of a run its eaches begin no more than one item each: nested ones would multiply."""
-IN_A_MOVE: Final = 1_000
-"""How many steps one event may lead through before the items that have not begun are put off to the next move: so
-items that wait for nothing do not make a move, and what it adds to the history, as long as their list."""
-BUFFERED: Final = 50
-"""How many results a head holds before they are put away."""
-BUFFERED_BYTES: Final = 2_000
+MAX_CONCURRENT_ITEMS: Final = 100
+"""How many items are in flight at the same time if the step has no `max`, and the highest `max` that has an effect."""
+MAX_TOKENS: Final = 1_000
+"""From this many tokens of a run on, its eaches start one item at a time: nested ones would multiply."""
+MAX_STEPS_PER_TRANSITION: Final = 1_000
+"""From this many steps in one transition on, items that have not started are deferred to the next transition.
+
+So a list of items that wait for nothing makes neither a transition nor its history as long as the list.
+"""
+MAX_BUFFERED_RESULTS: Final = 50
+"""How many results a head holds before they are stored as a blob."""
+MAX_BUFFERED_BYTES: Final = 2_000
 
 
-def enter(transition: Transition, token: Token, step: EachStep, names: Names, before: Json) -> StepResult | None:
-    """The first items begin; an empty list is done at once. Raises ExpressionFailed.
+def enter(transition: Transition, token: Token, step: EachStep, names: Names, before: Wait | None) -> StepResult | None:
+    """Start the first items; an empty list returns immediately. Raises ExpressionFailed.
 
-    After a retry (`before` is what was remembered) the items that failed or were cut off begin again.
+    After a retry, `before` is the wait as it was: the items that failed or were interrupted start again.
     """
-    if isinstance(before, Mapping):
-        cut_off = [child.index for child in transition.run.tokens if child.parent == token.id]
-        again = [*before["bad"], *before["more"], *cut_off]
-        _begin(transition, transition.activate(token, FOREVER, memo={**before, "bad": [], "more": again}), step)
+    if isinstance(before, EachWait):
+        _restart(transition, token, step, before)
         return None
     items = resolve(step.items, names)
     if not isinstance(items, (list, tuple)):
@@ -57,89 +51,117 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
         return StepResult(state=DEFAULT_STATE, data=[])
-    memo = {"n": len(items), "next": 0, "more": [], "ok": 0, "bad": [], "buf": [], "put": 0}
-    token = transition.activate(token, FOREVER)
-    home = token.activation.uuid if token.activation else ""
-    for start in range(0, len(items), CHUNK):
-        transition.store_blob(item_key(home, start // CHUNK), list(items[start : start + CHUNK]))
-    _begin(transition, transition.remember(token, {**memo, "id": home}), step)
+    token = transition.activate(token, FOREVER_MS)
+    wait = EachWait(
+        id=token.activation.uuid if token.activation else "",
+        count=len(items),
+        next=0,
+        again=(),
+        finished=0,
+        failed=(),
+        results=(),
+        stored_chunks=0,
+    )
+    for start in range(0, len(items), CHUNK_ITEMS):
+        transition.store_blob(wait.item_key(start), list(items[start : start + CHUNK_ITEMS]))
+    _begin(transition, transition.set_wait(token, wait), step)
     return None
 
 
 def child_ended(
     transition: Transition, token: Token, step: EachStep, child: Token, *, ok: bool, error: str
 ) -> StepResult | None:
-    """The item of `child` has ended; what the each returns if that decides it. Raises ExpressionFailed."""
-    memo = dict(token.activation.memo) if token.activation else {}
-    if _is_full(memo["buf"]) and not transition.is_new(token):
-        transition.store_blob(_out_key(memo["id"], memo["put"]), memo["buf"])
-        memo.update(buf=[], put=memo["put"] + 1)
-    if ok:
-        memo.update(ok=memo["ok"] + 1, buf=[*memo["buf"], [child.index, child.result]])
-    else:
-        memo["bad"] = [*memo["bad"], child.index]
-    token = transition.remember(token, memo)
-    if len(memo["bad"]) > tolerated(step, memo["n"]):
-        in_flight = [other.index for other in transition.children_of(token) if other.id != child.id]
-        transition.remember(token, {**memo, "more": [*memo["more"], *in_flight]})
-        why = f"{len(memo['bad'])} of {memo['n']} items failed" + (f", the last: {error}" if error else "")
+    """Count the item of `child`, and return what the each returns if that decides it. Raises ExpressionFailed."""
+    wait = _count_item(transition, token, child, ok=ok)
+    token = transition.set_wait(token, wait)
+    if len(wait.failed) > tolerated(step, wait.count):
+        in_flight = [_index(other) for other in transition.children_of(token) if other.id != child.id]
+        transition.set_wait(token, replace(wait, again=(*wait.again, *in_flight)))
+        why = f"{len(wait.failed)} of {wait.count} items failed" + (f", the last: {error}" if error else "")
         return StepResult(state=FAIL, error=why, event="StepJoined")
-    if memo["ok"] + len(memo["bad"]) == memo["n"]:
-        return StepResult(state=DEFAULT_STATE, data=_results(transition, memo), event="StepJoined")
+    if wait.finished + len(wait.failed) == wait.count:
+        return StepResult(state=DEFAULT_STATE, data=_results(transition, wait), event="StepJoined")
     _begin(transition, token, step)
     return None
 
 
-def go_on(transition: Transition, token: Token, step: EachStep) -> None:
-    """The items begin that were put off."""
+def start_deferred(transition: Transition, token: Token, step: EachStep) -> None:
+    """Start the items that were deferred to this transition."""
     if token.activation:
-        activation = replace(token.activation, deadline=transition.at + FOREVER)
+        activation = replace(token.activation, deadline=transition.at + FOREVER_MS)
         _begin(transition, transition.put(replace(token, activation=activation)), step)
 
 
-def _is_full(results: list[Json]) -> bool:
-    return len(results) >= BUFFERED or len(msgspec.json.encode(results)) > BUFFERED_BYTES
-
-
 def tolerated(step: EachStep, items: int) -> int:
-    """How many of the items may fail."""
+    """Return how many of the items may fail."""
     if step.tolerate_percent is not None:
         return int(items * step.tolerate_percent / 100)
     return step.tolerate
 
 
+def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> None:
+    interrupted = [_index(child) for child in transition.run.tokens if child.parent == token.id]
+    wait = replace(before, failed=(), again=(*before.failed, *before.again, *interrupted))
+    _begin(transition, transition.activate(token, FOREVER_MS, wait=wait), step)
+
+
 def _begin(transition: Transition, token: Token, step: EachStep) -> None:
-    """As many items begin as may be worked on at once; some of them at the next move, if this one was long."""
-    memo = dict(token.activation.memo) if token.activation else {}
+    """Start as many items as may be in flight; defer the rest if this transition passed many steps already."""
+    wait = _wait_of(token)
     in_flight = len(transition.children_of(token))
-    room = min(min(step.max or AT_ONCE, AT_ONCE) - in_flight, max(TOKENS - len(transition.tokens), 1 - in_flight))
-    more, after = list(memo["more"]), memo["next"]
-    begun: list[int] = []
-    while len(begun) < room and (more or after < memo["n"]) and transition.passed < IN_A_MOVE:
-        if more:
-            begun.append(more.pop(0))
+    allowed = min(step.max or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
+    room = min(allowed, max(MAX_TOKENS - len(transition.tokens), 1 - in_flight))
+    again, after = list(wait.again), wait.next
+    started: list[int] = []
+    while len(started) < room and (again or after < wait.count) and transition.passed < MAX_STEPS_PER_TRANSITION:
+        if again:
+            started.append(again.pop(0))
         else:
-            begun.append(after)
+            started.append(after)
             after += 1
-    token = transition.remember(token, {**memo, "more": more, "next": after})
-    if token.activation and len(begun) < room and (more or after < memo["n"]):
+    token = transition.set_wait(token, replace(wait, again=tuple(again), next=after))
+    if token.activation and len(started) < room and (again or after < wait.count):
         transition.put(replace(token, activation=replace(token.activation, deadline=transition.at)))
-    for index in begun:
+    for index in started:
         child = Token(id=f"{token.id}.{index}", parent=token.id, index=index, step=step.steps[0].name)
         transition.arrive(child)
 
 
-def _results(transition: Transition, memo: Mapping[str, Json]) -> list[Json]:
-    """The outputs in the order of the items; None where an item failed."""
-    results: list[Json] = [None] * memo["n"]
-    for number in range(memo["put"]):
-        for index, output in transition.read(_out_key(memo["id"], number)):
+def _count_item(transition: Transition, token: Token, child: Token, *, ok: bool) -> EachWait:
+    """Return the wait with the item of `child` counted; a full buffer of committed results becomes a blob."""
+    wait = _wait_of(token)
+    if _is_full(wait.results) and not transition.is_new(token):
+        transition.store_blob(wait.results_key(wait.stored_chunks), wait.results)
+        wait = replace(wait, results=(), stored_chunks=wait.stored_chunks + 1)
+    if not ok:
+        return replace(wait, failed=(*wait.failed, _index(child)))
+    return replace(wait, finished=wait.finished + 1, results=(*wait.results, (_index(child), child.result)))
+
+
+def _is_full(results: tuple[tuple[int, Json], ...]) -> bool:
+    return len(results) >= MAX_BUFFERED_RESULTS or len(msgspec.json.encode(results)) > MAX_BUFFERED_BYTES
+
+
+def _results(transition: Transition, wait: EachWait) -> list[Json]:
+    """Return the outputs in the order of the items, None where an item failed. Raises ExpressionFailed."""
+    results: list[Json] = [None] * wait.count
+    for chunk in range(wait.stored_chunks):
+        for index, output in transition.read(wait.results_key(chunk)):
             results[index] = output
-    for index, output in memo["buf"]:
+    for index, output in wait.results:
         results[index] = output
     fit("what its items return", results)
     return results
 
 
-def _out_key(each: str, number: int) -> str:
-    return f"{each}/out/{number}"
+def _wait_of(token: Token) -> EachWait:
+    wait = token.activation.wait if token.activation else None
+    if not isinstance(wait, EachWait):
+        raise TypeError(f"token {token.id} does not wait for items")
+    return wait
+
+
+def _index(child: Token) -> int:
+    if child.index is None:
+        raise LookupError(f"token {child.id} does not work on an item")
+    return child.index

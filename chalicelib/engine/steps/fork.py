@@ -1,22 +1,25 @@
-"""Branches side by side. The waiting token remembers how each branch ended: `out` (finished), `bad` (failed)."""
+"""Branches side by side: each branch is a token, and the fork's token waits for them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from msgspec.structs import replace
 
 from chalicelib.engine.size_limits import fit
-from chalicelib.engine.transition import FOREVER, StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import FOREVER_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
+from chalicelib.model.waits import ForkWait, Wait
+
+_NOTHING_ENDED = ForkWait(results={}, failed=())
 
 
-def enter(transition: Transition, token: Token, step: ForkStep, before: Json) -> None:
-    """Every branch begins. After a retry (`before` is what was remembered) those that finished do not begin again."""
-    done = dict(before["out"]) if isinstance(before, Mapping) else {}
-    token = transition.activate(token, FOREVER, memo={"out": done, "bad": []})
+def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> None:
+    """Start every branch. After a retry, `before` is the wait as it was: branches that finished do not start again."""
+    finished = before.results if isinstance(before, ForkWait) else {}
+    token = transition.activate(token, FOREVER_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
-        if branch.name not in done:
+        if branch.name not in finished:
             child = Token(
                 id=f"{token.id}.{branch.name}",
                 parent=token.id,
@@ -31,18 +34,19 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Json) ->
 def child_ended(
     transition: Transition, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str
 ) -> StepResult | None:
-    """The branch of `child` has ended; what the fork returns if that decides it. Raises ExpressionFailed."""
-    memo = token.activation.memo if token.activation else {"out": {}, "bad": []}
-    out, bad = dict(memo["out"]), list(memo["bad"])
+    """Count the branch of `child`, and return what the fork returns if that decides it. Raises ExpressionFailed."""
+    wait = token.activation.wait if token.activation else None
+    if not isinstance(wait, ForkWait):
+        wait = _NOTHING_ENDED
     if ok:
-        out[child.scope] = child.result
-        fit("what its branches return", out)
+        wait = replace(wait, results={**wait.results, child.scope: child.result})
+        fit("what its branches return", wait.results)
     else:
-        bad.append(child.scope)
-    transition.remember(token, {"out": out, "bad": bad})
-    if len(out) >= step.join:
-        return StepResult(state=DEFAULT_STATE, data=out, event="StepJoined")
-    if len(step.branches) - len(bad) < step.join:
+        wait = replace(wait, failed=(*wait.failed, child.scope))
+    transition.set_wait(token, wait)
+    if len(wait.results) >= step.join:
+        return StepResult(state=DEFAULT_STATE, data=wait.results, event="StepJoined")
+    if len(step.branches) - len(wait.failed) < step.join:
         why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
-        return StepResult(state=FAIL, data=out, error=why, event="StepJoined")
+        return StepResult(state=FAIL, data=wait.results, error=why, event="StepJoined")
     return None

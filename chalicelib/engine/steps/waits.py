@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from chalicelib.engine.effects import Listen
@@ -10,21 +9,23 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names, holds, resolve
 from chalicelib.engine.events import EventArrived
 from chalicelib.engine.received_events import took
-from chalicelib.engine.transition import StepResult, Transition
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import Transition
 from chalicelib.model import times
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Milliseconds
+from chalicelib.model.waits import EventWait
 
-LONGEST: Final[Milliseconds] = 366 * 86_400_000
-"""How long a wait may be that an expression names, as one that is written down."""
+MAX_WAIT_MS: Final[Milliseconds] = 366 * 86_400_000
+"""The longest computed wait; the language has the same limit for literal durations."""
 
 
 def enter(
     transition: Transition, token: Token, step: TimerStep | EventStep | ConditionStep, names: Names
 ) -> StepResult | None:
-    """The token waits; or what the step returned at once. Raises ExpressionFailed."""
+    """Let the token wait. Return the step's result if it need not wait. Raises ExpressionFailed."""
     match step:
         case TimerStep():
             _enter_timer(transition, token, step, names)
@@ -36,7 +37,7 @@ def enter(
 
 
 def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: Names) -> None:
-    """The token waits until the time has come. Raises ExpressionFailed where an expression yields no time."""
+    """Wait until the moment, or for the duration. Raises ExpressionFailed if an expression yields neither."""
     if step.until is not None:
         until = times.instant(str(resolve(step.until, names)))
         if until is None:
@@ -47,42 +48,42 @@ def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: N
 
 
 def _duration(value: Json) -> Milliseconds:
-    """Milliseconds, from a whole number of them, or from text such as `30s`."""
+    """Return milliseconds from a whole number of them, or from text such as `30s`. Raises ExpressionFailed."""
     whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
         raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
-    if found > LONGEST:
-        raise ExpressionFailed(f"`for` must be at most {LONGEST // 86_400_000} days, and is {value!r:.60}")
+    if found > MAX_WAIT_MS:
+        raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
     return found
 
 
 def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:
-    """The token waits for the first of the step's events. Raises ExpressionFailed where the key yields nothing."""
+    """Wait for the first of the step's events. Raises ExpressionFailed if the key yields nothing."""
     key = "" if step.key is None else key_text(resolve(step.key, names))
-    listen(transition, transition.activate(token, step.timeout, memo={"key": key}), step)
+    listen(transition, transition.activate(token, step.timeout, wait=EventWait(key=key)), step)
 
 
 def listen(transition: Transition, token: Token, step: EventStep) -> None:
-    """Events find the token until its deadline: said when it begins to wait, and again when the deadline moves."""
+    """Subscribe the token to its events until its deadline; again when the deadline moves."""
     activation = token.activation
-    if activation:
+    if activation and isinstance(activation.wait, EventWait):
         names = tuple(dict.fromkeys(step.events.values()))
-        transition.emit(Listen(activation.uuid, names, activation.memo["key"], activation.deadline))
+        transition.emit(Listen(activation.uuid, names, activation.wait.key, activation.deadline))
 
 
-def heard(run: Run, token: Token, step: EventStep, event: EventArrived) -> StepResult | None:
-    """What the event makes the step return; None if it is not for it, or was taken before."""
-    memo = token.activation.memo if token.activation else None
+def result_of_event(run: Run, token: Token, step: EventStep, event: EventArrived) -> StepResult | None:
+    """Return what the step returns for the event; None if it is not for this step, or was taken before."""
+    wait = token.activation.wait if token.activation else None
     state = next((state for state, name in step.events.items() if name == event.name), None)
-    if state is None or not isinstance(memo, Mapping) or took(run, event.name, event.key, event.place):
+    if state is None or not isinstance(wait, EventWait) or took(run, event.name, event.key, event.place):
         return None
     signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
     return StepResult(state=state, data=event.data, event="EventArrived", signal=signal)
 
 
 def key_text(value: Json) -> str:
-    """A correlation key as text: 7 and "7" are the same."""
+    """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (str, int, float)):
@@ -91,8 +92,8 @@ def key_text(value: Json) -> str:
 
 
 def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:
-    """The step returns at once if its condition holds already; else the token waits for it."""
-    if holds(step.condition, transition.judging(names)):
+    """Wait for the condition; return DONE if it holds already. Raises ExpressionFailed."""
+    if holds(step.condition, transition.with_secrets(names)):
         return StepResult(state=DEFAULT_STATE)
     transition.activate(token, step.timeout)
     return None

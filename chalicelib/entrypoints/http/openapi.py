@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from chalicelib import __version__
 from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, contract, responses
 from chalicelib.entrypoints.http.adapter import Call, View
@@ -22,7 +23,6 @@ from chalicelib.model.json_values import Json
 
 Table = Mapping[Call, View]
 
-VERSION: Final = "0.3.0"
 EXAMPLES: Final = Path(__file__).with_name("examples.json")
 
 _JSON: Final = "application/json"
@@ -56,7 +56,7 @@ def document(table: Table, settings: Settings) -> dict[str, Json]:
         "openapi": "3.1.0",
         "info": {
             "title": "Echoer",
-            "version": VERSION,
+            "version": __version__,
             "summary": "Business processes as finite state machines: definitions, runs, callbacks, events.",
             "description": _ABOUT,
         },

@@ -162,7 +162,7 @@ class Steps:
 
     def _undo(
         self, step: Step, properties: Properties, args: dict[str, templates.Template], undone: actions.Action | None
-    ) -> actions.Undo | None:
+    ) -> actions.UndoAction | None:
         """The undo of a step; what it leaves out is the step's own arg of that name."""
         value = properties.value("undo")
         undo = None if value is None else read_undo(self._context, "undo", value, properties.owner)
@@ -181,7 +181,7 @@ class Steps:
             step=f"the undo of step '{step.name.text}'",
             owner=f"action '{action.name}'",
         )
-        return actions.Undo(action=undo.action, args=undo.args | own)
+        return actions.UndoAction(action=undo.action, args=undo.args | own)
 
     def _wait(self, step: Step, scope: Scope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))

@@ -1,13 +1,14 @@
-"""Definitions as runs need them, kept in memory: an immutable version is read once per container.
+"""The definitions of runs, compiled and kept in memory: a version never changes, so a container reads it once.
 
-Which version is the newest is remembered for `max_age` only, so that a definition which was submitted through another
-container is used by new runs after at most that long; the container through which it came uses it at once.
+Which version is the newest is cached for `max_age` only. A definition that was submitted through another container is
+used by new runs after at most that time; the container that received it uses it immediately.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from threading import Lock
 from typing import Final
 
@@ -21,12 +22,12 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.store import Store
 
-KEPT: Final = 1_000
+MAX_CACHED: Final = 1_000
 """How many definitions a container keeps in memory."""
 
 
 class DefinitionCache:
-    """Reads definitions through a cache. Safe to be used by several threads."""
+    """Reads definitions through a cache. Safe for use by several threads."""
 
     def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:
         self._store = store
@@ -34,23 +35,21 @@ class DefinitionCache:
         self._defaults = defaults
         self._max_age = max_age
         self._lock = Lock()
-        self._whole: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
 
     def of(self, run: Run) -> definition.Definition:
-        """The definition that the run obeys. No read if this container has met it. Raises NotFound."""
+        """Return the definition of the run, without a read if this container has it. Raises NotFound."""
         ref = run.definition
-        key = (run.namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}" if ref.flow else run.id)
-        with self._lock:
-            found = self._whole.get(key)
-        return found or self._keep(key, self._read(run, ref))
+        key = _key(run.namespace, ref) if ref.flow else (run.namespace, run.id)
+        return self._cached(key) or self._keep(key, self._read(run, ref))
 
     def newest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
-        """The newest version of each name that is defined, at most `max_age` old."""
+        """Return the newest version of each name that is defined, at most `max_age` old."""
         fresh = self._clock.now() - self._max_age
         with self._lock:
             known = {name: self._newest.get((namespace, kind, name)) for name in names}
-        found = {name: held[1] for name, held in known.items() if held and held[0] >= fresh}
+        found = {name: cached[1] for name, cached in known.items() if cached and cached[0] >= fresh}
         missing = known.keys() - found.keys()
         if missing:
             read = self._store.definitions.latest(namespace, kind, missing)
@@ -59,55 +58,54 @@ class DefinitionCache:
         return found
 
     def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
-        """These are the newest versions now."""
+        """Cache these as the newest versions."""
         now = self._clock.now()
         with self._lock:
-            if len(self._newest) > KEPT:
+            if len(self._newest) > MAX_CACHED:
                 self._newest.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
 
     def forget(self, namespace: str, kind: Kind, name: str) -> None:
-        """The name may no longer be defined."""
+        """Read the newest version of the name again when it is next asked for."""
         with self._lock:
             self._newest.pop((namespace, kind, name), None)
 
     def of_flow(self, namespace: str, name: str) -> tuple[definition.Definition, DefinitionRef]:
-        """The newest version of a flow with the newest versions of its actions. Raises NotFound."""
+        """Return the newest version of a flow with the newest versions of its actions. Raises NotFound."""
         found = self.newest(namespace, Kind.FLOW, [name])
         if name not in found:
             raise NotFound("flow", name)
-        flow = json_values.decode(found[name].value, Flow)
-        return self.assemble(flow, found[name].version, self.actions_for(namespace, flow, {}))
+        flow, version = _flow(found[name].value), found[name].version
+        actions = self.actions_for(namespace, flow, {})
+        ref = _reference(flow, version, actions)
+        key = _key(namespace, ref)
+        return self._cached(key) or self._keep(key, self.assemble(flow, version, actions)[0]), ref
 
     def actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
-        """The newest versions of all actions that a run of `flow` may send, those that undo others included.
+        """Return the newest versions of all actions that a run of `flow` may send, with those that undo others.
 
-        `at_hand` are newest versions that the caller holds, perhaps not stored yet. A name that is not defined is
-        left out.
+        `at_hand` are newest versions that the caller has already, perhaps not stored yet. A name that is not defined
+        is left out.
         """
         found: dict[str, Definition] = {}
         wanted = set(actions_named(flow))
         while wanted:
             found.update({name: at_hand[name] for name in wanted & at_hand.keys()})
             found.update(self.newest(namespace, Kind.ACTION, wanted - found.keys()))
-            checked = [json_values.decode(found[name].value, Action) for name in wanted & found.keys()]
-            wanted = {action.undo.action for action in checked if action.undo} - found.keys()
+            actions = [_action(found[name].value) for name in wanted & found.keys()]
+            wanted = {action.undo.action for action in actions if action.undo} - found.keys()
         return found
 
     def assemble(
         self, flow: Flow, version: int, actions: dict[str, Definition]
     ) -> tuple[definition.Definition, DefinitionRef]:
-        """The definition of a run of `flow`, and its reference. Version 0: the run brings the flow along."""
+        """Return the definition of a run of `flow` and its reference. Version 0: the run has steps of its own."""
         for name in actions_named(flow) - actions.keys():
             raise NotFound("action", name)
-        checked = {name: json_values.decode(action.value, Action) for name, action in actions.items()}
-        ref = DefinitionRef(
-            flow=flow.name if version else "",
-            version=version,
-            actions={name: action.version for name, action in actions.items()},
-        )
-        return definition.Definition(flow=flow, actions=checked, defaults=self._defaults), ref
+        checked = {name: _action(action.value) for name, action in actions.items()}
+        compiled = definition.Definition(flow=flow, actions=checked, defaults=self._defaults)
+        return compiled, _reference(flow, version, actions)
 
     def _read(self, run: Run, ref: DefinitionRef) -> definition.Definition:
         definitions = self._store.definitions
@@ -115,7 +113,7 @@ class DefinitionCache:
             stored = definitions.version(run.namespace, Kind.FLOW, ref.flow, ref.version)
             if stored is None:
                 raise NotFound("flow", f"{ref.flow} version {ref.version}")
-            flow = json_values.decode(stored.value, Flow)
+            flow = _flow(stored.value)
         else:
             flow = self._store.runs.own_flow(run)
         actions: dict[str, Action] = {}
@@ -123,12 +121,39 @@ class DefinitionCache:
             action = definitions.version(run.namespace, Kind.ACTION, name, version)
             if action is None:
                 raise NotFound("action", f"{name} version {version}")
-            actions[name] = json_values.decode(action.value, Action)
+            actions[name] = _action(action.value)
         return definition.Definition(flow=flow, actions=actions, defaults=self._defaults)
+
+    def _cached(self, key: tuple[str, str]) -> definition.Definition | None:
+        with self._lock:
+            return self._compiled.get(key)
 
     def _keep(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
         with self._lock:
-            self._whole[key] = definition
-            while len(self._whole) > KEPT:
-                self._whole.popitem(last=False)
+            self._compiled[key] = definition
+            while len(self._compiled) > MAX_CACHED:
+                self._compiled.popitem(last=False)
         return definition
+
+
+def _key(namespace: str, ref: DefinitionRef) -> tuple[str, str]:
+    return namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}"
+
+
+def _reference(flow: Flow, version: int, actions: Mapping[str, Definition]) -> DefinitionRef:
+    return DefinitionRef(
+        flow=flow.name if version else "",
+        version=version,
+        actions={name: action.version for name, action in actions.items()},
+    )
+
+
+@lru_cache(MAX_CACHED)
+def _flow(value: bytes) -> Flow:
+    """Decode a stored flow; the same bytes are decoded once."""
+    return json_values.decode(value, Flow)
+
+
+@lru_cache(MAX_CACHED)
+def _action(value: bytes) -> Action:
+    return json_values.decode(value, Action)

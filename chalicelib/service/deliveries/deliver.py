@@ -20,8 +20,9 @@ from typing import TypeAlias
 
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
-from chalicelib.engine.invocation import Invocation, awaits_approval, invocation_of
+from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.model import status
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant

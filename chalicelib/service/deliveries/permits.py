@@ -29,9 +29,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.invocation import Invocation
 from chalicelib.model import status
 from chalicelib.model.actions import Limit
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.json_values import ready
 from chalicelib.model.run import Activation, Run
 from chalicelib.model.times import Instant

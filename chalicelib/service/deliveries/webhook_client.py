@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.invocation import Invocation
 from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.secret_values import MASK
 from chalicelib.engine.transition import BlobReader
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token

@@ -20,8 +20,9 @@ from chalicelib.engine.received_events import taken_until, took
 from chalicelib.model import status
 from chalicelib.model.flow import EventStep
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, Run
+from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import EventWait
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.messages import Listen
@@ -85,11 +86,13 @@ class Signaler:
         """If an event came for which the activation waits, the run takes the earliest."""
         token = run.token_of(uuid)
         step = self._definition_cache.of(run).step(token.step) if token else None
-        if token is None or token.activation is None or not isinstance(step, EventStep):
+        activation = token.activation if token else None
+        wait = activation.wait if activation else None
+        if activation is None or not isinstance(step, EventStep) or not isinstance(wait, EventWait):
             return
         if run.status in status.ENDED:
             return
-        found = self._earliest(run, token.activation, step)
+        found = self._earliest(run, wait.key, activation.since, step)
         if found is None:
             return
 
@@ -112,18 +115,17 @@ class Signaler:
             self.listen(after, uuid)
             return
         for name in dict.fromkeys(step.events.values()):
-            key = token.activation.memo["key"]
-            gone = Subscription(name=name, key=key, run=run.name, uuid=uuid, until=0)
+            gone = Subscription(name=name, key=wait.key, run=run.name, uuid=uuid, until=0)
             self._signals.unsubscribe(run.namespace, gone)
 
-    def _earliest(self, run: Run, activation: Activation, step: EventStep) -> Signal | None:
+    def _earliest(self, run: Run, waited_for: str, since: Instant, step: EventStep) -> Signal | None:
         """The first kept event that the wait asks for and the run has not taken."""
         sources = [
             (name, key, run_id)
             for name in dict.fromkeys(step.events.values())
-            for key, run_id in ((activation.memo["key"], ""), ("", run.id))
+            for key, run_id in ((waited_for, ""), ("", run.id))
         ]
-        found = [signal for source in sources if (signal := self._untaken(run, *source, activation.since))]
+        found = [signal for source in sources if (signal := self._untaken(run, *source, since))]
         return min(found, key=lambda signal: signal.place, default=None)
 
     def _untaken(self, run: Run, name: str, key: str, run_id: str, since: Instant) -> Signal | None:

@@ -20,6 +20,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.observability.traceparent import traceparent
@@ -56,12 +57,12 @@ class ChildRuns:
         """The run for which the parent's activation waits is under way; or the activation is told why it cannot be."""
         token = parent.token_of(uuid)
         step = self._definition_cache.of(parent).step(token.step) if token else None
-        memo = token.activation.memo if token and token.activation else None
-        if not isinstance(step, CallStep) or not isinstance(memo, dict) or parent.status in status.ENDED:
+        wait = token.activation.wait if token and token.activation else None
+        if not isinstance(step, CallStep) or not isinstance(wait, ChildWait) or parent.status in status.ENDED:
             self._call_off(parent, uuid)
             return
         try:
-            self._start(parent, uuid, memo["child"], step.flow, memo["input"])
+            self._start(parent, uuid, wait.child, step.flow, wait.input)
         except (NotFound, InputRefused, TooLarge, RecursionError) as failure:
             self._tell(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
         else:
@@ -110,9 +111,9 @@ class ChildRuns:
 
     def stop_child(self, parent: Run, child: str) -> None:
         """The child is stopped, if the parent no longer waits for it."""
-        waits_for = [token.activation.memo for token in parent.tokens if token.activation]
+        waits = [token.activation.wait for token in parent.tokens if token.activation]
         live = parent.status not in status.ENDED
-        if live and any(isinstance(memo, dict) and memo.get("child") == child for memo in waits_for):
+        if live and any(isinstance(wait, ChildWait) and wait.child == child for wait in waits):
             return
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:

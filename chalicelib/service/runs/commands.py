@@ -57,7 +57,7 @@ class Operator:
         run = self._runs.load(namespace, name)
         if run is None or run_id not in (None, run.id):
             raise NotFound("flow_run", name)
-        if run.status not in lifecycle.OBEYED[Command.DELETE]:
+        if run.status not in lifecycle.ALLOWED[Command.DELETE]:
             raise CommandRefused(name, run.status, Command.DELETE)
         if self._is_awaited(run):
             raise Busy(f"another run has not been told yet how run {name!r} ended; try again")

@@ -22,6 +22,7 @@ from chalicelib.model.history import Entry, Page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
@@ -37,8 +38,6 @@ OFFLOADED: Final = "\0folded"
 
 _FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
 """Fields of a head, as it is written, that grow with what a run does. Labels are bounded, and stores look at them."""
-
-_REFERENCE: Final = "\0spilled"
 
 _Change: TypeAlias = Callable[[Json], Json]
 
@@ -146,7 +145,9 @@ class OffloadingRunStore:
             note(reference)
         bring_back = self._bring_back(run, note)
         fields = {name: bring_back(reference) for name, reference in tail[0].data.items()}
-        return {_NAMES[name]: msgspec.convert(value, _TYPES[name]) for name, value in fields.items()}
+        return {
+            _NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in fields.items()
+        }
 
     def _bring_back(self, run: Run, note: _References) -> _Change:
         """Puts values in the place of references to them."""
@@ -181,7 +182,7 @@ class _Outside:
         """A reference to that value, which is to lie outside."""
         key = f"value/{hashlib.sha256(encoded).hexdigest()[:32]}"
         self.values[key] = encoded
-        return {_REFERENCE: key}
+        return {REFERENCE_KEY: key}
 
 
 class _References:
@@ -199,8 +200,8 @@ class _References:
 
 def _referred(value: Json) -> str | None:
     """The key in a reference; None for any other value."""
-    if isinstance(value, Mapping) and value.keys() == {_REFERENCE}:
-        return str(value[_REFERENCE])
+    if isinstance(value, Mapping) and value.keys() == {REFERENCE_KEY}:
+        return str(value[REFERENCE_KEY])
     return None
 
 
@@ -227,7 +228,7 @@ def _offload_fields(run: Run, put_outside: _Outside) -> Run:
         input={},
         vars={},
         undos=(),
-        heard={},
+        received={},
         tail=_offloaded_tail(run.seq, fields, put_outside),
     )
 
@@ -241,7 +242,9 @@ def _offloaded_tail(seq: int, fields: Mapping[str, Json], put_outside: _Outside)
 def _in_token(token: Token, change: _Change) -> Token:
     activation = token.activation
     if activation is not None:
-        activation = replace(activation, data=change(activation.data), memo=change(activation.memo))
+        wait = activation.wait
+        wait = None if wait is None else wait_from_json(change(wait_to_json(wait)))
+        activation = replace(activation, data=change(activation.data), wait=wait)
     return replace(token, activation=activation, result=change(token.result))
 
 

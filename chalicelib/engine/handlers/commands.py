@@ -1,4 +1,4 @@
-"""What a person tells a run to do (`lifecycle` has the tables: obeyed, already so, or refused)."""
+"""Commands: what a person asks of a run. The tables of `lifecycle` decide where each of them is allowed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import STOPPED, CallStep, EventStep, Step, TimerStep
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
@@ -32,29 +33,26 @@ _COMMANDS: Final[dict[type[Event], Command]] = {
 
 
 def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
-    """The order is carried out, or was already, or is refused, as the tables of `lifecycle` say."""
+    """Carry out the command; ignore it if it has its effect already. Raises CommandRefused, NoSuchStep, TooLarge."""
     status, command = transition.run.status, _COMMANDS[type(event)]
-    if status in lifecycle.ALREADY[command]:
+    if status in lifecycle.WITHOUT_EFFECT[command]:
         return Outcome.IGNORED
-    if status not in lifecycle.OBEYED[command]:
+    if status not in lifecycle.ALLOWED[command]:
         raise CommandRefused(transition.run.name, status, command)
     match event:
         case RunPaused():
-            transition.record("RunPaused", target=SUSPEND, origin=transition.stands_at)
-            transition.set_run(status=Status.PAUSED, paused_at=transition.at)
+            transition.record("RunPaused", target=SUSPEND, origin=transition.current_step)
+            transition.set_status(Status.PAUSED)
+            transition.set_run(paused_at=transition.at)
         case RunContinued():
             _continue(transition)
         case RunStopped(reason=reason):
-            transition.record("RunStopped", target=STOPPED, origin=transition.stands_at, error=reason)
+            transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
         case RunRetried(step=step):
             _retry(transition, step)
         case VarsSet(vars=changed):
-            changed = transition.encrypt_secrets(changed)
-            kept = {name: value for name, value in {**transition.run.vars, **changed}.items() if value is not None}
-            size_limits.admit("the run's variables", kept)
-            transition.record("VarsSet", vars=changed)
-            transition.set_run(vars=kept)
+            _set_vars(transition, changed)
             return Outcome.ADVANCED
         case _:
             assert_never(event)
@@ -62,20 +60,30 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
     return Outcome.ADVANCED
 
 
+def _set_vars(transition: Transition, given: dict[str, Json]) -> None:
+    """Change the run's variables; a value of None removes one. Raises TooLarge."""
+    changed = transition.encrypt_secrets(given)
+    variables = {name: value for name, value in {**transition.run.vars, **changed}.items() if value is not None}
+    size_limits.admit("the run's variables", variables)
+    transition.record("VarsSet", vars=changed)
+    transition.set_run(vars=variables)
+
+
 def _continue(transition: Transition) -> None:
-    """What was held is sent; deadlines move on by as long as the run was paused."""
+    """Send what was held, and move deadlines by the length of the pause."""
     paused_at = transition.run.paused_at or transition.at
     pause = transition.at - paused_at
-    transition.record("RunContinued", origin=SUSPEND, target=transition.stands_at)
+    transition.record("RunContinued", origin=SUSPEND, target=transition.current_step)
     deadline = transition.run.deadline
     resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
-    transition.set_run(status=resumed, paused_at=None, deadline=deadline + pause if deadline is not None else None)
+    transition.set_status(resumed)
+    transition.set_run(paused_at=None, deadline=deadline + pause if deadline is not None else None)
     for token in tuple(transition.tokens.values()):
         activation = token.activation
         if activation is None:
             continue
         step = transition.definition.step(token.step) if token.id != UNDO else None
-        token = transition.put(replace(token, activation=_later(activation, step, paused_at, transition.at)))
+        token = transition.put(replace(token, activation=_postpone(activation, step, paused_at, transition.at)))
         if isinstance(step, EventStep):
             waits.listen(transition, token, step)
         elif activation.held:
@@ -83,39 +91,41 @@ def _continue(transition: Transition) -> None:
 
 
 def _send(transition: Transition, token: Token, step: Step | None) -> None:
-    """What was held is sent now."""
+    """Send what the token's activation held back while the run was paused."""
     if isinstance(step, CallStep):
         call.start(transition, token)
         return
-    sends = invocation_of(transition.definition, transition.run, token)
-    if sends and not sends.is_human and not awaits_approval(token):
+    invocation = invocation_of(transition.definition, transition.run, token)
+    if invocation and not invocation.is_human and not awaits_approval(token):
         transition.deliver(token)
 
 
-def _later(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
-    """The wait as it goes on: what it lost to the pause is given back. A moment that was named does not move."""
+def _postpone(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
+    """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved."""
     is_moment = isinstance(step, TimerStep) and step.until is not None
     lost = 0 if is_moment else at - max(paused_at, activation.since)
-    heard_at = activation.heard_at
+    reported_at = activation.reported_at
     if activation.heartbeat is not None:
-        heard = activation.since if heard_at is None else heard_at
-        heard_at = heard + at - max(paused_at, heard)
-    return replace(activation, deadline=activation.deadline + lost, heard_at=heard_at, held=False)
+        last = activation.since if reported_at is None else reported_at
+        reported_at = last + at - max(paused_at, last)
+    return replace(activation, deadline=activation.deadline + lost, reported_at=reported_at, held=False)
 
 
 def _retry(transition: Transition, step: str | None) -> None:
-    """The run goes on at the step where it stood, or at the step that was named."""
-    flow = transition.definition.flow
+    """Continue a stopped run at the step where it stopped, or at a top-level step. Raises NoSuchStep."""
     if step is not None:
-        if all(step != known.name for known in flow.steps):
+        compiled = transition.definition.steps.get(step)
+        if compiled is None or compiled.parent:
             raise NoSuchStep(transition.run.name, step)
         transition.tokens = {}
         transition.put(Token(step=step))
-    deadline = transition.at + flow.timeout if flow.timeout is not None else None
-    transition.set_run(status=Status.RUNNING, ended_at=None, output=None, last_err="", deadline=deadline)
+    timeout = transition.definition.flow.timeout
+    deadline = transition.at + timeout if timeout is not None else None
+    transition.set_status(Status.RUNNING)
+    transition.set_run(ended_at=None, output=None, last_err="", deadline=deadline)
     for token in tuple(transition.tokens.values()):
         if token.parent:
-            transition.tokens.pop(token.id)  # what waits for it begins it again
+            transition.tokens.pop(token.id)  # the fork or each that waits for it starts it again
             continue
         transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
         transition.arrive(token)

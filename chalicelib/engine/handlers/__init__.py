@@ -1,0 +1,1 @@
+"""One module per kind of event: what it does to a run."""

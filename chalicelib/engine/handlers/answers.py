@@ -1,0 +1,121 @@
+"""Answers: of actions, of people, and of people who are asked to approve an action."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from msgspec.structs import replace
+
+from chalicelib.engine import size_limits
+from chalicelib.engine.bindings import result_of
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, Unsigned
+from chalicelib.engine.events import StepAcked
+from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
+from chalicelib.engine.secret_values import encrypted
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.token_moves import leave
+from chalicelib.engine.transition import Transition
+from chalicelib.model import status
+from chalicelib.model.compiled_step import Invocation
+from chalicelib.model.flow import ERROR
+from chalicelib.model.ids import was_minted
+from chalicelib.model.run import Activation, Token
+from chalicelib.model.status import Status
+
+
+def acked(transition: Transition, event: StepAcked) -> Outcome:
+    """Apply an answer or a report of progress. Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, TooLarge."""
+    run, token = transition.run, transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or token.step != event.step:
+        if token is None and was_minted(run.id, event.step, event.uuid):
+            _refuse_unsigned(transition, None, event)
+            return Outcome.DUPLICATE
+        raise NeverIssued(run.name, event.step, event.uuid)
+    _refuse_unsigned(transition, token, event)
+    if run.status in status.STOPPED:
+        raise RunIsStopped(run.name, run.last_err)
+    invocation = invocation_of(transition.definition, run, token)
+    if invocation is None:
+        raise StateNotRouted(token.step, event.state, ())
+    event = _encrypt_data(transition, token, invocation, event)
+    _admit(transition, event)
+    if awaits_approval(token):
+        return _approved(transition, token, token.activation, invocation, event)
+    if not event.done:
+        return _reported(transition, token, token.activation, event)
+    if not invocation.accepts(event.state):
+        raise StateNotRouted(token.step, event.state, invocation.states)
+    returned = StepResult(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
+    leave(transition, token, returned)
+    return Outcome.ADVANCED
+
+
+def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
+    if not invocation.action.secret_data or awaits_approval(token):
+        return event
+    return dataclasses.replace(event, data=encrypted(result_of(event.data), transition.cipher))
+
+
+def _admit(transition: Transition, event: StepAcked) -> None:
+    """Raise TooLarge if the run cannot hold what the answer brings."""
+    size_limits.admit("the data", event.data)
+    if event.variables:
+        variables = {**transition.run.vars, **transition.encrypt_secrets(event.variables)}
+        size_limits.admit("the run's variables", variables)
+
+
+def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAcked) -> None:
+    """Raise Unsigned if the answer must be signed and is not. `token` is None if the activation has ended.
+
+    This check comes before all others that reveal the state of the run. A sender without the key receives the same
+    error for an activation that waits, was stopped or has ended, and so learns nothing. That a uuid belongs to no
+    activation of the run and step may be revealed: its tag can be computed from the run's id. A service that repeats
+    its answer signs it again, and then learns that it is a duplicate. An approval is a person's answer and needs no
+    signature.
+    """
+    if event.signed:
+        return
+    if token is None:
+        wanted = is_signed(transition.definition, event.step)
+    else:
+        invocation = None if awaits_approval(token) else invocation_of(transition.definition, transition.run, token)
+        wanted = invocation is not None and invocation.options.signed
+    if wanted:
+        raise Unsigned(event.step)
+
+
+def _reported(transition: Transition, token: Token, activation: Activation, event: StepAcked) -> Outcome:
+    """Store reported progress, and restart the heartbeat."""
+    reported_at = transition.at if activation.heartbeat is not None else None
+    transition.put(replace(token, activation=replace(activation, data=event.data, reported_at=reported_at)))
+    transition.set_vars(event.variables)
+    variables = transition.encrypt_secrets(event.variables)
+    transition.record("StepReported", token, state=event.state, data=event.data, vars=variables)
+    return Outcome.PROGRESS
+
+
+def _approved(
+    transition: Transition, token: Token, activation: Activation, invocation: Invocation, event: StepAcked
+) -> Outcome:
+    """Send the action if the person approved it. Its whole timeout starts now."""
+    if event.state == REJECTED:
+        leave(
+            transition,
+            token,
+            StepResult(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"),
+        )
+        return Outcome.ADVANCED
+    if event.state != APPROVED:
+        raise StateNotRouted(token.step, event.state, (APPROVED, REJECTED))
+    approved = replace(
+        activation,
+        wait=None,
+        since=transition.at,
+        deadline=transition.at + activation.deadline - activation.since,
+        heartbeat=invocation.options.heartbeat,
+        held=transition.run.status is Status.PAUSED,
+    )
+    transition.record("StepApproved", token, data=event.data)
+    transition.deliver(transition.put(replace(token, activation=approved)))
+    return Outcome.ADVANCED

@@ -1,0 +1,43 @@
+"""Deliveries that did not reach their action."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld
+from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.steps import action
+from chalicelib.engine.token_moves import leave
+from chalicelib.engine.transition import Transition
+from chalicelib.model import status
+from chalicelib.model.flow import ERROR
+from chalicelib.model.status import Status
+
+
+def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
+    """Plan the next attempt, or make the step return ERROR if there is none."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    invocation = invocation_of(transition.definition, transition.run, token)
+    if invocation is None:
+        return Outcome.IGNORED
+    activation = replace(token.activation, attempt=token.activation.attempt + 1)
+    retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
+    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
+    if retry_at is None:
+        leave(transition, token, StepResult(state=ERROR, error=event.error, event="DeliveryFailed"))
+        return Outcome.ADVANCED
+    transition.record("DeliveryFailed", token, error=event.error)
+    return Outcome.PROGRESS
+
+
+def held(transition: Transition, event: DeliveryHeld) -> Outcome:
+    """Mark a delivery of a paused run: `continue` sends it."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
+        return Outcome.IGNORED
+    transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS

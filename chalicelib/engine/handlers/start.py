@@ -1,0 +1,70 @@
+"""The start of a run."""
+
+from __future__ import annotations
+
+from chalicelib.engine import size_limits
+from chalicelib.engine.bindings import names_for
+from chalicelib.engine.compensation import fail
+from chalicelib.engine.effects import Decision, Outcome
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.evaluation import resolve_known
+from chalicelib.engine.events import RunStarted
+from chalicelib.engine.secret_values import Cipher
+from chalicelib.engine.token_moves import run_until_waiting
+from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.model.definition import Definition
+from chalicelib.model.run import Run, Token
+from chalicelib.model.status import READY, Status
+
+
+def started(definition: Definition, event: RunStarted, read_blob: BlobReader, cipher: Cipher) -> Decision:
+    """Return the first head of a run: its token at the first step, or failed if a variable cannot be evaluated."""
+    size_limits.admit("the input", event.input)
+    size_limits.admit_labels(event.labels)
+    transition = Transition(definition, _new_run(definition, event), event, read_blob, cipher)
+    token = Token(step=definition.flow.steps[0].name)
+    transition.record("RunStarted", token, origin=READY, target=token.step)
+    try:
+        _set_vars_and_labels(transition, token, event)
+    except ExpressionFailed as failure:
+        transition.put(token)
+        fail(transition, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
+    else:
+        transition.arrive(token)
+        run_until_waiting(transition)
+    return transition.build(Outcome.ADVANCED)
+
+
+def _new_run(definition: Definition, event: RunStarted) -> Run:
+    timeout = definition.flow.timeout
+    return Run(
+        namespace=event.namespace,
+        name=event.name,
+        id=event.id,
+        version=0,
+        status=Status.RUNNING,
+        definition=event.ref,
+        created_at=event.at,
+        updated_at=event.at,
+        deadline=event.at + timeout if timeout is not None else None,
+        input=event.input,
+        labels=event.labels,
+        last_state=READY,
+        last_event="start",
+        parent=event.parent,
+        trace=event.trace,
+    )
+
+
+def _set_vars_and_labels(transition: Transition, token: Token, event: RunStarted) -> None:
+    """Set the variables, then the labels, which may read them. Raises ExpressionFailed, or TooLarge."""
+    definition = transition.definition
+    variables = transition.resolve_vars(
+        definition.flow.vars, names_for(definition, transition.run, token, transition.at)
+    )
+    size_limits.admit("the variables", variables)
+    transition.set_vars(variables)
+    names = names_for(definition, transition.run, token, transition.at)
+    labels = {**resolve_known(definition.flow.labels, names), **event.labels}
+    size_limits.admit_labels(labels)
+    transition.set_run(labels=labels)

@@ -1,0 +1,126 @@
+"""What a token waits for at its step: one class per kind of wait that must remember something.
+
+A wait is stored without a tag. Its fields show its kind, as in version 0.1.0 when waits were plain maps: so each
+version reads the heads of the other. An action that was sent, a timer and a condition remember nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from chalicelib.model.json_values import FrozenValue, Json, ready
+
+REFERENCE_KEY: Final = "\0spilled"
+"""The only key of a reference to a blob."""
+
+CHUNK_ITEMS: Final = 100
+"""How many items of an each are stored in one blob."""
+
+
+class Wait:
+    """The base of all kinds of waits, which are those in this module."""
+
+    __slots__ = ()
+
+
+class ApprovalWait(Wait, FrozenValue, frozen=True, tag_field="approval", tag="open"):
+    """A person must approve before the action is sent."""
+
+
+class ChildWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A `call` waits for the end of another run."""
+
+    child: str
+    """The name of that run."""
+    input: dict[str, Json]
+
+
+class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A `wait` for an event with this key."""
+
+    key: str
+
+
+class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A fork waits for its branches."""
+
+    results: dict[str, Json] = msgspec.field(name="out")
+    """What each finished branch returned."""
+    failed: tuple[str, ...] = msgspec.field(name="bad")
+    """The names of the branches that failed."""
+
+
+class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """An each waits for its items. Items and results are stored as blobs, in chunks; the head holds what is in flight.
+
+    Results are stored once a write has committed them: so a chunk holds the same, whichever process writes it.
+    """
+
+    id: str
+    """The prefix of the keys of its blobs."""
+    count: int = msgspec.field(name="n")
+    """How many items there are."""
+    next: int
+    """The index of the first item that has not started."""
+    again: tuple[int, ...] = msgspec.field(name="more")
+    """Items to start again, after a retry."""
+    finished: int = msgspec.field(name="ok")
+    """How many items finished."""
+    failed: tuple[int, ...] = msgspec.field(name="bad")
+    """The indexes of the items that failed."""
+    results: tuple[tuple[int, Json], ...] = msgspec.field(name="buf")
+    """Results (index, output) that are not stored yet."""
+    stored_chunks: int = msgspec.field(name="put")
+    """How many chunks of results are stored."""
+
+    def item_key(self, index: int) -> str:
+        """Return the key of the blob that holds the item."""
+        return f"{self.id}/items/{index // CHUNK_ITEMS}"
+
+    def results_key(self, chunk: int) -> str:
+        """Return the key of a chunk of results."""
+        return f"{self.id}/out/{chunk}"
+
+
+class OffloadedWait(Wait, dict[str, str]):
+    """A reference to the blob in which a large wait is stored: only heads as they are stored hold one."""
+
+    __slots__ = ()
+
+
+_KINDS: Final[dict[str, type[Wait]]] = {
+    "approval": ApprovalWait,
+    "child": ChildWait,
+    "key": EventWait,
+    "out": ForkWait,
+    "n": EachWait,
+}
+"""The field by which each kind is recognized: no other kind has it."""
+
+
+def wait_from_json(value: Json) -> Wait:
+    """Return the wait that has this JSON. Raises msgspec.ValidationError if it is none."""
+    if isinstance(value, dict):
+        if value.keys() == {REFERENCE_KEY}:
+            return OffloadedWait(value)
+        for field, kind in _KINDS.items():
+            if field in value:
+                return msgspec.convert(value, kind)
+    raise msgspec.ValidationError(f"not the JSON of a wait: {value!r:.100}")
+
+
+def wait_to_json(wait: Wait) -> Json:
+    """Return the wait's JSON, as it is stored in a head."""
+    return msgspec.to_builtins(wait)
+
+
+def decode_hook(kind: Any, value: Json) -> Wait:
+    """Decode a field of type `Wait`; for msgspec's decoders."""
+    if kind is not Wait:
+        raise NotImplementedError(f"no value of type {kind} is stored")
+    return wait_from_json(value)
+
+
+ready(*_KINDS.values())
