@@ -163,13 +163,40 @@ def test_deliveries_are_limited_per_second() -> None:
     assert [request.at - start for request in host.requests] == [0, 1_000, 2_000, 3_000, 4_000]
 
 
-def test_activations_are_limited_to_a_number_at_once() -> None:
-    host = host_of(PACED.replace("LIMIT", "limit = (concurrent = 2);"), after(HOUR))
+@pytest.mark.parametrize("duration", [SECOND // 2, HOUR, 2 * DAY])
+def test_activations_are_limited_to_a_number_at_once(duration: int) -> None:
+    """The others are delivered within a second after one has ended, and waiting takes few events."""
+    host = host_of(PACED.replace("LIMIT", "limit = (concurrent = 2);"), after(duration))
     start = host.clock.now()
     host.start("f", {})
-    host.run_until()
-    hours = [(request.at - start) // HOUR for request in host.requests]
-    assert hours == [0, 0, 1, 1, 2]
+    assert host.run_until(max_events=250)
+    times = [request.at - start for request in host.requests]
+    assert times[:2] == [0, 0]
+    for time, ended in zip(times[2:], times, strict=False):
+        assert 0 <= time - (ended + duration) <= SECOND
+    assert host.head("run").status is Status.SUCCEEDED
+
+
+def test_a_permit_is_found_among_many_holders() -> None:
+    """The limiter looks at few of them at a time."""
+    text = PACED.replace("[1, 2, 3, 4, 5]", "${ [1..101] }").replace("LIMIT", "limit = (concurrent = 99);")
+    slow = iter([DAY] * 98 + [HOUR] + [DAY] * 2)
+    host = host_of(text, lambda _: (Answer(state="OK", after=next(slow)),))
+    start = host.clock.now()
+    host.start("f", {})
+    assert host.run_until(start + 2 * HOUR)
+    assert len(host.requests) == 100
+    assert host.requests[99].at - start <= HOUR + 2 * SECOND
+
+
+def test_a_limit_of_both_kinds_holds() -> None:
+    host = host_of(PACED.replace("LIMIT", "limit = (concurrent = 1, per_second = 0.01);"), after(SECOND))
+    start = host.clock.now()
+    host.start("f", {})
+    assert host.run_until()
+    times = [request.at - start for request in host.requests]
+    assert times == sorted(times)
+    assert [round(time / 100_000) for time in times] == [0, 1, 2, 3, 4]
 
 
 def nested(depth: int) -> str:
