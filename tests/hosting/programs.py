@@ -40,3 +40,9 @@ def after(milliseconds: int) -> Responder:
 def silent(_request: Request) -> Reply | None:
     """Accept everything and never answer."""
     return ()
+
+
+def nested(depth: int) -> str:
+    """Flows `f0`, `f1`, ... of which each calls the next one."""
+    calls = [f"flow f{n} call C => (DONE -> done) {{ flow = f{n + 1}; }}; flow_end" for n in range(depth)]
+    return "\n/\n".join([*calls, f"flow f{depth} wait W => () {{ for = 1s; }}; flow_end"])

@@ -15,7 +15,7 @@ from chalicelib.service import messages, wakeups
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs import children
-from tests.hosting.programs import DAY, HOUR, SECOND, after, host_of, silent
+from tests.hosting.programs import DAY, HOUR, SECOND, after, host_of, nested, silent
 
 WORK: Final = 'action work addr = "http://work"; args = (any x = null); return = (OK | NO); action_end\n/\n'
 ONE: Final = WORK + "flow one step A => (OK -> done | NO -> A) { action = work; }; flow_end"
@@ -197,12 +197,6 @@ def test_a_limit_of_both_kinds_holds() -> None:
     times = [request.at - start for request in host.requests]
     assert times == sorted(times)
     assert [round(time / 100_000) for time in times] == [0, 1, 2, 3, 4]
-
-
-def nested(depth: int) -> str:
-    """Flows `f0`, `f1`, ... of which each calls the next one."""
-    calls = [f"flow f{n} call C => (DONE -> done) {{ flow = f{n + 1}; }}; flow_end" for n in range(depth)]
-    return "\n/\n".join([*calls, f"flow f{depth} wait W => () {{ for = 1s; }}; flow_end"])
 
 
 @pytest.mark.parametrize("depth", [children.DEEPEST, children.DEEPEST + 1, 40])
