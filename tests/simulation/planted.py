@@ -39,7 +39,7 @@ from tests.simulation.schedule import Result, play
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """`wrong` makes of what is right what is to stand in its place."""
+    """`wrong` makes the faulty attribute from the correct one."""
 
     name: str
     owner: Any
@@ -267,15 +267,15 @@ BUGS: Final = (
     Bug("uuid used again", transitions, "mint_uuid", _same_uuid),
     Bug("old answers move new activations", answers, "acked", _old_answer_counts),
     Bug("unsigned answers count", answers, "_refuse_unsigned", _nothing(None)),
-    Bug("anybody's signature counts", SignatureVerifier, "_doubt", _nothing("")),
+    Bug("every signature counts", SignatureVerifier, "_doubt", _nothing("")),
     Bug(
         "secret variable kept as it is",
         Transition,
         "encrypt_secrets",
         lambda _: lambda self, variables: dict(variables),
     ),
-    Bug("secret told by what a service says", webhook_client, "without", lambda _: lambda text, secrets: text),
-    Bug("secret variables sent to everybody", request_args, "holds_secret", _nothing(None)),
+    Bug("secret in the error of a service", webhook_client, "without", lambda _: lambda text, secrets: text),
+    Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
     Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
@@ -285,7 +285,7 @@ BUGS: Final = (
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
     Bug("page of what is not committed", advance, "turn_page", _page_of_what_is_not_committed),
     Bug("page not put", OffloadingRunStore, "put_page", _nothing(None)),
-    Bug("parent not told", Transition, "emit", _without(effects.TellParent)),
+    Bug("parent not notified", Transition, "emit", _without(effects.TellParent)),
     Bug("child not started", Transition, "emit", _without(effects.StartChild)),
     Bug("child not stopped", Transition, "emit", _without(effects.StopChild)),
     Bug("unwanted child not called off", ChildRuns, "_call_off", _nothing(None)),

@@ -1,4 +1,4 @@
-"""What must be so around a schedule: no threads, and a log that the law alone hears."""
+"""The surroundings of a schedule: no threads, and a log that only the laws receive."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Ear(logging.Handler):
 
 @contextmanager
 def single_threaded(laws: Laws) -> Iterator[None]:
-    """While this holds, the service starts no threads, and its log is heard by the law alone."""
+    """Within this context the service starts no threads, and only the laws receive its log."""
     log, ear = logging.getLogger("echoer"), _Ear(laws)
     before = (parallel.side_by_side, log.level, log.propagate)
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
