@@ -1,7 +1,7 @@
-"""The front door: every trigger of every Lambda function, and which plain function it calls. It decides nothing.
+"""The Chalice app: every trigger of every Lambda function, and the plain function that it calls.
 
-Queue and schedule triggers and the authorizer stand here and not in a Blueprint, since Chalice would let Lambda import
-their own module then, and never this one.
+Queue and schedule triggers and the authorizer are defined here and not in a Blueprint, because Chalice would then let
+Lambda import the Blueprint's module instead of this one.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
 if SETTINGS.gate is Access.TOKEN:
 
     @app.authorizer(ttl_seconds=authorizer.SECONDS)
-    def authorize(asked: AuthRequest) -> dict[str, Any]:
-        return authorizer.authorize(asked.token, asked.method_arn)
+    def authorize(request: AuthRequest) -> dict[str, Any]:
+        return authorizer.authorize(request.token, request.method_arn)
 
     gatekeeper = authorize
 
@@ -60,5 +60,5 @@ def sweep(event: CloudWatchEvent) -> None:
 
 
 def _request(event: BaseLambdaEvent) -> str:
-    """The id by which Lambda knows the call."""
+    """Return Lambda's id of the invocation."""
     return str(getattr(event.context, "aws_request_id", ""))

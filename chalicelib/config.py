@@ -1,36 +1,36 @@
-"""Settings: the environment, read once and checked. Every setting has a default that works on one machine.
+"""Settings, read from the environment and checked. Every setting has a default that works on one machine.
 
 | variable | default | meaning |
 |---|---|---|
 | ECHOER_BACKEND | sqlite | `sqlite` (embedded), `aws` (DynamoDB and SQS), `memory` (tests) |
-| ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` keeps nothing |
-| ECHOER_PORT | 8080 | where the local server listens |
-| ECHOER_URL | http://127.0.0.1:8080 | how clients and actions reach the API |
+| ECHOER_DB | .echoer/echoer.db | the SQLite file; `:memory:` stores nothing on disk |
+| ECHOER_PORT | 8080 | the port of the local server |
+| ECHOER_URL | http://127.0.0.1:8080 | the URL of the API for clients and actions |
 | ECHOER_TABLE | echoer | the DynamoDB table |
-| ECHOER_QUEUE_PREFIX | echoer | the SQS queues are `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
-| ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | other endpoints than AWS's own |
-| ECHOER_STEP_TIMEOUT | 7d | how long a step waits for its answer where nothing else is said |
-| ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | deliveries in all, and the pause that grows between them |
-| ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may overlook a new version of a definition |
-| ECHOER_WEBHOOK_KEY | a key for development | signs what is sent to actions; may be several, the newest first |
-| ECHOER_WEBHOOK_KEY_REF | | where that key lies instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
-| ECHOER_SECRETS_KEY | | seals secrets at rest: 32 characters or more; may be several, the newest first |
-| ECHOER_SECRETS_KEY_REF | | where that key lies instead; on one machine, a file beside the SQLite file |
-| ECHOER_OUTBOUND | any; on AWS public | where actions may be: `any`where, or at `public` addresses only |
-| ECHOER_OUTBOUND_ALLOW | | and at these hosts, addresses and ranges (`10.1.0.0/16`), with commas between |
-| ECHOER_NAMESPACE | default | the namespace of requests that name none: a-z, 0-9 and -, at most 63 |
-| ECHOER_AUTH | open; on Lambda token | `open`: whoever reaches the API is admin; `token`: `Authorization: Bearer`; |
-| | | `iam`: what AWS signatures (SigV4) and IAM policies let through API Gateway |
-| ECHOER_AUTHORIZER | on | whether API Gateway asks about a token before it calls the API, which asks by itself too |
-| ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) need the same, a token of the role `action` |
-| ECHOER_ADMIN_TOKEN_SHA256 | | hex SHA-256 of the first admin's token, a text of 32 characters or more |
-| ECHOER_RATE | 0 | requests per second of one token, in each container; 0: any number |
-| ECHOER_NAMESPACE_RATE | 0 | the same, of all tokens of a namespace together |
+| ECHOER_QUEUE_PREFIX | echoer | the prefix of the SQS queues: `PREFIX-deliveries`, `PREFIX-wakes`, `PREFIX-dead` |
+| ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
+| ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
+| ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | the default number of deliveries, and the first pause between them |
+| ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may use the previous version of a definition |
+| ECHOER_WEBHOOK_KEY | a key for development | signs requests to actions; to rotate, several keys, the newest first |
+| ECHOER_WEBHOOK_KEY_REF | | a reference to that key instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
+| ECHOER_SECRETS_KEY | | encrypts secrets at rest: at least 32 characters; to rotate, several keys, the newest first |
+| ECHOER_SECRETS_KEY_REF | | a reference to that key instead; without a key, one machine uses a file next to ECHOER_DB |
+| ECHOER_OUTBOUND | any; on AWS public | the addresses that actions may have: `any`, or `public` ones only |
+| ECHOER_OUTBOUND_ALLOW | | what `public` permits, too: hosts, addresses and ranges (`10.1.0.0/16`), comma-separated |
+| ECHOER_NAMESPACE | default | the namespace of requests that name none: at most 63 of a-z, 0-9 and - |
+| ECHOER_AUTH | open; on Lambda token | `open`: every caller is admin; `token`: `Authorization: Bearer`; |
+| | | `iam`: requests with AWS signatures (SigV4) that IAM policies permit |
+| ECHOER_AUTHORIZER | on | whether API Gateway checks tokens before it calls the API, which always checks them |
+| ECHOER_CALLBACKS | open | `token`: answers to steps (`POST /step`) require a token of the role `action`, too |
+| ECHOER_ADMIN_TOKEN_SHA256 | | the SHA-256 (hex) of the first admin's token, which has at least 32 characters |
+| ECHOER_RATE | 0 | the most requests per second of one token, in each container; 0: no limit |
+| ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
 | ECHOER_LOG | info | debug, info, warning, error |
-| ECHOER_LOG_FORMAT | text; on Lambda json | `json`: objects that know namespace, run, step, uuid, request |
-| ECHOER_METRICS | off | `emf`: on standard output, for CloudWatch; a line per batch or request |
-| ECHOER_METRICS_NAMESPACE | Echoer | where CloudWatch keeps them: 1 to 255 of A-Z, a-z, 0-9 and `.-_/#:` |
-| ECHOER_OTLP_ENDPOINT | | where OpenTelemetry spans go by OTLP/HTTP, such as `http://127.0.0.1:4318`; unset: nowhere |
+| ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |
+| ECHOER_METRICS | off | `emf`: a line per batch or request on standard output, for CloudWatch |
+| ECHOER_METRICS_NAMESPACE | Echoer | the metrics' namespace in CloudWatch: 1 to 255 of A-Z, a-z, 0-9 and `.-_/#:` |
+| ECHOER_OTLP_ENDPOINT | | the OTLP/HTTP endpoint of a collector, such as `http://127.0.0.1:4318`; unset: no traces |
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ from chalicelib.service.security.secrets import SHORTEST_KEY
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
-FASTEST: Final = 100_000
-"""The highest rate that can be set, per second."""
+MAX_RATE_PER_S: Final = 100_000
+"""The highest rate that can be set."""
 
 
 class BadSetting(EchoerError):
-    """An environment variable holds what it cannot mean."""
+    """An environment variable has an invalid value."""
 
 
 class Access(StrEnum):
-    """What is needed to come in."""
+    """How callers authenticate."""
 
     OPEN = "open"
     TOKEN = "token"  # noqa: S105 - a word, no secret
@@ -74,7 +74,7 @@ class LogFormat(StrEnum):
 
 
 class Metrics(StrEnum):
-    """How metrics are told, if they are."""
+    """How metrics are written, if at all."""
 
     OFF = "off"
     EMF = "emf"
@@ -86,8 +86,8 @@ class Backend(StrEnum):
     MEMORY = "memory"
 
 
-class Reach(StrEnum):
-    """Where requests to actions may go."""
+class EgressScope(StrEnum):
+    """Which addresses actions may have."""
 
     ANY = "any"
     PUBLIC = "public"
@@ -95,7 +95,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that can be set. Durations are milliseconds."""
+    """All settings. Durations are in milliseconds."""
 
     backend: Backend = Backend.SQLITE
     db: Path | str = Path(".echoer/echoer.db")
@@ -111,7 +111,7 @@ class Settings:
     webhook_key_ref: str | None = None
     secrets_key: str | None = None
     secrets_key_ref: str | None = None
-    outbound: Reach = Reach.ANY
+    outbound: EgressScope = EgressScope.ANY
     outbound_allow: tuple[str, ...] = ()
     namespace: str = "default"
     auth: Access = Access.OPEN
@@ -126,7 +126,7 @@ class Settings:
     metrics_namespace: str = "Echoer"
     otlp_endpoint: str | None = None
     on_lambda: bool = False
-    """Whether the process sleeps between requests, as Lambda's do."""
+    """Whether the process sleeps between requests, as on Lambda."""
 
     @property
     def callback_url(self) -> str:
@@ -134,21 +134,21 @@ class Settings:
 
     @property
     def gate(self) -> Access:
-        """What API Gateway asks for before it calls the API function; on one machine there is none."""
+        """What API Gateway requires before it calls the API function. There is no gateway on one machine."""
         if self.backend is not Backend.AWS or (self.auth is Access.TOKEN and not self.authorizer):
             return Access.OPEN
         return self.auth
 
     @property
     def notice(self) -> str | None:
-        """What whoever starts a server must know; None if nothing."""
+        """A warning to log when the server starts, or None."""
         if self.auth is not Access.OPEN:
             return None
-        return "open: whoever reaches this port may do anything here; ECHOER_AUTH=token asks for tokens"
+        return "no authentication: every client of this port is admin; set ECHOER_AUTH=token to require tokens"
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """The settings that an environment describes. Raises BadSetting, naming the variable and what it may hold."""
+    """Return the settings in an environment. Raises BadSetting, which names the variable and its valid values."""
     read = _Reader(environment)
     port = read.integer("ECHOER_PORT", 8080, 0, 65_535)
     database = read.text("ECHOER_DB", ".echoer/echoer.db")
@@ -172,17 +172,17 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
         secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
         secrets_key=read.long_keys("ECHOER_SECRETS_KEY", SHORTEST_KEY),
-        outbound=Reach(read.one_of("ECHOER_OUTBOUND", list(Reach), _usual_reach(environment))),
+        outbound=EgressScope(read.one_of("ECHOER_OUTBOUND", list(EgressScope), _default_egress_scope(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
-        auth=Access(read.one_of("ECHOER_AUTH", list(Access), _usual_access(environment))),
+        auth=Access(read.one_of("ECHOER_AUTH", list(Access), _default_access(environment))),
         authorizer=read.one_of("ECHOER_AUTHORIZER", ["on", "off"], "on") == "on",
         callbacks=Access(read.one_of("ECHOER_CALLBACKS", [Access.OPEN, Access.TOKEN], Access.OPEN)),
         admin_token_sha256=read.sha256("ECHOER_ADMIN_TOKEN_SHA256"),
-        rate=read.integer("ECHOER_RATE", 0, 0, FASTEST),
-        namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, FASTEST),
+        rate=read.integer("ECHOER_RATE", 0, 0, MAX_RATE_PER_S),
+        namespace_rate=read.integer("ECHOER_NAMESPACE_RATE", 0, 0, MAX_RATE_PER_S),
         log=read.one_of("ECHOER_LOG", ["debug", "info", "warning", "error"], "info").upper(),
-        log_format=LogFormat(read.one_of("ECHOER_LOG_FORMAT", list(LogFormat), _usual_format(environment))),
+        log_format=LogFormat(read.one_of("ECHOER_LOG_FORMAT", list(LogFormat), _default_log_format(environment))),
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
@@ -191,24 +191,24 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
 
 
 def _on_lambda(environment: Mapping[str, str]) -> bool:
-    """Lambda sets this variable."""
+    """Return whether the process runs on Lambda, which sets this variable."""
     return "AWS_LAMBDA_FUNCTION_NAME" in environment
 
 
-def _usual_format(environment: Mapping[str, str]) -> LogFormat:
+def _default_log_format(environment: Mapping[str, str]) -> LogFormat:
     return LogFormat.JSON if _on_lambda(environment) else LogFormat.TEXT
 
 
-def _usual_access(environment: Mapping[str, str]) -> Access:
-    """Open only where nobody else can come in: on Lambda tokens are asked for."""
+def _default_access(environment: Mapping[str, str]) -> Access:
+    """Return the default of ECHOER_AUTH: Lambda requires tokens, one machine does not."""
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
 
 
-def _usual_reach(environment: Mapping[str, str]) -> Reach:
-    """Where others' FSL meets a network of ours, it is kept out of it: on AWS, unless "AWS" is on this machine too."""
-    at_home = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in ("localhost", "127.0.0.1", "::1")
+def _default_egress_scope(environment: Mapping[str, str]) -> EgressScope:
+    """Return the default of ECHOER_OUTBOUND: public on AWS, unless the endpoint of AWS is this machine."""
+    is_local = urlsplit(environment.get("ECHOER_DYNAMODB_URL", "")).hostname in ("localhost", "127.0.0.1", "::1")
     on_aws = environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS
-    return Reach.PUBLIC if on_aws and not at_home else Reach.ANY
+    return EgressScope.PUBLIC if on_aws and not is_local else EgressScope.ANY
 
 
 class _Reader:
@@ -227,33 +227,33 @@ class _Reader:
     def keys(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if not re.search(r"[^\s,]", value):
-            raise BadSetting(f"{name}: holds no key")
+            raise BadSetting(f"{name}: must hold at least one key")
         return value
 
     def long_keys(self, name: str, least: int) -> str | None:
         value = self.text(name, "")
         if any(len(key) < least for key in re.split(r"[\s,]+", value) if key):
-            raise BadSetting(f"{name}: each key must have {least} characters or more (openssl rand -hex 32 makes one)")
+            raise BadSetting(f"{name}: each key must have at least {least} characters (openssl rand -hex 32 makes one)")
         return value or None
 
     def places(self, name: str) -> tuple[str, ...]:
         found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))
         for place in found:
             if not _is_place(place):
-                advice = "must be hosts, addresses or ranges such as 10.1.0.0/16, with commas between"
+                advice = "must be hosts, addresses or ranges such as 10.1.0.0/16, separated by commas"
                 raise BadSetting(f"{name}={place}: {advice}")
         return found
 
     def namespace(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if not is_namespace(value):
-            raise BadSetting(f"{name}={value}: must be small letters, digits and dashes, at most 63, no dash at first")
+            raise BadSetting(f"{name}={value}: must be 1 to 63 of a-z, 0-9 and dashes, and not begin with a dash")
         return value
 
     def metrics_namespace(self, name: str, default: str) -> str:
         value = self.text(name, default)
         if not re.fullmatch(r"[A-Za-z0-9._/#:-]{1,255}", value) or value.startswith((":", "AWS/")):
-            allowed = "must be 1 to 255 of A-Z, a-z, 0-9 and . - _ / # :, and not begin with a colon or AWS/"
+            allowed = "must be 1 to 255 of A-Z, a-z, 0-9 and . - _ / # :, and must not begin with a colon or AWS/"
             raise BadSetting(f"{name}={value}: {allowed}")
         return value
 
@@ -268,7 +268,9 @@ class _Reader:
             usable = False
         if not usable or found.username or found.query or found.fragment:
             shown = re.sub(r"//.*@", "//...@", value)
-            raise BadSetting(f"{name}={shown}: must be http:// or https://, a host, and perhaps a port and a path")
+            raise BadSetting(
+                f"{name}={shown}: must be an http:// or https:// URL of a host, with an optional port and path"
+            )
         return value
 
     def sha256(self, name: str) -> str | None:

@@ -1,9 +1,9 @@
-"""What Lambda unpacks, built for its platform and not for this one: the code, what it needs, and their bytecode.
+"""The content of the deployment zip, built for Lambda's platform: the code, its packages, and their bytecode.
 
-Everything is made in a copy. Packages are taken as wheels for Lambda's platform, in the versions that are installed
-here, so that what was tested is what is deployed; those that Lambda's runtime has itself stay at home. Chalice copies
-what it finds in `vendor/` and has nothing left to install. Bytecode is compiled by a Python of Lambda's version if this
-machine has one, because a function cannot keep its own: it would compile every module at every cold start.
+The build works in a copy. Packages are wheels for Lambda's platform in the versions that are installed here, so the
+tested versions are deployed; packages of Lambda's runtime are left out. Chalice copies the folder `vendor/` and has
+nothing left to install. If this machine has a Python of Lambda's version, it compiles the bytecode ahead: a function
+cannot store bytecode, and would otherwise compile every module at every cold start.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from deploy.stages import ROOT, RUNTIME
 
 SHIPPED: Final = ("app.py", "chalicelib")
 LAMBDA_HAS: Final = frozenset({"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six"})
-"""Modules of Lambda's Python runtime. urllib3 is there too, but an older one than requests was tested with."""
+"""Modules of Lambda's Python runtime. It also has urllib3, but an older version than the tested one."""
 
 _MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
-_GLIBC: Final = 34
-"""Amazon Linux 2023 has glibc 2.34; its wheels' tags go up to manylinux_2_34."""
+_MAX_GLIBC_MINOR: Final = 34
+"""Amazon Linux 2023 has glibc 2.34: it takes wheels up to manylinux_2_34."""
 
-_NEEDLESS: Final = ("*.dist-info", "bin", "__pycache__", "*.pyi", "tests", "cffi", "pycparser")
-"""The last two compile what PyNaCl has compiled already: running it takes `_cffi_backend` alone."""
+_UNNEEDED: Final = ("*.dist-info", "bin", "__pycache__", "*.pyi", "tests", "cffi", "pycparser")
+"""The last two are needed only to compile PyNaCl; running it needs `_cffi_backend`."""
 
 
 class BuildFailed(EchoerError):
-    """Something could not be built; the message says what the tool said."""
+    """A tool failed; the message has its output."""
 
 
 class NoIndex(BuildFailed):
@@ -42,7 +42,7 @@ class NoIndex(BuildFailed):
 
 
 def stage_code(target: Path, root: Path = ROOT) -> None:
-    """`target` holds what is ours and is shipped."""
+    """Copy the code of the functions to `target`."""
     for name in SHIPPED:
         if (root / name).is_dir():
             shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
@@ -52,11 +52,13 @@ def stage_code(target: Path, root: Path = ROOT) -> None:
 
 
 def vendor(target: Path, architecture: str, requirements: Sequence[str], root: Path = ROOT) -> None:
-    """`target` holds what the code needs on Lambda, by these files. Raises BuildFailed, NoIndex."""
+    """Install the packages in these requirements files to `target`. Raises BuildFailed, NoIndex."""
     constraints = target.with_suffix(".constraints")
     constraints.write_text("".join(f"{each.name}=={each.version}\n" for each in distributions()))
     machine = _MACHINES[architecture]
-    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_GLIBC, 16, -1)] + [f"manylinux2014_{machine}"]
+    platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(_MAX_GLIBC_MINOR, 16, -1)] + [
+        f"manylinux2014_{machine}"
+    ]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     command += ["--target", str(target), "--only-binary=:all:", "--implementation", "cp"]
     command += ["--python-version", RUNTIME.removeprefix("python")]
@@ -77,24 +79,24 @@ def vendor(target: Path, architecture: str, requirements: Sequence[str], root: P
     for module in LAMBDA_HAS:
         shutil.rmtree(target / module, ignore_errors=True)
         (target / f"{module}.py").unlink(missing_ok=True)
-    for pattern in _NEEDLESS:
+    for pattern in _UNNEEDED:
         for found in sorted(target.rglob(pattern), reverse=True):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
 
 
 def compile_code(target: Path) -> bool:
-    """Whether every module of `target` has bytecode: not so where no Python of Lambda's version is found."""
+    """Compile every module of `target`. Return whether a Python of Lambda's version was found."""
     python = find_python(RUNTIME.removeprefix("python"))
     if python is None:
         return False
-    # Unchecked: a zip gives its files other times than they had.
+    # Unchecked, because files in a zip have other times than on disk.
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", str(target)]
     run([*command, str(target)], target)
     return True
 
 
 def find_python(version: str) -> str | None:
-    """An interpreter of that version, such as `3.12`."""
+    """Return an interpreter of that version, such as `3.12`."""
     pyenv = sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob(f"versions/{version}*/bin/python"))
     named = shutil.which(f"python{version}")
     for candidate in [sys.executable, *([named] if named else []), *map(str, reversed(pyenv))]:
@@ -106,7 +108,7 @@ def find_python(version: str) -> str | None:
 
 
 def repack(made: Path) -> None:
-    """The zip holds the same files, as small as can be, and the same bytes whenever it is built from the same."""
+    """Compress the zip with the best level, and make it reproducible: the same files give the same bytes."""
     smaller = made.with_suffix(".repacked")
     with zipfile.ZipFile(made) as old, zipfile.ZipFile(smaller, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as new:
         for name in sorted(set(old.namelist())):
@@ -117,7 +119,7 @@ def repack(made: Path) -> None:
 
 
 def weigh(made: Path) -> list[tuple[str, int, int]]:
-    """What fills the zip, the largest first: top-level names with their bytes in the zip, and unpacked."""
+    """Return the top-level names in the zip, the largest first, with their bytes in the zip and unpacked."""
     sizes: dict[str, list[int]] = {}
     with zipfile.ZipFile(made) as opened:
         for entry in opened.infolist():
@@ -128,7 +130,7 @@ def weigh(made: Path) -> list[tuple[str, int, int]]:
 
 
 def run(command: list[str], folder: Path, **environment: str) -> None:
-    """The command succeeded. Raises BuildFailed with what it said."""
+    """Run the command. Raises BuildFailed, with its output, if it fails."""
     answer = subprocess.run(  # noqa: S603 - our own commands
         command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )

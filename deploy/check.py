@@ -1,7 +1,7 @@
-"""The policy check: what a template must not have, and must have, whatever else is in it.
+"""The policy check: rules that every template must follow.
 
-It reads the template as it is merged (SAM's functions, not yet what CloudFormation makes of them). A finding names the
-resource and what is wrong with it; what is allowed nevertheless stands here, with the reason.
+It reads the merged template (with SAM's functions, before CloudFormation expands them). A finding names the resource
+and the problem; exceptions are listed here with their reason.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _ALLOWED: Final = {
     r":secret:[^*?]+-\?{6}$": "Secrets Manager adds six characters to a secret's name",
     r"^\$\{aws_cloudwatch_log_group\.\w+\.arn\}:\*$": "the streams of the function's own log group",
 }
-"""Resources of a policy that may hold a wildcard."""
+"""Resources of a policy that may have a wildcard."""
 
 _SECRET: Final = re.compile("KEY|SECRET|TOKEN|PASSWORD")
 _LISTS: Final = ("Action", "Resource")
 
 
 def findings(template: Document) -> list[Finding]:
-    """What is wrong with the template; nothing, one hopes."""
+    """Return the violations in the template."""
     resources: Document = template["Resources"]
     found: list[Finding] = []
     for name, resource in resources.items():
@@ -41,33 +41,33 @@ def findings(template: Document) -> list[Finding]:
             case "AWS::SQS::Queue":
                 found += _of_queue(name, properties, resources)
             case "AWS::Logs::LogGroup" if "RetentionInDays" not in properties:
-                found.append(f"{name}: keeps logs for ever")
+                found.append(f"{name}: keeps logs without a time limit")
     roles = [json.dumps(function["Properties"]["Role"]) for function in _functions(resources)]
     if len(set(roles)) < len(roles):
-        found.append("functions share a role: then each may do what the others need")
+        found.append("functions share a role: each then has the permissions of the others")
     return found
 
 
 def of_policy(name: str, document: Document) -> Iterator[Finding]:
-    """What is too much in a policy."""
+    """Yield the excessive permissions of a policy."""
     for statement in document["Statement"]:
-        said = statement.get("Sid", "a statement")
+        label = statement.get("Sid", "a statement")
         if statement.keys() & {"NotAction", "NotResource", "NotPrincipal"}:
-            yield f"{name}: {said} allows all but what it names"
+            yield f"{name}: {label} allows everything except what it names"
         actions, resources = (_texts(statement.get(key, [])) for key in _LISTS)
         for text in actions:
             if "*" in text or "?" in text:
-                yield f"{name}: {said} allows {text}"
+                yield f"{name}: {label} allows {text}"
         for text in resources:
             if re.search(r"[*?]", text) and not any(re.search(allowed, text) for allowed in _ALLOWED):
-                yield f"{name}: {said} reaches {text}"
+                yield f"{name}: {label} covers {text}"
 
 
 def _of_role(name: str, properties: Document) -> Iterator[Finding]:
     for policy in properties.get("Policies", []):
         yield from of_policy(name, policy["PolicyDocument"])
     for managed in properties.get("ManagedPolicyArns", []):
-        yield f"{name}: has {managed}, which others write"
+        yield f"{name}: has the managed policy {managed}"
     for statement in properties["AssumeRolePolicyDocument"]["Statement"]:
         if statement["Principal"] != {"Service": "lambda.amazonaws.com"}:
             yield f"{name}: can be assumed by {statement['Principal']}"
@@ -76,13 +76,13 @@ def _of_role(name: str, properties: Document) -> Iterator[Finding]:
 def _of_function(name: str, properties: Document, resources: Document) -> Iterator[Finding]:
     for variable in properties.get("Environment", {}).get("Variables", {}):
         if _SECRET.search(variable) and not variable.endswith(("_REF", "_SHA256")):
-            yield f"{name}: {variable} would hold a secret"
+            yield f"{name}: {variable} would contain a secret"
     group = properties.get("LoggingConfig", {}).get("LogGroup", {}).get("Ref")
     if group not in resources:
-        yield f"{name}: logs into a group that is not of this template"
+        yield f"{name}: logs to a group outside of this template"
     for source in _sources(properties):
         if "ReportBatchItemFailures" not in source.get("FunctionResponseTypes", []):
-            yield f"{name}: one message that fails brings its whole batch back"
+            yield f"{name}: lacks ReportBatchItemFailures: one failed message returns its whole batch"
 
 
 def _of_table(name: str, resource: Document) -> Iterator[Finding]:
@@ -90,23 +90,23 @@ def _of_table(name: str, resource: Document) -> Iterator[Finding]:
     if not properties.get("SSESpecification", {}).get("SSEEnabled"):
         yield f"{name}: is not encrypted"
     if not properties.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled"):
-        yield f"{name}: cannot be brought back to a moment"
+        yield f"{name}: has no point-in-time recovery"
     for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
         if not resource.get(policy, "").startswith("Retain"):
-            yield f"{name}: {policy} would delete what it holds"
+            yield f"{name}: {policy} would delete its data"
 
 
 def _of_queue(name: str, properties: Document, resources: Document) -> Iterator[Finding]:
     if not (properties.get("SqsManagedSseEnabled") or properties.get("KmsMasterKeyId")):
         yield f"{name}: is not encrypted"
     if "RedrivePolicy" not in properties and name not in _dead_letter_queues(resources):
-        yield f"{name}: what fails for ever comes again for ever"
+        yield f"{name}: has no dead-letter queue"
     for function in _functions(resources):
         for source in _sources(function["Properties"]):
             if source["Queue"] == {"Fn::Sub": f"${{{name}.Arn}}"}:
                 seconds = function["Properties"]["Timeout"]
                 if properties.get("VisibilityTimeout", 30) <= seconds:
-                    yield f"{name}: messages come again while a handler of {seconds} s still works on them"
+                    yield f"{name}: its visibility time-out is shorter than the {seconds} s that a handler may take"
 
 
 def _dead_letter_queues(resources: Document) -> set[str]:

@@ -1,7 +1,7 @@
-"""The CloudFormation form: what Chalice's template lacks, or says wrongly, as the template that is merged into it.
+"""The CloudFormation form: the template that is merged into Chalice's, with additions and corrections.
 
-Chalice makes functions, roles, event sources and the API; the table, the queues and what is watched come from their
-one description each. A list in a merged template replaces the other; a dict is merged into it.
+Chalice generates functions, roles, event sources and the API. The table, the queues, the alarms and the dashboard come
+from their own descriptions. When templates are merged, a list replaces the other one, and a dict is merged into it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _ARN: Final = "arn:${AWS::Partition}:SERVICE:${AWS::Region}:${AWS::AccountId}"
 _TOPIC: Final = "AlarmTopic"
 
 ADMIN: Final = "AdminTokenSha256"
-"""The parameter that brings the digest of the first admin's token."""
+"""The parameter with the digest of the first admin's token."""
 
 
 def template(stage: Stage) -> Document:
-    """What is merged into Chalice's template."""
+    """Return the template to merge into Chalice's."""
     resources = {
         **_table(stage),
         **sqs.queues_as_cloudformation(stage.prefix),
@@ -42,7 +42,7 @@ def template(stage: Stage) -> Document:
 
 
 def policy(stage: Stage, function: str) -> Document:
-    """What the function may do."""
+    """Return the function's policy."""
     places = {
         "table": f"${{{tables.LOGICAL_ID}.Arn}}",
         **{str(queue): f"${{{sqs.logical_id(queue)}.Arn}}" for queue in QueueName},
@@ -55,7 +55,7 @@ def policy(stage: Stage, function: str) -> Document:
 
 
 def _table(stage: Stage) -> Document:
-    """Retained whatever happens, but for a first deployment that failed: its rest would be in the next one's way."""
+    """Return the table, which is always retained, except when its first deployment fails."""
     made = tables.as_cloudformation(stage.table)
     return {name: {**table, "DeletionPolicy": "RetainExceptOnCreate"} for name, table in made.items()}
 
@@ -72,7 +72,7 @@ def _patch(stage: Stage, name: str) -> Document:
     }
     if name in QUEUE_OF:
         arn = f"${{{sqs.logical_id(QueueName(QUEUE_OF[name]))}.Arn}}"
-        # The key that Chalice uses too, or both would stand there; and so the source waits for its queue.
+        # Chalice's own key, so that it is replaced; the reference makes the source wait for its queue.
         source = {"Queue": {"Fn::Sub": arn}, "FunctionResponseTypes": ["ReportBatchItemFailures"]}
         properties["Events"] = {f"{_function(name)}SqsEventSource": {"Properties": source}}
     if more := _environment(stage, name):
@@ -81,7 +81,7 @@ def _patch(stage: Stage, name: str) -> Document:
 
 
 def _environment(stage: Stage, name: str) -> Document:
-    """What not every function needs to know."""
+    """Return the settings that only this function needs."""
     match name:
         case "deliver":
             return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}
@@ -98,7 +98,7 @@ def _log(stage: Stage, name: str) -> Document:
 
 
 def log_level(stage: Stage) -> str:
-    """What Lambda lets through, in its words. A line of metrics names no level, and counts as INFO there."""
+    """Return the log level in Lambda's terms. Lines of metrics have no level and count as INFO."""
     level = stage.settings.get("ECHOER_LOG", "info").upper()
     if stage.counts and level in ("WARNING", "ERROR"):
         return "INFO"
@@ -126,7 +126,7 @@ def _log_group(name: str) -> str:
     return f"{_function(name)}LogGroup"
 
 
-# ── what is watched ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── alarms and dashboard ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _watched(stage: Stage) -> Document:
@@ -144,7 +144,7 @@ def _watched(stage: Stage) -> Document:
 def _alarm(stage: Stage, alarm: Alarm) -> Document:
     properties = {
         "AlarmName": f"{stage.prefix}-{alarm.name}",
-        "AlarmDescription": alarm.says,
+        "AlarmDescription": alarm.description,
         "AlarmActions": [{"Ref": _TOPIC}],
         "OKActions": [{"Ref": _TOPIC}],
         "Namespace": alarm.namespace,

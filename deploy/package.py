@@ -1,10 +1,10 @@
-"""`python -m deploy.package STAGE`: both forms of a stage, ready to be deployed.
+"""`python -m deploy.package STAGE`: write both forms of a stage, ready for deployment.
 
     out/STAGE/cloudformation/   sam.json, deployment.zip
     out/STAGE/terraform/        chalice.tf.json, echoer.tf.json, echoer_override.tf.json, deployment.zip
 
-Chalice works in a copy of what is shipped, where it finds packages, policies and the template to merge ready-made.
-Nothing is asked of AWS.
+Chalice runs in a copy of the code that already contains the packages, the policies and the template to merge. No
+request is sent to AWS.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ZIP: Final = "deployment.zip"
 
 
 class Refused(EchoerError):
-    """The template is not one to deploy."""
+    """The template violates the policy check."""
 
 
 def package(name: str, out: Path, say: Callable[[str], None] = print, configured: Document | None = None) -> Stage:
-    """The stage's two forms are in `out`. `configured`: `.chalice/config.json`, if it is to be another's.
+    """Write the stage's two forms to `out`. `configured` replaces `.chalice/config.json`.
 
     Raises EchoerError.
     """
@@ -52,7 +52,7 @@ def _stage(work: Path, stage: Stage, configured: Document, say: Callable[[str], 
     write(work / ".chalice" / "config.json", configured)
     build.vendor(work / "vendor", stage.architecture, stage.requirements)
     if not all([build.compile_code(work / "vendor"), build.compile_code(work / "chalicelib")]):
-        say(f"no {stages.RUNTIME} here: the zip has no bytecode, and cold starts take about a second longer")
+        say(f"{stages.RUNTIME} is not installed: the zip has no bytecode, so cold starts take about a second longer")
 
 
 def _cloudformation(work: Path, stage: Stage) -> None:
@@ -71,7 +71,7 @@ def _terraform(work: Path, stage: Stage) -> None:
     _chalice(work, stage, "terraform")
     folder = work / "out" / "terraform"
     made = json.loads((folder / "chalice.tf.json").read_text())
-    write(folder / "echoer.tf.json", terraform.beside(stage))
+    write(folder / "echoer.tf.json", terraform.additions(stage))
     write(folder / "echoer_override.tf.json", terraform.override(stage, made))
 
 
@@ -79,7 +79,7 @@ def _chalice(work: Path, stage: Stage, form: str, *more: str) -> None:
     out = f"out/{form}"
     chalice = [sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())", "package"]
     command = [*chalice, "--stage", stage.name, "--pkg-format", form, *more, out]
-    # A region, since Chalice asks for its endpoints' names; the forms name none.
+    # Chalice needs a region for the names of endpoints; the forms name none.
     build.run(command, work, AWS_DEFAULT_REGION="us-east-1", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH="")
     build.repack(work / out / ZIP)
 
@@ -92,17 +92,17 @@ def _report(made: Path, say: Callable[[str], None]) -> None:
 
 
 def write(path: Path, document: Document) -> None:
-    """The file holds the document, as JSON."""
+    """Write the document to the file as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2) + "\n")
 
 
 def main() -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m deploy.package", description="Package a stage for AWS.")
     parser.add_argument("stage", help="a stage of .chalice/config.json")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "out", help="where to (default: out/, then the stage's name)"
+        "--out", type=Path, default=ROOT / "out", help="the output folder (default: out/, followed by the stage's name)"
     )
     asked = parser.parse_args()
     try:

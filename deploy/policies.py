@@ -1,8 +1,8 @@
-"""What each function may do: `.chalice/policies/*.json`, written by hand, with places in them that each form fills in.
+"""The functions' IAM policies: `.chalice/policies/*.json`, written by hand, with placeholders that each form fills in.
 
-A place is `${table}`, `${deliveries}`, `${wakes}`, `${dead}`, `${logs}` (of the function itself), `${key}` and
-`${secrets-key}` (where the webhook key is kept, and the one that seals secrets), or `${read-key}` and
-`${read-secrets-key}` (the actions that read them).
+The placeholders are `${table}`, `${deliveries}`, `${wakes}`, `${dead}`, `${logs}` (of the function itself), `${key}`
+and `${secrets-key}` (where the webhook key and the key that encrypts secrets are stored), and `${read-key}` and
+`${read-secrets-key}` (the IAM actions that read them).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from deploy.stages import ROOT, BadStage, Document
 
 FOLDER: Final = Path(".chalice") / "policies"
 
-_MAY: Final = {"sqs": ["sqs:GetQueueUrl", "sqs:SendMessage"], "lambda": ["lambda:InvokeFunction"]}
+_ACTIONS: Final = {"sqs": ["sqs:GetQueueUrl", "sqs:SendMessage"], "lambda": ["lambda:InvokeFunction"]}
 
-_PLACE: Final = re.compile(r"\$\{([a-z-]+)\}")
+_PLACEHOLDER: Final = re.compile(r"\$\{([a-z-]+)\}")
 
 
 def render(function: str, places: Mapping[str, str], wrap: Callable[[str], Any] = str, root: Path = ROOT) -> Document:
-    """The function's policy with its places filled in; every text that had one goes through `wrap`."""
+    """Return the function's policy with its placeholders filled in; texts with one are passed through `wrap`."""
 
     def fill(value: Any) -> Any:
         match value:
@@ -31,8 +31,8 @@ def render(function: str, places: Mapping[str, str], wrap: Callable[[str], Any] 
                 return {key: fill(part) for key, part in value.items()}
             case list():
                 return [fill(part) for part in value]
-            case str() if _PLACE.search(value):
-                filled = _PLACE.sub(lambda found: places[found[1]], value)
+            case str() if _PLACEHOLDER.search(value):
+                filled = _PLACEHOLDER.sub(lambda found: places[found[1]], value)
                 return wrap(filled) if "$" in filled else filled
         return value
 
@@ -41,21 +41,27 @@ def render(function: str, places: Mapping[str, str], wrap: Callable[[str], Any] 
 
 
 def of_actions(arns: Sequence[str]) -> list[Document]:
-    """Statements that let the actions be called which are queues and functions. Raises BadStage."""
+    """Return statements that permit calls of these queues and functions. Raises BadStage."""
     services = [arn.split(":")[2] if arn.count(":") >= 5 else "" for arn in arns]
     for arn, service in zip(arns, services, strict=True):
-        if service not in _MAY or "*" in arn:
+        if service not in _ACTIONS or "*" in arn:
             raise BadStage(f"action_arns: {arn} is not the ARN of a queue or of a function")
     return [
-        {"Sid": f"Call{service.capitalize()}Actions", "Effect": "Allow", "Action": _MAY[service], "Resource": reached}
-        for service in _MAY
+        {
+            "Sid": f"Call{service.capitalize()}Actions",
+            "Effect": "Allow",
+            "Action": _ACTIONS[service],
+            "Resource": reached,
+        }
+        for service in _ACTIONS
         if (reached := [arn for arn, its in zip(arns, services, strict=True) if its == service])
     ]
 
 
 def key_places(keys: Mapping[str, str], arn: str) -> dict[str, str]:
-    """The places that speak of keys, by their references. `arn`: what an ARN of this account and region begins with,
-    `SERVICE` in it.
+    """Return the values of the placeholders for keys.
+
+    `arn` is the beginning of an ARN of this account and region, with `SERVICE` in it.
     """
     found: dict[str, str] = {}
     for place, reference in keys.items():
@@ -64,7 +70,7 @@ def key_places(keys: Mapping[str, str], arn: str) -> dict[str, str]:
 
 
 def _reading(reference: str, arn: str) -> tuple[str, str]:
-    """The action that reads a secret, and the secret's ARN."""
+    """Return the IAM action that reads a secret, and the secret's ARN."""
     kind, _, name = reference.partition(":")
     match kind:
         case "ssm":

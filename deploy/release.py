@@ -1,8 +1,8 @@
-"""`python -m deploy.release STAGE`: the stage runs on AWS.
+"""`python -m deploy.release STAGE`: deploy the stage to AWS.
 
-It packages the stage, keeps zip and template in a bucket under the digest of what they hold, makes the keys and the
-first admin's token where there are none, and lets CloudFormation bring the stack from what it is to what the
-template says; that either happens as a whole or not at all. Credentials and region are found as boto3 finds them.
+It packages the stage, stores the zip and the template in a bucket under their digests, creates missing keys and the
+first admin's token, and has CloudFormation create or update the stack, as a whole or not at all. Credentials and region
+are found as boto3 finds them.
 """
 
 from __future__ import annotations
@@ -28,20 +28,21 @@ from deploy.stages import ROOT, Document, Stage
 
 CAPABILITIES: Final = ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
 
-KEYS: Final = {"key": "signs what is sent to actions", "secrets-key": "seals secrets at rest: do not lose it"}
-"""What a stage's keys do."""
+KEYS: Final = {"key": "signs what is sent to actions", "secrets-key": "encrypts secrets at rest: do not lose it"}
+"""The purposes of a stage's keys."""
 
-_PATIENCE: Final = {"Delay": 5, "MaxAttempts": 360}
-_HELPLESS: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"})
+_WAITER_CONFIG: Final = {"Delay": 5, "MaxAttempts": 360}
+"""`Delay` is in seconds."""
+_STUCK_STATUSES: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED"})
 
 
 class NotDeployed(EchoerError):
-    """AWS did not do it; the message says why."""
+    """AWS refused the deployment; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where to: the account and region that boto3 finds, and what is asked of them."""
+    """The account and region of a boto3 session. `say` prints progress."""
 
     session: Any
     say: Callable[[str], None]
@@ -51,15 +52,15 @@ class Account:
 
     @property
     def bucket(self) -> str:
-        """Where zips and templates are kept."""
+        """The name of the bucket for zips and templates."""
         number = self.client("sts").get_caller_identity()["Account"]
         return f"echoer-deploy-{number}-{self.session.region_name}"
 
 
 def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Document], Document] = dict) -> Document:
-    """The stage is on AWS as `folder` (the CloudFormation form) says; the stack's outputs.
+    """Deploy the CloudFormation form in `folder`. Return the stack's outputs.
 
-    `expand`: what an AWS that does not know SAM needs done to the template.
+    `expand` adapts the template for an AWS that does not support SAM.
     """
     for reference, what in KEYS.items():
         make_key(account, stage.keys[reference], what)
@@ -76,7 +77,7 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
 
 
 def make_key(account: Account, reference: str, what: str) -> None:
-    """The key is where the stage looks for it. One that is there is left as it is."""
+    """Create the key that the reference names, unless it exists."""
     kind, _, name = reference.partition(":")
     value = f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
     try:
@@ -89,23 +90,23 @@ def make_key(account: Account, reference: str, what: str) -> None:
         if error.response["Error"]["Code"] == "ParameterAlreadyExists":
             return
         raise NotDeployed(f"key {reference} ({what}): {error}") from error
-    account.say(f"made the key {reference}, which {what}")
+    account.say(f"created the key {reference}, which {what}")
 
 
 def make_admin(account: Account, stage: Stage) -> str:
-    """The first admin's token is in the Parameter Store; its digest."""
+    """Create the first admin's token in the Parameter Store, unless it exists. Return its digest."""
     ssm, name = account.client("ssm"), stage.admin_token
     try:
         token = ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     except ssm.exceptions.ParameterNotFound:
         token = secrets.token_urlsafe(32)
         ssm.put_parameter(Name=name, Value=token, Type="SecureString", Overwrite=False)
-        account.say(f"made the first admin's token; it is in the Parameter Store, as {name}")
+        account.say(f"created the first admin's token; it is in the Parameter Store as {name}")
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def make_bucket(account: Account) -> None:
-    """The bucket is there, and nobody else's."""
+    """Create the bucket, closed to the public, unless it exists."""
     s3, region = account.client("s3"), account.session.region_name
     try:
         s3.head_bucket(Bucket=account.bucket)
@@ -114,18 +115,18 @@ def make_bucket(account: Account) -> None:
         s3.create_bucket(Bucket=account.bucket, **where)
         closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         s3.put_public_access_block(Bucket=account.bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
-        account.say(f"made the bucket {account.bucket}")
+        account.say(f"created the bucket {account.bucket}")
 
 
 def keep(account: Account, content: bytes, kind: str) -> str:
-    """The content is in the bucket; its key there, which is the same for the same content."""
+    """Store the content in the bucket. Return its key, which is the same for the same content."""
     key = f"{hashlib.sha256(content).hexdigest()}.{kind}"
     account.client("s3").put_object(Bucket=account.bucket, Key=key, Body=content)
     return key
 
 
 def change(account: Account, stack: str, template: str, parameters: Mapping[str, str]) -> Document:
-    """The stack is as the template at this address says; its outputs. Raises NotDeployed."""
+    """Create or update the stack from the template at this address. Return its outputs. Raises NotDeployed."""
     client, exists = account.client("cloudformation"), _exists(account, stack)
     made = client.create_change_set(
         StackName=stack,
@@ -138,15 +139,15 @@ def change(account: Account, stack: str, template: str, parameters: Mapping[str,
     )
     if _ready(client, made["Id"]):
         client.execute_change_set(ChangeSetName=made["Id"])
-        account.say(f"{'updating' if exists else 'making'} the stack {stack} ...")
+        account.say(f"{'updating' if exists else 'creating'} the stack {stack} ...")
         try:
             client.get_waiter(f"stack_{'update' if exists else 'create'}_complete").wait(
-                StackName=stack, WaiterConfig=_PATIENCE
+                StackName=stack, WaiterConfig=_WAITER_CONFIG
             )
         except WaiterError as error:
             raise NotDeployed(f"stack {stack}: {_blame(client, stack) or error}") from error
     else:
-        account.say(f"nothing changes in the stack {stack}")
+        account.say(f"the stack {stack} is up to date")
     outputs = client.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
@@ -158,15 +159,15 @@ def _exists(account: Account, stack: str) -> bool:
         if "does not exist" in str(error):
             return False
         raise
-    if status in _HELPLESS:
-        raise NotDeployed(f"stack {stack} is {status}: delete it (its table stays), or repair it, and try again")
+    if status in _STUCK_STATUSES:
+        raise NotDeployed(f"stack {stack} is {status}: delete it (its table remains) or repair it, and try again")
     return bool(status != "REVIEW_IN_PROGRESS")
 
 
 def _ready(client: Any, change_set: str) -> bool:
-    """Whether the change set changes anything, once it is made. Raises NotDeployed."""
+    """Wait for the change set. Return whether it changes anything. Raises NotDeployed."""
     try:
-        client.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set, WaiterConfig=_PATIENCE)
+        client.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set, WaiterConfig=_WAITER_CONFIG)
     except WaiterError as error:
         reason = client.describe_change_set(ChangeSetName=change_set).get("StatusReason", "")
         client.delete_change_set(ChangeSetName=change_set)
@@ -177,7 +178,7 @@ def _ready(client: Any, change_set: str) -> bool:
 
 
 def _blame(client: Any, stack: str) -> str:
-    """The first thing that failed."""
+    """Return the first event that failed, or an empty text."""
     events = client.describe_stack_events(StackName=stack)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', '')}" if failed else ""
@@ -189,7 +190,7 @@ def _domain(account: Account) -> str:
 
 
 def main() -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m deploy.release", description="Package a stage and deploy it.")
     parser.add_argument("stage", help="a stage of .chalice/config.json")
     asked = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Stages: `.chalice/config.json` says which there are and what is special to each; here is what follows from a name.
+"""Stages: `.chalice/config.json` lists them with their settings; this module derives the rest from their names.
 
-A stage is a whole Echoer of its own. Everything it owns bears its name, so several live in one account; and as no name
-is left to chance, alarms and policies can say it.
+A stage is a complete installation of Echoer. The names of all its resources contain its name, so one account can have
+several stages, and alarms and policies can refer to the resources by name.
 """
 
 from __future__ import annotations
@@ -26,54 +26,54 @@ RUNTIME: Final = "python3.12"
 API: Final = "api_handler"
 QUEUE_OF: Final = {"deliver": "deliveries", "wake": "wakes", "dead_letter": "dead"}
 FUNCTIONS: Final = (API, *QUEUE_OF, "sweep")
-"""Those that every stage has."""
+"""The functions that every stage has."""
 AUTHORIZE: Final = "authorize"
-"""Whom API Gateway asks about tokens, if the stage says so."""
+"""The function that checks tokens for API Gateway, if the stage uses it."""
 DERIVED: Final = frozenset({"ECHOER_BACKEND", "ECHOER_TABLE", "ECHOER_QUEUE_PREFIX", "ECHOER_METRICS_NAMESPACE"})
 """Settings that follow from the stage's name."""
 
 _GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALLBACKS": "open"}
-"""By which `app.py` says what API Gateway asks for. A stage says all of them: Chalice reads the app here, where other
-defaults hold than on Lambda, and nobody's shell is to decide who comes in."""
+"""The settings from which `app.py` derives the authentication of API Gateway. A stage sets all of them: Chalice imports
+the app on this machine, where the defaults differ from Lambda's, and this shell's variables must not have an effect."""
 
-_OURS: Final = frozenset({"log_retention_in_days", "action_arns"})
-"""What the configuration says of a stage to us and not to Chalice."""
+_OWN_KEYS: Final = frozenset({"log_retention_in_days", "action_arns"})
+"""Keys of a stage's configuration that Chalice does not know."""
 
 _NOT_IN_A_TEMPLATE: Final = {
-    **{name: f"set {name}_REF to where it is kept" for name in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY")},
+    **{name: f"set {name}_REF to a reference to it" for name in ("ECHOER_WEBHOOK_KEY", "ECHOER_SECRETS_KEY")},
     **dict.fromkeys(
         ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"),
-        "let a collector beside the functions, such as a Lambda extension, add what its backend asks for",
+        "have a collector next to the functions, such as a Lambda extension, add the headers of its backend",
     ),
 }
-"""Settings that are secrets, and what to do instead."""
+"""Settings that are secrets, and the alternative."""
 
 
 class NoSuchStage(EchoerError):
-    """A stage was named that the configuration does not know."""
+    """The configuration has no stage of that name."""
 
 
 class BadStage(EchoerError):
-    """The configuration says of a stage what cannot be."""
+    """The configuration of a stage is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage. `settings`: what its functions find in their environment, but for what not all of them need."""
+    """One stage. `settings` are the environment variables that all its functions have."""
 
     name: str
     settings: Mapping[str, str]
     architecture: str
     path: str
-    """Where API Gateway has the API: `https://ID.execute-api.REGION.amazonaws.com/PATH`."""
+    """The stage name of the API in its URL: `https://ID.execute-api.REGION.amazonaws.com/PATH`."""
     url: str | None
-    """ECHOER_URL, if it is said (where the API has a domain of its own)."""
+    """ECHOER_URL, if it is configured because the API has a domain of its own."""
     log_days: int
-    """How long logs are kept."""
+    """How many days logs are retained."""
     keys: Mapping[str, str]
-    """Where keys are kept: `key` signs what is sent to actions, `secrets-key` seals secrets at rest."""
+    """References to the keys: `key` signs requests to actions, `secrets-key` encrypts secrets at rest."""
     gate: Access
-    """What API Gateway asks for before it calls the API."""
+    """What API Gateway requires before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
 
@@ -87,7 +87,7 @@ class Stage:
 
     @property
     def admin_token(self) -> str:
-        """The name of the parameter that keeps the first admin's token; the API knows only its digest."""
+        """The name of the parameter with the first admin's token; the API gets only its digest."""
         return f"/echoer/{self.name}/admin-token"
 
     @property
@@ -101,21 +101,21 @@ class Stage:
 
     @property
     def counts(self) -> bool:
-        """Whether the functions make metrics of what they do."""
+        """Whether the functions write metrics."""
         return self.settings["ECHOER_METRICS"].strip().lower() == Metrics.EMF
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """The files that say which packages the functions need."""
+        """The requirements files of the functions."""
         traced = "ECHOER_OTLP_ENDPOINT" in self.settings
         return ("requirements.txt", *(["requirements-traces.txt"] if traced else []))
 
     def queue(self, queue: str) -> str:
-        """The name of the queue that is called `deliveries`, `wakes` or `dead`."""
+        """Return the name of the queue `deliveries`, `wakes` or `dead`."""
         return f"{self.prefix}-{queue}"
 
     def function(self, name: str) -> str:
-        """The Lambda function's name."""
+        """Return the name of the Lambda function."""
         return f"{self.prefix}-{name}"
 
     def log_group(self, name: str) -> str:
@@ -123,16 +123,16 @@ class Stage:
 
 
 def configuration(root: Path = ROOT) -> Document:
-    """`.chalice/config.json`."""
+    """Return `.chalice/config.json`."""
     found: Document = json.loads((root / ".chalice" / "config.json").read_text())
     return found
 
 
 def stage(name: str, configured: Document) -> Stage:
-    """The stage of that name. Raises NoSuchStage, BadStage, and BadSetting for a setting that cannot be."""
+    """Return the stage of that name. Raises NoSuchStage, BadStage, and BadSetting for an invalid setting."""
     if name not in configured["stages"]:
         known = ", ".join(configured["stages"])
-        raise NoSuchStage(f"no stage {name!r} in .chalice/config.json (there are {known}); to have it, add it there")
+        raise NoSuchStage(f"no stage {name!r} in .chalice/config.json (it has {known}); add the stage to that file")
     given: Mapping[str, str] = configured["stages"][name].get("environment_variables", {})
     for variable in sorted(given.keys() & (_NOT_IN_A_TEMPLATE.keys() | DERIVED)):
         raise BadStage(f"stage {name!r}: {variable} must not be set: it {_reason(variable)}")
@@ -166,16 +166,16 @@ def stage(name: str, configured: Document) -> Stage:
 
 
 def for_chalice(configured: Document, of: Stage) -> Document:
-    """The configuration as Chalice is to find it: that stage alone, with all its settings.
+    """Return the configuration for Chalice: only this stage, with all its settings.
 
-    Without its log groups: Chalice 1.34 names that of the API after a function that is not there, and fails at any in
-    the Terraform form.
+    Log groups are left out: Chalice 1.34 names that of the API after a function that does not exist, and fails on any
+    log group in the Terraform form.
     """
-    kept = {key: value for key, value in configured["stages"][of.name].items() if key not in _OURS}
+    kept = {key: value for key, value in configured["stages"][of.name].items() if key not in _OWN_KEYS}
     return {**configured, "stages": {of.name: {**kept, "environment_variables": dict(of.settings)}}}
 
 
 def _reason(variable: str) -> str:
     if variable in _NOT_IN_A_TEMPLATE:
         return f"is a secret; {_NOT_IN_A_TEMPLATE[variable]}"
-    return "follows from the stage's name"
+    return "is derived from the stage's name"

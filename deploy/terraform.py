@@ -1,7 +1,8 @@
-"""The Terraform form: Chalice's `chalice.tf.json` stays as it is; two files stand beside it.
+"""The Terraform form: Chalice's `chalice.tf.json`, unchanged, and two more files.
 
-`echoer.tf.json` has what Chalice does not make. `echoer_override.tf.json` has what it makes otherwise: Terraform merges
-a file of such a name into the blocks of the others, argument by argument (Terraform Language, "Override Files").
+`echoer.tf.json` has the resources that Chalice does not generate. `echoer_override.tf.json` changes those that it does:
+Terraform merges an override file into the blocks of the others, argument by argument (Terraform Language, "Override
+Files").
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from deploy.stages import QUEUE_OF, RUNTIME, Document, Stage
 from deploy.watch import Alarm
 
 VERSIONS: Final = {"required_version": ">= 1.5", "required_providers": {"aws": {"version": ">= 5.32, < 6"}}}
-"""Chalice's own bounds know neither this runtime nor how a function logs. Version 6 drops what Chalice still uses."""
+"""Chalice's own bounds include versions without this runtime and log format. Version 6 removed what Chalice uses."""
 
 _REGION: Final = "${data.aws_region.chalice.name}"
 _ACCOUNT: Final = "${data.aws_caller_identity.chalice.account_id}"
@@ -27,7 +28,7 @@ _TOPIC: Final = "${aws_sns_topic.alarms.arn}"
 
 
 def policy(stage: Stage, function: str) -> Document:
-    """What the function may do."""
+    """Return the function's policy."""
     places = {
         "table": "${aws_dynamodb_table.echoer.arn}",
         **{str(queue): f"${{aws_sqs_queue.{queue}.arn}}" for queue in QueueName},
@@ -39,11 +40,11 @@ def policy(stage: Stage, function: str) -> Document:
     return {**document, "Statement": [*document["Statement"], *called]}
 
 
-# ── beside Chalice ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── additions to Chalice's file ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def beside(stage: Stage) -> Document:
-    """`echoer.tf.json`."""
+def additions(stage: Stage) -> Document:
+    """Return `echoer.tf.json`."""
     overdue = {"namespace": stage.metrics, "name": watch.OVERDUE, "value": "$.overdue"}
     resources = {
         "aws_dynamodb_table": {"echoer": _table(stage)},
@@ -128,7 +129,7 @@ def _queue(made: Document) -> Document:
 def _alarm(stage: Stage, alarm: Alarm) -> Document:
     return {
         "alarm_name": f"{stage.prefix}-{alarm.name}",
-        "alarm_description": alarm.says,
+        "alarm_description": alarm.description,
         "alarm_actions": [_TOPIC],
         "ok_actions": [_TOPIC],
         "namespace": alarm.namespace,
@@ -143,11 +144,11 @@ def _alarm(stage: Stage, alarm: Alarm) -> Document:
     }
 
 
-# ── otherwise than Chalice ───────────────────────────────────────────────────────────────────────────────────────────
+# ── changes to Chalice's file ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def override(stage: Stage, chalice: Document) -> Document:
-    """`echoer_override.tf.json`, for that `chalice.tf.json`."""
+    """Return `echoer_override.tf.json` for that `chalice.tf.json`."""
     made = chalice["resource"]
     resources = {
         "aws_lambda_function": {name: _function(stage, name, made) for name in stage.functions},
@@ -173,14 +174,14 @@ def _function(stage: Stage, name: str, made: Document) -> Document:
         "logging_config": {**logging, "log_group": group},
     }
     if more := _environment(stage, name):
-        # A nested block takes the place of the other.
+        # A nested block replaces the other one.
         variables = made["aws_lambda_function"][name]["environment"]["variables"]
         function["environment"] = {"variables": {**variables, **more}}
     return function
 
 
 def _environment(stage: Stage, name: str) -> dict[str, str]:
-    """What not every function needs to know."""
+    """Return the settings that only this function needs."""
     match name:
         case "deliver":
             return {"ECHOER_URL": _url(stage), "ECHOER_WEBHOOK_KEY_REF": stage.keys["key"]}

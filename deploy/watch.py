@@ -1,4 +1,4 @@
-"""What is watched: the alarms of a stage and its dashboard, described once for both forms."""
+"""The alarms and the dashboard of a stage, described once for both forms."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from deploy.stages import QUEUE_OF, Document, Stage
 
 OVERDUE: Final = "OverdueRuns"
 OVERDUE_PATTERN: Final = "{ $.overdue >= 0 }"
-"""Sweep logs as JSON how many alarms it found that should have rung long before."""
+"""Sweep logs the number of overdue timers that it found, as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """It rings when `statistic` of the metric was at least `threshold` in each of `periods` of `seconds`."""
+    """An alarm that fires if `statistic` of the metric is at least `threshold` in each of `periods` of `seconds`."""
 
     name: str
-    says: str
+    description: str
     namespace: str
     metric: str
     dimensions: dict[str, str]
@@ -29,17 +29,17 @@ class Alarm:
 
 
 def alarms(stage: Stage) -> list[Alarm]:
-    """All alarms of the stage."""
+    """Return all alarms of the stage."""
     return [*_of_queues(stage), *_of_functions(stage), _of_runs(stage), _of_api(stage), *_of_table(stage)]
 
 
 def _of_queues(stage: Stage) -> list[Alarm]:
-    # A retry may lie for its pause, a timer for SQS's 15 minutes: only what is older than either is stuck.
+    # A retry may wait for its pause, a timer for SQS's 15 minutes: only older messages are stuck.
     oldest = {"deliveries": 3_600, "wakes": 1_800, "dead": 600}
     ages = [
         Alarm(
             name=f"{queue.capitalize()}Oldest",
-            says=f"The oldest message of {queue} is {seconds // 60} minutes old: its handler fails or is too slow.",
+            description=f"The oldest message of {queue} is {seconds // 60} minutes old: its handler fails or is slow.",
             namespace="AWS/SQS",
             metric="ApproximateAgeOfOldestMessage",
             dimensions={"QueueName": stage.queue(queue)},
@@ -49,10 +49,10 @@ def _of_queues(stage: Stage) -> list[Alarm]:
         )
         for queue, seconds in oldest.items()
     ]
-    # Its handler empties the queue at once, and SQS counts no message as sent that was moved: so the calls are counted.
+    # The handler empties the queue at once, and SQS does not count moved messages as sent: calls are counted.
     dead = Alarm(
         name="DeadLetters",
-        says="Messages were dead-lettered: see the log of dead_letter and `last_err` of the runs.",
+        description="Messages were dead-lettered: see the log of dead_letter and `last_err` of the runs.",
         namespace="AWS/Lambda",
         metric="Invocations",
         dimensions={"FunctionName": stage.function("dead_letter")},
@@ -63,13 +63,13 @@ def _of_queues(stage: Stage) -> list[Alarm]:
 
 def _of_functions(stage: Stage) -> list[Alarm]:
     kinds = {
-        "Errors": "ended in an error or ran out of time",
-        "Throttles": "was kept from starting: concurrency is used up",
+        "Errors": "failed or timed out",
+        "Throttles": "was throttled: the concurrency limit is reached",
     }
     return [
         Alarm(
             name=f"{function.title().replace('_', '')}{metric}",
-            says=f"{function} {told}, five minutes in a row.",
+            description=f"{function} {problem}, five minutes in a row.",
             namespace="AWS/Lambda",
             metric=metric,
             dimensions={"FunctionName": stage.function(function)},
@@ -77,14 +77,14 @@ def _of_functions(stage: Stage) -> list[Alarm]:
             periods=5,
         )
         for function in stage.functions
-        for metric, told in kinds.items()
+        for metric, problem in kinds.items()
     ]
 
 
 def _of_runs(stage: Stage) -> Alarm:
     return Alarm(
         name=OVERDUE,
-        says="Timers of runs should have rung long ago, three sweeps in a row: wakes are lost or late.",
+        description="Timers of runs are overdue, three sweeps in a row: wake messages are lost or late.",
         namespace=stage.metrics,
         metric=OVERDUE,
         dimensions={},
@@ -97,7 +97,7 @@ def _of_runs(stage: Stage) -> Alarm:
 def _of_api(stage: Stage) -> Alarm:
     return Alarm(
         name="ApiErrors",
-        says="The API answers 5xx, five minutes in a row.",
+        description="The API answers 5xx, five minutes in a row.",
         namespace="AWS/ApiGateway",
         metric="5XXError",
         dimensions={"ApiName": stage.prefix, "Stage": stage.path},
@@ -110,14 +110,14 @@ def _of_table(stage: Stage) -> list[Alarm]:
     return [
         Alarm(
             name=f"Table{metric}",
-            says=f"DynamoDB throttles {told} the table or an index, five minutes in a row.",
+            description=f"DynamoDB throttles {access} the table or an index, five minutes in a row.",
             namespace="AWS/DynamoDB",
             metric=metric,
             dimensions={"TableName": stage.table},
             threshold=1,
             periods=5,
         )
-        for metric, told in {"ReadThrottleEvents": "reads of", "WriteThrottleEvents": "writes to"}.items()
+        for metric, access in {"ReadThrottleEvents": "reads of", "WriteThrottleEvents": "writes to"}.items()
     ]
 
 
@@ -125,7 +125,7 @@ def _of_table(stage: Stage) -> list[Alarm]:
 
 
 def dashboard(stage: Stage, region: str) -> str:
-    """The dashboard's body, as JSON text. `region`: its name, or what a form has in its place."""
+    """Return the dashboard's body as JSON text. `region` is a name, or a reference in the form's syntax."""
     functions = [(stage.function(name), name) for name in stage.functions]
     queues = [(stage.queue(name), name) for name in QUEUE_OF.values()]
     api = ["ApiName", stage.prefix, "Stage", stage.path]
@@ -152,7 +152,7 @@ def dashboard(stage: Stage, region: str) -> str:
 
 
 def _counted(stage: Stage) -> list[tuple[str, str, list[list[Any]]]]:
-    """What the functions count themselves (`chalicelib.adapters.metrics`)."""
+    """Return the widgets for the functions' own metrics (`chalicelib.adapters.telemetry.metrics`)."""
     shown = {
         "Runs": ("Sum", ("RunsStarted", "RunsSucceeded", "RunsFailed", "RunsCanceled")),
         "Deliveries": ("Sum", ("DeliveriesTaken", "DeliveriesFailed", "DeliveriesFinal", "Retries")),

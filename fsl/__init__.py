@@ -1,1 +1,1 @@
-"""What a person has on the desk: language manual, examples, the `fsl` command and the one-machine server."""
+"""The tools for people: the `fsl` command, the language server, the one-machine server, the manual and examples."""

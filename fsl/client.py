@@ -89,7 +89,7 @@ class Client:
     def close(self) -> None:
         self._session.close()
 
-    # ── documents, commands ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── documents, commands ───────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, text: str, *, dry_run: bool = False) -> Resource:
         """All statements are in force, or Refused says why none is; in a dry run nothing changes."""
@@ -101,7 +101,7 @@ class Client:
         """What the server's terminal answers to one statement."""
         return self._object(self.ask("POST", "/command", json={"command": text}))
 
-    # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── resources ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def page(self, kind: str, **filters: str | None) -> Page:
         """Resources of a kind, newest or first ones first, as the filters say."""
@@ -125,7 +125,7 @@ class Client:
     def delete(self, kind: str, name: str, uuid: str) -> None:
         self.ask("DELETE", f"/{_part(kind)}/{_part(name)}/{_part(uuid)}")
 
-    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, flow: str, order: Mapping[str, Json]) -> Resource:
         """A run of the flow; `order` holds input, name, labels and key as far as they are given."""
@@ -161,7 +161,7 @@ class Client:
                 if found["status"] in ENDED and found["seq"] <= after:
                     return
 
-    # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def diagram(self, name: str, form: str) -> str:
         """The state diagram of the flow of that name, or else of the run with its path."""

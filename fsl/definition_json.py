@@ -1,7 +1,7 @@
-"""Definitions as JSON documents: what `fsl export` writes and `fsl import` reads, and the published JSON Schema of it.
+"""Definitions as JSON documents, as `fsl export` writes and `fsl import` reads them, and their JSON Schema.
 
-A document is one definition or a list of them. An action is known by its `returns`, a flow by its `steps` in a list;
-anything else is a run. `definition.schema.json`, beside this file, says the same; a test holds that it does.
+A document is one definition or a list of them. An action has `returns`, a flow has a list of `steps`; any other object
+is a run. `definition.schema.json` in this folder is the schema; a test compares it with the types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import Flow, FlowRun
-from chalicelib.model.json_values import Json, encode
+from chalicelib.model.json_values import Json
 
 Definition: TypeAlias = Action | Flow | FlowRun
 
@@ -24,11 +24,11 @@ _KINDS: Final = (Action, Flow, FlowRun)
 
 
 class NoDefinition(EchoerError):
-    """The JSON is none of a definition; says where and why."""
+    """The JSON is not a definition; the message says where and why."""
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12), made from the definition's own types."""
+    """Return the JSON Schema (2020-12), generated from the types of definitions."""
     _, components = msgspec.json.schema_components(_KINDS, ref_template="#/$defs/{name}")
     one = {
         "if": {"required": ["returns"]},
@@ -55,17 +55,17 @@ def schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as the file holds it."""
+    """Return the schema as the text of the file."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def exported(value: Definition) -> Json:
-    """The definition as plain JSON values."""
-    return msgspec.json.decode(encode(value))
+    """Return the definition as plain JSON values."""
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 def imported(data: bytes | str) -> list[Definition]:
-    """The definitions that a JSON document holds. Raises NoDefinition."""
+    """Return the definitions in a JSON document. Raises NoDefinition."""
     try:
         found = msgspec.json.decode(data)
         return [_imported(one) for one in (found if isinstance(found, list) else [found])]

@@ -1,4 +1,4 @@
-"""A transition in words, the same everywhere: in the server's log, in the demo, in `fsl watch`."""
+"""Describe a transition in one line, for the server's log, the demo and `fsl watch`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from chalicelib.model.history import Entry
 
 
 def transition(entry: Mapping[str, Any]) -> str:
-    """A history entry (API.md, 4) in words: `A -> D by StepAcked SUCCESS`, or `A: DeliveryFailed (refused)`."""
-    said = {name: str(entry.get(name) or "") for name in ("from", "to", "step", "event", "state", "error")}
-    why = " ".join(word for word in (said["event"], said["state"]) if word)
-    error = f" ({said['error']})" if said["error"] else ""
-    if said["from"] and said["to"]:
-        return f"{said['from']} -> {said['to']} by {why}{error}"
-    where = said["to"] or said["step"]
-    return (f"{where}: " if where else "") + why + error
+    """Describe a history entry of the API (docs/http-api.md).
+
+    The result is like `A -> D by StepAcked SUCCESS`, or `A: DeliveryFailed (refused)`.
+    """
+    fields = {name: str(entry.get(name) or "") for name in ("from", "to", "step", "event", "state", "error")}
+    cause = " ".join(word for word in (fields["event"], fields["state"]) if word)
+    error = f" ({fields['error']})" if fields["error"] else ""
+    if fields["from"] and fields["to"]:
+        return f"{fields['from']} -> {fields['to']} by {cause}{error}"
+    step = fields["to"] or fields["step"]
+    return (f"{step}: " if step else "") + cause + error
 
 
 def fields_of(entry: Entry) -> Mapping[str, str]:
-    """The entry of a head, by the names that it has in the API."""
+    """Return the fields of an entry of a head, by their names in the API."""
     return {
         "from": entry.origin,
         "to": entry.target,

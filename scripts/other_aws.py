@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""DynamoDB and SQS by other makers than ours and moto's, on this machine, for the tests that want a second opinion.
+"""Other implementations of DynamoDB and SQS on this machine, for tests that must not depend on moto alone.
 
     scripts/other_aws.py run -- python -m pytest -q tests/acceptance tests/durability    # start, run, stop
-    scripts/other_aws.py start          # or by hand: downloads what is missing, starts, prints the environment
+    scripts/other_aws.py start          # by hand: download missing packages, start, print the environment
     eval "$(scripts/other_aws.py env)"  # ECHOER_DYNAMODB_URL, ECHOER_SQS_URL, ECHOER_OTHER_AWS=1
-    scripts/other_aws.py stop           # stops what it started, and only that
+    scripts/other_aws.py stop           # stop the servers that it started
 
-| maker | what it is | from | needs | lacks |
+| maker | service | from | needs | lacks |
 |---|---|---|---|---|
 | dynalite 4.0.0 | DynamoDB, Apache-2.0 | npm | node 20 | transactions, time to live |
 | ElasticMQ 1.7.1 | SQS, Apache-2.0 | Maven Central | java 11, mvn | SqsManagedSseEnabled (ignored) |
 | ministack 1.5.33 | both, MIT | PyPI | python 3.11 | (`--maker ministack`) |
 
-`--maker dynalite` (the default) is dynalite with ElasticMQ. All listen on 127.0.0.1 only, at free ports, keep nothing,
-and live under `--home` (ECHOER_OTHER_AWS_HOME, .echoer/other-aws): packages, logs, pid files.
+`--maker dynalite` (the default) is dynalite with ElasticMQ. All listen on 127.0.0.1 only, on free ports, and
+store no data. Packages, logs and pid files are in `--home` (ECHOER_OTHER_AWS_HOME, .echoer/other-aws).
 """
 
-# ruff: noqa: S603, T201 - it starts what it names itself, and prints for a shell
+# ruff: noqa: S603, T201 - its own commands, and output for a shell
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from typing import Final
 DYNALITE: Final = "dynalite@4.0.0"
 ELASTICMQ: Final = "1.7.1"
 MINISTACK: Final = "ministack==1.5.33"
-PATIENCE: Final = 60.0
+START_TIMEOUT_S: Final = 60.0
 
 POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion><groupId>local</groupId><artifactId>elasticmq</artifactId><version>1</version>
@@ -49,17 +49,17 @@ POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-PATIENT: Final = """// dynalite ends when a client hangs up in the middle of a request, as one does that is killed
+GUARD: Final = """// dynalite exits when a client closes the connection during a request, as a killed client does
 process.on('uncaughtException', error => { if (error.code !== 'ECONNRESET') throw error })
 """
 
 
-class Trouble(Exception):
-    """Something is missing, or did not start; the message says what."""
+class ServerError(Exception):
+    """A package is missing or a server did not start; the message has the details."""
 
 
 class Server(ABC):
-    """One program: how it is had, how it is started, where it is."""
+    """A program: how to install it, how to start it, and where it listens."""
 
     name: str
     variables: tuple[str, ...]
@@ -71,23 +71,23 @@ class Server(ABC):
 
     @abstractmethod
     def install(self) -> None:
-        """It is there to be started, had by its package's name."""
+        """Install the program from its package registry, unless it is installed."""
 
     @abstractmethod
     def command(self, port: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        """What to run, with what beside the environment."""
+        """Return the command, and the environment variables that it needs in addition."""
 
     def start(self) -> None:
-        """It answers. One that runs already is left as it is."""
+        """Start the program, unless it is running, and wait until it answers."""
         if self.running():
             return
         self.install()
         port = free_port()
-        words, beside = self.command(port)
+        words, variables = self.command(port)
         with self.log.open("wb") as log:
             started = subprocess.Popen(
                 words,
-                env={**os.environ, **beside},
+                env={**os.environ, **variables},
                 cwd=self.place,
                 stdout=log,
                 stderr=log,
@@ -95,15 +95,15 @@ class Server(ABC):
                 start_new_session=True,
             )
         self.pid.write_text(f"{started.pid} {port} {_began(started.pid)}\n")
-        give_up = time.monotonic() + PATIENCE
+        give_up = time.monotonic() + START_TIMEOUT_S
         while not _answers(port):
             if started.poll() is not None or time.monotonic() > give_up:
                 self.stop()
-                raise Trouble(f"{self.name} did not start; {self.log} says:\n{self.log.read_text()[-2000:]}")
+                raise ServerError(f"{self.name} did not start; the end of {self.log}:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.1)
 
     def running(self) -> tuple[int, int] | None:
-        """The process and its port; None if it does not run, or another process has got its number since."""
+        """Return the process id and the port; None if it is not running, or its id now belongs to another process."""
         try:
             pid, port, began = self.pid.read_text().split()
         except (OSError, ValueError):
@@ -111,7 +111,7 @@ class Server(ABC):
         return (int(pid), int(port)) if began == _began(int(pid)) else None
 
     def stop(self) -> None:
-        """It does not run."""
+        """Stop the program if it is running."""
         found = self.running()
         if found:
             for number in (signal.SIGTERM, signal.SIGKILL):
@@ -125,7 +125,7 @@ class Server(ABC):
     def environment(self) -> dict[str, str]:
         found = self.running()
         if not found:
-            raise Trouble(f"{self.name} does not run; start it: {sys.argv[0]} start")
+            raise ServerError(f"{self.name} is not running; start it with {sys.argv[0]} start")
         return dict.fromkeys(self.variables, f"http://127.0.0.1:{found[1]}")
 
 
@@ -138,8 +138,8 @@ class Dynalite(Server):
             _do("npm", "install", "--prefix", str(self.place), "--no-audit", "--no-fund", "--silent", DYNALITE)
 
     def command(self, port: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        (self.place / "patient.js").write_text(PATIENT)
-        script = ("-r", "./patient.js", "node_modules/dynalite/cli.js")
+        (self.place / "guard.js").write_text(GUARD)
+        script = ("-r", "./guard.js", "node_modules/dynalite/cli.js")
         quick = ("--createTableMs", "0", "--deleteTableMs", "0")
         return ("node", *script, "--host", "127.0.0.1", "--port", str(port), *quick), {}
 
@@ -155,14 +155,14 @@ class ElasticMq(Server):
                 f"-DoutputDirectory={self.place / 'lib'}")  # fmt: skip
 
     def command(self, port: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        told = {
+        settings = {
             "rest-sqs.bind-hostname": "127.0.0.1",
             "rest-sqs.bind-port": port,
             "node-address.host": "127.0.0.1",
             "node-address.port": port,
             "rest-stats.enabled": "false",
         }
-        options = [f"-D{name}={value}" for name, value in told.items()]
+        options = [f"-D{name}={value}" for name, value in settings.items()]
         return ("java", "-Xmx384m", *options, "-cp", "lib/*", "org.elasticmq.server.Main"), {}
 
 
@@ -175,16 +175,23 @@ class MiniStack(Server):
             _do(str(self.place / "bin/python"), "-m", "pip", "install", "-q", MINISTACK)
 
     def command(self, port: int) -> tuple[Sequence[str], Mapping[str, str]]:
-        beside = {"GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING"}
-        return ("bin/hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}", "--log-level", "warning"), beside
+        variables = {"GATEWAY_PORT": str(port), "MINISTACK_HOST": "127.0.0.1", "LOG_LEVEL": "WARNING"}
+        return (
+            "bin/hypercorn",
+            "ministack.app:app",
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--log-level",
+            "warning",
+        ), variables
 
 
 MAKERS: Final[dict[str, tuple[type[Server], ...]]] = {"dynalite": (Dynalite, ElasticMq), "ministack": (MiniStack,)}
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port: int = door.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
     return port
 
 
@@ -193,11 +200,11 @@ def _do(*words: str) -> None:
     try:
         subprocess.run(words, check=True, stdout=sys.stderr)
     except (OSError, subprocess.CalledProcessError) as exc:
-        raise Trouble(f"{words[0]}: {exc}") from exc
+        raise ServerError(f"{words[0]}: {exc}") from exc
 
 
 def _answers(port: int) -> bool:
-    """Whether something speaks HTTP there; what it says does not matter."""
+    """Return whether the port answers HTTP requests, with any status."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         opener.open(f"http://127.0.0.1:{port}/", timeout=2).close()
@@ -209,7 +216,7 @@ def _answers(port: int) -> bool:
 
 
 def _began(pid: int) -> str:
-    """When the process began, in the kernel's ticks: a process number alone may be another's by now."""
+    """Return the start time of the process in kernel ticks, since a process id alone may have been reused."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -228,7 +235,7 @@ def _alive(pid: int) -> bool:
 
 
 def environment(servers: Sequence[Server]) -> dict[str, str]:
-    """What tests and `fsl local --aws` must be told."""
+    """Return the environment variables for tests and `fsl local --aws`."""
     found = {"ECHOER_OTHER_AWS": "1"}
     for server in servers:
         found |= server.environment()
@@ -236,14 +243,14 @@ def environment(servers: Sequence[Server]) -> dict[str, str]:
 
 
 def run(servers: Sequence[Server], words: Sequence[str]) -> int:
-    """The command's exit code; it ran while the servers did."""
-    mine = [server for server in servers if not server.running()]
+    """Run the command while the servers run. Return its exit code."""
+    started = [server for server in servers if not server.running()]
     try:
         for server in servers:
             server.start()
         return subprocess.run(words, env={**os.environ, **environment(servers)}, check=False).returncode
     finally:
-        for server in mine:
+        for server in started:
             server.stop()
 
 
@@ -265,7 +272,7 @@ def main() -> int:
                 getattr(server, asked.what)()
         if asked.what in ("start", "env"):
             print("\n".join(f"export {name}={value}" for name, value in environment(servers).items()))
-    except Trouble as exc:
+    except ServerError as exc:
         print(f"{sys.argv[0]}: {exc}", file=sys.stderr)
         return 1
     return 0

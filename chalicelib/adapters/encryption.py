@@ -1,11 +1,11 @@
-"""Sealing: XChaCha20-Poly1305 (libsodium), under keys made from one setting, each namespace with its own.
+"""Encryption of secrets: XChaCha20-Poly1305 (libsodium), under keys derived from one setting for each namespace.
 
-The nonce is a keyed hash of what is sealed (BLAKE2b, 192 bits), so sealing again yields the same text: a head that is
-decided again is the same head. What that tells a reader of the store is which secrets of a namespace are equal, and
-how long they are.
+The nonce is a keyed hash of the plaintext (BLAKE2b, 192 bits), so encrypting a value again yields the same text: a
+decision that is repeated yields the same head. A reader of the store can therefore see which secrets of a namespace are
+equal, and how long they are.
 
-The setting may hold several keys, with spaces or commas between them. The first seals, each opens what it sealed: so a
-key is replaced by putting the new one before the old; the old one goes once nothing is left that it sealed.
+The setting may hold several keys, separated by spaces or commas. The first encrypts; each decrypts what it encrypted.
+To replace a key, put the new one before the old one, and remove the old one once no stored value needs it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from typing import Final
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
 
-_NONCE: Final = 24
-_BOUND: Final = b"echoer/1"
+_NONCE_BYTES: Final = 24
+_ASSOCIATED_DATA: Final = b"echoer/1"
 
 
 class BadKey(ServiceError):
-    """The setting holds what cannot be a key. The message never tells what."""
+    """The setting does not hold a valid key. The message never quotes it."""
 
 
 class LostKey(ServiceError):
-    """Something was sealed under a key that is no longer here, or was changed since."""
+    """A value was encrypted under a key that is no longer set, or was changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,17 @@ class _Key:
 
     @property
     def id(self) -> str:
-        """Tells keys apart, and nothing about them."""
+        """A hash that identifies the key and reveals nothing about it."""
         return blake2b(key=self.master, digest_size=4, person=b"echoer-id").hexdigest()
 
     def of(self, namespace: str) -> tuple[bytes, bytes]:
-        """The namespace's keys: one to encrypt with, one to make nonces with."""
-        made = blake2b(namespace.encode(), key=self.master, digest_size=64, person=b"echoer-seal").digest()
-        return made[:32], made[32:]
+        """Return the namespace's keys: one for encryption, one for nonces."""
+        derived = blake2b(namespace.encode(), key=self.master, digest_size=64, person=b"echoer-seal").digest()
+        return derived[:32], derived[32:]
 
 
 class LibsodiumEncryption:
-    """Implements `ports.encryption.Encryption`. `setting` returns the keys when they are first needed, or None."""
+    """Implements `ports.encryption.Encryption`. `setting` returns the keys when one is needed, or None."""
 
     def __init__(self, setting: Callable[[], str | None]) -> None:
         self._setting = setting
@@ -66,58 +66,64 @@ class LibsodiumEncryption:
             raise SecretsOff
         return {key.id: key for key in keys_in(setting)}
 
-    def _asked_again(self) -> dict[str, _Key]:
-        """The keys as they are set now: another container may have been told of a newer one."""
+    def _reread_keys(self) -> dict[str, _Key]:
+        """Read the setting again: another container may already encrypt with a newer key."""
         self.__dict__.pop("_keys", None)
         return self._keys
 
     def check(self) -> None:
-        """There is a key. Raises SecretsOff, BadKey."""
+        """Check that a key is set. Raises SecretsOff, BadKey."""
         _ = self._keys
 
     def encrypt(self, namespace: str, plain: bytes) -> str:
-        """`KEY.TEXT`, where KEY tells which of the keys it was. Raises SecretsOff, BadKey."""
-        from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt  # 11 ms, for flows with secrets alone
+        """Return `KEY.TEXT`, where KEY is the id of the key. Raises SecretsOff, BadKey."""
+        from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt  # 11 ms, only for flows with secrets
 
         key = next(iter(self._keys.values()))
         encrypting, naming = key.of(namespace)
-        nonce = blake2b(plain, key=naming, digest_size=_NONCE, person=b"echoer-nonce").digest()
-        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _BOUND, nonce, encrypting)
+        nonce = blake2b(plain, key=naming, digest_size=_NONCE_BYTES, person=b"echoer-nonce").digest()
+        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _ASSOCIATED_DATA, nonce, encrypting)
         return f"{key.id}.{base64.urlsafe_b64encode(nonce + hidden).decode()}"
 
     def decrypt(self, namespace: str, text: str) -> bytes:
-        """What was sealed. Raises LostKey, also where the text was never sealed here."""
+        """Return the plaintext. Raises LostKey, also for a text that this class did not encrypt."""
         from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
         from nacl.exceptions import CryptoError
 
         key_id, _, coded = text.partition(".")
-        key = self._keys.get(key_id) or self._asked_again().get(key_id)
+        key = self._keys.get(key_id) or self._reread_keys().get(key_id)
         if key is None:
-            raise LostKey(f"a secret was sealed under key {key_id:.8}, which is not among the keys that are set")
+            raise LostKey(
+                f"a secret was encrypted under key {key_id:.8}, which is not set; add it to ECHOER_SECRETS_KEY"
+            )
         try:
             raw = base64.urlsafe_b64decode(coded)
             encrypting, _naming = key.of(namespace)
-            found: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(raw[_NONCE:], _BOUND, raw[:_NONCE], encrypting)
+            found: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(
+                raw[_NONCE_BYTES:], _ASSOCIATED_DATA, raw[:_NONCE_BYTES], encrypting
+            )
         except (ValueError, TypeError, CryptoError) as exc:
-            raise LostKey("a sealed secret was changed, or belongs to another namespace") from exc
+            raise LostKey("an encrypted secret was changed, or belongs to another namespace") from exc
         return found
 
 
 def keys_in(setting: str) -> list[_Key]:
-    """The keys that the setting holds, the one that seals first. Raises BadKey."""
+    """Return the keys in the setting; the first one encrypts. Raises BadKey."""
     texts = [text for text in re.split(r"[\s,]+", setting) if text]
     if not texts or any(len(text) < SHORTEST_KEY for text in texts):
-        raise BadKey(f"a key that seals secrets has {SHORTEST_KEY} characters or more (openssl rand -hex 32 makes one)")
+        raise BadKey(
+            f"a key that encrypts secrets needs at least {SHORTEST_KEY} characters (openssl rand -hex 32 makes one)"
+        )
     return [_Key(blake2b(text.encode(), digest_size=32, person=b"echoer-key").digest()) for text in texts]
 
 
 def key_in_file(path: Path) -> str:
-    """The key in the file, which is made, for its owner alone, if it is not there."""
+    """Return the key in the file. A missing file is created, readable by its owner only."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as made:  # mode 600
-            made.write(secrets.token_hex(32))
-            made.flush()
-            with suppress(FileExistsError):  # another process was quicker: its key holds
-                os.link(made.name, path)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=path.name) as created:  # mode 600
+            created.write(secrets.token_hex(32))
+            created.flush()
+            with suppress(FileExistsError):  # another process was quicker: its key is used
+                os.link(created.name, path)
     return path.read_text().strip()

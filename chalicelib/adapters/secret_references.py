@@ -1,8 +1,8 @@
-"""Secrets that are kept elsewhere and spoken of by reference, so that no template or environment holds one.
+"""Secrets in AWS that a setting refers to, so that no template or environment holds one.
 
 `ssm:NAME` is a parameter of Systems Manager's Parameter Store (a SecureString), `secretsmanager:NAME` a secret of
-Secrets Manager, `secretsmanager:NAME#FIELD` a field of one that is a JSON object. A container reads a secret once in
-MAX_AGE, so a change is heard everywhere within that.
+Secrets Manager, `secretsmanager:NAME#FIELD` a field of one that is a JSON object. A container
+caches a secret for `MAX_AGE_S`, so a change takes effect everywhere within that time.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from chalicelib.service.errors import ServiceError
 
 LOG = logging.getLogger("echoer.secrets")
 
-MAX_AGE: Final = 300.0
-"""How long a container goes by what it read, in seconds."""
+MAX_AGE_S: Final = 300.0
+"""How long a container caches a secret."""
 
-AGAIN: Final = 30.0
-"""How soon it tries again where it could not read, in seconds."""
+RETRY_AFTER_S: Final = 30.0
+"""How soon a failed read of a cached secret is retried."""
 
 _CONFIG: Final = botocore.config.Config(
     connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3}
@@ -33,35 +33,35 @@ _CONFIG: Final = botocore.config.Config(
 
 
 class NoSecret(ServiceError):
-    """A reference does not lead to a secret. The message names the reference, never what was found."""
+    """A reference cannot be resolved. The message names the reference, never the secret."""
 
 
-_kept: dict[tuple[str, str | None], tuple[float, str]] = {}
-"""Until when each secret is gone by, and what it is."""
+_cached: dict[tuple[str, str | None], tuple[float, str]] = {}
+"""The cached secrets, and until when each is used."""
 
 
 def read(reference: str, region: str | None = None, *, now: Callable[[], float] = monotonic) -> str:
-    """The secret as it was at most MAX_AGE ago; as it was last, while it cannot be read again. Raises NoSecret.
+    """Return the secret, at most `MAX_AGE_S` old; the last known one while it cannot be read. Raises NoSecret.
 
-    `now`: seconds, from whenever.
+    `now` returns seconds of a monotonic clock.
     """
-    until, known = _kept.get((reference, region), (now(), None))
+    until, known = _cached.get((reference, region), (now(), None))
     if known is not None and now() < until:
         return known
     try:
-        found, age = _read(reference, region), MAX_AGE
+        found, age = _read(reference, region), MAX_AGE_S
     except NoSecret as error:
         if known is None:
             raise
-        LOG.warning("%s; what it was is used on", error)
-        found, age = known, AGAIN
-    _kept[reference, region] = now() + age, found
+        LOG.warning("%s; the cached value is used", error)
+        found, age = known, RETRY_AFTER_S
+    _cached[reference, region] = now() + age, found
     return found
 
 
 def forget() -> None:
-    """Every secret is read anew when it is asked for again."""
-    _kept.clear()
+    """Empty the cache."""
+    _cached.clear()
 
 
 def _read(reference: str, region: str | None) -> str:

@@ -1,6 +1,6 @@
-"""Queues on SQS, and the one description of them for the deployment, local servers and tests.
+"""Queues on SQS, and their description for the deployment, local servers and tests.
 
-The client is botocore's own, which is all that a boto3 client is: leaving boto3 out makes a cold start shorter.
+The client is botocore's, which boto3 only wraps: without boto3 a cold start is shorter.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 from chalicelib.service.ports.queues import QueueName, Received
 
-VISIBILITY_SECONDS: Final = 90
+VISIBILITY_TIMEOUT_S: Final = 90
 MAX_RECEIVES: Final = 100
-RETENTION_SECONDS: Final = 14 * 24 * 3600
+RETENTION_S: Final = 14 * 24 * 3600
 
-_BATCH: Final = 10
-_BATCH_BYTES: Final = 256 * 1024
-_LONGEST_POLL: Final = 5
-"""Seconds. Shorter than the client's patience, so that a long poll is never mistaken for a lost connection."""
+_MAX_BATCH_MESSAGES: Final = 10
+_MAX_BATCH_BYTES: Final = 256 * 1024
+_MAX_POLL_S: Final = 5
+"""Shorter than the client's read time-out, so that a long poll is not taken for a lost connection."""
 
-_LONGEST_DEFER: Final = 12 * 3600 - VISIBILITY_SECONDS
-"""Seconds. SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
+_MAX_DEFER_S: Final = 12 * 3600 - VISIBILITY_TIMEOUT_S
+"""SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
 
-_NO_SUCH_RECEIPT: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
-_NO_SUCH_QUEUE: Final = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
-_PASSING: Final = frozenset(
+_NO_SUCH_RECEIPT_CODES: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
+_NO_SUCH_QUEUE_CODES: Final = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
+_TRANSIENT_CODES: Final = frozenset(
     {
         "InternalError",
         "InternalFailure",
@@ -48,7 +48,7 @@ _PASSING: Final = frozenset(
 
 
 class SqsQueue:
-    """Queue and Source on SQS. `urls`: where each queue is. Connects at the first request; threads may share it."""
+    """Implements `ports.Queue` and `ports.Source` on SQS. It connects at the first request; threads may share it."""
 
     def __init__(self, urls: Mapping[QueueName, str], region: str | None = None, endpoint: str | None = None) -> None:
         self._urls = urls
@@ -74,8 +74,8 @@ class SqsQueue:
                 raise Busy(f"SQS did not take {len(left)} messages: {answer['Failed'][0]['Code']}")
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
-        seconds = min(_seconds(delay), _LONGEST_DEFER)
-        with _translated(ignored=_NO_SUCH_RECEIPT):
+        seconds = min(_seconds(delay), _MAX_DEFER_S)
+        with _translated(ignored=_NO_SUCH_RECEIPT_CODES):
             self._client.change_message_visibility(
                 QueueUrl=self._urls[queue], ReceiptHandle=receipt, VisibilityTimeout=seconds
             )
@@ -85,16 +85,16 @@ class SqsQueue:
             answer = self._client.receive_message(
                 QueueUrl=self._urls[queue],
                 MaxNumberOfMessages=limit,
-                WaitTimeSeconds=min(int(wait), _LONGEST_POLL),
+                WaitTimeSeconds=min(int(wait), _MAX_POLL_S),
                 AttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
             )
         return [_received(message) for message in answer.get("Messages", ())]
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
-        for start in range(0, len(receipts), _BATCH):
+        for start in range(0, len(receipts), _MAX_BATCH_MESSAGES):
             entries = [
                 {"Id": str(number), "ReceiptHandle": receipt}
-                for number, receipt in enumerate(receipts[start : start + _BATCH])
+                for number, receipt in enumerate(receipts[start : start + _MAX_BATCH_MESSAGES])
             ]
             with _translated():
                 answer = self._client.delete_message_batch(QueueUrl=self._urls[queue], Entries=entries)
@@ -112,10 +112,10 @@ class SqsQueue:
 
 
 def connect(region: str | None = None, endpoint: str | None = None) -> Any:
-    """A botocore SQS client."""
+    """Return a botocore SQS client."""
     config = botocore.config.Config(
         connect_timeout=2,
-        read_timeout=_LONGEST_POLL + 3,
+        read_timeout=_MAX_POLL_S + 3,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=25,
     )
@@ -134,14 +134,14 @@ def _received(message: dict[str, Any]) -> Received:
 
 
 def _batches(bodies: Sequence[str]) -> Iterator[list[str]]:
-    """The bodies in batches as large as SQS takes. Raises TooLarge for a body that fits into none."""
+    """Yield the bodies in batches of the size that SQS takes. Raises TooLarge for a body that fits into none."""
     batch: list[str] = []
     filled = 0
     for body in bodies:
         size = len(body.encode())
-        if size > _BATCH_BYTES:
-            raise TooLarge(f"a message has {size} bytes; SQS takes at most {_BATCH_BYTES}")
-        if len(batch) == _BATCH or filled + size > _BATCH_BYTES:
+        if size > _MAX_BATCH_BYTES:
+            raise TooLarge(f"a message has {size} bytes; SQS takes at most {_MAX_BATCH_BYTES}")
+        if len(batch) == _MAX_BATCH_MESSAGES or filled + size > _MAX_BATCH_BYTES:
             yield batch
             batch, filled = [], 0
         batch.append(body)
@@ -156,7 +156,7 @@ def _seconds(milliseconds: int) -> int:
 
 @contextmanager
 def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
-    """botocore's errors in the service's words, but for the codes that mean nothing here."""
+    """Turn botocore's errors into the service's, except the codes that are ignored."""
     try:
         yield
     except ClientError as exc:
@@ -164,20 +164,20 @@ def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in ignored:
             return
-        if code in _PASSING or status >= 500:
+        if code in _TRANSIENT_CODES or status >= 500:
             raise Busy(f"SQS: {code}") from exc
         raise ServiceError(f"SQS refused: {exc}") from exc
     except BotoCoreError as exc:
         raise Busy(f"SQS cannot be reached: {exc}") from exc
 
 
-# ── what the queues are ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── definitions of the queues ────────────────────────────────────────────────────────────────────────────────────────
 
 
 def create_queues(
-    client: Any, prefix: str = "echoer", visibility: int = VISIBILITY_SECONDS, max_receives: int = MAX_RECEIVES
+    client: Any, prefix: str = "echoer", visibility: int = VISIBILITY_TIMEOUT_S, max_receives: int = MAX_RECEIVES
 ) -> dict[QueueName, str]:
-    """The queues are there; their URLs. For tests and local servers."""
+    """Create the queues and return their URLs. For tests and local servers."""
     urls: dict[QueueName, str] = {}
     dead_arn: str | None = None
     for queue in (QueueName.DEAD, QueueName.DELIVERIES, QueueName.WAKES):
@@ -193,31 +193,31 @@ def create_queues(
 
 
 def find_queues(client: Any, prefix: str = "echoer") -> dict[QueueName, str]:
-    """The URLs of the queues that are there already. Raises ServiceError for one that is not."""
+    """Return the URLs of the existing queues. Raises ServiceError if one is missing."""
     urls: dict[QueueName, str] = {}
     for queue in QueueName:
         name = f"{prefix}-{queue}"
-        with _translated(ignored=_NO_SUCH_QUEUE):
+        with _translated(ignored=_NO_SUCH_QUEUE_CODES):
             urls[queue] = client.get_queue_url(QueueName=name)["QueueUrl"]
         if queue not in urls:
-            raise ServiceError(f"SQS has no queue {name!r}; is ECHOER_QUEUE_PREFIX right, and everything deployed?")
+            raise ServiceError(f"SQS has no queue {name!r}; check ECHOER_QUEUE_PREFIX and the deployment")
     return urls
 
 
 def logical_id(queue: QueueName) -> str:
-    """The queue's name within the CloudFormation template."""
+    """Return the queue's logical id in the CloudFormation template."""
     return f"{queue.capitalize()}Queue"
 
 
 def queues_as_cloudformation(prefix: str = "echoer") -> dict[str, Any]:
-    """The `Resources` of a CloudFormation template that make the queues."""
+    """Return the `Resources` of a CloudFormation template for the queues."""
     dead_arn = {"Fn::GetAtt": [logical_id(QueueName.DEAD), "Arn"]}
     return {
         logical_id(queue): {
             "Type": "AWS::SQS::Queue",
             "Properties": {
                 "QueueName": f"{prefix}-{queue}",
-                **_attributes(VISIBILITY_SECONDS, MAX_RECEIVES, None if queue is QueueName.DEAD else dead_arn),
+                **_attributes(VISIBILITY_TIMEOUT_S, MAX_RECEIVES, None if queue is QueueName.DEAD else dead_arn),
             },
         }
         for queue in QueueName
@@ -227,7 +227,7 @@ def queues_as_cloudformation(prefix: str = "echoer") -> dict[str, Any]:
 def _attributes(visibility: int, max_receives: int, dead_arn: str | dict[str, Any] | None) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "VisibilityTimeout": visibility,
-        "MessageRetentionPeriod": RETENTION_SECONDS,
+        "MessageRetentionPeriod": RETENTION_S,
         "SqsManagedSseEnabled": True,
     }
     if dead_arn is not None:

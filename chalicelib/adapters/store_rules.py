@@ -1,4 +1,4 @@
-"""What queries, labels, cursors and refusals mean: said once, for all stores."""
+"""Rules that all stores share: listing order, filters, labels, cursors and conflicts."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from chalicelib.service.errors import Conflict, Malformed, RunExists
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun, RunQuery
 
-Place: TypeAlias = tuple[Instant, str]
-"""Where a run stands in a list: a moment of its life, then its name."""
+Position: TypeAlias = tuple[Instant, str]
+"""A run's position in a list: a time, then its name."""
 
 
-def place_of(run: Run) -> Place:
-    """The run's place in every listing, for all its life. The newest run has the greatest."""
+def position_of(run: Run) -> Position:
+    """Return the run's position in every listing, which never changes. The newest run has the greatest."""
     return run.created_at, run.name
 
 
-def change_of(run: Run) -> Place:
-    """The run's place among those whose status changed."""
+def change_of(run: Run) -> Position:
+    """Return the run's position in the list by time of the last status change."""
     return run.status_at, run.name
 
 
 def flow_of(run: Run) -> str:
-    """The flow by which a run is found: a run that brought its own steps is found by its own name."""
+    """Return the flow that a run is listed under; a run with steps of its own is listed under its own name."""
     return run.definition.flow or run.name
 
 
 def timer_of(run: Run) -> Instant | None:
-    """When somebody must look at the run if nobody did. None if it has ended or is paused."""
+    """Return the time at which the run must be woken; None if it has ended or is paused."""
     return run.timer_at if run.status in MOVING else None
 
 
 def labels_of(run: Run) -> dict[str, str]:
-    """The run's labels by which it can be found: scalars, as text; lists and maps are kept but not found."""
+    """Return the searchable labels as text: the scalars. Lists and maps are stored but cannot be searched."""
     texts = {key: _label_text(value) for key, value in run.labels.items()}
     return {key: text for key, text in texts.items() if text is not None}
 
@@ -60,7 +60,7 @@ def _label_text(value: Json) -> str | None:
 
 
 def admits(query: RunQuery, run: Run) -> bool:
-    """Whether the query asks for this run."""
+    """Return whether the run matches the query."""
     return (
         (query.statuses is None or run.status in query.statuses)
         and (query.flow is None or flow_of(run) == query.flow)
@@ -69,34 +69,34 @@ def admits(query: RunQuery, run: Run) -> bool:
     )
 
 
-def cursor_at(namespace: str, place: Place) -> str:
-    """An opaque word for `place` that is worth something in `namespace` only. It goes into a URL as it is."""
-    text = msgspec.json.encode(place)
-    return urlsafe_b64encode(_seal(namespace, text) + text).decode().rstrip("=")
+def cursor_at(namespace: str, position: Position) -> str:
+    """Return an opaque cursor for the position, valid in `namespace` only. It needs no escaping in a URL."""
+    text = msgspec.json.encode(position)
+    return urlsafe_b64encode(_checksum(namespace, text) + text).decode().rstrip("=")
 
 
-def place_at(namespace: str, cursor: str) -> Place:
-    """The place for which `cursor_at` gave this cursor. Raises Malformed for any other text."""
+def position_at(namespace: str, cursor: str) -> Position:
+    """Return the position in a cursor that `cursor_at` made. Raises Malformed for any other text."""
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        if raw[:8] == _seal(namespace, raw[8:]):
+        if raw[:8] == _checksum(namespace, raw[8:]):
             at, name = msgspec.json.decode(raw[8:], type=tuple[Instant, str])
             return at, name
     except (ValueError, msgspec.DecodeError):
         pass
-    raise Malformed("the cursor is not one that a listing of this namespace gave")
+    raise Malformed("the cursor is not one that a listing of this namespace returned")
 
 
-def _seal(namespace: str, text: bytes) -> bytes:
+def _checksum(namespace: str, text: bytes) -> bytes:
     return hashlib.sha256(namespace.encode() + b"\0" + text).digest()[:8]
 
 
 def check_distinct(definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
-    """Nothing is submitted twice at once. Raises Conflict, RunExists."""
+    """Check that a submission names each definition and run once. Raises Conflict, RunExists."""
     seen: set[tuple[str, ...]] = set()
     for definition in definitions:
         if (definition.kind, definition.name) in seen:
-            raise Conflict(f"{definition.kind} {definition.name!r} is submitted twice at once")
+            raise Conflict(f"{definition.kind} {definition.name!r} is submitted twice in one document")
         seen.add((definition.kind, definition.name))
     for new in runs:
         if ("run", new.run.namespace, new.run.name) in seen:
@@ -105,20 +105,20 @@ def check_distinct(definitions: Sequence[Definition], runs: Sequence[NewRun]) ->
 
 
 def not_next(definition: Definition) -> Conflict:
-    """What is raised when a definition's version does not follow the newest one."""
-    return Conflict(f"{definition.kind} {definition.name!r}: version {definition.version} is not the next one any more")
+    """Return the error for a definition whose version does not follow the newest one."""
+    return Conflict(f"{definition.kind} {definition.name!r}: version {definition.version} is no longer the next one")
 
 
 def not_newest(definition: Definition) -> Conflict:
-    """What is raised when a definition is to be deleted that is no longer the newest."""
-    return Conflict(f"{definition.kind} {definition.name!r}: version {definition.version} is not the newest any more")
+    """Return the error for the deletion of a definition that is no longer the newest."""
+    return Conflict(f"{definition.kind} {definition.name!r}: version {definition.version} is no longer the newest")
 
 
 def conflict_error(run: Run) -> Conflict:
-    """What is raised when a head was written by somebody else."""
-    return Conflict(f"flow_run {run.name!r} was written by somebody else")
+    """Return the error for a save of a head that has changed since it was read."""
+    return Conflict(f"flow_run {run.name!r} has changed since it was read; try again")
 
 
 def versioned_value_conflict(key: str) -> Conflict:
-    """What is raised when a cell was written by somebody else."""
-    return Conflict(f"cell {key!r} was written by somebody else")
+    """Return the error for a write of a value that has changed since it was read."""
+    return Conflict(f"value {key!r} has changed since it was read; try again")

@@ -1,4 +1,4 @@
-"""The machine's own clock and chance."""
+"""The system's clock and random ids."""
 
 from __future__ import annotations
 

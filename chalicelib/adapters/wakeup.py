@@ -1,4 +1,4 @@
-"""Receivers on one machine: they sleep until a message is sent or comes due; nothing polls."""
+"""Waiting receivers of a queue in this process: they sleep until a message is sent or comes due."""
 
 from __future__ import annotations
 
@@ -9,50 +9,51 @@ from typing import Final, TypeAlias
 
 from chalicelib.service.ports.queues import Received
 
-VISIBILITY: Final = 90_000
-"""Milliseconds until a received message comes again, where nobody says."""
+VISIBILITY_MS: Final = 90_000
+"""The default time until a received message that was not deleted is received again."""
 
 MAX_RECEIVES: Final = 100
-"""How often a message is received before it goes to the dead, where nobody says."""
+"""The default number of receptions after which a message goes to the dead-letter queue."""
 
 
 class Wakeup:
-    """Wakes receivers when a queue changes. A ring between their look and their wait is not missed."""
+    """Wakes receivers when a queue changes. A notification between a receiver's poll and its wait is not lost."""
 
     def __init__(self) -> None:
         self._condition = Condition(Lock())
-        self.rings = 0
+        self.notifications = 0
 
-    def ring(self, receivers: int | None = None) -> None:
-        """So many receivers look again; None: all of them."""
+    def notify(self, receivers: int | None = None) -> None:
+        """Wake that many receivers; None wakes all."""
         with self._condition:
-            self.rings += 1
+            self.notifications += 1
             if receivers is None:
                 self._condition.notify_all()
             else:
                 self._condition.notify(receivers)
 
-    def wait(self, heard: int, seconds: float) -> None:
-        """Returns at a ring after the `heard`-th, or after `seconds`."""
+    def wait(self, seen: int, seconds: float) -> None:
+        """Return at the first notification after number `seen`, or after `seconds`."""
         with self._condition:
-            if self.rings == heard:
+            if self.notifications == seen:
                 self._condition.wait(seconds)
 
 
-Look: TypeAlias = tuple[list[Received], "int | None"]
-"""What a look into a queue found: messages, or in how many milliseconds the next one is due (None: there is none)."""
+PollResult: TypeAlias = tuple[list[Received], "int | None"]
+"""The messages that are due, or the milliseconds until the next one is (None: the queue is empty)."""
 
 
-def await_messages(wakeup: Wakeup, look: Callable[[], Look], wait: float) -> list[Received]:
-    """What `look` finds first, looking when the bell rings and when a message comes due, for `wait` seconds at most.
+def await_messages(wakeup: Wakeup, poll: Callable[[], PollResult], wait: float) -> list[Received]:
+    """Return the first messages that `poll` finds, waiting at most `wait` seconds.
 
-    It looks once more after every wait: a ring that met a receiver which was just giving up is not lost.
+    It polls at each notification and when a message comes due, and once more at the end: a notification that wakes a
+    receiver whose time is over is not lost.
     """
     end = monotonic() + wait
     while True:
-        heard = wakeup.rings
-        found, due_in = look()
+        seen = wakeup.notifications
+        found, due_in = poll()
         left = end - monotonic()
         if found or left <= 0:
             return found
-        wakeup.wait(heard, left if due_in is None else min(left, max(due_in, 1) / 1000))
+        wakeup.wait(seen, left if due_in is None else min(left, max(due_in, 1) / 1000))

@@ -1,4 +1,4 @@
-"""What may stand at a place in a document, half written as it is: by its tokens, for a tree may not be there yet."""
+"""Complete a word in a document. Works on tokens, since an unfinished document may have no syntax tree yet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from chalicelib.authoring import keywords
-from chalicelib.authoring.symbols import Library
+from chalicelib.authoring.symbols import Workspace
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
-from chalicelib.language.syntax.tokens import Token, scan
+from chalicelib.language.syntax.tokens import SyntaxToken, scan
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import BUILT_IN_STATES, ENDS
 
@@ -22,8 +22,8 @@ _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A word that may stand there."""
+class Completion:
+    """A word that fits at the position."""
 
     label: str
     kind: Kind
@@ -32,32 +32,32 @@ class Offer:
 
 @dataclass
 class _Frame:
-    """A statement, a step's body, or a bracket, that is open at the place."""
+    """A statement, the body of a step, or a bracket that is open at the position."""
 
     kind: str
-    """A statement's or step's kind, `routes`, or `group` and the like for other brackets."""
+    """The kind of the statement or step; `routes`, `group` or `list` for brackets."""
     owner: str = ""
-    """Of a group: the property whose value it is."""
-    tail: list[Token] = field(default_factory=list)
-    """The tokens in it since its last `;`, `,` or `|`."""
+    """For a group or list: the property that it is the value of."""
+    tail: list[SyntaxToken] = field(default_factory=list)
+    """The tokens since the last `;`, `,` or `|`."""
     flow: str = ""
-    """The name of the flow or action that `flow =` or `action =` named in it."""
+    """The name of the flow or action that `flow =` or `action =` sets in it."""
 
 
-def complete(text: str, offset: int, library: Library) -> list[Offer]:
-    """What may stand at the offset. What is written of the word so far is for the editor to match."""
+def complete(text: str, offset: int, workspace: Workspace) -> list[Completion]:
+    """Return the words that fit at the offset. The editor filters them by the part of the word already written."""
     written = _WORD.search(text[:offset])
     start = written.start() if written else offset
     before = scan(text[:start], Findings(Source("")))
     if before.cut:
         inside = text.rfind("${", 0, start) > max(text.rfind("}", 0, start), -1)
-        return [Offer(f"${name}", "variable") for name in keywords.BOUND] if inside else []
+        return [Completion(f"${name}", "variable") for name in keywords.BOUND_NAMES] if inside else []
     after = scan(text[offset:], Findings(Source(""))).tokens
     frames = _frames(before.tokens[:-1])
-    return list(_offers(frames, after, _steps_near(text, offset), library))
+    return list(_completions(frames, after, _steps_near(text, offset), workspace))
 
 
-def _frames(tokens: Iterable[Token]) -> list[_Frame]:
+def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
     frames = [_Frame("document")]
     for token in tokens:
         top = frames[-1]
@@ -69,7 +69,7 @@ def _frames(tokens: Iterable[Token]) -> list[_Frame]:
                     frames.pop()
                     frames[-1].tail.append(token)
             case "SEMICOLON" | "COMMA" | "OR":
-                _noted(top)
+                _record_name(top)
                 top.tail.clear()
             case "END" if len(frames) == 2 and (not top.tail or top.tail[-1].kind == "SEMICOLON"):
                 frames.pop()
@@ -81,11 +81,11 @@ def _frames(tokens: Iterable[Token]) -> list[_Frame]:
                 if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
                     frames.append(_Frame(str(top.tail[0].value).lower()))
                     top.tail.clear()
-    _noted(frames[-1])
+    _record_name(frames[-1])
     return frames
 
 
-def _opened(token: Token, top: _Frame) -> _Frame:
+def _opened(token: SyntaxToken, top: _Frame) -> _Frame:
     kinds = [one.kind for one in top.tail]
     first = str(top.tail[0].value).lower() if top.tail else ""
     if token.kind == "LPAREN" and kinds[-1:] == ["TO"]:
@@ -96,38 +96,42 @@ def _opened(token: Token, top: _Frame) -> _Frame:
     return _Frame("group" if token.kind == "LPAREN" else "list", inherited)
 
 
-def _noted(frame: _Frame) -> None:
-    """Remembers which action or flow a body names."""
+def _record_name(frame: _Frame) -> None:
+    """Record the action or flow that a body names."""
     kinds = [one.kind for one in frame.tail[:3]]
     if kinds[1:2] == ["ASSIGN"] and len(kinds) == 3 and str(frame.tail[0].value).lower() in ("action", "flow"):
         frame.flow = str(frame.tail[2].value)
 
 
-def _offers(frames: list[_Frame], after: tuple[Token, ...], steps: list[str], library: Library) -> Iterator[Offer]:
+def _completions(
+    frames: list[_Frame], after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace
+) -> Iterator[Completion]:
     top = frames[-1]
     last = top.tail[-1].kind if top.tail else ""
     if top.kind == "document":
         if not top.tail:
             yield from _keywords(keywords.STATEMENTS)
     elif top.kind == "routes":
-        yield from _in_routes(top, last, after, steps, library)
+        yield from _in_routes(top, last, after, steps, workspace)
     elif top.kind == "group":
-        yield from _in_group(frames, last, after, library)
+        yield from _in_group(frames, last, after, workspace)
     elif top.kind != "list":
-        yield from _in_body(top, last, library, is_last=len(frames) == 2)
+        yield from _in_body(top, last, workspace, is_last=len(frames) == 2)
 
 
-def _in_routes(top: _Frame, last: str, after: tuple[Token, ...], steps: list[str], library: Library) -> Iterator[Offer]:
+def _in_routes(
+    top: _Frame, last: str, after: tuple[SyntaxToken, ...], steps: list[str], workspace: Workspace
+) -> Iterator[Completion]:
     if last == "ARROW":
-        yield from (Offer(name, "step") for name in steps)
-        yield from (Offer(name, "keyword", "the run, branch or item ends") for name in sorted(ENDS))
+        yield from (Completion(name, "step") for name in steps)
+        yield from (Completion(name, "keyword", "the run, branch or item ends") for name in sorted(ENDS))
     elif not last:
-        action = library.actions.get(_named_ahead(after))
+        action = workspace.actions.get(_named_ahead(after))
         states = (*action.returns, *sorted(BUILT_IN_STATES)) if action else _states_of(top.owner)
-        yield from (Offer(state, "state") for state in states)
+        yield from (Completion(state, "state") for state in states)
         yield from _keywords(keywords.ROUTES)
     elif last in _NAMES:
-        yield Offer("when", "keyword", keywords.ROUTES["when"])
+        yield Completion("when", "keyword", keywords.ROUTES["when"])
 
 
 def _states_of(kind: str) -> tuple[str, ...]:
@@ -140,77 +144,83 @@ def _states_of(kind: str) -> tuple[str, ...]:
     }.get(kind, ())
 
 
-def _in_group(frames: list[_Frame], last: str, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
+def _in_group(
+    frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> Iterator[Completion]:
     top, body = frames[-1], frames[-2]
     declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
     if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
         yield from _types()
     elif last == "ASSIGN":
-        yield from _of_secrets(top, body, after, library)
+        yield from _of_secrets(top, body, after, workspace)
     elif last in _NAMES:
         return
     elif top.owner in keywords.SETTINGS:
-        yield from (Offer(name, "property") for name in keywords.SETTINGS[top.owner])
+        yield from (Completion(name, "property") for name in keywords.SETTINGS[top.owner])
     elif declares:
         yield from _types()
-        yield Offer("secret", "keyword", keywords.SECRET["declared"])
+        yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner == "vars":
-        yield Offer("secret", "keyword", keywords.SECRET["declared"])
+        yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner in ("args", "input"):
-        parameters = _parameters(top, body, after, library)
-        yield from (Offer(one.name, "variable", _kind_of(one)) for one in parameters)
+        parameters = _parameters(top, body, after, workspace)
+        yield from (Completion(one.name, "variable", _kind_of(one)) for one in parameters)
 
 
-def _types() -> Iterator[Offer]:
-    return (Offer(name, "keyword", "a type") for name in keywords.TYPES)
+def _types() -> Iterator[Completion]:
+    return (Completion(name, "keyword", "a type") for name in keywords.TYPES)
 
 
 def _kind_of(parameter: Parameter) -> str:
     return f"{'secret ' * parameter.secret}{parameter.type.value}"
 
 
-def _parameters(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> tuple[Parameter, ...]:
-    """Those of the action or flow that the body of the group names."""
+def _parameters(
+    top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> tuple[Parameter, ...]:
+    """Return the parameters of the action or flow that the body of the group names."""
     name = body.flow or _named_ahead(after)
-    action, flow = library.actions.get(name), library.flows.get(name)
+    action, flow = workspace.actions.get(name), workspace.flows.get(name)
     return action.parameters if action and top.owner == "args" else flow.input if flow else ()
 
 
-def _of_secrets(top: _Frame, body: _Frame, after: tuple[Token, ...], library: Library) -> Iterator[Offer]:
-    """`secret` behind `=`, where a reference to one may stand."""
+def _of_secrets(
+    top: _Frame, body: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace
+) -> Iterator[Completion]:
+    """Yield `secret` after `=` where a reference to a secret is allowed."""
     name = str(top.tail[-2].value) if len(top.tail) > 1 else ""
     given = top.owner == "args" and any(
-        one.secret and one.name == name for one in _parameters(top, body, after, library)
+        one.secret and one.name == name for one in _parameters(top, body, after, workspace)
     )
     declared = body.kind == "action" and top.owner == "args" and str(top.tail[0].value).lower() == "secret"
     if top.owner == "headers" or given or declared:
-        yield Offer("secret", "keyword", keywords.SECRET["read"])
+        yield Completion("secret", "keyword", keywords.SECRET["read"])
 
 
-def _in_body(top: _Frame, last: str, library: Library, *, is_last: bool) -> Iterator[Offer]:
+def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> Iterator[Completion]:
     key = str(top.tail[0].value).lower() if top.tail else ""
     if last == "ASSIGN":
         if key in ("action", "undo"):
-            yield from (Offer(name, "action", " | ".join(one.returns)) for name, one in library.actions.items())
+            yield from (Completion(name, "action", " | ".join(one.returns)) for name, one in workspace.actions.items())
         elif key == "flow":
-            yield from (Offer(name, "flow") for name in library.flows)
-        yield from (Offer(name, "value") for name in keywords.VALUES.get(key, ()))
+            yield from (Completion(name, "flow") for name in workspace.flows)
+        yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
     elif not top.tail:
-        yield from (Offer(name, "property", line) for name, line in keywords.properties_of(top.kind).items())
+        yield from (Completion(name, "property", line) for name, line in keywords.properties_of(top.kind).items())
         if top.kind in ("flow", "flow_run", "branch", "each"):
             yield from _keywords(keywords.STEPS)
         elif top.kind == "fork":
             yield from _keywords(keywords.BRANCH)
         if is_last and top.kind in keywords.STATEMENTS:
-            yield Offer(f"{top.kind}_end", "keyword")
+            yield Completion(f"{top.kind}_end", "keyword")
 
 
-def _keywords(lines: Mapping[str, str]) -> Iterator[Offer]:
-    return (Offer(name, "keyword", line) for name, line in lines.items())
+def _keywords(lines: Mapping[str, str]) -> Iterator[Completion]:
+    return (Completion(name, "keyword", line) for name, line in lines.items())
 
 
-def _named_ahead(after: tuple[Token, ...]) -> str:
-    """The action that the step under way names further on."""
+def _named_ahead(after: tuple[SyntaxToken, ...]) -> str:
+    """Return the action or flow that the current step names after the position."""
     for n, token in enumerate(after[:-2]):
         if token.kind in ("TO", "SLASH"):
             break
@@ -220,7 +230,7 @@ def _named_ahead(after: tuple[Token, ...]) -> str:
 
 
 def _steps_near(text: str, offset: int) -> list[str]:
-    """The names before each `=>` of the statement around the offset."""
+    """Return the names before each `=>` of the statement around the offset."""
     tokens = scan(text, Findings(Source(""))).tokens
     found: list[str] = []
     for n, token in enumerate(tokens):

@@ -1,13 +1,14 @@
-"""What holds for each step of a flow, and who said so: the step, its action, or the house. And what of it is secret.
+"""Explain the settings that apply to each step of a flow, where each one comes from, and what is secret.
 
-Pure: `fsl explain` prints the rows, the language server shows them on hover.
+A setting comes from the step, from its action, or from the defaults. `fsl explain` prints the rows; the language server
+shows them on hover.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from chalicelib.model.actions import DEFAULTS, Action, Options, Retry
 from chalicelib.model.flow import (
@@ -22,16 +23,14 @@ from chalicelib.model.flow import (
     Step,
     children_of,
 )
-from chalicelib.model.times import Milliseconds  # fmt: skip
+from chalicelib.model.times import format_duration  # fmt: skip
 
 _T = TypeVar("_T")
 
-_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
-
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A setting in words, and who said it: `step`, `action` or `default`."""
+class Setting:
+    """The value of a setting as text, and its origin: `step`, `action` or `default`."""
 
     value: str
     by: str
@@ -42,25 +41,28 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One step. None: there is no such thing for it."""
+    """One step. A field is None if it does not apply to the step."""
 
     step: str
     kind: str
     action: str | None = None
-    timeout: Said | None = None
-    heartbeat: Said | None = None
-    retry: Said | None = None
+    timeout: Setting | None = None
+    heartbeat: Setting | None = None
+    retry: Setting | None = None
     on_timeout: str | None = None
     """Where TIMEOUT leads, or that it stops the run."""
     on_error: str | None = None
-    callback: Said | None = None
-    """That its answers must be signed."""
+    callback: Setting | None = None
+    """Whether answers must be signed."""
     secret: str | None = None
-    """What of it is secret: args, headers and data."""
+    """The secret args, headers and data."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
-    """A row for every step, nested ones too, in the order of the text. An action that is not known says nothing."""
+    """Return a row for every step, including nested steps, in the order of the text.
+
+    An unknown action contributes no settings.
+    """
     return list(_rows(flow.steps, actions, defaults, "stops the run"))
 
 
@@ -70,11 +72,6 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
         nested = "fails its item" if isinstance(step, EachStep) else "fails its branch"
         for _, inner in children_of(step):
             yield from _rows(inner, actions, defaults, nested)
-
-
-def duration(milliseconds: Milliseconds) -> str:
-    """As FSL writes it, in the largest unit that needs no fraction."""
-    return next(f"{milliseconds // size}{unit}" for unit, size in _UNITS if milliseconds % size == 0)
 
 
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
@@ -89,8 +86,8 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
                 step.name,
                 kind,
                 step.action,
-                _first({by: one.timeout for by, one in layers.items()}, duration),
-                _first({by: one.heartbeat for by, one in layers.items()}, duration),
+                _first({by: one.timeout for by, one in layers.items()}, format_duration),
+                _first({by: one.heartbeat for by, one in layers.items()}, format_duration),
                 _first({by: one.retry for by, one in layers.items()}, _retry),
                 on_timeout,
                 on_error,
@@ -98,14 +95,15 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
         case EventStep() | ConditionStep() | CallStep():
-            timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration)
+            timeout = _first({"step": step.timeout, "default": defaults.timeout}, format_duration)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)
 
 
-def _first(said: Mapping[str, _T | None], shown: Callable[[_T], str]) -> Said | None:
-    return next((Said(shown(value), by) for by, value in said.items() if value is not None), None)
+def _first(values: Mapping[str, _T | None], format_value: Callable[[_T], str]) -> Setting | None:
+    """Return the first value that is set; the keys are the origins, in order of precedence."""
+    return next((Setting(format_value(value), by) for by, value in values.items() if value is not None), None)
 
 
 def _secrets(action: Action | None, options: Options) -> Iterator[str]:
@@ -119,11 +117,12 @@ def _secrets(action: Action | None, options: Options) -> Iterator[str]:
 def _retry(retry: Retry) -> str:
     if retry.max == 1:
         return "1 delivery"
-    return f"{retry.max} deliveries, {duration(retry.delay)} apart, times {retry.rate:g}, up to {duration(retry.cap)}"
+    delay, cap = format_duration(retry.delay), format_duration(retry.cap)
+    return f"{retry.max} deliveries, {delay} apart, times {retry.rate:g}, up to {cap}"
 
 
 def _ways(step: Step, state: str, unrouted: str) -> Iterator[str]:
-    """Where the state leads: the routes that may take it, in order."""
+    """Yield where a state leads: the routes that may match it, in order."""
     for route in step.routes:
         if route.state in (state, None):
             yield f"-> {route.target}" + (f" when {route.when}" if route.when is not None else "")

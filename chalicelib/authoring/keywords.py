@@ -1,86 +1,86 @@
-"""The words of FSL with a line on each: what an editor offers and says on hover."""
+"""The keywords of FSL with a one-line description of each, for completion and hover."""
 
 from __future__ import annotations
 
 from typing import Final
 
 STATEMENTS: Final = {
-    "action": "a service that does work",
-    "flow": "a process, to be run many times",
-    "flow_run": "one run",
+    "action": "work that a service does",
+    "flow": "a process that can be run many times",
+    "flow_run": "one run of a flow",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
-    "deci": "decides: by an action, or by data with when and else",
+    "deci": "decides by the answer of an action, or by data with when and else",
     "wait": "waits for a time, for events or for a condition",
-    "fork": "runs branches side by side",
-    "each": "runs the same steps for every item",
+    "fork": "runs branches in parallel",
+    "each": "runs the same steps for every item of a list",
     "call": "runs another flow as a step",
-    "set": "only writes variables",
+    "set": "sets variables",
 }
-BRANCH: Final = {"branch": "steps that run beside other branches"}
+BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
-    "timeout": "from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
-    "heartbeat": "longest silence between callbacks with done=false; then TIMEOUT",
-    "retry": "of the delivery: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
-    "limit": "how much goes out at once: (concurrent = 10, per_second = 50)",
-    "headers": 'of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
-    "approval": "required: a person must let each dispatch pass",
-    "callback": "signed: answers must bear a signature; open: the activation's uuid lets them in",
+    "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
+    "heartbeat": "maximum time between callbacks with done=false; then the step returns TIMEOUT",
+    "retry": "how deliveries are retried: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
+    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50)",
+    "headers": 'headers of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
+    "approval": "required: a person must approve each dispatch",
+    "callback": "signed: answers must be signed; open: the uuid of the activation is enough",
 }
-_SAVE: Final = {"save": "variables written when the step returns: (name = value, ...)"}
+_SAVE: Final = {"save": "variables set when the step returns: (name = value, ...)"}
 _FLOW: Final = {
-    "vars": "variables, and what they begin with: (name = value, secret name = null, ...)",
-    "output": "what a run yields",
-    "timeout": "how long a whole run may take",
-    "labels": "what runs can be found by: (name = value, ...)",
+    "vars": "variables and their initial values: (name = value, secret name = null, ...)",
+    "output": "the result of a run",
+    "timeout": "maximum duration of a run",
+    "labels": "labels for searching runs: (name = value, ...)",
 }
 PROPERTIES: Final = {
     "action": {
-        "addr": "where the service is; several, divided by commas, are tried in order",
+        "addr": "address of the service; several addresses, separated by commas, are tried in order",
         "method": "http, https, grpc, human, queue or lambda",
-        "secret": '(capem = "..."): the only roots trusted for this action',
-        "args": "what it takes: (type name, type name = default, secret type name, ...)",
-        "return": "the states it may answer: (STATE | STATE)",
-        "data": "secret: what its answers bring is sealed",
+        "secret": '(capem = "..."): the only root certificates trusted for this action',
+        "args": "parameters of the action: (type name, type name = default, secret type name, ...)",
+        "return": "states that the action can return: (STATE | STATE)",
+        "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
-        "undo": "the action that compensates it",
+        "undo": "the action that compensates this action",
     },
-    "flow": {"input": "what a run is given: (type name, type name = default, secret type name, ...)", **_FLOW},
-    "flow_run": {"flow": "the flow to run", "input": "what it is given: (name = value, ...)", **_FLOW},
+    "flow": {"input": "input of a run: (type name, type name = default, secret type name, ...)", **_FLOW},
+    "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "step": {
-        "action": "the action that it sends",
-        "args": "what the action is given: (name = value, ...)",
+        "action": "the action that the step sends",
+        "args": "args of the action: (name = value, ...)",
         **_OPTIONS,
         **_SAVE,
-        "undo": "the action that compensates the step once it has finished, with its args",
+        "undo": "the action that compensates the step after it has finished, with its args",
     },
     "wait": {
-        "for": "how long: a duration, or an expression of one",
-        "until": "an RFC 3339 time, or an expression of one",
-        "events": 'the first that comes decides the state: (PAID = "payment.received", ...)',
-        "key": "only events with this key count",
+        "for": "how long to wait: a duration or an expression",
+        "until": "when the wait ends: an RFC 3339 time or an expression",
+        "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
+        "key": "wait only for events with this key",
         "condition": "an expression over variables; true ends the wait",
-        "timeout": "longest wait; then TIMEOUT",
+        "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
     },
-    "fork": {"join": "all, any or a number: how many branches must finish", **_SAVE},
+    "fork": {"join": "how many branches must finish: all, any or a number", **_SAVE},
     "each": {
-        "items": "a list, or an expression of one",
-        "max": "how many items at once",
-        "tolerate": 'how many items may fail: a number, or "10%"',
+        "items": "the list of items, or an expression",
+        "max": "how many items run at the same time",
+        "tolerate": 'how many items may fail: a number or a percentage like "10%"',
         **_SAVE,
     },
     "call": {
-        "flow": "the flow that it runs",
-        "input": "what the flow is given: (name = value, ...)",
-        "timeout": "longest wait; then TIMEOUT",
+        "flow": "the flow to run",
+        "input": "input of the flow: (name = value, ...)",
+        "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
     },
     "set": _SAVE,
     "branch": {},
 }
-"""By what they may stand in; a deci has those of a step."""
+"""The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
     "method": ("http", "https", "grpc", "human", "queue", "lambda"),
     "approval": ("required",),
@@ -95,15 +95,15 @@ SETTINGS: Final = {
 }
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
 SECRET: Final = {
-    "declared": "sealed wherever it is kept: secret str token, secret token = null",
-    "read": 'what the namespace keeps under a name, read when an action is dispatched: secret "NAME"',
+    "declared": "the value is encrypted when stored: secret str token, secret token = null",
+    "read": 'a secret of the namespace, read when an action is dispatched: secret "NAME"',
 }
-"""The word `secret` before what is declared, and before a name."""
-ROUTES: Final = {"when": "only if the expression holds: when ${ ... } ->", "else": "whatever the state"}
-BOUND: Final = ("input", "vars", "result", "state", "event", "item", "index", "run", "now")
-"""The names in expressions."""
+"""The word `secret` in a declaration, and before the name of a secret."""
+ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
+BOUND_NAMES: Final = ("input", "vars", "result", "state", "event", "item", "index", "run", "now")
+"""The names that expressions can use."""
 
 
 def properties_of(kind: str) -> dict[str, str]:
-    """The properties that a statement or step of this kind may have, with a line on each."""
+    """Return the properties of a kind of statement or step, with a one-line description of each."""
     return PROPERTIES.get("step" if kind == "deci" else kind, {})

@@ -1,7 +1,7 @@
-"""What a document's words are and lead to: the part of the language server that knows FSL and no editor.
+"""Definitions and hover texts of the words of a document: the part of the language server that is about FSL.
 
-A `Library` is what is known of all documents of a workspace, those with errors included: every statement that can be
-read by itself counts. Places are offsets; `fsl.lsp` turns them into an editor's lines and columns.
+A `Workspace` holds the definitions of all documents, including documents with errors: every statement that can be read
+by itself counts. Positions are offsets; `fsl.lsp` converts them to lines and columns of an editor.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from chalicelib.authoring import keywords
-from chalicelib.authoring.explain import duration, explain
+from chalicelib.authoring.explain import explain
 from chalicelib.language import Document, KnownNames, parse, read
 from chalicelib.language.format.spelling import template
 from chalicelib.language.source import Span
@@ -29,13 +29,14 @@ from chalicelib.language.syntax.tree import (
 )
 from chalicelib.model.actions import DEFAULTS, Action, Parameter
 from chalicelib.model.flow import ENDS, Flow, FlowRun
+from chalicelib.model.times import format_duration
 
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "step", "target", "state", "property", "arg"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a name is defined."""
+class Location:
+    """The document and span that define a name."""
 
     uri: str
     span: Span
@@ -43,7 +44,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A word of a document: what it is there, in which statement and step, and of which property it is an entry."""
+    """A word of a document: its role, its statement and step, and the property that it is an entry of."""
 
     word: Word
     role: Role
@@ -53,43 +54,43 @@ class Use:
 
 
 @dataclass
-class Library:
-    """The actions, flows and runs of all documents, and where each is defined."""
+class Workspace:
+    """The actions, flows and runs of all documents, and the location of each definition."""
 
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
-    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    locations: dict[tuple[str, str], Location] = field(default_factory=dict)
 
     @property
     def known(self) -> KnownNames:
-        """What a document may name without defining it."""
+        """The names that a document may use without defining them."""
         return KnownNames(self.actions, self.flows)
 
 
-def library_of(texts: Mapping[str, str]) -> Library:
-    """What the documents hold, by URI. Where two define a name, the first counts."""
-    library = Library()
+def workspace_of(texts: Mapping[str, str]) -> Workspace:
+    """Return the definitions of documents, given by URI. If two documents define a name, the first counts."""
+    workspace = Workspace()
     found = [(uri, text, one) for uri, text in texts.items() for one in parse(text)[0].statements]
     for kind in ("action", "flow", "flow_run"):
         for uri, text, statement in found:
             key = (kind, statement.name.text)
-            if statement.kind.key != kind or key in library.places:
+            if statement.kind.key != kind or key in workspace.locations:
                 continue
-            library.places[key] = Place(uri, statement.name.span)
-            checked = read(text[statement.span.start : statement.span.end], library.known)
+            workspace.locations[key] = Location(uri, statement.name.span)
+            checked = read(text[statement.span.start : statement.span.end], workspace.known)
             for value in (one.value for one in checked.statements):
                 if isinstance(value, Action):
-                    library.actions[value.name] = value
+                    workspace.actions[value.name] = value
                 elif isinstance(value, Flow):
-                    library.flows[value.name] = value
-    return library
+                    workspace.flows[value.name] = value
+    return workspace
 
 
-# ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── uses of words ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def uses(document: Document) -> Iterator[Use]:
-    """Every word of a document that means something, in no particular order."""
+    """Yield every word of a document that has a role, in no particular order."""
     for statement in document.statements:
         yield Use(statement.kind, "kind", statement)
         yield Use(statement.name, "statement", statement)
@@ -104,7 +105,7 @@ def uses(document: Document) -> Iterator[Use]:
 
 
 def use_at(document: Document, offset: int) -> Use | None:
-    """The word at an offset, or right before it."""
+    """Return the word at an offset, or directly before it."""
     found = [use for use in uses(document) if use.word.span.start <= offset <= use.word.span.end]
     return min(found, key=lambda use: use.word.span.end - use.word.span.start, default=None)
 
@@ -135,34 +136,34 @@ def _assignments(value: Value | None) -> list[Assignment]:
     return [one for one in value.items if isinstance(one, Assignment)] if isinstance(value, Group) else []
 
 
-def definition(text: str, offset: int, uri: str, library: Library) -> Place | None:
-    """Where the action, flow or step that is named at the offset is defined."""
+def definition(text: str, offset: int, uri: str, workspace: Workspace) -> Location | None:
+    """Return the location of the definition of the action, flow or step at the offset."""
     use = use_at(parse(text)[0], offset)
     if use is None:
         return None
     match use.role:
         case "action" | "flow":
-            return library.places.get((use.role, use.word.text))
+            return workspace.locations.get((use.role, use.word.text))
         case "target" | "step":
             steps = steps_within(use.statement.members)
-            return next((Place(uri, one.name.span) for one in steps if one.name.text == use.word.text), None)
+            return next((Location(uri, one.name.span) for one in steps if one.name.text == use.word.text), None)
         case "statement":
-            return Place(uri, use.word.span)
+            return Location(uri, use.word.span)
         case _:
             return None
 
 
-# ── what is said of a word ───────────────────────────────────────────────────────────────────────────────────────────
+# ── hover ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def hover(text: str, offset: int, library: Library) -> tuple[str, Span] | None:
-    """Markdown on the word at an offset, and where the word stands."""
+def hover(text: str, offset: int, workspace: Workspace) -> tuple[str, Span] | None:
+    """Return Markdown about the word at an offset, and the span of the word; None if there is nothing to show."""
     use = use_at(parse(text)[0], offset)
-    said = None if use is None else _said(use, text, library)
-    return (said, use.word.span) if use and said else None
+    markdown = None if use is None else _describe(use, text, workspace)
+    return (markdown, use.word.span) if use and markdown else None
 
 
-def _said(use: Use, text: str, library: Library) -> str | None:
+def _describe(use: Use, text: str, workspace: Workspace) -> str | None:
     name, key = use.word.text, use.word.key
     match use.role:
         case "kind":
@@ -172,32 +173,32 @@ def _said(use: Use, text: str, library: Library) -> str | None:
             line = keywords.properties_of(use.owner).get(key)
             return f"**{key}**: {line}" if line else None
         case "action":
-            return signature(library.actions[name]) if name in library.actions else None
+            return signature(workspace.actions[name]) if name in workspace.actions else None
         case "flow":
-            return _of_flow(library.flows[name]) if name in library.flows else None
+            return _of_flow(workspace.flows[name]) if name in workspace.flows else None
         case "statement" if use.statement.kind.key == "action":
-            return signature(library.actions[name]) if name in library.actions else None
-        case "statement" if name in library.flows:
-            return _of_flow(library.flows[name])
+            return signature(workspace.actions[name]) if name in workspace.actions else None
+        case "statement" if name in workspace.flows:
+            return _of_flow(workspace.flows[name])
         case "step" | "target":
-            return "the run ends" if key in ENDS else _of_step(name, use.statement, text, library)
+            return "The run ends." if key in ENDS else _of_step(name, use.statement, text, workspace)
         case "arg" if use.owner in ("args", "input"):
-            return next((_parameter(one) for one in _declared(use, library) if one.name == name), None)
+            return next((_parameter(one) for one in _declared(use, workspace) if one.name == name), None)
         case _:
             return None
 
 
 def signature(action: Action) -> str:
-    """An action in Markdown."""
+    """Return the signature and options of an action in Markdown."""
     args = ", ".join(_parameter(one) for one in action.parameters)
     lines = [f"**action {action.name}** ({args}) → {' | '.join(action.returns)}", f"`{action.method.value}`"]
     lines[1] += "".join(f" {address}" for address in action.addresses)
     options = action.options
-    said = {"timeout": options.timeout, "heartbeat": options.heartbeat}
-    lines += [f"{name} {duration(value)}" for name, value in said.items() if value is not None]
-    lines += ["its answers are signed"] if options.signed else []
-    lines += ["what its answers bring is secret"] if action.secret_data else []
-    lines += [f"undone by {action.undo.action}"] if action.undo else []
+    times = {"timeout": options.timeout, "heartbeat": options.heartbeat}
+    lines += [f"{name} {format_duration(value)}" for name, value in times.items() if value is not None]
+    lines += ["Answers must be signed."] if options.signed else []
+    lines += ["The data of answers is secret."] if action.secret_data else []
+    lines += [f"Undone by {action.undo.action}."] if action.undo else []
     return "\n\n".join(lines)
 
 
@@ -205,37 +206,43 @@ def _of_flow(flow: Flow) -> str:
     return f"**flow {flow.name}** ({', '.join(_parameter(one) for one in flow.input)}), {len(flow.steps)} steps"
 
 
-def _of_step(name: str, statement: Statement, text: str, library: Library) -> str | None:
-    flow = flow_of(statement, text, library)
-    row = next((one for one in explain(flow, library.actions, DEFAULTS) if one.step == name), None) if flow else None
+def _of_step(name: str, statement: Statement, text: str, workspace: Workspace) -> str | None:
+    flow = flow_of(statement, text, workspace)
+    row = next((one for one in explain(flow, workspace.actions, DEFAULTS) if one.step == name), None) if flow else None
     if row is None:
         return None
-    said = {"timeout": row.timeout, "heartbeat": row.heartbeat, "retry": row.retry, "callback": row.callback}
-    said |= {"secret": row.secret}  # type: ignore[dict-item]  # both are only shown
-    said |= {"on TIMEOUT": row.on_timeout, "on ERROR": row.on_error}  # type: ignore[dict-item]  # both are only shown
-    lines = [f"- {key}: {value}" for key, value in said.items() if value is not None]
-    doing = f": {row.action}" if row.action else ""
-    return "\n".join([f"**{row.kind} {row.step}**{doing}", "", *lines])
+    fields: dict[str, object] = {
+        "timeout": row.timeout,
+        "heartbeat": row.heartbeat,
+        "retry": row.retry,
+        "callback": row.callback,
+        "secret": row.secret,
+        "on TIMEOUT": row.on_timeout,
+        "on ERROR": row.on_error,
+    }
+    lines = [f"- {key}: {value}" for key, value in fields.items() if value is not None]
+    action = f": {row.action}" if row.action else ""
+    return "\n".join([f"**{row.kind} {row.step}**{action}", "", *lines])
 
 
-def flow_of(statement: Statement, text: str, library: Library) -> Flow | None:
-    """The flow that a statement is, or that a run brings along, if it can be read."""
+def flow_of(statement: Statement, text: str, workspace: Workspace) -> Flow | None:
+    """Return the flow that a statement defines, or the steps of a run; None if it has errors."""
     if statement.kind.key == "flow":
-        return library.flows.get(statement.name.text)
-    checked = read(text[statement.span.start : statement.span.end], library.known)
+        return workspace.flows.get(statement.name.text)
+    checked = read(text[statement.span.start : statement.span.end], workspace.known)
     values = [one.value for one in checked.statements]
     return next((one.steps for one in values if isinstance(one, FlowRun)), None)
 
 
-def _declared(use: Use, library: Library) -> tuple[Parameter, ...]:
-    """The args of the action, or the inputs of the flow, that the word's step or run names."""
+def _declared(use: Use, workspace: Workspace) -> tuple[Parameter, ...]:
+    """Return the args of the action, or the inputs of the flow, that the step or run of a word names."""
     members = (use.step.body.members if use.step.body else ()) if use.step else use.statement.members
     named = {one.name.key: one.value for one in members if isinstance(one, Property)}
     action, flow = named.get("action"), named.get("flow")
-    if isinstance(action, Word) and action.text in library.actions:
-        return library.actions[action.text].parameters
-    if isinstance(flow, Word) and flow.text in library.flows:
-        return library.flows[flow.text].input
+    if isinstance(action, Word) and action.text in workspace.actions:
+        return workspace.actions[action.text].parameters
+    if isinstance(flow, Word) and flow.text in workspace.flows:
+        return workspace.flows[flow.text].input
     return ()
 
 

@@ -1,10 +1,10 @@
 """The state diagram of a flow, and of a run with the path that it took. Pure: values in, text out.
 
-model     Flow, and a run's Path -> Graph: scopes, nodes, edges; what all renderers draw
-text      Graph -> Mermaid, DOT, and a plain listing
-layers    sizes and edges -> places: which row, in which order, how far apart
-placing   Graph -> Drawing: boxes within boxes, each scope laid out by `layers`
-svg       Graph -> SVG, by way of its Drawing
+flow_graph   a flow and the path of a run -> Graph: scopes, nodes and edges
+layers       sizes and edges -> positions: rows, order within rows, distances
+layout       Graph -> Drawing: nested boxes, each scope positioned by `layers`
+svg          Graph -> SVG, from its Drawing
+text         Graph -> JSON, Mermaid, DOT and a plain listing
 """
 
 from chalicelib.diagrams.flow_graph import Edge, Graph, Node, Path, Scope, graph_of, path_of

@@ -1,7 +1,7 @@
-"""What a diagram shows: the steps of a flow as nodes, its routes as edges, branches and items as scopes.
+"""The graph of a flow: steps are nodes, routes are edges, and branches and items are scopes.
 
-Ids are made so that no name can be taken for another: `step:NAME`, and `begin:`, `done:`, `stopped:` before the id of
-a scope. The outermost scope's id is empty; a branch's is `STEP/BRANCH`, that of an each `STEP/`.
+Ids are unambiguous: `step:NAME`, and `begin:`, `done:` or `stopped:` followed by the id of a scope. The id of the
+outermost scope is empty; that of a branch is `STEP/BRANCH`, that of an each `STEP/`.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ from chalicelib.model.flow import (
 )
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
-from chalicelib.model.templates import source_of  # fmt: skip
+from chalicelib.model.templates import source_of
+from chalicelib.model.times import format_duration  # fmt: skip
 
 BEGIN: Final = "begin"
-_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """Where a run went: how often it left each step, and went from step to target; and where it stands."""
+    """The path of a run: how often it left each step and took each route, and its current steps."""
 
     steps: Mapping[str, int] = field(default_factory=dict)
     moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
     current: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
-    """The steps at which a run that was stopped stands."""
+    """The steps at which a run was stopped or failed."""
 
 
-NOWHERE: Final = Path()
+NO_PATH: Final = Path()
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A step; or where a scope begins or ends, whose kind is `begin`, `done` or `stopped`."""
+    """A step, or the begin or end of a scope; the kind of these is `begin`, `done` or `stopped`."""
 
     id: str
     kind: str
     scope: str
     name: str = ""
     detail: str = ""
-    """What the step does, in few words."""
+    """A short description of the step."""
     visits: int = 0
     current: bool = False
     failed: bool = False
@@ -79,7 +79,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """All routes from one step to one target, or the way in (without labels)."""
+    """All routes from one step to one target, or the entry of a scope (without labels)."""
 
     source: str
     target: str
@@ -90,7 +90,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A flow's diagram. Nodes and edges are in the order of the text; the outermost scope is the first."""
+    """The graph of a flow. Nodes and edges are in the order of the text; the outermost scope comes first."""
 
     name: str
     scopes: tuple[Scope, ...]
@@ -98,13 +98,13 @@ class Graph:
     edges: tuple[Edge, ...]
 
     def within(self, scope: str) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
-        """The nodes and edges of one scope, without those of the scopes in it."""
+        """Return the nodes and edges of one scope, without those of nested scopes."""
         nodes = tuple(node for node in self.nodes if node.scope == scope)
         return nodes, tuple(edge for edge in self.edges if edge.scope == scope)
 
 
-def graph_of(flow: Flow, path: Path = NOWHERE) -> Graph:
-    """The diagram of a flow, with a run's path marked in it."""
+def graph_of(flow: Flow, path: Path = NO_PATH) -> Graph:
+    """Return the graph of a flow, with the path of a run marked."""
     scopes = [(Scope(""), flow.steps), *_scopes_in(flow.steps)]
     nodes: list[Node] = []
     edges: list[Edge] = []
@@ -114,28 +114,29 @@ def graph_of(flow: Flow, path: Path = NOWHERE) -> Graph:
         nodes += (Node(f"{BEGIN}:{scope.id}", BEGIN, scope.id) for _ in first)
         nodes += (_node(step, scope.id, path) for step in steps)
         nodes += (Node(f"{end}:{scope.id}", end, scope.id) for end in (DONE, STOPPED) if end in targets)
-        begun = (path.steps.get(step.name, 0) or step.name in path.current | path.failed for step in first)
+        entered = (path.steps.get(step.name, 0) or step.name in path.current | path.failed for step in first)
         edges += (
-            Edge(f"{BEGIN}:{scope.id}", f"step:{step.name}", scope.id, visits=int(bool(was)))
-            for step, was in zip(first, begun, strict=True)
+            Edge(f"{BEGIN}:{scope.id}", f"step:{step.name}", scope.id, visits=int(bool(visits)))
+            for step, visits in zip(first, entered, strict=True)
         )
         edges += (edge for step in steps for edge in _edges(step, scope.id, path))
     return Graph(flow.name, tuple(scope for scope, _ in scopes), tuple(nodes), tuple(edges))
 
 
 def path_of(run: Run, entries: Iterable[Entry]) -> Path:
-    """The path of a run, as far as these entries of its history tell."""
+    """Return the path of a run that follows from these entries of its history."""
     moves = Counter((entry.step, entry.target) for entry in entries if entry.step and entry.state and entry.target)
     steps: Counter[str] = Counter()
     for (step, _), count in moves.items():
         steps[step] += count
-    stands_at = frozenset(token.step for token in run.tokens)
-    is_stopped = run.status in status.STOPPED
-    return Path(steps, moves, frozenset() if is_stopped else stands_at, stands_at if is_stopped else frozenset())
+    current = frozenset(token.step for token in run.tokens)
+    if run.status in status.STOPPED:
+        return Path(steps, moves, failed=current)
+    return Path(steps, moves, current=current)
 
 
-def what_it_does(step: Step) -> str:
-    """What a step does, in few words."""
+def describe_step(step: Step) -> str:
+    """Return a short description of what a step does."""
     match step:
         case ActionStep():
             return step.action
@@ -144,7 +145,7 @@ def what_it_does(step: Step) -> str:
         case SetStep():
             return f"set {', '.join(step.save)}"
         case TimerStep():
-            return f"until {_shown(step.until)}" if step.duration is None else f"for {_shown(step.duration)}"
+            return f"until {_described(step.until)}" if step.duration is None else f"for {_described(step.duration)}"
         case EventStep():
             return f"event {', '.join(dict.fromkeys(step.events.values()))}"
         case ConditionStep():
@@ -152,15 +153,15 @@ def what_it_does(step: Step) -> str:
         case ForkStep():
             return f"{step.join} of {len(step.branches)} branches"
         case EachStep():
-            return f"each of {_shown(step.items)}" + (f", {step.max} at once" if step.max else "")
+            return f"each of {_described(step.items)}" + (f", {step.max} at once" if step.max else "")
         case CallStep():
             return f"flow {step.flow}"
 
 
-def _shown(value: object) -> str:
-    """A template in few words: a duration in its unit, an expression as its text."""
+def _described(value: object) -> str:
+    """Return a short description of a template: a duration with its unit, an expression as its text."""
     if isinstance(value, int):
-        return next(f"{value // size}{unit}" for unit, size in _UNITS if value % size == 0)
+        return format_duration(value)
     source = source_of(value)
     if source is not None:
         return source
@@ -180,7 +181,7 @@ def _node(step: Step, scope: str, path: Path) -> Node:
         str(kind),
         scope,
         step.name,
-        what_it_does(step),
+        describe_step(step),
         path.steps.get(step.name, 0),
         step.name in path.current,
         step.name in path.failed,

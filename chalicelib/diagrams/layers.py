@@ -1,10 +1,10 @@
-"""Where the boxes of one scope stand: rows from top to bottom, edges through the rows between.
+"""Position the boxes of one scope: rows from top to bottom, with edges through the rows between.
 
-Sugiyama's method in its plainest form. Edges that close a cycle are turned round; each node gets the row behind the
-longest way to it; every edge gets a box for its label in the row behind its source, and thin boxes in all further
-rows that it crosses; the order within rows comes from barycentres; the places within rows are those nearest to the
-mean of the neighbours that keep the order and the gaps, found exactly by pooling adjacent violators. All of it is
-deterministic, and takes time in proportion to the boxes times the rounds.
+This is Sugiyama's method in its simplest form. Edges that close a cycle are reversed. Each node gets the row after the
+longest path to it. Every edge gets a box for its label in the row after its source, and thin boxes in all further rows
+that it crosses. Barycentres determine the order within rows. The positions within a row are those closest to the mean
+of the neighbours that keep the order and the gaps; pooling adjacent violators finds them exactly. The result is
+deterministic, and the time is proportional to the number of boxes times the number of sweeps.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Key: TypeAlias = str | tuple[int, int | str]
 Point: TypeAlias = tuple[float, float]
 Band: TypeAlias = tuple[float, float]
 """The upper and lower edge of a row."""
-ROUNDS: Final = 16
-MOST: Final = 12_000
-"""Rows that all edges together may cross by ways of their own. In larger graphs they go straight, to end in time."""
-_STRAIGHT: Final = 8.0
-"""How much heavier a piece of a long edge weighs than an edge to a node, so that long edges run straight."""
+SWEEPS: Final = 16
+MAX_CROSSED_ROWS: Final = 12_000
+"""Rows that all edges together may cross with boxes of their own. In larger graphs edges are drawn straight."""
+_LONG_EDGE_WEIGHT: Final = 8.0
+"""The weight of a piece of a long edge relative to an edge to a node, so that long edges are straight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """An edge to be placed: its ends, and the size of its label."""
+    """An edge to position: its ends, and the size of its label."""
 
     source: str
     target: str
@@ -36,16 +36,16 @@ class Arc:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """Where everything stands. What is said of arcs is in their order."""
+class LayerLayout:
+    """The positions of nodes, labels and edges. `labels` and `waypoints` are in the order of the arcs."""
 
     nodes: Mapping[str, Point]
-    """Their centres."""
+    """The centres of the nodes."""
     bands: Mapping[str, Band]
-    """Their rows; within its row an edge had better go straight up or down."""
+    """The rows of the nodes; within its row an edge goes straight up or down."""
     labels: tuple[Point, ...]
-    ways: tuple[tuple[Point, ...], ...]
-    """The points between source and target, in the arc's direction."""
+    waypoints: tuple[tuple[Point, ...], ...]
+    """The points between source and target, in the direction of the arc."""
     width: float
     height: float
 
@@ -59,12 +59,12 @@ class _Box:
     weight: float = 1.0
 
 
-def place(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: float, space: float) -> Placed:
-    """Places for the nodes of these sizes, `gap` apart in a row, with `space` between rows. Arcs have two ends."""
+def arrange(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: float, space: float) -> LayerLayout:
+    """Position nodes of these sizes, `gap` apart in a row, with `space` between rows. Arcs have two distinct ends."""
     down = _directions(list(sizes), arcs)
     rows = _rows(list(sizes), arcs, down)
     boxes: dict[Key, _Box] = {key: _Box(*size, 2 * rows[key]) for key, size in sizes.items()}
-    small = sum(abs(rows[arc.source] - rows[arc.target]) for arc in arcs) * 2 <= MOST
+    small = sum(abs(rows[arc.source] - rows[arc.target]) for arc in arcs) * 2 <= MAX_CROSSED_ROWS
     chains = [_chain(number, arc, boxes, is_down=down[number], whole=small) for number, arc in enumerate(arcs)]
     links = [(a, b) for chain in chains for a, b in pairwise(chain) if boxes[b].row == boxes[a].row + 1]
     order = _ordered(boxes, links)
@@ -74,18 +74,20 @@ def place(sizes: Mapping[str, tuple[float, float]], arcs: Sequence[Arc], gap: fl
     for box in boxes.values():
         box.x -= left
     bands = _bands(order, boxes, space)
-    return Placed(
+    return LayerLayout(
         {key: (boxes[key].x, sum(bands[boxes[key].row]) / 2) for key in sizes},
         {key: bands[boxes[key].row] for key in sizes},
         tuple((boxes[number, "label"].x, sum(bands[boxes[number, "label"].row]) / 2) for number in range(len(arcs))),
-        tuple(_way(chain, boxes, bands, is_down=down[number]) for number, chain in enumerate(chains)),
+        tuple(_waypoints(chain, boxes, bands, is_down=down[number]) for number, chain in enumerate(chains)),
         right - left,
         bands[-1][1] if bands else 0.0,
     )
 
 
-def _way(chain: Sequence[Key], boxes: Mapping[Key, _Box], bands: Sequence[Band], *, is_down: bool) -> tuple[Point, ...]:
-    """Through the label's middle, and straight through every row of nodes between."""
+def _waypoints(
+    chain: Sequence[Key], boxes: Mapping[Key, _Box], bands: Sequence[Band], *, is_down: bool
+) -> tuple[Point, ...]:
+    """Return the points through the middle of the label, and straight through every row of nodes between."""
     points: list[Point] = []
     for key in chain[1:-1]:
         box, (top, bottom) = boxes[key], bands[boxes[key].row]
@@ -97,7 +99,7 @@ def _way(chain: Sequence[Key], boxes: Mapping[Key, _Box], bands: Sequence[Band],
 
 
 def _directions(nodes: Sequence[str], arcs: Sequence[Arc]) -> list[bool]:
-    """For each arc whether it leads on; one that leads back to where the search came from is turned round."""
+    """Return for each arc whether it points down; an arc that closes a cycle is reversed."""
     out: dict[str, list[int]] = {node: [] for node in nodes}
     for number, arc in enumerate(arcs):
         out[arc.source].append(number)
@@ -124,7 +126,7 @@ def _directions(nodes: Sequence[str], arcs: Sequence[Arc]) -> list[bool]:
 
 
 def _rows(nodes: Sequence[str], arcs: Sequence[Arc], down: Sequence[bool]) -> dict[str, int]:
-    """The longest way to each node along the directed arcs; what nothing leads to stands right above its target."""
+    """Return the row of each node: the longest path to it; a node without predecessors is directly above its target."""
     ahead: dict[str, list[str]] = {node: [] for node in nodes}
     waits = dict.fromkeys(nodes, 0)
     for arc, is_down in zip(arcs, down, strict=True):
@@ -146,7 +148,7 @@ def _rows(nodes: Sequence[str], arcs: Sequence[Arc], down: Sequence[bool]) -> di
 
 
 def _chain(number: int, arc: Arc, boxes: dict[Key, _Box], *, is_down: bool, whole: bool) -> list[Key]:
-    """The boxes of an arc from top to bottom, its ends included. Those between are made: all, or the label's."""
+    """Return the boxes of an arc from top to bottom, ends included. Creates those between: all, or only the label."""
     upper, lower = (arc.source, arc.target) if is_down else (arc.target, arc.source)
     between = range(boxes[upper].row + 1, boxes[lower].row)
     label = between[0] if is_down else between[-1]
@@ -154,7 +156,7 @@ def _chain(number: int, arc: Arc, boxes: dict[Key, _Box], *, is_down: bool, whol
     for row in between if whole else (label,):
         key: Key = (number, "label") if row == label else (number, row)
         size = (arc.width, arc.height) if row == label else (2.0, 0.0)
-        boxes[key] = _Box(*size, row, weight=_STRAIGHT)
+        boxes[key] = _Box(*size, row, weight=_LONG_EDGE_WEIGHT)
         chain.append(key)
     return [*chain, lower]
 
@@ -169,14 +171,14 @@ def _neighbours(boxes: Iterable[Key], links: Iterable[tuple[Key, Key]]) -> tuple
 
 
 def _ordered(boxes: Mapping[Key, _Box], links: Sequence[tuple[Key, Key]]) -> list[list[Key]]:
-    """The boxes by rows, ordered so that few edges cross: the best of several sweeps."""
+    """Return the boxes by row, in an order with few crossings: the best order of several sweeps."""
     rows: list[list[Key]] = [[] for _ in range(max((box.row for box in boxes.values()), default=-1) + 1)]
     for key, box in boxes.items():
         rows[box.row].append(key)
     above, below = _neighbours(boxes, links)
     best, fewest = [list(row) for row in rows], _crossings(rows, below)
-    for round_ in range(ROUNDS):
-        near, sequence = (above, rows) if round_ % 2 == 0 else (below, rows[::-1])
+    for sweep in range(SWEEPS):
+        near, sequence = (above, rows) if sweep % 2 == 0 else (below, rows[::-1])
         places: dict[Key, float] = {key: float(n) for row in rows for n, key in enumerate(row)}
         for row in sequence:
             wanted = {
@@ -211,14 +213,14 @@ def _crossings(rows: Sequence[Sequence[Key]], below: Mapping[Key, Sequence[Key]]
 def _spread(
     rows: Sequence[Sequence[Key]], boxes: Mapping[Key, _Box], links: Sequence[tuple[Key, Key]], gap: float
 ) -> None:
-    """Gives every box its x: near its neighbours, in order, without overlap."""
+    """Set the x of every box: near its neighbours, in order, without overlap."""
     above, below = _neighbours(boxes, links)
     for row in rows:
         _settle([boxes[key] for key in row], [0.0] * len(row), gap)
-    for round_ in range(2 * ROUNDS):
-        for row in rows if round_ % 2 == 0 else rows[::-1]:
-            near = above if round_ % 2 == 0 else below
-            if round_ >= 2 * ROUNDS - 2:
+    for sweep in range(2 * SWEEPS):
+        for row in rows if sweep % 2 == 0 else rows[::-1]:
+            near = above if sweep % 2 == 0 else below
+            if sweep >= 2 * SWEEPS - 2:
                 near = {key: above[key] + below[key] for key in row}
             wanted = [_mean([boxes[one] for one in near[key]], boxes[key]) for key in row]
             _settle([boxes[key] for key in row], wanted, gap)
@@ -230,7 +232,7 @@ def _mean(near: Sequence[_Box], box: _Box) -> float:
 
 
 def _settle(row: Sequence[_Box], wanted: Sequence[float], gap: float) -> None:
-    """Puts the boxes of a row as near to where they want to be as their order and the gaps allow (least squares)."""
+    """Move the boxes of a row as close to the wanted positions as their order and the gaps allow (least squares)."""
     offset, offsets = 0.0, []
     for n, box in enumerate(row):
         apart = gap if box.height and n and row[n - 1].height else gap / 2
@@ -249,7 +251,7 @@ def _settle(row: Sequence[_Box], wanted: Sequence[float], gap: float) -> None:
 
 
 def _bands(rows: Sequence[Sequence[Key]], boxes: Mapping[Key, _Box], space: float) -> list[Band]:
-    """The upper and lower edge of each row."""
+    """Return the upper and lower edge of each row."""
     bands, top = [], 0.0
     for row in rows:
         height = max((boxes[key].height for key in row), default=0.0)

@@ -7,12 +7,12 @@ from typing import Final
 
 from chalicelib.diagrams.flow_graph import BEGIN, Graph, Node
 from chalicelib.diagrams.layout import (
-    LINE,
-    LOOP,
+    LINE_HEIGHT,
+    LOOP_WIDTH,
     Box,
+    Connector,
     Drawing,
     Point,
-    Way,
     draw,
     labels_of,
     shortened,
@@ -51,7 +51,7 @@ _STYLE: Final = """
 
 
 def svg(graph: Graph) -> str:
-    """The picture. Texts are shortened to fit; the whole of each is its tooltip."""
+    """Return the SVG of a graph. Texts are shortened to fit; tooltips contain the full texts."""
     drawing = draw(graph)
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN + _TITLE
     width = max(width, 2 * _MARGIN + 9.0 * min(len(graph.name), 60))
@@ -80,10 +80,10 @@ def svg(graph: Graph) -> str:
 def _content(drawing: Drawing) -> Iterator[str]:
     for box in drawing.boxes:
         yield from _box(box)
-    for way in sorted(drawing.ways, key=lambda one: one.edge.visits > 0):
-        yield _line(way)
-    for way in drawing.ways:
-        yield from _label(way)
+    for connector in sorted(drawing.connectors, key=lambda one: one.edge.visits > 0):
+        yield _line(connector)
+    for connector in drawing.connectors:
+        yield from _label(connector)
 
 
 def _box(box: Box) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _box(box: Box) -> Iterator[str]:
     if node is None:
         yield _rect(box, "branch")
         if box.scope:
-            yield _words(box.scope.name, "detail", (middle, box.y + LINE + 2))
+            yield _words(box.scope.name, "detail", (middle, box.y + LINE_HEIGHT + 2))
     elif not node.name:
         yield from _mark(node, (middle, box.y + box.height / 2), box.width / 2)
     else:
@@ -114,9 +114,9 @@ def _classes(node: Node) -> Iterator[str]:
 
 
 def _whole(node: Node) -> str:
-    said = f"{node.kind} {node.name}: {node.detail}"
     visits = f" (left {node.visits} times)" if node.visits > 1 else ""
-    return said + visits + (" - it stands here" if node.current else " - it was stopped here" if node.failed else "")
+    position = " - the run is here" if node.current else " - the run was stopped here" if node.failed else ""
+    return f"{node.kind} {node.name}: {node.detail}{visits}{position}"
 
 
 def _rect(box: Box, classes: str) -> str:
@@ -140,39 +140,41 @@ def _mark(node: Node, at: Point, radius: float) -> Iterator[str]:
             yield "<title>stopped</title></rect>"
 
 
-def _line(way: Way) -> str:
-    (x, y), *rest = way.points
+def _line(connector: Connector) -> str:
+    (x, y), *rest = connector.points
     path = [f"M{_n(x)} {_n(y)}"]
     for end_x, end_y in rest:
-        if way.loop:
-            path.append(f"C{_n(x + LOOP)} {_n(y - 8)} {_n(x + LOOP)} {_n(end_y + 8)} {_n(end_x)} {_n(end_y)}")
+        if connector.loop:
+            path.append(
+                f"C{_n(x + LOOP_WIDTH)} {_n(y - 8)} {_n(x + LOOP_WIDTH)} {_n(end_y + 8)} {_n(end_x)} {_n(end_y)}"
+            )
         elif x == end_x:
             path.append(f"L{_n(end_x)} {_n(end_y)}")
         else:
             middle = (y + end_y) / 2
             path.append(f"C{_n(x)} {_n(middle)} {_n(end_x)} {_n(middle)} {_n(end_x)} {_n(end_y)}")
         x, y = end_x, end_y
-    went = way.edge.visits > 0
+    went = connector.edge.visits > 0
     marker = "arrow-went" if went else "arrow"
     return f'<path class="way{" went" if went else ""}" d="{"".join(path)}" marker-end="url(#{marker})"/>'
 
 
-def _label(way: Way) -> Iterator[str]:
-    lines = labels_of(way.edge)
+def _label(connector: Connector) -> Iterator[str]:
+    lines = labels_of(connector.edge)
     if not lines:
         return
-    x, y = way.label
-    top = y - LINE * len(lines) / 2
-    whole = " | ".join(way.edge.labels)
+    x, y = connector.label
+    top = y - LINE_HEIGHT * len(lines) / 2
+    whole = " | ".join(connector.edge.labels)
     width = max(len(line) for line in lines) * 6.2 + 4
     yield f"<g><title>{_text(whole)}</title>"
     yield (
         f'<rect class="halo" x="{_n(x - width / 2)}" y="{_n(top)}" '
-        f'width="{_n(width)}" height="{_n(LINE * len(lines))}" rx="3"/>'
+        f'width="{_n(width)}" height="{_n(LINE_HEIGHT * len(lines))}" rx="3"/>'
     )
-    classes = "label label-went" if way.edge.visits else "label"
+    classes = "label label-went" if connector.edge.visits else "label"
     for number, line in enumerate(lines):
-        yield _words(line, classes, (x, top + LINE * number + 11.5))
+        yield _words(line, classes, (x, top + LINE_HEIGHT * number + 11.5))
     yield "</g>"
 
 
@@ -192,6 +194,6 @@ def _n(number: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Escaped, and without characters that XML cannot hold."""
+    """Return the text escaped, without characters that XML does not allow."""
     fit = "".join(char if char.isprintable() or char == " " else " " for char in text)
     return fit.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -1,4 +1,4 @@
-"""A graph as text: JSON's shape, Mermaid, DOT, and a listing for a terminal."""
+"""A graph as text: JSON, Mermaid, DOT, and a listing for a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MARKED: Final = (
 
 
 def as_json(graph: Graph) -> Json:
-    """The graph as JSON: `nodes` and `edges` that name nodes by id, and `scopes`, the outermost first."""
+    """Return the graph as JSON: `nodes`, `edges` (which refer to nodes by id), and `scopes`, the outermost first."""
     return {
         "name": graph.name,
         "scopes": [{"id": one.id, "name": one.name, "step": one.step} for one in graph.scopes],
@@ -37,7 +37,7 @@ def as_json(graph: Graph) -> Json:
 
 
 def as_text(graph: Graph) -> str:
-    """`as_json` as text."""
+    """Return the graph as JSON text."""
     return json.dumps(as_json(graph), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -58,7 +58,7 @@ def _node(node: Node) -> Json:
 
 
 def mermaid(graph: Graph) -> str:
-    """A stateDiagram-v2: https://mermaid.js.org/syntax/stateDiagram.html"""
+    """Return the graph as a stateDiagram-v2: https://mermaid.js.org/syntax/stateDiagram.html"""
     ids = {node.id: f"s{number}" for number, node in enumerate(graph.nodes)}
     lines = ["stateDiagram-v2", *_mermaid_scope(graph, "", ids, "    ")]
     for name, fill, stroke in _MARKED:
@@ -98,7 +98,7 @@ def _mermaid_end(node: str, ids: dict[str, str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what Mermaid takes for syntax; its entity codes stand for the rest."""
+    """Return the text with the characters of Mermaid's syntax replaced by its entity codes."""
     codes = {'"': "#quot;", ";": "#59;", "#": "#35;", "<": "#lt;", ">": "#gt;", "{": "#123;", "}": "#125;", ":": "#58;"}
     return "".join(codes.get(char, char if char.isprintable() else " ") for char in text)
 
@@ -107,7 +107,7 @@ def _plain(text: str) -> str:
 
 
 def dot(graph: Graph) -> str:
-    """A digraph for Graphviz: https://graphviz.org/doc/info/lang.html"""
+    """Return the graph as a digraph for Graphviz: https://graphviz.org/doc/info/lang.html"""
     head = [
         f"digraph {_quoted(graph.name)} {{",
         "    compound=true;",
@@ -158,7 +158,7 @@ def _quoted(text: str) -> str:
 
 
 def listing(graph: Graph) -> str:
-    """The steps and where they lead, one line each, indented by scope."""
+    """Return the steps and their routes, one per line, indented by scope."""
     return "\n".join([graph.name, *_listed(graph, "", "  ")]) + "\n"
 
 

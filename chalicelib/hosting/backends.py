@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chalicelib.config import Backend, Metrics, Reach, Settings
+from chalicelib.config import Backend, EgressScope, Metrics, Settings
 from chalicelib.hosting.wiring import Adapters
 from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.encryption import Encryption
 
 if TYPE_CHECKING:
-    from chalicelib.adapters.actions.egress import Outbound
+    from chalicelib.adapters.actions.egress import EgressPolicy
 
 PROCESS_KEY: Final = os.urandom(32).hex()
 """Encrypts the secrets of stores that end with this process."""
@@ -49,7 +49,7 @@ def _embedded(settings: Settings) -> Adapters:
     return Adapters(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -61,16 +61,16 @@ def _embedded(settings: Settings) -> Adapters:
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
     from chalicelib.adapters.actions.dispatch import Dispatcher
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
     clock = SystemClock()
     urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
     return Adapters(
-        store=DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)),
+        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -87,7 +87,7 @@ def _in_memory(settings: Settings) -> Adapters:
     return Adapters(
         store=MemoryStore(),
         queue=MemoryQueue(clock),
-        caller=Dispatcher(clock.now, outbound=_outbound(settings)),
+        caller=Dispatcher(clock.now, egress=_egress_policy(settings)),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
@@ -109,10 +109,10 @@ def observer(settings: Settings, clock: Clock) -> Observer:
     return Several(made) if made else NO_OBSERVER
 
 
-def _outbound(settings: Settings) -> Outbound:
-    from chalicelib.adapters.actions.egress import Outbound
+def _egress_policy(settings: Settings) -> EgressPolicy:
+    from chalicelib.adapters.actions.egress import EgressPolicy
 
-    return Outbound(public=settings.outbound is Reach.PUBLIC, allow=settings.outbound_allow)
+    return EgressPolicy(public=settings.outbound is EgressScope.PUBLIC, allow=settings.outbound_allow)
 
 
 def encryption_for(settings: Settings, default_key: Callable[[], str | None] = lambda: PROCESS_KEY) -> Encryption:

@@ -52,9 +52,9 @@ def tokens() -> Tokens:
 
 
 def _tokens_on_aws(settings: Settings) -> Tokens:
-    from chalicelib.adapters.dynamodb.items import Place
+    from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
-    versioned_values = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
+    versioned_values = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).versioned_values
     return Tokens(versioned_values, SystemClock(), SystemIds(), settings.namespace, settings.admin_token_sha256)

@@ -1,8 +1,12 @@
 """FSL: text -> tokens -> tree -> checked definition, and back. Pure: no I/O, no logging, no clock.
 
-`read` does it all; `parse`, `references` and `check_document` do it in steps, so that a caller can fetch what a
-document refers to in between. No text raises: problems come back as diagnostics. `format_text` lays out a document;
-`to_fsl` writes a definition as FSL.
+`read` parses and checks a text in one call. `parse`, `references` and `check_document` are its steps: a caller can
+fetch the definitions that a document refers to between them. No text raises an exception; problems are returned as
+diagnostics. `format_text` formats a document; `to_fsl` writes a definition as FSL.
+
+    syntax/   text -> tokens -> tree
+    check/    tree -> definition, with diagnostics
+    format/   tree or definition -> text
 """
 
 from chalicelib.language.check.catalog import Catalog, KnownNames, References, references

@@ -1,26 +1,28 @@
-"""How much a document may hold. Each limit, when passed, is a diagnostic and nothing worse."""
+"""The limits of a document. A document beyond a limit gets a diagnostic."""
 
 from __future__ import annotations
 
 from typing import Final
 
-DOCUMENT_CHARACTERS: Final = 1_048_576
-NESTING: Final = 32
-"""Brackets within brackets. It also bounds every recursion over the tree."""
-NAME_CHARACTERS: Final = 128
-STATEMENTS: Final = 2_000
-STEPS: Final = 2_000
-"""Of one flow, nested ones included."""
-ENTRIES: Final = 200
-"""Args of an action, inputs of a flow."""
-ADDRESSES: Final = 8
-DIAGNOSTICS: Final = 100
-"""Reported of one document; one more then says that there are more."""
+from chalicelib.model.times import UNIT_MS
 
-INTEGERS: Final = range(-(2**63), 2**63)
-LONGEST_DURATION: Final = 366 * 24 * 3_600_000
-LONGEST_PAUSE: Final = 12 * 3_600_000
-"""Between two deliveries: SQS hides a message for 12 hours at most."""
-DELIVERIES: Final = 50
-CONCURRENT: Final = 1_000
-"""Activations of an action at once: who they are stands in one item, of 400 KB at most in DynamoDB."""
+MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
+MAX_NESTING: Final = 32
+"""Nested brackets. This limit also bounds every recursion over the tree."""
+MAX_NAME_CHARACTERS: Final = 128
+MAX_STATEMENTS: Final = 2_000
+MAX_STEPS: Final = 2_000
+"""Steps of one flow, nested steps included."""
+MAX_ENTRIES: Final = 200
+"""Args of an action, or inputs of a flow."""
+MAX_ADDRESSES: Final = 8
+MAX_DIAGNOSTICS: Final = 100
+"""Diagnostics reported for one document; one more then reports that the rest is not shown."""
+
+INTEGER_RANGE: Final = range(-(2**63), 2**63)
+MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
+MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
+"""Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
+MAX_DELIVERIES: Final = 50
+MAX_CONCURRENT: Final = 1_000
+"""Activations of an action at the same time; one DynamoDB item of at most 400 KB lists them."""

@@ -1,7 +1,7 @@
-"""Everything that can be wrong with a document, one line per problem, and how a problem is shown.
+"""Every problem that a document can have, one line per problem, and how a diagnostic is rendered.
 
-FSL1xx: the text cannot be read. FSL2xx: it can, and cannot be run. FSL3xx: it can be run, and may not do what was
-meant (warnings). Codes and slugs are stable; messages may be reworded.
+FSL1xx: the text cannot be parsed. FSL2xx: the text can be parsed but not run. FSL3xx: the document can be run but may
+not do what its author intended (warnings). Codes and slugs are stable; messages may change.
 """
 
 from __future__ import annotations
@@ -14,80 +14,80 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal, TypeAlias
 
-from chalicelib.language.limits import DIAGNOSTICS, NAME_CHARACTERS
+from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 
 Severity: TypeAlias = Literal["error", "warning"]
 
-_SHOWN_CHARACTERS: Final = 80
-_SHOWN_LINE: Final = 160
-_CANDIDATES: Final = 5_000
+_MAX_SHOWN_CHARACTERS: Final = 80
+_MAX_LINE_CHARACTERS: Final = 160
+_MAX_CANDIDATES: Final = 5_000
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Problem(Enum):
     """A problem's code and message; its slug is its name (`UNKNOWN_TARGET` -> `unknown-target`)."""
 
-    ILLEGAL_CHARACTER = "FSL101", "{found} cannot stand here"
-    UNTERMINATED_STRING = "FSL102", "the string that begins here is never closed"
-    UNTERMINATED_COMMENT = "FSL103", "the comment that begins here is never closed"
-    UNTERMINATED_EXPRESSION = "FSL104", "the expression that begins here is never closed"
-    UNCLOSED_BRACKET = "FSL105", "'{bracket}' is not closed before {found}"
-    UNMATCHED_BRACKET = "FSL106", "'{bracket}' closes nothing"
-    NESTED_TOO_DEEPLY = "FSL107", "brackets are nested more than {limit} deep"
-    DOCUMENT_TOO_LARGE = "FSL108", "the document has {count} characters; {limit} are allowed"
-    EMPTY_DOCUMENT = "FSL109", "nothing to do: expected action, flow or flow_run"
+    ILLEGAL_CHARACTER = "FSL101", "{found} is not allowed here"
+    UNTERMINATED_STRING = "FSL102", "this string has no closing quote"
+    UNTERMINATED_COMMENT = "FSL103", "this comment has no closing '*/'"
+    UNTERMINATED_EXPRESSION = "FSL104", "this expression has no closing brace"
+    UNCLOSED_BRACKET = "FSL105", "'{bracket}' has no closing bracket before {found}"
+    UNMATCHED_BRACKET = "FSL106", "'{bracket}' has no matching opening bracket"
+    NESTED_TOO_DEEPLY = "FSL107", "brackets are nested more than {limit} levels deep"
+    DOCUMENT_TOO_LARGE = "FSL108", "the document has {count} characters; the limit is {limit}"
+    EMPTY_DOCUMENT = "FSL109", "the document is empty: expected action, flow or flow_run"
     SYNTAX = "FSL110", "expected {expected}, found {found}"
     MISSING_SEPARATOR = "FSL111", "expected '/' between two statements, found {found}"
-    UNKNOWN_STATEMENT = "FSL112", "expected action, flow or flow_run, found '{found}'"
-    WRONG_END = "FSL113", "{kind} '{name}' ends with {found}, not with {kind}_end"
+    UNKNOWN_STATEMENT = "FSL112", "unknown statement '{found}': expected action, flow or flow_run"
+    WRONG_END = "FSL113", "{kind} '{name}' ends with {found}; expected {kind}_end"
     NUMBER_OUT_OF_RANGE = "FSL114", "{found} is out of range: {range}"
-    DURATION_OUT_OF_RANGE = "FSL115", "a duration is positive and at most 366 days long"
-    INVALID_EXPRESSION = "FSL116", "the expression cannot be read: {reason}"
+    DURATION_OUT_OF_RANGE = "FSL115", "{found} is out of range: a duration is at least 1ms and at most 366d"
+    INVALID_EXPRESSION = "FSL116", "invalid expression: {reason}"
 
-    DUPLICATE_STATEMENT = "FSL201", "{kind} '{name}' stands twice in this document"
-    DUPLICATE_STEP = "FSL202", "step '{name}' stands twice in {flow}"
-    UNKNOWN_ACTION = "FSL203", "{owner} names action '{name}', which does not exist"
+    DUPLICATE_STATEMENT = "FSL201", "{kind} '{name}' is defined twice in this document"
+    DUPLICATE_STEP = "FSL202", "step '{name}' is defined twice in {flow}"
+    UNKNOWN_ACTION = "FSL203", "{owner} uses action '{name}', which does not exist"
     UNKNOWN_TARGET = "FSL204", "{route} of step '{step}' leads to '{target}', which is not a step"
     UNKNOWN_FLOW = "FSL205", "flow '{name}' does not exist"
     UNKNOWN_STATE = "FSL206", "step '{step}' routes state '{state}', which {source} does not return"
     UNREACHABLE_ROUTE = "FSL207", "this route can never be taken: {reason}"
     UNKNOWN_PROPERTY = "FSL208", "unknown property '{name}' of {owner}"
-    DUPLICATE_PROPERTY = "FSL209", "'{name}' stands twice in {owner}"
-    MISSING_PROPERTY = "FSL210", "{owner} lacks '{name}'"
-    WRONG_VALUE = "FSL211", "'{name}' needs {needed}, not {found}"
+    DUPLICATE_PROPERTY = "FSL209", "'{name}' is set twice in {owner}"
+    MISSING_PROPERTY = "FSL210", "{owner} has no '{name}', which is required"
+    WRONG_VALUE = "FSL211", "'{name}' must be {needed}, not {found}"
     UNKNOWN_ARG = "FSL212", "{owner} has no {what} '{name}'"
-    DUPLICATE_ENTRY = "FSL213", "'{name}' stands twice in {group}"
-    MISSING_ARG = "FSL214", "{step} does not give {what} '{name}' ({type}) of {owner}"
-    WRONG_TYPE = "FSL215", "'{name}' is of type {type}, which {found} is not"
+    DUPLICATE_ENTRY = "FSL213", "'{name}' appears twice in {group}"
+    MISSING_ARG = "FSL214", "{step} must set {what} '{name}' ({type}) of {owner}"
+    WRONG_TYPE = "FSL215", "'{name}' has type {type}, but its value is {found}"
     UNKNOWN_TYPE = "FSL216", "unknown type '{name}': expected str, int, float, bool, list, map or any"
-    RESERVED_NAME = "FSL217", "'{name}' is a name that Echoer uses itself"
+    RESERVED_NAME = "FSL217", "'{name}' is a reserved name"
     INVALID_ADDRESS = "FSL218", "address '{address}' {reason}"
-    NEEDLESS_ADDRESS = "FSL219", "action '{name}' is human: a person answers it, it has no address"
-    TOO_MANY = "FSL220", "{count} {what}; {limit} are allowed"
+    NEEDLESS_ADDRESS = "FSL219", "action '{name}' is human and has no address: remove 'addr'"
+    TOO_MANY = "FSL220", "too many {what}: {count}; the limit is {limit}"
     OUT_OF_RANGE = "FSL221", "'{name}' is {found}; it must be {range}"
-    CONFLICTING_INPUT = "FSL222", "input '{name}' would be {type} here and is {other} elsewhere in {flow}"
-    INVALID_NAME = "FSL223", "{reason}"
+    CONFLICTING_INPUT = "FSL222", "input '{name}' has type {type} here but type {other} elsewhere in {flow}"
+    INVALID_NAME = "FSL223", "invalid name: {reason}"
     NO_STEPS = "FSL224", "{owner} has no steps"
-    MISPLACED_ROUTE = "FSL225", "{reason}"
-    NEVER_WAITS = "FSL226", "steps {path} lead round and round without ever waiting"
-    RECURSIVE_CALL = "FSL227", "flow '{flow}' would call itself: {path}"
-    CHOOSE_ONE = "FSL228", "{owner} needs exactly one of {names}"
-    MISPLACED_STEP = "FSL229", "{what} cannot stand in {owner}"
-    UNKNOWN_STEP_KIND = "FSL230", "unknown kind of step '{name}': expected {kinds}"
-    MISPLACED_SECRET = "FSL231", "secret '{secret}' cannot stand in '{name}'"
-    SECRET_IN_DOCUMENT = "FSL232", "a secret does not belong into a document: '{name}' is secret"
-    SECRET_INTO_PLAIN = "FSL233", "{what} is secret, and {owner} takes '{name}' as a plain arg"
-    NEEDLESS_SIGNATURE = "FSL234", "action '{name}' is human: a person answers it, and signs nothing"
-    TOO_MANY_PROBLEMS = "FSL299", "there are more problems than these {limit}"
+    MISPLACED_ROUTE = "FSL225", "this route is not allowed here: {reason}"
+    NEVER_WAITS = "FSL226", "steps {path} form a cycle that never waits"
+    RECURSIVE_CALL = "FSL227", "flow '{flow}' calls itself: {path}"
+    CHOOSE_ONE = "FSL228", "{owner} must have exactly one of {names}"
+    MISPLACED_STEP = "FSL229", "{what} is not allowed in {owner}"
+    UNKNOWN_STEP_KIND = "FSL230", "unknown step kind '{name}': expected {kinds}"
+    MISPLACED_SECRET = "FSL231", "secret '{secret}' is not allowed in '{name}'"
+    SECRET_IN_DOCUMENT = "FSL232", "'{name}' is secret: its value must not be in the document"
+    SECRET_INTO_PLAIN = "FSL233", "{what} is secret, but {owner} declares '{name}' without secret"
+    NEEDLESS_SIGNATURE = "FSL234", "action '{name}' is human, so its answers cannot be signed: remove 'callback'"
+    TOO_MANY_PROBLEMS = "FSL299", "the document has more problems; only {limit} are shown"
 
-    UNROUTED_STATE = "FSL301", "step '{step}' does not route state {state} of {source}: the run would be stopped"
-    UNREACHABLE_STEP = "FSL302", "nothing leads to step '{step}'"
+    UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
+    UNREACHABLE_STEP = "FSL302", "no route leads to step '{step}'"
     NEVER_ENDS = "FSL303", "{owner} can never reach done or stopped"
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
-    MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match nothing: its last route is not else"
-    UNREADABLE_ROOTS = "FSL306", "capem is not the base64 of a PEM bundle: {reason}"
-    UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions see its value"
+    MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
+    UNREADABLE_ROOTS = "FSL306", "capem is not a base64-encoded PEM bundle: {reason}"
+    UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
 
     @property
     def code(self) -> str:
@@ -95,7 +95,7 @@ class Problem(Enum):
 
     @property
     def template(self) -> str:
-        """The message, with names in braces where `Findings.report` fills in words."""
+        """The message, with names in braces that `Findings.report` replaces."""
         return self.value[1]
 
     @property
@@ -109,7 +109,7 @@ class Problem(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem at one place. Lines and columns count from 1; the end column is the first one behind the place."""
+    """One problem and its range in the text. Lines and columns count from 1; the end column is exclusive."""
 
     severity: Severity
     code: str
@@ -123,7 +123,7 @@ class Diagnostic:
 
 
 class Findings:
-    """The problems found so far; keeps no more of them than can be reported."""
+    """The problems found so far. Keeps at most as many as can be reported."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -132,16 +132,16 @@ class Findings:
 
     @property
     def errors(self) -> int:
-        """How many errors were reported, kept or not."""
+        """The number of reported errors, including those that are not kept."""
         return self._counts["error"]
 
     def report(
         self, problem: Problem, span: Span, *, hint: str | None = None, near: Suggestion | None = None, **words: object
     ) -> None:
-        """Adds a problem. `words` fill its message; `near` suggests a name if no `hint` is given."""
+        """Add a problem. `words` fill its message; `near` suggests a name if there is no `hint`."""
         self._counts[problem.severity] += 1
         kept = self._kept[problem.severity]
-        if len(kept) >= DIAGNOSTICS:
+        if len(kept) >= MAX_DIAGNOSTICS:
             return
         shown = {key: displayed(word) if isinstance(word, str) else word for key, word in words.items()}
         line, column = self._source.position(span.start)
@@ -153,48 +153,49 @@ class Findings:
         kept.append((span.start, diagnostic))
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """What was found, by position; errors are preferred where there is too much."""
+        """Return the diagnostics in order of position; errors take precedence over warnings beyond the limit."""
         kept = [*self._kept["error"], *self._kept["warning"]]
         found = in_order(diagnostic for _, diagnostic in kept)
-        return found if sum(self._counts.values()) <= DIAGNOSTICS else _cut(found)
+        return found if sum(self._counts.values()) <= MAX_DIAGNOSTICS else _cut(found)
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """The diagnostics by position, cut where there are too many to report."""
+    """Return the diagnostics in order of position, truncated to the limit."""
     unique = dict.fromkeys(diagnostics)
     found = tuple(sorted(unique, key=lambda one: (one.line, one.column, one.code)))
-    return found if len(found) <= DIAGNOSTICS else _cut(found)
+    return found if len(found) <= MAX_DIAGNOSTICS else _cut(found)
 
 
 def _cut(found: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     more = Problem.TOO_MANY_PROBLEMS
-    errors = [one for one in found if one.severity == "error" and one.code != more.code][:DIAGNOSTICS]
-    warnings = [one for one in found if one.severity == "warning"][: DIAGNOSTICS - len(errors)]
+    errors = [one for one in found if one.severity == "error" and one.code != more.code][:MAX_DIAGNOSTICS]
+    warnings = [one for one in found if one.severity == "warning"][: MAX_DIAGNOSTICS - len(errors)]
     kept = in_order([*errors, *warnings])
     last = kept[-1]
-    message = more.template.format(limit=DIAGNOSTICS)
+    message = more.template.format(limit=MAX_DIAGNOSTICS)
     place = (last.end_line, last.end_column, last.end_line, last.end_column)
     return (*kept, Diagnostic(more.severity, more.code, more.slug, message, *place))
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A word that is not known, and those that are."""
+    """An unknown word and the known words that it may be a typo of."""
 
     word: str
     known: Iterable[str]
 
     def hint(self) -> str | None:
-        """`did you mean 'build'?` if one of the known words is near."""
+        """Return a hint such as `did you mean 'build'?`, or None if no known word is similar."""
         nearest = self.nearest()
         return f"did you mean '{displayed(nearest)}'?" if nearest is not None else None
 
     def nearest(self) -> str | None:
+        """Return the most similar known word, or None."""
         length = len(self.word)
-        if length > NAME_CHARACTERS:
+        if length > MAX_NAME_CHARACTERS:
             return None
         lowered: dict[str, str] = {}
-        for name, _ in zip(self.known, range(_CANDIDATES), strict=False):
+        for name, _ in zip(self.known, range(_MAX_CANDIDATES), strict=False):
             if name != self.word and abs(len(name) - length) <= 1 + length // 2:
                 lowered.setdefault(name.lower(), name)
         near = difflib.get_close_matches(self.word.lower(), lowered, n=1, cutoff=0.66)
@@ -202,13 +203,13 @@ class Suggestion:
 
 
 def displayed(text: str) -> str:
-    """The text, short enough and printable enough for a message."""
-    short = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
+    """Return the text shortened for a message, with unprintable characters escaped."""
+    short = text if len(text) <= _MAX_SHOWN_CHARACTERS else text[: _MAX_SHOWN_CHARACTERS - 3] + "..."
     return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", short)
 
 
 def render(diagnostic: Diagnostic, text: str, source_name: str) -> str:
-    """The diagnostic for a terminal: what and where, the offending line, a caret under the place and the hint.
+    """Return the diagnostic for a terminal: position and message, the source line, a caret and the hint.
 
     ```
     deploy.fsl:12:40: error FSL204 unknown-target: state FAIL of step 'build' leads to 'biuld', which is not a step
@@ -232,15 +233,15 @@ def render(diagnostic: Diagnostic, text: str, source_name: str) -> str:
 
 
 def _window(line: str, start: int, end: int) -> tuple[str, int, int]:
-    """As much of a long line as can be shown, and where the place lies in it."""
-    if len(line) <= _SHOWN_LINE:
+    """Return the part of a long line that is shown, and the start and end of the range in it."""
+    if len(line) <= _MAX_LINE_CHARACTERS:
         return line, start, min(end, max(len(line), start + 1))
-    left = max(0, start - _SHOWN_LINE // 2)
-    return line[left : left + _SHOWN_LINE], start - left, min(end - left, _SHOWN_LINE)
+    left = max(0, start - _MAX_LINE_CHARACTERS // 2)
+    return line[left : left + _MAX_LINE_CHARACTERS], start - left, min(end - left, _MAX_LINE_CHARACTERS)
 
 
 def _blank(text: str) -> str:
-    """As much blank as the text is wide, its tabs kept."""
+    """Return spaces as wide as the text, with its tabs kept."""
     return "".join(
         "\t" if char == "\t" else " " * (2 if unicodedata.east_asian_width(char) in "WF" else 1) for char in text
     )

@@ -1,4 +1,4 @@
-"""Where things stand in a text: spans of offsets, and lines and columns counted from 1."""
+"""Positions in a text: spans of offsets, and lines and columns counted from 1."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Span:
     end: int
 
     def to(self, last: Span) -> Span:
-        """From the start of this span to the end of `last`."""
+        """Return the span from the start of this span to the end of `last`."""
         return Span(self.start, last.end)
 
     @property
     def after(self) -> Span:
-        """The empty span right behind this one."""
+        """The empty span directly after this one."""
         return Span(self.end, self.end)
 
 
 class Source:
-    """A text whose offsets can be asked for their line and column. `\\n`, `\\r\\n` and `\\r` end a line."""
+    """A text that converts offsets to lines and columns. `\\n`, `\\r\\n` and `\\r` end a line."""
 
     __slots__ = ("_starts", "text")
 
@@ -37,12 +37,12 @@ class Source:
         self._starts = [0, *(match.end() for match in _LINE_END.finditer(text))]
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column (in characters) of an offset; the end of the text is a position too."""
+        """Return the line and column (in characters) of an offset; the end of the text is a valid offset."""
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
     def line(self, number: int) -> str:
-        """The line without its end; empty if there is no such line."""
+        """Return a line without its line ending; an empty string if there is no such line."""
         if not 1 <= number <= len(self._starts):
             return ""
         start = self._starts[number - 1]

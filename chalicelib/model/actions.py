@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -134,7 +136,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     method: Method = Method.HTTP
     addresses: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    roots: str | None = None
+    ca_bundle: str | None = msgspec.field(name="roots", default=None)
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
     undo: UndoAction | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.times import Instant
@@ -41,9 +42,14 @@ class Page(FrozenValue, frozen=True, kw_only=True):
         return self.entries[-1].seq
 
 
+def encode_page(page: Page) -> bytes:
+    """Return the page as JSON text in the current format."""
+    return formats.PAGE.encode(page)
+
+
 def decode_page(data: bytes | str) -> Page:
-    """The page that `encode` wrote."""
-    return msgspec.json.decode(data, type=Page)
+    """Return the page that `encode_page` of this or an earlier version wrote. Raises NewerFormat."""
+    return formats.PAGE.decode(data, Page)
 
 
 ready(Page)

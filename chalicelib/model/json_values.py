@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from chalicelib.model import formats
+
 Json: TypeAlias = Any
 """What JSON can hold: None, bool, int, float, str, a list or a str-keyed mapping of these."""
 
@@ -36,16 +38,19 @@ class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def encode(value: FrozenValue) -> bytes:
-    """The value as JSON text."""
-    return msgspec.json.encode(value)
+    """Return a checked definition as JSON text in the current format."""
+    return formats.CHECKED.encode(value)
 
 
 _V = TypeVar("_V", bound=FrozenValue)
 
 
 def decode(data: bytes | str, kind: type[_V]) -> _V:
-    """The value that `encode` wrote. Raises msgspec.ValidationError if the JSON is no such value."""
-    return msgspec.json.decode(data, type=kind)
+    """Return the checked definition that `encode` of this or an earlier version wrote.
+
+    Raises NewerFormat, and msgspec.ValidationError if the JSON is no such value.
+    """
+    return formats.CHECKED.decode(data, kind)
 
 
 def ready(*kinds: Any) -> None:

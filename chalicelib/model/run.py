@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.model.history import Entry, Page
+from chalicelib.model import formats
+from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.status import Status
@@ -142,14 +143,17 @@ class Run(FrozenValue, frozen=True, kw_only=True):
         return next((token for token in self.tokens if token.activation and token.activation.uuid == uuid), None)
 
 
-def encode(value: Run | Page) -> bytes:
-    """Return the value as JSON text."""
-    return msgspec.json.encode(value)
+def encode(run: Run) -> bytes:
+    """Return the head as JSON text in the current format."""
+    return formats.HEAD.encode(run)
 
 
 def decode_run(data: bytes | str) -> Run:
-    """Return the head that `encode` wrote. Raises msgspec.DecodeError if the JSON is not a head."""
-    return _DECODER.decode(data)
+    """Return the head that `encode` of this or an earlier version wrote.
+
+    Raises NewerFormat, and msgspec.DecodeError if the JSON is not a head.
+    """
+    return formats.HEAD.decode(data, Run, _DECODER)
 
 
 _DECODER: Final = msgspec.json.Decoder(Run, dec_hook=decode_hook)

@@ -12,7 +12,9 @@ Milliseconds: TypeAlias = int
 Instant: TypeAlias = int
 
 
-_UNITS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+UNIT_MS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+"""The units of a duration in milliseconds, the largest first."""
+
 _DURATION: Final = re.compile(r"(\d{1,12})(ms|s|m|h|d)", re.ASCII)
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,7 +23,22 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 def duration(text: str) -> int | None:
     """The milliseconds of `500ms`, `30s`, `15m`, `2h` or `7d`; None if the text is no duration."""
     matched = _DURATION.fullmatch(text)
-    return int(matched[1]) * _UNITS[matched[2]] if matched else None
+    return int(matched[1]) * UNIT_MS[matched[2]] if matched else None
+
+
+def format_duration(milliseconds: Milliseconds) -> str:
+    """Return a duration in the largest unit that divides it, as FSL writes it: `90m`, `2h`, `1500ms`."""
+    return next(f"{milliseconds // size}{unit}" for unit, size in UNIT_MS.items() if milliseconds % size == 0)
+
+
+def format_elapsed(milliseconds: Milliseconds) -> str:
+    """Return a duration in all units that it needs: `2d 3h`, `1m 30s`, `0s`."""
+    parts: list[str] = []
+    for unit, size in UNIT_MS.items():
+        count, milliseconds = divmod(milliseconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts) or "0s"
 
 
 def instant(text: str) -> int | None:

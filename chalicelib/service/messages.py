@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from chalicelib.model import formats
 from chalicelib.model.json_values import ready
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
@@ -61,13 +62,16 @@ Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellPare
 
 
 def encode(message: Message) -> str:
-    """The hint as a message's body."""
-    return msgspec.json.encode(message).decode()
+    """Return the message's body, in the current format."""
+    return formats.MESSAGE.encode(message).decode()
 
 
 def decode(body: str) -> Message:
-    """The hint in a message's body. Raises msgspec.DecodeError if there is none."""
-    message: Message = msgspec.json.decode(body, type=Message)
+    """Return the message in a body. Raises msgspec.DecodeError if it holds none, or one of a newer format."""
+    try:
+        message: Message = formats.MESSAGE.decode(body, Message)  # type: ignore[arg-type]  # a union of types
+    except formats.NewerFormat as error:
+        raise msgspec.DecodeError(str(error)) from error
     return message
 
 

@@ -1,9 +1,8 @@
-"""`fsl version`, `fsl completion`."""
+"""`fsl version` and `fsl completion`."""
 
 from __future__ import annotations
 
 import platform
-from typing import Final
 
 import click
 from click.shell_completion import get_completion_class
@@ -26,7 +25,7 @@ def version(*, as_json: bool) -> None:
 @click.argument("name", metavar="[bash|zsh|fish]", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_context
 def completion(ctx: click.Context, name: str) -> None:
-    """Print what makes a shell complete fsl's commands and options.
+    """Print a script for shell completion.
 
     \b
     eval "$(fsl completion bash)"                            in ~/.bashrc
@@ -35,8 +34,5 @@ def completion(ctx: click.Context, name: str) -> None:
     """
     shell = get_completion_class(name)
     if shell is None:
-        raise click.ClickException(f"{name} is not known")
+        raise click.ClickException(f"there is no completion for {name}; choose bash, zsh or fish")
     click.echo(shell(ctx.find_root().command, {}, "fsl", "_FSL_COMPLETE").source())
-
-
-COMMANDS: Final = (version, completion)

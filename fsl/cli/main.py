@@ -1,76 +1,102 @@
-"""`fsl`: what a person types. Commands on files need no server; those on what is in force and on runs speak to one;
-`local` is one.
+"""`fsl`: the command of the terminal.
 
-Exit codes: 0 done; 1 what was asked for failed; 2 it was asked for wrongly; 3 no server answers.
+Commands on files need no server; commands on definitions and runs talk to one; `fsl local` is one. Exit codes: 0 the
+command succeeded; 1 it failed; 2 it was called with wrong arguments; 3 no server answers.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from fsl.cli import (
-    about,
-    apply,
-    check,
-    doctor,
-    documents,
-    resources,
-    runs,
-    secret,
-    serve,
-    shell,
-    testing,
-    token,
-    webhook,
-)
-from fsl.cli.common import failed
-from fsl.client import Refused, Unreachable
+from chalicelib.model.errors import EchoerError
+from fsl.cli.lazy import LazyCommand, LazyGroup
+
+_DOCUMENTS: Final = "fsl.cli.documents"
+_RUNS: Final = "fsl.cli.runs"
+_SERVER: Final = "fsl.cli.server"
+
+SECTIONS: Final = {
+    "Write programs": (
+        LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
+        LazyCommand("test", "fsl.cli.testing:test", "Run the tests of FSL programs on a virtual clock."),
+        LazyCommand("fmt", f"{_DOCUMENTS}.fmt:fmt", "Format FSL files in place."),
+        LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
+        LazyCommand("graph", f"{_DOCUMENTS}.graph:graph", "Draw the state diagram of a flow or run."),
+        LazyCommand("export", f"{_DOCUMENTS}.exchange:export", "Print the definitions of FSL files as JSON."),
+        LazyCommand("import", f"{_DOCUMENTS}.exchange:import_", "Print definitions in JSON as FSL."),
+        LazyCommand("schema", f"{_DOCUMENTS}.exchange:schema", "Print the JSON Schema of exported definitions."),
+        LazyCommand("lsp", f"{_DOCUMENTS}.lsp:lsp", "Run the language server for editors."),
+    ),
+    "Start and inspect runs": (
+        LazyCommand("apply", f"{_RUNS}.apply:apply", "Apply FSL files: update definitions and start runs."),
+        LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
+        LazyCommand("watch", f"{_RUNS}.follow:watch", "Show the transitions of a run until it ends."),
+        LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
+        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, actions, flows, waiting steps or events."),
+        LazyCommand("get", f"{_RUNS}.resources:get", "Show one action, flow, run, step or event."),
+    ),
+    "Control runs": (
+        LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run."),
+        LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a paused run."),
+        LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
+        LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
+        LazyCommand("del", f"{_RUNS}.resources:delete", "Delete an action, a flow, or a run that has ended."),
+    ),
+    "Operate a server": (
+        LazyCommand("local", f"{_SERVER}.local:local", "Run a server on this machine."),
+        LazyCommand("shell", f"{_SERVER}.shell:shell", "Send statements to a server interactively."),
+        LazyCommand("doctor", f"{_SERVER}.doctor:doctor", "Find runs that make no progress, and repair them."),
+        LazyCommand("token", f"{_SERVER}.tokens:token", "Create, list and revoke access tokens."),
+        LazyCommand("secret", f"{_SERVER}.secret:secret", "Set, list and delete the secrets of a namespace."),
+        LazyCommand(
+            "webhook-secret", f"{_SERVER}.webhook_secret:webhook_secret", "Print the webhook secret of a namespace."
+        ),
+    ),
+    "About fsl": (
+        LazyCommand("version", "fsl.cli.about:version", "Print the version of fsl, of the language, and of Python."),
+        LazyCommand("completion", "fsl.cli.about:completion", "Print a script for shell completion."),
+    ),
+}
 
 
-class _Desk(click.Group):
-    """Turns the client's errors into exit codes, once for all commands."""
+class _Terminal(LazyGroup):
+    """Converts errors of the client to exit codes, once for all commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Unreachable as exc:
-            failed(exc)
-            ctx.exit(3)
-        except Refused as exc:
-            failed(exc)
-            ctx.exit(1)
+        except EchoerError as exc:
+            from fsl.cli.remote import exit_code_of
+
+            code = exit_code_of(exc)
+            if code is None:
+                raise
+            ctx.exit(code)
 
 
 @click.group(
-    cls=_Desk,
+    cls=_Terminal,
+    sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Try: fsl local --demo; fsl check FILE; fsl apply FILE; fsl watch RUN. ECHOER_URL names the server.",
+    epilog="Commands that need a server use the one at ECHOER_URL, or http://127.0.0.1:8080. "
+    "`fsl COMMAND --help` describes a command.",
 )
 def main() -> None:
-    """Business processes as finite state machines, written in FSL.
+    """Define business processes in FSL, test them, and run them.
 
     \b
-    fsl local --demo                 a server on this machine, and an example run
-    fsl check release.fsl            is it right? no server is needed
-    fsl test                         run the tests beside your programs, on a virtual clock
-    fsl apply release.fsl            put it in force; its runs begin
-    fsl run order --input amount=12  start a run of a flow
-    fsl list                         the newest runs
-    fsl watch my_flow_run            each transition as it happens
+    fsl local --demo                 Run a server on this machine with an example.
+    fsl check release.fsl            Check a program.
+    fsl test                         Run the tests of your programs.
+    fsl apply release.fsl            Apply a program to the server.
+    fsl run order --input amount=12  Start a run of a flow.
+    fsl list                         List the newest runs.
+    fsl watch my_flow_run            Show the transitions of a run.
     """
 
-
-for command in (*check.COMMANDS, *apply.COMMANDS, *resources.COMMANDS, *runs.COMMANDS, *serve.COMMANDS):
-    main.add_command(command)
-for command in (*documents.COMMANDS, *testing.COMMANDS, *doctor.COMMANDS, *token.COMMANDS):
-    main.add_command(command)
-for command in (*secret.COMMANDS, *webhook.COMMANDS):
-    main.add_command(command)
-for command in (*shell.COMMANDS, *about.COMMANDS):
-    main.add_command(command)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""`fsl test`: programs tested on a virtual clock, without a server."""
+"""`fsl test`: run the tests of programs on a virtual clock, without a server."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from fsl.testing.report import describe, describe_history
 from fsl.testing.suite import Result, Suite, find
 from fsl.testing.units import elapsed
 
-PAUSE: Final = 0.4
-"""How often `--watch` looks whether a file changed, in seconds."""
+POLL_S: Final = 0.4
+"""How often `--watch` looks for changed files."""
 
 
 @dataclass(slots=True)
 class Round:
-    """All tests, run once. `problems`: files that could not be run."""
+    """The results of running all tests once. `problems`: files that could not be run."""
 
     results: list[Result] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     coverage: Coverage = field(default_factory=Coverage)
     files: set[Path] = field(default_factory=set)
-    """What they were read from."""
+    """The files that were read."""
 
     @property
     def code(self) -> int:
-        """The exit code: 2 if a file could not be run, 1 if a test failed."""
+        """The exit code: 2 if a file could not be run, 1 if a test failed, else 0."""
         if self.problems:
             return 2
         return 0 if all(result.ok for result in self.results) else 1
@@ -45,21 +45,22 @@ class Round:
 
 @click.command("test")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-k", "wanted", metavar="NAME", default="", help="Only tests whose file or name holds NAME.")
-@click.option("--watch", is_flag=True, help="Run again whenever a file changes.")
-@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML too.")
-@click.option("--coverage/--no-coverage", default=True, help="Say which steps and routes were taken (the default).")
-@click.option("-v", "--verbose", is_flag=True, help="Tell each test, and the way its run went.")
+@click.option("-k", "wanted", metavar="NAME", default="", help="Run only tests with NAME in their file or name.")
+@click.option("--watch", is_flag=True, help="Run the tests again when a file changes.")
+@click.option("--junit", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="Also write JUnit XML.")
+@click.option("--coverage/--no-coverage", default=True, help="Print which steps and routes were taken (the default).")
+@click.option("-v", "--verbose", is_flag=True, help="Print every test with the transitions of its run.")
 @json_option
 @click.pass_context
 def test(
     ctx: click.Context, *, paths: Sequence[Path], wanted: str, watch: bool, junit: Path | None,
     coverage: bool, verbose: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Test programs on a virtual clock: a month passes in a millisecond, no server is needed.
+    """Run the tests of FSL programs on a virtual clock.
 
-    PATHS are test files (NAME.test.yaml), programs beside which one lies, or folders; `.` if none is given.
-    Exits with 1 if a test failed, with 2 if a test file or its program is wrong.
+    No server is needed, and a wait of a month takes a millisecond. PATHS are test files (NAME.test.yaml), programs
+    (NAME.fsl) with a test file of the same name, or folders; the default is the current folder. The exit code is 1 if
+    a test failed, and 2 if a test file or its program has errors.
 
     \b
     fsl test
@@ -84,7 +85,7 @@ def test(
 
 
 def run(paths: Sequence[Path], wanted: str = "") -> Round:
-    """Every test in the paths is run once."""
+    """Run every test in the paths once."""
     done = Round()
     try:
         files = find(paths)
@@ -103,33 +104,33 @@ def run(paths: Sequence[Path], wanted: str = "") -> Round:
         except OSError as exc:
             done.problems.append(f"{file}: error: {exc.strerror or exc}")
     if not done.problems and not done.results:
-        which = f" whose name holds {wanted!r}" if wanted and files else ""
-        done.problems.append(f"error: there is no test{which}: tests lie in NAME.test.yaml beside NAME.fsl")
+        which = f" with {wanted!r} in its name" if wanted and files else ""
+        done.problems.append(f"error: there is no test{which}; the tests of NAME.fsl are in NAME.test.yaml")
     return done
 
 
 def watching(
     once: Callable[[], Round], done: Round, paths: Sequence[Path], wait: Callable[[float], object] = time.sleep
 ) -> None:
-    """`once` is done again after each change of what it reads, until `wait` is interrupted."""
+    """Call `once` after each change of a file that it reads, until `wait` is interrupted."""
     try:
         while True:
-            say(f"watching {len(done.files)} files; Ctrl-C ends it", "dim", err=True)
+            say(f"watching {len(done.files)} files; press Ctrl-C to stop", "dim", err=True)
             before = _seen(done, paths)
             while _seen(done, paths) == before:
-                wait(PAUSE)
+                wait(POLL_S)
             done = once()
     except KeyboardInterrupt:
         return
 
 
 def _beside(file: Path) -> set[Path]:
-    """The programs that lie beside it: one of them is probably meant, though the test file cannot be read yet."""
+    """Return the programs in the folder of a test file; one of them is probably tested by it."""
     return set(file.parent.glob("*.fsl"))
 
 
 def _seen(done: Round, paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
-    """What tells that a file changed, came or went."""
+    """Return the time and size of each file, which change when a file is changed, added or removed."""
     try:
         files = done.files | set(find(paths))
     except FileNotFoundError:
@@ -144,7 +145,7 @@ def _seen(done: Round, paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     return found
 
 
-# ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── output ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
@@ -207,6 +208,3 @@ def _result_as_json(result: Result) -> Json:
 def _path(run: CaseRun) -> Iterator[Json]:
     for step, state in run.path:
         yield {"step": step, "state": state}
-
-
-COMMANDS: Final = (test,)

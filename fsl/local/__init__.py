@@ -1,5 +1,5 @@
-"""Echoer on one machine: API Gateway, the event sources of Lambda and CloudWatch's schedules, in one process.
+"""Echoer on one machine: API Gateway, the event sources of Lambda and EventBridge's schedules in one process.
 
-Nothing here decides anything: requests, messages and minutes become the very events that AWS would hand over, and the
-very handlers of `app.py` get them.
+This package contains no rules of the engine. It converts requests, messages and schedules to the events that AWS sends,
+and passes them to the handlers of `app.py`.
 """

@@ -1,7 +1,7 @@
-"""`fsl local --aws`: the adapters that run on AWS, on this machine.
+"""`fsl local --aws`: the AWS adapters on this machine.
 
-Without endpoints AWS itself is in this process: moto, made exact. It keeps nothing. With ECHOER_DYNAMODB_URL and
-ECHOER_SQS_URL the adapters speak to what listens there; the table and the queues are made if they are not there.
+By default AWS is emulated in this process by moto, which stores nothing permanently. With ECHOER_DYNAMODB_URL and
+ECHOER_SQS_URL the adapters use these endpoints; the table and the queues are created if they do not exist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib import hosting
 from chalicelib.adapters import sqs
 from chalicelib.adapters.actions.dispatch import Dispatcher
-from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.system import SystemClock, SystemIds
@@ -29,36 +29,36 @@ from chalicelib.service.errors import Busy, Malformed, ServiceError
 
 REGION: Final = "us-east-1"
 
-_ANY: Final = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-"""What botocore wants to be told even where nobody asks for it."""
+_PLACEHOLDERS: Final = {"AWS_DEFAULT_REGION": REGION, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""Settings that botocore requires even if the endpoint ignores them."""
 
 
 def adapters_for(settings: Settings) -> Adapters:
-    """The AWS adapters on what the settings name. Raises ServiceError."""
+    """Return the AWS adapters for the endpoints in the settings, or for embedded moto. Raises ServiceError."""
     if settings.dynamodb_url is None and settings.sqs_url is None:
         return _embedded(settings)
     prepare(settings)
     return hosting.adapters_for(settings)
 
 
-# ── at an endpoint ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── at an endpoint ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def prepare(settings: Settings) -> None:
-    """The table and the queues are there, at the endpoints that the settings name. Raises ServiceError."""
+    """Create the table and the queues at the endpoints in the settings if they do not exist. Raises ServiceError."""
     if settings.dynamodb_url is None or settings.sqs_url is None:
-        raise Malformed("ECHOER_DYNAMODB_URL and ECHOER_SQS_URL go together: set both, or neither for embedded ones")
-    for name, value in _ANY.items():
+        raise Malformed("set both ECHOER_DYNAMODB_URL and ECHOER_SQS_URL, or neither to use embedded services")
+    for name, value in _PLACEHOLDERS.items():
         os.environ.setdefault(name, value)
     try:
         _make_table(settings)
         _make_queues(settings)
     except (BotoCoreError, ClientError) as exc:
-        raise Busy(f"cannot make the table and the queues: {exc}") from exc
+        raise Busy(f"cannot create the table and the queues: {exc}") from exc
 
 
 def _make_table(settings: Settings) -> None:
-    client = DynamoStore(Place(table=settings.table, endpoint=settings.dynamodb_url)).table.client
+    client = DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)).table.client
     try:
         client.describe_table(TableName=settings.table)
     except client.exceptions.ResourceNotFoundException:
@@ -71,11 +71,11 @@ def _make_queues(settings: Settings) -> None:
         sqs.find_queues(client, settings.queue_prefix)
     except Busy:
         raise
-    except ServiceError:  # one of them is not there
+    except ServiceError:  # a queue does not exist
         sqs.create_queues(client, settings.queue_prefix)
 
 
-# ── in this process ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── in this process ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _embedded(settings: Settings) -> Adapters:
@@ -93,27 +93,27 @@ def _embedded(settings: Settings) -> Adapters:
 
 
 _RECEIVE: Final = "AmazonSQS.ReceiveMessage"
-_POLL: Final = 0.1
-"""Seconds after which a waiting receiver looks for messages that came due by themselves."""
+_POLL_S: Final = 0.1
+"""How often a waiting receiver looks for delayed messages that have become due."""
 
-Handler = Callable[[Any], Any]
+RequestHandler = Callable[[Any], Any]
 
 
 class MotoStack:
-    """Within a `with` block AWS is in this process, and `store` and `queue` are on it. One at a time.
+    """Emulates AWS in this process within a `with` block, with `store` and `queue` on it. One at a time.
 
-    moto has no locks. Eight threads that compare and set one item have several winners, and threads that share a queue
-    lose messages. Here every request to moto is handled under one lock, which is what a server with one thread would
-    do. A long poll must not hold that lock: whoever waits for a message would keep it from being sent. moto would wait
-    inside its handler, so the request is handled as a short poll, again after every send, until its time is over;
-    while it waits the lock is free.
+    moto has no locks: if eight threads compare and set one item, several succeed, and threads that share a queue lose
+    messages. Therefore every request to moto is handled under one lock, as by a server with one thread. A long poll
+    must not hold the lock, since the message that it waits for could not be sent. moto would wait inside its handler,
+    so the request is handled as a short poll, repeated after every send until its time is over. The lock is free while
+    it waits.
     """
 
     def __init__(
         self,
         table: str = "echoer",
         queue_prefix: str = "echoer",
-        visibility: int = sqs.VISIBILITY_SECONDS,
+        visibility: int = sqs.VISIBILITY_TIMEOUT_S,
         max_receives: int = sqs.MAX_RECEIVES,
     ) -> None:
         self._table = table
@@ -133,28 +133,28 @@ class MotoStack:
         self.stop()
 
     def start(self) -> None:
-        """AWS is empty but for the table and the queues."""
-        from moto import mock_aws  # it takes a second: those who have an endpoint need not wait
+        """Start with an empty table and empty queues."""
+        from moto import mock_aws  # takes a second to import, so it is imported late
         from moto.core.models import botocore_stubber
 
         self._moto = mock_aws()
         self._moto.start()
         self._stubber = botocore_stubber
-        self._handler: Handler = botocore_stubber.process_request
+        self._handler: RequestHandler = botocore_stubber.process_request
         botocore_stubber.process_request = one_at_a_time(self._handler)  # type: ignore[method-assign, assignment]
-        self.store = DynamoStore(Place(table=self._table, region=REGION))
+        self.store = DynamoStore(TableLocation(table=self._table, region=REGION))
         create_tables(self.store.table.client, self._table)
         urls = sqs.create_queues(sqs.connect(REGION), self._queue_prefix, self._visibility, self._max_receives)
         self.queue = sqs.SqsQueue(urls, region=REGION)
 
     def stop(self) -> None:
-        """AWS is not in this process any more; what was kept there is gone."""
+        """Stop the emulation and discard its data."""
         self._stubber.process_request = self._handler  # type: ignore[method-assign, assignment]
         self._moto.stop()
 
 
-def one_at_a_time(handler: Handler) -> Handler:
-    """The handler under one lock, with long polls that wait outside of it."""
+def one_at_a_time(handler: RequestHandler) -> RequestHandler:
+    """Return the handler under one lock; long polls wait without holding it."""
     changed = Condition()
 
     def handle(request: Any) -> Any:
@@ -170,18 +170,18 @@ def one_at_a_time(handler: Handler) -> Handler:
     return handle
 
 
-def _poll(handler: Handler, request: Any, changed: Condition) -> Any:
-    """The first response that has messages, or the last before the poll's time is over. Waiting frees the lock."""
-    asked = json.loads(request.body)
-    end = monotonic() + asked.get("WaitTimeSeconds", 0)
-    request.body = json.dumps({**asked, "WaitTimeSeconds": 0}).encode()
+def _poll(handler: RequestHandler, request: Any, changed: Condition) -> Any:
+    """Return the first response with messages, or the last one before the poll ends. Waiting releases the lock."""
+    parameters = json.loads(request.body)
+    end = monotonic() + parameters.get("WaitTimeSeconds", 0)
+    request.body = json.dumps({**parameters, "WaitTimeSeconds": 0}).encode()
     request.headers["Content-Length"] = str(len(request.body))
     while True:
         response = handler(request)
         left = end - monotonic()
         if left <= 0 or response is None or "Messages" in json.loads(response[2] or "{}"):
             return response
-        changed.wait(min(left, _POLL))
+        changed.wait(min(left, _POLL_S))
 
 
 def _operation(request: Any) -> str:

@@ -1,4 +1,4 @@
-"""`fsl local --demo`: the example's services, the example's document and its run, before your eyes."""
+"""`fsl local --demo`: start the example services, apply the example document, and print the transitions of its run."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from fsl.local.server import LocalServer
 from fsl.transition_text import transition
 
 DOCUMENT: Final = Path(services.__file__).with_name("release.fsl")
-PATIENCE: Final = 60.0
-"""Within how many seconds the run must be done."""
+RUN_TIMEOUT_S: Final = 60.0
+"""The run must end within this time."""
 
 _ADDRESS: Final = f"//localhost:{services.PORT}/"
 _RUN: Final = re.compile(r"(?im)^(\s*flow_run\s+)([A-Za-z_]\w*)")
 
 
 class Demo:
-    """What the server does beside serving, and a context manager that ends the services it started.
+    """Runs the example on a server; a context manager that stops the example services.
 
-    `once`: the server's exit code is the run's success; else it serves on when the run has ended.
+    `once`: the server stops when the run ends, with exit code 0 if the run succeeded; else it keeps serving.
     """
 
     def __init__(self, *, once: bool) -> None:
@@ -42,47 +42,47 @@ class Demo:
             self._services.__exit__(None, None, None)
 
     def __call__(self, server: LocalServer) -> int | None:
-        story.LOG.setLevel(logging.WARNING)  # the demo tells the story itself, as any client can read it
+        story.LOG.setLevel(logging.WARNING)  # the demo prints the transitions itself, as a client
         try:
-            done = self._tell(Client(server.url), self._serve(f"{server.url}/step"))
+            done = self._run(Client(server.url), self._serve(f"{server.url}/step"))
         except (ClientError, OSError) as exc:
             done = False
-            _say(f"the demo failed: {exc}")
+            _print(f"the demo failed: {exc}")
         finally:
             story.LOG.setLevel(logging.NOTSET)
         if self._once:
             return 0 if done else 1
-        _say(f"still serving at {server.url}; try `fsl list`, or `fsl shell`, in another terminal")
+        _print(f"still serving at {server.url}; try `fsl list` or `fsl shell` in another terminal")
         return None
 
     def _serve(self, callback: str) -> int:
-        """The services listen; on which port."""
+        """Start the example services and return their port."""
         try:
             self._services = ExampleServices(services.PORT, callback).__enter__()
         except OSError:
             self._services = ExampleServices(0, callback).__enter__()
-            _say(f"port {services.PORT} is taken: the services listen on {self._services.port}, the document says so")
-        _say(f"example services: http://127.0.0.1:{self._services.port} ({' '.join(services.PATHS)})")
+            _print(f"port {services.PORT} is in use; the services and the document use {self._services.port} instead")
+        _print(f"example services: http://127.0.0.1:{self._services.port} ({' '.join(services.PATHS)})")
         return self._services.port
 
-    def _tell(self, client: Client, port: int) -> bool:
-        """Whether the run became done in time."""
+    def _run(self, client: Client, port: int) -> bool:
+        """Apply the example and print its transitions; return whether the run is done in time."""
         began = time.monotonic()
         run = submit(client, DOCUMENT.read_text().replace(_ADDRESS, f"//localhost:{port}/"))
-        _say(f"submitted {DOCUMENT.name}: run {run}")
-        for entry in client.watch(run, seconds=PATIENCE):
-            _say(f"  {run}: {transition(entry)}")
+        _print(f"submitted {DOCUMENT.name}: run {run}")
+        for entry in client.watch(run, seconds=RUN_TIMEOUT_S):
+            _print(f"  {run}: {transition(entry)}")
         took = time.monotonic() - began
         spec = client.get("flowrun", run)["spec"]
-        _say(f"{run} is {spec['current_state']} ({spec['status']}) after {took:.2f} s")
+        _print(f"{run} is {spec['current_state']} ({spec['status']}) after {took:.2f} s")
         return bool(spec["current_state"] == "done")
 
 
 def submit(client: Client, text: str) -> str:
-    """The document is in force, its run under way; the run's name: a number follows it if there was one already."""
+    """Apply the document and return the name of its run, with a number if a run of that name exists."""
     found = _RUN.search(text)
     if found is None:
-        raise ClientError("the example orders no run")
+        raise ClientError("the example starts no run")
     for number in itertools.count(1):
         name = found[2] if number == 1 else f"{found[2]}_{number}"
         try:
@@ -92,8 +92,8 @@ def submit(client: Client, text: str) -> str:
                 raise
         else:
             return name
-    raise AssertionError("numbers never end")
+    raise AssertionError("unreachable: the numbers do not end")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     print(text, flush=True)

@@ -1,7 +1,7 @@
 """API Gateway on this machine: a WSGI application in front of the Chalice app.
 
-Requests run side by side, one thread each, long polls among them; so `per_thread` gives every thread a current request
-of its own, which in Lambda there is only one of.
+Requests, including long polls, run in parallel with one thread each. Chalice stores the current request in the app, as
+a Lambda function has only one, so `per_thread` gives every thread a current request of its own.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from chalice.app import Chalice
 
-from fsl.local.shapes import Context, HttpRequest, api_event
+from fsl.local.shapes import HttpRequest, LambdaContext, api_event
 
 LOG = logging.getLogger("echoer.http")
 
-LONGEST: Final = 29.0
-"""How long API Gateway waits for an answer, in seconds."""
+REQUEST_TIMEOUT_S: Final = 29.0
+"""How long API Gateway waits for a response."""
 
-MAX_BODY: Final = 10 * 1024 * 1024
-"""The largest request body that API Gateway takes, in bytes."""
+MAX_BODY_BYTES: Final = 10 * 1024 * 1024
+"""The largest request body that API Gateway accepts."""
 
-MAX_PAYLOAD: Final = 6 * 1024 * 1024
-"""The largest event that Lambda takes, in bytes of JSON; a body stands in it as JSON text, so quotes count twice."""
+MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
+"""The largest event that Lambda accepts, as JSON. It contains the body as JSON text, so quotes count twice."""
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class HttpAnswer:
+class GatewayResponse:
+    """A response to the client."""
+
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
 
-def problem(status: int, code: str, message: str, **headers: str) -> HttpAnswer:
-    """An error in the shape that all of the API's errors have (API.md, 4)."""
+def problem(status: int, code: str, message: str, **headers: str) -> GatewayResponse:
+    """Return an error in the form of all errors of the API (docs/http-api.md)."""
     body = json.dumps({"message": message, "error": {"code": code, "detail": message}}).encode()
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return HttpAnswer(status, [("Content-Type", "application/json"), *named], body)
+    return GatewayResponse(status, [("Content-Type", "application/json"), *named], body)
 
 
 _requests = threading.local()
 
 
 class _PerThread:
-    """Mixed into the app's class: `current_request` belongs to the thread."""
+    """A mixin for the class of the app: `current_request` belongs to the thread."""
 
     @property
     def current_request(self) -> Any:
@@ -65,14 +67,14 @@ class _PerThread:
 
 
 def per_thread(app: Chalice) -> Chalice:
-    """The same app; from now on threads may call it side by side."""
+    """Change the app so that several threads can call it in parallel, and return it."""
     if not isinstance(app, _PerThread):
         app.__class__ = type("LocalChalice", (_PerThread, type(app)), {})
     return app
 
 
 class Routes:
-    """Which of the app's routes a path means. A fixed part of a path goes before a parameter."""
+    """Finds the route of a path. A fixed part of a path takes precedence over a parameter."""
 
     def __init__(self, resources: Iterable[str]) -> None:
         self._by_length: dict[int, list[tuple[list[str], str]]] = {}
@@ -83,7 +85,7 @@ class Routes:
             routes.sort(key=lambda route: [part.startswith("{") for part in route[0]])
 
     def find(self, path: str) -> tuple[str, dict[str, str]] | None:
-        """The route and its parameters as they were sent, or None."""
+        """Return the route and its parameters, still percent-encoded, or None."""
         parts = path.strip("/").split("/")
         for wanted, resource in self._by_length.get(len(parts), ()):
             pairs = list(zip(wanted, parts, strict=True))
@@ -93,7 +95,7 @@ class Routes:
 
 
 class Gateway:
-    """The WSGI application. Once `stopping` is set, requests are turned away."""
+    """The WSGI application. Requests are refused once `stopping` is set."""
 
     def __init__(self, app: Chalice, stopping: threading.Event) -> None:
         self._app = per_thread(app)
@@ -112,41 +114,42 @@ class Gateway:
         start_response(f"{answer.status} {_reason(answer.status)}", [*answer.headers, *length])
         return [] if bodiless or request.method == "HEAD" else [answer.body]
 
-    def answer(self, request: HttpRequest) -> HttpAnswer:
-        """What the app says; what API Gateway would say in its stead where no route is meant."""
+    def answer(self, request: HttpRequest) -> GatewayResponse:
+        """Return the response of the app, or that of API Gateway if there is no such route."""
         if self._stopping.is_set():
             return problem(503, "stopping", "the server is stopping; try again", Retry_After="1")
-        if len(request.body) > MAX_BODY:
-            return problem(413, "too-large", f"the body has {len(request.body)} bytes; {MAX_BODY} are allowed")
+        if len(request.body) > MAX_BODY_BYTES:
+            message = f"the body has {len(request.body)} bytes; the limit is {MAX_BODY_BYTES}"
+            return problem(413, "too-large", message)
         found = self._routes.find(request.path)
         if found is None:
-            return problem(404, "not-found", f"there is no {request.path} here; GET /docs lists what there is")
+            return problem(404, "not-found", f"{request.path} does not exist; GET /docs lists all paths")
         resource, captured = found
         methods = self._app.routes[resource]
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
         if method not in methods:
             return self._without_view(request, sorted(methods))
         event = api_event(HttpRequest(method, *_rest(request)), resource, captured)
-        if len(request.body) > MAX_PAYLOAD // 8 and (size := len(msgspec.json.encode(event))) > MAX_PAYLOAD:
-            said = f"the request has {size} bytes as Lambda is handed it; {MAX_PAYLOAD} are allowed"
-            return problem(413, "too-large", said)
+        if len(request.body) > MAX_EVENT_BYTES // 8 and (size := len(msgspec.json.encode(event))) > MAX_EVENT_BYTES:
+            message = f"the request has {size} bytes as an event of Lambda; the limit is {MAX_EVENT_BYTES}"
+            return problem(413, "too-large", message)
         try:
-            return _from_lambda(self._app(event, Context("api_handler", LONGEST)))
+            return _from_lambda(self._app(event, LambdaContext("api_handler", REQUEST_TIMEOUT_S)))
         except Exception:
             LOG.exception("%s %s failed", request.method, request.path)
-            return problem(500, "internal", "the server failed at this; its log says why")
+            return problem(500, "internal", "the server failed; its log contains the reason")
 
-    def _without_view(self, request: HttpRequest, methods: list[str]) -> HttpAnswer:
+    def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
         allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if request.method != "OPTIONS":
-            said = f"{request.path} does not take {request.method}; it takes {allow}"
-            return problem(405, "method-not-allowed", said, Allow=allow)
+            message = f"{request.path} does not support {request.method}; it supports {allow}"
+            return problem(405, "method-not-allowed", message, Allow=allow)
         found = self._routes.find(request.path)
         cors = (
             next((entry.cors for entry in self._app.routes[found[0]].values() if entry.cors), None) if found else None
         )
         headers = {**cors.get_access_control_headers(), "Access-Control-Allow-Methods": allow} if cors else {}
-        return HttpAnswer(200, [("Allow", allow), *headers.items()], b"")
+        return GatewayResponse(200, [("Allow", allow), *headers.items()], b"")
 
 
 def _rest(request: HttpRequest) -> tuple[str, str, Mapping[str, str], bytes, str]:
@@ -171,7 +174,7 @@ def _request(environ: Mapping[str, Any]) -> HttpRequest:
     )
 
 
-def _from_lambda(answer: Mapping[str, Any]) -> HttpAnswer:
+def _from_lambda(answer: Mapping[str, Any]) -> GatewayResponse:
     headers = [(name, str(value)) for name, value in (answer.get("headers") or {}).items()]
     for name, values in (answer.get("multiValueHeaders") or {}).items():
         headers += [(name, str(value)) for value in values]
@@ -179,8 +182,8 @@ def _from_lambda(answer: Mapping[str, Any]) -> HttpAnswer:
         headers.append(("Content-Type", "application/json"))
     body = answer.get("body") or ""
     if answer.get("isBase64Encoded"):
-        return HttpAnswer(answer["statusCode"], headers, base64.b64decode(body))
-    return HttpAnswer(answer["statusCode"], headers, body if isinstance(body, bytes) else body.encode())
+        return GatewayResponse(answer["statusCode"], headers, base64.b64decode(body))
+    return GatewayResponse(answer["statusCode"], headers, body if isinstance(body, bytes) else body.encode())
 
 
 def _reason(status: int) -> str:

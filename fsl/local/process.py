@@ -18,20 +18,20 @@ from fsl.local.server import CannotStart, LocalServer
 
 LOG = logging.getLogger("echoer.server")
 
-FILES: Final = 4_096
-"""How many files may be open: every thread has a connection to the database."""
+MIN_OPEN_FILES: Final = 4_096
+"""The limit of open files that the server needs: every thread has a connection to the database."""
 
 
-def run(settings: Settings, beside: Callable[[LocalServer], int | None] | None = None) -> int:
-    """Serves until it is told to stop (SIGINT, SIGTERM), or until `beside` returns an exit code; the exit code.
+def run(settings: Settings, companion: Callable[[LocalServer], int | None] | None = None) -> int:
+    """Serve until a signal (SIGINT, SIGTERM) arrives or `companion` returns an exit code, and return the exit code.
 
-    `beside` runs while the server does, in a thread of its own; None from it means: go on serving.
+    `companion` runs in a thread of its own while the server runs; if it returns None, the server keeps serving.
     """
-    told, codes = threading.Event(), list[int]()
-    _on_signals(told)
-    _allow_files()
+    stopping, codes = threading.Event(), list[int]()
+    _stop_on_signals(stopping)
+    _allow_open_files()
     server = LocalServer(settings)
-    story.tell(settings.log, form=settings.log_format)
+    story.configure_log(settings.log, form=settings.log_format)
     try:
         server.start()
     except CannotStart as exc:
@@ -39,48 +39,47 @@ def run(settings: Settings, beside: Callable[[LocalServer], int | None] | None =
         return 1
     if settings.notice:
         LOG.warning(settings.notice)
-    LOG.info("listening on %s, %s; Ctrl-C stops", server.url, _kept_in(settings))
+    LOG.info("listening on %s, %s; press Ctrl-C to stop", server.url, _storage(settings))
 
-    def accompany() -> None:
-        code = beside(server) if beside else None
+    def run_companion() -> None:
+        code = companion(server) if companion else None
         if code is not None:
             codes.append(code)
-            told.set()
+            stopping.set()
 
-    threading.Thread(target=accompany, name="beside", daemon=True).start()
-    told.wait()
+    threading.Thread(target=run_companion, name="companion", daemon=True).start()
+    stopping.wait()
     server.stop()
     print("stopped", file=sys.stderr)
     return codes[0] if codes else 0
 
 
-def _kept_in(settings: Settings) -> str:
+def _storage(settings: Settings) -> str:
     match settings.backend:
         case Backend.SQLITE:
-            return "keeping nothing" if str(settings.db) == ":memory:" else f"keeping runs in {settings.db}"
+            return "storing runs in memory only" if str(settings.db) == ":memory:" else f"storing runs in {settings.db}"
         case Backend.MEMORY:
-            return "keeping nothing"
+            return "storing runs in memory only"
         case Backend.AWS:
             where = settings.dynamodb_url or "embedded moto"
-            return f"on the AWS adapters ({where})"
+            return f"using the AWS adapters ({where})"
 
 
-def _on_signals(told: threading.Event) -> None:
-    """The first signal sets `told`; the second ends the process at once."""
+def _stop_on_signals(stopping: threading.Event) -> None:
+    """Set `stopping` on the first signal; exit at once on the second."""
 
-    def heard(number: int, _frame: FrameType | None) -> None:
-        if told.is_set():
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
             os._exit(128 + number)
-        told.set()
+        stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, heard)
+        signal.signal(number, stop)
 
 
-def _allow_files() -> None:
-    """The process may open as many files as its connections need; some systems allow 256 unless they are asked."""
+def _allow_open_files() -> None:
+    """Raise the limit of open files if it is too low; the default of some systems is 256."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < FILES:
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (FILES if hard == resource.RLIM_INFINITY else min(FILES, hard), hard)
-        )
+    if soft < MIN_OPEN_FILES:
+        limit = MIN_OPEN_FILES if hard == resource.RLIM_INFINITY else min(MIN_OPEN_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))

@@ -1,7 +1,8 @@
-"""The one-machine server: what `fsl local` starts, and what tests run within their own process.
+"""The one-machine server, which `fsl local` starts and tests run in their own process.
 
-Order matters. The port is taken first: whoever finds it taken has started nothing. Then the store with its lock, the
-messages that were in work when the last server died, the workers, and the door. Stopping goes the other way round.
+The order matters. The server binds the port first, so that nothing is started if the port is in use. Then it opens the
+store with its lock, releases the messages that a previous server was processing, and starts the workers and the HTTP
+server. It stops in reverse order.
 """
 
 from __future__ import annotations
@@ -30,40 +31,40 @@ from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy
 from chalicelib.service.ports.clock import Clock
 from fsl.local import story
-from fsl.local.gateway import MAX_BODY, Gateway, problem
+from fsl.local.gateway import MAX_BODY_BYTES, Gateway, problem
 from fsl.local.workers import Workers, consumers_of, schedules_of
 
 LOG = logging.getLogger("echoer.server")
 
 HOST: Final = "127.0.0.1"
-THREADS: Final = 128
-"""Requests that are answered side by side; a long poll takes one for 25 s."""
+REQUEST_THREADS: Final = 128
+"""The number of requests that are processed in parallel; a long poll occupies a thread for 25 s."""
 
-CONNECTIONS: Final = 1_000
-PATIENCE: Final = 10.0
-"""How long running handlers may go on once the server is told to stop, in seconds."""
+MAX_CONNECTIONS: Final = 1_000
+STOP_TIMEOUT_S: Final = 10.0
+"""How long running handlers may continue when the server stops."""
 
 
 class CannotStart(EchoerError):
-    """The server cannot run here and now; the message says what to do."""
+    """The server cannot start; the message says what to do."""
 
 
 @runtime_checkable
 class Releasing(Protocol):
-    """A queue of which nobody else receives: what was received by a server that is gone can come at once."""
+    """A queue with one consumer: messages that a previous server received can be delivered again at once."""
 
     def release_all(self) -> None: ...
 
 
 class LocalServer:
-    """A server in this process. `with LocalServer(settings) as server:` listens within; port 0 takes any free one."""
+    """A server in this process, used as `with LocalServer(settings) as server:`. With port 0 a free port is chosen."""
 
     def __init__(self, settings: Settings, app: Chalice | None = None) -> None:
         self._settings = settings
         self._app = app or load_app()
         self._stopping = threading.Event()
-        self._undo: list[Callable[[], None]] = []
-        self._until = 0.0
+        self._cleanup: list[Callable[[], None]] = []
+        self._stop_deadline = 0.0
         self.url = settings.url
 
     def __enter__(self) -> LocalServer:
@@ -74,7 +75,7 @@ class LocalServer:
         self.stop()
 
     def start(self) -> None:
-        """Requests are taken and work is done. Raises CannotStart."""
+        """Start to accept requests and to process messages. Raises CannotStart."""
         try:
             self._start()
         except BaseException as exc:
@@ -83,24 +84,24 @@ class LocalServer:
                 raise CannotStart(str(exc)) from exc
             raise
 
-    def stop(self, seconds: float = PATIENCE) -> None:
-        """Nothing is taken any more, and what was running has ended, or had so long for it."""
+    def stop(self, seconds: float = STOP_TIMEOUT_S) -> None:
+        """Stop to accept requests and messages; wait at most `seconds` for running handlers."""
         self._stopping.set()
-        self._until = time.monotonic() + seconds
-        while self._undo:
-            self._undo.pop()()
+        self._stop_deadline = time.monotonic() + seconds
+        while self._cleanup:
+            self._cleanup.pop()()
 
     def _start(self) -> None:
         if self._settings.auth is Access.IAM:
             raise CannotStart(
-                "ECHOER_AUTH=iam: AWS signatures are verified by API Gateway, and there is none on this machine; "
-                "set ECHOER_AUTH=token, or open"
+                "ECHOER_AUTH=iam is not supported by the local server, since API Gateway verifies AWS signatures; "
+                "set ECHOER_AUTH=token or ECHOER_AUTH=open"
             )
-        door = _listen(self._settings.port)
-        self._undo.append(door.close)
-        settings = self._at(door.getsockname()[1])
+        listener = _listen(self._settings.port)
+        self._cleanup.append(listener.close)
+        settings = self._with_port(listener.getsockname()[1])
         services = self._open(settings)
-        story.hand_on(self._app.log)
+        story.use_root_handler(self._app.log)
         workers = Workers(
             services.adapters.queue,
             consumers_of(self._app, embedded=settings.backend is not Backend.AWS),
@@ -108,50 +109,52 @@ class LocalServer:
             self._stopping,
         )
         workers.start()
-        self._undo.append(lambda: _finished(workers, self._left()))
-        self._serve(door)
+        self._cleanup.append(lambda: _wait_for_handlers(workers, self._remaining_s()))
+        self._serve(listener)
 
-    def _at(self, port: int) -> Settings:
-        """The settings, now that the port is known. Actions are told of this very server unless a URL was set."""
-        asked = self._settings
-        own = asked.url == f"http://{HOST}:{asked.port}"
-        settings = dataclasses.replace(asked, port=port, url=f"http://{HOST}:{port}" if own else asked.url)
+    def _with_port(self, port: int) -> Settings:
+        """Return the settings with the port that is in use. Callbacks go to this server unless a URL is set."""
+        requested = self._settings
+        own = requested.url == f"http://{HOST}:{requested.port}"
+        settings = dataclasses.replace(requested, port=port, url=f"http://{HOST}:{port}" if own else requested.url)
         self.url = f"http://{HOST}:{port}"
         return settings
 
     def _open(self, settings: Settings) -> Services:
-        world = _world(settings)
-        self._undo.append(world.close)
-        if isinstance(world.queue, Releasing):
-            world.queue.release_all()
-        told = dataclasses.replace(
-            world, store=story.told(world.store, settings.log_format), clock=StoppableClock(world.clock, self._stopping)
+        adapters = _adapters_for(settings)
+        self._cleanup.append(adapters.close)
+        if isinstance(adapters.queue, Releasing):
+            adapters.queue.release_all()
+        local = dataclasses.replace(
+            adapters,
+            store=story.logged_store(adapters.store, settings.log_format),
+            clock=StoppableClock(adapters.clock, self._stopping),
         )
-        services = hosting.assemble(settings, told)
+        services = hosting.assemble(settings, local)
         hosting.use(services)
         return services
 
-    def _serve(self, door: socket.socket) -> None:
+    def _serve(self, listener: socket.socket) -> None:
         server = create_server(
             Gateway(self._app, self._stopping),
-            sockets=[door],
-            threads=THREADS,
-            connection_limit=CONNECTIONS,
+            sockets=[listener],
+            threads=REQUEST_THREADS,
+            connection_limit=MAX_CONNECTIONS,
             asyncore_use_poll=True,
-            max_request_body_size=6 * MAX_BODY,  # the gateway refuses politely what is above its own limit
+            max_request_body_size=6 * MAX_BODY_BYTES,  # the gateway refuses smaller bodies with a proper message
             ident="echoer",
         )
         server.channel_class = _Channel
-        front = threading.Thread(target=server.run, name="front", daemon=True)
-        front.start()
-        self._undo.append(lambda: _close(server, front, self._left()))
+        thread = threading.Thread(target=server.run, name="http", daemon=True)
+        thread.start()
+        self._cleanup.append(lambda: _close(server, thread, self._remaining_s()))
 
-    def _left(self) -> float:
-        return max(0.0, self._until - time.monotonic())
+    def _remaining_s(self) -> float:
+        return max(0.0, self._stop_deadline - time.monotonic())
 
 
 class StoppableClock:
-    """A clock on which nobody sleeps while the server stops: who would is told that it is busy, and may come again."""
+    """A clock whose `sleep` raises `Busy` when the server stops, so that stopping does not wait for it."""
 
     def __init__(self, clock: Clock, stopping: threading.Event) -> None:
         self._clock = clock
@@ -166,7 +169,7 @@ class StoppableClock:
 
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc] # waitress has no type hints
-    """What waitress refuses by itself is refused in the API's words."""
+    """Gives the errors of waitress the form of the API's errors."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -183,7 +186,7 @@ class _Channel(HTTPChannel):  # type: ignore[misc] # waitress has no type hints
 
 
 def load_app() -> Chalice:
-    """The app of `app.py`, which stands beside the packages."""
+    """Return the app of `app.py`, which is in the same folder as the packages."""
     root = str(Path(__file__).resolve().parents[2])
     if root not in sys.path:
         sys.path.insert(0, root)
@@ -191,35 +194,35 @@ def load_app() -> Chalice:
     return app
 
 
-def _world(settings: Settings) -> Adapters:
+def _adapters_for(settings: Settings) -> Adapters:
     if settings.backend is not Backend.AWS:
         return hosting.adapters_for(settings)
-    from fsl.local import aws  # it loads botocore: only those who ask for AWS wait for it
+    from fsl.local import aws  # loads botocore, so it is imported late
 
     return aws.adapters_for(settings)
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that takes connections at once; they are answered once there is somebody to answer."""
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    """Return a socket that accepts connections at once; they are processed when the HTTP server runs."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        door.bind((HOST, port))
-        door.listen(1024)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen(1024)
     except OSError as exc:
-        door.close()
-        advice = "another server runs there, perhaps; choose another port with --port or ECHOER_PORT"
+        listener.close()
+        advice = "another server may be using this port; choose another one with --port or ECHOER_PORT"
         raise CannotStart(f"cannot listen on {HOST}:{port}: {exc.strerror}; {advice}") from exc
-    return door
+    return listener
 
 
-def _finished(workers: Workers, seconds: float) -> None:
+def _wait_for_handlers(workers: Workers, seconds: float) -> None:
     if not workers.finish(seconds):
-        LOG.warning("handlers still ran after %g s; their messages come again at the next start", PATIENCE)
+        LOG.warning("handlers still run after %g s; their messages are delivered again after a restart", STOP_TIMEOUT_S)
 
 
-def _close(server: Any, front: threading.Thread, seconds: float) -> None:
-    """The door is shut, answers under way are sent, then connections end. waitress is told within its own thread."""
+def _close(server: Any, thread: threading.Thread, seconds: float) -> None:
+    """Stop to accept connections, send pending responses, and close connections, in the thread of waitress."""
     until = time.monotonic() + seconds
     connections: dict[int, Any] = {}
 
@@ -232,23 +235,23 @@ def _close(server: Any, front: threading.Thread, seconds: float) -> None:
         if busy and time.monotonic() < until:
             return False
         connections.update(server._map)
-        server._map.clear()  # which ends waitress's loop
+        server._map.clear()  # ends the loop of waitress
         return True
 
-    while not _within(server, settled):
+    while not _call_in_server_thread(server, settled):
         time.sleep(0.01)
-    front.join(2)
+    thread.join(2)
     server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
     server.asyncore.close_all(connections)
 
 
-def _within(server: Any, ask: Callable[[], bool]) -> bool:
-    """What `ask` answers in waitress's own thread."""
-    answered, answers = threading.Event(), list[bool]()
+def _call_in_server_thread(server: Any, function: Callable[[], bool]) -> bool:
+    """Call a function in the thread of waitress and return its result; True if the thread does not respond."""
+    finished, results = threading.Event(), list[bool]()
 
-    def answer() -> None:
-        answers.append(ask())
-        answered.set()
+    def call() -> None:
+        results.append(function())
+        finished.set()
 
-    server.trigger.pull_trigger(answer)
-    return not answered.wait(PATIENCE) or answers[0]
+    server.trigger.pull_trigger(call)
+    return not finished.wait(STOP_TIMEOUT_S) or results[0]

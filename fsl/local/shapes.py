@@ -1,4 +1,4 @@
-"""The events that AWS hands to a Lambda function, made from what happens on this machine.
+"""The events that AWS passes to a Lambda function, built from requests, messages and schedules on this machine.
 
 Sources: AWS, "Lambda proxy integrations in API Gateway" (REST), "Using Lambda with Amazon SQS", "EventBridge scheduled
 events". Path parameters stay percent-encoded and query parameters are decoded, as a REST API does both.
@@ -18,16 +18,16 @@ from urllib.parse import parse_qsl
 
 from chalicelib.service.ports.queues import QueueName, Received
 
-Event: TypeAlias = dict[str, Any]
-Handler: TypeAlias = Callable[[Event, "Context"], Any]
+LambdaEvent: TypeAlias = dict[str, Any]
+LambdaHandler: TypeAlias = Callable[[LambdaEvent, "LambdaContext"], Any]
 
 ACCOUNT: Final = "000000000000"
 REGION: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What a handler may ask of the function it runs in. `seconds` is the function's time-out."""
+class LambdaContext:
+    """The context of a function that a handler can read. `seconds` is the timeout of the function."""
 
     function_name: str
     seconds: float = 900
@@ -46,7 +46,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request as it came over the wire; `path` as it was sent, without the query."""
+    """A request as it was received; `path` is percent-encoded and without the query."""
 
     method: str
     path: str
@@ -56,8 +56,8 @@ class HttpRequest:
     client: str = "127.0.0.1"
 
 
-def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) -> Event:
-    """A REST API's proxy event for the route `resource`, whose parameters are `captured`."""
+def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) -> LambdaEvent:
+    """Return the proxy event of a REST API for the route `resource` with the path parameters `captured`."""
     query: dict[str, list[str]] = {}
     for name, value in parse_qsl(request.query, keep_blank_values=True):
         query.setdefault(name, []).append(value)
@@ -90,7 +90,7 @@ def api_event(request: HttpRequest, resource: str, captured: Mapping[str, str]) 
 
 
 def _body(raw: bytes) -> tuple[str | None, bool]:
-    """The body as text if it is text, else in base64."""
+    """Return the body as text if it is text, else in base64, and whether it is base64."""
     if not raw:
         return None, False
     try:
@@ -99,12 +99,12 @@ def _body(raw: bytes) -> tuple[str | None, bool]:
         return base64.b64encode(raw).decode(), True
 
 
-def queue_event(queue: QueueName, messages: Iterable[Received]) -> Event:
-    """What an SQS event source mapping hands over."""
+def queue_event(queue: QueueName, messages: Iterable[Received]) -> LambdaEvent:
+    """Return the event of an SQS event source mapping."""
     return {"Records": [_record(queue, message) for message in messages]}
 
 
-def _record(queue: QueueName, message: Received) -> Event:
+def _record(queue: QueueName, message: Received) -> LambdaEvent:
     return {
         "messageId": message.id,
         "receiptHandle": message.receipt,
@@ -124,15 +124,15 @@ def _record(queue: QueueName, message: Received) -> Event:
 
 
 def failed_in(answer: Any, messages: Iterable[Received]) -> frozenset[str]:
-    """The ids of the messages that a handler gave back. An answer that names none of ours gives all of them back."""
+    """Return the ids of the messages that a handler reports as failed; all ids if it names an unknown one."""
     ids = frozenset(message.id for message in messages)
     failures = answer.get("batchItemFailures") if isinstance(answer, Mapping) else None
     named = frozenset(str(failure.get("itemIdentifier")) for failure in failures or ())
     return named if named <= ids else ids
 
 
-def schedule_event(rule: str) -> Event:
-    """What a schedule's rule hands over."""
+def schedule_event(rule: str) -> LambdaEvent:
+    """Return the event of a schedule's rule."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

@@ -1,4 +1,4 @@
-"""What a person reads while the server works: a line for every transition of every run, and the program's own log."""
+"""The log of the local server: a line for every transition of every run, and the log records of the program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, TextIO, cast
 
 from chalicelib.adapters.telemetry import logs
@@ -23,11 +23,11 @@ LOG = logging.getLogger("echoer.run")
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
 
-# ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the log ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class _Lines(logging.Formatter):
-    """`12:00:01.250 message`, a word before it where something is amiss."""
+    """Formats records as `12:00:01.250 message`, with the level before the message of warnings and errors."""
 
     def __init__(self, *, colours: bool) -> None:
         super().__init__("%(faint)s%(asctime)s.%(msecs)03d%(plain)s %(word)s%(message)s%(plain)s", "%H:%M:%S")
@@ -43,77 +43,82 @@ class _Lines(logging.Formatter):
         return super().format(record)
 
 
-def tell(level: str, stream: TextIO | None = None, form: LogFormat = LogFormat.TEXT) -> None:
-    """From now on Echoer's log goes to `stream` (standard error), from `level` on, and others' from warnings on."""
+def configure_log(level: str, stream: TextIO | None = None, form: LogFormat = LogFormat.TEXT) -> None:
+    """Write Echoer's log from `level` on, and warnings of other packages, to `stream` (default: standard error)."""
     out = stream or sys.stderr
     colours = out.isatty() and not os.environ.get("NO_COLOR")
     logs.write(out, logs.JsonLines() if form is LogFormat.JSON else _Lines(colours=colours))
     logging.getLogger("echoer").setLevel(level)
     if level == "INFO":
-        logging.getLogger("echoer.workers").setLevel(logging.WARNING)  # of batches, only those read who look for faults
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a request that waits its turn is no news
+        logging.getLogger("echoer.workers").setLevel(logging.WARNING)  # batches are interesting for debugging only
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queued request is not a problem
 
 
-def hand_on(log: logging.Logger) -> None:
-    """What is written to `log` goes where `tell` says, and nowhere else: Chalice gives its app's log a way out."""
+def use_root_handler(log: logging.Logger) -> None:
+    """Remove the handlers of a log, so that its records go only where `configure_log` sends them.
+
+    Chalice adds a handler to the log of its app.
+    """
     log.handlers.clear()
     log.propagate = True
 
 
-# ── the story ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── transitions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Seen:
-    """How far the story of each live run was told. `errors`: with what went wrong, which may quote an action."""
+class _TransitionLog:
+    """Logs the transitions of each live run once. `errors`: include error texts, which may quote an action."""
 
     def __init__(self, *, errors: bool) -> None:
         self._errors = errors
         self._lock = threading.Lock()
-        self._told: dict[str, int] = {}
+        self._logged_seq: dict[str, int] = {}
 
-    def tell(self, run: Run) -> None:
-        """The entries of the head's tail that were not told are. After a restart: those of this very write."""
+    def log(self, run: Run) -> None:
+        """Log the entries of the head's tail that are not logged yet; after a restart, those of the last write."""
         with self._lock:
-            told = self._told.get(run.id)
+            logged = self._logged_seq.get(run.id)
             new = [
-                entry for entry in run.tail if (entry.seq > told if told is not None else entry.at == run.updated_at)
+                entry
+                for entry in run.tail
+                if (entry.seq > logged if logged is not None else entry.at == run.updated_at)
             ]
             if run.status in ENDED:
-                self._told.pop(run.id, None)
+                self._logged_seq.pop(run.id, None)
             else:
-                self._told[run.id] = run.seq
+                self._logged_seq[run.id] = run.seq
         for entry in new:
             last = entry is new[-1] and run.status in ENDED
-            said = transition({**fields_of(entry), **({} if self._errors else {"error": ""})})
-            of = {"namespace": run.namespace, "run": run.name, "step": entry.step, "uuid": entry.uuid}
-            LOG.info("%s: %s", run.name, said + (f"; {run.status}" if last else ""), extra=of)
+            text = transition({**fields_of(entry), **({} if self._errors else {"error": ""})})
+            fields = {"namespace": run.namespace, "run": run.name, "step": entry.step, "uuid": entry.uuid}
+            LOG.info("%s: %s", run.name, text + (f"; {run.status}" if last else ""), extra=fields)
 
 
-class _Runs:
-    """A run store that tells what was written to it."""
+class _LoggedRuns:
+    """A run store that logs the transitions written to it."""
 
-    def __init__(self, runs: RunStore, seen: _Seen) -> None:
+    def __init__(self, runs: RunStore, transitions: _TransitionLog) -> None:
         self._runs = runs
-        self._seen = seen
+        self._transitions = transitions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._runs, name)
 
     def create(self, new: NewRun) -> None:
         self._runs.create(new)
-        self._seen.tell(new.run)
+        self._transitions.log(new.run)
 
     def save(self, run: Run, seen: int) -> None:
         self._runs.save(run, seen)
-        self._seen.tell(run)
+        self._transitions.log(run)
 
 
-class _Definitions:
-    """A definition store that tells which definitions and runs were submitted."""
+class _LoggedDefinitions:
+    """A definition store that logs the definitions and runs that are submitted."""
 
-    def __init__(self, definitions: DefinitionStore, seen: _Seen) -> None:
+    def __init__(self, definitions: DefinitionStore, transitions: _TransitionLog) -> None:
         self._definitions = definitions
-        self._seen = seen
+        self._transitions = transitions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._definitions, name)
@@ -122,26 +127,23 @@ class _Definitions:
         self._definitions.submit(namespace, definitions, runs)
         for definition in definitions:
             LOG.info("%s %s, version %d, is in force", definition.kind, definition.name, definition.version)
-        self._tell(new.run for new in runs)
-
-    def _tell(self, runs: Iterable[Run]) -> None:
-        for run in runs:
-            self._seen.tell(run)
+        for new in runs:
+            self._transitions.log(new.run)
 
 
-class _Store:
-    """All stores, two of them telling."""
+class _LoggedStore:
+    """All stores; those of runs and definitions are logged."""
 
     def __init__(self, store: Store, *, errors: bool) -> None:
-        seen = _Seen(errors=errors)
+        transitions = _TransitionLog(errors=errors)
         self._store = store
-        self.runs = _Runs(store.runs, seen)
-        self.definitions = _Definitions(store.definitions, seen)
+        self.runs = _LoggedRuns(store.runs, transitions)
+        self.definitions = _LoggedDefinitions(store.definitions, transitions)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
 
-def told(store: Store, form: LogFormat = LogFormat.TEXT) -> Store:
-    """The same store; what its runs go through is told, to a person with the errors of their actions."""
-    return cast(Store, _Store(store, errors=form is LogFormat.TEXT))
+def logged_store(store: Store, form: LogFormat = LogFormat.TEXT) -> Store:
+    """Return a store that logs the transitions of runs. Only the text format includes the errors of actions."""
+    return cast(Store, _LoggedStore(store, errors=form is LogFormat.TEXT))

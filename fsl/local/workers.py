@@ -1,7 +1,7 @@
-"""The event sources: queues that feed handlers, and the schedules that call one every so often.
+"""The event sources: queues that feed handlers, and schedules that call handlers periodically.
 
-As on AWS, a message that its handler did not give back is deleted; one that it gave back, or that made it fail, comes
-again when its visibility says so. Idle receivers sleep in the queue, not here.
+As on AWS, a message is deleted unless the handler reports it as failed or raises an exception; then the message is
+delivered again after its visibility timeout. Idle receivers wait in the queue, not here.
 """
 
 from __future__ import annotations
@@ -19,59 +19,60 @@ from chalice.app import Chalice, ScheduledEventConfig, SQSEventConfig
 from chalicelib.hosting import QueueAndSource
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.ports.queues import QueueName, Received
-from fsl.local.shapes import Context, Handler, failed_in, queue_event, schedule_event
+from fsl.local.shapes import LambdaContext, LambdaHandler, failed_in, queue_event, schedule_event
 
 LOG = logging.getLogger("echoer.local")
 
-EMBEDDED: Final = 32
-"""Receivers of deliveries on an embedded queue. Each takes one message at a time: an action that is slow keeps nobody
-waiting but itself, and handlers need no threads of their own, each of which would open the database anew."""
+EMBEDDED_RECEIVERS: Final = 32
+"""Receivers of deliveries on an embedded queue. Each receives one message at a time: a slow action delays no other
+message, and handlers need no threads of their own, each of which would open another database connection."""
 
-REMOTE: Final = 4
-"""The same on SQS, where receiving costs a request: each takes as many as the handler asks for."""
+SQS_RECEIVERS: Final = 4
+"""Receivers of deliveries on SQS, where each receive costs a request: each receives as many as the handler accepts."""
 
-WAIT: Final = 5.0
-"""How long a receiver sleeps in an empty queue before it looks whether it should go home, in seconds."""
+RECEIVE_WAIT_S: Final = 5.0
+"""How long a receiver waits in an empty queue before it checks whether the server is stopping."""
 
-MOST: Final = 10
+MAX_RECEIVED_MESSAGES: Final = 10
 """How many messages can be received at once (an SQS limit)."""
 
-_UNITS: Final = {"minute": 60, "hour": 3_600, "day": 86_400}
+_RATE_UNIT_S: Final = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """A handler and the queue that feeds it: so many receivers, each of at most `batch` messages at once."""
+    """A handler and its queue, with a number of receivers that each receive at most `batch` messages at once."""
 
     name: str
     queue: QueueName
-    handler: Handler
+    handler: LambdaHandler
     batch: int
     receivers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A handler that is called every so many seconds, for the first time at once."""
+    """A handler that is called periodically, for the first time at once."""
 
     name: str
-    handler: Handler
+    handler: LambdaHandler
     seconds: float
 
 
 def consumers_of(app: Chalice, *, embedded: bool) -> list[Consumer]:
-    """The queue handlers that `app` declares. A queue is known by the end of its name."""
-    receivers = {QueueName.DELIVERIES: EMBEDDED if embedded else REMOTE, QueueName.WAKES: 4, QueueName.DEAD: 1}
+    """Return the queue handlers that `app` declares. The name of a queue contains a `QueueName`."""
+    deliveries = EMBEDDED_RECEIVERS if embedded else SQS_RECEIVERS
+    receivers = {QueueName.DELIVERIES: deliveries, QueueName.WAKES: 4, QueueName.DEAD: 1}
     found = []
     for source in app.event_sources:
         if isinstance(source, SQSEventConfig):
-            queue, batch = _queue_of(source), 1 if embedded else min(source.batch_size, MOST)
+            queue, batch = _queue_of(source), 1 if embedded else min(source.batch_size, MAX_RECEIVED_MESSAGES)
             found.append(Consumer(source.name, queue, app.handler_map[source.name], batch, receivers[queue]))
     return found
 
 
 def schedules_of(app: Chalice) -> list[Schedule]:
-    """The scheduled handlers that `app` declares, all of them by rates."""
+    """Return the scheduled handlers that `app` declares; their schedules must be rates."""
     return [
         Schedule(source.name, app.handler_map[source.name], _seconds(source.schedule_expression))
         for source in app.event_sources
@@ -84,19 +85,19 @@ def _queue_of(source: SQSEventConfig) -> QueueName:
     for queue in QueueName:
         if queue in named:
             return queue
-    raise LookupError(f"handler {source.name!r} is fed by {named!r}, which is none of {', '.join(QueueName)}")
+    raise LookupError(f"handler {source.name!r} has the queue {named!r}; expected one of {', '.join(QueueName)}")
 
 
 def _seconds(expression: object) -> float:
     text = expression if isinstance(expression, str) else getattr(expression, "to_string", lambda: "")()
     rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
     if rate is None:
-        raise LookupError(f"schedule {text!r} is no rate(N minutes)")
-    return float(rate[1]) * _UNITS[rate[2]]
+        raise LookupError(f"schedule {text!r} is not supported; use rate(N minutes)")
+    return float(rate[1]) * _RATE_UNIT_S[rate[2]]
 
 
 class Workers:
-    """Threads that receive, hand over and delete. `stop` lets those that run handlers finish."""
+    """Threads that receive messages, call handlers and delete messages."""
 
     def __init__(
         self,
@@ -116,42 +117,43 @@ class Workers:
         self._threads = [threading.Thread(target=work, name=name, daemon=True) for name, work in works]
 
     def start(self) -> None:
+        """Start all threads."""
         for thread in self._threads:
             thread.start()
 
     def finish(self, seconds: float) -> bool:
-        """Whether, `stopping` being set, no handler runs any more; waits at most so long for it."""
+        """Wait at most `seconds` until no handler is running; return whether that is so. `stopping` must be set."""
         with self._idle:
             return self._idle.wait_for(lambda: not self._running, seconds)
 
-    # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── queues ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _consume(self, consumer: Consumer) -> None:
         while not self._stopping.is_set():
             try:
-                messages = self._queues.receive(consumer.queue, consumer.batch, WAIT)
+                messages = self._queues.receive(consumer.queue, consumer.batch, RECEIVE_WAIT_S)
                 if messages:
-                    self._hand_over(consumer, messages)
+                    self._handle(consumer, messages)
             except EchoerError as exc:
                 if not self._stopping.is_set():
                     LOG.warning("queue %s: %s", consumer.queue, exc)
                 self._stopping.wait(1)
             except Exception:
-                LOG.exception("handler %s failed; its messages come again", consumer.name)
+                LOG.exception("handler %s failed; its messages will be delivered again", consumer.name)
 
-    def _hand_over(self, consumer: Consumer, messages: Sequence[Received]) -> None:
+    def _handle(self, consumer: Consumer, messages: Sequence[Received]) -> None:
         if not self._begin():
             for message in messages:
                 self._queues.defer(consumer.queue, message.receipt, 0)
             return
         try:
-            answer = consumer.handler(queue_event(consumer.queue, messages), Context(consumer.name))
+            answer = consumer.handler(queue_event(consumer.queue, messages), LambdaContext(consumer.name))
             failed = failed_in(answer, messages)
             self._queues.delete(consumer.queue, [done.receipt for done in messages if done.id not in failed])
         finally:
             self._end()
 
-    # ── schedules ────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── schedules ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _repeat(self, schedule: Schedule) -> None:
         due = time.monotonic()
@@ -160,16 +162,16 @@ class Workers:
             if not self._begin():
                 return
             try:
-                schedule.handler(schedule_event(schedule.name), Context(schedule.name))
+                schedule.handler(schedule_event(schedule.name), LambdaContext(schedule.name))
             except Exception:
-                LOG.exception("schedule %s failed; it is called again", schedule.name)
+                LOG.exception("schedule %s failed; it will be called again", schedule.name)
             finally:
                 self._end()
 
-    # ── counting ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── running handlers ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _begin(self) -> bool:
-        """Whether a handler may begin."""
+        """Count a handler as running and return True, unless the server is stopping."""
         with self._idle:
             if self._stopping.is_set():
                 return False

@@ -1,7 +1,7 @@
-"""`fsl lsp`: the language server. It only translates: an editor's lines and columns to offsets and back, and what
-`fsl.insight`, `fsl.completion` and the checker say into the protocol's words (LSP 3.17, by way of pygls).
+"""`fsl lsp`: the language server (LSP 3.17, on pygls).
 
-What one document defines is known in all that are open, and in those of the folder of each.
+It converts the lines and columns of an editor to offsets and back, and the results of `chalicelib.authoring` and the
+checker to values of the protocol. A definition is known in all open documents, and in the files of their folders.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from pygls.workspace import PositionCodec
 
 from chalicelib import __version__, language
 from chalicelib.authoring import complete, symbols
-from chalicelib.authoring.symbols import Library, library_of
-from chalicelib.engine import expressions
+from chalicelib.authoring.analyze import analyze
+from chalicelib.authoring.symbols import Workspace, workspace_of
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, Step, steps_within
 
 NAME: Final = "fsl"
-NEIGHBOURS: Final = 200
-"""Files of a folder that are read at most."""
-NEIGHBOUR_BYTES: Final = 1_048_576
+MAX_NEIGHBOURS: Final = 200
+"""The number of files that are read from the folder of a document."""
+MAX_NEIGHBOUR_BYTES: Final = 1_048_576
+"""Larger files in the folder of a document are ignored."""
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\n|\r|\Z)")
 _KINDS: Final = {
@@ -47,7 +48,7 @@ _SYMBOLS: Final = {
 
 
 class Text:
-    """A document with its places in the client's units (UTF-16, unless the client agreed to something else)."""
+    """A document with positions in the units of the client (UTF-16 unless the client negotiates another encoding)."""
 
     def __init__(self, text: str, codec: PositionCodec | None = None) -> None:
         self.text = text
@@ -56,61 +57,61 @@ class Text:
         self._lines = _LINE.findall(text)
 
     def offset(self, position: types.Position) -> int:
-        """The offset of a position; one behind the end of a line is its end."""
+        """Return the offset of a position; a position after the end of a line means its end."""
         line = min(position.line, len(self._lines) - 1)
         inner = self._codec.position_from_client_units(self._lines, types.Position(line, position.character))
         return sum(map(len, self._lines[:line])) + min(inner.character, len(self._lines[line].rstrip("\r\n")))
 
-    def place(self, line: int, column: int) -> types.Position:
-        """The position of a line and column that count from 1."""
+    def position(self, line: int, column: int) -> types.Position:
+        """Return the position of a line and column that count from 1."""
         before = self._source.line(line)[: column - 1]
         return types.Position(line - 1, self._codec.client_num_units(before))
 
     def range(self, span: Span) -> types.Range:
-        return types.Range(*(self.place(*self._source.position(offset)) for offset in (span.start, span.end)))
+        """Return the range of a span."""
+        return types.Range(*(self.position(*self._source.position(offset)) for offset in (span.start, span.end)))
 
 
-# ── what is asked, answered on texts ─────────────────────────────────────────────────────────────────────────────────
+# ── results on texts ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def diagnostics(text: Text, library: Library) -> list[types.Diagnostic]:
-    """Everything that is wrong with the document, given what the others define."""
-    checked = language.read(text.text, library.known, expression_problem=expressions.problem_in)
+def diagnostics(text: Text, workspace: Workspace) -> list[types.Diagnostic]:
+    """Return the diagnostics of the document, given the definitions of the workspace."""
     return [
         types.Diagnostic(
-            range=types.Range(text.place(one.line, one.column), text.place(one.end_line, one.end_column)),
+            range=types.Range(text.position(one.line, one.column), text.position(one.end_line, one.end_column)),
             message=one.message + (f" ({one.hint})" if one.hint else ""),
             severity=types.DiagnosticSeverity.Error if one.severity == "error" else types.DiagnosticSeverity.Warning,
             code=one.code,
             source=NAME,
         )
-        for one in checked.diagnostics
+        for one in analyze(text.text, workspace.known).diagnostics
     ]
 
 
-def completions(text: Text, position: types.Position, library: Library) -> list[types.CompletionItem]:
-    """What may stand at the position."""
+def completions(text: Text, position: types.Position, workspace: Workspace) -> list[types.CompletionItem]:
+    """Return the words that fit at the position."""
     return [
         types.CompletionItem(label=one.label, kind=_KINDS[one.kind], detail=one.detail or None)
-        for one in complete.complete(text.text, text.offset(position), library)
+        for one in complete.complete(text.text, text.offset(position), workspace)
     ]
 
 
-def hover(text: Text, position: types.Position, library: Library) -> types.Hover | None:
-    """What is said of the word at the position."""
-    found = symbols.hover(text.text, text.offset(position), library)
+def hover(text: Text, position: types.Position, workspace: Workspace) -> types.Hover | None:
+    """Return the hover text of the word at the position."""
+    found = symbols.hover(text.text, text.offset(position), workspace)
     if found is None:
         return None
     return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, found[0]), text.range(found[1]))
 
 
 def document_symbols(text: Text) -> list[types.DocumentSymbol]:
-    """The statements of the document, with their steps."""
+    """Return the statements of the document, with their steps."""
     return [_symbol(text, statement) for statement in language.parse(text.text)[0].statements]
 
 
 def edits(text: Text) -> list[types.TextEdit] | None:
-    """The document in the canonical layout; None if it has syntax errors."""
+    """Return the edits that format the document; None if it has syntax errors."""
     try:
         formatted = language.format_text(text.text)
     except language.Unreadable:
@@ -132,49 +133,50 @@ def _symbol(text: Text, statement: Statement) -> types.DocumentSymbol:
 
 
 def _step_symbol(text: Text, step: Step) -> types.DocumentSymbol:
-    places = text.range(step.span), text.range(step.name.span)
-    return types.DocumentSymbol(step.name.text or "?", types.SymbolKind.Field, *places, detail=step.kind.key)
+    ranges = text.range(step.span), text.range(step.name.span)
+    return types.DocumentSymbol(step.name.text or "?", types.SymbolKind.Field, *ranges, detail=step.kind.key)
 
 
-# ── the server ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the server ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Server(LanguageServer):
-    """pygls's server, and how it sees the documents around one."""
+    """The server of pygls, with the definitions of the documents around each one."""
 
     def __init__(self) -> None:
         super().__init__(NAME, __version__)
 
     def text_of(self, uri: str) -> Text:
+        """Return an open document, or one on disk."""
         return Text(self.workspace.get_text_document(uri).source, self.workspace.position_codec)
 
-    def library(self, uri: str) -> Library:
-        """What is known to the document: itself first, then the open ones, then its neighbours on disk."""
+    def definitions_for(self, uri: str) -> Workspace:
+        """Return the definitions for a document: its own first, then open documents, then files in its folder."""
         texts = {uri: self.workspace.get_text_document(uri).source}
         texts |= {one: document.source for one, document in self.workspace.text_documents.items()}
         for neighbour, text in _neighbours(uri) if uri.startswith("file:") else ():
             texts.setdefault(neighbour, text)
-        return library_of(texts)
+        return workspace_of(texts)
 
     def publish(self, uri: str) -> None:
-        """Tells the client what is wrong with a document."""
-        found = diagnostics(self.text_of(uri), self.library(uri))
+        """Send the diagnostics of a document to the client."""
+        found = diagnostics(self.text_of(uri), self.definitions_for(uri))
         self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found))
 
 
 def _neighbours(uri: str) -> Iterator[tuple[str, str]]:
     path = to_fs_path(uri)
     folder = Path(path).parent if path else None
-    for file in sorted(folder.glob("*.fsl"))[:NEIGHBOURS] if folder and folder.is_dir() else ():
+    for file in sorted(folder.glob("*.fsl"))[:MAX_NEIGHBOURS] if folder and folder.is_dir() else ():
         try:
-            if file.stat().st_size <= NEIGHBOUR_BYTES:
+            if file.stat().st_size <= MAX_NEIGHBOUR_BYTES:
                 yield from_fs_path(str(file)) or "", file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue
 
 
 def make_server() -> Server:
-    """A server that answers everything this module knows."""
+    """Return a server with all features of this module."""
     server = Server()
 
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
@@ -194,19 +196,19 @@ def make_server() -> Server:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, triggers)
     def complete(params: types.CompletionParams) -> list[types.CompletionItem]:
         uri = params.text_document.uri
-        return completions(server.text_of(uri), params.position, server.library(uri))
+        return completions(server.text_of(uri), params.position, server.definitions_for(uri))
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hovered(params: types.HoverParams) -> types.Hover | None:
         uri = params.text_document.uri
-        return hover(server.text_of(uri), params.position, server.library(uri))
+        return hover(server.text_of(uri), params.position, server.definitions_for(uri))
 
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     def defined(params: types.DefinitionParams) -> types.Location | None:
         uri = params.text_document.uri
         text = server.text_of(uri)
-        place = symbols.definition(text.text, text.offset(params.position), uri, server.library(uri))
-        return types.Location(place.uri, server.text_of(place.uri).range(place.span)) if place else None
+        found = symbols.definition(text.text, text.offset(params.position), uri, server.definitions_for(uri))
+        return types.Location(found.uri, server.text_of(found.uri).range(found.span)) if found else None
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     def outlined(params: types.DocumentSymbolParams) -> Sequence[types.DocumentSymbol]:
@@ -220,5 +222,5 @@ def make_server() -> Server:
 
 
 def serve() -> None:
-    """Speaks the protocol on standard input and output until the client leaves."""
+    """Serve the protocol on standard input and output until the client disconnects."""
     make_server().start_io()

@@ -103,7 +103,7 @@ def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, dict[st
     return flow_run.flow or flow_run.name, given, labels, flow_run.name
 
 
-def run_case(program: Program, file: TestFile, case: Case) -> CaseRun:
+def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = MAX_EVENTS) -> CaseRun:
     """Execute the test's run to its end, or to the time at which the test looks at it. Raises InputRefused."""
     script = Script(file, case)
     host = ScriptedHost(script, start=times.instant(case.start or file.start) or START)
@@ -117,15 +117,15 @@ def run_case(program: Program, file: TestFile, case: Case) -> CaseRun:
         host.later(span(signal.at), name, _published(host, name, signal))
     host.start(flow, given, name=name, labels=labels)
     until = started_at + span(case.until if case.until is not None else case.limit)
-    complete = host.run_until(until)
-    return CaseRun(host, name, started_at, script, _cut_off(host, name, case, complete=complete))
-
-
-def _cut_off(host: ScriptedHost, name: str, case: Case, *, complete: bool) -> str:
-    if not complete:
+    if host.run_until(until, max_events=max_events):
+        cut_off = _not_ended(host.head(name), case)
+    else:
         at = times.rfc3339(host.clock.now())
-        return f"more than {MAX_EVENTS:,} events happened by {at}: the run does not come to rest"
-    run = host.head(name)
+        cut_off = f"more than {max_events:,} events happened by {at}: the run does not come to rest"
+    return CaseRun(host, name, started_at, script, cut_off)
+
+
+def _not_ended(run: Run, case: Case) -> str:
     if case.until is None and run.status not in status.ENDED:
         return f"the run has not ended after {case.limit}: it is {run.status}"
     return ""

@@ -78,7 +78,7 @@ class Document:
             message, path = _split(exc)
             raise self.problem(_culprit(self.value, kind, path), _in_words(message)) from exc
 
-    # ── nodes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _read(self, node: yaml.Node, depth: int) -> Json:
         if depth <= 0:

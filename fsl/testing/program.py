@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
+from chalicelib.authoring.analyze import SourceFile as Source
+from chalicelib.authoring.analyze import analyze_all as read_all
 from chalicelib.language import Statement
 from chalicelib.language.source import Source as Text
 from chalicelib.language.syntax.tree import steps_within
@@ -14,7 +16,6 @@ from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
-from fsl.sources import Source, read_all
 
 
 class BadProgram(EchoerError):

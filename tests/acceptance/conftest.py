@@ -14,12 +14,12 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from fsl.local.aws import REGION
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api, poll
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 PLAIN: Final = {
     "ECHOER_DYNAMODB_URL": "",
@@ -58,7 +58,7 @@ def credentials() -> Iterator[None]:
 @cache
 def transacts(endpoint: str) -> bool:
     """Whether that DynamoDB knows TransactWriteItems: dynalite does not."""
-    client = DynamoStore(Place(region=REGION, endpoint=endpoint)).table.client
+    client = DynamoStore(TableLocation(region=REGION, endpoint=endpoint)).table.client
     try:
         client.transact_write_items(TransactItems=[{"Delete": {"TableName": "nobody", "Key": {"k": {"S": "k"}}}}])
     except ClientError as exc:
@@ -85,8 +85,7 @@ def api(backend: str, credentials: None, tmp_path_factory: pytest.TempPathFactor
         told = "".join(server.said)
         assert "Traceback" not in told, told[told.index("Traceback") :][:5000]
     finally:
-        server.running.kill()
-        server.running.wait()
+        server.close()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import RunQuery
-from fsl.cli.doctor import doctor as command
+from fsl.cli.server.doctor import doctor as command
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from chalicelib.adapters import sqs
-from chalicelib.adapters.dynamodb.items import Place
+from chalicelib.adapters.dynamodb.items import TableLocation
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.adapters.dynamodb.tables import create_tables
 from chalicelib.adapters.sqs import SqsQueue
@@ -38,7 +38,7 @@ if not ON:
 @pytest.fixture(scope="module")
 def shared(credentials: None) -> DynamoStore:
     table = f"t{uuid4().hex[:10]}"
-    return DynamoStore(Place(table=table, region=REGION, endpoint=os.environ["ECHOER_DYNAMODB_URL"]))
+    return DynamoStore(TableLocation(table=table, region=REGION, endpoint=os.environ["ECHOER_DYNAMODB_URL"]))
 
 
 class TestOtherStore(StoreContract):

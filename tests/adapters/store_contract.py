@@ -553,7 +553,7 @@ class DefinitionsContract:
         ]
 
     def test_a_deleted_name_is_shown_to_whoever_asks_for_it(self, store: Store) -> None:
-        """Whoever defines it again must know how far it has counted."""
+        """A new definition of the name continues its version numbers."""
         for definition in (a_definition("a"), a_definition("a", 2), a_definition("b")):
             store.definitions.submit("ns", [definition], [])
         store.definitions.delete("ns", a_definition("a", 2))

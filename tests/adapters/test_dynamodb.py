@@ -8,7 +8,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 from pynamodb.exceptions import PutError, VerboseClientError
 
 from chalicelib.adapters.dynamodb import keys, tables
-from chalicelib.adapters.dynamodb.items import Place, Table, translated
+from chalicelib.adapters.dynamodb.items import Table, TableLocation, translated
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.engine.events import RunStarted, StepAcked
 from chalicelib.engine.machine import decide
@@ -16,6 +16,7 @@ from chalicelib.engine.paging import turn_page
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
+from chalicelib.model.formats import Format, NewerFormat
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.run import DefinitionRef, Run, encode
@@ -256,7 +257,7 @@ class TestSubmit:
 
 class TestLists:
     def test_a_list_ends_its_round_with_a_cursor_where_little_matches(self, dynamo: DynamoStore) -> None:
-        """Statuses within a class are told apart on the heads: a page may hold few, but its cursor leads on."""
+        """Statuses within a class are distinguished by the heads: a page may hold few, but its cursor leads on."""
         for number in range(30):
             status = Status.PENDING if number == 0 else Status.RUNNING
             dynamo.runs.create(new(a_run(f"r{number}", at=START + number, status=status)))
@@ -275,7 +276,7 @@ class TestLists:
         dynamo.runs.create(new(run))
         ghost, late = (dynamo.runs.head_of(run) for _ in range(2))
         ghost.k, ghost.b = "G1", None
-        ghost.c = keys.place(START, "never was")
+        ghost.c = keys.sort_key(START, "never was")
         late.k = "G2"
         late.lp = keys.listed("ns", keys.StatusClass.FAILED, 0)
         dynamo.table.put(ghost)
@@ -315,7 +316,7 @@ class TestBatches:
 
     @pytest.fixture
     def table(self, dynamo: DynamoStore, slept: list[float]) -> Table:
-        return Table(Place(region=REGION, retries=2), slept.append)
+        return Table(TableLocation(region=REGION, retries=2), slept.append)
 
     def test_all_is_done_though_little_is_done_at_a_time(self, table: Table, slept: list[float]) -> None:
         items = [table.item(f"k{number}", "s", b="x") for number in range(60)]
@@ -383,11 +384,11 @@ class TestKeys:
         for namespace in AWKWARD_NAMES:
             for name in AWKWARD_NAMES:
                 assert keys.of_head(keys.head(namespace, name)[0]) == (namespace, name)
-                assert keys.of_place(keys.place(START, name)) == (START, name)
+                assert keys.of_sort_key(keys.sort_key(START, name)) == (START, name)
 
     def test_places_sort_by_moment_and_then_by_name(self) -> None:
         places = [(9, "z"), (10, ""), (10, "#"), (10, "a"), (START, "a")]
-        assert sorted(keys.place(*place) for place in places) == [keys.place(*place) for place in places]
+        assert sorted(keys.sort_key(*place) for place in places) == [keys.sort_key(*place) for place in places]
 
     def test_every_status_has_a_class(self) -> None:
         assert set(keys.CLASS_OF) == set(Status)
@@ -480,7 +481,7 @@ class TestErrors:
     def test_throttling_is_busy_once_botocores_own_attempts_are_used_up(
         self, dynamo: DynamoStore, write: Callable[[Store], object]
     ) -> None:
-        store = DynamoStore(Place(region=REGION, retries=0))
+        store = DynamoStore(TableLocation(region=REGION, retries=0))
         with Throttled(store.table.client) as throttled, pytest.raises(Busy, match="ThrottlingException"):
             write(store)
         assert throttled.requests == 1
@@ -514,3 +515,43 @@ class TestErrors:
 def test_sizes_are_counted_as_aws_counts_them() -> None:
     assert size_of_item({"k": {"S": "ä"}, "v": {"N": "123"}, "b": {"B": b"1234"}, "t": {"BOOL": True}}) == 3 + 4 + 5 + 2
     assert len(encode(a_run())) < 1024
+
+
+class TestLayouts:
+    """Items of older layouts are upgraded when they are read, and stored in the current one by the next save."""
+
+    def _rename(self, item: dict[str, Any]) -> dict[str, Any]:
+        return {("v" if name == "old" else name): value for name, value in item.items()}
+
+    def _tables(self, dynamo: DynamoStore) -> tuple[Table, Table]:
+        """The table as one version of Echoer sees it, and as the next one does."""
+        second = Format("DynamoDB item", (self._rename,))
+        return Table(TableLocation(region=REGION)), Table(TableLocation(region=REGION), layout=second)
+
+    def test_the_first_layout_is_not_written(self, dynamo: DynamoStore) -> None:
+        table, _ = self._tables(dynamo)
+        table.put(table.item("k", "s", v=1))
+        assert set(_raw(table)) == {"k", "s", "v"}
+
+    def test_an_older_item_is_upgraded_by_gets_batches_and_queries(self, dynamo: DynamoStore) -> None:
+        _, table = self._tables(dynamo)
+        table.client.put_item(TableName="echoer", Item={"k": {"S": "k"}, "s": {"S": "s"}, "old": {"N": "7"}})
+        got = table.get(("k", "s"))
+        assert got is not None
+        (batched,) = table.get_all([("k", "s")], consistent=True).values()
+        (queried,) = table.item.query("k")
+        assert [item.v for item in (got, batched, queried)] == [7, 7, 7]
+        assert "old" in _raw(table)
+        table.put(got)
+        assert _raw(table) == {"k": {"S": "k"}, "s": {"S": "s"}, "v": {"N": "7"}, "f": {"N": "2"}}
+
+    def test_an_item_of_a_newer_layout_is_refused(self, dynamo: DynamoStore) -> None:
+        older, newer = self._tables(dynamo)
+        newer.put(newer.item("k", "s", v=1))
+        with pytest.raises(NewerFormat, match=r"cannot read a DynamoDB item of format 2: .* formats up to 1"):
+            older.get(("k", "s"))
+
+
+def _raw(table: Table) -> dict[str, Any]:
+    item: dict[str, Any] = table.client.get_item(TableName="echoer", Key={"k": {"S": "k"}, "s": {"S": "s"}})["Item"]
+    return item

@@ -1,4 +1,4 @@
-"""Sealing: what is sealed tells nothing, is opened by its key alone, and is the same when it is sealed again."""
+"""Encryption: it reveals nothing, only its key decrypts, and the same value gives the same text."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_key_is_replaced_in_two_steps() -> None:
     both = encryption(f"{TWO}, {ONE}")
     assert both.decrypt("n", old) == b"x"
     assert encryption(TWO).decrypt("n", both.encrypt("n", b"y")) == b"y"
-    with pytest.raises(LostKey, match="not among the keys"):
+    with pytest.raises(LostKey, match="which is not set"):
         encryption(TWO).decrypt("n", old)
 
 

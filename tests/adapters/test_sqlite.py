@@ -95,19 +95,16 @@ def test_a_second_server_is_refused(tmp_path: Path) -> None:
     Database.open(path).close()
 
 
-def test_what_is_no_database_is_refused_in_our_words(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "echoer.db"
-    path.write_text("this is no database, whatever its name says. " * 100)
-    with pytest.raises(Busy, match="not a database"):
+    path.write_text("This is not a database. " * 100)
+    with pytest.raises(ServiceError, match=f"cannot open {path}: file is not a database"):
         Database.open(path)
     path.unlink()
     Database.open(path).close()
 
 
-def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "echoer.db"
-    database = Database.open(path)
-    database.change("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(ServiceError, match="version 99"):
-        Database.open(path)
+def test_errors_of_sqlite_are_logged_and_not_returned(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Busy, match=r"^the store is unavailable; try again later$"):
+        database.rows("SELECT secret FROM nowhere")
+    assert "no such table: nowhere" in caplog.text

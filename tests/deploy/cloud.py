@@ -34,7 +34,7 @@ from chalicelib.service.security.webhooks import secrets_for
 from deploy.release import Account, release
 from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
-from fsl.local.shapes import Context, failed_in, queue_event, schedule_event
+from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_event
 from tests.deploy.sam import for_moto
 from tests.entrypoints import gateway
 from tests.fakes import FakeClock
@@ -76,7 +76,7 @@ class Cloud:
         name = self.stage.admin_token
         self.token = self.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
         for source in self.client("lambda").list_event_source_mappings()["EventSourceMappings"]:
-            # moto would run the zip in Docker whenever a message is sent; here `settle` stands for the event sources.
+            # moto would run the zip in Docker whenever a message is sent; here `settle` replaces the event sources.
             self.client("lambda").update_event_source_mapping(UUID=source["UUID"], Enabled=False)
         return self
 
@@ -162,7 +162,7 @@ class Cloud:
     def sweep(self) -> None:
         """The schedule comes round."""
         with self._as("sweep"):
-            front_door.sweep(schedule_event("sweep"), Context("sweep"))
+            front_door.sweep(schedule_event("sweep"), LambdaContext("sweep"))
 
     def pass_time(self, milliseconds: int) -> None:
         """It is later, for the engine and for the queues, which take their time from the machine."""
@@ -180,14 +180,14 @@ class Cloud:
         if messages:
             with self._as(function):
                 handler = getattr(front_door, self.configuration(function)["Handler"].removeprefix("app."))
-                answer = handler(queue_event(queue, messages), Context(function))
+                answer = handler(queue_event(queue, messages), LambdaContext(function))
             failed = failed_in(answer, messages)
             source.delete(queue, [message.receipt for message in messages if message.id not in failed])
         return bool(messages)
 
     @contextmanager
     def _as(self, function: str) -> Iterator[None]:
-        """Within it, whatever is asked of AWS is asked by that function."""
+        """Within it, every request to AWS comes from that function."""
         self._acting = function
         secret_references.forget()  # each function is a process of its own
         hosting.use(self._services_of(function))

@@ -29,7 +29,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """The template of a stage whose API is for AWS identities, answers to steps included."""
+    """The template of a stage that requires AWS identities, also for answers to steps."""
     configured = configuration()
     configured["stages"][STAGE]["environment_variables"] |= {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token"}
     out = tmp_path_factory.mktemp("signed") / STAGE

@@ -128,7 +128,7 @@ def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:
 
 
 def _let_in(cloud: Cloud) -> dict[str, str]:
-    """What API Gateway is told of tokens."""
+    """Return the policies that the authorizer gives API Gateway for several tokens."""
     good, gone = (cloud.request("POST", "/token", {"name": name, "role": "viewer"}).json for name in ("ci", "old"))
     cloud.request("DELETE", f"/token/{gone['id']}")
     tokens = {"admin": cloud.token, "made": good["token"], "made up": "x" * 40, "revoked": gone["token"]}

@@ -45,8 +45,8 @@ def test_the_queues_that_were_described_are_there(cloud: Cloud) -> None:
         for queue, url in sqs.find_queues(client, cloud.stage.prefix).items()
     }
     for queue, attributes in found.items():
-        assert int(attributes["VisibilityTimeout"]) == sqs.VISIBILITY_SECONDS
-        assert int(attributes["MessageRetentionPeriod"]) == sqs.RETENTION_SECONDS
+        assert int(attributes["VisibilityTimeout"]) == sqs.VISIBILITY_TIMEOUT_S
+        assert int(attributes["MessageRetentionPeriod"]) == sqs.RETENTION_S
         redrive = json.loads(attributes.get("RedrivePolicy", "null"))
         dead = {"deadLetterTargetArn": found[QueueName.DEAD]["QueueArn"], "maxReceiveCount": sqs.MAX_RECEIVES}
         assert redrive == (None if queue is QueueName.DEAD else dead)
@@ -74,7 +74,7 @@ def test_a_schedule_calls_sweep_every_minute(cloud: Cloud) -> None:
 
 def test_nothing_changes_when_the_same_is_released_again(cloud: Cloud, packaged: Path) -> None:
     release(cloud.account, cloud.stage, packaged / "cloudformation", for_moto)
-    assert cloud.said[-1] == "nothing changes in the stack echoer-dev"
+    assert cloud.said[-1] == "the stack echoer-dev is up to date"
 
 
 def test_only_who_signs_or_verifies_knows_where_the_webhook_key_is(cloud: Cloud) -> None:

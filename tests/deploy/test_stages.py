@@ -35,7 +35,7 @@ def test_every_stage_can_be(name: str) -> None:
 
 
 def test_a_stage_must_be_known() -> None:
-    with pytest.raises(NoSuchStage, match="there are dev, prod"):
+    with pytest.raises(NoSuchStage, match="it has dev, prod"):
         stages.stage("prdo", stages.configuration())
 
 
@@ -52,7 +52,7 @@ def test_no_key_of_a_collectors_backend_goes_into_a_template() -> None:
 
 @pytest.mark.parametrize("variable", ["ECHOER_TABLE", "ECHOER_METRICS_NAMESPACE"])
 def test_what_follows_from_the_name_is_not_set(variable: str) -> None:
-    with pytest.raises(BadStage, match="follows from the stage's name"):
+    with pytest.raises(BadStage, match="is derived from the stage's name"):
         stages.stage("x", _configured(**{variable: "other"}))
 
 
@@ -179,16 +179,16 @@ def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog
     ssm.put_parameter(Name="/echoer/x", Value="one", Type="SecureString")
     assert read() == "one"
     ssm.put_parameter(Name="/echoer/x", Value="two", Type="SecureString", Overwrite=True)
-    time.advance(int(secret_references.MAX_AGE) - 1)
+    time.advance(int(secret_references.MAX_AGE_S) - 1)
     assert read() == "one"
     time.advance(1)
     assert read() == "two"
     ssm.delete_parameter(Name="/echoer/x")
-    time.advance(int(secret_references.MAX_AGE))
+    time.advance(int(secret_references.MAX_AGE_S))
     assert [read(), read()] == ["two", "two"]
     (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.secrets"]
-    assert line == "secret ssm:/echoer/x: ParameterNotFound; what it was is used on"
-    time.advance(int(secret_references.AGAIN))
+    assert line == "secret ssm:/echoer/x: ParameterNotFound; the cached value is used"
+    time.advance(int(secret_references.RETRY_AFTER_S))
     ssm.put_parameter(Name="/echoer/x", Value="three", Type="SecureString")
     assert read() == "three"
 

@@ -241,31 +241,31 @@ def _properties(name: str, **changed: Any) -> Callable[[Document], None]:
 
 SPOILED: dict[str, tuple[Callable[[Document], Any], str]] = {
     "any action": (lambda made: _statement(made, Action="dynamodb:*"), "allows dynamodb:*"),
-    "any resource": (lambda made: _statement(made, Resource="*"), "reaches *"),
-    "all but": (lambda made: _statement(made, NotAction="iam:*"), "all but"),
+    "any resource": (lambda made: _statement(made, Resource="*"), "covers *"),
+    "all but": (lambda made: _statement(made, NotAction="iam:*"), "everything except"),
     "a secret": (
         _properties("Deliver", Environment={"Variables": {"ECHOER_WEBHOOK_KEY": "x"}}),
-        "ECHOER_WEBHOOK_KEY would hold a secret",
+        "ECHOER_WEBHOOK_KEY would contain a secret",
     ),
     "logs for ever": (
         lambda made: made["Resources"]["SweepLogGroup"]["Properties"].pop("RetentionInDays"),
-        "keeps logs for ever",
+        "keeps logs without a time limit",
     ),
     "no redrive": (
         lambda made: made["Resources"]["WakesQueue"]["Properties"].pop("RedrivePolicy"),
-        "comes again for ever",
+        "has no dead-letter queue",
     ),
-    "seen too early": (_properties("WakesQueue", VisibilityTimeout=60), "still works on them"),
+    "seen too early": (_properties("WakesQueue", VisibilityTimeout=60), "that a handler may take"),
     "plain queue": (_properties("WakesQueue", SqsManagedSseEnabled=False), "is not encrypted"),
     "plain table": (_properties("EchoerTable", SSESpecification={"SSEEnabled": False}), "is not encrypted"),
-    "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "cannot be brought back"),
+    "no way back": (_properties("EchoerTable", PointInTimeRecoverySpecification={}), "has no point-in-time recovery"),
     "lost table": (lambda made: made["Resources"]["EchoerTable"].pop("DeletionPolicy"), "would delete"),
     "shared role": (_properties("Wake", Role={"Fn::GetAtt": ["SweepRole", "Arn"]}), "share a role"),
     "a whole batch": (
         lambda made: made["Resources"]["Wake"]["Properties"]["Events"]["WakeSqsEventSource"]["Properties"].pop(
             "FunctionResponseTypes"
         ),
-        "brings its whole batch back",
+        "returns its whole batch",
     ),
 }
 

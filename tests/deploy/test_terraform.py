@@ -1,4 +1,4 @@
-"""The Terraform form, as far as it can be told without Terraform: its three files make one whole."""
+"""The Terraform form, checked without Terraform: its three files are consistent."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_table_is_the_one_that_is_described(whole: Document, dev: Stage) -> 
 def test_the_queues_are_the_ones_that_are_described(whole: Document, dev: Stage) -> None:
     for queue, made in whole["aws_sqs_queue"].items():
         assert made["name"] == dev.queue(queue)
-        assert made["visibility_timeout_seconds"] == sqs.VISIBILITY_SECONDS
+        assert made["visibility_timeout_seconds"] == sqs.VISIBILITY_TIMEOUT_S
         assert made["sqs_managed_sse_enabled"] is True
         redrive = json.loads(made.get("redrive_policy", "null"))
         dead = {"deadLetterTargetArn": "${aws_sqs_queue.dead.arn}", "maxReceiveCount": sqs.MAX_RECEIVES}
@@ -139,7 +139,7 @@ def test_stages_do_not_share_a_name(whole: Document, dev: Stage) -> None:
         for key in keys
         if key in each and "${" not in each[key] and dev.prefix not in each[key]
     }
-    # These are named within something that bears the stage's name.
+    # These are named within something that has the stage's name.
     assert {kind for kind, _ in shared} <= {"aws_cloudwatch_log_metric_filter", "aws_iam_role_policy"}
 
 

@@ -52,7 +52,7 @@ STRANGERS = (
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)
-def test_it_holds_no_test_no_desk_and_nothing_that_lambda_has(names: list[str], stranger: str) -> None:
+def test_it_holds_no_tests_no_fsl_and_nothing_that_lambda_has(names: list[str], stranger: str) -> None:
     assert [name for name in names if stranger in Path(name).with_suffix("").parts] == []
 
 

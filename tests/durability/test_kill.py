@@ -33,7 +33,7 @@ from tests.acceptance.actions import Actions, Delivery, Reply, says
 from tests.acceptance.api import Api, poll
 from tests.acceptance.conftest import OTHERS, PLAIN, other_aws
 from tests.acceptance.fsl import action
-from tests.desk.conftest import Process
+from tests.fsl.conftest import Process
 
 KILLS: Final = int(os.environ.get("ECHOER_KILLS", "5"))
 RUNS: Final = int(os.environ.get("ECHOER_KILLED_RUNS", "60"))
@@ -140,8 +140,7 @@ def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[
 
     yield start
     for process in started:
-        process.running.kill()
-        process.running.wait()
+        process.close()
 
 
 @pytest.mark.timeout(600)
@@ -164,7 +163,7 @@ def test_runs_survive_a_server_that_is_killed(begin: Callable[[int], Process]) -
         services = actions.serve(slow), actions.serve(says("OK"))
         for statement in (action("slow", services[0].url), action("quick", services[1].url), FLOW):
             server.api.post("/fsl", statement)
-        stack.callback(server.given_up.set)  # whoever insists ends when this test does
+        stack.callback(server.given_up.set)  # clients that insist end with this test
         starting = [clients.submit(server.start, number) for number in range(RUNS)]
         _kill_at(server, services[0].wait, sorted(draw.sample(range(1, int(RUNS * 2.7)), KILLS)), draw)
         runs = [started.result() for started in starting]

@@ -653,14 +653,14 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
     listed = json.loads(fsl("token", "list", "--namespace", "team-a", "--json").stdout)
     assert [one["name"] for one in listed] == ["robot"]
     token_id = text.split("_")[1]
-    assert fsl("token", "revoke", token_id).stdout == f"token {token_id} (ci) is revoked\n"
+    assert fsl("token", "revoke", token_id).stdout == f"token {token_id} (ci) was revoked\n"
     assert fsl("token", "revoke", told["id"]).exit_code == 1
     assert fsl("list", token=text).exit_code == 1
 
 
 def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> None:
     """A value is read from a pipe, and is shown nowhere."""
-    assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token is set\n"
+    assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token was set\n"
     told = [fsl("secret", "list"), fsl("secret", "list", "--json"), fsl("secret", "set", "x", "--json", said="t0p")]
     assert told[0].stdout.splitlines()[1].split()[::3] == ["team.ci-token", "admin"]
     assert json.loads(told[1].stdout)[0].keys() == {"name", "set_at", "set_by"}
@@ -672,5 +672,5 @@ def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> 
         fsl("secret", "set", "x", token=author, said="y").exit_code,
     ] == [0, 1]
     assert fsl("secret", "list", "--namespace", "team-a", "--json").stdout.strip() == "[]"
-    assert fsl("secret", "delete", "team.ci-token").stdout == "secret team.ci-token is deleted\n"
+    assert fsl("secret", "delete", "team.ci-token").stdout == "secret team.ci-token was deleted\n"
     assert fsl("secret", "delete", "team.ci-token").exit_code == 1

@@ -1,6 +1,6 @@
-"""Golden files: what each valid document means, and what is said about each invalid one.
+"""Golden files: the definitions of each valid document, and the diagnostics of each invalid one.
 
-`ECHOER_REGENERATE=1 pytest tests/language` writes the expectations anew; then read the difference before keeping it.
+`ECHOER_REGENERATE=1 pytest tests/language` rewrites the golden files. Read the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -71,5 +71,5 @@ def _expected(path: Path, found: str) -> str:
 
 
 def _unbalanced(source: str) -> tuple[int, str] | None:
-    """Stands for JSONata's parser: all it knows is that parentheses match."""
+    """A substitute for JSONata's parser that only checks that parentheses match."""
     return None if source.count("(") == source.count(")") else (source.index("("), "expected ')'")

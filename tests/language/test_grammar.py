@@ -14,7 +14,7 @@ from chalicelib.language import KnownNames, parse, read, references
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
 from chalicelib.language.syntax.grammar import tables
-from chalicelib.language.syntax.tokens import Token, scan, tokens
+from chalicelib.language.syntax.tokens import SyntaxToken, scan, tokens
 from chalicelib.language.syntax.tree import Assignment, Declaration, Group, Property
 from chalicelib.model.actions import Action, ArgType, Parameter
 
@@ -171,5 +171,5 @@ def test_references_are_what_the_document_does_not_define() -> None:
     assert found.flows == {"g", "h"}
 
 
-def _tokens(text: str) -> tuple[Token, ...]:
+def _tokens(text: str) -> tuple[SyntaxToken, ...]:
     return scan(text, Findings(Source(text))).tokens

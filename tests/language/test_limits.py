@@ -10,18 +10,18 @@ from chalicelib.engine import expressions
 from chalicelib.engine.expressions.limits import SOURCE
 from chalicelib.language import KnownNames, read
 from chalicelib.language.limits import (
-    ADDRESSES,
-    CONCURRENT,
-    DELIVERIES,
-    DOCUMENT_CHARACTERS,
-    ENTRIES,
-    INTEGERS,
-    LONGEST_DURATION,
-    LONGEST_PAUSE,
-    NAME_CHARACTERS,
-    NESTING,
-    STATEMENTS,
-    STEPS,
+    INTEGER_RANGE,
+    MAX_ADDRESSES,
+    MAX_CONCURRENT,
+    MAX_DELIVERIES,
+    MAX_DOCUMENT_CHARACTERS,
+    MAX_DURATION_MS,
+    MAX_ENTRIES,
+    MAX_NAME_CHARACTERS,
+    MAX_NESTING,
+    MAX_RETRY_PAUSE_MS,
+    MAX_STATEMENTS,
+    MAX_STEPS,
 )
 
 Text = Callable[[int], str]
@@ -45,14 +45,14 @@ def filled(size: int) -> str:
 
 
 LIMITS: list[tuple[str, Text, int, str]] = [
-    ("characters of a document", filled, DOCUMENT_CHARACTERS, "document-too-large"),
-    ("statements", lambda n: "\n/\n".join(action(name=f"a{k}") for k in range(n)), STATEMENTS, "too-many"),
-    ("steps of a flow", lambda n: flow(chain(n)), STEPS, "too-many"),
-    ("args", lambda n: action(args=", ".join(f"str a{k}" for k in range(n))), ENTRIES, "too-many"),
+    ("characters of a document", filled, MAX_DOCUMENT_CHARACTERS, "document-too-large"),
+    ("statements", lambda n: "\n/\n".join(action(name=f"a{k}") for k in range(n)), MAX_STATEMENTS, "too-many"),
+    ("steps of a flow", lambda n: flow(chain(n)), MAX_STEPS, "too-many"),
+    ("args", lambda n: action(args=", ".join(f"str a{k}" for k in range(n))), MAX_ENTRIES, "too-many"),
     (
         "inputs",
         lambda n: flow(chain(1), "input = (" + ", ".join(f"str a{k}" for k in range(n)) + ");"),
-        ENTRIES,
+        MAX_ENTRIES,
         "too-many",
     ),
     (
@@ -60,22 +60,22 @@ LIMITS: list[tuple[str, Text, int, str]] = [
         lambda n: (
             'action a addr = "' + ",".join(f"http://a{k}.test/" for k in range(n)) + '"; return = (OK); action_end'
         ),
-        ADDRESSES,
+        MAX_ADDRESSES,
         "too-many",
     ),
-    ("characters of a name", lambda n: action(name="a" * n), NAME_CHARACTERS, "invalid-name"),
+    ("characters of a name", lambda n: action(name="a" * n), MAX_NAME_CHARACTERS, "invalid-name"),
     (
         "brackets in brackets",
         lambda n: action(args=f"any x = {'[' * (n - 1)}{']' * (n - 1)}"),
-        NESTING,
+        MAX_NESTING,
         "nested-too-deeply",
     ),
-    ("an integer", lambda n: action(args=f"int x = {n}"), INTEGERS.stop - 1, "number-out-of-range"),
-    ("a negative integer", lambda n: action(args=f"int x = -{n}"), -INTEGERS.start, "number-out-of-range"),
-    ("a duration", lambda n: action(f"timeout = {n}ms;"), LONGEST_DURATION, "duration-out-of-range"),
-    ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), LONGEST_PAUSE, "out-of-range"),
-    ("activations at once", lambda n: action(f"limit = (concurrent = {n});"), CONCURRENT, "out-of-range"),
-    ("deliveries", lambda n: action(f"retry = (max = {n});"), DELIVERIES, "out-of-range"),
+    ("an integer", lambda n: action(args=f"int x = {n}"), INTEGER_RANGE.stop - 1, "number-out-of-range"),
+    ("a negative integer", lambda n: action(args=f"int x = -{n}"), -INTEGER_RANGE.start, "number-out-of-range"),
+    ("a duration", lambda n: action(f"timeout = {n}ms;"), MAX_DURATION_MS, "duration-out-of-range"),
+    ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), MAX_RETRY_PAUSE_MS, "out-of-range"),
+    ("activations at once", lambda n: action(f"limit = (concurrent = {n});"), MAX_CONCURRENT, "out-of-range"),
+    ("deliveries", lambda n: action(f"retry = (max = {n});"), MAX_DELIVERIES, "out-of-range"),
     (
         "characters of an expression",
         lambda n: flow(chain(1), f"vars = (x = ${{1+{'1'.rjust(n - 2)}}});"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.language import KnownNames, Problem, parse, read, references, render
-from chalicelib.language.limits import DIAGNOSTICS, DOCUMENT_CHARACTERS, ENTRIES, STATEMENTS, STEPS
+from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_DOCUMENT_CHARACTERS, MAX_ENTRIES, MAX_STATEMENTS, MAX_STEPS
 from chalicelib.language.syntax import recovery as recovering
 
 PROGRAMS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
@@ -28,7 +28,7 @@ def never_raises(text: str) -> None:
     failed = any(one.severity == "error" for one in checked.diagnostics)
     assert failed or checked.statements
     assert not (failed and checked.statements)
-    assert len(checked.diagnostics) <= DIAGNOSTICS + 1
+    assert len(checked.diagnostics) <= MAX_DIAGNOSTICS + 1
     assert list(checked.diagnostics) == sorted(checked.diagnostics, key=lambda one: (one.line, one.column))
     for one in checked.diagnostics:
         assert (one.line, one.column) <= (one.end_line, one.end_column)
@@ -93,21 +93,21 @@ def test_steps_of_work_grow_with_length(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_document_that_is_too_large_is_not_read() -> None:
-    checked = read(" " * (DOCUMENT_CHARACTERS + 1), KnownNames())
+    checked = read(" " * (MAX_DOCUMENT_CHARACTERS + 1), KnownNames())
     assert [one.slug for one in checked.diagnostics] == [Problem.DOCUMENT_TOO_LARGE.slug]
 
 
 def test_too_much_of_anything_is_one_diagnostic() -> None:
-    statements = "action a return = (OK); action_end /" * (STATEMENTS + 1)
-    steps = "".join(f"wait W{number} => () {{ for = 1s; }};" for number in range(STEPS + 1))
-    args = ",".join(f"str a{number}" for number in range(ENTRIES + 1))
+    statements = "action a return = (OK); action_end /" * (MAX_STATEMENTS + 1)
+    steps = "".join(f"wait W{number} => () {{ for = 1s; }};" for number in range(MAX_STEPS + 1))
+    args = ",".join(f"str a{number}" for number in range(MAX_ENTRIES + 1))
     for text in (statements, f"flow f {steps} flow_end", f"action a args = ({args}); return = (OK); action_end"):
         assert "too-many" in [one.slug for one in read(text, KnownNames()).diagnostics]
 
 
 def test_as_many_steps_as_are_allowed_are_checked() -> None:
-    steps = "".join(f"wait W{number} => (DONE -> W{number + 1}) {{ for = 1s; }};" for number in range(STEPS - 1))
-    text = f"flow f {steps} wait W{STEPS - 1} => () {{ for = 1s; }}; flow_end"
+    steps = "".join(f"wait W{number} => (DONE -> W{number + 1}) {{ for = 1s; }};" for number in range(MAX_STEPS - 1))
+    text = f"flow f {steps} wait W{MAX_STEPS - 1} => () {{ for = 1s; }}; flow_end"
     assert read(text, KnownNames()).diagnostics == ()
 
 

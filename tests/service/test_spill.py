@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from chalicelib.engine.errors import TooLarge
 from chalicelib.engine.size_limits import MAX_VALUE_BYTES
+from chalicelib.model import formats
+from chalicelib.model.history import encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
@@ -130,7 +133,7 @@ def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> No
     host.pass_time(61_000)
     assert head_size(host) < 1_000
     page, *_ = host.store.runs.pages(host.run(), 0)
-    assert len(encode(page)) < 1_000
+    assert len(encode_page(page)) < 1_000
     entries = host.services.reader.history(NS, "r", 0, 10_000)
     assert [entry.seq for entry in entries] == list(range(1, 4_001))
     assert entries[1_500].step == "S1499"
@@ -155,3 +158,15 @@ def test_a_folded_run_keeps_its_permit() -> None:
         host.clock.advance(2_000)
         host.settle()
     assert [request["flowId"] for request in host.actions.requests] == ["one"]
+
+
+def test_an_offloaded_head_of_a_newer_format_is_refused(host: Host) -> None:
+    host.start("f", big=1)
+    host.services.operator.set_vars(NS, "r", many(HEAD))
+    stored = host.store.runs.load(NS, "r")
+    assert stored is not None
+    (entry,) = stored.tail
+    newer = replace(entry, data={**entry.data, formats.MEMBER: 99})
+    host.store.runs.save(replace(stored, version=stored.version + 1, tail=(newer,)), seen=stored.version)
+    with pytest.raises(formats.NewerFormat, match="cannot read a head of a flow_run of format 99"):
+        host.run()

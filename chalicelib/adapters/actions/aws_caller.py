@@ -1,8 +1,8 @@
 """Actions behind an SQS queue (`method = queue`) and actions that are Lambda functions (`method = lambda`).
 
-Both take the body that HTTP would carry and answer by callback: that AWS has accepted it is all that is known here.
-A message bears the headers as string attributes: Echoer's own five, and up to five of the action's (SQS takes ten). A
-function invoked asynchronously sees the body only.
+Both get the body that HTTP would carry and answer by callback: a delivery succeeds when AWS accepts it. A message has
+the headers as string attributes: Echoer's own five, and up to five of the action's (SQS takes ten). A function that is
+invoked asynchronously gets only the body.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from chalicelib.model.actions import Method
 from chalicelib.model.json_values import ready
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-EXCERPT: Final = 1000
-"""How many characters of a refusal are told."""
+MAX_EXCERPT_CHARS: Final = 1000
+"""The part of an error message that is stored."""
 
 Connect: TypeAlias = Callable[[str, str | None, str | None], Any]
-"""A client of that service, in that region, at that endpoint (None: the environment's, AWS's own)."""
+"""Creates a client of a service, for a region and an endpoint (None: those of the environment and of AWS)."""
 
-_OURS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
-_THEIRS: Final = 5
+_OWN_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
+_MAX_ACTION_ATTRIBUTES: Final = 5
 _ATTRIBUTE: Final = re.compile(r"(?!(?i:aws|amazon)\.)\w[\w-]*(\.[\w-]+)*", re.ASCII)
 _GROUP: Final = re.compile(r"[!-~]{1,128}")
 _REGION: Final = re.compile(r"(?:^|\.)sqs\.([a-z0-9-]+)\.|^([a-z0-9-]+)\.queue\.amazonaws\.com$")
 
-_AGAIN: Final = frozenset(
+_RETRIED: Final = frozenset(
     {
         "EC2ThrottledException",
         "ExpiredToken",
@@ -58,14 +58,14 @@ _AGAIN: Final = frozenset(
         "TooManyRequestsException",
     }
 )
-"""Codes after which trying again helps, as it does after every 429 and 5xx."""
+"""Error codes after which a delivery is retried, as it is after every 429 and 5xx."""
 
-_NEVER: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
-"""What goes wrong before anything is sent, and would again."""
+_FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
+"""Errors that occur before anything is sent and would occur again."""
 
 
 class _Request(msgspec.Struct, frozen=True):
-    """What a queue must know of the body that it carries (API.md, 1)."""
+    """The members of the body that a FIFO queue needs (docs/http-api.md, 1)."""
 
     flow_run: str = msgspec.field(name="flowId", default="")
     uuid: str = ""
@@ -74,7 +74,7 @@ class _Request(msgspec.Struct, frozen=True):
 class AwsCaller:
     """Implements `ports.Caller` for the methods `queue` and `lambda`. Threads may share it.
 
-    `sqs_endpoint` is where queues are that are named without a URL; a queue with a URL is where that says.
+    `sqs_endpoint` is the endpoint of queues that are named without a URL.
     """
 
     def __init__(self, connect: Connect | None = None, *, sqs_endpoint: str | None = None) -> None:
@@ -85,7 +85,7 @@ class AwsCaller:
         self._urls: dict[str, str] = {}
 
     def post(self, call: Call) -> Reply:
-        """What came of the delivery; the last address that failed decides what is said of all."""
+        """Deliver to the first address that accepts. The reply is that of the last address that was tried."""
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
             reply = self._send(address, call)
@@ -101,10 +101,10 @@ class AwsCaller:
                 self._invoke(address, call)
         except ClientError as exc:
             return _refusal(address, exc)
-        except _NEVER as exc:
-            return NotTaken(f"{address} cannot be called: {exc}"[:EXCERPT], final=True)
+        except _FINAL_ERRORS as exc:
+            return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
         except BotoCoreError as exc:
-            return NotTaken(f"{address} could not be reached: {exc}"[:EXCERPT], final=False)
+            return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
         return Taken()
 
     def _invoke(self, function: str, call: Call) -> None:
@@ -135,9 +135,9 @@ class AwsCaller:
 
 
 def _connect(service: str, region: str | None, endpoint: str | None) -> Any:
-    """A client whose requests end within 5 s: a queue that is named needs two, to find it and to send to it.
+    """Return a client with a time limit of 5 s per request. A queue without a URL needs two: to find it, to send.
 
-    It tries once: whether and when to try again is the action's to say.
+    The client does not retry: the retry options of the action apply.
     """
     config = botocore.config.Config(
         connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=25
@@ -157,14 +157,18 @@ def _origin_of(url: str) -> str:
 
 
 def _attributes(headers: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The headers that a message bears. SQS takes no attribute that is empty, nor every name."""
-    ours = [name for name in _OURS if name in headers]
-    theirs = [name for name, value in headers.items() if name not in _OURS and value and _ATTRIBUTE.fullmatch(name)]
-    return {name: {"DataType": "String", "StringValue": headers[name]} for name in ours + theirs[:_THEIRS]}
+    """Return the headers as message attributes. SQS takes no empty values, and not every name."""
+    ours = [name for name in _OWN_HEADERS if name in headers]
+    theirs = [
+        name for name, value in headers.items() if name not in _OWN_HEADERS and value and _ATTRIBUTE.fullmatch(name)
+    ]
+    return {
+        name: {"DataType": "String", "StringValue": headers[name]} for name in ours + theirs[:_MAX_ACTION_ATTRIBUTES]
+    }
 
 
 def _in_order(body: bytes) -> dict[str, str]:
-    """A FIFO queue keeps the order within a run, and drops what comes again within five minutes."""
+    """Return the options for a FIFO queue: order within a run, and no duplicates within five minutes."""
     request = msgspec.json.decode(body, type=_Request)
     run = request.flow_run
     group = run if _GROUP.fullmatch(run) else hashlib.sha256(run.encode()).hexdigest()
@@ -174,13 +178,13 @@ def _in_order(body: bytes) -> dict[str, str]:
 def _refusal(address: str, error: ClientError) -> NotTaken:
     said, meta = error.response["Error"], error.response.get("ResponseMetadata", {})
     code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
-    text = f"{address} answered {code}: {said.get('Message', '')}"[:EXCERPT]
-    again = code in _AGAIN or status == 429 or status >= 500
+    text = f"{address} answered {code}: {said.get('Message', '')}"[:MAX_EXCERPT_CHARS]
+    again = code in _RETRIED or status == 429 or status >= 500
     return NotTaken(text, final=not again, retry_after=_retry_after(meta) if again else 0)
 
 
 def _retry_after(meta: Mapping[str, Any]) -> int:
-    """Milliseconds that the service asked us to wait."""
+    """Return the milliseconds in the Retry-After header."""
     asked = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
     return int(asked) * 1000 if re.fullmatch(r"[0-9]{1,5}", asked) else 0
 

@@ -1,14 +1,14 @@
-"""Connections whose every operation has what is left of one time limit, under exactly the roots that were asked for.
+"""HTTP connections with one time limit for all operations, and with exactly the trusted certificates that were given.
 
-- A time-out of a socket covers one read, so a server that drips a byte a second is never late. `_Clocked` stands in
-  for a connection's socket and gives every read and write only what is left of the whole.
-- The verdict on a certificate is that of the adapter's own SSL context. Left alone, requests adds its usual roots to
-  any context it is given, and takes more of them, proxies and passwords from the environment; so there is no
-  `requests.Session` here (nothing follows redirects or keeps cookies either), only its adapter.
-- A connection that was kept open may have been closed by the peer in the moment it is used again. If it ends without
-  one byte of an answer it says nothing about the service: `Stale`.
-- A name may lead elsewhere each time it is asked. It is asked once per connection, and what is connected to is the very
-  answer that `Outbound` has judged. If it refuses one of a host's addresses, it refuses the host.
+- A socket's time-out covers a single read, so a server that sends one byte per second never exceeds it. `_Clocked`
+  wraps a connection's socket and gives every read and write only the rest of the total time.
+- The SSL context alone decides which certificates are trusted. `requests.Session` would add its default certificates,
+  and take more of them, proxies and passwords from the environment. So only its adapter is used; nothing follows
+  redirects or keeps cookies either.
+- The peer may close an idle connection at the moment it is used again. If no byte of a response was received, this says
+  nothing about the service: `Stale`.
+- A host name can resolve to other addresses each time. It is resolved once per connection, and the socket connects to
+  the very addresses that the egress policy has checked. If the policy refuses one of them, it refuses the host.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from urllib3 import HTTPConnectionPool, HTTPResponse, HTTPSConnectionPool
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 
-KEPT_IDLE: Final = 60.0
-"""Seconds after which an idle connection is not used again: something on the way may have forgotten it in silence."""
+MAX_IDLE_S: Final = 60.0
+"""An idle connection is not used after this time, since a device on the way may have dropped it."""
 
 _GONE: Final = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 class Stale(ConnectionResetError):
-    """A connection that had served before was closed before a byte of the answer came."""
+    """A reused connection was closed before a byte of the response was received."""
 
 
 class _Clocked:
-    """A connected socket whose time-out, once set, covers all reads and writes until it is set again."""
+    """A connected socket with a time-out that covers all reads and writes until it is set again."""
 
     def __init__(self, sock: socket.socket, seconds: float | None) -> None:
         self._sock = sock
@@ -55,7 +55,7 @@ class _Clocked:
         self._due = None if seconds is None else time.monotonic() + seconds
 
     def hurry(self) -> None:
-        """The next operation has what is left of the time. Raises TimeoutError if nothing is."""
+        """Give the next operation the rest of the time. Raises TimeoutError if none is left."""
         if self._due is None:
             return
         left = self._due - time.monotonic()
@@ -92,24 +92,24 @@ class _Reads(io.RawIOBase):
 
 
 class _Connection(HTTPConnection):
-    """`timeout` at construction is the limit for connecting; urllib3 sets it to the limit for everything later."""
+    """The `timeout` given to the constructor limits connecting; urllib3 later sets it to the total limit."""
 
-    def __init__(self, *args: Any, outbound: Outbound, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, egress: EgressPolicy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._outbound = outbound
-        self._patience = self.timeout or 0.0
+        self._egress = egress
+        self._connect_timeout = self.timeout or 0.0
         self._used_at: float | None = None
 
     def _new_conn(self) -> socket.socket:
-        """A socket connected to the first address of the host that takes it, each having a fair share of the time."""
-        due = time.monotonic() + self._patience
+        """Connect to the first address of the host that accepts. Each address gets an equal share of the time."""
+        due = time.monotonic() + self._connect_timeout
         try:
-            found = _resolve(self._dns_host, self.port or self.default_port, self._patience)
+            found = _resolve(self._dns_host, self.port or self.default_port, self._connect_timeout)
             for *_, address in found:
-                if reason := self._outbound.refuses(str(address[0]), self._dns_host):
+                if reason := self._egress.refuses(str(address[0]), self._dns_host):
                     raise Forbidden(address[0], reason)
-            for number, (child_runs, kind, protocol, _, address) in enumerate(found):
-                sock = socket.socket(child_runs, kind, protocol)
+            for number, (family, kind, protocol, _, address) in enumerate(found):
+                sock = socket.socket(family, kind, protocol)
                 try:
                     sock.settimeout(max((due - time.monotonic()) / (len(found) - number), 0.001))
                     for option in self.socket_options or ():
@@ -120,7 +120,7 @@ class _Connection(HTTPConnection):
                     if number == len(found) - 1:
                         raise
                 else:
-                    sock.settimeout(self._patience)
+                    sock.settimeout(self._connect_timeout)
                     return sock
         except TimeoutError as exc:
             raise urllib3_errors.ConnectTimeoutError(self, "connecting timed out") from exc
@@ -140,14 +140,14 @@ class _Connection(HTTPConnection):
     @property
     def is_connected(self) -> bool:
         """Whether the pool may use it again."""
-        fresh = self._used_at is None or time.monotonic() - self._used_at < KEPT_IDLE
+        fresh = self._used_at is None or time.monotonic() - self._used_at < MAX_IDLE_S
         return fresh and super().is_connected
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         try:
             super().request(*args, **kwargs)
         except (BrokenPipeError, ConnectionResetError):
-            raise  # urllib3 goes on to `getresponse`: an answer may have come before
+            raise  # urllib3 then calls `getresponse`: a response may have been received
         except _GONE as exc:
             if self._used_at is None:
                 raise
@@ -179,7 +179,7 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[Any]:
-    """The host's addresses. The system's resolver knows no time-out, so a thread of its own waits for it."""
+    """Resolve the host. The system's resolver has no time-out, so it runs in another thread."""
     outcome: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
 
     def look_up(flags: int = 0) -> None:
@@ -187,7 +187,7 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
             outcome.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)))
         except OSError as exc:
             outcome.put(exc)
-        except UnicodeError:  # no name of a host at all, such as `a..b`
+        except UnicodeError:  # not a valid host name, such as `a..b`
             outcome.put(socket.gaierror(socket.EAI_NONAME, "not a host's name"))
 
     look_up(socket.AI_NUMERICHOST)
@@ -204,36 +204,38 @@ def _resolve(host: str, port: int, seconds: float) -> list[Any]:
 
 
 class Connections(HTTPAdapter):
-    """Connections kept for one thread, all under one SSL context."""
+    """The connections of one thread that share an SSL context."""
 
-    def __init__(self, context: ssl.SSLContext, patience: float, outbound: Outbound = ANYWHERE) -> None:
-        self._context, self._patience, self._outbound = context, patience, outbound
+    def __init__(self, context: ssl.SSLContext, connect_timeout: float, egress: EgressPolicy = ANYWHERE) -> None:
+        self._context, self._connect_timeout, self._egress = context, connect_timeout, egress
         super().__init__(pool_connections=32, pool_maxsize=1)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:  # noqa: FBT001 - requests' signature
         super().init_poolmanager(
-            connections, maxsize, block, ssl_context=self._context, timeout=self._patience, **kwargs
+            connections, maxsize, block, ssl_context=self._context, timeout=self._connect_timeout, **kwargs
         )
-        self.poolmanager.pool_classes_by_scheme = {  # what a pool does not know, it gives its connections
-            "http": partial(_Pool, outbound=self._outbound),
-            "https": partial(_TlsPool, outbound=self._outbound),
+        self.poolmanager.pool_classes_by_scheme = {  # pools pass unknown arguments on to their connections
+            "http": partial(_Pool, egress=self._egress),
+            "https": partial(_TlsPool, egress=self._egress),
         }
 
     def cert_verify(self, *_: Any, **__: Any) -> None:
-        """Nothing: the context knows its roots. Requests would add its own to them."""
+        """Do nothing. Requests would add its default certificates to the context."""
 
 
-def context_of(roots: str | None) -> ssl.SSLContext:
-    """Trusts `roots` (a PEM bundle in base64) and nothing else; without them, requests' roots. Raises ValueError."""
+def context_of(ca_bundle: str | None) -> ssl.SSLContext:
+    """Return a context that trusts only `ca_bundle` (PEM in base64); None: requests' default. Raises ValueError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if roots is None:
+    if ca_bundle is None:
         context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
         return context
     try:
-        context.load_verify_locations(cadata=base64.b64decode("".join(roots.split()), validate=True).decode("ascii"))
+        context.load_verify_locations(
+            cadata=base64.b64decode("".join(ca_bundle.split()), validate=True).decode("ascii")
+        )
     except ssl.SSLError as exc:
-        raise ValueError("no PEM bundle") from exc
+        raise ValueError("not a PEM bundle") from exc
     return context
 
 
-usual_context = cache(lambda: context_of(None))  # reading some hundred roots takes milliseconds
+usual_context = cache(lambda: context_of(None))  # loading the default certificates takes milliseconds

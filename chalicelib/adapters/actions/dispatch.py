@@ -1,6 +1,6 @@
-"""Carrying a call to its action in the way that the action's method says.
+"""Dispatch of a call to the caller for its method.
 
-What a method needs is imported when the first call of that method is made: most containers never make one.
+The libraries of a method are imported with its first call: most containers use few methods.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import assert_never
 
-from chalicelib.adapters.actions.egress import ANYWHERE, Fenced, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, GuardedCaller
 from chalicelib.model.actions import Method
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
@@ -18,15 +18,15 @@ from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
 class Dispatcher:
     """Implements `ports.Caller` for every method.
 
-    `now` tells the time in milliseconds since 1970. `sqs_endpoint` is where queues are that an action names without a
-    URL; None: AWS's own. `outbound` says where requests may go.
+    `now` returns milliseconds since 1970. `sqs_endpoint` is the endpoint of queues that an action names without a URL;
+    None is AWS's. `egress` restricts the addresses of actions.
     """
 
     def __init__(
-        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, outbound: Outbound = ANYWHERE
+        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, egress: EgressPolicy = ANYWHERE
     ) -> None:
         self._now = now
-        self._outbound = outbound
+        self._egress = egress
         self._sqs_endpoint = sqs_endpoint
 
     def post(self, call: Call) -> Reply:
@@ -38,7 +38,7 @@ class Dispatcher:
             case Method.GRPC:
                 return self._grpc.post(call)
             case Method.HUMAN:
-                return NotTaken("a person answers this action: there is nowhere to send it", final=True)
+                return NotTaken("the action is answered by a person: it has no address", final=True)
             case _:
                 assert_never(call.method)
 
@@ -46,16 +46,16 @@ class Dispatcher:
     def _http(self) -> Caller:
         from chalicelib.adapters.actions.http_caller import HttpCaller
 
-        return HttpCaller(self._now, outbound=self._outbound)
+        return HttpCaller(self._now, egress=self._egress)
 
     @cached_property
     def _aws(self) -> Caller:
         from chalicelib.adapters.actions.aws_caller import AwsCaller
 
-        return Fenced(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._outbound, always_hosts=False)
+        return GuardedCaller(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._egress, always_hosts=False)
 
     @cached_property
     def _grpc(self) -> Caller:
         from chalicelib.adapters.actions.grpc_caller import GrpcCaller
 
-        return Fenced(GrpcCaller(), self._outbound, always_hosts=True)
+        return GuardedCaller(GrpcCaller(), self._egress, always_hosts=True)

@@ -1,11 +1,11 @@
-"""Where requests may go: what of the internet's address space is a stranger's to name.
+"""The egress policy: which addresses actions may have.
 
-Whoever writes FSL names addresses, and Echoer sends requests there from inside somebody's network. On AWS only public
-addresses are let through, and what the operator lists. A name says nothing (it may lead anywhere, and elsewhere the
-next time it is asked), so what is judged is the address that a socket is about to be connected to.
+Authors of FSL name addresses, and Echoer sends requests to them from inside the operator's network. On AWS it permits
+only public addresses and those that the operator lists. A host name proves nothing, since it can resolve to any
+address, and to another one the next time. So the policy checks the address that a socket is about to connect to.
 
-The ranges are those of IANA's special-purpose registries for IPv4 and IPv6, and what clouds serve their secrets from.
-Of IPv6 only 2000::/3 is in use for all (RFC 4291, 2.4): what is outside of it is refused without being known.
+The ranges are those of IANA's special-purpose registries for IPv4 and IPv6, and the addresses from which clouds serve
+credentials. Of IPv6 only 2000::/3 is in general use (RFC 4291, 2.4): addresses outside of it are refused.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOOPBACK: Final = "an address of this machine"
 _MULTICAST: Final = "a multicast address"
 _RESERVED: Final = "a reserved address"
 
-# The first range that holds an address says what it is.
+# The first range that contains an address gives the reason.
 _SPECIAL: Final[tuple[tuple[Network, str], ...]] = tuple(
     (ip_network(range_), reason)
     for range_, reason in (
@@ -59,7 +59,7 @@ _SPECIAL: Final[tuple[tuple[Network, str], ...]] = tuple(
         ("::1/128", _LOOPBACK),
         ("fc00::/7", _PRIVATE),
         ("fec0::/10", _PRIVATE),  # site-local, as it was
-        ("64:ff9b:1::/48", _PRIVATE),  # NAT64 of somebody's own: which IPv4 address is meant, only they know
+        ("64:ff9b:1::/48", _PRIVATE),  # private NAT64: the IPv4 address behind it is unknown
         ("fe80::/10", _LINK_LOCAL),
         ("ff00::/8", _MULTICAST),
         ("2001::/23", _RESERVED),  # protocols, Teredo's tunnels among them
@@ -68,7 +68,7 @@ _SPECIAL: Final[tuple[tuple[Network, str], ...]] = tuple(
     )
 )
 
-# IPv6 addresses that lead to an IPv4 address, and how many bits stand behind it.
+# IPv6 addresses that contain an IPv4 address, and the number of bits after it.
 _EMBEDDING: Final[tuple[tuple[IPv6Network, int], ...]] = (
     (IPv6Network("::ffff:0:0/96"), 0),  # mapped
     (IPv6Network("::/96"), 0),  # compatible, as it was
@@ -78,22 +78,21 @@ _EMBEDDING: Final[tuple[tuple[IPv6Network, int], ...]] = (
 
 _GLOBAL: Final = IPv6Network("2000::/3")
 _OF_AWS: Final = re.compile(r"(queue|[a-z0-9-]+\.queue|sqs(-fips)?\.[a-z0-9-]+)\.amazonaws\.com(\.cn)?")
-"""SQS itself: names that nobody but AWS can let lead anywhere."""
+"""SQS itself: names that only AWS can resolve to other addresses."""
 _HOST: Final = re.compile(r"(?:[a-z]+://)?(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::[0-9]+)?(?:/[!-~]*)?", re.IGNORECASE)
 
 
 class Forbidden(OSError):
-    """A connection was not even tried; `strerror` says to which address, and what that is."""
+    """The policy refused a connection; `strerror` has the address and the reason."""
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(errno.EACCES, f"{address}, {reason}")
 
 
-class Outbound:
-    """The rule. `public`: only public addresses are let through, and what `allow` lists: hosts, addresses, CIDR ranges.
+class EgressPolicy:
+    """Permits all addresses, or with `public` only public ones and those in `allow`: hosts, addresses, CIDR ranges.
 
-    A host that is listed may lead anywhere: whoever lists it answers for its name. Raises ValueError for what is in
-    `allow` and looks like a range, but is none.
+    A listed host may resolve to any address. Raises ValueError for an entry of `allow` that is an invalid range.
     """
 
     def __init__(self, *, public: bool = False, allow: Iterable[str] = ()) -> None:
@@ -107,38 +106,38 @@ class Outbound:
                 self._hosts.add(_plain(entry))
 
     def refuses(self, address: str, host: str = "") -> str | None:
-        """What speaks against a connection to this address, which that host's name led to; None: nothing does."""
+        """Return why a connection to this address, found under that host name, is refused; None permits it."""
         if not self._public or _plain(host) in self._hosts:
             return None
         parsed = _parsed(address)
         if parsed is None:
-            return "no address of the internet"
+            return "not an internet address"
         forms = list(_forms(parsed))
         if any(form in range_ for form in forms for range_ in self._ranges):
             return None
         return next((reason for form in forms if (reason := _special(form))), None)
 
     def refuses_name(self, host: str) -> str | None:
-        """The same where the name is resolved out of sight: a name that is not listed could lead anywhere."""
+        """Return the same for a name that a library resolves by itself: a name that is not listed is refused."""
         if not self._public or _plain(host) in self._hosts or _OF_AWS.fullmatch(_plain(host)):
             return None
         if _parsed(host) is None:
-            return "a name whose addresses cannot be checked on this way"
+            return "a name, and its addresses cannot be checked for this method"
         return self.refuses(host)
 
 
-ANYWHERE: Final = Outbound()
+ANYWHERE: Final = EgressPolicy()
 
 
-class Fenced:
-    """A caller whose library resolves names by itself: only calls to what the rule lets through reach it.
+class GuardedCaller:
+    """Checks calls for a caller that resolves host names by itself. Implements `ports.Caller`.
 
-    Implements `ports.Caller`. An address that names no host (a queue's name, a function) is none of this rule's: it is
-    the credentials that say what it may reach.
+    Addresses without a host (the name of a queue, a function) are not checked, unless `always_hosts`: the credentials
+    determine what they can reach.
     """
 
-    def __init__(self, caller: Caller, outbound: Outbound, *, always_hosts: bool) -> None:
-        self._caller, self._outbound, self._always_hosts = caller, outbound, always_hosts
+    def __init__(self, caller: Caller, egress: EgressPolicy, *, always_hosts: bool) -> None:
+        self._caller, self._egress, self._always_hosts = caller, egress, always_hosts
 
     def post(self, call: Call) -> Reply:
         for address in call.addresses:
@@ -146,8 +145,8 @@ class Fenced:
                 continue
             found = _HOST.fullmatch(address)
             host = found[1].strip("[]") if found else ""
-            if reason := self._outbound.refuses_name(host):
-                text = f"{address}: {host or 'the host'} is {reason}; allow it by ECHOER_OUTBOUND_ALLOW"
+            if reason := self._egress.refuses_name(host):
+                text = f"{address}: {host or 'the host'} is {reason}; add it to ECHOER_OUTBOUND_ALLOW"
                 return NotTaken(text, final=True)
         return self._caller.post(call)
 
@@ -164,7 +163,7 @@ def _parsed(address: str) -> Address | None:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """The address, and the one that it leads to if it only carries another."""
+    """Yield the address, and the IPv4 address in it, if there is one."""
     yield address
     if isinstance(address, IPv6Address):
         for range_, behind in _EMBEDDING:

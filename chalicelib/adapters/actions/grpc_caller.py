@@ -1,15 +1,14 @@
 """Actions behind gRPC: `host:port/package.Service/Method`, called with the body as a `google.protobuf.Struct`.
 
-The headers travel as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty, which looks like an
-empty one, will do); if it holds `ackState` it is the callback. A Struct knows only one kind of number, the double:
-integers beyond 2**53 lose digits, and whole numbers of an answer are taken for integers. Its reader may refuse what is
-nested more than 32 deep.
+The headers are sent as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty has the same encoding
+as an empty one); if it has `ackState`, it is the answer of the step. A Struct knows only doubles: integers beyond 2**53
+lose digits, and whole numbers in an answer become integers. Receivers may refuse more than 32 levels of nesting.
 
-The channel is encrypted where the action has roots of its own (then only these are trusted) or its address begins with
-`grpcs://` (then the usual ones); else it is not. Every delivery has a channel of its own: a container that was frozen
-between two of them would come back to a dead one.
+The channel is encrypted if the action has a CA bundle (only its certificates are trusted) or if the address begins with
+`grpcs://` (the default ones are trusted). Every delivery uses a new channel, because a container that was frozen
+between two deliveries would find its channel dead.
 
-grpcio and protobuf are optional: they are large, and are imported when the first such action is delivered.
+grpcio and protobuf are optional and large, so they are imported with the first delivery to such an action.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from chalicelib.adapters.actions.connections import context_of
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-TIMEOUT: Final = 10.0
-"""Seconds per address, for everything."""
+TIMEOUT_S: Final = 10.0
+"""The time limit per address."""
 
-ANSWER_BYTES: Final = 256 * 1024
-EXCERPT: Final = 1000
-"""How many characters of a refusal are told."""
-LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
+MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_EXCERPT_CHARS: Final = 1000
+"""The part of an error message that is stored."""
+MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
 
 _SECURE: Final = "grpcs://"
 _OPTIONS: Final = (
@@ -39,12 +38,12 @@ _OPTIONS: Final = (
     ("grpc.enable_retries", 0),
     ("grpc.service_config_disable_resolution", 1),
 )
-"""Nothing but the action decides how it is reached, and how often."""
+"""The action alone determines how it is reached and how often."""
 
-_AGAIN: Final = frozenset(
+_RETRIED: Final = frozenset(
     {"ABORTED", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN"}
 )
-"""Status codes that HTTP would say as 408, 409, 429 or 5xx. UNKNOWN is what a service says that raised an exception."""
+"""Status codes that correspond to 408, 409, 429 or 5xx. A service that raises an exception answers UNKNOWN."""
 
 _KEY: Final = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _VALUE: Final = re.compile(r"[ -~]*")
@@ -52,7 +51,7 @@ _EXACT: Final = 2**53
 
 
 class _Packages(NamedTuple):
-    """The modules of grpcio and protobuf that are needed here. They publish no types."""
+    """The modules of grpcio and protobuf. They publish no types."""
 
     grpc: Any
     struct: Any
@@ -69,78 +68,80 @@ _MODULES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
-    """What every address is sent."""
+class _Request:
+    """The encoded call, which is the same for every address."""
 
     body: bytes
     metadata: list[tuple[str, str]]
-    roots: bytes | None
+    ca_bundle: bytes | None
 
 
 class GrpcCaller:
     """Implements `ports.Caller` for the method `grpc`. Threads may share it.
 
-    `load` imports a module by its name and raises ImportError where it is not there; `timeout` is in seconds.
+    `load` imports a module by its name, or raises ImportError; `timeout` is in seconds.
     """
 
-    def __init__(self, load: Callable[[str], Any] = import_module, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, load: Callable[[str], Any] = import_module, *, timeout: float = TIMEOUT_S) -> None:
         self._load = load
         self._timeout = timeout
 
     def post(self, call: Call) -> Reply:
-        """What came of the delivery; the last address that failed decides what is said of all."""
+        """Deliver to the first address that accepts. The reply is that of the last address that was tried."""
         try:
             packages = _Packages(*map(self._load, _MODULES))
         except ImportError:
             return NotTaken("gRPC is not installed here: add the packages grpcio and protobuf", final=True)
-        letter = _letter(packages, call)
-        if isinstance(letter, NotTaken):
-            return letter
+        request = _request(packages, call)
+        if isinstance(request, NotTaken):
+            return request
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
-            reply = self._exchange(packages, address, letter)
+            reply = self._exchange(packages, address, request)
             if isinstance(reply, Taken) or reply.final:
                 break
         return reply
 
-    def _exchange(self, packages: _Packages, address: str, letter: _Letter) -> Reply:
+    def _exchange(self, packages: _Packages, address: str, request: _Request) -> Reply:
         grpc = packages.grpc
         target, _, method = address.removeprefix(_SECURE).partition("/")
-        where = f"dns:///{target}"  # said in full: a host may be called `unix`
-        if letter.roots is None and not address.startswith(_SECURE):
+        where = f"dns:///{target}"  # with its scheme, since a host may be called `unix`
+        if request.ca_bundle is None and not address.startswith(_SECURE):
             channel = grpc.insecure_channel(where, _OPTIONS)
         else:
-            channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(letter.roots), _OPTIONS)
+            channel = grpc.secure_channel(where, grpc.ssl_channel_credentials(request.ca_bundle), _OPTIONS)
         with channel:
             try:
                 call = channel.unary_unary(f"/{method}")
-                answer = call(letter.body, timeout=self._timeout, metadata=letter.metadata)
+                answer = call(request.body, timeout=self._timeout, metadata=request.metadata)
             except grpc.RpcError as error:
                 return _refusal(address, error, self._timeout)
         return Taken(_fields(packages, answer))
 
 
-def _letter(packages: _Packages, call: Call) -> _Letter | NotTaken:
+def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
     metadata = [(name.lower(), value) for name, value in call.headers.items()]
     for name, value in metadata:
         if not _KEY.fullmatch(name) or not _VALUE.fullmatch(value):
-            return NotTaken(f"the header {name!a:.100} holds what no gRPC metadata may", final=True)
+            return NotTaken(f"the header {name!a:.100} is not valid gRPC metadata", final=True)
     try:
         body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString()
     except packages.text.ParseError as exc:
-        return NotTaken(f"the request cannot be a google.protobuf.Struct: {exc}"[:EXCERPT], final=True)
+        return NotTaken(
+            f"the request cannot be encoded as a google.protobuf.Struct: {exc}"[:MAX_EXCERPT_CHARS], final=True
+        )
     try:
-        return _Letter(body, metadata, _pem(call.roots))
+        return _Request(body, metadata, _pem(call.ca_bundle))
     except ValueError:
-        return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+        return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
 
 
-def _pem(roots: str | None) -> bytes | None:
-    """The bundle of certificates. Raises ValueError if it is none, as gRPC would not say before it connects."""
-    if roots is None:
+def _pem(ca_bundle: str | None) -> bytes | None:
+    """Return the certificates. Raises ValueError for an invalid bundle, which gRPC would report only later."""
+    if ca_bundle is None:
         return None
-    context_of(roots)
-    return base64.b64decode("".join(roots.split()))
+    context_of(ca_bundle)
+    return base64.b64decode("".join(ca_bundle.split()))
 
 
 def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
@@ -149,15 +150,15 @@ def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
         return NotTaken(f"{address} has a certificate that is not trusted", final=True)
     if code == "DEADLINE_EXCEEDED":
         return NotTaken(f"{address} did not answer within {timeout:g} s", final=False)
-    text = f"{address} answered {code}: {details}"[:EXCERPT]
+    text = f"{address} answered {code}: {details}"[:MAX_EXCERPT_CHARS]
     pushed = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms", "")
-    wait = min(int(pushed), LONGEST_WAIT) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
-    return NotTaken(text, final=code not in _AGAIN, retry_after=wait)
+    wait = min(int(pushed), MAX_RETRY_AFTER_MS) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
+    return NotTaken(text, final=code not in _RETRIED, retry_after=wait)
 
 
 def _fields(packages: _Packages, answer: bytes) -> dict[str, Json] | None:
-    """The answer as JSON; None if it is too long, no Struct, or holds what JSON cannot (an infinite number)."""
-    if len(answer) > ANSWER_BYTES:
+    """Return the answer as JSON; None if it is too long, not a Struct, or has an infinite number."""
+    if len(answer) > MAX_ANSWER_BYTES:
         return None
     try:
         fields = packages.text.MessageToDict(packages.struct.Struct.FromString(answer))
@@ -167,7 +168,7 @@ def _fields(packages: _Packages, answer: bytes) -> dict[str, Json] | None:
 
 
 def _whole(value: Json) -> Json:
-    """The value with integers where numbers are whole."""
+    """Return the value with whole numbers as integers."""
     match value:
         case float() if value.is_integer() and abs(value) <= _EXACT:
             return int(value)

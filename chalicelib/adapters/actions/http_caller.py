@@ -1,6 +1,6 @@
-"""Calling action services over HTTP: one POST, one verdict, within a time that nobody on the other side can stretch.
+"""Calls of action services over HTTP: one POST and one reply, within a fixed time limit.
 
-`connections` keeps the time and the roots; here is what an answer, or its absence, means.
+`connections` enforces the time limit and the trusted certificates; this module interprets responses and errors.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from urllib3 import HTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
-from chalicelib.adapters.actions.egress import ANYWHERE, Forbidden, Outbound
+from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
-TIMEOUT: Final = 10.0
-"""Seconds that one request may take in all."""
-ANSWER_BYTES: Final = 256 * 1024
-EXCERPT: Final = 1000
-"""How many characters of a refusal's body are told."""
-LONGEST_WAIT: Final = 24 * 60 * 60 * 1000
-KEPT_BUNDLES: Final = 16
+TIMEOUT_S: Final = 10.0
+"""The time limit of one request."""
+MAX_ANSWER_BYTES: Final = 256 * 1024
+MAX_EXCERPT_CHARS: Final = 1000
+"""The part of an error response's body that is stored."""
+MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
+MAX_CA_BUNDLES: Final = 16
 
-_AGAIN: Final = frozenset({408, 425, 429, *range(500, 600)})
+_RETRIED: Final = frozenset({408, 425, 429, *range(500, 600)})
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING: Final = re.compile(
     r"connection|content-(encoding|length|type)|expect|host|keep-alive|te|trailer|transfer-encoding|upgrade",
     re.IGNORECASE,
 )
-"""Headers that say where a request begins, ends and goes: never the action's to set."""
+"""Headers that frame or route a request: actions cannot set them."""
 _HEADER_VALUE: Final = re.compile(r"([!-~\xa1-\xff][\t -~\xa0-\xff]*)?")
 _ERRORS: Final = (
     requests.RequestException,
@@ -55,9 +55,9 @@ _ERRORS: Final = (
     RuntimeError,
 )
 
-# What went wrong, the most telling first: the kind of error, what a person is told, and whether it is final.
+# Kinds of errors, the most specific first, with the message and whether a retry is useless.
 _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
-    (Forbidden, "{address} leads to {words}; allow it by ECHOER_OUTBOUND_ALLOW", True),
+    (Forbidden, "{address} resolves to {words}; add it to ECHOER_OUTBOUND_ALLOW", True),
     (ssl.SSLCertVerificationError, "{address} has a certificate that is not trusted{detail}", True),
     (socket.gaierror, "{address} could not be reached: there is no such host", False),
     (ConnectionRefusedError, "{address} refused the connection", False),
@@ -77,7 +77,7 @@ class _Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes | None
-    """None: there was more of it than was read."""
+    """None if it was longer than `MAX_ANSWER_BYTES`."""
     start: str
     """The first characters of the body."""
 
@@ -89,9 +89,9 @@ class _Answer:
 class HttpCaller:
     """Implements `ports.Caller`.
 
-    `now` tells the time in milliseconds since 1970; it counts only where a `Retry-After` names a date and the answer
-    has no `Date` of its own. `connect` and `total` are seconds per address: for reaching it, and for everything.
-    `outbound` says where requests may go.
+    `now` returns milliseconds since 1970; it is used only if `Retry-After` is a date and the response has no `Date`.
+    `connect` and `total` are time limits in seconds per address: for the connection, and for everything. `egress`
+    restricts the addresses of actions.
     """
 
     def __init__(
@@ -99,22 +99,22 @@ class HttpCaller:
         now: Callable[[], Instant],
         *,
         connect: float = 3.0,
-        total: float = TIMEOUT,
-        outbound: Outbound = ANYWHERE,
+        total: float = TIMEOUT_S,
+        egress: EgressPolicy = ANYWHERE,
     ) -> None:
-        self._now, self._connect, self._total, self._outbound = now, connect, total, outbound
+        self._now, self._connect, self._total, self._egress = now, connect, total, egress
         self._threads = threading.local()
 
     def post(self, call: Call) -> Reply:
-        """What came of the delivery; the last address that failed decides what is said of all."""
+        """Deliver to the first address that accepts. The reply is that of the last address that was tried."""
         for name, value in call.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 shown = re.sub(r"[^!-~]", "?", name)[:100]
-                return NotTaken(f"the header {shown} holds what no HTTP header may", final=True)
+                return NotTaken(f"the header {shown} is not a valid HTTP header", final=True)
         try:
-            adapter = self._adapter(call.roots)
+            adapter = self._adapter(call.ca_bundle)
         except ValueError:
-            return NotTaken("the action's roots are not certificates (a PEM bundle in base64)", final=True)
+            return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
         reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
             try:
@@ -129,15 +129,15 @@ class HttpCaller:
                 break
         return reply
 
-    def _adapter(self, roots: str | None) -> Connections:
-        """This thread's connections under these roots. Raises ValueError if they are none."""
+    def _adapter(self, ca_bundle: str | None) -> Connections:
+        """Return this thread's connections that trust this bundle. Raises ValueError if it is invalid."""
         adapters: dict[str | None, Connections] = self._threads.__dict__.setdefault("adapters", {})
-        adapter = adapters.pop(roots, None)
+        adapter = adapters.pop(ca_bundle, None)
         if adapter is None:
-            context = usual_context() if roots is None else context_of(roots)
-            adapter = Connections(context, min(self._connect, self._total), self._outbound)
-        adapters[roots] = adapter  # the latest used is the last
-        if len(adapters) > KEPT_BUNDLES:
+            context = usual_context() if ca_bundle is None else context_of(ca_bundle)
+            adapter = Connections(context, min(self._connect, self._total), self._egress)
+        adapters[ca_bundle] = adapter  # the latest used is the last
+        if len(adapters) > MAX_CA_BUNDLES:
             adapters.pop(next(iter(adapters))).close()
         return adapter
 
@@ -163,52 +163,56 @@ class HttpCaller:
 
     def _failure(self, address: str, exc: Exception) -> NotTaken:
         if isinstance(exc, requests.exceptions.InvalidURL):
-            return NotTaken(f"{address} is no http:// or https:// address", final=True)
+            return NotTaken(f"{address} is not an http:// or https:// address", final=True)
         causes = _causes(exc)
         text, final = next(
             (text, final) for kind, text, final in _FAILURES if any(isinstance(cause, kind) for cause in causes)
         )
-        said = [getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) for cause in causes]
-        words = next((words for words in said if isinstance(words, str)), "")
-        told = {
+        texts = [getattr(cause, "verify_message", None) or getattr(cause, "strerror", None) for cause in causes]
+        words = next((words for words in texts if isinstance(words, str)), "")
+        values = {
             "words": words,
             "detail": f" ({words})" if words else "",
             "connect": self._connect,
             "total": self._total,
         }
-        return NotTaken(text.format(address=address, **told), final=final)
+        return NotTaken(text.format(address=address, **values), final=final)
 
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:
         text = f"{address} answered {answer.status}"
         if 300 <= answer.status < 400 and "Location" in answer.headers:
-            text += f" and points to {answer.headers['Location'][:EXCERPT]}; redirects are not followed"
+            text += f" and redirects to {answer.headers['Location'][:MAX_EXCERPT_CHARS]}; redirects are not followed"
         if answer.start:
             text += f": {answer.start}"
-        if answer.status not in _AGAIN:
+        if answer.status not in _RETRIED:
             return NotTaken(text, final=True)
         return NotTaken(text, final=False, retry_after=_retry_after(answer.headers, self._now))
 
 
 def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:
-    """What came, within bounds. That a body breaks off, or takes too long, changes nothing of what the status says."""
+    """Read a bounded part of the body. A body that breaks off or takes too long does not change the reply."""
     body, whole = b"", True
     try:
-        while len(body) <= ANSWER_BYTES and (piece := raw.read(ANSWER_BYTES + 1 - len(body), decode_content=False)):
+        while len(body) <= MAX_ANSWER_BYTES and (
+            piece := raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False)
+        ):
             body += piece
     except _ERRORS:
         whole = False
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
-    if len(body) <= ANSWER_BYTES and encoding != "identity":
-        try:  # nobody was asked to compress; bounded by hand, for not every urllib3 bounds what it unpacks
-            body = zlib.decompressobj(wbits=47).decompress(body, ANSWER_BYTES + 1)
+    if len(body) <= MAX_ANSWER_BYTES and encoding != "identity":
+        try:  # unrequested compression; bounded here, since some versions of urllib3 do not bound it
+            body = zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
         except zlib.error:
             body = b""
-    whole = whole and len(body) <= ANSWER_BYTES
-    return _Answer(status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:EXCERPT])
+    whole = whole and len(body) <= MAX_ANSWER_BYTES
+    return _Answer(
+        status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
+    )
 
 
 def _json_object(body: bytes | None) -> dict[str, Json] | None:
-    try:  # msgspec, as the stores: it takes no NaN, no half surrogates, nothing that could not be written again
+    try:  # msgspec, as in the stores: it refuses NaN and half surrogates, which could not be stored
         answer = msgspec.json.decode((body or b"").removeprefix(codecs.BOM_UTF8))
     except (ValueError, RecursionError):
         return None
@@ -216,14 +220,14 @@ def _json_object(body: bytes | None) -> dict[str, Json] | None:
 
 
 def _retry_after(headers: Mapping[str, str], now: Callable[[], Instant]) -> int:
-    """Milliseconds that the service asked us to wait, as seconds or as a date (RFC 9110, 10.2.3)."""
+    """Return the milliseconds in the Retry-After header: seconds or a date (RFC 9110, 10.2.3)."""
     asked = headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdigit():
-        return min(int(asked[:100]) * 1000, LONGEST_WAIT)
+        return min(int(asked[:100]) * 1000, MAX_RETRY_AFTER_MS)
     then, here = _moment(asked), _moment(headers.get("Date", ""))
     if then is None:
         return 0
-    return min(max(then - (now() if here is None else here), 0), LONGEST_WAIT)
+    return min(max(then - (now() if here is None else here), 0), MAX_RETRY_AFTER_MS)
 
 
 def _moment(date: str) -> Instant | None:
@@ -235,7 +239,7 @@ def _moment(date: str) -> Instant | None:
 
 
 def _causes(exc: BaseException) -> list[BaseException]:
-    """The error and all that it was made from, however requests and urllib3 wrapped it."""
+    """Return the error and all errors that requests and urllib3 wrapped in it."""
     found: list[BaseException] = []
     todo: list[object] = [exc]
     while todo:
@@ -247,5 +251,5 @@ def _causes(exc: BaseException) -> list[BaseException]:
 
 
 def _shown(address: str) -> str:
-    """The address as it may be told: without a password."""
+    """Return the address without a password."""
     return re.sub(r"//[^/?#]*@", "//", address)

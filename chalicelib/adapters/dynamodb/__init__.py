@@ -1,1 +1,1 @@
-"""All that Echoer keeps, in one DynamoDB table."""
+"""The store in one DynamoDB table."""

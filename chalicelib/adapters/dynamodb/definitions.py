@@ -1,8 +1,8 @@
 """Definitions in DynamoDB.
 
-The newest version of a name is a whole item, so that one read gives it and one query lists all. Before it is replaced
-or deleted it is archived under its version; a version never changes, so whoever archives it writes the same. A deleted
-name leaves a tombstone, which only counts.
+The newest version of a name is an item of its own, so that one read returns it and one query lists all names. Before it
+is replaced or deleted it is archived under its version. A version never changes, so archiving it twice is harmless. A
+deleted name leaves a tombstone, which keeps the version number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
@@ -22,17 +21,18 @@ from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import CONDITION_FAILED, Item, Table, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
+from chalicelib.model import formats
 from chalicelib.service.errors import Conflict, RunExists, ServiceError, TooLarge
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
 
-MAX_OPERATIONS: Final = 100
-"""As many as one transaction takes (an AWS limit)."""
+MAX_TRANSACTION_ITEMS: Final = 100
+"""The most items that a transaction takes (an AWS limit)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """An item to be written if a condition holds, and what to raise if it does not."""
+    """An item, the condition for writing it, and the error to raise if the condition does not hold."""
 
     item: Item
     condition: Condition
@@ -73,8 +73,8 @@ class DynamoDefinitions:
 
     def submit(self, namespace: str, definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
         check_distinct(definitions, runs)
-        if len(definitions) + len(runs) > MAX_OPERATIONS:
-            raise TooLarge(f"a document may hold at most {MAX_OPERATIONS} definitions and flow_runs together")
+        if len(definitions) + len(runs) > MAX_TRANSACTION_ITEMS:
+            raise TooLarge(f"a document may hold at most {MAX_TRANSACTION_ITEMS} definitions and flow_runs together")
         self._archive_before(namespace, definitions)
         for new in runs:
             self._runs.write_blobs(new)
@@ -92,13 +92,13 @@ class DynamoDefinitions:
         if newest is None or newest.t or newest.v != definition.version:
             raise not_newest(definition)
         self._archive(namespace, _definition(newest))
-        left = _text(replace(definition, text="", value=b"", deleted=True))
-        tombstone = self._item(newest.k, newest.s, v=newest.v, t=True, b=left)
+        tombstone_text = _text(replace(definition, text="", value=b"", deleted=True))
+        tombstone = self._item(newest.k, newest.s, v=newest.v, t=True, b=tombstone_text)
         with translated(refused=not_newest(definition)):
             tombstone.save((self._item.v == definition.version) & self._item.t.does_not_exist())
 
     def _archive_before(self, namespace: str, definitions: Sequence[Definition]) -> None:
-        """The versions that are about to be replaced can be read by their number."""
+        """Archive the versions that are about to be replaced."""
         replaced = {keys.newest(namespace, each.kind, each.name): each for each in definitions if each.version > 1}
         items = self._table.get_all(replaced, consistent=True) if replaced else {}
         for key, definition in replaced.items():
@@ -121,7 +121,7 @@ class DynamoDefinitions:
         return self._item.k.does_not_exist()
 
     def _write(self, puts: Sequence[_Put]) -> None:
-        """All of them are written, or none. A single one needs no transaction, which costs twice as much."""
+        """Write all items or none. A single item needs no transaction, which costs twice as much."""
         if len(puts) == 1:
             with translated(refused=puts[0].refused):
                 puts[0].item.save(puts[0].condition)
@@ -130,10 +130,10 @@ class DynamoDefinitions:
                 self._transact(puts)
 
     def _transact(self, puts: Sequence[_Put]) -> None:
-        """One transaction of puts only.
+        """Write the items in one transaction.
 
-        DynamoDB gives a reason per operation, and PynamoDB sends operations ordered by their kind: with one kind the
-        reasons stand in the order of `puts`.
+        DynamoDB returns a reason per operation, and PynamoDB sends operations ordered by kind. The transaction holds
+        one kind only, so the reasons have the order of `puts`.
         """
         try:
             with TransactWrite(connection=self._table.connection) as transaction:
@@ -147,8 +147,8 @@ class DynamoDefinitions:
 
 
 def _definition(item: Item) -> Definition:
-    return msgspec.json.decode(item.b, type=Definition)
+    return formats.DEFINITION.decode(item.b, Definition)
 
 
 def _text(definition: Definition) -> str:
-    return msgspec.json.encode(definition).decode()
+    return formats.DEFINITION.encode(definition).decode()

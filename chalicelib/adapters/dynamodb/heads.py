@@ -1,4 +1,4 @@
-"""A head's body: its JSON without the names that its key says already. DynamoDB bills a write by the kilobyte."""
+"""The body of a head: its JSON without the names that are in the key, as DynamoDB bills writes by the kilobyte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chalicelib.model.run import Run, decode_run, encode
 
 
 def body_of(run: Run) -> str:
-    """What `run_of` makes the run of again, together with the key."""
+    """Return the body, from which `run_of` and the key restore the run."""
     return encode(run).decode().removeprefix(_names(run.namespace, run.name))
 
 
@@ -19,12 +19,12 @@ def run_of(head: Item) -> Run:
 
 
 def beginning(run: Run) -> str:
-    """What the bodies of this very run begin with, and those of no other of its name."""
+    """Return how the bodies of this run begin. Bodies of other runs of the same name begin differently."""
     return f'"id":{_json(run.id)},'
 
 
 def _names(namespace: str, name: str) -> str:
-    """What the JSON of every head of that name begins with."""
+    """Return how the JSON of every head of that name begins."""
     return f'{{"ns":{_json(namespace)},"nm":{_json(name)},'
 
 

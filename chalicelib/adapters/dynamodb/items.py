@@ -1,4 +1,4 @@
-"""Items as PynamoDB sees them, the connection to the table, and DynamoDB's errors in the service's words."""
+"""Items as PynamoDB models them, the connection to the table, and the translation of DynamoDB's errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
@@ -17,19 +17,20 @@ from pynamodb.models import Model
 
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.adapters.dynamodb.keys import Key
+from chalicelib.model.formats import MEMBER, Format
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 
-_GETS: Final = 100
-_WRITES: Final = 25
-"""As many as one batch takes (AWS limits)."""
+_MAX_BATCH_GETS: Final = 100
+_MAX_BATCH_WRITES: Final = 25
+"""The most requests that a batch takes (AWS limits)."""
 
-_PAUSE: Final = 0.05
-"""Seconds before the rest of a batch is asked for, at first."""
+_FIRST_PAUSE_S: Final = 0.05
+"""The first pause before the rest of a batch is requested again."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailed"
 
-_PASSING: Final = frozenset(
+_TRANSIENT_CODES: Final = frozenset(
     {
         "ProvisionedThroughputExceededException",
         "ThrottlingException",
@@ -48,7 +49,7 @@ _PASSING: Final = frozenset(
         "ExpiredTokenException",
     }
 )
-"""Codes after which trying again helps. A transaction cancelled by a condition is told apart before."""
+"""Error codes after which a retry helps. A transaction that a condition cancelled is handled separately."""
 
 
 class TimersIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
@@ -87,25 +88,35 @@ class ChangedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-cal
     ca = NumberAttribute(range_key=True)
 
 
+LAYOUT: Final = Format("DynamoDB item")
+"""Which attributes an item has. An upgrade gets and returns the raw attributes of an item, as the low-level API has
+them. It must not change keys or attributes of indexes: an entry of an index holds nothing else, not even its format.
+"""
+
+
 class Item(Model):
-    """Any item: its key, a body, and what conditions and indexes need. Names are short because they are paid for."""
+    """Any item: its key, a body, and what conditions and indexes need. Names are short because they are billed."""
+
+    layout: ClassVar[Format] = LAYOUT
 
     k = UnicodeAttribute(hash_key=True)
     s = UnicodeAttribute(range_key=True)
     b = UnicodeAttribute(null=True)
     """The value as JSON text."""
     r = BinaryAttribute(null=True, legacy_encoding=False)
-    """A part of a value of any size, or what a cell holds."""
+    """A part of a blob, or a versioned value."""
     n = NumberAttribute(null=True)
-    """On the first of such parts: how many there are."""
+    """In the first part of a blob: the number of parts."""
     v = NumberAttribute(null=True)
-    """The version of a head, a newest definition or a cell."""
+    """The version of a head, a newest definition or a versioned value."""
     t = BooleanAttribute(null=True)
     """Set on the tombstone of a deleted definition."""
     u = NumberAttribute(null=True)
-    """Until when a key, a signal or a subscription counts, in milliseconds."""
+    """When a key, a signal or a subscription expires, in milliseconds."""
     x = NumberAttribute(null=True)
-    """When DynamoDB may remove it, in seconds."""
+    """When DynamoDB may remove the item, in seconds."""
+    f = NumberAttribute(null=True)
+    """The format of the item's layout; absent: 1."""
     ap = UnicodeAttribute(null=True)
     al = NumberAttribute(null=True)
     lp = UnicodeAttribute(null=True)
@@ -119,12 +130,19 @@ class Item(Model):
     by_flow = ByFlowIndex()
     changed = ChangedIndex()
 
+    @classmethod
+    def from_raw_data(cls, data: dict[str, Any]) -> Self:
+        """Return an item in the current layout; the next save stores it so. Raises NewerFormat."""
+        written = int(data[MEMBER]["N"]) if MEMBER in data else 1
+        return super().from_raw_data(cls.layout.upgrade(data, written))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the table is, and how patient to be. `endpoint` None: AWS's own, of `region` or the environment's.
+class TableLocation:
+    """The table's name, region and endpoint, and limits for requests to it.
 
-    Timeouts are in seconds; a request is tried `retries` times more.
+    `region` None is that of the environment, `endpoint` None that of AWS. Timeouts are in seconds; a failed request is
+    repeated up to `retries` times.
     """
 
     table: str = "echoer"
@@ -137,31 +155,36 @@ class Place:
 
 
 class Table:
-    """The table at a place. Connects at the first request; threads may share it.
+    """A table. It connects at the first request, and threads may share it.
 
-    Where DynamoDB leaves a part of a batch undone, the rest is asked for again, after a pause that grows while nothing
-    is done at all; after `place.retries` such answers in a row it counts as busy. `sleep` takes seconds.
+    When DynamoDB processes only a part of a batch, the rest is requested again. The pause before it grows while nothing
+    is processed; after `location.retries` such responses in a row, Busy is raised. `sleep` takes seconds.
     """
 
-    def __init__(self, place: Place, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._name = place.table
-        self._retries = place.retries
+    def __init__(
+        self, location: TableLocation, sleep: Callable[[float], None] = time.sleep, layout: Format = LAYOUT
+    ) -> None:
+        self._name = location.table
+        self._retries = location.retries
         self._sleep = sleep
         meta = {
-            "table_name": place.table,
-            "region": place.region,
-            "host": place.endpoint,
-            "connect_timeout_seconds": place.connect_timeout,
-            "read_timeout_seconds": place.read_timeout,
-            "max_retry_attempts": place.retries,
-            "max_pool_connections": place.connections,
+            "table_name": location.table,
+            "region": location.region,
+            "host": location.endpoint,
+            "connect_timeout_seconds": location.connect_timeout,
+            "read_timeout_seconds": location.read_timeout,
+            "max_retry_attempts": location.retries,
+            "max_pool_connections": location.connections,
         }
         # PynamoDB ties a model class to one table and connection, so every Table has a class of its own.
-        self.item = cast(type[Item], type("Item", (Item,), {"Meta": type("Meta", (), meta)}))
+        members: dict[str, Any] = {"Meta": type("Meta", (), meta), "layout": layout}
+        if layout.current > 1:
+            members["f"] = NumberAttribute(null=True, default=layout.current)
+        self.item = cast(type[Item], type("Item", (Item,), members))
 
     @property
     def connection(self) -> Connection:
-        """The connection that the items use; transactions go over it too, so there is one client per process."""
+        """The connection that items and transactions use: one client per process."""
         return self.item._get_connection().connection  # PynamoDB has no public name for it
 
     @property
@@ -170,7 +193,7 @@ class Table:
         return self.connection.client
 
     def get(self, key: Key) -> Item | None:
-        """The item as it is now."""
+        """Return the item (a consistent read), or None."""
         with translated():
             try:
                 return self.item.get(*key, consistent_read=True)
@@ -178,7 +201,7 @@ class Table:
                 return None
 
     def get_all(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Item]:
-        """Those of the items that exist."""
+        """Return the items that exist."""
         found: dict[Key, Item] = {}
 
         def read(wanted: list[Any]) -> list[Any]:
@@ -187,10 +210,10 @@ class Table:
             for raw in answer["Responses"].get(self._name, ()):
                 item = self.item.from_raw_data(raw)
                 found[item.k, item.s] = item
-            undone: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
-            return undone
+            unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
+            return unprocessed
 
-        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _GETS, read)
+        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _MAX_BATCH_GETS, read)
         return found
 
     def put(self, item: Item) -> None:
@@ -198,34 +221,38 @@ class Table:
             item.save()
 
     def put_all(self, items: Sequence[Item]) -> None:
-        """The items are there. One by one: whoever is interrupted may have written some of them."""
+        """Write the items, not atomically: after a crash some of them may be written."""
         if len(items) == 1:
             self.put(items[0])
         else:
-            self._in_batches([{"PutRequest": {"Item": item.serialize()}} for item in items], _WRITES, self._write)
+            self._in_batches(
+                [{"PutRequest": {"Item": item.serialize()}} for item in items], _MAX_BATCH_WRITES, self._write
+            )
 
     def remove(self, keys: Iterable[Key]) -> None:
-        """None of the items exists."""
-        self._in_batches([{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _WRITES, self._write)
+        """Delete the items that exist."""
+        self._in_batches(
+            [{"DeleteRequest": {"Key": _raw(key)}} for key in dict.fromkeys(keys)], _MAX_BATCH_WRITES, self._write
+        )
 
     def _write(self, wanted: list[Any]) -> list[Any]:
         answer = self.client.batch_write_item(RequestItems={self._name: wanted})
-        undone: list[Any] = answer["UnprocessedItems"].get(self._name, [])
-        return undone
+        unprocessed: list[Any] = answer["UnprocessedItems"].get(self._name, [])
+        return unprocessed
 
     def _in_batches(self, requests: list[Any], size: int, send: Callable[[list[Any]], list[Any]]) -> None:
-        """All requests are carried out; `send` says which ones are not yet. Raises Busy."""
+        """Send all requests; `send` returns those that were not processed. Raises Busy."""
         for start in range(0, len(requests), size):
-            wanted, fruitless = requests[start : start + size], 0
+            wanted, failures = requests[start : start + size], 0
             while wanted:
                 with translated():
-                    undone = send(wanted)
-                fruitless = fruitless + 1 if len(undone) == len(wanted) else 0
-                if fruitless > self._retries:
-                    raise Busy(f"DynamoDB leaves {len(undone)} of a batch undone")
-                if undone:
-                    self._sleep(_PAUSE * 2**fruitless)
-                wanted = undone
+                    unprocessed = send(wanted)
+                failures = failures + 1 if len(unprocessed) == len(wanted) else 0
+                if failures > self._retries:
+                    raise Busy(f"DynamoDB does not process {len(unprocessed)} requests of a batch")
+                if unprocessed:
+                    self._sleep(_FIRST_PAUSE_S * 2**failures)
+                wanted = unprocessed
 
 
 def _raw(key: Key) -> dict[str, dict[str, str]]:
@@ -234,25 +261,25 @@ def _raw(key: Key) -> dict[str, dict[str, str]]:
 
 @contextmanager
 def translated(refused: ServiceError | None = None) -> Iterator[None]:
-    """PynamoDB's and botocore's errors in the service's words; `refused` is raised if the condition did not hold."""
+    """Turn PynamoDB's and botocore's errors into the service's. `refused` is raised if a condition did not hold."""
     try:
         yield
     except PynamoDBException as exc:
         # Not exc.cause_response_code: it fails on botocore's read time-outs, which have a `response` that is None.
         if not isinstance(exc.cause, ClientError):
             raise Busy(f"DynamoDB did not answer: {exc}") from exc
-        raise _in_our_words(exc.cause, refused) from exc
+        raise _service_error(exc.cause, refused) from exc
     except ClientError as exc:
-        raise _in_our_words(exc, refused) from exc
+        raise _service_error(exc, refused) from exc
     except BotoCoreError as exc:
         raise Busy(f"DynamoDB cannot be reached: {exc}") from exc
 
 
-def _in_our_words(error: ClientError, refused: ServiceError | None) -> ServiceError:
+def _service_error(error: ClientError, refused: ServiceError | None) -> ServiceError:
     code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     if refused is not None and code == f"{CONDITION_FAILED}Exception":
         return refused
-    if code in _PASSING:
+    if code in _TRANSIENT_CODES:
         return Busy(f"DynamoDB: {code}")
     if code == "ValidationException" and ("size" in message.lower() or "exceed" in message.lower()):
         return TooLarge(f"DynamoDB takes items of 400 KB and keys of 1,024 bytes at most: {message}")
@@ -260,5 +287,5 @@ def _in_our_words(error: ClientError, refused: ServiceError | None) -> ServiceEr
 
 
 def seconds(at: Instant) -> int:
-    """DynamoDB's TTL counts in seconds; never before the moment."""
+    """Return the time in seconds, rounded up: the unit of DynamoDB's time to live."""
     return -(-at // 1000)

@@ -1,48 +1,49 @@
-"""Every access pattern, and every key that is ever written. Nothing else composes or parses a key.
+"""All access patterns, and all keys that are ever written. No other module composes or parses a key.
 
-One table with a partition key `k` and a sort key `s`, and four indexes that hold keys only and only the items that
-bear theirs. `#` joins the parts of a key.
+One table has a partition key `k` and a sort key `s`, and four indexes. An index holds only keys, and only of items that
+have its attributes. `#` separates the parts of a key.
 
-    what                  k                           s                        read by
+    item                  k                           s                        read by
     ────                  ─                           ─                        ───────
     head of a run         H#namespace#name            head                     GetItem, consistent; BatchGetItem
     the flow it brought   R#namespace#run id          flow                     GetItem
-    page of its history   R#namespace#run id          page#number of its last  Query, s above a number
-    value beside it       R#namespace#run id          beside#key#part          BatchGetItem, consistent
+    history page          R#namespace#run id          page#number of its last  Query, s above a number
+    blob of a run         R#namespace#run id          beside#key#part          BatchGetItem, consistent
     label of a run        L#namespace#label#value     created at#name          Query, s downwards
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
     definition, archived  V#namespace#kind#name       version                  GetItem
     idempotency key       K#namespace#key             key                      GetItem, consistent
-    cell                  C#namespace#key             cell                     GetItem, consistent
+    versioned value       C#namespace#key             cell                     GetItem, consistent
     signal                S#namespace#name#key#run    at#id                    Query, consistent; BatchGetItem
-    a large signal's body B#namespace#signal id       body#part                BatchGetItem, consistent
+    body of a large one   B#namespace#signal id       body#part                BatchGetItem, consistent
     subscription          N#namespace#name#key        run#uuid                 Query, consistent
     task                  T#namespace#shard           since#uuid               Query, consistent
 
-    index     partition                               sort                     items in it
-    ─────     ─────────                               ────                     ───────────
-    alarms    ap = A#shard                            al = when it rings       heads of runs that move and have an alarm
+    index     partition                               sort                     items
+    ─────     ─────────                               ────                     ─────
+    alarms    ap = A#shard                            al = due time of timer   heads of moving runs that have a timer
     listed    lp = namespace#class#shard              c = created at#name      heads
               lp = namespace#signal#shard             c = at#id                signals
     by_flow   fp = namespace#flow#class#shard         c = created at#name      heads
     changed   cp = namespace#shard                    ca = status changed at   heads
 
-**Names never meet.** A name may hold any character. In every part but a sort key's last, `%` and `#` are written `%25`
-and `%23`, so a `#` in a key is always a joint and a key is read in one way only. The last part of a sort key stands as
-it is, because DynamoDB must sort by it (by its UTF-8 bytes). A namespace is always part of the partition, so no query
-crosses it. What nobody reads back from a key (labels, names and keys of signals, keys of values, of cells, for
-idempotency) is replaced by a digest when it is long: `%~` and the digest, which no escaped text begins with.
+**Names cannot collide.** A name may contain any character. In every part except the last of a sort key, `%` and `#` are
+written `%25` and `%23`, so a `#` in a key is always a separator and a key can be read in one way only. The last part of
+a sort key is not escaped, because DynamoDB must sort by it (by its UTF-8 bytes). A namespace is always a part of the
+partition key, so no query crosses it. Parts that are never read back from a key (labels, names and keys of signals,
+keys of values, idempotency keys) are replaced by a digest if they are long: `%~` and the digest. No escaped text begins
+with `%~`.
 
-**Shards.** DynamoDB takes about 1,000 writes a second on one partition key. A run's shard is drawn from its namespace
-and name (a signal's, a task's from its namespace and id), so what is listed spreads over `SHARDS` partitions; who
-lists asks all of them and merges. Signals and subscriptions of one name and key share a partition: they are read at
-once, by everybody who waits for that name and key.
+**Shards.** DynamoDB takes about 1,000 writes per second on one partition key. The shard of a run is a hash of its
+namespace and name (that of a signal or a task, of its namespace and id), so listed items spread over `SHARDS`
+partitions; a listing queries all of them and merges the results. Signals and subscriptions of one name and key share a
+partition, because every wait for that name and key reads them together.
 
-**Classes.** A list by status would move a run's entry at every change of status. Instead the entry says only whether
-the run is live, paused, or how it ended: it moves when a run begins, ends, is paused, continued or stopped. The finer
-statuses are told apart on the heads, which a list reads anyway. Only the entry in `changed` moves with each of them.
+**Classes.** An index by status would rewrite the entry of a run at every change of status. Instead, the entry has only
+the class: live, paused, or how the run ended. It moves when a run starts, ends, is paused, continued or stopped. The
+exact status is read from the heads, which a listing reads anyway. Only the entry in `changed` moves at each change.
 
-Moments (milliseconds, to the year 2286) and numbers are padded with zeros, so that they sort as text. AWS takes 2,048
+Times (milliseconds, to the year 2286) and numbers are padded with zeros, so that they sort as text. AWS takes 2,048
 bytes for a partition key and 1,024 for a sort key.
 """
 
@@ -70,13 +71,13 @@ _PAGE: Final = "page"
 _BESIDE: Final = "beside"
 _BODY: Final = "body"
 _SIGNAL: Final = "signal"
-"""Longer than any StatusClass, so that the two kinds of partitions of `listed` never meet."""
-_JOINT: Final = "#"
-_LONG: Final = 256
+"""Longer than any StatusClass, so that the two kinds of partitions of `listed` cannot collide."""
+_SEPARATOR: Final = "#"
+_MAX_PLAIN_BYTES: Final = 256
 
 
 class StatusClass(StrEnum):
-    """What an index entry says of a run's status, in one letter: a head pays for every byte of its keys."""
+    """The status of a run in an index entry: one letter, since every byte of a key is billed."""
 
     ACTIVE = "a"
     PAUSED = "p"
@@ -105,13 +106,13 @@ def head(namespace: str, name: str) -> Key:
 
 
 def of_head(partition: str) -> tuple[str, str]:
-    """The namespace and name of the run whose head lies there."""
-    _, namespace, name = partition.split(_JOINT)
+    """Return the namespace and the name of the run that has its head in the partition."""
+    _, namespace, name = partition.split(_SEPARATOR)
     return _plain(namespace), _plain(name)
 
 
 def parts(namespace: str, run_id: str) -> str:
-    """The partition of all that a run has beside its head."""
+    """Return the partition of the run's items other than its head."""
     return _join("R", namespace, run_id)
 
 
@@ -120,28 +121,28 @@ def own_flow(namespace: str, run_id: str) -> Key:
 
 
 def page(namespace: str, run_id: str, last: int) -> Key:
-    return parts(namespace, run_id), f"{_PAGE}{_JOINT}{last:012}"
+    return parts(namespace, run_id), f"{_PAGE}{_SEPARATOR}{last:012}"
 
 
 def pages_above(after: int) -> tuple[str, str]:
-    """The first and the last sort key that a page with a number above `after` may have."""
-    return f"{_PAGE}{_JOINT}{after + 1:012}", f"{_PAGE}{_JOINT}{'9' * 12}"
+    """Return the first and the last sort key that a page with a number above `after` can have."""
+    return f"{_PAGE}{_SEPARATOR}{after + 1:012}", f"{_PAGE}{_SEPARATOR}{'9' * 12}"
 
 
 def blobs(namespace: str, run_id: str, key: str) -> Key:
-    """The value beside a head. As every value of any size it lies in parts."""
-    return parts(namespace, run_id), _JOINT.join((_BESIDE, _short(key)))
+    """Return the key of a blob, which is stored in parts."""
+    return parts(namespace, run_id), _SEPARATOR.join((_BESIDE, _short(key)))
 
 
 def part(value: Key, number: int) -> Key:
-    """A part of a value of any size; they count from 0."""
+    """Return the key of a part of a blob; parts count from 0."""
     k, s = value
-    return k, f"{s}{_JOINT}{number:04}"
+    return k, f"{s}{_SEPARATOR}{number:04}"
 
 
 def label(namespace: str, name: str, value: str) -> str:
-    """The partition of the runs with that label."""
-    return _JOINT.join((_join("L", namespace), _short(name), _short(value)))
+    """Return the partition of the runs with that label."""
+    return _SEPARATOR.join((_join("L", namespace), _short(name), _short(value)))
 
 
 def newest(namespace: str, kind: Kind, name: str) -> Key:
@@ -149,7 +150,7 @@ def newest(namespace: str, kind: Kind, name: str) -> Key:
 
 
 def all_newest(namespace: str, kind: Kind) -> str:
-    """The partition of the newest definitions of a kind."""
+    """Return the partition of the newest definitions of a kind."""
     return _join("D", namespace, kind)
 
 
@@ -158,24 +159,24 @@ def archived(namespace: str, kind: Kind, name: str, version: int) -> Key:
 
 
 def idempotency(namespace: str, key: str) -> Key:
-    return _JOINT.join((_join("K", namespace), _short(key))), "key"
+    return _SEPARATOR.join((_join("K", namespace), _short(key))), "key"
 
 
 def versioned_value(namespace: str, key: str) -> Key:
-    return _JOINT.join((_join("C", namespace), _short(key))), "cell"
+    return _SEPARATOR.join((_join("C", namespace), _short(key))), "cell"
 
 
 def signal(namespace: str, signal: Signal) -> Key:
-    return signals(namespace, signal.name, signal.key, signal.run), place(signal.at, signal.id)
+    return signals(namespace, signal.name, signal.key, signal.run), sort_key(signal.at, signal.id)
 
 
 def signals(namespace: str, name: str, key: str, run_id: str) -> str:
-    """The partition of the signals with that name and key, for that run or (empty) for any."""
-    return _JOINT.join((_join("S", namespace), _short(name), _short(key), _short(run_id)))
+    """Return the partition of the signals with that name and key, for that run or (empty) for any run."""
+    return _SEPARATOR.join((_join("S", namespace), _short(name), _short(key), _short(run_id)))
 
 
 def signal_body(namespace: str, signal_id: str) -> Key:
-    """The value that a signal is, where it is too large for its item."""
+    """Return the key of the blob with a signal that is too large for its item."""
     return _join("B", namespace, signal_id), _BODY
 
 
@@ -184,29 +185,29 @@ def subscription(namespace: str, subscription: Subscription) -> Key:
 
 
 def subscriptions(namespace: str, name: str, key: str) -> str:
-    """The partition of the subscriptions to that name and key."""
-    return _JOINT.join((_join("N", namespace), _short(name), _short(key)))
+    """Return the partition of the subscriptions to that name and key."""
+    return _SEPARATOR.join((_join("N", namespace), _short(name), _short(key)))
 
 
 def task(namespace: str, task: Task) -> Key:
-    return tasks(namespace, shard(namespace, task.uuid)), place(task.since, task.uuid)
+    return tasks(namespace, shard(namespace, task.uuid)), sort_key(task.since, task.uuid)
 
 
 def tasks(namespace: str, number: int) -> str:
-    """The partition of a shard of a namespace's tasks."""
+    """Return the partition of one shard of a namespace's tasks."""
     return _join("T", namespace, str(number))
 
 
-# ── places in indexes ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── positions in indexes ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def place(at: Instant, name: str = "") -> str:
-    """A sort key: by moment, then by name. Without a name it stands before all places of that moment."""
-    return f"{at:013}{_JOINT}{name}"
+def sort_key(at: Instant, name: str = "") -> str:
+    """Return a sort key: by time, then by name. Without a name it sorts before all others of that time."""
+    return f"{at:013}{_SEPARATOR}{name}"
 
 
-def of_place(text: str) -> tuple[Instant, str]:
-    at, _, name = text.partition(_JOINT)
+def of_sort_key(text: str) -> tuple[Instant, str]:
+    at, _, name = text.partition(_SEPARATOR)
     return int(at), name
 
 
@@ -238,18 +239,18 @@ def changed(namespace: str, number: int) -> str:
 
 
 def _join(*words: str) -> str:
-    return _JOINT.join(map(_escaped, words))
+    return _SEPARATOR.join(map(_escaped, words))
 
 
 def _escaped(word: str) -> str:
-    return word.replace("%", "%25").replace(_JOINT, "%23")
+    return word.replace("%", "%25").replace(_SEPARATOR, "%23")
 
 
 def _plain(word: str) -> str:
-    return word.replace("%23", _JOINT).replace("%25", "%")
+    return word.replace("%23", _SEPARATOR).replace("%25", "%")
 
 
 def _short(word: str) -> str:
-    """The word escaped, or its digest if it is long."""
+    """Return the word escaped, or its digest if it is long."""
     raw = word.encode()
-    return _escaped(word) if len(raw) <= _LONG else f"%~{hashlib.sha256(raw).hexdigest()}"
+    return _escaped(word) if len(raw) <= _MAX_PLAIN_BYTES else f"%~{hashlib.sha256(raw).hexdigest()}"

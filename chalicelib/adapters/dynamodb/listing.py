@@ -1,9 +1,9 @@
 """Runs newest first, or by change of status, from many partitions of an index.
 
-Every partition is sorted by place (when a run was created, then its name), and a run has the same place in all of
-them, so merging them is enough, and one place is all that a cursor must remember. An index lags behind and knows
-classes of statuses only: what counts is the head, and a run that no longer is what was asked for is passed over.
-By change a run has many places in its life, and an entry may tell of an earlier one: again the head counts.
+Every partition is sorted by position (creation time, then name), and a run has the same position in all of them. So
+the partitions can be merged, and a cursor is one position. An index lags behind and knows classes of statuses only:
+the head is read, and a run that no longer matches is skipped. In the list by change a run has many positions during
+its life, and an entry may be an earlier one; again the head decides.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.store_rules import Place, admits, change_of, cursor_at, place_at, place_of
+from chalicelib.adapters.store_rules import Position, admits, change_of, cursor_at, position_at, position_of
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.runs import Listing, RunQuery
 
 _HEADS_AT_ONCE: Final = 100
-"""As many as one BatchGetItem takes (an AWS limit)."""
+"""The most items that a BatchGetItem takes (an AWS limit)."""
 
 _ROUNDS: Final = 10
-"""So many batches of heads are read for one page at most; the cursor leads on from there."""
+"""The most batches of heads that are read for one page; its cursor continues from there."""
 
 
 def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
-    """One page of what `query` asks for."""
-    before = place_at(namespace, query.cursor) if query.cursor else None
+    """Return one page of the runs that match the query."""
+    before = position_at(namespace, query.cursor) if query.cursor else None
     with translated():
-        places = _places(table, namespace, query, before)
+        positions = _positions(table, namespace, query, before)
         found: list[Run] = []
         for _ in range(_ROUNDS):
             wanted = min(_HEADS_AT_ONCE, query.limit - len(found) + 1)
-            some = list(islice(places, wanted))
-            for place, run in _heads(table, namespace, some):
-                if place != place_of(run) or not admits(query, run):
+            some = list(islice(positions, wanted))
+            for position, run in _heads(table, namespace, some):
+                if position != position_of(run) or not admits(query, run):
                     continue
                 if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
                 found.append(run)
             if len(some) < wanted:
                 return Listing(tuple(found))
@@ -49,14 +49,14 @@ def listing(table: Table, namespace: str, query: RunQuery) -> Listing:
 
 
 def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
-    """The first runs whose status changed at `since` or later, by when it did."""
+    """Return the first runs with a status change at `since` or later, ordered by its time."""
     shards = [_changes_in(table, namespace, number, since, limit) for number in range(keys.SHARDS)]
     found: dict[str, Run] = {}
     at_once = min(_HEADS_AT_ONCE, limit + 1)
     with translated():
-        places = merge(*shards)
+        positions = merge(*shards)
         while True:
-            some = list(islice(places, at_once))
+            some = list(islice(positions, at_once))
             found.update((run.name, run) for _, run in _heads(table, namespace, some) if run.status_at >= since)
             runs = sorted(found.values(), key=change_of)
             if len(some) < at_once:
@@ -66,7 +66,7 @@ def changed(table: Table, namespace: str, since: Instant, limit: int) -> Sequenc
                 return runs[:limit]
 
 
-def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Place]:
+def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit: int) -> Iterator[Position]:
     for found in table.item.query(
         keys.changed(namespace, number),
         table.item.ca >= since,
@@ -76,22 +76,22 @@ def _changes_in(table: Table, namespace: str, number: int, since: Instant, limit
         yield int(found.ca), keys.of_head(found.k)[1]
 
 
-def _heads(table: Table, namespace: str, places: Sequence[Place]) -> Iterator[tuple[Place, Run]]:
-    """For each of these places the run of that name, if there is one, wherever it stands now."""
-    wanted = {place: keys.head(namespace, place[1]) for place in places}
+def _heads(table: Table, namespace: str, positions: Sequence[Position]) -> Iterator[tuple[Position, Run]]:
+    """Return, for each position, the current run of that name, if it exists."""
+    wanted = {position: keys.head(namespace, position[1]) for position in positions}
     items = table.get_all(wanted.values(), consistent=False)
-    return ((place, run_of(items[key])) for place, key in wanted.items() if key in items)
+    return ((position, run_of(items[key])) for position, key in wanted.items() if key in items)
 
 
-def _places(table: Table, namespace: str, query: RunQuery, before: Place | None) -> Iterator[Place]:
-    """Where runs may be that the query asks for, below `before`, each once."""
-    partitions = [_places_in(table, query, before, *partition) for partition in _partitions(namespace, query)]
+def _positions(table: Table, namespace: str, query: RunQuery, before: Position | None) -> Iterator[Position]:
+    """Return the positions below `before` at which the query may find runs, each once."""
+    partitions = [_positions_in(table, query, before, *partition) for partition in _partitions(namespace, query)]
     for text, _ in groupby(merge(*partitions, reverse=True)):
-        yield keys.of_place(text)
+        yield keys.of_sort_key(text)
 
 
 def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index | None, str]]:
-    """The index (None: the table itself) and the partition keys that hold such runs."""
+    """Return the partitions that hold such runs, each with its index (None: the table itself)."""
     if query.label is not None:
         yield None, keys.label(namespace, *query.label)
         return
@@ -104,12 +104,12 @@ def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index 
                 yield tables.LISTED, keys.listed(namespace, status, shard)
 
 
-def _places_in(
-    table: Table, query: RunQuery, before: Place | None, index: tables.Index | None, partition: str
+def _positions_in(
+    table: Table, query: RunQuery, before: Position | None, index: tables.Index | None, partition: str
 ) -> Iterator[str]:
     sort: Any = table.item.c if index else table.item.s
-    upper = keys.place(*before) if before else None
-    lower = keys.place(query.since or 0)
+    upper = keys.sort_key(*before) if before else None
+    lower = keys.sort_key(query.since or 0)
     if upper is not None and upper < lower:
         return
     for found in table.item.query(

@@ -1,7 +1,7 @@
 """Runs in DynamoDB: a head is one item, and every save one conditional write of it.
 
-What lies beside the head (its own flow, labels, pages, large values) is written first, under keys that make writing
-it again harmless; the head's write makes it count. What was written beside a head that was then refused is taken back.
+The run's other items (its own flow, labels, history pages, blobs) are written first, under keys that make writing them
+twice harmless; they take effect with the write of the head. If that write is refused, they are deleted again.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, place_of, timer_of
+from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, position_of, timer_of
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
-from chalicelib.model.run import Run, encode
+from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
@@ -59,7 +59,7 @@ class DynamoRuns:
 
     def put_page(self, run: Run, page: Page) -> None:
         k, s = keys.page(run.namespace, run.id, page.last)
-        self._table.put(self._item(k, s, b=encode(page).decode()))
+        self._table.put(self._item(k, s, b=encode_page(page).decode()))
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         with translated():
@@ -104,7 +104,7 @@ class DynamoRuns:
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
         shards = [self._due_in(number, until, limit) for number in range(keys.SHARDS)]
         with translated():
-            return list(islice(merge(*shards, key=lambda alarm: alarm.at), limit))
+            return list(islice(merge(*shards, key=lambda timer: timer.at), limit))
 
     def _due_in(self, number: int, until: Instant, limit: int) -> Iterator[DueTimer]:
         for found in self._item.query(
@@ -116,29 +116,30 @@ class DynamoRuns:
             yield DueTimer(*keys.of_head(found.k), int(found.al))
 
     def head_of(self, run: Run) -> Item:
-        """The head as an item."""
+        """Return the head as an item."""
         k, s = keys.head(run.namespace, run.name)
         shard = keys.shard(run.namespace, run.name)
         status = keys.CLASS_OF[run.status]
         item = self._item(k, s, v=run.version, b=body_of(run))
-        item.c = keys.place(*place_of(run))
+        item.c = keys.sort_key(*position_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
         item.cp, item.ca = keys.changed(run.namespace, shard), run.status_at
-        if (alarm := timer_of(run)) is not None:
-            item.ap, item.al = keys.timers(shard), alarm
+        if (timer := timer_of(run)) is not None:
+            item.ap, item.al = keys.timers(shard), timer
         return item
 
     def _is_still(self, run: Run, version: int) -> Condition:
-        """The head is at that version, and of this very run: a run deleted and begun anew counts from 1 again.
+        """Return the condition that the head has that version and is of this run.
 
-        A head's body begins with its id, so that it needs no attribute of its own.
+        The version alone is not enough: a run that was deleted and started again counts from 1. The body of a head
+        begins with the run's id, so the id needs no attribute of its own.
         """
         condition: Condition = (self._item.v == version) & self._item.b.startswith(beginning(run))
         return condition
 
     def write_blobs(self, new: NewRun) -> None:
-        """What lies beside the new head is there; nobody looks at it before the head is."""
+        """Write the other items of a new run. They take effect once the head is written."""
         if new.own is not None:
             k, s = keys.own_flow(new.run.namespace, new.run.id)
             self._table.put(self._item(k, s, b=encode_value(new.own).decode()))
@@ -146,15 +147,15 @@ class DynamoRuns:
             self._table.put(self._item(*place))
 
     def take_back_blobs(self, new: NewRun) -> None:
-        """What lies beside a head that was refused is gone, but for what is the existing run's too."""
+        """Delete the items of a run whose head was refused, except those that the existing run shares."""
         there = self.load(new.run.namespace, new.run.name)
         if there is not None and there.id == new.run.id:
             return
-        labels = self._labels(new.run) if there is None or place_of(there) != place_of(new.run) else []
+        labels = self._labels(new.run) if there is None or position_of(there) != position_of(new.run) else []
         self._table.remove([*self._parts(new.run), *labels])
 
     def _parts(self, run: Run) -> Sequence[Key]:
-        """Where everything lies that the run has beside its head, but for its labels."""
+        """Return the keys of all items of the run except its head and labels."""
         with translated():
             found = self._item.query(
                 keys.parts(run.namespace, run.id), consistent_read=True, attributes_to_get=[tables.HASH, tables.RANGE]
@@ -162,7 +163,7 @@ class DynamoRuns:
             return [(item.k, item.s) for item in found]
 
     def _labels(self, run: Run) -> Sequence[Key]:
-        place = keys.place(*place_of(run))
+        place = keys.sort_key(*position_of(run))
         return [(keys.label(run.namespace, *label), place) for label in labels_of(run).items()]
 
 

@@ -1,7 +1,7 @@
 """Signals and subscriptions in DynamoDB.
 
-A signal lies with those of its name, key and run, so that one query gives all that a wait may take; an index lists it
-with those of its namespace. One too large to be read by the dozen lies in parts, and its item stands for it only.
+Signals of the same name, key and run share a partition, so that one query finds all that a wait may take. An index
+lists the signals of a namespace. A large signal is stored as a blob, and its item only refers to it.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ from heapq import merge
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
 from chalicelib.adapters.dynamodb.parts import Parts
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 
-_IN_PLACE: Final = 16 * 1024
-"""Bytes. A query reads a megabyte at a time (an AWS limit): sixty-four signals of this size, or more."""
+_MAX_INLINE_BYTES: Final = 16 * 1024
+"""A query reads a megabyte at a time (an AWS limit): 64 signals of this size."""
 
-_AT_ONCE: Final = 100
-_FIRST: Final = 20
-"""How many signals are read at a time for a wait, which takes one: it knows the last 16 that its run took."""
+_MAX_BATCH_GETS: Final = 100
+_SIGNALS_AT_ONCE: Final = 20
+"""The number of signals read at a time for a wait, which takes one. The run knows the last 16 that it took."""
 
 
 class DynamoSignals:
@@ -34,11 +33,11 @@ class DynamoSignals:
         self._parts = Parts(table)
 
     def put(self, namespace: str, signal: Signal) -> None:
-        text = msgspec.json.encode(signal)
+        text = formats.SIGNAL.encode(signal)
         k, s = keys.signal(namespace, signal)
         item = self._item(k, s, u=signal.expires_at, x=seconds(signal.expires_at))
         item.lp, item.c = keys.listed_signals(namespace, keys.shard(namespace, signal.id)), s
-        if len(text) <= _IN_PLACE:
+        if len(text) <= _MAX_INLINE_BYTES:
             item.b = text.decode()
         else:
             self._parts.put({keys.signal_body(namespace, signal.id): text}, signal.expires_at)
@@ -47,17 +46,17 @@ class DynamoSignals:
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
         found = self._item.query(
             keys.signals(namespace, name, key, run),
-            self._item.s >= keys.place(since),
+            self._item.s >= keys.sort_key(since),
             filter_condition=self._item.u > now,
             consistent_read=True,
-            page_size=_FIRST,
+            page_size=_SIGNALS_AT_ONCE,
         )
         while True:
             with translated():
-                items = list(islice(found, _FIRST))
+                items = list(islice(found, _SIGNALS_AT_ONCE))
                 signals = self._read(namespace, items)
             yield from signals
-            if len(items) < _FIRST:
+            if len(items) < _SIGNALS_AT_ONCE:
                 return
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
@@ -65,14 +64,14 @@ class DynamoSignals:
         found: list[Signal] = []
         with translated():
             entries = merge(*shards, key=lambda entry: entry[1], reverse=True)
-            while some := list(islice(entries, min(_AT_ONCE, limit - len(found)))):
+            while some := list(islice(entries, min(_MAX_BATCH_GETS, limit - len(found)))):
                 items = self._table.get_all(some, consistent=False)
                 found += self._read(namespace, [items[key] for key in some if key in items and items[key].u > now])
         return found
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
         k, s = keys.subscription(namespace, subscription)
-        text = msgspec.json.encode(subscription).decode()
+        text = formats.SUBSCRIPTION.encode(subscription).decode()
         self._table.put(self._item(k, s, b=text, x=seconds(subscription.until)))
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
@@ -83,20 +82,22 @@ class DynamoSignals:
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
         with translated():
             found = self._item.query(keys.subscriptions(namespace, name, key), consistent_read=True)
-            return [msgspec.json.decode(item.b, type=Subscription) for item in found]
+            return [formats.SUBSCRIPTION.decode(item.b, Subscription) for item in found]
 
     def _listed(self, namespace: str, number: int, limit: int) -> Iterator[keys.Key]:
         for found in self._item.query(
             keys.listed_signals(namespace, number),
             index_name=tables.LISTED.name,
             scan_index_forward=False,
-            page_size=min(_AT_ONCE, limit),
+            page_size=min(_MAX_BATCH_GETS, limit),
         ):
             yield found.k, found.s
 
     def _read(self, namespace: str, items: Sequence[Item]) -> Sequence[Signal]:
-        """The signals that these items stand for, in this order; one whose body has expired already is left out."""
-        places = {item.s: keys.signal_body(namespace, keys.of_place(item.s)[1]) for item in items if item.b is None}
-        bodies = self._parts.get(places.values())
-        texts = [bodies.get(places[item.s]) if item.b is None else item.b for item in items]
-        return [msgspec.json.decode(text, type=Signal) for text in texts if text is not None]
+        """Return the signals of these items, in order, without those of which the blob has expired."""
+        positions = {
+            item.s: keys.signal_body(namespace, keys.of_sort_key(item.s)[1]) for item in items if item.b is None
+        }
+        bodies = self._parts.get(positions.values())
+        texts = [bodies.get(positions[item.s]) if item.b is None else item.b for item in items]
+        return [formats.SIGNAL.decode(text, Signal) for text in texts if text is not None]

@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, cells, signals and tasks in one DynamoDB table."""
+"""The store on AWS: definitions, runs, keys, versioned values, signals and tasks in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
-from chalicelib.adapters.dynamodb.items import Place, Table, seconds, translated
+from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
@@ -14,7 +14,7 @@ from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
 
-_CLAIMS: Final = 3
+_MAX_CLAIMS: Final = 3
 
 
 class DynamoKeys:
@@ -25,7 +25,7 @@ class DynamoKeys:
     def claim(self, namespace: str, key: str, value: str, now: Instant, ttl: int) -> str:
         k, s = keys.idempotency(namespace, key)
         claimed = self._item(k, s, b=value, u=now + ttl, x=seconds(now + ttl))
-        for _ in range(_CLAIMS):
+        for _ in range(_MAX_CLAIMS):
             try:
                 with translated(refused=Conflict(f"key {key!r} is held")):
                     claimed.save(self._item.k.does_not_exist() | (self._item.u <= now))
@@ -35,7 +35,7 @@ class DynamoKeys:
                     return str(held.b)
             else:
                 return value
-        raise Busy(f"key {key!r} changes hands too fast")
+        raise Busy(f"key {key!r} is claimed by too many requests at once; try again")
 
 
 class DynamoVersionedValues:
@@ -55,10 +55,10 @@ class DynamoVersionedValues:
 
 
 class DynamoStore:
-    """All stores in one table. Connects at the first request."""
+    """All stores in one table. It connects at the first request."""
 
-    def __init__(self, place: Place = Place()) -> None:  # noqa: B008 - frozen
-        self.table = Table(place)
+    def __init__(self, location: TableLocation = TableLocation()) -> None:  # noqa: B008 - frozen
+        self.table = Table(location)
         self.runs = DynamoRuns(self.table)
         self.definitions = DynamoDefinitions(self.table, self.runs)
         self.keys = DynamoKeys(self.table)

@@ -1,4 +1,4 @@
-"""The one description of the table and its indexes: for the models, for local tables, and for the deployment."""
+"""The table and its indexes, described once for the models, local tables and the deployment."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Final
 HASH: Final = "k"
 RANGE: Final = "s"
 EXPIRY: Final = "x"
-"""DynamoDB deletes an item some time after this moment (seconds since 1970)."""
+"""DynamoDB deletes an item some time after this time (seconds since 1970)."""
 
 LOGICAL_ID: Final = "EchoerTable"
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index of keys; it holds the items that have both its attributes."""
+    """An index that holds the keys of the items that have both attributes."""
 
     name: str
     hash: str
@@ -32,20 +32,20 @@ _NUMBERS: Final = frozenset({"al", "ca"})
 
 
 def create_tables(client: Any, table: str) -> None:
-    """The table is there, made through a boto3 DynamoDB client. For tests and local servers."""
+    """Create the table through a boto3 DynamoDB client. For tests and local servers."""
     client.create_table(TableName=table, **_schema())
     client.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
     try:
         client.update_time_to_live(TableName=table, TimeToLiveSpecification={"AttributeName": EXPIRY, "Enabled": True})
-    except client.exceptions.ClientError as exc:  # dynalite lets nothing expire: what is past its time only takes room
+    except client.exceptions.ClientError as exc:  # dynalite has no expiry: expired items only take space
         if exc.response["Error"]["Code"] != "UnknownOperationException":
             raise
 
 
 def as_cloudformation(table: str | dict[str, Any]) -> dict[str, Any]:
-    """The `Resources` of a CloudFormation template that make the table; `table` is its name, or a function of one.
+    """Return the `Resources` of a CloudFormation template for the table. `table` is its name, or a function of it.
 
-    The table outlives its stack: it holds the runs.
+    The table remains when its stack is deleted, because it holds the runs.
     """
     properties = {
         "TableName": table,

@@ -1,4 +1,4 @@
-"""The inbox in DynamoDB: a task is one item, in a shard of its namespace, sorted by when it began to wait."""
+"""The inbox in DynamoDB: a task is one item in a shard of its namespace, sorted by the time it was created."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import islice
 
-import msgspec
-
 from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.items import Item, Table, seconds, translated
+from chalicelib.model import formats
 from chalicelib.service.ports.tasks import Task
 
 
@@ -20,7 +19,7 @@ class DynamoTasks:
 
     def put(self, namespace: str, task: Task) -> None:
         k, s = keys.task(namespace, task)
-        self._table.put(self._item(k, s, b=msgspec.json.encode(task).decode(), x=seconds(task.until)))
+        self._table.put(self._item(k, s, b=formats.TASK.encode(task).decode(), x=seconds(task.until)))
 
     def remove(self, namespace: str, task: Task) -> None:
         k, s = keys.task(namespace, task)
@@ -31,12 +30,12 @@ class DynamoTasks:
         shards = [self._shard(namespace, number, limit, after) for number in range(keys.SHARDS)]
         with translated():
             found = islice(merge(*shards, key=lambda item: item.s), limit)
-            return [msgspec.json.decode(item.b, type=Task) for item in found]
+            return [formats.TASK.decode(item.b, Task) for item in found]
 
     def _shard(self, namespace: str, number: int, limit: int, after: Task | None) -> Iterator[Item]:
         yield from self._item.query(
             keys.tasks(namespace, number),
-            self._item.s > keys.place(after.since, after.uuid) if after else None,
+            self._item.s > keys.sort_key(after.since, after.uuid) if after else None,
             consistent_read=True,
             page_size=limit,
         )

@@ -1,7 +1,6 @@
-"""The ports in their plainest form: what tests and the simulator run on, and what the other adapters are held to.
+"""The ports in memory, for tests and the simulator. Other adapters must pass the same contract tests.
 
-Everything is kept encoded and decoded again on the way out, so no two callers ever share an object. One lock holds all
-that a store keeps.
+Values are stored encoded and decoded when they are read, so callers never share an object. One lock guards a store.
 """
 
 from chalicelib.adapters.memory.message_queue import MemoryQueue

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from threading import RLock
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
+from chalicelib.model import formats
 from chalicelib.service.errors import RunExists
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
@@ -52,7 +52,7 @@ class MemoryDefinitions:
                     raise RunExists(new.run.name)
             for definition in definitions:
                 key = (namespace, definition.kind, definition.name)
-                self._versions.setdefault(key, []).append(msgspec.json.encode(definition))
+                self._versions.setdefault(key, []).append(formats.DEFINITION.encode(definition))
                 self._deleted.discard(key)
             for new in runs:
                 self._runs.create(new)
@@ -72,4 +72,4 @@ class MemoryDefinitions:
 
 
 def _definition(body: bytes) -> Definition:
-    return msgspec.json.decode(body, type=Definition)
+    return formats.DEFINITION.decode(body, Definition)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import RLock
 
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Look, Wakeup, await_messages
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS, PollResult, Wakeup, await_messages
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
@@ -26,13 +26,13 @@ class _Message:
 
 
 class MemoryQueue:
-    """Queue and Source in this process's memory.
+    """Implements `ports.Queue` and `ports.Source` in this process's memory.
 
-    `visibility`: milliseconds until a received message comes again. A message that was received `max_receives` times
-    and not deleted goes to `QueueName.DEAD`.
+    `visibility`: milliseconds after which a received message that was not deleted is received again. After
+    `max_receives` receptions it goes to `QueueName.DEAD`.
     """
 
-    def __init__(self, clock: Clock, visibility: int = VISIBILITY, max_receives: int = MAX_RECEIVES) -> None:
+    def __init__(self, clock: Clock, visibility: int = VISIBILITY_MS, max_receives: int = MAX_RECEIVES) -> None:
         self._clock = clock
         self._visibility = visibility
         self._max_receives = max_receives
@@ -47,17 +47,17 @@ class MemoryQueue:
             for body in bodies:
                 self._sent += 1
                 self._put(queue, _Message(str(self._sent), body, now, now + delay))
-        self._wakeups[queue].ring(None if delay else len(bodies))
+        self._wakeups[queue].notify(None if delay else len(bodies))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         with self._lock:
             message = self._held(queue, receipt)
             if message:
                 message.visible_at = self._clock.now() + delay
-        self._wakeups[queue].ring()
+        self._wakeups[queue].notify()
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._wakeups[queue], lambda: self._look(queue, limit), wait)
+        return await_messages(self._wakeups[queue], lambda: self._poll(queue, limit), wait)
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         with self._lock:
@@ -85,7 +85,7 @@ class MemoryQueue:
                 default=None,
             )
 
-    def _look(self, queue: QueueName, limit: int) -> Look:
+    def _poll(self, queue: QueueName, limit: int) -> PollResult:
         with self._lock:
             now = self._clock.now()
             waiting = sorted(self._queues[queue].values(), key=lambda message: message.visible_at)
@@ -96,7 +96,7 @@ class MemoryQueue:
                 if queue is not QueueName.DEAD and message.count >= self._max_receives:
                     del self._queues[queue][message.id]
                     self._put(QueueName.DEAD, _Message(message.id, message.body, message.sent_at, now))
-                    self._wakeups[QueueName.DEAD].ring()
+                    self._wakeups[QueueName.DEAD].notify()
                     continue
                 if len(found) == limit:
                     break
@@ -109,6 +109,6 @@ class MemoryQueue:
         self._queues[queue][message.id] = message
 
     def _held(self, queue: QueueName, receipt: str) -> _Message | None:
-        """The message, if this receipt is of its last reception."""
+        """Return the message if the receipt is of its last reception, else None."""
         message = self._queues[queue].get(receipt.partition(".")[0])
         return message if message and message.receipt == receipt else None

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from threading import RLock
 
 from chalicelib.adapters.store_rules import (
-    Place,
+    Position,
     admits,
     change_of,
     conflict_error,
     cursor_at,
-    place_at,
-    place_of,
+    position_at,
+    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
@@ -30,8 +30,8 @@ from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
 class _Head:
     id: str
     version: int
-    place: Place
-    change: Place
+    place: Position
+    change: Position
     timer_at: Instant | None
     body: bytes
 
@@ -42,7 +42,7 @@ class MemoryRuns:
         self._heads: dict[tuple[str, str], _Head] = {}
         self._pages: dict[tuple[str, str], dict[int, bytes]] = {}
         self._own: dict[tuple[str, str], bytes] = {}
-        self._beside: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._blobs: dict[tuple[str, str], dict[str, bytes]] = {}
 
     def exists(self, namespace: str, name: str) -> bool:
         return (namespace, name) in self._heads
@@ -70,23 +70,23 @@ class MemoryRuns:
 
     def put_page(self, run: Run, page: Page) -> None:
         with self._lock:
-            self._pages.setdefault((run.namespace, run.id), {}).setdefault(page.last, encode(page))
+            self._pages.setdefault((run.namespace, run.id), {}).setdefault(page.last, encode_page(page))
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
         with self._lock:
-            kept = sorted(self._pages.get((run.namespace, run.id), {}).items())
-        return (decode_page(body) for last, body in kept if last > after)
+            held = sorted(self._pages.get((run.namespace, run.id), {}).items())
+        return (decode_page(body) for last, body in held if last > after)
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         with self._lock:
-            kept = self._beside.setdefault((run.namespace, run.id), {})
+            held = self._blobs.setdefault((run.namespace, run.id), {})
             for key, value in values.items():
-                kept.setdefault(key, value)
+                held.setdefault(key, value)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         with self._lock:
-            kept = self._beside.get((run.namespace, run.id), {})
-            return {key: kept[key] for key in keys if key in kept}
+            held = self._blobs.get((run.namespace, run.id), {})
+            return {key: held[key] for key in keys if key in held}
 
     def save(self, run: Run, seen: int) -> None:
         with self._lock:
@@ -102,19 +102,19 @@ class MemoryRuns:
                 return
             if (head.id, head.version) != (run.id, run.version):
                 raise conflict_error(run)
-            for part in (self._pages, self._own, self._beside):
+            for part in (self._pages, self._own, self._blobs):
                 part.pop((run.namespace, run.id), None)
             del self._heads[run.namespace, run.name]
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = place_at(namespace, query.cursor) if query.cursor else None
+        before = position_at(namespace, query.cursor) if query.cursor else None
         with self._lock:
             heads = [head for (owner, _), head in self._heads.items() if owner == namespace]
         found: list[Run] = []
         for head in sorted(heads, key=lambda head: head.place, reverse=True):
             if (before is None or head.place < before) and admits(query, run := decode_run(head.body)):
                 if len(found) == query.limit:
-                    return Listing(tuple(found), cursor_at(namespace, place_of(found[-1])))
+                    return Listing(tuple(found), cursor_at(namespace, position_of(found[-1])))
                 found.append(run)
         return Listing(tuple(found))
 
@@ -131,8 +131,8 @@ class MemoryRuns:
                 for (namespace, name), head in self._heads.items()
                 if head.timer_at is not None and head.timer_at <= until
             ]
-        return sorted(timers, key=lambda alarm: alarm.at)[:limit]
+        return sorted(timers, key=lambda timer: timer.at)[:limit]
 
     def _put(self, run: Run) -> None:
-        head = _Head(run.id, run.version, place_of(run), change_of(run), timer_of(run), encode(run))
+        head = _Head(run.id, run.version, position_of(run), change_of(run), timer_of(run), encode(run))
         self._heads[run.namespace, run.name] = head

@@ -1,15 +1,14 @@
-"""The store in memory: definitions, runs, keys, cells, signals and tasks."""
+"""The store in memory: definitions, runs, keys, versioned values, signals and tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import RLock
 
-import msgspec
-
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
@@ -48,12 +47,12 @@ class MemoryVersionedValues:
 class MemorySignals:
     def __init__(self, lock: RLock) -> None:
         self._lock = lock
-        self._kept: dict[tuple[str, str, str], bytes] = {}
+        self._signals: dict[tuple[str, str, str], bytes] = {}
         self._subscriptions: dict[tuple[str, ...], Subscription] = {}
 
     def put(self, namespace: str, signal: Signal) -> None:
         with self._lock:
-            self._kept[namespace, signal.place, signal.id] = msgspec.json.encode(signal)
+            self._signals[namespace, signal.place, signal.id] = formats.SIGNAL.encode(signal)
 
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Sequence[Signal]:
         signals = (signal for signal in reversed(self._unexpired(namespace, now)) if signal.at >= since)
@@ -61,11 +60,11 @@ class MemorySignals:
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
         with self._lock:
-            self._subscriptions[namespace, *_waiting(subscription)] = subscription
+            self._subscriptions[namespace, *_identity(subscription)] = subscription
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
         with self._lock:
-            self._subscriptions.pop((namespace, *_waiting(subscription)), None)
+            self._subscriptions.pop((namespace, *_identity(subscription)), None)
 
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
         with self._lock:
@@ -77,13 +76,13 @@ class MemorySignals:
     def _unexpired(self, namespace: str, now: Instant) -> Sequence[Signal]:
         """Newest first."""
         with self._lock:
-            bodies = [body for (owner, *_), body in sorted(self._kept.items(), reverse=True) if owner == namespace]
-        signals = (msgspec.json.decode(body, type=Signal) for body in bodies)
+            bodies = [body for (owner, *_), body in sorted(self._signals.items(), reverse=True) if owner == namespace]
+        signals = (formats.SIGNAL.decode(body, Signal) for body in bodies)
         return [signal for signal in signals if signal.expires_at > now]
 
 
-def _waiting(subscription: Subscription) -> tuple[str, str, str, str]:
-    """What tells one subscription from another, within its namespace."""
+def _identity(subscription: Subscription) -> tuple[str, str, str, str]:
+    """Return what identifies the subscription within its namespace."""
     return subscription.name, subscription.key, subscription.run, subscription.uuid
 
 

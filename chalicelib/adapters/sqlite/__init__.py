@@ -1,1 +1,1 @@
-"""All that Echoer keeps, in one SQLite file: the durable default on one machine."""
+"""The store and the queues in one SQLite file: the durable default on one machine."""

@@ -1,4 +1,4 @@
-"""Definitions in SQLite: every version is a row; `names` says which is the newest, and which names are deleted."""
+"""Definitions in SQLite: every version is a row; the table `names` has the newest version and the deletion mark."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-import msgspec
 from msgspec.structs import replace
 
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.runs import create_within
 from chalicelib.adapters.store_rules import check_distinct, not_newest, not_next
+from chalicelib.model import formats
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
 
@@ -64,16 +64,16 @@ class SqliteDefinitions:
 
 
 def _define(connection: sqlite3.Connection, namespace: str, definition: Definition) -> None:
-    """The definition is the newest of its name. Raises Conflict if its version is not the next one."""
+    """Add the definition as the newest of its name. Raises Conflict if its version is not the next one."""
     key = (namespace, definition.kind, definition.name)
     query = "SELECT version FROM names WHERE namespace = ? AND kind = ? AND name = ?"
     newest = connection.execute(query, key).fetchone() or (0,)
     if newest[0] != definition.version - 1:
         raise not_next(definition)
     connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?, ?, 0)", (*key, definition.version))
-    values = (*key, definition.version, msgspec.json.encode(definition))
+    values = (*key, definition.version, formats.DEFINITION.encode(definition))
     connection.execute("INSERT INTO definitions VALUES (?, ?, ?, ?, ?)", values)
 
 
 def _definition(row: tuple[bytes, int]) -> Definition:
-    return replace(msgspec.json.decode(row[0], type=Definition), deleted=bool(row[1]))
+    return replace(formats.DEFINITION.decode(row[0], Definition), deleted=bool(row[1]))

@@ -1,8 +1,8 @@
 """Queues in SQLite, shared by the threads of one process.
 
-A message is a row that is due from `visible_at` on. Receiving it is one statement that moves that moment into the
-future and counts; its id and count are its receipt, so a receipt is worth nothing once the message came again. Idle
-receivers sleep until a message is sent or comes due; nothing polls.
+A message is a row that is due from `visible_at` on. One statement receives it: it moves that time into the future and
+increments the count. The id and the count are the receipt, so a receipt is invalid once the message was received again.
+Idle receivers sleep until a message is sent or comes due; they do not poll the file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from chalicelib.adapters.sqlite.database import Database
-from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY, Look, Wakeup, await_messages
+from chalicelib.adapters.wakeup import MAX_RECEIVES, VISIBILITY_MS, PollResult, Wakeup, await_messages
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import QueueName, Received
 
@@ -26,14 +26,14 @@ _TAKE = (
 
 
 class SqliteQueue:
-    """Queue and Source in one database.
+    """Implements `ports.Queue` and `ports.Source` in one database.
 
-    `visibility`: milliseconds until a received message comes again. A message that was received `max_receives` times
-    and not deleted goes to `QueueName.DEAD`.
+    `visibility`: milliseconds after which a received message that was not deleted is received again. After
+    `max_receives` receptions it goes to `QueueName.DEAD`.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, visibility: int = VISIBILITY, max_receives: int = MAX_RECEIVES
+        self, database: Database, clock: Clock, visibility: int = VISIBILITY_MS, max_receives: int = MAX_RECEIVES
     ) -> None:
         self._database = database
         self._clock = clock
@@ -48,15 +48,15 @@ class SqliteQueue:
             values = [value for body in some for value in (queue, now + delay, now, body)]
             rows = ", ".join(["(?, ?, 0, ?, ?)"] * len(some))
             self._database.change(f"{_SEND} VALUES {rows}", values)
-        self._wakeups[queue].ring(None if delay else len(bodies))
+        self._wakeups[queue].notify(None if delay else len(bodies))
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
         sql = "UPDATE messages SET visible_at = ? WHERE queue = ? AND id = ? AND count = ?"
         self._database.change(sql, (self._clock.now() + delay, queue, *_parsed(receipt)))
-        self._wakeups[queue].ring()
+        self._wakeups[queue].notify()
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        return await_messages(self._wakeups[queue], lambda: self._look(queue, limit), wait)
+        return await_messages(self._wakeups[queue], lambda: self._poll(queue, limit), wait)
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
         if not receipts:
@@ -64,17 +64,17 @@ class SqliteQueue:
         keys = [_parsed(receipt) for receipt in receipts]
         ids = ", ".join("?" * len(keys))
         pairs = ", ".join(["(?, ?)"] * len(keys))
-        # The + keeps SQLite from walking through the whole queue instead of looking the ids up.
+        # The + keeps SQLite from scanning the whole queue instead of looking the ids up.
         sql = f"DELETE FROM messages WHERE id IN ({ids}) AND +queue = ? AND (id, count) IN (VALUES {pairs})"  # noqa: S608
         self._database.change(sql, (*(key for key, _ in keys), queue, *(value for key in keys for value in key)))
 
     def release_all(self) -> None:
-        """Every message that was received and not deleted is due now. For the start: nobody can be working on it."""
+        """Make every message due that was received and not deleted. Call it at the start, before any consumer runs."""
         self._database.change("UPDATE messages SET visible_at = 0 WHERE count > 0 AND visible_at > 0")
         for wakeup in self._wakeups.values():
-            wakeup.ring()
+            wakeup.notify()
 
-    def _look(self, queue: QueueName, limit: int) -> Look:
+    def _poll(self, queue: QueueName, limit: int) -> PollResult:
         now = self._clock.now()
         taken = sorted(self._database.change_rows(_TAKE, (now + self._visibility, queue, now, limit)))
         if not taken:
@@ -86,18 +86,18 @@ class SqliteQueue:
             self._dead_letter([row[0] for row in spent], now)
             taken = [row for row in taken if row not in spent]
             if not taken:
-                return self._look(queue, limit)
+                return self._poll(queue, limit)
         return [Received(str(key), f"{key}.{count}", body, count, at) for key, count, body, at in taken], None
 
     def _dead_letter(self, ids: Sequence[int], now: int) -> None:
         marks = ", ".join("?" * len(ids))
         sql = f"UPDATE messages SET queue = ?, visible_at = ?, count = 0 WHERE id IN ({marks})"  # noqa: S608 - marks
         self._database.change(sql, (QueueName.DEAD, now, *ids))
-        self._wakeups[QueueName.DEAD].ring()
+        self._wakeups[QueueName.DEAD].notify()
 
 
 def _parsed(receipt: str) -> tuple[int, int]:
-    """The id and count of a receipt; ones that no message has if it is none of ours."""
+    """Return the id and the count in a receipt; those of no message if the receipt is malformed."""
     if not _RECEIPT.fullmatch(receipt):
         return 0, 0
     key, count = receipt.split(".")

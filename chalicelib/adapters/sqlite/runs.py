@@ -1,4 +1,4 @@
-"""Runs in SQLite: a head is one row, and every save one statement that names the version it has seen."""
+"""Runs in SQLite: a head is one row, and every save is one statement, conditional on the version that was read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.store_rules import (
-    Place,
+    Position,
     conflict_error,
     cursor_at,
     flow_of,
     labels_of,
-    place_at,
-    place_of,
+    position_at,
+    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Page, decode_page
+from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
 from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
@@ -56,7 +56,7 @@ class SqliteRuns:
         return decode_value(found[0][0], Flow)
 
     def put_page(self, run: Run, page: Page) -> None:
-        values = (run.namespace, run.id, page.last, encode(page))
+        values = (run.namespace, run.id, page.last, encode_page(page))
         self._database.change("INSERT OR IGNORE INTO pages VALUES (?, ?, ?, ?)", values)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
@@ -69,20 +69,20 @@ class SqliteRuns:
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         rows = [(run.namespace, run.id, key, value) for key, value in values.items()]
         with self._database.transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO beside VALUES (?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?, ?)", rows)
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         wanted = iter(keys)
         while some := list(islice(wanted, _VALUES_AT_ONCE)):
             marks = ", ".join("?" * len(some))
-            query = f"SELECT key, value FROM beside WHERE namespace = ? AND run = ? AND key IN ({marks})"  # noqa: S608
+            query = f"SELECT key, value FROM blobs WHERE namespace = ? AND run = ? AND key IN ({marks})"  # noqa: S608
             found.update(self._database.rows(query, (run.namespace, run.id, *some)))
         return found
 
     def save(self, run: Run, seen: int) -> None:
         saved = self._database.change(
-            "UPDATE runs SET version = ?, status = ?, status_at = ?, alarm_at = ?, body = ?"
+            "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
             (
                 *(run.version, run.status, run.status_at, timer_of(run), encode(run)),
@@ -100,8 +100,8 @@ class SqliteRuns:
                 return
             if found != (run.id, run.version):
                 raise conflict_error(run)
-            for table in ("pages", "own_flows", "beside"):
-                sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no foreign text
+            for table in ("pages", "own_flows", "blobs"):
+                sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no text of a caller
                 connection.execute(sql, (run.namespace, run.id))
             connection.executemany(
                 "DELETE FROM labels WHERE namespace = ? AND label = ? AND value = ? AND created_at = ? AND name = ?",
@@ -110,14 +110,14 @@ class SqliteRuns:
             connection.execute("DELETE FROM runs WHERE namespace = ? AND name = ?", key)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        before = place_at(namespace, query.cursor) if query.cursor else None
+        before = position_at(namespace, query.cursor) if query.cursor else None
         statuses: Sequence[Status | None] = [None] if query.statuses is None else sorted(query.statuses)
         found: list[Run] = []
         for status in statuses:
             sql, values = _newest(namespace, query, status, before)
             found += [decode_run(body) for (body,) in self._database.rows(sql, values)]
-        found.sort(key=place_of, reverse=True)
-        cursor = cursor_at(namespace, place_of(found[query.limit - 1])) if len(found) > query.limit else None
+        found.sort(key=position_of, reverse=True)
+        cursor = cursor_at(namespace, position_of(found[query.limit - 1])) if len(found) > query.limit else None
         return Listing(tuple(found[: query.limit]), cursor)
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
@@ -125,16 +125,17 @@ class SqliteRuns:
         return [decode_run(body) for (body,) in self._database.rows(query, (namespace, since, limit))]
 
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        query = "SELECT namespace, name, alarm_at FROM runs WHERE alarm_at <= ? ORDER BY alarm_at LIMIT ?"
+        query = "SELECT namespace, name, timer_at FROM runs WHERE timer_at <= ? ORDER BY timer_at LIMIT ?"
         return [DueTimer(*found) for found in self._database.rows(query, (until, limit))]
 
 
 def _newest(
-    namespace: str, query: RunQuery, status: Status | None, before: Place | None
+    namespace: str, query: RunQuery, status: Status | None, before: Position | None
 ) -> tuple[str, tuple[object, ...]]:
-    """SQL for the newest runs of one status (None: of all) below `before`, one more than asked for, and its values.
+    """Return SQL, and its values, for the newest runs below `before`: one more than `query.limit`.
 
-    Each status is a walk along an index of its own, so that rare ones are not looked for among all the others.
+    `status` None selects all statuses. Each status is read from its own part of an index, so finding runs of a rare
+    status does not scan the others.
     """
     index, source = ("runs", "runs")
     terms: list[tuple[str, Sequence[object]]] = []
@@ -152,12 +153,12 @@ def _newest(
         terms.append((f"({index}.created_at, {index}.name) < (?, ?)", before))
     where = " AND ".join(text for text, _ in terms)
     order = f"{index}.created_at DESC, {index}.name DESC"
-    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no foreign text
+    sql = f"SELECT runs.body FROM {source} WHERE {where} ORDER BY {order} LIMIT ?"  # noqa: S608 - no text of a caller
     return sql, (*(value for _, values in terms for value in values), query.limit + 1)
 
 
 def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
-    """The run, its own flow and its labels are part of the transaction. Raises RunExists."""
+    """Insert the run, its own flow and its labels within a transaction. Raises RunExists."""
     run = new.run
     if not connection.execute(*_insert(run)).rowcount:
         raise RunExists(run.name)

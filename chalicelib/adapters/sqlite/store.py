@@ -1,6 +1,6 @@
-"""The embedded store: definitions, runs, keys, cells, signals and tasks in one SQLite file.
+"""The embedded store: definitions, runs, keys, versioned values, signals and tasks in one SQLite file.
 
-What has expired is deleted when something of its kind is written.
+Expired rows are deleted when a row of the same kind is written.
 """
 
 from __future__ import annotations
@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-import msgspec
-
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.adapters.store_rules import versioned_value_conflict
+from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
 
-_AT_ONCE: Final = 20
-"""How many signals are read at a time for a wait, which takes one."""
+_SIGNALS_AT_ONCE: Final = 20
+"""The number of signals read at a time. A wait takes one."""
 
 
 class SqliteKeys:
@@ -41,15 +40,17 @@ class SqliteVersionedValues:
         self._database = database
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        query = "SELECT value, version FROM cells WHERE namespace = ? AND key = ?"
+        query = "SELECT value, version FROM versioned_values WHERE namespace = ? AND key = ?"
         found = self._database.rows(query, (namespace, key))
         return found[0] if found else (b"", 0)
 
     def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
         if seen:
-            sql = "UPDATE cells SET value = ?, version = version + 1 WHERE namespace = ? AND key = ? AND version = ?"
+            change = "UPDATE versioned_values SET value = ?, version = version + 1"
+            sql = f"{change} WHERE namespace = ? AND key = ? AND version = ?"
         else:
-            sql = "INSERT INTO cells (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?) ON CONFLICT DO NOTHING"
+            change = "INSERT INTO versioned_values (value, namespace, key, version) VALUES (?, ?, ?, 1 + ?)"
+            sql = f"{change} ON CONFLICT DO NOTHING"
         if not self._database.change(sql, (value, namespace, key, seen)):
             raise versioned_value_conflict(key)
 
@@ -65,7 +66,7 @@ class SqliteSignals:
             connection.execute("DELETE FROM subscriptions WHERE until <= ?", (signal.at,))
             connection.execute(
                 "INSERT OR REPLACE INTO signals VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, signal.expires_at, msgspec.json.encode(signal)),
+                (*key, signal.expires_at, formats.SIGNAL.encode(signal)),
             )
 
     def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
@@ -74,23 +75,23 @@ class SqliteSignals:
             found = self._database.rows(
                 "SELECT body FROM signals WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND expires_at > ?"
                 " AND (at, id) > (?, ?) ORDER BY at, id LIMIT ?",
-                (namespace, name, key, run, now, *last, _AT_ONCE),
+                (namespace, name, key, run, now, *last, _SIGNALS_AT_ONCE),
             )
             for (body,) in found:
-                signal = msgspec.json.decode(body, type=Signal)
+                signal = formats.SIGNAL.decode(body, Signal)
                 last = (signal.at, signal.id)
                 yield signal
-            if len(found) < _AT_ONCE:
+            if len(found) < _SIGNALS_AT_ONCE:
                 return
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
-        values = (*_waiting(namespace, subscription), subscription.until)
+        values = (*_identity(namespace, subscription), subscription.until)
         self._database.change("INSERT OR REPLACE INTO subscriptions VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
         self._database.change(
             "DELETE FROM subscriptions WHERE namespace = ? AND name = ? AND key = ? AND run = ? AND uuid = ?",
-            _waiting(namespace, subscription),
+            _identity(namespace, subscription),
         )
 
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
@@ -105,11 +106,11 @@ class SqliteSignals:
             "SELECT body FROM signals WHERE namespace = ? AND expires_at > ? ORDER BY at DESC, id DESC LIMIT ?",
             (namespace, now, limit),
         )
-        return [msgspec.json.decode(body, type=Signal) for (body,) in found]
+        return [formats.SIGNAL.decode(body, Signal) for (body,) in found]
 
 
-def _waiting(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
-    """What tells one subscription from another."""
+def _identity(namespace: str, subscription: Subscription) -> tuple[str, str, str, str, str]:
+    """Return what identifies the subscription."""
     return namespace, subscription.name, subscription.key, subscription.run, subscription.uuid
 
 

@@ -1,19 +1,19 @@
-"""The log as JSON: one object per line, which nothing that it tells can break out of.
+"""The log as JSON: one object per line. No logged value can break out of its line.
 
     {"timestamp": "2026-11-20T20:13:28.341Z", "level": "INFO", "logger": "echoer.audit", "message": "...",
      "function": "api", "request": "5f0c...", "namespace": "default", "run": "o-1", "step": "Charge", "uuid": "...",
      ...}
 
-`timestamp` and `level` are where Lambda's own filter looks for them (Lambda Developer Guide, "Log-level filtering").
-What is known of the work (`service.context`) stands in every line, and what a record brings as `extra` beside it.
-Everything beyond ASCII is escaped, so no name shows as anything but what it is.
+`timestamp` and `level` have the names that Lambda's own filter expects (Lambda Developer Guide, "Log-level filtering").
+Every line includes the work context (`service.observability.work_context`) and the record's `extra` values. Characters
+beyond ASCII are escaped, so that no name can look like another.
 
-An exception is told by its type and where it came through. Its message is told only where it can quote nothing but us
-or AWS: one of Python's own quotes the value that it stumbled on, and no variable, arg or answer belongs into a log.
+An exception is logged with its type and traceback. Its message is logged only if it comes from Echoer or AWS: Python's
+own messages quote the offending value, and variables, args and answers must not appear in the log.
 
-Own code, since what a library brings is not what is asked here, and costs more (Python 3.11, medians of 7, logging and
-json loaded): python-json-logger 4.2 1.7 ms of import, Logger of aws-lambda-powertools 3.37 15.9 ms and 7.6 MB unpacked,
-this 0.8 ms. A line of an answer to a step has about 370 bytes.
+This is not a library because those that exist do more than is needed, and cost more (Python 3.11, medians of 7, with
+logging and json loaded): python-json-logger 4.2 takes 1.7 ms to import, Logger of aws-lambda-powertools 3.37 15.9 ms
+and 7.6 MB unpacked, this module 0.8 ms. The line of an answer to a step has about 370 bytes.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from chalicelib.service.observability.work_context import known
 
 ROOT: Final = str(Path(__file__).resolve().parents[3])
 
-FRAMES: Final = 40
-"""How many frames of an exception are told, the innermost."""
+MAX_FRAMES: Final = 40
+"""The most frames of an exception that are logged, the innermost ones."""
 
-CAUSES: Final = 8
-"""How many exceptions that led to one another are told."""
+MAX_CAUSES: Final = 8
+"""The most chained exceptions that are logged."""
 
 _OF_EVERY_RECORD: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "timestamp", "level", "logger", "exception"}
 )
 
-_Told: TypeAlias = dict[str, Any]
+_Object: TypeAlias = dict[str, Any]
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON, whatever is in it."""
+    """Formats any record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line: _Told = {
+        line: _Object = {
             "timestamp": times.rfc3339(int(record.created * 1000)),
             "level": record.levelname,
             "logger": record.name,
@@ -62,30 +62,33 @@ class JsonLines(logging.Formatter):
 
 
 def write(stream: TextIO, form: logging.Formatter) -> None:
-    """From now on the whole process's log goes to `stream`, that of others from warnings on."""
+    """Write the log of the process to `stream`; loggers of other packages from warnings on."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(form)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def _causes(error: BaseException) -> list[_Told]:
-    """The exception and those that led to it, the last one first."""
-    told: list[_Told] = []
+def _causes(error: BaseException) -> list[_Object]:
+    """Return the exception and its causes, the newest first."""
+    found: list[_Object] = []
     at: BaseException | None = error
-    while at is not None and len(told) < CAUSES:
-        told.append(_one(at))
+    while at is not None and len(found) < MAX_CAUSES:
+        found.append(_one(at))
         at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
-    return told
+    return found
 
 
-def _one(error: BaseException) -> _Told:
-    told: _Told = {"type": f"{type(error).__module__}.{type(error).__qualname__}", "at": _frames(error.__traceback__)}
+def _one(error: BaseException) -> _Object:
+    found: _Object = {
+        "type": f"{type(error).__module__}.{type(error).__qualname__}",
+        "at": _frames(error.__traceback__),
+    }
     if isinstance(error, ServiceError | OSError) or type(error).__module__.partition(".")[0] == "botocore":
-        told["message"] = str(error)
-    return told
+        found["message"] = str(error)
+    return found
 
 
 def _frames(traceback: TracebackType | None) -> list[str]:
-    """`file:line function`, the innermost last."""
+    """Return `file:line function` of each frame, the innermost last."""
     codes = [(frame.f_code, line) for frame, line in walk_tb(traceback)]
-    return [f"{code.co_filename.removeprefix(ROOT)}:{line} {code.co_name}" for code, line in codes[-FRAMES:]]
+    return [f"{code.co_filename.removeprefix(ROOT)}:{line} {code.co_name}" for code, line in codes[-MAX_FRAMES:]]

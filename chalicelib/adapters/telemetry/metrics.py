@@ -1,28 +1,28 @@
 """Metrics in CloudWatch's Embedded Metric Format: lines of JSON on standard output, from which CloudWatch Logs makes
-metrics. No call is made, nobody waits.
+metrics. No request is sent, so nothing waits.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-One line for each batch or request in which there was something to count, and in it only what was not nought: an engine
-that does nothing says nothing, and pays nothing. There are no dimensions: the stage is in the metrics' namespace
-(`ECHOER_METRICS_NAMESPACE`), and every value of a dimension, such as each of Echoer's namespaces or flows, would make
-every metric anew. CloudWatch asks 0.30 USD a month for a metric (the first 10,000, us-east-1, for the hours in which it
-had a value), so all of them in use cost at most 0.30 USD times `len(UNITS)` a month for a stage. What the line knows of
-its work (request, function, run) are properties: they can be searched for, and cost nothing more than their bytes. A
-line of an answered step has some 430 of them, at 0.50 USD per GB of logs.
+There is one line for each batch or request with something to count, and it has only the metrics that are not zero: an
+idle engine writes nothing and costs nothing. There are no dimensions: the metrics' namespace names the stage
+(`ECHOER_METRICS_NAMESPACE`), and each value of a dimension, such as a namespace or a flow, would make another metric.
+CloudWatch charges 0.30 USD per metric and month (the first 10,000, us-east-1, for the hours in which it has a value).
+A stage that uses all of them pays at most 0.30 USD times `len(UNITS)` per month. The work context (request, function,
+run) is added as properties, which can be searched and cost only their bytes. The line of an answered step has about 430
+bytes, at 0.50 USD per GB of logs.
 
 | metric | counts |
 |---|---|
 | RunsStarted, RunsSucceeded, RunsFailed, RunsCanceled | runs, when they begin and end |
-| Transitions | lines of histories by which a token came somewhere |
-| DeliveriesTaken, DeliveriesFailed, DeliveriesFinal | what came of deliveries; final: trying again is of no use |
-| Retries | deliveries that failed and are tried again |
-| Conflicts | writes of a head that were lost to another's, and decided again |
-| AnswersAdvanced, AnswersProgress, AnswersDuplicate, AnswersRefused | answers to steps, by what became of them |
-| AnswerAge | from when an activation began to wait to the answer that advanced it |
-| WaitOverdue | by how much a timer rang late, or should have rung when a sweep found it |
-| SweepSent | alarms that a sweep sent on |
-| DeadLetters | messages that came back too often |
+| Transitions | history entries by which a token moved |
+| DeliveriesTaken, DeliveriesFailed, DeliveriesFinal | deliveries by result; final ones are not retried |
+| Retries | deliveries that failed and are retried |
+| Conflicts | writes of a head that another write preceded, so that the decision was repeated |
+| AnswersAdvanced, AnswersProgress, AnswersDuplicate, AnswersRefused | answers to steps by result |
+| AnswerAge | from the start of an activation to the answer that advanced it |
+| WaitOverdue | by how much a timer fired late, or was overdue when a sweep found it |
+| SweepSent | timers for which a sweep sent messages |
+| DeadLetters | messages that were received too often |
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ from chalicelib.service.observability.work_context import known
 from chalicelib.service.ports.actions import NotTaken, Reply
 from chalicelib.service.ports.clock import Clock
 
-MOST_VALUES: Final = 100
-"""Of one metric in one line (a limit of the format)."""
+MAX_VALUES: Final = 100
+"""The most values of one metric in one line (a limit of the format)."""
 
 _RUNS: Final = {Status.SUCCEEDED: "RunsSucceeded", Status.FAILED: "RunsFailed", Status.CANCELED: "RunsCanceled"}
 _ANSWERS: Final = {
@@ -63,7 +63,7 @@ UNITS: Final = {**dict.fromkeys(_COUNTS, "Count"), "AnswerAge": "Milliseconds", 
 
 
 class EmfMetrics(Observer):
-    """`namespace`: CloudWatch's."""
+    """`namespace` is CloudWatch's."""
 
     def __init__(self, clock: Clock, namespace: str, stream: TextIO | None = None) -> None:
         self._clock = clock
@@ -103,21 +103,21 @@ class EmfMetrics(Observer):
             self._counts["SweepSent"] += sent
             self._values["WaitOverdue"] += late
 
-    def dead_lettered(self, letters: int) -> None:
+    def dead_lettered(self, messages: int) -> None:
         with self._lock:
-            self._counts["DeadLetters"] += letters
+            self._counts["DeadLetters"] += messages
 
     def flush(self) -> None:
-        """What was counted is on the stream, and is counted no more."""
+        """Write the counts to the stream and reset them."""
         with self._lock:
             found: dict[str, Any] = {name: count for name, count in self._counts.items() if count}
             rest = {name: values for name, values in self._values.items() if values}
             self._counts.clear()
             self._values.clear()
             while found or rest:
-                found.update({name: values[:MOST_VALUES] for name, values in rest.items()})
+                found.update({name: values[:MAX_VALUES] for name, values in rest.items()})
                 self._write(found)
-                rest = {name: values[MOST_VALUES:] for name, values in rest.items() if values[MOST_VALUES:]}
+                rest = {name: values[MAX_VALUES:] for name, values in rest.items() if values[MAX_VALUES:]}
                 found = {}
 
     def _answered(self, before: Run, event: StepAcked, result: Outcome | Refused) -> None:

@@ -1,20 +1,20 @@
-"""Runs as OpenTelemetry traces, by OTLP/HTTP: loaded only where ECHOER_OTLP_ENDPOINT asks for it.
+"""Runs as OpenTelemetry traces over OTLP/HTTP. The module is imported only if ECHOER_OTLP_ENDPOINT is set.
 
-A run is a trace; in it one span is the whole run, and below that lies one for each activation, from when it began to
-wait until it ended. A run that another waits for lies below the activation that started it. The ids are those that
-`traceparent` told the services (`service.traceparent`), so their spans hang where they belong, though ours come only
-when an activation, or the run, has ended: a span of OpenTelemetry is sent once. A run that is taken up again after its
-end (`retry`) is therefore sent again, under the same id, when it ends anew.
+A run is a trace with one span for the whole run and, below it, one for each activation, from its start to its end. The
+span of a called run is below the activation that called it. The ids are those in the header `traceparent` of requests
+(`service.observability.traceparent`), so the spans of services have the right parents, although a span of Echoer is
+sent only when the activation or the run has ended: OpenTelemetry sends a span once. A run that is retried after its end
+is therefore sent again, under the same id, when it ends again.
 
-Nobody waits for a collector that is down: what is to be sent lies in a bounded queue of the SDK's and goes out from a
-thread of its own; on Lambda, whose processes sleep between calls, at the end of each call. An attempt ends within a
-second, and after one that failed nothing is sent for half a minute: what comes meanwhile is dropped, and counted.
+A collector that is down delays nothing: spans wait in a bounded queue of the SDK, and a thread of its own sends them.
+On Lambda, where processes sleep between calls, they are sent at the end of each call. An attempt takes at most a
+second. After one that failed nothing is sent for half a minute: the spans of that time are dropped and counted.
 
-Headers, compression and certificates are OpenTelemetry's own settings: OTEL_EXPORTER_OTLP_HEADERS, _COMPRESSION,
-_CERTIFICATE; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say who we are (`echoer` if they do not).
+Headers, compression and certificates are set by OpenTelemetry's own variables: OTEL_EXPORTER_OTLP_HEADERS,
+_COMPRESSION, _CERTIFICATE. OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES name the service (default: `echoer`).
 
-Cost, measured on Python 3.11 (medians): 52 ms of import on top of ours, 2.2 MB more in the zip (6.4 MB unpacked), so
-the packages are in `requirements-traces.txt`, and in a stage's zip only if the stage has an endpoint.
+Cost, measured on Python 3.11 (medians): 52 ms of import, 2.2 MB in the zip (6.4 MB unpacked). So the packages are in
+`requirements-traces.txt`, and in a stage's zip only if the stage has an endpoint.
 """
 
 from __future__ import annotations
@@ -60,28 +60,28 @@ from chalicelib.service.ports.clock import Clock
 
 LOG = logging.getLogger("echoer.traces")
 
-PATIENCE: Final = 1.0
-"""How long an attempt to send may take, in seconds."""
+EXPORT_TIMEOUT_S: Final = 1.0
+"""The time limit of an attempt to send."""
 
-REST: Final = 30_000
-"""For how long nothing is sent after an attempt that failed, in milliseconds."""
+PAUSE_AFTER_FAILURE_MS: Final = 30_000
+"""How long nothing is sent after an attempt that failed."""
 
-QUEUED: Final = 2_048
-"""How many spans may wait; the oldest go first."""
+MAX_QUEUED_SPANS: Final = 2_048
+"""The most spans that wait; the oldest are sent first."""
 
-_ASKED: Final = frozenset({"StepAcked", "DeliveryFailed"})
-"""How activations end that asked a service: those are a client's spans."""
+_CLIENT_EVENTS: Final = frozenset({"StepAcked", "DeliveryFailed"})
+"""The events that end an activation of a service: these are spans of kind client."""
 
 
-def otlp(endpoint: str, clock: Clock, patience: float = PATIENCE) -> SpanExporter:
-    """Sends to the collector at `endpoint`: its base, as in OTEL_EXPORTER_OTLP_ENDPOINT, or the whole path."""
+def otlp(endpoint: str, clock: Clock, timeout: float = EXPORT_TIMEOUT_S) -> SpanExporter:
+    """Return an exporter for the collector at `endpoint`: a base as in OTEL_EXPORTER_OTLP_ENDPOINT, or a whole URL."""
     base = endpoint.rstrip("/")
     url = base if base.endswith("/v1/traces") else f"{base}/v1/traces"
-    return Patient(OTLPSpanExporter(endpoint=url, timeout=patience), clock)
+    return PausingExporter(OTLPSpanExporter(endpoint=url, timeout=timeout), clock)
 
 
-class Patient(SpanExporter):
-    """An exporter that rests after a failure. `dropped` counts what was lost."""
+class PausingExporter(SpanExporter):
+    """An exporter that pauses after a failure. `dropped` counts the lost spans."""
 
     def __init__(self, exporter: SpanExporter, clock: Clock) -> None:
         self.dropped = 0
@@ -93,7 +93,7 @@ class Patient(SpanExporter):
         if self._clock.now() >= self._until:
             if self._exporter.export(spans) is SpanExportResult.SUCCESS:
                 return SpanExportResult.SUCCESS
-            self._until = self._clock.now() + REST
+            self._until = self._clock.now() + PAUSE_AFTER_FAILURE_MS
             LOG.warning("spans could not be sent; %d dropped so far", self.dropped + len(spans))
         self.dropped += len(spans)
         return SpanExportResult.FAILURE
@@ -106,7 +106,7 @@ class Patient(SpanExporter):
 
 
 class _Given(IdGenerator):
-    """Not drawn, but said: the ids of the next span. Whoever says them holds the lock until it is made."""
+    """Returns the given ids for the next span. Hold the lock from setting them until the span is created."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -121,7 +121,7 @@ class _Given(IdGenerator):
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """An activation that ended; the history's last word on it, if there is one."""
+    """An activation that ended, and its last history entry, if there is one."""
 
     step: str
     uuid: str
@@ -131,14 +131,16 @@ class _Ended:
 
 
 class Traces(Observer):
-    """`at_once`: what ended is sent at each `flush`, as the process may sleep then."""
+    """Makes spans of runs. `at_once`: send them at each `flush`, because the process may sleep afterwards."""
 
     def __init__(self, exporter: SpanExporter, *, at_once: bool) -> None:
         self._ids = _Given()
         named = {} if "OTEL_SERVICE_NAME" in os.environ else {SERVICE_NAME: "echoer"}
         self._provider = TracerProvider(ALWAYS_ON, Resource.create(named), id_generator=self._ids)
         self._provider.add_span_processor(
-            BatchSpanProcessor(exporter, max_queue_size=QUEUED, schedule_delay_millis=1_000, max_export_batch_size=512)
+            BatchSpanProcessor(
+                exporter, max_queue_size=MAX_QUEUED_SPANS, schedule_delay_millis=1_000, max_export_batch_size=512
+            )
         )
         self._tracer = self._provider.get_tracer("echoer")
         self._at_once = at_once
@@ -150,8 +152,8 @@ class Traces(Observer):
         if after is before:
             return
         caller = traceparent.read(traceparent.accepted())
-        told = zip(events, results, strict=True)
-        ended = {event.uuid for event, result in told if isinstance(event, StepAcked) and result is Outcome.ADVANCED}
+        pairs = zip(events, results, strict=True)
+        ended = {event.uuid for event, result in pairs if isinstance(event, StepAcked) and result is Outcome.ADVANCED}
         self._history(before, after, dict.fromkeys(ended, caller) if caller else {})
 
     def flush(self) -> None:
@@ -159,7 +161,7 @@ class Traces(Observer):
             self._provider.force_flush()
 
     def close(self) -> None:
-        """What waits is sent, and nothing more."""
+        """Send the waiting spans and stop."""
         self._provider.shutdown()
 
     def _history(self, before: Run | None, after: Run, answered: dict[str, Place]) -> None:
@@ -178,11 +180,11 @@ class Traces(Observer):
             traceparent.of_run(run),
             ended.step,
             ended.since,
-            SpanKind.CLIENT if entry and entry.event in _ASKED else SpanKind.INTERNAL,
+            SpanKind.CLIENT if entry and entry.event in _CLIENT_EVENTS else SpanKind.INTERNAL,
             [Link(_context(caller))] if caller else [],
         )
-        told = _attributes(run, step=ended.step, attempt=ended.attempt, outcome=outcome, state=state)
-        span.set_attributes(told)
+        attributes = _attributes(run, step=ended.step, attempt=ended.attempt, outcome=outcome, state=state)
+        span.set_attributes(attributes)
         if state in (ERROR, TIMEOUT):
             span.set_status(Status(StatusCode.ERROR, state))
         span.end(_nanoseconds(max(ended.since, entry.at if entry else run.updated_at)))
@@ -200,7 +202,7 @@ class Traces(Observer):
     def _begun(
         self, place: Place, parent: Place | None, name: str, since: Instant, kind: SpanKind, links: Sequence[Link]
     ) -> Span:
-        """A span with exactly that id, below `parent`."""
+        """Start a span with that id, below `parent`."""
         above = set_span_in_context(NonRecordingSpan(_context(parent))) if parent else Context()
         with self._ids.lock:
             self._ids.next = int(place.trace, 16), int(place.span, 16)
@@ -208,7 +210,7 @@ class Traces(Observer):
 
 
 def _ended(before: Run | None, after: Run) -> Iterator[_Ended]:
-    """The activations that this write ended."""
+    """Yield the activations that this write ended."""
     entries = {entry.uuid: entry for entry in (after.tail if before is None else news(before, after)) if entry.uuid}
     waiting = () if after.status in status.ENDED else after.tokens
     still = {token.activation.uuid for token in waiting if token.activation}
@@ -219,14 +221,14 @@ def _ended(before: Run | None, after: Run) -> Iterator[_Ended]:
             entry = entries.get(token.activation.uuid)
             yield _Ended(token.step, token.activation.uuid, token.activation.since, token.activation.attempt, entry)
     for uuid, entry in entries.items():
-        if uuid not in still:  # it began and ended in this very write
+        if uuid not in still:  # it began and ended in the same write
             yield _Ended(entry.step, uuid, entry.at, 0, entry)
 
 
 def _attributes(run: Run, **more: str | int) -> dict[str, str | int]:
-    """No value of a variable, an arg or an answer: names, and words of the definition."""
-    told = {"namespace": run.namespace, "run": run.name, "flow": run.definition.flow, **more}
-    return {f"echoer.{name}": value for name, value in told.items() if value != ""}
+    """Return a span's attributes: names only, never values of variables, args or answers."""
+    names = {"namespace": run.namespace, "run": run.name, "flow": run.definition.flow, **more}
+    return {f"echoer.{name}": value for name, value in names.items() if value != ""}
 
 
 def _context(place: Place) -> SpanContext:

@@ -18,6 +18,7 @@ from chalice.app import Response
 from chalicelib.config import BadSetting
 from chalicelib.engine import errors as engine
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.formats import NewerFormat
 from chalicelib.model.json_values import Json
 from chalicelib.service import errors as service
 from chalicelib.service.security import rate_limits, roles
@@ -48,6 +49,7 @@ STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
     engine.InputRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     engine.ExpressionFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
     service.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
+    NewerFormat: HTTPStatus.SERVICE_UNAVAILABLE,
     BadSetting: HTTPStatus.INTERNAL_SERVER_ERROR,
     service.ServiceError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -1,4 +1,4 @@
-"""An action statement -> an Action."""
+"""Read an action statement as an `Action`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import functools
 
 import msgspec
 
-from chalicelib.language.check.addresses import read_addresses
-from chalicelib.language.check.arguments import (
+from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers.addresses import read_addresses
+from chalicelib.language.check.readers.arguments import (
     lacking,
     read_undo,
     refuse_plain_heirs,
     report_missing,
 )
-from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import (
+from chalicelib.language.check.readers.members import (
     Properties,
     owner_of,
     property_named,
@@ -25,8 +25,8 @@ from chalicelib.language.check.members import (
     read_parameters,
     refuse_steps,
 )  # fmt: skip
-from chalicelib.language.check.options import OPTIONS, read_options, refuse_signature
-from chalicelib.language.check.values import read_text
+from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Group, Route, Statement, Value, Word
@@ -37,7 +37,7 @@ _PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OP
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
-    """The action; None if its args or states are not known well enough to judge who uses it."""
+    """Return the action; None if its args or states are too damaged to check the steps that use it."""
     owner = owner_of("action", statement.name)
     refuse_steps(context, owner, statement.members)
     properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
@@ -50,7 +50,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         method=method,
         addresses=_read_addresses(properties, method, statement.name),
         parameters=parameters or (),
-        roots=_read_roots(properties),
+        ca_bundle=_read_roots(properties),
         options=read_options(properties),
         secret_data=properties.read("data", _read_data) or False,
     )
@@ -59,23 +59,23 @@ def read_action(context: Context, statement: Statement) -> Action | None:
 
 
 def with_undo(context: Context, statement: Statement, action: Action) -> Action:
-    """The action with its undo, read once all actions are known.
+    """Return the action with its undo action, which is read once all actions are known.
 
-    Its args are those given; what it leaves out is taken from the undone step's args of the same names.
+    Args that `undo` does not set are taken from the args of the same name of the step that is undone.
     """
-    said = property_named(statement.members, "undo")
-    if said is None or said.value is None:
+    member = property_named(statement.members, "undo")
+    if member is None or member.value is None:
         return action
     owner = owner_of("action", statement.name)
-    undo = read_undo(context, "undo", said.value, owner)
+    undo = read_undo(context, "undo", member.value, owner)
     undone = None if undo is None else context.action(undo.action)
     if undo is None or undone is None:
         return msgspec.structs.replace(action, undo=undo)
     own = {parameter.name: parameter.type for parameter in action.parameters}
     heirs = (one for one in undone.parameters if one.name not in undo.args)
-    refuse_plain_heirs(context, action, undone, heirs, said.name.span)
+    refuse_plain_heirs(context, action, undone, heirs, member.name.span)
     absent = [one for one in lacking(undone, undo.args) if own.get(one.name) != one.type]
-    report_missing(context, absent, said.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
+    report_missing(context, absent, member.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
     return msgspec.structs.replace(action, undo=undo)
 
 
@@ -104,14 +104,14 @@ def _read_method(context: Context, name: str, value: Value) -> Method | None:
 
 
 def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] | None:
-    """`(STATE | STATE)`; targets are taken and mean nothing, as in echoer. `()` is `(DONE)`."""
+    """Read `(STATE | STATE)`. Targets are accepted and ignored, as in the original echoer; `()` means `(DONE)`."""
     routes = read_entries(context, name, value, Route)
     if routes is None:
         return None
     states: dict[str, None] = {}
     for route in routes:
         if route.state is None or route.when is not None:
-            reason = "an action returns plain states, without when"
+            reason = "'return' lists states, without when"
             context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
         elif route.state.text in states:
             context.findings.report(Problem.DUPLICATE_ENTRY, route.state.span, name=route.state.text, group=name)
@@ -142,7 +142,7 @@ def _read_addresses(properties: Properties, method: Method, name: Word) -> tuple
 
 
 def _read_roots(properties: Properties) -> str | None:
-    """`secret = (capem = "...")`; `secret = ;` means nothing, as in echoer."""
+    """Read `secret = (capem = "...")`. `secret = ;` is accepted and ignored, as in the original echoer."""
     context = properties.context
     entries = properties.read("secret", read_assignments)
     if entries is None:
@@ -154,7 +154,7 @@ def _read_roots(properties: Properties) -> str | None:
             continue
         text = read_text(context, "capem", entry.value)
         if text is not None and not text.strip():
-            context.wrong("capem", entry.value, "the base64 of a PEM bundle")
+            context.wrong("capem", entry.value, "a base64-encoded PEM bundle")
         elif text is not None:
             _check_roots(context, text, entry.value.span)
             return text
@@ -165,9 +165,9 @@ def _check_roots(context: Context, text: str, span: Span) -> None:
     try:
         bundle = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        reason = "it is no base64"
+        reason = "it is not valid base64"
     else:
         if b"-----BEGIN CERTIFICATE-----" in bundle:
             return
-        reason = "no certificate is in it"
+        reason = "it contains no certificate"
     context.findings.report(Problem.UNREADABLE_ROOTS, span, reason=reason)

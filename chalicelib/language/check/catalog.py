@@ -1,4 +1,4 @@
-"""What exists outside a document: the actions and flows that it may name without defining them."""
+"""The definitions outside a document: actions and flows that it may use without defining them."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from chalicelib.model.flow import Flow
 
 
 class Catalog(Protocol):
-    """The definitions that are already known. Lookups are by exact name."""
+    """The existing definitions, looked up by exact name."""
 
     def action(self, name: str) -> Action | None: ...
 
     def flow(self, name: str) -> Flow | None: ...
 
     def names(self) -> Iterable[str]:
-        """All known names of actions and flows, for suggestions; may leave some out."""
+        """Return the names of actions and flows for suggestions; the list may be incomplete."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """A catalog over two mappings."""
+    """A catalog of two mappings."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class References:
 
 
 def references(document: Document) -> References:
-    """What a catalog must be asked for before the document can be checked. Works on damaged documents too."""
+    """Return the names to look up before the document can be checked. Accepts damaged documents."""
     used: dict[str, set[str]] = {"action": set(), "flow": set()}
     defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
     for statement in document.statements:
@@ -60,7 +60,7 @@ def references(document: Document) -> References:
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Each ("action" | "flow", name) that a statement refers to, in the order of the text."""
+    """Yield each ("action" | "flow", name) that a statement refers to, in the order of the text."""
     yield from _named_in(statement.kind.key, statement.members)
     for step in steps_within(statement.members):
         if step.body:
@@ -82,7 +82,7 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
 
 
 def calls_of(statement: Statement) -> Iterable[Word]:
-    """The flows that a flow statement calls as steps."""
+    """Yield the names of the flows that the `call` steps of a statement run."""
     for step in steps_within(statement.members):
         if step.kind.key == "call" and step.body:
             yield from (word for kind, word in _named_in("call", step.body.members) if kind == "flow")

@@ -1,4 +1,4 @@
-"""A document -> the actions, flows and runs that it holds, or why it holds none."""
+"""Check a document: return its actions, flows and runs, or the diagnostics that explain why there are none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.language.check.actions import read_action, with_undo
 from chalicelib.language.check.catalog import Catalog, calls_of
 from chalicelib.language.check.context import Context, ExpressionProblem
 from chalicelib.language.check.flows import read_flow, read_run
-from chalicelib.language.limits import STATEMENTS
+from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
 from chalicelib.language.source import Source
 from chalicelib.language.syntax.parsing import parse
@@ -25,7 +25,7 @@ Kind: TypeAlias = Literal["action", "flow", "flow_run"]
 
 @dataclass(frozen=True)
 class Statement:
-    """One checked statement: its value, and its own text from its first to its last token."""
+    """One checked statement: its value, and its text from the first to the last token."""
 
     kind: Kind
     name: str
@@ -35,14 +35,14 @@ class Statement:
 
 @dataclass(frozen=True)
 class Checked:
-    """The statements in the order of the text, none if there is any error; and all diagnostics by position."""
+    """The statements in the order of the text (none if there is an error), and all diagnostics by position."""
 
     statements: tuple[Statement, ...]
     diagnostics: tuple[Diagnostic, ...]
 
 
 def read(text: str, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None) -> Checked:
-    """Parses and checks in one. Never raises, whatever the text."""
+    """Parse and check a text. Never raises."""
     document, found = parse(text)
     checked = check_document(document, catalog, expression_problem=expression_problem)
     return Checked(checked.statements, in_order((*found, *checked.diagnostics)))
@@ -51,10 +51,10 @@ def read(text: str, catalog: Catalog, *, expression_problem: ExpressionProblem |
 def check_document(
     document: Document, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None
 ) -> Checked:
-    """What a document means, given what exists already. Its own definitions win, wherever in it they stand.
+    """Check a document against a catalog. The document's own definitions take precedence, in any order.
 
-    `expression_problem` judges JSONata text; without it every expression that is not empty passes. A damaged document
-    is checked as far as it could be read, and yields no statements. The diagnostics of `parse` are not repeated.
+    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted. A damaged
+    document is checked as far as it was parsed and yields no statements. The diagnostics of `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
     context = Context(findings, catalog, expression_problem)
@@ -69,7 +69,7 @@ def check_document(
 
 
 class _Statements:
-    """The statements of one document: actions first, then flows in the order of their calls, then runs."""
+    """Reads the statements of one document: actions, then flows with callees before callers, then runs."""
 
     def __init__(self, document: Document, context: Context) -> None:
         self._context = context
@@ -79,10 +79,10 @@ class _Statements:
 
     def read(self) -> list[tuple[Node, Action | Flow | FlowRun]]:
         findings = self._context.findings
-        if len(self._nodes) > STATEMENTS:
-            first = self._nodes[STATEMENTS]
+        if len(self._nodes) > MAX_STATEMENTS:
+            first = self._nodes[MAX_STATEMENTS]
             findings.report(
-                Problem.TOO_MANY, first.kind.span, count=len(self._nodes), what="statements", limit=STATEMENTS
+                Problem.TOO_MANY, first.kind.span, count=len(self._nodes), what="statements", limit=MAX_STATEMENTS
             )
             return []
         self._check_names()
@@ -127,7 +127,7 @@ class _Statements:
                 self._values[id(node)] = with_undo(self._context, node, action)
 
     def _flows_by_call(self) -> list[str]:
-        """The document's flows, callees before callers. A flow that would call itself is reported."""
+        """Return the document's flows, callees before callers. Reports flows that call themselves."""
         order: list[str] = []
         path: list[tuple[str, list[Word | str]]] = []
         state: dict[str, Literal["open", "closed"]] = {}
@@ -162,6 +162,6 @@ class _Statements:
         for flow, callee in itertools.pairwise(cycle):
             for word in calls_of(self._flows[flow]) if flow in self._flows else ():
                 if word.text == callee:
-                    shown = " -> ".join(cycle)
-                    self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=shown)
+                    path_text = " -> ".join(cycle)
+                    self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=path_text)
                     return

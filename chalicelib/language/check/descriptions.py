@@ -1,4 +1,4 @@
-"""Values of the text as messages describe them."""
+"""Describe values of the text in messages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _DESCRIBED: Final = {
     Reference: "a secret",
     ListValue: "a list",
     MapValue: "a map",
-    Group: "something in parentheses",
+    Group: "a group in parentheses",
 }
 
 
 def described(value: Value) -> str:
-    """A value in the words of a message."""
+    """Return the description of a value for a message."""
     match value:
         case Word(quoted=True):
             return f'"{value.text}"'

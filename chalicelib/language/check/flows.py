@@ -1,28 +1,28 @@
-"""A flow statement -> a Flow; a flow_run statement -> a RunOrder."""
+"""Read a flow statement as a `Flow`, and a flow_run statement as a `FlowRun`."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.language.check.arguments import Inputs
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import (
+from chalicelib.language.check.readers.arguments import Inputs
+from chalicelib.language.check.readers.members import (
     Properties,
     owner_of,
     property_named,
     read_assignments,
     read_parameters,
 )
-from chalicelib.language.check.secret_flow import read_variables, warn_of_unseen
-from chalicelib.language.check.steps import Steps, read_flow_input
-from chalicelib.language.check.values import (
-    UNREADABLE,
+from chalicelib.language.check.readers.values import (
+    INVALID_VALUE,
     read_duration,
     read_json,
     read_name,
     read_template,
 )
-from chalicelib.language.limits import STEPS
+from chalicelib.language.check.secret_flow import read_variables, warn_of_unseen
+from chalicelib.language.check.steps.kinds import Steps, read_flow_input
+from chalicelib.language.limits import MAX_STEPS
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Property, Statement, Value, steps_within
 from chalicelib.model.flow import Flow, FlowRun
@@ -35,7 +35,7 @@ _RUN_OF_FLOW: Final = ("flow", "input", "labels")
 
 
 def read_flow(context: Context, statement: Statement) -> Flow:
-    """The flow, with the inputs that its steps leave to it."""
+    """Return the flow, including the inputs that follow from args that its steps do not set."""
     properties = _properties(context, statement, _FLOW)
     inputs = Inputs(context, properties.owner, properties.read("input", read_parameters) or ())
     flow = _flow(properties, statement, inputs)
@@ -44,7 +44,7 @@ def read_flow(context: Context, statement: Statement) -> Flow:
 
 
 def read_run(context: Context, statement: Statement) -> FlowRun:
-    """The run, of a flow by name or of its own steps. The labels of the latter are its flow's."""
+    """Return the run, either of a named flow or with steps of its own; then the labels belong to these steps."""
     has_steps = any(not isinstance(member, Property) for member in statement.members)
     names_flow = property_named(statement.members, "flow") is not None
     if names_flow and not has_steps:
@@ -52,10 +52,10 @@ def read_run(context: Context, statement: Statement) -> FlowRun:
     properties = _properties(context, statement, _RUN_OF_FLOW + _RUN_WITH_STEPS)
     if names_flow and not statement.damaged:
         context.findings.report(
-            Problem.CHOOSE_ONE, statement.name.span, owner=properties.owner, names="flow = NAME and steps of its own"
+            Problem.CHOOSE_ONE, statement.name.span, owner=properties.owner, names="flow = NAME and its own steps"
         )
     elif "input" in properties:
-        owner = f"{properties.owner}, which brings its own steps"
+        owner = f"{properties.owner}, which has its own steps"
         context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span("input"), name="input", owner=owner)
     flow = _flow(properties, statement, None)
     warn_of_unseen(context, statement, flow)
@@ -78,9 +78,9 @@ def _properties(context: Context, statement: Statement, allowed: tuple[str, ...]
 def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -> Flow:
     context = properties.context
     count = sum(1 for _ in steps_within(statement.members))
-    if count > STEPS:
+    if count > MAX_STEPS:
         context.findings.report(
-            Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=STEPS
+            Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=MAX_STEPS
         )
         return Flow(name=statement.name.text, steps=())
     steps = Steps(context, properties.owner, inputs)
@@ -102,7 +102,7 @@ def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
     found = {}
     for name, entry in (properties.read("labels", read_assignments) or {}).items():
         value = (read_json if plain else read_template)(properties.context, name, entry.value)
-        if value is UNREADABLE:
+        if value is INVALID_VALUE:
             continue
         if _is_scalar(value):
             found[name] = value

@@ -1,7 +1,8 @@
-"""What is secret: it does not stand in a document, and flows into nothing that is plain.
+"""Check secret variables, and warn where an expression reads a secret that it cannot see.
 
-Where a secret input or variable is named and its value cannot be seen is a warning: such a place works on what stands
-for the value. Names are found in the text of expressions, and only where they surely mean what they seem to.
+Labels, plain args, keys and similar properties see a placeholder instead of the value of a secret input or variable; an
+expression there that reads one gets a warning. Names are searched in the text of expressions; doubtful cases are not
+reported.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeGuard
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.members import Properties, property_named, read_assignments
-from chalicelib.language.check.values import UNREADABLE, is_spelt_out, leaves_of, read_template
+from chalicelib.language.check.readers.members import Properties, property_named, read_assignments
+from chalicelib.language.check.readers.values import INVALID_VALUE, is_spelt_out, leaves_of, read_template
 from chalicelib.language.problems import Problem
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.embedded import pieces_of
@@ -33,18 +34,18 @@ from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.templates import Template
 
-_UNSEEING: Final = frozenset({"key", "items", "for", "until"})
-"""Properties of steps that work on plain values."""
+_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until"})
+"""Properties of steps that see placeholders instead of secrets."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
-"""Where one of these names may mean something else; bounded, so that the search takes no more than linear time."""
+"""Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""
 _PATH: Final = re.compile(r"\$(input|vars)\.(`[^`]*`|\w+)")
-_ASKING: Final = frozenset({"$exists", "$boolean", "$not"})
-"""Functions that say the same of what stands for a value as of the value."""
+_PRESENCE_TESTS: Final = frozenset({"$exists", "$boolean", "$not"})
+"""Functions that return the same for the placeholder as for the value."""
 _COMPARED: Final = ("=null", "!=null", "?")
 
 
 def read_variables(properties: Properties) -> tuple[dict[str, Template], tuple[str, ...]]:
-    """`vars = (name = value, secret name = value, ...)`: what each begins with, and which are secret, sorted."""
+    """Read `vars = (name = value, secret name = value, ...)`: the initial values, and the secret names, sorted."""
     value, context = properties.value("vars"), properties.context
     secret: set[str] = set()
     if isinstance(value, Group):
@@ -54,17 +55,17 @@ def read_variables(properties: Properties) -> tuple[dict[str, Template], tuple[s
     found: dict[str, Template] = {}
     for name, entry in (entries or {}).items():
         template = read_template(context, name, entry.value)
-        if template is UNREADABLE:
+        if template is INVALID_VALUE:
             continue
         found[name] = template
         if name in secret and is_spelt_out(template):
-            hint = "let it begin with null, or with an expression"
+            hint = "use null or an expression as the initial value"
             context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.value.span, hint=hint, name=name)
     return found, tuple(sorted(secret & found.keys()))
 
 
 def _is_secret_variable(entry: Assignment | Declaration | Route) -> TypeGuard[Declaration]:
-    """Whether it is `secret name = value`, which the grammar takes for a declaration of the type `secret`."""
+    """Whether the entry is `secret name = value`, which the grammar parses as a declaration of type `secret`."""
     if not isinstance(entry, Declaration) or entry.secret is not None:
         return False
     return entry.type.key == "secret" and entry.default is not None
@@ -77,17 +78,17 @@ def _as_assignment(entry: Assignment | Declaration | Route) -> Assignment | Decl
 
 
 def warn_of_unseen(context: Context, statement: Statement, flow: Flow) -> None:
-    """Reports where expressions name what is secret in the flow, and cannot see its value."""
+    """Report expressions that read a secret of the flow where its value cannot be seen."""
     secret = {("input", one.name) for one in flow.input if one.secret} | {("vars", name) for name in flow.secret_vars}
-    for value in _unseeing(context, statement) if secret else ():
+    for value in _plain_values(context, statement) if secret else ():
         for leaf in (one for one in leaves_of(value) if isinstance(one, Expression)):
             for start, end in _named_in(leaf.source, secret):
                 at = Span(leaf.span.start + 2 + start, leaf.span.start + 2 + end)
                 context.findings.report(Problem.UNSEEN_SECRET, at, path=leaf.source[start:end])
 
 
-def _unseeing(context: Context, statement: Statement) -> Iterator[Value]:
-    """The values of a flow that see no secret."""
+def _plain_values(context: Context, statement: Statement) -> Iterator[Value]:
+    """Yield the values of a flow that see placeholders instead of secrets."""
     labels = property_named(statement.members, "labels")
     yield from _given(labels.value if labels else None)
     for step in steps_within(statement.members):
@@ -95,7 +96,7 @@ def _unseeing(context: Context, statement: Statement) -> Iterator[Value]:
         named = {one.name.key: one.value.text for one in properties if isinstance(one.value, Word)}
         action, flow = context.action(named.get("action", "")), context.flow(named.get("flow", ""))
         for one in properties:
-            if one.name.key in _UNSEEING and one.value:
+            if one.name.key in _PLAIN_PROPERTIES and one.value:
                 yield one.value
             elif one.name.key == "args" and action:
                 yield from _given(one.value, action.parameters)
@@ -107,7 +108,7 @@ def _unseeing(context: Context, statement: Statement) -> Iterator[Value]:
 
 
 def _given(value: Value | None, parameters: Iterable[Parameter] = ()) -> Iterator[Value]:
-    """What a group gives to names that are not secret."""
+    """Yield the values that a group sets for parameters that are not secret."""
     secret = {one.name for one in parameters if one.secret}
     for entry in value.items if isinstance(value, Group) else ():
         if isinstance(entry, Assignment) and entry.name.text not in secret:
@@ -115,12 +116,12 @@ def _given(value: Value | None, parameters: Iterable[Parameter] = ()) -> Iterato
 
 
 def _is_path(value: Value) -> bool:
-    """Whether a value is the whole of an input or variable: a plain input of another flow refuses what is sealed."""
+    """Whether a value is exactly one input or variable: a plain input of another flow refuses encrypted values."""
     return isinstance(value, Expression) and _PATH.fullmatch(value.source.strip()) is not None
 
 
 def _named_in(source: str, secret: set[tuple[str, str]]) -> Iterator[tuple[int, int]]:
-    """Where an expression names what is secret and needs its value, as far as its text tells for sure."""
+    """Yield the ranges where an expression certainly reads the value of a secret."""
     if _REBOUND.search(source):
         return
     pieces = [(kind, source[start:end], start, end) for kind, start, end in pieces_of(source) if kind != "blank"]
@@ -132,12 +133,12 @@ def _named_in(source: str, secret: set[tuple[str, str]]) -> Iterator[tuple[int, 
             at += 1
             joined += texts[at]
         path, at = _PATH.match(joined), at + 1
-        if path and (path[1], path[2].strip("`")) in secret and not _is_asked(texts, first, at):
+        if path and (path[1], path[2].strip("`")) in secret and not _is_presence_test(texts, first, at):
             yield pieces[first][2], pieces[at - 1][3]
 
 
-def _is_asked(texts: list[str], first: int, behind: int) -> bool:
-    """Whether it is only asked if there is a value: by a function, by a comparison with null or by `?`."""
-    if first > 1 and texts[first - 1] == "(" and texts[first - 2] in _ASKING:
+def _is_presence_test(texts: list[str], first: int, behind: int) -> bool:
+    """Whether the expression only tests if there is a value: by a function, a comparison with null or `?`."""
+    if first > 1 and texts[first - 1] == "(" and texts[first - 2] in _PRESENCE_TESTS:
         return True
     return "".join(texts[behind : behind + 3]).startswith(_COMPARED)

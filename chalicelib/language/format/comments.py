@@ -1,9 +1,9 @@
-"""The comments of a text, told apart by where they stand.
+"""Assign the comments of a text to the members, items and statements around them.
 
-Between two tokens lies a gap, and every comment lies in one gap. Where the layout may end a line (between members,
-items, statements) a gap's comments stand behind what precedes, on lines of their own, or in front of what follows.
-Where it never does (`addr # why` `= "..."`), a `/* short */` comment keeps its place, and any other moves above the
-member or item that it was in.
+Every comment is in the gap between two tokens. In a gap where the layout may end a line (between members, items and
+statements), comments go to the end of the preceding line, to lines of their own, or before the next token. In a gap
+where it never ends a line (`addr # why` `= "..."`), a `/* short */` comment keeps its position, and any other moves
+above its member or item.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from chalicelib.language.syntax.tree import Comment, Document
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The comments between two things that may stand on different lines."""
+    """The comments between two tokens that may be on different lines."""
 
     suffix: str
-    """Short ones, right behind what precedes."""
-    beside: str
-    """What ends the line of what precedes."""
+    """Short comments directly after the preceding token."""
+    trailing: str
+    """The comment at the end of the preceding line."""
     above: tuple[Remark, ...]
     blank: bool
-    """A blank line stands right before what follows."""
+    """A blank line precedes the next token."""
     lead: str
-    """Short ones, right before what follows."""
+    """Short comments directly before the next token."""
 
 
 class Comments:
-    """The comments of a text, by gaps."""
+    """The comments of a text, by gap."""
 
     def __init__(self, document: Document) -> None:
         self._text = document.text
@@ -40,10 +40,11 @@ class Comments:
         self._starts = [comment.span.start for comment in document.comments]
 
     def between(self, start: int, end: int) -> Sequence[Comment]:
+        """Return the comments from offset `start` up to `end`."""
         return self._comments[bisect_left(self._starts, start) : bisect_left(self._starts, end)]
 
     def glue(self, start: int, end: int, above: list[Remark]) -> str:
-        """The comments of a gap at which no line ends, if they are short; others are put `above`."""
+        """Return the short comments of a gap in which no line ends; the others are added to `above`."""
         short = []
         for comment in self.between(start, end):
             if _is_short(comment):
@@ -53,9 +54,10 @@ class Comments:
         return " ".join(short)
 
     def gap(self, start: int, end: int, *, divided: bool = True, last: bool = False, begins: bool = False) -> Gap:
-        """The comments of a gap at which a line may end.
+        """Return the comments of a gap in which a line may end.
 
-        `divided`: what precedes has its `;` already. `last`: a closing bracket follows. `begins`: nothing precedes.
+        `divided`: the preceding member already has its `;`. `last`: a closing bracket follows. `begins`: no token
+        precedes.
         """
         comments = self.between(start, end)
         edges = [start, *(comment.span.end for comment in comments)]
@@ -82,7 +84,7 @@ class Comments:
         )
 
     def slash(self, start: int, end: int) -> int:
-        """The offset of the first `/` of a gap between two statements."""
+        """Return the offset of the first `/` in a gap between two statements."""
         for comment in self.between(start, end):
             found = self._text.find("/", start, comment.span.start)
             if found >= 0:

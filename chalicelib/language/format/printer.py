@@ -1,7 +1,7 @@
-"""Any document in its one canonical layout (FSL.md, 8): `layout` decides on lines, `comments` on what belongs to what.
+"""Format a document in its one canonical layout. `layout` decides on lines, `comments` places comments.
 
-Strings, numbers and durations are left as they are written, and so is an expression that spans lines. Keywords become
-lower case, missing commas are put in, and one line with `/` divides two statements.
+Strings, numbers, durations and expressions that span lines are kept as they are written. Keywords become lower case,
+missing commas are inserted, and a line with `/` separates two statements.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from chalicelib.language.format.comments import Comments, Gap
 from chalicelib.language.format.layout import (
     LINE_END,
     Block,
+    BlockMember,
     Bracket,
     Field,
     Item,
     Line,
     Node,
     Piece,
-    Placed,
     Remark,
     text_of,
 )  # fmt: skip
@@ -31,14 +31,14 @@ from chalicelib.language.syntax.parsing import parse
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
 
-_WORDS: Final = frozenset({"method", "approval", "join", "data", "callback"})
-"""Properties whose value is a keyword, caseless."""
+_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback"})
+"""Properties with a case-insensitive keyword as their value."""
 _SETTINGS: Final = frozenset({"retry", "limit", "secret"})
-"""Properties whose entries are keywords, caseless."""
+"""Properties with case-insensitive keys in their group."""
 _TEMPLATES: Final = frozenset({"args", "input", "vars", "output", "labels", "save", "undo", "key", "items"})
-"""Properties in which `TRUE` is true and no name."""
+"""Properties in which `TRUE` is the value true and not a name."""
 _TOP_TEMPLATES: Final = frozenset({"output", "key", "items"})
-"""Of these, those whose very value is a template."""
+"""The properties among them that are templates themselves, not groups of templates."""
 _CONSTANTS: Final = frozenset({"true", "false", "null"})
 _NESTING: Final = frozenset({"fork", "each"})
 
@@ -46,7 +46,7 @@ _N = TypeVar("_N", bound="tree.Assignment | tree.Declaration | tree.Route | tree
 
 
 class Unreadable(EchoerError):
-    """The text has syntax errors, so its layout is not touched. `diagnostics` are what `parse` says of it."""
+    """The text has syntax errors and cannot be formatted. `diagnostics` are those of `parse`."""
 
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__("the text has syntax errors")
@@ -54,7 +54,7 @@ class Unreadable(EchoerError):
 
 
 def format_text(text: str) -> str:
-    """The document in the canonical layout: nothing else about it changes. Raises Unreadable."""
+    """Return the document in the canonical layout, with its meaning unchanged. Raises Unreadable."""
     document, found = parse(text)
     if document.damaged:
         raise Unreadable(found)
@@ -74,7 +74,7 @@ class _Pair:
 
 
 class _Printer:
-    """Makes the lines of one document."""
+    """Prints the lines of one document."""
 
     def __init__(self, document: tree.Document) -> None:
         self._text = document.text
@@ -82,7 +82,7 @@ class _Printer:
         self._comments = Comments(document)
 
     def lines(self) -> list[Line]:
-        """All statements, divided by lines with a `/`."""
+        """Return the lines of all statements, separated by lines with a `/`."""
         first = self._statements[0].span.start
         gap = self._comments.gap(0, first, begins=True)
         found = _above(gap, first=True)
@@ -94,7 +94,7 @@ class _Printer:
             found += self._statement(statement, gap.lead, behind)
             if not is_last:
                 gap = self._comments.gap(stop + 1, self._statements[number + 1].span.start)
-                found += [Line("/", gap.beside), *_above(gap)]
+                found += [Line("/", gap.trailing), *_above(gap)]
         return found
 
     def _statement(self, node: tree.Statement, lead: str, behind: Gap) -> list[Line]:
@@ -105,30 +105,30 @@ class _Printer:
         block = self._block(node.members, node.name.span.end, end)
         return [
             *(line for remark in above for line in remark.lines(0)),
-            Line(head, block.beside),
+            Line(head, block.trailing),
             *block.lines(1),
-            Line(f"{node.kind.key}_end", behind.beside),
+            Line(f"{node.kind.key}_end", behind.trailing),
             *(line for remark in behind.above for line in ([Line("")] if remark.blank else []) + [*remark.lines(0)]),
         ]
 
     def _block(self, members: Sequence[tree.Member], start: int, end: int) -> Block:
-        placed: list[Placed] = []
+        placed: list[BlockMember] = []
         gap = None
-        beside = ""
+        trailing = ""
         for number, member in enumerate(members):
             gap = self._comments.gap(start, member.span.start)
             if number:
-                placed[-1] = _beside(placed[-1], gap.beside)
+                placed[-1] = _with_trailing(placed[-1], gap.trailing)
             else:
-                beside = gap.beside
+                trailing = gap.trailing
             placed.append(self._member(member, gap))
             start = member.span.end
         gap = self._comments.gap(start, end, last=True)
         if placed:
-            placed[-1] = _beside(placed[-1], gap.beside)
-        return Block(tuple(placed), beside if placed else gap.beside, gap.above)
+            placed[-1] = _with_trailing(placed[-1], gap.trailing)
+        return Block(tuple(placed), trailing if placed else gap.trailing, gap.above)
 
-    def _member(self, member: tree.Member, gap: Gap) -> Placed:
+    def _member(self, member: tree.Member, gap: Gap) -> BlockMember:
         above: list[Remark] = []
         match member:
             case tree.Property():
@@ -136,10 +136,10 @@ class _Printer:
             case tree.Step():
                 content = self._step(member, gap.lead, above)
             case tree.Damaged():
-                raise AssertionError("a damaged document is not printed")
+                raise AssertionError("a damaged document is never printed")
         if gap.blank and above:
             above[0] = Remark(above[0].text, above[0].indent, blank=True)
-        return Placed(content, (*gap.above, *above), gap.blank and not above)
+        return BlockMember(content, (*gap.above, *above), gap.blank and not above)
 
     def _property(self, member: tree.Property, lead: str, above: list[Remark]) -> Field:
         name = lead + member.name.key
@@ -167,7 +167,7 @@ class _Printer:
             else:
                 head = _spaced(head, glued) if glued else head
             found = self._block(step.body.members, step.body.span.start + 1, step.body.span.end - 1)
-            body = found if found.members or found.beside or found.below or not routes else None
+            body = found if found.members or found.trailing or found.below or not routes else None
             at = step.body.span.end
         tail = glue(at, step.span.end, above)
         return Node(head, routes, body, tail and f" {tail}", inline=step.kind.key not in _NESTING)
@@ -206,7 +206,7 @@ class _Printer:
             if items:
                 items[-1] = _closed(items[-1], gap)
             else:
-                opened = gap.beside
+                opened = gap.trailing
             above = list(gap.above)
             piece = build(node, above)
             items.append(Item(_around(piece, gap.lead, ""), tuple(above)))
@@ -220,7 +220,7 @@ class _Printer:
             closer,
             tuple(items),
             routes=any(isinstance(node, tree.Route) for node in nodes),
-            beside=opened if items else gap.beside,
+            trailing=opened if items else gap.trailing,
             below=gap.above,
         )
 
@@ -240,7 +240,7 @@ class _Printer:
                 return Piece(self._route(entry, above))
 
     def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
-        """`secret type name`, or without the secret."""
+        """Return `secret type name` or `type name`."""
         words: list[str] = []
         if entry.secret:
             words += [entry.secret.key, self._comments.glue(entry.secret.span.end, entry.type.span.start, above)]
@@ -249,7 +249,7 @@ class _Printer:
         return _spaced(*words, self._verbatim(entry.name.span))
 
     def _given(self, head: str, name: tree.Word, value: tree.Value | None, owner: str, above: list[Remark]) -> Piece:
-        """`head = value`, or the head alone."""
+        """Return `head = value`, or the head alone if there is no value."""
         if value is None:
             return Piece(head)
         glued = self._comments.glue(name.span.end, value.span.start, above)
@@ -273,14 +273,16 @@ class _Printer:
 
     def _word(self, word: tree.Word, owner: str, *, top: bool) -> str:
         is_keyword = word.key in _CONSTANTS and owner in (_TOP_TEMPLATES if top else _TEMPLATES)
-        return word.key if is_keyword or (top and owner in _WORDS and word.key) else self._verbatim(word.span)
+        return (
+            word.key if is_keyword or (top and owner in _KEYWORD_PROPERTIES and word.key) else self._verbatim(word.span)
+        )
 
     def _verbatim(self, span: Span) -> str:
         return self._text[span.start : span.end]
 
 
 def _above(gap: Gap, *, first: bool = False) -> list[Line]:
-    """The comments before a statement."""
+    """Return the lines of the comments before a statement."""
     found: list[Line] = []
     for remark in gap.above:
         found += [Line("")] if remark.blank and (found or not first) else []
@@ -288,13 +290,13 @@ def _above(gap: Gap, *, first: bool = False) -> list[Line]:
     return [*found, Line("")] if gap.blank and (found or not first) else found
 
 
-def _beside(placed: Placed, comments: str) -> Placed:
-    return replace(placed, beside=comments) if comments else placed
+def _with_trailing(placed: BlockMember, comments: str) -> BlockMember:
+    return replace(placed, trailing=comments) if comments else placed
 
 
 def _closed(item: Item, gap: Gap) -> Item:
-    """The item with the comments right behind it."""
-    return replace(item, piece=_around(item.piece, "", gap.suffix), beside=gap.beside)
+    """Return the item with the comments directly after it."""
+    return replace(item, piece=_around(item.piece, "", gap.suffix), trailing=gap.trailing)
 
 
 def _around(piece: Piece, lead: str, tail: str) -> Piece:
@@ -302,7 +304,7 @@ def _around(piece: Piece, lead: str, tail: str) -> Piece:
 
 
 def _spaced(first: str, *words: str) -> str:
-    """The words with blanks between them; a last word that is empty leaves a blank at the end."""
+    """Join the words with spaces, without empty ones; an empty last word leaves a space at the end."""
     inner = [word for word in (first, *words[:-1]) if word]
     return " ".join([*inner, *words[-1:]])
 

@@ -1,4 +1,4 @@
-"""Values, names and numbers as FSL spells them: the leaves of what `writer` writes."""
+"""Write values, names, numbers and durations as FSL."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from chalicelib.language.syntax.embedded import end_of_expression
 from chalicelib.language.syntax.tokens import END_WORDS
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.templates import Template, reference_of, source_of
-from chalicelib.model.times import Milliseconds
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_NAMES: Final = frozenset({*END_WORDS, "when", "else"})
-_UNITS: Final = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 _CLOSERS: Final = "*/\"'`/"
-"""Whatever an expression might leave open is closed by one of these, and so is found out."""
+"""These characters close any string, comment or regular expression that an expression leaves open, and so reveal it."""
 
 
 class Unwritable(EchoerError):
-    """FSL has no way to write this value. Only a definition that never was FSL can hold one."""
+    """FSL cannot express this value. Only a definition that was not written in FSL can contain one."""
 
 
 def template(value: Template) -> str:
-    """Any value, with its expressions and its references to secrets. Raises Unwritable, as all here do."""
+    """Write any value, including expressions and references to secrets. Raises Unwritable."""
     source, secret = source_of(value), reference_of(value)
     if source is not None:
         return expression(source)
@@ -45,36 +43,31 @@ def template(value: Template) -> str:
 
 
 def reference(secret: str) -> str:
-    """The reference to the secret of that name."""
+    """Write a reference to the secret with this name."""
     return f"secret {string(secret)}"
 
 
 def number(value: float) -> str:
-    """A number, whole or not."""
+    """Write an integer or a decimal number."""
     return repr(value)
 
 
-def duration(milliseconds: Milliseconds) -> str:
-    """In the largest unit that needs no fraction."""
-    return next(f"{milliseconds // size}{unit}" for unit, size in _UNITS if milliseconds % size == 0)
-
-
 def name(word: str) -> str:
-    """A name: bare where it can be, else a string."""
+    """Write a name: as an identifier if possible, else as a string."""
     return word if _IDENTIFIER.fullmatch(word) and word.lower() not in _NO_NAMES else string(word)
 
 
 def string(text: str) -> str:
-    """A string in the quotes that it does not hold."""
+    """Write a string in quotes that it does not contain."""
     if '"' not in text:
         return f'"{text}"'
     if "`" in text:
-        raise Unwritable(f'no FSL string can hold both " and `: {text[:80]}')
+        raise Unwritable(f'an FSL string cannot contain both " and `: {text[:80]}')
     return f"`{text}`"
 
 
 def expression(source: str) -> str:
-    """`${ source }`."""
+    """Write `${ source }`."""
     if end_of_expression(f"{source} }}{_CLOSERS}", 0) != len(source) + 1:
-        raise Unwritable(f"the expression does not end with its brace: {source[:80]}")
+        raise Unwritable(f"the closing brace would not end the expression: {source[:80]}")
     return f"${{ {source} }}"

@@ -1,4 +1,4 @@
-"""A checked definition as FSL: the way back from JSON. Reading the text again yields an equal definition."""
+"""Write a checked definition as FSL. Reading the text again yields an equal definition."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.templates import Template  # fmt: skip
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import Milliseconds, format_duration
 
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
 
 def to_fsl(value: Action | Flow | FlowRun) -> str:
-    """The statement that means this definition, in the canonical layout.
+    """Return the statement for a definition, in the canonical layout.
 
-    Raises Unwritable for what no FSL can mean: a string that holds both `"` and a backtick, or an expression that
-    its brace would not end; and `printer.Unreadable` for names and numbers that FSL refuses.
+    Raises Unwritable for values that FSL cannot express (a string with both `"` and a backtick, an expression that its
+    brace would not end), and `printer.Unreadable` for names and numbers that FSL refuses.
     """
     return format_text(_statement(value))
 
@@ -42,11 +42,11 @@ def to_fsl(value: Action | Flow | FlowRun) -> str:
 def _statement(value: Action | Flow | FlowRun) -> str:
     match value:
         case Action():
-            return f"action {spelling.name(value.name)} {_said(_of_action(value))} action_end"
+            return f"action {spelling.name(value.name)} {_written(_of_action(value))} action_end"
         case Flow():
             return f"flow {spelling.name(value.name)} {_of_flow(value)} flow_end"
         case FlowRun():
-            inner = _of_flow(value.steps) if value.steps else _said(_of_run(value))
+            inner = _of_flow(value.steps) if value.steps else _written(_of_run(value))
             return f"flow_run {spelling.name(value.name)} {inner} flow_run_end"
         case _:
             assert_never(value)
@@ -56,8 +56,8 @@ def _of_action(action: Action) -> _Properties:
     if action.addresses:
         yield "addr", spelling.string(",".join(action.addresses))
     yield "method", action.method.value
-    if action.roots is not None:
-        yield "secret", f"(capem = {spelling.string(action.roots)})"
+    if action.ca_bundle is not None:
+        yield "secret", f"(capem = {spelling.string(action.ca_bundle)})"
     if action.parameters:
         yield "args", _parameters(action.parameters)
     yield "return", f"({' | '.join(spelling.name(state) for state in action.returns)})"
@@ -69,7 +69,7 @@ def _of_action(action: Action) -> _Properties:
 
 
 def _of_flow(flow: Flow) -> str:
-    def said() -> _Properties:
+    def properties_of_flow() -> _Properties:
         if flow.input:
             yield "input", _parameters(flow.input)
         if flow.vars or flow.secret_vars:
@@ -79,7 +79,7 @@ def _of_flow(flow: Flow) -> str:
         yield from _timeout(flow.timeout)
         yield from _some("labels", flow.labels)
 
-    properties = _said(said())
+    properties = _written(properties_of_flow())
     between = "\n\n" if properties else "\n"
     return properties + between + _steps(flow.steps)
 
@@ -87,19 +87,19 @@ def _of_flow(flow: Flow) -> str:
 def _variables(flow: Flow) -> str:
     for name in flow.secret_vars:
         if name not in flow.vars:
-            raise Unwritable(f"the secret variable {name!r} has no start value")
+            raise Unwritable(f"the secret variable {name!r} has no initial value")
     secret = frozenset(flow.secret_vars)
-    said = (
+    entries = (
         f"{'secret ' * (name in secret)}{spelling.name(name)} = {spelling.template(value)}"
         for name, value in flow.vars.items()
     )
-    return f"({', '.join(said)})"
+    return f"({', '.join(entries)})"
 
 
-def _of_run(order: FlowRun) -> _Properties:
-    yield "flow", spelling.name(order.flow or "")
-    yield from _some("input", order.input)
-    yield from _some("labels", order.labels)
+def _of_run(run: FlowRun) -> _Properties:
+    yield "flow", spelling.name(run.flow or "")
+    yield from _some("input", run.input)
+    yield from _some("labels", run.labels)
 
 
 def _steps(steps: Iterable[Step]) -> str:
@@ -129,7 +129,7 @@ def _kind(step: Step) -> str:
 
 
 def _routes(routes: Iterable[Route]) -> str:
-    """An action may return a state called `else`; beside it the keyword is written `ELSE`."""
+    """Write the routes. If a state is called `else`, the keyword is written `ELSE`."""
     found = tuple(routes)
     otherwise = "ELSE" if any(route.state == "else" for route in found) else "else"
     return f"({' | '.join(_route(route, otherwise) for route in found)})"
@@ -150,7 +150,7 @@ def _body(step: Step) -> str:
         nested = "".join(f"branch {spelling.name(one.name)} {{ {_steps(one.steps)} }};" for one in step.branches)
     elif isinstance(step, EachStep):
         nested = _steps(step.steps)
-    return f" {{ {_said(_of_step(step))} {nested} }}"
+    return f" {{ {_written(_of_step(step))} {nested} }}"
 
 
 def _of_step(step: Step) -> _Properties:
@@ -179,7 +179,7 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
             if step.duration is not None:
                 yield (
                     "for",
-                    spelling.duration(step.duration)
+                    format_duration(step.duration)
                     if isinstance(step.duration, int)
                     else spelling.template(step.duration),
                 )
@@ -216,7 +216,7 @@ def _of_each(step: EachStep) -> _Properties:
 def _options(options: Options) -> _Properties:
     yield from _timeout(options.timeout)
     if options.heartbeat is not None:
-        yield "heartbeat", spelling.duration(options.heartbeat)
+        yield "heartbeat", format_duration(options.heartbeat)
     if options.retry:
         yield "retry", _retry(options.retry)
     if options.limit:
@@ -233,23 +233,23 @@ def _options(options: Options) -> _Properties:
 
 def _retry(retry: Retry) -> str:
     usual = Retry()
-    said = (
+    settings = (
         ("max", str(retry.max), retry.max != usual.max),
-        ("delay", spelling.duration(retry.delay), retry.delay != usual.delay),
+        ("delay", format_duration(retry.delay), retry.delay != usual.delay),
         ("rate", spelling.number(retry.rate), retry.rate != usual.rate),
-        ("cap", spelling.duration(retry.cap), retry.cap != max(usual.cap, retry.delay)),
+        ("cap", format_duration(retry.cap), retry.cap != max(usual.cap, retry.delay)),
     )
-    return _group((name, text) for name, text, differs in said if differs)
+    return _group((name, text) for name, text, differs in settings if differs)
 
 
 def _limit(limit: Limit) -> str:
-    said = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in said.items() if count is not None)
+    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
+    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:
     if timeout is not None:
-        yield "timeout", spelling.duration(timeout)
+        yield "timeout", format_duration(timeout)
 
 
 def _undo(undo: UndoAction) -> str:
@@ -257,12 +257,12 @@ def _undo(undo: UndoAction) -> str:
 
 
 def _parameters(parameters: Iterable[Parameter]) -> str:
-    said = (
+    declarations = (
         f"{'secret ' * one.secret}{one.type.value} {spelling.name(one.name)}"
         + ("" if one.required else f" = {spelling.template(one.default)}")
         for one in parameters
     )
-    return f"({', '.join(said)})"
+    return f"({', '.join(declarations)})"
 
 
 def _some(name: str, values: Mapping[str, Template]) -> _Properties:
@@ -278,5 +278,5 @@ def _group(entries: Iterable[tuple[str, str]]) -> str:
     return f"({', '.join(f'{spelling.name(name)} = {text}' for name, text in entries)})"
 
 
-def _said(properties: _Properties) -> str:
+def _written(properties: _Properties) -> str:
     return "\n".join(f"{name} = {text};" for name, text in properties)

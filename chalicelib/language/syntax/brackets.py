@@ -1,6 +1,6 @@
-"""Tokens -> tokens whose brackets all match, so that no syntax error can reach beyond its statement.
+"""Insert and remove tokens so that all brackets match; then no syntax error reaches beyond its statement.
 
-What is left open is reported at its opening and closed where it must have ended: before `;` (for round and square
+An unclosed bracket is reported at its opening and closed where it must have ended: before `;` (round and square
 brackets), before the body of a step, before a word that ends a statement and before `/`.
 """
 
@@ -10,35 +10,38 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from chalicelib.language.limits import NESTING
+from chalicelib.language.limits import MAX_NESTING
 from chalicelib.language.problems import Findings, Problem
-from chalicelib.language.syntax.tokens import Token
+from chalicelib.language.syntax.tokens import SyntaxToken
 
 _CLOSER_OF: Final = {"LPAREN": "RPAREN", "LSQUARE": "RSQUARE", "LCURLY": "RCURLY"}
 _CLOSERS: Final = frozenset(_CLOSER_OF.values())
 _AFTER_MEMBER: Final = frozenset({"SEMICOLON", "LCURLY", "RCURLY"})
 _PLAIN_STEPS: Final = frozenset({"step", "deci", "wait", "call", "set"})
-"""Steps that hold no steps, so that a step begun inside one means that its brace is missing."""
+"""Steps without nested steps. A step inside one of them means that a closing brace is missing."""
 _BEFORE_BODY: Final = frozenset({"RPAREN", "NAME", "STRING", "END", "WHEN"})
 
 
-def balance(tokens: tuple[Token, ...], findings: Findings, *, cut: bool) -> tuple[Token, ...]:
-    """The tokens with every bracket matched and their depths set. `cut`: brackets left open at the end are no news."""
+def balance(tokens: tuple[SyntaxToken, ...], findings: Findings, *, cut: bool) -> tuple[SyntaxToken, ...]:
+    """Return the tokens with all brackets matched and their depths set.
+
+    `cut`: the end of the text is missing, so brackets that are open there are not reported.
+    """
     return tuple(_Balancer(tokens, findings, cut=cut).run())
 
 
 class _Balancer:
-    def __init__(self, tokens: tuple[Token, ...], findings: Findings, *, cut: bool) -> None:
+    def __init__(self, tokens: tuple[SyntaxToken, ...], findings: Findings, *, cut: bool) -> None:
         self._tokens = tokens
         self._findings = findings
         self._cut = cut
-        self._open: list[Token] = []
-        self._plain_bodies: set[Token] = set()
+        self._open: list[SyntaxToken] = []
+        self._plain_bodies: set[SyntaxToken] = set()
         self._step_kind = ""
         self._stray = False
         self._too_deep = False
 
-    def run(self) -> Iterator[Token]:
+    def run(self) -> Iterator[SyntaxToken]:
         for index, token in enumerate(self._tokens):
             yield from self._close_before(token, self._open_that_must_end(index))
             if self._stray and token.kind == "SEMICOLON":
@@ -53,17 +56,17 @@ class _Balancer:
                 yield from self._opened(token)
             elif token.kind in _CLOSERS:
                 yield from self._closed(token)
-            elif len(self._open) <= NESTING:
+            elif len(self._open) <= MAX_NESTING:
                 yield replace(token, depth=len(self._open))
 
-    def _opened(self, token: Token) -> Iterator[Token]:
-        if len(self._open) < NESTING:
+    def _opened(self, token: SyntaxToken) -> Iterator[SyntaxToken]:
+        if len(self._open) < MAX_NESTING:
             yield replace(token, depth=len(self._open))
-        elif len(self._open) == NESTING:
+        elif len(self._open) == MAX_NESTING:
             if not self._too_deep:
-                self._findings.report(Problem.NESTED_TOO_DEEPLY, token.span, limit=NESTING)
+                self._findings.report(Problem.NESTED_TOO_DEEPLY, token.span, limit=MAX_NESTING)
             self._too_deep = True
-            yield Token("STRING", "", token.span, NESTING)
+            yield SyntaxToken("STRING", "", token.span, MAX_NESTING)
         if token.kind == "LCURLY" and self._step_kind in _PLAIN_STEPS and not self._in_parentheses():
             self._plain_bodies.add(token)
             self._step_kind = ""
@@ -72,17 +75,17 @@ class _Balancer:
     def _in_parentheses(self) -> bool:
         return bool(self._open) and self._open[-1].kind != "LCURLY"
 
-    def _closed(self, token: Token) -> Iterator[Token]:
+    def _closed(self, token: SyntaxToken) -> Iterator[SyntaxToken]:
         if not self._open or _CLOSER_OF[self._open[-1].kind] != token.kind:
             self._findings.report(Problem.UNMATCHED_BRACKET, token.span, bracket=token.value)
             self._stray = token.kind == "RCURLY"
             return
         self._open.pop()
-        if len(self._open) < NESTING:
+        if len(self._open) < MAX_NESTING:
             yield replace(token, depth=len(self._open) + 1)
 
     def _open_that_must_end(self, index: int) -> int:
-        """How many of the open brackets must end before this token."""
+        """Return how many of the open brackets must be closed before this token."""
         if not self._open:
             return 0
         token, before = self._tokens[index], self._tokens[index - 1].kind
@@ -110,20 +113,20 @@ class _Balancer:
         return fits and following[1:] == ["TO"] and following[0] in _BEFORE_BODY
 
     def _trailing_inner(self) -> int:
-        """The open brackets inside the innermost brace."""
+        """Return the number of open brackets inside the innermost brace."""
         count = 0
         while count < len(self._open) and self._open[-1 - count].kind != "LCURLY":
             count += 1
         return count
 
     def _above_the_opener_of(self, closer: str) -> int:
-        for count in range(1, min(len(self._open), NESTING + 1)):
+        for count in range(1, min(len(self._open), MAX_NESTING + 1)):
             if _CLOSER_OF[self._open[-1 - count].kind] == closer:
                 return count
         return 0
 
-    def _close_before(self, token: Token, count: int) -> Iterator[Token]:
-        """Closes the innermost `count` brackets, reporting the outermost of them."""
+    def _close_before(self, token: SyntaxToken, count: int) -> Iterator[SyntaxToken]:
+        """Close the innermost `count` brackets and report the outermost of them."""
         if count == 0:
             return
         first = self._open[-count]
@@ -133,7 +136,7 @@ class _Balancer:
         for _ in range(count):
             opener = self._open.pop()
             depth = len(self._open) + 1
-            if depth <= NESTING:
-                yield Token(
+            if depth <= MAX_NESTING:
+                yield SyntaxToken(
                     _CLOSER_OF[opener.kind], "", replace(token.span, end=token.span.start), depth, inserted=True
                 )

@@ -1,4 +1,4 @@
-"""Where an embedded JSONata expression ends: the brace that closes it, not one in its strings, comments or regexes."""
+"""Find the end of an embedded JSONata expression, ignoring braces in its strings, comments and regular expressions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPERATORS: Final = frozenset({"and", "or", "in"})
 
 
 def end_of_expression(text: str, start: int) -> int | None:
-    """The offset of the `}` that closes the expression whose inside begins at `start`; None if there is none."""
+    """Return the offset of the `}` that closes the expression with contents from `start`; None if there is none."""
     depth = 0
     for kind, at, _ in pieces_of(text, start):
         if kind == "open":
@@ -36,9 +36,9 @@ def end_of_expression(text: str, start: int) -> int | None:
 
 
 def pieces_of(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """The kind (a group of `_PIECE`, or `regex`), start and end of each piece of an expression.
+    """Yield the kind (a group of `_PIECE`, or `regex`), start and end of each piece of an expression.
 
-    As in JSONata, a slash where an operand is expected begins a regular expression, and divides elsewhere.
+    As in JSONata, a slash begins a regular expression where an operand is expected, and is a division elsewhere.
     """
     offset, after_operand = start, False
     while match := _PIECE.match(text, offset):

@@ -1,11 +1,11 @@
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="import-untyped"
-"""Tokens -> tree: the grammar of FSL. Next to the lexer the only module that knows ply.
+"""Tokens -> tree: the grammar of FSL. Only this module and `tokens` import ply.
 
 The functions below are ply's rules: the docstring is the grammar, the body builds the node. Nothing is written to
-disk; the tables are built once per process, and each parse works on a copy of the parser with its own stacks.
+disk; the tables are built once per process, and each parse uses a copy of the parser with its own stacks.
 
-Errors: `recovery.Recovery` repairs what is plainly missing (`;`, `/`, an end) and otherwise names the place where
-reading goes on; the rules with `error` pick it up there.
+Errors: `recovery.Recovery` inserts tokens that are clearly missing (`;`, `/`, an end) and otherwise skips to a token
+where the rules with `error` continue.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ply import lex, yacc
 from chalicelib.language.problems import Findings
 from chalicelib.language.syntax import tree
 from chalicelib.language.syntax.recovery import Recovery
-from chalicelib.language.syntax.tokens import Token
+from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
 tokens = (*lexed, "SECRET", "MODIFIER")
-"""What ply reads: the lexer's tokens, and the word `secret` where `recovery` finds that it is no name."""
+"""The tokens that ply reads: those of the lexer, and the word `secret` where `recovery` decides that it is no name."""
 
 
 def p_document(p):
@@ -227,13 +227,13 @@ def p_route_when(p):
 
 
 def p_error(_token):
-    """Never called: each parse brings a function of its own."""
+    """Never called: each parse has its own error function."""
 
 
 def tables(**options: Any) -> Any:
-    """ply's parser, built afresh. `options` are ply's, for a test that wants to hear about conflicts."""
+    """Build ply's parser. `options` are passed to ply; a test uses them to collect conflicts."""
     settings = {"debug": False, "optimize": True, "errorlog": yacc.NullLogger(), **options}
-    # A module that is never there, lest ply take up some `parsetab` from the path.
+    # This module does not exist, so that ply never loads a `parsetab` from the path.
     return yacc.yacc(
         module=sys.modules[__name__], start="document", write_tables=False, tabmodule="chalicelib.no_tables", **settings
     )
@@ -244,10 +244,10 @@ def _parser():
     return tables()
 
 
-def statements_of(found: tuple[Token, ...], findings: Findings, *, cut: bool) -> tuple[tree.Statement, ...]:
-    """The statements that balanced tokens hold. Whatever is wrong is reported; nothing is raised.
+def statements_of(found: tuple[SyntaxToken, ...], findings: Findings, *, cut: bool) -> tuple[tree.Statement, ...]:
+    """Return the statements in balanced tokens. Syntax errors are reported, never raised.
 
-    `cut`: the end of the text is not where its author ended it, so errors there are no news.
+    `cut`: the end of the text is missing, so errors there are not reported.
     """
     parser = copy.copy(_parser())
     parser.recovery = Recovery(parser, found, findings, cut=cut)

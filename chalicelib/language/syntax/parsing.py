@@ -1,8 +1,8 @@
-"""Text -> document: scanning, balancing and parsing in a row."""
+"""Text -> document: scan, balance the brackets, parse."""
 
 from __future__ import annotations
 
-from chalicelib.language.limits import DOCUMENT_CHARACTERS
+from chalicelib.language.limits import MAX_DOCUMENT_CHARACTERS
 from chalicelib.language.problems import Diagnostic, Findings, Problem
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.brackets import balance
@@ -12,13 +12,13 @@ from chalicelib.language.syntax.tree import Document
 
 
 def parse(text: str) -> tuple[Document, tuple[Diagnostic, ...]]:
-    """The document that a text holds, as far as it can be read, and everything that keeps it from being read.
+    """Return the document, as far as the text can be parsed, and the diagnostics of its syntax errors.
 
-    Never raises, whatever the text. Takes time in proportion to its length.
+    Never raises. Takes time proportional to the length of the text.
     """
-    if len(text) > DOCUMENT_CHARACTERS:
+    if len(text) > MAX_DOCUMENT_CHARACTERS:
         findings = Findings(Source(""))
-        findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=len(text), limit=DOCUMENT_CHARACTERS)
+        findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=len(text), limit=MAX_DOCUMENT_CHARACTERS)
         return Document("", (), (), damaged=True), findings.diagnostics()
     findings = Findings(Source(text))
     found = scan(text, findings)

@@ -1,12 +1,12 @@
-"""What happens at a syntax error: say what was expected, mend it or skip to where reading can go on.
+"""Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
-The word `secret` is a name like any other, unless it cannot be one: before a name where a value must stand (`a = secret
-b`), and before a type (`secret str a`). The next two tokens and the tables tell.
+The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
+type (`secret str a`). The next two tokens and the parser's tables decide.
 
-An LR parser knows at every moment which tokens could come next; `_Tables` asks its tables. What is plainly missing
-(`;` before a next property, `/` between statements, the end of a statement) is put in, and nothing is lost. Otherwise
-everything is skipped up to the next `;` or `}` of the innermost list of members, or up to the end of the statement.
-Brackets match already (`brackets`), so a skip never leaves its statement.
+At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
+(`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
+Otherwise the parser skips to the next `;` or `}` of the innermost list of members, or to the end of the statement.
+Brackets already match (see `brackets`), so a skip never leaves its statement.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from chalicelib.language.problems import Findings, Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tokens import END_WORDS, Token
+from chalicelib.language.syntax.tokens import END_WORDS, SyntaxToken
 from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
@@ -31,20 +31,20 @@ _STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "br
 
 
 class Recovery:
-    """The token source of one parse, and its answer to errors. `parser` is the parse's own copy of ply's parser."""
+    """The token source of one parse, and its error handling. `parser` is this parse's own copy of ply's parser."""
 
-    def __init__(self, parser: Any, tokens: tuple[Token, ...], findings: Findings, *, cut: bool) -> None:
+    def __init__(self, parser: Any, tokens: tuple[SyntaxToken, ...], findings: Findings, *, cut: bool) -> None:
         self._parser = parser
         self._tables = _Tables(parser)
         self._tokens = tokens
         self._findings = findings
         self._cut = cut
         self._index = 0
-        self._pushed: list[Token] = []
+        self._pushed: list[SyntaxToken] = []
         self._lost = Damaged(None, Span(0, 0))
 
-    def next(self) -> Token | None:
-        """The next token of the parse; None behind the last."""
+    def next(self) -> SyntaxToken | None:
+        """Return the next token; None after the last."""
         if self._pushed:
             return self._pushed.pop()
         if self._index >= len(self._tokens):
@@ -55,43 +55,43 @@ class Recovery:
             return replace(token, kind=self._kind_of_secret())
         return token
 
-    def repair(self, found: Any) -> Token | None:
-        """ply's error function: a token to go on with, or None to go on where `error` stands in the grammar."""
+    def repair(self, found: Any) -> SyntaxToken | None:
+        """Handle a syntax error for ply: return a token to continue with, or None to continue with an `error` rule."""
         if found is None:
             return None
-        token: Token = found.value
+        token: SyntaxToken = found.value
         states = self._parser.statestack
         if self._mends("SEMICOLON", states, token) and self._begins_member(token):
-            return self._put_in(Token("SEMICOLON", ";", token.span, token.depth, inserted=True), token, states)
+            return self._insert(SyntaxToken("SEMICOLON", ";", token.span, token.depth, inserted=True), token, states)
         if token.kind in ("NAME", "WHEN") and self._mends("SLASH", states, token):
             self._findings.report(Problem.MISSING_SEPARATOR, token.span, found=_shown(token))
-            return self._put_in(Token("SLASH", "/", token.span, inserted=True), token)
+            return self._insert(SyntaxToken("SLASH", "/", token.span, inserted=True), token)
         if token.kind in ("SLASH", "EOF") and self._mends("END", states, token):
-            return self._put_in(self._end_before(token), token, states)
+            return self._insert(self._end_before(token), token, states)
         self._report(token, states)
         found.type = "SKIPPED"
         self._skip(token, states)
         return None
 
-    def ends(self, kind: Word, name: Word, end: Token) -> None:
-        """Checks that a statement has a kind, and that its end is the kind's."""
+    def ends(self, kind: Word, name: Word, end: SyntaxToken) -> None:
+        """Check that the kind of a statement is known, and that its end matches the kind."""
         if kind.key not in _STATEMENT_WORDS:
             near = Suggestion(kind.key, _STATEMENT_WORDS)
             self._findings.report(Problem.UNKNOWN_STATEMENT, kind.span, near=near, found=kind.text)
         elif not end.inserted and str(end.value).lower() != f"{kind.key}_end":
             self._findings.report(Problem.WRONG_END, end.span, kind=kind.key, name=name.text, found=str(end.value))
 
-    def lacks_value(self, name: Word, at: Token) -> None:
-        """A property without a value: only `secret = ;` is one."""
+    def lacks_value(self, name: Word, at: SyntaxToken) -> None:
+        """Report a property without a value; only `secret = ;` may have none."""
         if name.key != "secret":
             self._findings.report(Problem.SYNTAX, at.span, expected="a value", found="';'")
 
-    def lost(self, until: Token) -> Damaged:
-        """The member that was skipped up to and including `until`."""
+    def lost(self, until: SyntaxToken) -> Damaged:
+        """Return the member that was skipped up to and including `until`."""
         return replace(self._lost, span=self._lost.span.to(until.span))
 
     def _kind_of_secret(self) -> str:
-        """What the word `secret`, which was just taken, is: where it could be a name, a name."""
+        """Return the kind of the word `secret`, which was just read: a name wherever it can be one."""
         following = [one.kind for one in self._tokens[self._index : self._index + 2]]
         named = [kind in _NAMES for kind in following]
         if named[:1] == [True] and following[1:] != ["ASSIGN"] and self._fits("SECRET"):
@@ -101,28 +101,28 @@ class Recovery:
     def _fits(self, kind: str) -> bool:
         return self._tables.after(self._parser.statestack, kind) is not None
 
-    def _mends(self, kind: str, states: list[int], token: Token) -> bool:
-        """Whether a token of this kind could stand here, and the found one behind it."""
+    def _mends(self, kind: str, states: list[int], token: SyntaxToken) -> bool:
+        """Whether the parser accepts a token of this kind here, followed by the found one."""
         stack = self._tables.after(states, kind)
         return stack is not None and self._tables.after(stack, token.kind) is not None
 
-    def _begins_member(self, token: Token) -> bool:
+    def _begins_member(self, token: SyntaxToken) -> bool:
         if token.kind in ("RCURLY", "END"):
             return True
         following = [one.kind for one in self._tokens[self._index : self._index + 2]]
         return following[:1] == ["ASSIGN"] or (following[:1] in (["NAME"], ["STRING"]) and following[1:] == ["TO"])
 
-    def _put_in(self, missing: Token, token: Token, states: list[int] | None = None) -> Token:
-        """Reports the missing token unless that is done, and goes on with it and the found one behind it."""
+    def _insert(self, missing: SyntaxToken, token: SyntaxToken, states: list[int] | None = None) -> SyntaxToken:
+        """Report the missing token if `states` are given, and continue with it, followed by the found one."""
         if states is not None and not (self._cut and token.kind == "EOF"):
             self._report(token, states, only=missing)
         self._pushed.append(token)
         self._parser.errok()
         return missing
 
-    def _end_before(self, token: Token) -> Token:
+    def _end_before(self, token: SyntaxToken) -> SyntaxToken:
         kind = self._statement_kind()
-        return Token("END", f"{kind}_end", Span(token.span.start, token.span.start), inserted=True)
+        return SyntaxToken("END", f"{kind}_end", Span(token.span.start, token.span.start), inserted=True)
 
     def _statement_kind(self) -> str:
         for symbol in self._parser.symstack:
@@ -131,8 +131,8 @@ class Recovery:
                 return key if key in _STATEMENT_WORDS else "flow"
         return "flow"
 
-    def _skip(self, token: Token, states: list[int]) -> None:
-        """Moves to the token where reading goes on, and remembers what is lost by that."""
+    def _skip(self, token: SyntaxToken, states: list[int]) -> None:
+        """Move to the token where parsing continues, and record the member that is lost."""
         symbols = self._parser.symstack
         height = len(states)
         while height > 1 and self._tables.after(states[:height], "error") is None:
@@ -150,7 +150,7 @@ class Recovery:
         if self._tokens[index].kind in ("SLASH", "EOF"):
             self._pushed.append(self._end_before(self._tokens[index]))
 
-    def _report(self, token: Token, states: list[int], only: Token | None = None) -> None:
+    def _report(self, token: SyntaxToken, states: list[int], only: SyntaxToken | None = None) -> None:
         before = self._before(token)
         if token.inserted or (only and before.inserted) or (self._cut and token.kind == "EOF"):
             return
@@ -165,31 +165,31 @@ class Recovery:
         hint = _hint(before, token)
         self._findings.report(Problem.SYNTAX, span, hint=hint, expected=self._in_words(expected), found=_shown(token))
 
-    def _before(self, token: Token) -> Token:
+    def _before(self, token: SyntaxToken) -> SyntaxToken:
         index = self._index - 2
         return self._tokens[index] if index >= 0 else token
 
     def _in_words(self, kinds: list[str]) -> str:
-        """The expected kinds of token, as a person would name them here."""
+        """Describe the expected kinds of token for a message."""
         expected = set(kinds) - self._impossible_here()
-        said = []
+        words = []
         if expected >= _NAMES | {"INTEGER"}:
-            said.append("a value")
+            words.append("a value")
             expected -= _VALUES | {"SEMICOLON"}
         elif expected >= {"NAME", "STRING"}:
-            said.append("a name")
+            words.append("a name")
             expected -= _NAMES
         elif "NAME" in expected:
             inside = "RCURLY" in expected or "END" in expected
-            said.append("a property or a step" if inside else "action, flow or flow_run")
+            words.append("a property or a step" if inside else "action, flow or flow_run")
             expected -= {"NAME", "WHEN", "EOF", "SLASH"}
         if "END" in expected:
-            said.append(f"{self._statement_kind()}_end")
-        said += [word for kind, word in _WORDS.items() if kind in expected]
-        return " or ".join(dict.fromkeys(said)) or "the end of the text"
+            words.append(f"{self._statement_kind()}_end")
+        words += [word for kind, word in _WORDS.items() if kind in expected]
+        return " or ".join(dict.fromkeys(words)) or "the end of the text"
 
     def _impossible_here(self) -> set[str]:
-        """What the generic grammar would take between these parentheses, and no checker would."""
+        """Return the kinds of token that the generic grammar accepts in these parentheses but the checker does not."""
         symbols = self._parser.symstack
         opening = max((at for at, one in enumerate(symbols) if one.type == "LPAREN"), default=0)
         if opening < 2 or any(one.type == "ASSIGN" for one in symbols[opening:]):
@@ -204,7 +204,7 @@ class Recovery:
         return {"ARROW", "OR", "WHEN"} if symbols[-1].type == "name" else set()
 
 
-def _stops(token: Token, depth: int) -> bool:
+def _stops(token: SyntaxToken, depth: int) -> bool:
     match token.kind:
         case "SLASH" | "EOF":
             return True
@@ -217,7 +217,7 @@ def _stops(token: Token, depth: int) -> bool:
     return False
 
 
-def _shown(token: Token) -> str:
+def _shown(token: SyntaxToken) -> str:
     match token.kind:
         case "EOF":
             return "the end of the text"
@@ -230,8 +230,8 @@ def _shown(token: Token) -> str:
     return f"'{token.value}'"
 
 
-def _near_keyword(token: Token) -> str | None:
-    """The keyword that a plain name before an error was probably meant to be."""
+def _near_keyword(token: SyntaxToken) -> str | None:
+    """Return the keyword of which the name before an error is probably a typo."""
     if token.kind != "NAME":
         return None
     word = str(token.value).lower()
@@ -241,22 +241,22 @@ def _near_keyword(token: Token) -> str | None:
     return nearest if nearest and ("_" in word or nearest == "when") else None
 
 
-def _hint(before: Token, token: Token) -> str | None:
+def _hint(before: SyntaxToken, token: SyntaxToken) -> str | None:
     if before.kind == "INTEGER" and token.kind == "NAME" and before.span.end == token.span.start:
-        return "a duration is written like 500ms, 30s, 15m, 2h or 7d"
+        return "write a duration as 500ms, 30s, 15m, 2h or 7d"
     if before.kind == "STRING" and "\n" in str(before.value):
-        return "the string before it spans lines: is its closing quote missing?"
+        return "the previous string spans several lines: is its closing quote missing?"
     return None
 
 
 class _Tables:
-    """What ply's tables say about a stack of states."""
+    """Queries of ply's parser tables."""
 
     def __init__(self, parser: Any) -> None:
         self._action, self._goto, self._productions = parser.action, parser.goto, parser.productions
 
     def after(self, states: list[int], kind: str) -> list[int] | None:
-        """The stack once a token of this kind is shifted; None if it cannot be."""
+        """Return the stack after shifting a token of this kind; None if the parser does not accept it."""
         stack = list(states)
         while True:
             step = self._action[stack[-1]].get(kind)
@@ -272,6 +272,6 @@ class _Tables:
             stack.append(self._goto[stack[-1]][rule.name])
 
     def expected(self, states: list[int]) -> list[str]:
-        """The kinds of token that can come next."""
+        """Return the kinds of token that the parser accepts next."""
         kinds = {kind for row in (self._action[states[-1]],) for kind in row}
         return sorted(kind for kind in kinds if kind not in ("error", "$end") and self.after(states, kind) is not None)

@@ -1,8 +1,8 @@
 # ruff: noqa: N802, N816  (ply finds its rules by names like t_NAME)
 # mypy: allow-untyped-defs, allow-untyped-calls, disable-error-code="import-untyped"
-"""Text -> tokens. Next to the grammar the only module that knows ply.
+"""Text -> tokens. Only this module and `grammar` import ply.
 
-Keywords are words like any other: only `..._end` and `when` are told apart, and even they may be names.
+Keywords are ordinary words. Only `..._end` and `when` have kinds of their own, and even they may be names.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from ply import lex
 
-from chalicelib.language.limits import INTEGERS, LONGEST_DURATION
+from chalicelib.language.limits import INTEGER_RANGE, MAX_DURATION_MS
 from chalicelib.language.problems import Findings, Problem
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.embedded import end_of_expression
 from chalicelib.language.syntax.tree import Comment
+from chalicelib.model.times import UNIT_MS
 
 END_WORDS = ("action_end", "flow_end", "flow_run_end")
 
@@ -30,8 +31,8 @@ tokens = (
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
-    """A token: its kind, what it stands for, where it is, and how many brackets are open around it."""
+class SyntaxToken:
+    """A token: its kind, value and span, and the number of open brackets around it."""
 
     kind: str
     value: object
@@ -42,15 +43,14 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """All tokens of a text, an `EOF` last. `cut`: something was never closed and took the rest of the text."""
+    """All tokens of a text; the last is `EOF`. `cut`: an unclosed string, comment or expression takes the rest."""
 
-    tokens: tuple[Token, ...]
+    tokens: tuple[SyntaxToken, ...]
     comments: tuple[Comment, ...]
     cut: bool
 
 
-_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_LONGEST_NUMBER = 400
+_MAX_NUMBER_CHARACTERS = 400
 _SURROGATE = re.compile("[\ud800-\udfff]+")
 _STRANGE = re.compile(r"""(?:[^\w\s"'`(){}\[\]=;|,:/#$\-]|[\d\ud800-\udfff])+""")
 
@@ -84,7 +84,7 @@ def t_OPEN_COMMENT(t):
 def t_EXPRESSION(t):
     r"\$[ \t]*\{"
     if len(t.value) > 2:
-        _illegal(t, "$", "an expression is written ${ ... }, without a blank before the brace")
+        _illegal(t, "$", "write an expression as ${ ... }, without a space before the brace")
     end = end_of_expression(t.lexer.lexdata, t.lexer.lexpos)
     if end is None:
         return _cut(t, Problem.UNTERMINATED_EXPRESSION)
@@ -107,7 +107,7 @@ def t_OPEN_STRING(t):
 
 def t_SINGLE_QUOTED(t):
     r"'[^'\r\n]*'"
-    _illegal(t, t.value, "strings are written with double quotes")
+    _illegal(t, t.value, "write a string in double quotes")
     t.type, t.value = "STRING", t.value[1:-1]
     return t
 
@@ -115,10 +115,10 @@ def t_SINGLE_QUOTED(t):
 def t_DURATION(t):
     r"-?[0-9]+(\.[0-9]+)?(ms|[smhd])(?![A-Za-z0-9_])"
     unit = t.value.lstrip("-0123456789.")
-    amount = float(t.value[: -len(unit)]) if len(t.value) < _LONGEST_NUMBER else float("inf")
-    milliseconds = amount * _MILLISECONDS[unit]
-    if not 1 <= milliseconds <= LONGEST_DURATION:
-        t.lexer.findings.report(Problem.DURATION_OUT_OF_RANGE, _span(t))
+    amount = float(t.value[: -len(unit)]) if len(t.value) < _MAX_NUMBER_CHARACTERS else float("inf")
+    milliseconds = amount * UNIT_MS[unit]
+    if not 1 <= milliseconds <= MAX_DURATION_MS:
+        t.lexer.findings.report(Problem.DURATION_OUT_OF_RANGE, _span(t), found=t.value)
         milliseconds = 1_000
     t.value = round(milliseconds)
     return t
@@ -128,17 +128,17 @@ def t_FLOAT(t):
     r"-?[0-9]+(\.[0-9]+([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)(?![A-Za-z0-9_])"
     value = float(t.value)
     if value in (float("inf"), float("-inf")):
-        value = _out_of_range(t, "a number of at most 1.8e308")
+        value = _out_of_range(t, "a number is at most 1.8e308")
     t.value = value
     return t
 
 
 def t_INTEGER(t):
     r"-?[0-9]+"
-    short = len(t.value) < _LONGEST_NUMBER or len(t.value.lstrip("-0")) < _LONGEST_NUMBER
-    value = int(t.value.lstrip("-0") or "0") if short else INTEGERS.stop
+    short = len(t.value) < _MAX_NUMBER_CHARACTERS or len(t.value.lstrip("-0")) < _MAX_NUMBER_CHARACTERS
+    value = int(t.value.lstrip("-0") or "0") if short else INTEGER_RANGE.stop
     value = -value if t.value.startswith("-") else value
-    t.value = value if value in INTEGERS else _out_of_range(t, "an integer has 64 bits")
+    t.value = value if value in INTEGER_RANGE else _out_of_range(t, "an integer has 64 bits")
     return t
 
 
@@ -146,7 +146,7 @@ def t_NAME(t):
     r"[^\W\d]\w*"
     word = t.value.lower()
     if not t.value.isascii():
-        _illegal(t, t.value, f'a name of other letters is written in quotes: "{t.value[:40]}"')
+        _illegal(t, t.value, f'write a name with other letters in quotes: "{t.value[:40]}"')
     elif word in END_WORDS:
         t.type = "END"
     elif word == "when":
@@ -159,21 +159,21 @@ def t_error(t):
     found = strange[0] if strange else t.value[0]
     t.lexer.lexpos += len(found)
     if not _SURROGATE.fullmatch(found):
-        _illegal(t, found, "an expression is written ${ ... }" if found == "$" else None)
+        _illegal(t, found, "write an expression as ${ ... }" if found == "$" else None)
 
 
 def scan(text: str, findings: Findings) -> Scan:
-    """The tokens of a text; never fails. A byte order mark at its start is skipped."""
+    """Return the tokens of a text; never raises. A byte order mark at the start is skipped."""
     for match in _SURROGATE.finditer(text):
         found = _name_of(match[0])
-        findings.report(Problem.ILLEGAL_CHARACTER, Span(*match.span()), found=found, hint="the text is no valid UTF-8")
+        findings.report(Problem.ILLEGAL_CHARACTER, Span(*match.span()), found=found, hint="the text is not valid UTF-8")
     lexer = _lexer().clone()
     lexer.findings, lexer.comments, lexer.is_cut = findings, [], False
     lexer.input(text)
     lexer.lexpos = 1 if text.startswith("\ufeff") else 0
-    found = [Token(t.type, t.value, Span(t.lexpos, lexer.lexpos)) for t in iter(lexer.token, None)]
+    found = [SyntaxToken(t.type, t.value, Span(t.lexpos, lexer.lexpos)) for t in iter(lexer.token, None)]
     end = Span(len(text.rstrip()), len(text.rstrip()))
-    return Scan((*found, Token("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
+    return Scan((*found, SyntaxToken("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
 
 
 @functools.cache
@@ -186,7 +186,7 @@ def _span(t):
 
 
 def _cut(t, problem):
-    """Reports what is never closed, at its opening; it takes the rest of the text."""
+    """Report an unclosed string, comment or expression at its opening; it takes the rest of the text."""
     t.lexer.findings.report(problem, _span(t))
     t.lexer.is_cut = True
     t.value = t.lexer.lexdata[t.lexer.lexpos :]

@@ -1,7 +1,7 @@
-"""The syntax tree: what a text says, near to how it says it. Every node knows its span.
+"""The syntax tree, close to the text. Every node has a span.
 
-The grammar is generic: it knows members (`name = value;`), steps and groups, not which property an action has. What
-a member means is the checker's business, so that `adr = ...` gets an answer about `addr` and not a bare syntax error.
+The grammar is generic: it knows members (`name = value;`), steps and groups, but not which properties an action has.
+The checker knows them, so that `adr = ...` gets a hint about `addr` instead of a syntax error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chalicelib.language.source import Span
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A name as it was written: an identifier, or the inside of a string."""
+    """A name as it is written: an identifier, or the contents of a string."""
 
     text: str
     quoted: bool
@@ -23,7 +23,7 @@ class Word:
 
     @property
     def key(self) -> str:
-        """The word as a keyword: caseless. A quoted word is never one."""
+        """The word in lower case, to compare with keywords; empty for a quoted word, which is never a keyword."""
         return "" if self.quoted else self.text.lower()
 
 
@@ -41,7 +41,7 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`${ source }`; `source` is everything between the braces and begins at offset `span.start + 2`."""
+    """`${ source }`; `source` is the text between the braces and begins at offset `span.start + 2`."""
 
     source: str
     span: Span
@@ -49,7 +49,7 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`secret NAME`: what the namespace keeps under that name, and nobody reads before an action is dispatched."""
+    """`secret NAME`: a reference to a secret of the namespace, which is read when an action is dispatched."""
 
     name: Word
     span: Span
@@ -78,7 +78,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """`type name` or `type name = default` in a group, and maybe `secret` before the type."""
+    """`type name` or `type name = default` in a group, optionally with `secret` before the type."""
 
     type: Word
     name: Word
@@ -89,7 +89,7 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`state when ${...} -> target`, where state, condition or target may be missing. `else` is a state here."""
+    """`state when ${...} -> target`; state, condition or target may be missing. `else` counts as a state here."""
 
     state: Word | None
     when: Expression | None
@@ -99,7 +99,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`( ... )`: routes divided by `|`, or assignments and declarations divided by commas or nothing."""
+    """`( ... )`: routes separated by `|`, or assignments and declarations separated by optional commas."""
 
     items: tuple[Assignment | Declaration | Route, ...]
     span: Span
@@ -128,7 +128,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """What a syntax error took away. `name` is the lost step's, where it could still be read."""
+    """A member that is lost to a syntax error. `name` is the name of a lost step, if it could be read."""
 
     name: Word | None
     span: Span
@@ -136,7 +136,7 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`{ ... }`. `damaged` if its closing brace was missing."""
+    """`{ ... }`. `damaged` if the closing brace is missing."""
 
     members: tuple[Member, ...]
     damaged: bool
@@ -159,7 +159,7 @@ Member: TypeAlias = Property | Step | Damaged
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`kind name members end`, from its first to its last token. `damaged` if syntax errors may hide members of it."""
+    """`kind name members end`, from the first to the last token. `damaged` if syntax errors may hide some members."""
 
     kind: Word
     name: Word
@@ -178,7 +178,7 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A whole text. `damaged` if it has syntax errors; no damaged document is ever applied."""
+    """A whole text. `damaged` if it has syntax errors; a damaged document is never applied."""
 
     text: str
     statements: tuple[Statement, ...]
@@ -187,7 +187,7 @@ class Document:
 
 
 def steps_within(members: tuple[Member, ...]) -> Iterator[Step]:
-    """Every step and branch among the members, nested ones too, in the order of the text."""
+    """Yield every step and branch among the members, including nested ones, in the order of the text."""
     for member in members:
         if isinstance(member, Step):
             yield member

@@ -84,7 +84,7 @@ class WebhookClient:
         said = {**invocation.options.headers, **hidden}
         theirs = {name: text for name, text in said.items() if not name.lower().startswith(OURS)}
         headers = {**theirs, **self._headers(run, activation, body)}
-        reply = self._caller.post(Call(action.addresses, body, headers, action.roots, action.method))
+        reply = self._caller.post(Call(action.addresses, body, headers, action.ca_bundle, action.method))
         told = [*hidden.values(), *(fields[one.name] for one in action.parameters if one.secret)]
         return replace(reply, error=without(reply.error, told)) if isinstance(reply, NotTaken) else reply
 

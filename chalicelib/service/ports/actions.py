@@ -16,8 +16,8 @@ class Call:
     addresses: tuple[str, ...]
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-    roots: str | None = None
-    """PEM bundle in base64; None: the usual roots."""
+    ca_bundle: str | None = None
+    """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
 
 

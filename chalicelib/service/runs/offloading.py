@@ -17,8 +17,9 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.model import formats
 from chalicelib.model.flow import Flow
-from chalicelib.model.history import Entry, Page
+from chalicelib.model.history import Entry, Page, encode_page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token, encode
 from chalicelib.model.times import Instant
@@ -70,7 +71,7 @@ class OffloadingRunStore:
     def put_page(self, run: Run, page: Page) -> None:
         put_outside = _Outside()
         thin = Page(entries=tuple(_in_entry(entry, put_outside) for entry in page.entries))
-        if len(encode(thin)) > HEAD:
+        if len(encode_page(thin)) > HEAD:
             thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, put_outside))
         if put_outside.values:
             self._runs.put_blobs(run, put_outside.values)
@@ -141,10 +142,12 @@ class OffloadingRunStore:
         if not tail or tail[0].event != OFFLOADED:
             return {}
         note = _References()
-        for reference in tail[0].data.values():
+        written = tail[0].data.get(formats.MEMBER, 1)
+        references = {name: value for name, value in tail[0].data.items() if name != formats.MEMBER}
+        for reference in references.values():
             note(reference)
         bring_back = self._bring_back(run, note)
-        fields = {name: bring_back(reference) for name, reference in tail[0].data.items()}
+        fields = formats.HEAD.upgrade({name: bring_back(one) for name, one in references.items()}, written)
         return {
             _NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in fields.items()
         }
@@ -235,7 +238,9 @@ def _offload_fields(run: Run, put_outside: _Outside) -> Run:
 
 def _offloaded_tail(seq: int, fields: Mapping[str, Json], put_outside: _Outside) -> tuple[Entry, ...]:
     """The tail of what is folded. It says as a whole one does which number comes next."""
-    data = {name: put_outside.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    data: dict[str, Json] = {name: put_outside.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    if formats.HEAD.current > 1:
+        data[formats.MEMBER] = formats.HEAD.current
     return (Entry(seq=seq, at=0, event=OFFLOADED, data=data),)
 
 

@@ -26,6 +26,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.model import formats
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
@@ -130,7 +131,7 @@ class Tokens:
             expires_at=None if life is None else now + life,
         )
         self._room(namespace)
-        self._versioned_values.write(_RESERVED, _versioned_value(token.id), msgspec.json.encode(token), 0)
+        self._versioned_values.write(_RESERVED, _versioned_value(token.id), formats.TOKEN.encode(token), 0)
         self._enlist(token)
         return Made(token, f"ech_{token.id}_{secret}")
 
@@ -142,14 +143,14 @@ class Tokens:
         """The token is revoked, here at once, elsewhere within REMEMBERED. Raises NotFound."""
         for _ in range(_TRIES):
             value, version = self._versioned_values.read(_RESERVED, _versioned_value(token_id))
-            token = msgspec.json.decode(value, type=Token) if value else None
+            token = formats.TOKEN.decode(value, Token) if value else None
             if token is None or token.namespace != namespace:
                 raise NotFound("token", token_id)
             if token.revoked_at is None:
                 token = replace(token, revoked_at=self._clock.now())
                 try:
                     self._versioned_values.write(
-                        _RESERVED, _versioned_value(token_id), msgspec.json.encode(token), version
+                        _RESERVED, _versioned_value(token_id), formats.TOKEN.encode(token), version
                     )
                 except Conflict:
                     continue
@@ -177,7 +178,7 @@ class Tokens:
 
     def _read(self, token_id: str) -> Token | None:
         value, _ = self._versioned_values.read(_RESERVED, _versioned_value(token_id))
-        return msgspec.json.decode(value, type=Token) if value else None
+        return formats.TOKEN.decode(value, Token) if value else None
 
     def _existing(self, ids: list[str]) -> list[Token]:
         return [token for token in map(self._read, ids) if token is not None]

@@ -1,0 +1,84 @@
+"""Migrations of the SQLite file to the current schema.
+
+The version of a file's schema is its `user_version` (SQLite, "Pragma statements"). A new file gets the current schema
+at once. An older file is copied first, to `FILE.vN.backup`, and then migrated in one transaction: after a crash it has
+either its old schema or the current one. A file that a newer version of Echoer wrote is refused.
+
+To change the schema, change `schema.SCHEMA` and append a migration that does the same to an existing file. JSON in the
+rows has formats of its own (`model/formats.py`) and needs no migration here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from chalicelib.adapters.sqlite.schema import SCHEMA
+from chalicelib.service.errors import ServiceError
+
+Migration: TypeAlias = Callable[[sqlite3.Connection], None]
+"""Changes the schema from one version to the next, within a transaction that is open already."""
+
+
+def _rename_tables(connection: sqlite3.Connection) -> None:
+    """Version 1 to 2: use the same names as the code."""
+    connection.execute("ALTER TABLE beside RENAME TO blobs")
+    connection.execute("ALTER TABLE cells RENAME TO versioned_values")
+    connection.execute("ALTER TABLE runs RENAME COLUMN alarm_at TO timer_at")
+    connection.execute("DROP INDEX runs_alarms")
+    connection.execute("CREATE INDEX runs_timers ON runs (timer_at) WHERE timer_at IS NOT NULL")
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables,)
+"""`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
+
+
+def migrate(connection: sqlite3.Connection, path: Path | None, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the database to the current schema. `path` is its file; None for a database in memory.
+
+    No other connection may be open. Raises ServiceError if the file is of a newer version, and leaves it as it is.
+    """
+    current = len(migrations) + 1
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > current:
+        raise ServiceError(
+            f"cannot open {path}: it has schema version {found}, and this version of Echoer knows versions up to "
+            f"{current}; install the version of Echoer that wrote the file, or restore a backup of it"
+        )
+    if found == current:
+        return
+    if found and path is not None:
+        _back_up(connection, path, found)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for migration in migrations[found - 1 :] if found else [_create]:
+            migration(connection)
+        connection.execute(f"PRAGMA user_version = {current}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def backup_path(path: Path, version: int) -> Path:
+    """Return the path of the copy that is made of a file of this schema version before it is migrated."""
+    return path.with_name(f"{path.name}.v{version}.backup")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in SCHEMA.split(";"):
+        connection.execute(statement)
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    """Copy the whole database. The copy has its name only once it is complete."""
+    backup = backup_path(path, version)
+    incomplete = backup.with_name(f"{backup.name}.incomplete")
+    incomplete.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(incomplete),))
+    shutil.copymode(path, incomplete)
+    incomplete.replace(backup)

@@ -1,0 +1,72 @@
+"""Check documents, including their JSONata expressions, and documents that use each other's definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chalicelib import language
+from chalicelib.engine import expressions
+from chalicelib.language import Catalog, Checked, Diagnostic, Document, KnownNames
+from chalicelib.language.problems import in_order
+from chalicelib.model.actions import Action
+from chalicelib.model.flow import Flow
+
+MAX_ROUNDS: Final = 32
+"""How deep the calls between flows of different documents may be nested."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One of several documents that are checked together, parsed as far as possible."""
+
+    name: str
+    text: str
+    document: Document
+    syntax: tuple[Diagnostic, ...]
+    """The diagnostics of the parser."""
+
+
+def analyze(text: str, catalog: Catalog) -> Checked:
+    """Parse and check one document, including its expressions. Never raises."""
+    return language.read(text, catalog, expression_problem=expressions.problem_in)
+
+
+def source_file(name: str, text: str) -> SourceFile:
+    """Parse a document that is checked together with others."""
+    return SourceFile(name, text, *language.parse(text))
+
+
+def analyze_all(files: Sequence[SourceFile]) -> list[tuple[SourceFile, Checked]]:
+    """Check documents that may use each other's definitions.
+
+    Repeats the check with the definitions found so far until a round finds no new ones.
+    """
+    known = KnownNames()
+    for _ in range(MAX_ROUNDS):
+        checked = [
+            language.check_document(file.document, known, expression_problem=expressions.problem_in) for file in files
+        ]
+        defined = _defined(checked)
+        if defined == known:
+            break
+        known = defined
+    return list(zip(files, checked, strict=True))
+
+
+def diagnostics_of(file: SourceFile, checked: Checked) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of the parser and the checker for one document, by position."""
+    return in_order((*file.syntax, *checked.diagnostics))
+
+
+def _defined(documents: Iterable[Checked]) -> KnownNames:
+    actions: dict[str, Action] = {}
+    flows: dict[str, Flow] = {}
+    for document in documents:
+        for statement in document.statements:
+            if isinstance(statement.value, Action):
+                actions[statement.name] = statement.value
+            elif isinstance(statement.value, Flow):
+                flows[statement.name] = statement.value
+    return KnownNames(actions, flows)

@@ -1,0 +1,204 @@
+"""Args that steps pass to actions, undo actions and flows, and the flow inputs that follow from omitted args."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from chalicelib.language.check.context import Context, fits
+from chalicelib.language.check.descriptions import described
+from chalicelib.language.check.readers.members import read_assignments
+from chalicelib.language.check.readers.values import (
+    INVALID_VALUE,
+    InvalidValue,
+    is_spelt_out,
+    leaves_of,
+    read_json,
+    read_name,
+    read_template,
+)
+from chalicelib.language.problems import Problem, Suggestion
+from chalicelib.language.source import Span
+from chalicelib.language.syntax.tree import Assignment, Call, Reference, Value
+from chalicelib.model.actions import Action, ArgType, Parameter, UndoAction
+from chalicelib.model.templates import Template, expression
+
+_PLAIN: Final = re.compile(r"(?!(and|or|in|true|false|null|function)$)[A-Za-z_][A-Za-z0-9_]*")
+
+
+def given_args(
+    context: Context, entries: dict[str, Assignment], parameters: Iterable[Parameter] | None,
+    owner: str, *, what: str = "arg", plain: bool = False,
+) -> dict[str, Template]:  # fmt: skip
+    """Return the args that the entries set; each must be declared and have the declared type.
+
+    `parameters` is None if the declaration is unknown. `owner` declares them ("action 'ci'"). With `plain`, values must
+    not contain expressions.
+    """
+    declared = None if parameters is None else {parameter.name: parameter for parameter in parameters}
+    found: dict[str, Template] = {}
+    for name, entry in entries.items():
+        if declared is not None and name not in declared:
+            near = Suggestion(name, tuple(declared))
+            context.findings.report(Problem.UNKNOWN_ARG, entry.name.span, near=near, owner=owner, what=what, name=name)
+            continue
+        parameter = None if declared is None else declared[name]
+        if plain:
+            value = read_json(context, name, entry.value)
+        else:
+            value = _read_given(context, entry, parameter, references=what == "arg")
+        found[name] = None if value is INVALID_VALUE else value
+        if value is not INVALID_VALUE and parameter and not fits(parameter.type, value):
+            context.findings.report(
+                Problem.WRONG_TYPE,
+                entry.value.span,
+                name=name,
+                type=parameter.type.value,
+                found=described(entry.value),
+            )
+    return found
+
+
+def _read_given(
+    context: Context, entry: Assignment, parameter: Parameter | None, *, references: bool
+) -> Template | InvalidValue:
+    """Return the value of an entry; secrets must be references or expressions. `parameter` None: it is unknown."""
+    name = entry.name.text
+    if parameter is None:
+        return read_template(context, name, entry.value, secrets=references)
+    found = next((one for one in leaves_of(entry.value) if isinstance(one, Reference)), None)
+    if found and references and not parameter.secret:
+        context.misplaced(name, found, _declared_secret(parameter))
+        return INVALID_VALUE
+    value = read_template(context, name, entry.value, secrets=references and parameter.secret)
+    if value is not INVALID_VALUE and parameter.secret and is_spelt_out(value):
+        hint = 'write secret "NAME" or read it from the input' if references else "read it from the input or a variable"
+        context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.value.span, hint=hint, name=name)
+        return INVALID_VALUE
+    return value
+
+
+def _declared_secret(parameter: Parameter) -> str:
+    return f"declare it as secret: secret {parameter.type.value} {parameter.name}"
+
+
+def lacking(action: Action, given: Iterable[str]) -> list[Parameter]:
+    """Return the args that have no default and are not given."""
+    names = set(given)
+    return [parameter for parameter in action.parameters if parameter.required and parameter.name not in names]
+
+
+def report_missing(
+    context: Context, missing: Iterable[Parameter], at: Span, *, step: str, owner: str, what: str = "arg"
+) -> None:
+    """Report each arg that `step` must set; `owner` declares it."""
+    for parameter in missing:
+        context.findings.report(
+            Problem.MISSING_ARG, at, step=step, what=what, name=parameter.name, type=parameter.type.value, owner=owner
+        )
+
+
+def refuse_plain_heirs(
+    context: Context, undone: Action | None, undo: Action, heirs: Iterable[Parameter], at: Span
+) -> None:
+    """Report plain args of an undo action that would take secret args of the action that it undoes."""
+    secret = {one.name for one in undone.parameters if one.secret} if undone else frozenset()
+    for heir in heirs:
+        if undone and heir.name in secret and not heir.secret:
+            what = f"arg '{heir.name}' of action '{undone.name}'"
+            _refuse_plain(context, heir, at, what=what, owner=f"action '{undo.name}'")
+
+
+def _refuse_plain(context: Context, plain: Parameter, at: Span, *, what: str, owner: str) -> None:
+    hint = _declared_secret(plain)
+    context.findings.report(Problem.SECRET_INTO_PLAIN, at, hint=hint, what=what, owner=owner, name=plain.name)
+
+
+def read_undo(context: Context, name: str, value: Value, owner: str) -> UndoAction | None:
+    """Read `refund` or `refund (order = 1)`. The caller finds the args that are left out."""
+    word = value.name if isinstance(value, Call) else value
+    action_name = read_name(context, name, word)
+    if action_name is None:
+        return None
+    entries = (read_assignments(context, name, value.group) or {}) if isinstance(value, Call) else {}
+    action = context.action(action_name)
+    if action is None and action_name not in context.broken["action"]:
+        near = Suggestion(action_name, context.names())
+        context.findings.report(Problem.UNKNOWN_ACTION, word.span, near=near, owner=owner, name=action_name)
+    parameters = action.parameters if action else None
+    return UndoAction(action=action_name, args=given_args(context, entries, parameters, f"action '{action_name}'"))
+
+
+class Inputs:
+    """The inputs of a flow: those that it declares, and the required args that its steps do not set."""
+
+    def __init__(self, context: Context, flow: str, declared: tuple[Parameter, ...]) -> None:
+        self._context = context
+        self._flow = flow
+        self._declared = {parameter.name: parameter for parameter in declared}
+        self._derived: dict[str, Parameter] = {}
+        self._plain: dict[str, tuple[Parameter, Span, str]] = {}
+        """By name, the first plain (not secret) arg that takes the input."""
+
+    def require(self, parameter: Parameter, at: Span, owner: str) -> Template:
+        """Add an input with the parameter's name to the flow, and return an expression that reads it.
+
+        `owner` declares the parameter ("action 'ci'").
+        """
+        name = parameter.name
+        if not parameter.secret:
+            self._plain.setdefault(name, (parameter, at, owner))
+        declared, derived = self._declared.get(name), self._derived.get(name)
+        if declared:
+            if not _covers(parameter.type, declared.type):
+                self._conflict(parameter, declared, at)
+        elif derived:
+            both = _common(derived.type, parameter.type)
+            if both is None:
+                self._conflict(parameter, derived, at)
+            else:
+                self._derived[name] = Parameter(name=name, type=both, secret=derived.secret or parameter.secret)
+        else:
+            self._derived[name] = Parameter(name=name, type=parameter.type, secret=parameter.secret)
+        return expression(f"$input.{name}") if _PLAIN.fullmatch(name) else expression(_lookup(name))
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Return all inputs, once all steps are read. Reports secret inputs that plain args take."""
+        for name, (parameter, at, owner) in self._plain.items():
+            if (self._declared.get(name) or self._derived[name]).secret:
+                _refuse_plain(self._context, parameter, at, what=f"input '{name}'", owner=owner)
+        return (*self._declared.values(), *self._derived.values())
+
+    def _conflict(self, wanted: Parameter, known: Parameter, at: Span) -> None:
+        self._context.findings.report(
+            Problem.CONFLICTING_INPUT,
+            at,
+            name=wanted.name,
+            type=wanted.type.value,
+            other=known.type.value,
+            flow=self._flow,
+        )
+
+
+def _lookup(name: str) -> str:
+    """Return JSONata that reads an input by a name that is not an identifier."""
+    return f"$input.`{name}`" if "`" not in name else f"$lookup($input, {json.dumps(name)})"
+
+
+def _common(one: ArgType, other: ArgType) -> ArgType | None:
+    """Return the type of the values that have both types; None if there are none."""
+    match {one, other}:
+        case kinds if len(kinds) == 1:
+            return one
+        case kinds if ArgType.ANY in kinds:
+            return next(iter(kinds - {ArgType.ANY}))
+        case kinds if kinds == {ArgType.INT, ArgType.FLOAT}:
+            return ArgType.INT
+    return None
+
+
+def _covers(wanted: ArgType, declared: ArgType) -> bool:
+    """Whether a declared input fits an arg. The value of an input of type any is checked when the run starts."""
+    return declared is ArgType.ANY or _common(wanted, declared) is declared

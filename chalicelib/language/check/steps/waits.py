@@ -1,0 +1,148 @@
+"""Read the properties of wait, fork and each steps."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+
+from chalicelib.language.check.context import Context, fits
+from chalicelib.language.check.readers.members import Properties, read_assignments
+from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.steps.routes import Routing, States
+from chalicelib.language.problems import Problem
+from chalicelib.language.syntax.tree import Expression, Number, Step, Value, Word
+from chalicelib.model import flow, times
+from chalicelib.model.actions import ArgType
+from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR, TIMEOUT
+from chalicelib.model.templates import Template
+
+_ONE_OF: Final = ("for", "until", "events", "condition")
+WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save")
+
+_PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
+
+
+def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step | None:
+    """Read a wait for a time, for events or for a condition."""
+    context, name = properties.context, step.name.text
+    chosen = [one for one in _ONE_OF if one in properties]
+    if len(chosen) != 1:
+        if not properties.damaged:
+            context.findings.report(
+                Problem.CHOOSE_ONE, step.name.span, owner=properties.owner, names=", ".join(_ONE_OF)
+            )
+        routing.by_state(States(None, "this wait"))
+        return None
+    _refuse_needless(properties, chosen[0])
+    save, timeout = properties.templates("save"), properties.read("timeout", read_duration)
+    match chosen[0]:
+        case "events":
+            events = properties.read("events", _read_events)
+            known = None if events is None else (*events, *sorted(BUILT_IN_STATES))
+            routes = routing.by_state(States(known, f"wait '{name}'", tuple(events or ())))
+            return flow.EventStep(
+                name=name,
+                routes=routes,
+                events=events or {},
+                key=properties.template("key"),
+                timeout=timeout,
+                save=save,
+            )
+        case "condition":
+            routes = routing.by_state(States((DEFAULT_STATE, TIMEOUT, ERROR), "a wait for a condition"))
+            condition = properties.read("condition", read_source) or ""
+            return flow.ConditionStep(name=name, routes=routes, condition=condition, timeout=timeout, save=save)
+        case _:
+            routes = routing.by_state(States((DEFAULT_STATE, ERROR), "a wait for time"))
+            return flow.TimerStep(
+                name=name,
+                routes=routes,
+                duration=properties.read("for", _read_pause),
+                until=properties.read("until", _read_time),
+                save=save,
+            )
+
+
+def _refuse_needless(properties: Properties, chosen: str) -> None:
+    allowed = {"events": {"key", "timeout"}, "condition": {"timeout"}}.get(chosen, set())
+    for name in ("key", "timeout"):
+        if name in properties and name not in allowed:
+            owner = f"a wait with '{chosen}'"
+            properties.context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span(name), name=name, owner=owner)
+
+
+def _read_events(context: Context, name: str, value: Value) -> dict[str, str] | None:
+    entries = read_assignments(context, name, value)
+    if entries is None:
+        return None
+    found = {}
+    for state, entry in entries.items():
+        if state in BUILT_IN_STATES:
+            context.findings.report(Problem.RESERVED_NAME, entry.name.span, name=state)
+        event = read_text(context, state, entry.value)
+        if event is not None and isinstance(entry.value, Word) and context.valid_name(entry.value):
+            found[state] = event
+    if not entries:
+        context.wrong(name, value, 'a group of at least one event, like (PAID = "payment.received")')
+        return None
+    return found
+
+
+def _read_pause(context: Context, name: str, value: Value) -> Template:
+    return context.expression(value) if isinstance(value, Expression) else read_duration(context, name, value)
+
+
+def _read_time(context: Context, name: str, value: Value) -> Template:
+    if isinstance(value, Expression):
+        return context.expression(value)
+    if isinstance(value, Word) and times.instant(value.text) is not None:
+        return value.text
+    context.wrong(name, value, 'a time like "2027-01-31T08:00:00Z", or an expression')
+    return None
+
+
+def read_join(properties: Properties, branches: int) -> int:
+    """Read how many branches must finish; the default is all."""
+
+    def read(context: Context, name: str, value: Value) -> int | None:
+        if isinstance(value, Number):
+            return read_int(context, name, value, 1, max(1, branches))
+        if isinstance(value, Word) and value.text.lower() in ("all", "any"):
+            return branches if value.text.lower() == "all" else 1
+        context.wrong(name, value, "all, any or a number of branches")
+        return None
+
+    return properties.read("join", read) or branches
+
+
+def read_each(
+    properties: Properties, name: str, routes: tuple[flow.Route, ...], steps: tuple[flow.Step, ...]
+) -> flow.EachStep:
+    """Read an each step over a list of items."""
+    items = properties.template("items")
+    value = properties.value("items")
+    if value is not None and items is not None and not fits(ArgType.LIST, items):
+        properties.context.wrong("items", value, "a list or an expression")
+    count, percent = properties.read("tolerate", _read_tolerated) or (0, None)
+    return flow.EachStep(
+        name=name,
+        routes=routes,
+        items=items,
+        steps=steps,
+        max=properties.read("max", functools.partial(read_int, least=1)) or 0,
+        tolerate=count,
+        tolerate_percent=percent,
+        save=properties.templates("save"),
+    )
+
+
+def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int, float | None] | None:
+    if isinstance(value, Number):
+        count = read_int(context, name, value, 0)
+        return None if count is None else (count, None)
+    match = _PERCENT.fullmatch(value.text.strip()) if isinstance(value, Word) else None
+    if match and float(match[1]) <= 100:
+        return 0, float(match[1])
+    context.wrong(name, value, 'a number of items or a percentage like "10%"')
+    return None

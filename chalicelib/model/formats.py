@@ -1,0 +1,98 @@
+"""Formats of stored values, and the upgrades that turn older values into current ones.
+
+Every value that a store or a queue keeps as a JSON object has a format, a number that counts from 1. It is the member
+`f` of the object; without that member the format is 1. A value is upgraded when it is decoded, and has the current
+format when it is next saved. Values of a newer format are refused, since reading them could lose data.
+
+To change how a kind of value is stored, append an upgrade to its entry below. An upgrade is a function from the JSON
+object of one format to the JSON object of the next. It must accept objects in which members are absent: members that
+hold their defaults are not stored, and the members of a large head are stored as blobs (`service/runs/offloading.py`),
+which are upgraded as a head with these members only. Member values that are themselves blobs appear as references.
+
+The layout of DynamoDB items (`adapters/dynamodb/items.py`) and the schema of the SQLite file
+(`adapters/sqlite/migrations.py`) have numbers of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from chalicelib.model.errors import EchoerError
+
+Upgrade: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+MEMBER: Final = "f"
+"""The name of the member that holds the format."""
+
+_T = TypeVar("_T")
+
+
+class NewerFormat(EchoerError):
+    """A stored value was written by a newer version of Echoer."""
+
+    def __init__(self, kind: str, found: int, current: int) -> None:
+        super().__init__(
+            f"cannot read a {kind} of format {found}: this version of Echoer reads formats up to {current}; "
+            "install the version that wrote it, or a newer one"
+        )
+
+
+class _Header(msgspec.Struct, frozen=True):
+    """The member of a stored value that holds its format."""
+
+    format: int = msgspec.field(name=MEMBER, default=1)
+
+
+msgspec.json.Decoder(_Header)  # see json_values.ready
+
+
+class Format:
+    """The current format of one kind of value. `upgrades[0]` leads from format 1 to 2, and so on."""
+
+    def __init__(self, kind: str, upgrades: tuple[Upgrade, ...] = ()) -> None:
+        self.kind = kind
+        self.current = len(upgrades) + 1
+        self._upgrades = upgrades
+
+    def encode(self, value: msgspec.Struct) -> bytes:
+        """Return the value as a JSON object in the current format."""
+        text = msgspec.json.encode(value)
+        if self.current == 1:
+            return text
+        return b'%s%s"%s":%d}' % (text[:-1], b"" if text == b"{}" else b",", MEMBER.encode(), self.current)
+
+    def decode(self, data: bytes | str, kind: type[_T], decoder: msgspec.json.Decoder[_T] | None = None) -> _T:
+        """Return the value in a JSON object of this or an earlier format. `decoder` replaces msgspec's default one.
+
+        Raises NewerFormat for a later one, and msgspec.DecodeError if the JSON holds no such value.
+        """
+        written = msgspec.json.decode(data, type=_Header).format
+        if written != self.current:
+            data = msgspec.json.encode(self.upgrade(msgspec.json.decode(data, type=dict[str, Any]), written))
+        return decoder.decode(data) if decoder else msgspec.json.decode(data, type=kind)
+
+    def upgrade(self, members: dict[str, Any], written: int) -> dict[str, Any]:
+        """Return the members of an object of format `written` as the current format has them. Raises NewerFormat."""
+        if written == self.current:
+            return members
+        if not 1 <= written <= self.current:
+            raise NewerFormat(self.kind, written, self.current)
+        members = {name: value for name, value in members.items() if name != MEMBER}
+        for upgrade in self._upgrades[written - 1 :]:
+            members = upgrade(members)
+        return members
+
+
+HEAD: Final = Format("head of a flow_run")
+PAGE: Final = Format("history page")
+CHECKED: Final = Format("checked definition")
+"""Flows and actions as the engine uses them; runs that bring their own steps store a flow, too."""
+DEFINITION: Final = Format("definition")
+SIGNAL: Final = Format("event")
+SUBSCRIPTION: Final = Format("subscription")
+TASK: Final = Format("task")
+TOKEN: Final = Format("token")
+MESSAGE: Final = Format("message")

@@ -1,0 +1,1 @@
+"""Commands on FSL documents; they need no server."""

@@ -1,0 +1,60 @@
+"""`fsl export`, `fsl import`, `fsl schema`: definitions as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import click
+
+from chalicelib import language
+from chalicelib.model.errors import EchoerError
+from fsl.cli.common import put
+from fsl.cli.documents.files import read_definitions
+from fsl.definition_json import exported, imported, schema_text
+
+
+@click.command("export", no_args_is_help=True)
+@click.argument("files", nargs=-1, required=True)
+@click.option("--name", help="Print only the definitions with this name.")
+def export(*, files: Sequence[str], name: str | None) -> None:
+    """Print the definitions of FSL files as JSON.
+
+    The output is a list, or one definition if --name selects one. `fsl schema` prints the JSON Schema of it.
+
+    \b
+    fsl export release.fsl --name ci
+    fsl export actions.fsl flows.fsl > all.json
+    """
+    found = [exported(value) for value in read_definitions(files) if name in (None, value.name)]
+    if not found:
+        raise click.ClickException(f"the files define no {name!r}")
+    put(found[0] if name and len(found) == 1 else found)
+
+
+@click.command("import", no_args_is_help=True)
+@click.argument("file", type=click.File("rb"))
+def import_(*, file: BinaryIO) -> None:
+    """Print definitions in JSON as FSL.
+
+    The input has the form that `fsl export` prints; `-` is standard input.
+
+    \b
+    fsl import all.json > all.fsl
+    """
+    try:
+        click.echo("/\n".join(language.to_fsl(value) for value in imported(file.read())), nl=False)
+    except language.Unreadable as exc:
+        raise click.ClickException(f"FSL cannot express this definition: {exc.diagnostics[0].message}") from exc
+    except EchoerError as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of exported definitions.
+
+    \b
+    fsl schema > definition.schema.json
+    """
+    click.echo(schema_text(), nl=False)

@@ -1,0 +1,1 @@
+"""Commands that apply documents, and start, inspect and control runs on a server."""

@@ -1,0 +1,1 @@
+"""Commands that start the local server and administer a server."""

@@ -1,0 +1,92 @@
+"""`fsl secret set`, `list`, `delete`: the secrets that actions refer to (`secret "NAME"`)."""
+
+from __future__ import annotations
+
+import sys
+from urllib.parse import quote
+
+import click
+
+from fsl.cli.common import put, say, short_time, table
+from fsl.cli.remote import remote
+from fsl.cli.server.tokens import in_namespace, namespace_option
+from fsl.client import Client, Resource
+
+
+@click.group(no_args_is_help=True)
+def secret() -> None:
+    """Set, list and delete the secrets of a namespace.
+
+    Actions read a secret with `secret "NAME"`.
+
+    \b
+    fsl secret set ci-token < token.txt
+    fsl secret list --json
+    fsl secret delete ci-token
+    """
+
+
+@secret.command(name="set", no_args_is_help=True)
+@click.argument("name")
+@namespace_option
+@remote
+def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
+    """Set a secret.
+
+    The value is read from a prompt, or from a pipe without its last line ending. It is never displayed.
+
+    \b
+    fsl secret set ci-token
+    pass show ci-token | fsl secret set ci-token
+    """
+    if sys.stdin.isatty():
+        value = click.prompt(f"value of {name}", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    stored: Resource = client.ask("PUT", _path(name), json={"value": value}, headers=in_namespace(namespace)).json()
+    if as_json:
+        put(stored)
+    else:
+        say(f"secret {stored['name']} was set")
+
+
+@secret.command(name="list")
+@namespace_option
+@remote
+def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
+    """List the names of the secrets of a namespace.
+
+    Values of secrets cannot be read.
+
+    \b
+    fsl secret list --json | jq -r '.[].name'
+    """
+    found: list[Resource] = client.ask("GET", "/secret", headers=in_namespace(namespace)).json()
+    if as_json:
+        put(found)
+    else:
+        rows = [(one["name"], short_time(one["set_at"]), one["set_by"]) for one in found]
+        table(("name", "set at", "set by"), rows)
+
+
+@secret.command(no_args_is_help=True)
+@click.argument("name")
+@namespace_option
+@remote
+def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
+    """Delete a secret.
+
+    Within 30 seconds, all actions that refer to it fail.
+
+    \b
+    fsl secret delete ci-token
+    """
+    deleted: Resource = client.ask("DELETE", _path(name), headers=in_namespace(namespace)).json()
+    if as_json:
+        put(deleted)
+    else:
+        say(f"secret {deleted['name']} was deleted")
+
+
+def _path(name: str) -> str:
+    return f"/secret/{quote(name, safe='')}"

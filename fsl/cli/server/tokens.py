@@ -1,0 +1,107 @@
+"""`fsl token create`, `list`, `revoke`: access tokens of a server."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote
+
+import click
+
+from chalicelib.service.security.roles import Role
+from fsl.cli.common import put, say, short_time, table
+from fsl.cli.remote import remote
+from fsl.client import Client, Resource
+
+namespace_option: Final = click.option(
+    "--namespace", metavar="NAME", help="A namespace other than that of the token; only the first admin may set it."
+)
+
+
+def in_namespace(namespace: str | None) -> dict[str, str]:
+    """Return the header that selects a namespace."""
+    return {"X-Echoer-Namespace": namespace} if namespace else {}
+
+
+@click.group(no_args_is_help=True)
+def token() -> None:
+    """Create, list and revoke access tokens.
+
+    These commands require the token of an admin in ECHOER_TOKEN.
+
+    \b
+    fsl token create ci --role author --expires-in 30d
+    fsl token list --json
+    fsl token revoke 6f1c...
+    """
+
+
+@token.command(no_args_is_help=True)
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the token permits.")
+@click.option("--expires-in", metavar="DURATION", help="Lifetime, such as 30d or 12h; by default it does not expire.")
+@namespace_option
+@remote
+def create(
+    *, name: str, role: str, expires_in: str | None, namespace: str | None, client: Client, as_json: bool
+) -> None:
+    """Create a token.
+
+    The text of the token is displayed only once. A viewer reads; an action answers steps; an operator also starts and
+    controls runs; an author also changes definitions; an admin also manages tokens.
+
+    \b
+    fsl token create ci --role author --expires-in 30d
+    ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
+    """
+    body = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
+    created: Resource = client.ask("POST", "/token", json=body, headers=in_namespace(namespace)).json()
+    if as_json:
+        put(created)
+        return
+    message = f"token {created['id']} of namespace {created['namespace']}; store its text, it is displayed only once:"
+    say(message, "dim", err=True)
+    click.echo(created["token"])
+
+
+@token.command(name="list")
+@namespace_option
+@remote
+def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
+    """List the tokens of a namespace.
+
+    Expired and revoked tokens are included.
+
+    \b
+    fsl token list --json | jq -r '.[].id'
+    """
+    found: list[Resource] = client.ask("GET", "/token", headers=in_namespace(namespace)).json()
+    if as_json:
+        put(found)
+    else:
+        table(("id", "name", "role", "created by", "created at", "valid until"), [_row(one) for one in found])
+
+
+def _row(found: Resource) -> tuple[str, ...]:
+    until = f"revoked {short_time(found['revoked_at'])}" if found["revoked_at"] else short_time(found["expires_at"])
+    fields = (str(found[field]) for field in ("id", "name", "role", "created_by"))
+    return (*fields, short_time(found["created_at"]), until)
+
+
+@token.command(no_args_is_help=True)
+@click.argument("token_id", metavar="ID")
+@namespace_option
+@remote
+def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: bool) -> None:
+    """Revoke a token.
+
+    The token is invalid everywhere within 30 seconds.
+
+    \b
+    fsl token revoke 6f1c...
+    """
+    path = f"/token/{quote(token_id, safe='')}"
+    revoked: Resource = client.ask("DELETE", path, headers=in_namespace(namespace)).json()
+    if as_json:
+        put(revoked)
+    else:
+        say(f"token {revoked['id']} ({revoked['name']}) was revoked")

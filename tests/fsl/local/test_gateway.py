@@ -1,0 +1,168 @@
+"""The HTTP front: what API Gateway would do, done here."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import requests
+from chalice.app import Chalice
+
+from fsl.client import Client
+from fsl.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Routes
+from fsl.local.server import LocalServer
+from fsl.local.shapes import HttpRequest, api_event
+
+GET = HttpRequest("GET", "/", "", {}, b"")
+
+
+def ask(gateway: Gateway, method: str, path: str, query: str = "", body: bytes = b"") -> Any:
+    return gateway.answer(HttpRequest(method, path, query, {"User-Agent": "test"}, body))
+
+
+@pytest.fixture(scope="module")
+def echo() -> Gateway:
+    """In front of an app that answers the event it was given."""
+    app = Chalice("echo", configure_logs=False)
+
+    @app.route("/thing/{name}", methods=["GET", "POST"], content_types=["*/*"])
+    def thing(name: str) -> dict[str, Any]:
+        request: Any = app.current_request
+        return {"name": name, **{key: request.to_original_event()[key] for key in ("body", "path", "isBase64Encoded")}}
+
+    @app.route("/thing/own")
+    def own() -> dict[str, Any]:
+        request: Any = app.current_request
+        return {"query": request.to_original_event()["multiValueQueryStringParameters"]}
+
+    return Gateway(app, threading.Event())
+
+
+def test_fixed_parts_of_a_path_go_before_parameters() -> None:
+    """`/a/own` is found although `/a/{name}` would fit; an empty part fits no parameter."""
+    routes = Routes(["/a/{name}", "/a/own", "/{kind}/own", "/"])
+    assert routes.find("/a/own") == ("/a/own", {})
+    assert routes.find("/a/b") == ("/a/{name}", {"name": "b"})
+    assert routes.find("/c/own/") == ("/{kind}/own", {"kind": "c"})
+    assert routes.find("/") == ("/", {})
+    assert routes.find("/a//") is None
+    assert routes.find("/a/b/c") is None
+
+
+def test_path_parameters_stay_encoded_as_in_a_rest_api(echo: Gateway) -> None:
+    """A part of a path is handed over as it was sent."""
+    assert b'"name":"a%2Fb"' in ask(echo, "GET", "/thing/a%2Fb").body
+
+
+def test_query_parameters_are_decoded_and_kept_together(echo: Gateway) -> None:
+    """Each parameter has all its values."""
+    answer = json.loads(ask(echo, "GET", "/thing/own", "a=1&a=%C3%A4&b=").body)
+    assert answer == {"query": {"a": ["1", "ä"], "b": [""]}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"), [(b"", (None, False)), ("ä".encode(), ("ä", False)), (b"\xff", ("/w==", True))]
+)
+def test_a_body_is_text_or_base64(echo: Gateway, sent: bytes, said: tuple[str | None, bool]) -> None:
+    """What is no UTF-8 is handed over in base64."""
+    answer = json.loads(ask(echo, "POST", "/thing/a", body=sent).body)
+    assert (answer["body"], answer["isBase64Encoded"]) == said
+
+
+def test_unknown_path_in_the_shape_of_all_errors(echo: Gateway) -> None:
+    """404 with message, code and detail."""
+    answer = ask(echo, "GET", "/nowhere")
+    assert answer.status == 404
+    assert b'"code": "not-found"' in answer.body
+
+
+def test_other_methods_are_told_which_there_are(echo: Gateway) -> None:
+    """405 with Allow; OPTIONS says the same in peace."""
+    refused = ask(echo, "DELETE", "/thing/a")
+    assert (refused.status, dict(refused.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+    asked = ask(echo, "OPTIONS", "/thing/a")
+    assert (asked.status, dict(asked.headers)["Allow"], asked.body) == (200, "GET, HEAD, OPTIONS, POST", b"")
+
+
+def test_a_stopping_server_turns_requests_away() -> None:
+    """503, to be tried again."""
+    stopping = threading.Event()
+    stopping.set()
+    answer = Gateway(Chalice("app", configure_logs=False), stopping).answer(GET)
+    assert (answer.status, dict(answer.headers)["Retry-After"]) == (503, "1")
+
+
+def test_head_says_how_long_the_body_would_be(server: LocalServer) -> None:
+    """HEAD is GET without the body."""
+    got, asked = requests.get(f"{server.url}/healthz", timeout=5), requests.head(f"{server.url}/healthz", timeout=5)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["Content-Length"] == str(len(got.content))
+
+
+def test_a_connection_is_kept(server: LocalServer) -> None:
+    """Many requests go through one connection."""
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5)
+    connection.connect()
+    mine = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+    assert connection.sock is mine
+    connection.close()
+
+
+@pytest.mark.parametrize("size", [MAX_BODY_BYTES + 1, 7 * MAX_BODY_BYTES])
+def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
+    """413 above API Gateway's limit, in the shape of all errors; far above it before it is read."""
+    answer = requests.post(f"{server.url}/fsl", data=b" " * size, timeout=30)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["detail"]
+
+
+@pytest.mark.parametrize("sign", ["x", '"', "ä"])
+def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, sign: str) -> None:
+    """What counts is the event that Lambda is handed, in which the body is JSON text."""
+    event = api_event(HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x"), "/thing/{name}", {"name": "a"})
+    room = MAX_EVENT_BYTES - len(msgspec.json.encode(event)) + 1
+    fitting = sign * (room // (len(msgspec.json.encode(sign)) - 2))
+    assert ask(echo, "POST", "/thing/a", body=fitting.encode()).status == 200
+    refused = ask(echo, "POST", "/thing/a", body=(fitting + sign * 2).encode())
+    assert (refused.status, json.loads(refused.body)["error"]["code"]) == (413, "too-large")
+
+
+def test_what_is_no_http_is_refused(server: LocalServer) -> None:
+    """400, and the server lives on."""
+    host, _, port = urlsplit(server.url).netloc.partition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nContent-Length: many\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert requests.get(f"{server.url}/healthz", timeout=5).ok
+
+
+def test_long_polls_starve_nobody(server: LocalServer, client: Client, asking: str) -> None:
+    """While 80 requests wait for news of a run, others are answered; and news reach all of them."""
+    run = client.start(asking, {"name": "watched"})["metadata"]["name"]
+    after = client.history(run)[-1]["seq"] + 100
+    waiting = threading.Barrier(81)
+    ended: list[int] = []
+
+    def wait() -> None:
+        waiting.wait()
+        url = f"{server.url}/flowrun/{run}/watch"
+        ended.append(requests.get(url, params={"after": str(after), "wait": "2"}, timeout=20).status_code)
+
+    threads = [threading.Thread(target=wait) for _ in range(80)]
+    for thread in threads:
+        thread.start()
+    waiting.wait()
+    assert [client.get("flowrun", run)["spec"]["status"] for _ in range(20)] == ["running"] * 20
+    assert len(ended) < 80, "the others had ended before"
+    for thread in threads:
+        thread.join(20)
+    assert ended == [200] * 80

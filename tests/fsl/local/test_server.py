@@ -1,0 +1,222 @@
+"""`fsl local` as a process: starting, stopping, dying, going on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import requests
+
+from chalicelib.adapters.system import SystemClock
+from chalicelib.service.errors import Busy
+from fsl.client import Client
+from fsl.examples.services import ExampleServices
+from fsl.local.server import StoppableClock
+from tests.fsl.conftest import ASKING, RELEASE, ROOT, Process, until
+
+FLOW = RELEASE.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end")
+Start = Callable[..., Process]
+
+
+def local(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command, env = [sys.executable, "-m", "fsl.cli.main", "local", *words], {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """One line, exit code 1, and nothing was started: not even the database is there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = local("--port", str(port), "--db", str(tmp_path / "e.db"))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert f"127.0.0.1:{port}" in line
+    assert "--port" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_in_use(start: Start, tmp_path: Path) -> None:
+    """A second server on the file is refused, in one line."""
+    path = str(tmp_path / "e.db")
+    assert start("--db", path).url
+    ended = local("--port", "0", "--db", path)
+    assert ended.returncode == 1
+    assert [path in line for line in ended.stderr.splitlines()] == [True]
+
+
+def test_settings_that_cannot_be(start: Start) -> None:
+    """A setting that means nothing is a usage error."""
+    server = start("--db", ":memory:", ECHOER_STEP_TIMEOUT="soon")
+    assert server.running.wait(20) == 2
+    until(lambda: "ECHOER_STEP_TIMEOUT" in "".join(server.said))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it(start: Start, number: int) -> None:
+    """Requests under way end soon, long polls too; then one line, exit code 0."""
+    server = start("--db", ":memory:")
+    client = Client(server.url)
+    client.submit(ASKING)
+    run = client.start("ask_once", {})["metadata"]["name"]
+
+    def watch() -> None:
+        with contextlib.suppress(requests.RequestException):
+            requests.get(f"{server.url}/flowrun/{run}/watch", params={"after": "99", "wait": "25"}, timeout=30)
+
+    for _ in range(4):
+        threading.Thread(target=watch).start()
+    assert client.get("flowrun", run)
+    assert server.end(number) == 0, "".join(server.said)
+    until(lambda: server.said[-1] == "stopped\n")
+    assert "rror" not in "".join(server.said)
+
+
+def test_sleep_ends_when_the_server_stops() -> None:
+    """`sleep` raises Busy, also for a thread that is sleeping already."""
+    stopping, ended = threading.Event(), list[str]()
+    clock = StoppableClock(SystemClock(), stopping)
+
+    def sleep() -> None:
+        with pytest.raises(Busy):
+            clock.sleep(60_000)
+        ended.append("busy")
+
+    sleeper = threading.Thread(target=sleep)
+    sleeper.start()
+    stopping.set()
+    sleeper.join(5)
+    assert ended == ["busy"]
+
+
+def test_a_second_signal_ends_it_at_once(start: Start) -> None:
+    """While it waits for a handler that is busy: an action that takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = start("--db", ":memory:")
+        client = Client(server.url)
+        client.submit(ASKING.replace("127.0.0.1:9/", f"127.0.0.1:{mute.getsockname()[1]}/"))
+        client.start("ask_once", {})
+        mute.settimeout(20)
+        connection, _ = mute.accept()
+        server.running.send_signal(signal.SIGINT)
+        until(lambda: _refused(server.port))
+        assert server.end(signal.SIGINT, 3) == 128 + signal.SIGINT
+        connection.close()
+
+
+def _refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return True
+    return False
+
+
+def test_a_killed_server_goes_on(start: Start, tmp_path: Path) -> None:
+    """kill -9 in the middle of ten runs, twice: the next server on the file brings all of them to their end."""
+    path = str(tmp_path / "e.db")
+    server = start("--db", path)
+    port, client = server.port, Client(server.url)
+    with ExampleServices(0, f"{server.url}/step") as services:
+        client.submit(FLOW.replace("//localhost:18080/", f"//127.0.0.1:{services.port}/"))
+        runs = [client.start("rel", {"name": f"r{number}"})["metadata"]["name"] for number in range(10)]
+        for calls in (3, 13):
+            services.wait(calls)
+            server.end(signal.SIGKILL)
+            server = start("--db", path, port=port)
+            assert server.url == client.url
+        client = Client(server.url)
+        until(lambda: all(client.get("flowrun", run)["spec"]["status"] == "succeeded" for run in runs), 30)
+    assert [entry["to"] for entry in client.history(runs[0])] == ["A", "D", "B", "C", "done"]
+    assert server.end(signal.SIGTERM) == 0
+
+
+def test_what_was_not_delivered_is_delivered_after_a_restart(start: Start, tmp_path: Path) -> None:
+    """A message that was in a handler's hands when the server died comes again at once."""
+    path = str(tmp_path / "e.db")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = start("--db", path)
+        client = Client(server.url)
+        client.submit(ASKING.replace("127.0.0.1:9/", f"127.0.0.1:{mute.getsockname()[1]}/"))
+        client.start("ask_once", {})
+        mute.settimeout(20)
+        held, _ = mute.accept()
+        server.end(signal.SIGKILL)
+        held.close()
+        start("--db", path)
+        mute.accept()[0].close()
+
+
+def test_the_story_is_told(start: Start) -> None:
+    """A line for each definition and each transition, readable, without colours in a file."""
+    server = start("--db", ":memory:")
+    with ExampleServices(0, f"{server.url}/step") as services:
+        Client(server.url).submit(RELEASE.replace("//localhost:18080/", f"//127.0.0.1:{services.port}/"))
+        until(lambda: "succeeded" in "".join(server.said))
+    told = [line[13:].rstrip() for line in server.said if "my_flow_run" in line]
+    assert told == [
+        "my_flow_run: ready -> A by RunStarted",
+        "my_flow_run: A -> D by StepAcked SUCCESS",
+        "my_flow_run: D -> B by StepAcked AGREE",
+        "my_flow_run: B -> C by StepAcked SUCCESS",
+        "my_flow_run: C -> done by StepAcked SUCCESS; succeeded",
+    ]
+    assert "action ci, version 1, is in force" in "".join(server.said)
+    assert "\x1b" not in "".join(server.said)
+
+
+def test_debug_tells_of_requests(start: Start) -> None:
+    """The access log is off unless it is asked for."""
+    quiet, loud = start("--db", ":memory:"), start("--db", ":memory:", ECHOER_LOG="debug")
+    for server in (quiet, loud):
+        assert requests.get(f"{server.url}/healthz", timeout=5).ok
+    until(lambda: "GET /healthz 200" in "".join(loud.said))
+    assert "healthz" not in "".join(quiet.said)
+
+
+# ── the demo ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_demo_twice_on_one_file(tmp_path: Path) -> None:
+    """Each transition is printed, the run succeeds with exit code 0; the second run has another name."""
+    path = str(tmp_path / "e.db")
+    for name in ("my_flow_run", "my_flow_run_2"):
+        ended = local("--demo", "--once", "--port", "0", "--db", path)
+        assert ended.returncode == 0, ended.stderr
+        assert f"  {name}: C -> done by StepAcked SUCCESS\n{name} is done (succeeded) after " in ended.stdout
+
+
+def test_the_demo_where_its_port_is_taken(tmp_path: Path) -> None:
+    """The services take another one, and the document they are named in says so."""
+    try:
+        taken = socket.create_server(("127.0.0.1", 18080))
+    except OSError:
+        taken = None  # another process uses it, which serves as well
+    ended = local("--demo", "--once", "--port", "0", "--db", ":memory:")
+    if taken:
+        taken.close()
+    assert ended.returncode == 0, ended.stderr
+    assert "port 18080 is in use" in ended.stdout
+    assert "my_flow_run is done (succeeded)" in ended.stdout
+
+
+def test_the_demo_on_the_adapters_of_aws() -> None:
+    """DynamoDB and SQS within the process: the same run."""
+    ended = local("--demo", "--once", "--port", "0", "--aws")
+    assert ended.returncode == 0, ended.stderr
+    assert "my_flow_run is done (succeeded)" in ended.stdout
+
+
+def test_a_server_that_cannot_verify_aws_signatures_does_not_start(tmp_path: Path) -> None:
+    ended = local("--port", "0", "--db", str(tmp_path / "e.db"), ECHOER_AUTH="iam")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert "API Gateway verifies AWS signatures; set ECHOER_AUTH=token or ECHOER_AUTH=open" in line
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,224 @@
+"""`fsl test`: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as Xml
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fsl.cli.testing import Round, run, watching
+from fsl.cli.testing import test as command
+from fsl.testing.assertions import check
+from fsl.testing.case_run import run_case
+from fsl.testing.report import describe_history
+from fsl.testing.suite import Suite
+from tests.fsl.testing.files import written
+
+PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
+/
+action ask method = human; return = (YES | NO); action_end
+/
+flow build
+    input  = (str project);
+    output = ${ { "project": $input.project, "artifact": $vars.artifact } };
+    step Build => (OK -> Cool | NO -> Ask | TIMEOUT -> Ask) {
+        action = ci;
+        save = (artifact = ${ $result.artifact });
+    };
+    wait Cool => (DONE -> done) { for = 2d; };
+    step Ask => (YES -> Build | NO -> stopped) { action = ask; };
+flow_end
+"""
+TESTS: Final = """
+actions: { ci: { state: OK, data: { artifact: a-1 }, after: 5m } }
+tests:
+  - name: it cools for two days
+    input: { project: p }
+    expect: { status: succeeded, path: [Build, Cool], takes: 2d 5m }
+  - name: a person is asked
+    input: { project: p }
+    actions: { ci: [NO, { state: OK, data: { artifact: a-2 } }], ask: { state: YES, after: 1h } }
+    expect: { path: [Build: NO, Ask: YES, Build: OK, Cool: DONE], output: { project: p, artifact: a-2 } }
+"""
+FAILING: Final = """
+actions: { ci: { state: OK, data: { artifact: a-1 }, after: 5m } }
+tests:
+  - name: nothing of it is so
+    input: { project: compass }
+    expect:
+      status: failed
+      path: [Build, Ask]
+      output: { project: compass, artifact: artifact number one, and: something that is not there }
+      calls: { ci: 2 }
+      takes: 1h
+      assert: $run.took < 1000
+"""
+TOLD: Final = """FAILED FILE:4: nothing of it is so
+  status: expected failed, got succeeded
+  path: expected ["Build", "Ask"], got ["Build", "Cool"]
+  output: is not as expected (- expected, + got)
+        {
+      +   "artifact": "a-1",
+      -   "and": "something that is not there",
+      -   "artifact": "artifact number one",
+          "project": "compass"
+        }
+  calls of ci: expected 2, got 1
+  takes: expected 1h, got 2d 5m
+  assert: $run.took < 1000 is false, not true
+  history:
+            0s  ready -> Build by RunStarted
+            5m  Build -> Cool by StepAcked OK
+         2d 5m  Cool -> done by TimerRang DONE
+  the run is succeeded after 2d 5m
+1 failed
+"""
+
+
+def said(*args: object) -> Result:
+    return CliRunner().invoke(command, [*map(str, args)], catch_exceptions=False)
+
+
+def test_tests_that_pass_exit_with_0_and_tell_what_was_taken(tmp_path: Path) -> None:
+    result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS))
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert lines[0].split() == ["flow", "steps", "routes", "never", "taken"]
+    assert lines[1].split()[:6] == ["build", "3/3", "100%", "4/6", "66%", "Build:"]
+    assert f"Build: TIMEOUT -> Ask  {tmp_path}/b.fsl:8" in lines[1]
+    assert f"Ask: NO -> stopped  {tmp_path}/b.fsl:13" in lines[2]
+    assert lines[-1] == "2 passed"
+
+
+def test_a_test_that_fails_tells_its_story_and_exits_with_1(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=FAILING)
+    file = tmp_path / "b.test.yaml"
+    result = said(tmp_path / "b.fsl", "--no-coverage")
+    assert result.exit_code == 1
+    assert result.output == TOLD.replace("FILE", str(file))
+
+
+def test_a_run_that_never_ends_is_cut_and_tells_what_it_waits_for(tmp_path: Path) -> None:
+    text = "tests: [{name: a, input: {project: p}, limit: 3d, expect: {}}]\nactions: {ci: {fail: timeout}}"
+    result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text), "--no-coverage")
+    assert result.exit_code == 1
+    assert "ends: the run has not ended after 3d: it is running" in result.output
+    assert f"at Build, waiting since 0s, at most until 7d: {tmp_path}/b.fsl:8\n" in result.output
+    assert "    8 |     step Build => (OK -> Cool" in result.output
+
+
+def test_a_run_that_does_not_come_to_rest_is_cut_off(tmp_path: Path) -> None:
+    program = "flow round wait A => (DONE -> A) { for = 1ms; }; flow_end"
+    suite = Suite(written(tmp_path, r_fsl=program, r_test_yaml="tests: [{name: a, expect: {}}]") / "r.test.yaml")
+    (case,) = suite.tests.tests
+    run = run_case(suite.program, suite.tests, case, max_events=1_500)
+    assert [failure.message for failure in check(run, case.expect)] == [
+        "more than 1,500 events happened by 2026-01-01T00:00:01.500Z: the run does not come to rest"
+    ]
+    assert " more ..." in "\n".join(describe_history(run))
+
+
+def test_what_nobody_answers_is_told(tmp_path: Path) -> None:
+    text = "tests: [{name: a, input: {project: p}, until: 1d, actions: {ci: 'NO'}, expect: {at: Ask}}]"
+    result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text))
+    assert result.exit_code == 1
+    assert (
+        "unanswered: step 'Ask' waits for a person, and the test has no answer; add one under `actions:"
+        in result.output
+    )
+
+
+def test_a_file_that_is_wrong_exits_with_2_and_the_others_run(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS, c_fsl=PROGRAM, c_test_yaml=TESTS + "colour: red\n")
+    result = said(tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/c.test.yaml:11:1: error: unknown field `colour`" in result.output
+    assert "2 passed, 1 could not be run" in result.output
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("none", "does not exist"), ("b.fsl", "has no tests"), (".", "there is no test")]
+)
+def test_nothing_to_run_exits_with_2(tmp_path: Path, path: str, why: str) -> None:
+    result = said(written(tmp_path, b_fsl=PROGRAM) / path)
+    assert result.exit_code == 2
+    assert why in result.output
+
+
+def test_only_what_is_wanted_is_run(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS)
+    assert "1 passed" in said(tmp_path, "-k", "PERSON").output
+    assert said(tmp_path, "-k", "nobody").exit_code == 2
+
+
+def test_verbose_tells_each_test_and_its_way(tmp_path: Path) -> None:
+    output = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS), "-v", "--no-coverage").output
+    assert f"ok {tmp_path}/b.test.yaml:4: it cools for two days (2d 5m)\n" in output
+    assert "            1h  Ask -> Build by StepAcked YES\n" in output
+
+
+def test_json_is_the_whole_of_it(tmp_path: Path) -> None:
+    result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=FAILING), "--json")
+    told = json.loads(result.stdout)
+    (only,) = told["tests"]
+    assert (told["ok"], told["problems"], result.exit_code) == (False, [], 1)
+    assert [failure["what"] for failure in only["failures"]] == [
+        "status", "path", "output", "calls of ci", "takes", "assert",
+    ]  # fmt: skip
+    assert only["path"] == [{"step": "Build", "state": "OK"}, {"step": "Cool", "state": "DONE"}]
+    (flow,) = told["coverage"]
+    assert flow["routes"] == {"all": 6, "taken": 2}
+    assert flow["missed"][0] == {"step": "Build", "route": "NO -> Ask", "at": f"{tmp_path}/b.fsl:8"}
+    assert "coverage" not in json.loads(said(tmp_path, "--json", "--no-coverage").stdout)
+
+
+def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS, c_fsl=PROGRAM)
+    written(tmp_path, c_test_yaml=FAILING.replace("nothing of it is so", '"a \\u0001 <b> & c"'))
+    said(tmp_path, "--junit", tmp_path / "report.xml")
+    root = Xml.parse(tmp_path / "report.xml").getroot()  # noqa: S314 - it is our own
+    assert (root.tag, root.get("tests"), root.get("failures")) == ("testsuites", "3", "1")
+    assert [(suite.get("name"), suite.get("tests"), suite.get("failures")) for suite in root] == [
+        (f"{tmp_path}/b.test.yaml", "2", "0"),
+        (f"{tmp_path}/c.test.yaml", "1", "1"),
+    ]
+    case = root[1][0]
+    assert (case.get("name"), case.get("time"), case.get("line")) == (
+        "a \N{REPLACEMENT CHARACTER} <b> & c",
+        "173100.000",
+        "4",
+    )
+    assert "history:" in (case[0].text or "")
+
+
+def test_watching_runs_again_when_a_file_changes_comes_or_goes(tmp_path: Path) -> None:
+    """`wait` changes something each time, and at last is interrupted."""
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS)
+    changes: Iterator[Callable[[], object]] = iter(
+        [
+            lambda: written(tmp_path, b_fsl=PROGRAM + "\n"),
+            lambda: None,
+            lambda: written(tmp_path, c_fsl=PROGRAM, c_test_yaml=TESTS),
+            lambda: (tmp_path / "b.test.yaml").unlink(),
+        ]
+    )
+    counts: list[int] = []
+
+    def once() -> Round:
+        done = run([tmp_path])
+        counts.append(len(done.results))
+        return done
+
+    def wait(_seconds: float) -> None:
+        change = next(changes, None)
+        if change is None:
+            raise KeyboardInterrupt
+        change()
+
+    watching(once, once(), [tmp_path], wait)
+    assert counts == [2, 2, 4, 2]

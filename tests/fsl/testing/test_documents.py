@@ -1,0 +1,135 @@
+"""A test file that is wrong says where and why; words are read as they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.model.json_values import Json
+from fsl.testing.cases import TestFile, span
+from fsl.testing.document import BadTest, Document
+from fsl.testing.program import BadProgram
+from fsl.testing.script import holds, same
+from fsl.testing.suite import Suite
+from fsl.testing.units import elapsed
+from tests.fsl.testing.files import written
+from tests.hosting.programs import DAY, HOUR
+
+PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
+/
+flow build
+    step Build => (OK -> done | NO -> stopped) { action = ci; };
+flow_end
+"""
+GOOD: Final = "tests:\n  - name: a\n    input: {project: p}\n    expect: {status: succeeded}\n"
+
+WRONG: Final = {
+    "": "1:1: error: the file is empty: expected `tests`",
+    "tests: [": "1:9: error: not valid YAML: expected the node content, but found '<stream end>'",
+    "a: 1\na: 2\ntests: []": "2:1: error: `a` is given twice",
+    "? [a]\n: b": "1:3: error: a key must be text",
+    "tests: []": "1:1: error: Expected `array` of length >= 1",
+    "tests: 7": "1:1: error: expected a list, found a whole number",
+    "- 7": "1:1: error: expected a mapping, found a list",
+    GOOD + "    colour: red\n": "5:5: error: unknown field `colour`",
+    "tests:\n  - name: a\n": "2:5: error: the field `expect` is missing",
+    GOOD.replace("succeeded", "fine"): "4:14: error: Invalid enum value 'fine'",
+    GOOD + "    until: soon\n": "5:5: error: expected a duration such as 90s, 15m, 2h or 3d",
+    "actions: {ci: OK, cd: [OK, {stat: OK}]}\n" + GOOD: "1:29: error: unknown field `stat`",
+    "actions: {ci: OK, cd: [OK, {after: 5}]}\n" + GOOD: "1:29: error: expected text, found a whole number",
+    "actions: {c: OK}\n" + GOOD: "1:11: error: the program has no action 'c'; did you mean 'ci'?",
+    "actions: {ci: YES}\n" + GOOD: ("1:11: error: the program has no state 'YES'; it has ERROR, NO, OK, TIMEOUT"),
+    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state` or `fail`",
+    "actions: {ci: {state: OK, fail: 503}}\n" + GOOD: "1:11: error: a reply has either `state` or `fail`, not both",
+    "steps: {Bild: OK}\n" + GOOD: "1:9: error: the program has no step 'Bild'; did you mean 'Build'?",
+    "approvals: {ci: OK}\n" + GOOD: "1:13: error: the program has no state 'OK'; it has APPROVE, REJECT",
+    "flows: {f: {output: 1}}\n" + GOOD: "1:9: error: the program has no flow 'f'; it has build",
+    "flow: bild\n" + GOOD: "3:5: error: the program has no 'bild'; it has build",
+    "start: today\n" + GOOD: "1:1: error: expected a time such as 2026-01-31T08:00:00Z",
+    "program: other.fsl\n" + GOOD: "1:1: error: program ",
+    GOOD.replace("{project: p}", "{}"): (
+        "3:5: error: the input does not fit flow 'build': project: is missing (it must be of type str)"
+    ),
+    GOOD.replace("status: succeeded", "path: [Bild]"): "4:14: error: the program has no step 'Bild'; did",
+    GOOD.replace("status: succeeded", "calls: {cd: 1}"): "4:22: error: the program has no action or flow 'cd';",
+    GOOD.replace("status: succeeded", "last_err: '['"): "4:14: error: not a regular expression: unterminated",
+    GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: not valid JSONata: ",
+    "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret has 1 to 16384 bytes; this one has 0",
+    GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is no name of a secret",
+    GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG.items(), ids=range(len(WRONG)))
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text)
+    file = tmp_path / "b.test.yaml"
+    with pytest.raises(BadTest) as caught:
+        Suite(file)
+    assert str(caught.value).startswith(f"{file}:{said}")
+
+
+def test_a_program_that_is_wrong_is_told_as_fsl_check_does(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM.replace("action = ci;", "action = cii;"), b_test_yaml=GOOD)
+    with pytest.raises(BadProgram, match=r"b.fsl:4:59: error FSL203 unknown-action"):
+        Suite(tmp_path / "b.test.yaml")
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    (tmp_path / "b.test.yaml").write_bytes(b"\xff")
+    with pytest.raises(BadTest, match="not UTF-8"):
+        Suite(tmp_path / "b.test.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[NO, ON, yes, Off]", ["NO", "ON", "yes", "Off"]),
+        ("[true, False, null, ~]", [True, False, None, None]),
+        ("[1, -2, +3, 1.5, 1e3, .5]", [1, -2, 3, 1.5, 1000.0, 0.5]),
+        ("[2026-01-31T08:00:00Z, 1:30, 0x10, 1_000]", ["2026-01-31T08:00:00Z", "1:30", "0x10", "1_000"]),
+        ("[\"1\", 'true']", ["1", "true"]),
+        ("a: |\n  two\n  lines\n", {"a": "two\nlines\n"}),
+        ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
+    ],
+)
+def test_words_are_read_as_they_stand(text: str, value: Json) -> None:
+    assert Document("t", text).value == value
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5_000, "[" * 70 + "]" * 70, "9" * 5_000, "\x00", "!!python/object:os.system x", "a: *b", "<<: 1"]
+)
+def test_no_text_raises_anything_else(text: str) -> None:
+    with pytest.raises(BadTest):
+        Document("t", text).convert(TestFile)
+
+
+@given(st.text(alphabet="[]{}:,-? \n&*!|>'\"#%@`ab0:tests", max_size=80))
+def test_whatever_is_written_is_read_or_told(text: str) -> None:
+    place = (1, 1)
+    try:
+        Document("t", text).convert(TestFile)
+    except BadTest as bad:
+        place = (bad.line, bad.column)
+    assert place >= (1, 1)
+
+
+def test_durations() -> None:
+    assert span("1d 2h") == DAY + 2 * HOUR
+    assert span("500ms") == 500
+    assert elapsed(DAY + 2 * HOUR + 1) == "1d 2h 1ms"
+    assert elapsed(0) == "0s"
+
+
+def test_values_are_compared_as_json() -> None:
+    assert same({"a": [1, 2.0]}, {"a": [1.0, 2]})
+    assert not same(True, 1)
+    assert not same({"a": 1}, {"a": 1, "b": 2})
+    assert holds({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3})
+    assert not holds([1], [1, 2])
+    assert not holds({"a": None}, {})

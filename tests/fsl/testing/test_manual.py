@@ -1,0 +1,141 @@
+"""The manual: its examples are taken from the programs, its tables from the code."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+import yaml
+
+from chalicelib import language
+from chalicelib.engine.expressions import limits as expressions
+from chalicelib.engine.steps import each
+from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.language import KnownNames, Problem, limits
+from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
+from chalicelib.model.times import Milliseconds
+from chalicelib.service.deliveries import webhook_client
+from chalicelib.service.events import publish
+from chalicelib.service.runs import children
+from fsl.cli.main import main
+from fsl.testing.units import elapsed
+
+DESK: Final = Path(language.__file__).parents[2] / "fsl"
+MANUAL: Final = (DESK / "manual.md").read_text(encoding="utf-8")
+PROGRAMS: Final = [
+    " ".join(file.read_text(encoding="utf-8").split()) for file in sorted((DESK / "programs").glob("*.fsl"))
+]
+BLOCKS: Final = re.findall(r"^```fsl\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+TESTS: Final = re.findall(r"^```yaml\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+BODIES: Final = re.findall(r"^```json\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+SESSIONS: Final = re.findall(r"^```console\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
+
+
+def spell(duration: Milliseconds | None) -> str:
+    return elapsed(duration or 0)
+
+
+DEFAULT: Final = DEFAULTS.retry or Retry()
+LIMITS: Final = {
+    "time to answer an action": spell(DEFAULTS.timeout),
+    "time to answer for a person": spell(HUMAN_TIMEOUT_MS),
+    "deliveries of an activation": f"{DEFAULT.max}; at most {limits.MAX_DELIVERIES}",
+    "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
+    "longest pause between deliveries": spell(limits.MAX_RETRY_PAUSE_MS),
+    "time that an event is stored": spell(publish.TTL),
+    "longest duration": spell(limits.MAX_DURATION_MS),
+    "characters of a document": f"{limits.MAX_DOCUMENT_CHARACTERS:,}",
+    "statements of a document": f"{limits.MAX_STATEMENTS:,}",
+    "steps of a flow": f"{limits.MAX_STEPS:,}",
+    "args of an action, inputs of a flow": f"{limits.MAX_ENTRIES}",
+    "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
+    "addresses of an action": f"{limits.MAX_ADDRESSES}",
+    "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
+    "nesting of brackets": f"{limits.MAX_NESTING}",
+    "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
+    "depth of nested calls": f"{children.DEEPEST}",
+    "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "characters of an expression": f"{expressions.SOURCE:,}",
+    "time of an expression": spell(expressions.WALL_MS),
+    "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
+    "bytes of a request to an action": f"{webhook_client.MAX_BODY:,}",
+}
+
+
+def test_there_are_examples() -> None:
+    assert len(BLOCKS) >= 20
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0].strip()[:30])
+def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: str) -> None:
+    """What is no part of a program (they are checked by test_programs) must be right by itself."""
+    assert block.count("{") == block.count("}")
+    words = " ".join(block.split())
+    if not any(words in program for program in PROGRAMS):
+        assert [one.message for one in language.read(block, KnownNames()).diagnostics] == ["an excerpt has changed"]
+
+
+def test_every_block_is_looked_at() -> None:
+    assert MANUAL.count("\n```") == 2 * len(BLOCKS + TESTS + BODIES + SESSIONS)
+
+
+@pytest.mark.parametrize("block", BODIES)
+def test_a_request_body_is_json(block: str) -> None:
+    assert isinstance(json.loads(block), dict)
+
+
+@pytest.mark.parametrize("line", [line for block in SESSIONS for line in block.splitlines()])
+def test_a_command_in_a_session_is_one(line: str) -> None:
+    prompt, program, name, *_ = line.split()
+    assert (prompt, program) == ("$", "fsl")
+    assert name in main.list_commands(click.Context(main))
+
+
+@pytest.mark.parametrize("block", TESTS, ids=lambda block: block.split("\n")[0].strip()[:30])
+def test_an_example_of_tests_is_a_part_of_those_of_a_program(block: str) -> None:
+    shown = yaml.safe_load(block)
+    found = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in (DESK / "programs").glob("*.test.yaml")]
+    whole = next(one for one in found if one.get("actions") == shown["actions"])
+    assert shown["tests"]
+    assert all(test in whole["tests"] for test in shown["tests"])
+
+
+def test_the_table_of_diagnostics_is_the_codes() -> None:
+    rows = [f"| `{one.code}` | {one.slug} | {one.template.replace('|', chr(92) + '|')} |" for one in Problem]
+    assert _table("code") == rows
+
+
+def test_the_table_of_limits_is_the_codes() -> None:
+    assert _table("what") == [f"| {what} | {value} |" for what, value in LIMITS.items()]
+
+
+def test_every_link_to_a_file_leads_to_one() -> None:
+    named = set(re.findall(r"\]\(([^)#:]+)\)", MANUAL))
+    assert named
+    assert not [path for path in named if not (DESK / path).exists()]
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    headings = {_anchor(found) for found in re.findall(r"^#+ (.*)$", MANUAL, re.MULTILINE)}
+    assert set(re.findall(r"\(#([^)]*)\)", MANUAL)) <= headings
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def _table(first: str) -> list[str]:
+    """The rows of the table whose heading begins with that word."""
+    lines = MANUAL.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
+    rows = []
+    for line in lines[at + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(line)
+    return rows

@@ -1,0 +1,34 @@
+"""Durations as text."""
+
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.model.times import UNIT_MS, duration, format_duration, format_elapsed
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(1, "1ms"), (1_500, "1500ms"), (90_000, "90s"), (5_400_000, "90m"), (7_200_000, "2h"), (604_800_000, "7d")],
+)
+def test_a_duration_is_written_in_the_largest_unit_that_divides_it(milliseconds: int, text: str) -> None:
+    assert format_duration(milliseconds) == text
+    assert duration(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(0, "0s"), (90_000, "1m 30s"), (5_400_001, "1h 30m 1ms"), (183_600_000, "2d 3h")]
+)
+def test_an_elapsed_time_is_written_in_all_its_units(milliseconds: int, text: str) -> None:
+    assert format_elapsed(milliseconds) == text
+    assert sum(duration(part) or 0 for part in text.split()) == milliseconds
+
+
+def test_units_are_ordered_from_the_largest() -> None:
+    assert sorted(UNIT_MS.values(), reverse=True) == list(UNIT_MS.values())
+    assert UNIT_MS["ms"] == 1
+
+
+@pytest.mark.parametrize("text", ["", "1", "ms", "-1s", "1.5s", "1h30m", "1 s", "1w"])
+def test_other_texts_are_no_durations(text: str) -> None:
+    assert duration(text) is None
