@@ -96,7 +96,7 @@ def test_the_table_and_the_queues_are_made_where_they_are_not_there(
 
 def test_one_endpoint_without_the_other_is_refused() -> None:
     for missing in ("dynamodb_url", "sqs_url"):
-        with pytest.raises(Malformed, match="go together"):
+        with pytest.raises(Malformed, match="set both ECHOER_DYNAMODB_URL and ECHOER_SQS_URL"):
             adapters_for(_settings(**{missing: None}))
 
 

@@ -560,7 +560,7 @@ def test_a_guarded_door_needs_no_such_check(guarded: Host) -> None:
 
 def test_the_door_is_open_but_on_lambda() -> None:
     assert config.from_environment({}).auth is Access.OPEN
-    assert "open" in (config.from_environment({}).notice or "")
+    assert "no authentication" in (config.from_environment({}).notice or "")
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "echoer-api"}
     assert (config.from_environment(on_lambda).auth, config.from_environment(on_lambda).notice) == (Access.TOKEN, None)
     assert config.from_environment({**on_lambda, "ECHOER_AUTH": "open"}).auth is Access.OPEN
@@ -575,7 +575,7 @@ def test_a_container_with_an_open_door_says_so(
         hosting.forget()
         caplog.clear()
         hosting.services()
-        assert ("whoever reaches" in caplog.text) is said
+        assert ("no authentication" in caplog.text) is said
     hosting.forget()
 
 
