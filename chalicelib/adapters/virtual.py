@@ -1,4 +1,4 @@
-"""Time, ids and actions for hosts whose time is virtual: values that a host sets, the same in every run."""
+"""Time, ids and actions for hosts with virtual time: the same in every run."""
 
 from __future__ import annotations
 

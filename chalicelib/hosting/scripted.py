@@ -1,4 +1,4 @@
-"""A virtual host whose surroundings are scripted: actions, people and, where wanted, called flows.
+"""A virtual host with scripted surroundings: actions, people and, where wanted, called flows.
 
 The service is the real one. A `Responder` replies to what leaves it: deliveries arrive at the caller of actions, tasks
 in the store of tasks, called flows as messages. Answers come back as signed callbacks, at the moment that the reply
@@ -200,7 +200,7 @@ class ScriptedHost(VirtualHost):
     def _plan_answers(self, run: Run, token: Token, answers: Sequence[Answer], by: str) -> None:
         uuid = token.activation.uuid if token.activation else ""
         for answer in answers:
-            told = service.Answer(
+            given = service.Answer(
                 run=run.name,
                 step=token.step,
                 uuid=uuid,
@@ -209,7 +209,7 @@ class ScriptedHost(VirtualHost):
                 data=answer.data,
                 variables=answer.vars,
             )
-            self.at(self.clock.now() + answer.after, partial(self._answer, told, by))
+            self.at(self.clock.now() + answer.after, partial(self._answer, given, by))
 
     def _answer(self, answer: service.Answer, by: str) -> None:
         try:

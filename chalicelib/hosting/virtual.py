@@ -1,4 +1,4 @@
-"""A host in memory whose time is virtual: the real service, no thread, no file, and a clock that jumps.
+"""A host in memory, with virtual time: the real service, no thread, no file, and a clock that jumps.
 
 Messages, sweeps and planned calls happen one after the other, earliest first; of those due at the same moment, the one
 that was sent or planned first. The clock then jumps to the next one, so a month passes in milliseconds, and the same
@@ -83,7 +83,7 @@ class VirtualHost:
         self._permit_waits = PermitWaits(self.queue, self.clock.now())
 
     def rebuild(self, settings: Settings | None = None, **adapters: Any) -> None:
-        """Make the services anew, as another container has them: nothing is left in their memory.
+        """Replace the services, as in another container: nothing is left in their memory.
 
         `settings` and `adapters` (fields of `Adapters`) take the place of those that the host has.
         """

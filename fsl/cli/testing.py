@@ -11,6 +11,7 @@ from typing import Final
 import click
 
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import format_elapsed
 from fsl.cli.common import json_option, put, say, table
 from fsl.testing.case_run import CaseRun
 from fsl.testing.coverage import Coverage, share
@@ -19,7 +20,6 @@ from fsl.testing.junit import report
 from fsl.testing.program import BadProgram
 from fsl.testing.report import describe, describe_history
 from fsl.testing.suite import Result, Suite, find
-from fsl.testing.units import elapsed
 
 POLL_S: Final = 0.4
 """How often `--watch` looks for changed files."""
@@ -154,7 +154,7 @@ def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
             for n, line in enumerate(describe(result)):
                 say(line, "red" if n == 0 else "")
         elif verbose:
-            say(f"ok {result.file}:{result.line}: {result.case.name} ({elapsed(result.run.duration)})", "green")
+            say(f"ok {result.file}:{result.line}: {result.case.name} ({format_elapsed(result.run.duration)})", "green")
             for line in describe_history(result.run):
                 say(line, "dim")
     if coverage and done.results:

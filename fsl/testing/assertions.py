@@ -16,10 +16,10 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.hosting.responder import Kind
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import format_elapsed
 from fsl.testing.case_run import CaseRun
 from fsl.testing.cases import Contains, Expect, span
 from fsl.testing.script import holds, same
-from fsl.testing.units import elapsed
 from fsl.transition_text import fields_of
 
 MAX_LINE_CHARACTERS: Final = 90
@@ -61,7 +61,7 @@ def _surroundings(run: CaseRun) -> Iterator[Failure]:
         hint = f"add one under `{where}: {{{request.name}: ...}}`, or by step"
         yield Failure("unanswered", f"step {request.step!r} {does}, and the test has no answer; {hint}")
     for refusal in run.host.refusals:
-        yield Failure("refused", f"after {elapsed(refusal.at - run.started_at)}: {refusal.reason}")
+        yield Failure("refused", f"after {format_elapsed(refusal.at - run.started_at)}: {refusal.reason}")
 
 
 def _state(run: CaseRun, expect: Expect) -> Iterator[Failure]:
@@ -141,9 +141,9 @@ def _first_missing(wanted: Iterable[_W], got: Iterable[_G], fits: Callable[[_W, 
 
 def _time(run: CaseRun, expect: Expect) -> Iterator[Failure]:
     if expect.takes is not None and run.duration != span(expect.takes):
-        yield Failure("takes", f"expected {expect.takes}, got {elapsed(run.duration)}")
+        yield Failure("takes", f"expected {expect.takes}, got {format_elapsed(run.duration)}")
     if expect.within is not None and run.duration > span(expect.within):
-        yield Failure("within", f"expected at most {expect.within}, got {elapsed(run.duration)}")
+        yield Failure("within", f"expected at most {expect.within}, got {format_elapsed(run.duration)}")
 
 
 def _asserts(run: CaseRun, sources: Iterable[str]) -> Iterator[Failure]:

@@ -163,7 +163,7 @@ def _values(definitions: Iterable[Definition]) -> Iterator[Action | Flow]:
 
 
 def _secrets(program: Program, given: dict[str, str]) -> dict[str, str]:
-    """The secrets that the program refers to. One whose value is not given is a text that holds its name."""
+    """The secrets that the program refers to. The default value of a secret is a text with its name."""
     names = {name for value in _values(program.definitions.values()) for name in _secret_names(value)}
     return {**{name: f"secret {name}" for name in sorted(names)}, **given}
 

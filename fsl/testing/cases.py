@@ -1,7 +1,7 @@
 """The format of a test file. `schema()` gives it as JSON Schema; `schema.json` keeps that for editors.
 
 # yaml-language-server: $schema=.../fsl/testing/schema.json
-program: order.fsl                 # default: NAME.fsl beside NAME.test.yaml; or a list of files
+program: order.fsl                 # default: NAME.fsl next to NAME.test.yaml; or a list of files
 flow: order                        # default: the only one that no other calls
 actions: { charge: PAID, ship: OK }   # what actions answer, in every test of the file
 tests:
@@ -172,7 +172,7 @@ class Case(_Part, frozen=True, kw_only=True):
 
 
 class TestFile(_Part, frozen=True, kw_only=True):
-    """Tests of a program. The fields beside `tests` apply to every test that does not set them itself.
+    """Tests of a program. The fields next to `tests` apply to every test that does not set them itself.
 
     actions: what actions answer, by name. steps: the same by step; it overrides actions. approvals: what a person
     answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run. secrets:

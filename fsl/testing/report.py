@@ -8,9 +8,9 @@ from typing import Final
 from chalicelib.model import status
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Activation
+from chalicelib.model.times import format_elapsed
 from fsl.testing.case_run import CaseRun, branch_of
 from fsl.testing.suite import Result
-from fsl.testing.units import elapsed
 from fsl.transition_text import fields_of, transition
 
 MAX_HISTORY_LINES: Final = 40
@@ -34,7 +34,8 @@ def describe(result: Result) -> list[str]:
 def describe_history(run: CaseRun) -> list[str]:
     """Return the transitions of the run, each with the virtual time since its start."""
     lines = [
-        f"  {elapsed(entry.at - run.started_at):>12}  {_branch(entry)}{_transition(entry)}" for entry in run.history
+        f"  {format_elapsed(entry.at - run.started_at):>12}  {_branch(entry)}{_transition(entry)}"
+        for entry in run.history
     ]
     if len(lines) > MAX_HISTORY_LINES:
         left_out = f"  {'':>12}  ... {len(lines) - MAX_HISTORY_LINES} more ..."
@@ -55,7 +56,7 @@ def _branch(entry: Entry) -> str:
 def _waits(result: Result) -> Iterator[str]:
     run = result.run
     head = run.head
-    yield f"the run is {head.status} after {elapsed(run.duration)}"
+    yield f"the run is {head.status} after {format_elapsed(run.duration)}"
     flow = run.host.services.definition_cache.of(head).flow.name
     for token in head.tokens:
         if not (token.activation or head.status in status.STOPPED):
@@ -70,5 +71,5 @@ def _waits(result: Result) -> Iterator[str]:
 def _since(run: CaseRun, activation: Activation) -> str:
     """Since when an activation waits, and until when at most."""
     due = activation.due - run.started_at
-    until = f"at most until {elapsed(max(0, due))}" if due < _NEVER else "until the steps within it have ended"
-    return f", waiting since {elapsed(activation.since - run.started_at)}, {until}"
+    until = f"at most until {format_elapsed(max(0, due))}" if due < _NEVER else "until the steps within it have ended"
+    return f", waiting since {format_elapsed(activation.since - run.started_at)}, {until}"

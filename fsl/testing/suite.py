@@ -100,7 +100,7 @@ class Suite:
         return [self.path.parent / one for one in ([given] if isinstance(given, str) else given)]
 
     def run(self, coverage: Coverage, wanted: str = "") -> Iterator[Result]:
-        """Run each test whose name contains `wanted`."""
+        """Run the tests that have `wanted` in their name."""
         coverage.expect(self.program)
         for n, case in enumerate(self.tests.tests):
             if wanted.lower() in f"{self.path}::{case.name}".lower():

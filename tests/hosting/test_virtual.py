@@ -38,7 +38,7 @@ def test_a_far_timer_takes_few_events() -> None:
 
 
 class FullSweep:
-    """A waker whose sweeps are full after one timer; it says that they moved as many as a sweep can."""
+    """A waker that sweeps one timer, and reports that it swept as many as a sweep can."""
 
     def __init__(self, host: ScriptedHost) -> None:
         self._host, self._waker = host, host.services.waker

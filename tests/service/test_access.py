@@ -17,7 +17,7 @@ FIRST = "f" * 32
 DAY = 86_400_000
 
 
-class Host:
+class House:
     """Two containers on the same cells."""
 
     def __init__(self) -> None:
@@ -31,22 +31,22 @@ class Host:
 
 
 @pytest.fixture
-def host() -> Host:
-    return Host()
+def house() -> House:
+    return House()
 
 
-def test_a_token_says_whose_it_is(host: Host) -> None:
-    made = host.make(role=Role.OPERATOR)
-    assert host.there.caller(made.text) == Caller(
+def test_a_token_says_whose_it_is(house: House) -> None:
+    made = house.make(role=Role.OPERATOR)
+    assert house.there.caller(made.text) == Caller(
         id=made.token.id, by="token ci", role=Role.OPERATOR, namespace="a", bound=True
     )
 
 
-def test_only_the_hash_of_the_secret_is_kept(host: Host) -> None:
-    secret = host.make().text.rpartition("_")[2]
+def test_only_the_hash_of_the_secret_is_kept(house: House) -> None:
+    secret = house.make().text.rpartition("_")[2]
     assert len(secret) == 64
-    assert not any(secret.encode() in value for value in host.versioned_values.values)
-    assert any(sha256(secret).encode() in value for value in host.versioned_values.values)
+    assert not any(secret.encode() in value for value in house.versioned_values.values)
+    assert any(sha256(secret).encode() in value for value in house.versioned_values.values)
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_only_the_hash_of_the_secret_is_kept(host: Host) -> None:
         lambda text: FIRST + "f",
     ],
 )
-def test_any_other_text_is_nobodys(host: Host, spoil: object) -> None:
+def test_any_other_text_is_nobodys(house: House, spoil: object) -> None:
     assert callable(spoil)
     with pytest.raises(Unauthorized, match="not known"):
-        host.here.caller(spoil(host.make().text))
+        house.here.caller(spoil(house.make().text))
 
 
-def test_the_first_admin_is_known_by_a_setting(host: Host) -> None:
-    assert host.here.caller(FIRST) == Caller(by="admin", role=Role.ADMIN, namespace="default", bound=False)
-    assert host.versioned_values.reads == 0
+def test_the_first_admin_is_known_by_a_setting(house: House) -> None:
+    assert house.here.caller(FIRST) == Caller(by="admin", role=Role.ADMIN, namespace="default", bound=False)
+    assert house.versioned_values.reads == 0
 
 
 @pytest.mark.parametrize("length", [31, 32])
@@ -90,88 +90,88 @@ def test_without_the_setting_there_is_no_first_admin() -> None:
         Tokens(VersionedValues(), FakeClock(), SequentialIds(), "default", None).caller(FIRST)
 
 
-def test_a_token_is_good_until_it_expires(host: Host) -> None:
-    made = host.make(life=DAY)
-    host.clock.advance(DAY - 1)
-    assert host.here.caller(made.text).by == "token ci"
-    host.clock.advance(1)
+def test_a_token_is_good_until_it_expires(house: House) -> None:
+    made = house.make(life=DAY)
+    house.clock.advance(DAY - 1)
+    assert house.here.caller(made.text).by == "token ci"
+    house.clock.advance(1)
     with pytest.raises(Unauthorized, match="expired"):
-        host.here.caller(made.text)
+        house.here.caller(made.text)
 
 
 @pytest.mark.parametrize("life", [0, -1, LONGEST_LIFE + 1])
-def test_a_life_has_bounds(host: Host, life: int) -> None:
+def test_a_life_has_bounds(house: House, life: int) -> None:
     with pytest.raises(Invalid, match="3650d"):
-        host.make(life=life)
-    assert host.make(life=1).token.expires_at == host.clock.now() + 1
-    assert host.make(life=LONGEST_LIFE).token.expires_at == host.clock.now() + LONGEST_LIFE
+        house.make(life=life)
+    assert house.make(life=1).token.expires_at == house.clock.now() + 1
+    assert house.make(life=LONGEST_LIFE).token.expires_at == house.clock.now() + LONGEST_LIFE
 
 
-def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_minute(host: Host) -> None:
-    made = host.make()
-    host.here.caller(made.text)
-    host.there.caller(made.text)
-    host.here.revoke("a", made.token.id)
+def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_minute(house: House) -> None:
+    made = house.make()
+    house.here.caller(made.text)
+    house.there.caller(made.text)
+    house.here.revoke("a", made.token.id)
     with pytest.raises(Unauthorized, match="revoked"):
-        host.here.caller(made.text)
-    host.clock.advance(REMEMBERED - 1)
-    assert host.there.caller(made.text).by == "token ci"
-    host.clock.advance(1)
+        house.here.caller(made.text)
+    house.clock.advance(REMEMBERED - 1)
+    assert house.there.caller(made.text).by == "token ci"
+    house.clock.advance(1)
     with pytest.raises(Unauthorized, match="revoked"):
-        host.there.caller(made.text)
+        house.there.caller(made.text)
 
 
-def test_a_token_is_read_once_in_half_a_minute(host: Host) -> None:
-    made = host.make()
-    host.versioned_values.reads = 0
+def test_a_token_is_read_once_in_half_a_minute(house: House) -> None:
+    made = house.make()
+    house.versioned_values.reads = 0
     for _ in range(3):
-        host.here.caller(made.text)
+        house.here.caller(made.text)
     with pytest.raises(Unauthorized):
-        host.here.caller(made.text[:-4] + "0000")
-    assert host.versioned_values.reads == 1
+        house.here.caller(made.text[:-4] + "0000")
+    assert house.versioned_values.reads == 1
 
 
-def test_tokens_are_listed_by_namespace_in_the_order_of_their_making(host: Host) -> None:
+def test_tokens_are_listed_by_namespace_in_the_order_of_their_making(house: House) -> None:
     for name, namespace in (("one", "a"), ("other", "b"), ("two", "a")):
-        host.make(name, namespace=namespace)
-    assert [token.name for token in host.there.of("a")] == ["one", "two"]
-    assert [token.name for token in host.there.of("b")] == ["other"]
-    assert host.there.of("c") == []
+        house.make(name, namespace=namespace)
+    assert [token.name for token in house.there.of("a")] == ["one", "two"]
+    assert [token.name for token in house.there.of("b")] == ["other"]
+    assert house.there.of("c") == []
 
 
-def test_a_token_of_another_namespace_cannot_be_revoked(host: Host) -> None:
-    made = host.make()
+def test_a_token_of_another_namespace_cannot_be_revoked(house: House) -> None:
+    made = house.make()
     with pytest.raises(NotFound):
-        host.here.revoke("b", made.token.id)
-    assert host.here.caller(made.text).namespace == "a"
+        house.here.revoke("b", made.token.id)
+    assert house.here.caller(made.text).namespace == "a"
 
 
-def test_revoking_again_changes_nothing(host: Host) -> None:
-    made = host.make()
-    gone = host.here.revoke("a", made.token.id)
-    host.clock.advance(1_000)
-    assert host.there.revoke("a", made.token.id) == gone
+def test_revoking_again_changes_nothing(house: House) -> None:
+    made = house.make()
+    gone = house.here.revoke("a", made.token.id)
+    house.clock.advance(1_000)
+    assert house.there.revoke("a", made.token.id) == gone
 
 
-def test_a_namespace_has_room_for_so_many_good_tokens(host: Host) -> None:
+def test_a_namespace_has_room_for_so_many_good_tokens(house: House) -> None:
     """Those that are no longer good make room."""
-    made = [host.make(f"t{number}") for number in range(MOST)]
+    made = [house.make(f"t{number}") for number in range(MOST)]
     with pytest.raises(Invalid, match="the most there can be"):
-        host.make("late")
-    host.make("elsewhere", namespace="b")
-    host.here.revoke("a", made[3].token.id)
-    host.make("late")
-    names = [token.name for token in host.here.of("a")]
+        house.make("late")
+    house.make("elsewhere", namespace="b")
+    house.here.revoke("a", made[3].token.id)
+    house.make("late")
+    names = [token.name for token in house.here.of("a")]
     assert (len(names), names[-1], "t3" in names) == (MOST, "late", False)
 
 
-def test_whoever_loses_a_write_tries_again(host: Host) -> None:
-    one, two = host.make(), host.make()
-    host.versioned_values.rivals = 2
-    assert host.here.revoke("a", one.token.id).revoked_at == host.clock.now()
-    host.versioned_values.rivals = 5
+def test_whoever_loses_a_write_tries_again(house: House) -> None:
+    one, two = house.make(), house.make()
+    house.versioned_values.rivals = 2
+    assert house.here.revoke("a", one.token.id).revoked_at == house.clock.now()
+    house.versioned_values.rivals = 5
     with pytest.raises(Conflict):
-        host.here.revoke("a", two.token.id)
+        house.here.revoke("a", two.token.id)
 
 
 @pytest.mark.parametrize(
@@ -193,11 +193,11 @@ def test_whoever_loses_a_write_tries_again(host: Host) -> None:
         ("a\n", False),
     ],
 )
-def test_names_of_namespaces(host: Host, name: str, good: bool) -> None:
+def test_names_of_namespaces(house: House, name: str, good: bool) -> None:
     assert is_namespace(name) is good
     if not good:
         with pytest.raises(Invalid):
-            host.make(namespace=name)
+            house.make(namespace=name)
 
 
 def test_roles_grow_but_for_the_actions() -> None:

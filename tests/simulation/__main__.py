@@ -56,7 +56,7 @@ def _bugs(first: int, budget: int) -> int:
 
 
 def _progress() -> Callable[[Totals], None]:
-    """Tells how far it is: one line that changes on a terminal, a line every half minute in a log."""
+    """Print the progress: one line that changes on a terminal, a line every half minute in a log."""
     told_at = 0.0
 
     def report(totals: Totals) -> None:

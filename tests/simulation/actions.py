@@ -143,7 +143,7 @@ class Actions:
         approval: bool = False,
         seal: str = DEVELOPMENT_KEY,
     ) -> None:
-        """Somebody answers, until it is acknowledged or refused. No forged answer may move anything.
+        """Answer until the answer is acknowledged or refused. No forged answer may move anything.
 
         `seal`: the key that signs it; none: it is not signed.
         """

@@ -33,7 +33,7 @@ class Fiber:
     """The only namespace it may touch; empty for one that serves all."""
     dies_at: Instant
     ended: Callable[[bool], None]
-    """Told whether it came to its end (or crashed)."""
+    """Called with whether it came to its end (or crashed)."""
     green: Any = None
     over: bool = False
 

@@ -14,7 +14,7 @@ from tests.simulation.laws import Laws
 
 
 class _Ear(logging.Handler):
-    """Hears of what an outermost door caught."""
+    """Reports what the outermost handlers caught."""
 
     def __init__(self, laws: Laws) -> None:
         super().__init__(logging.ERROR)

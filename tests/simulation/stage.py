@@ -1,4 +1,4 @@
-"""The host of a schedule: the real service in several containers, on ports whose calls may fail."""
+"""The host of a schedule: the real service in several containers, on ports that may fail."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Stage:
         )
         self.actions = Actions(self)
         self.faultless: Services = self._faultless()
-        """Services whose calls do not fail, for the laws and for looking back."""
+        """Services on ports that do not fail, for the laws and for the checks at the end."""
         self.laws = Laws(self.messages, self.faultless.definition_cache.of)
         self._eyes = self._see()
         self.story: list[str] | None = [] if tell else None

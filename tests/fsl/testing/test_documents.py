@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import format_elapsed
 from fsl.testing.cases import TestFile, span
 from fsl.testing.document import BadTest, Document
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite
-from fsl.testing.units import elapsed
 from tests.fsl.testing.files import written
 from tests.hosting.programs import DAY, HOUR
 
@@ -122,8 +122,8 @@ def test_whatever_is_written_is_read_or_told(text: str) -> None:
 def test_durations() -> None:
     assert span("1d 2h") == DAY + 2 * HOUR
     assert span("500ms") == 500
-    assert elapsed(DAY + 2 * HOUR + 1) == "1d 2h 1ms"
-    assert elapsed(0) == "0s"
+    assert format_elapsed(DAY + 2 * HOUR + 1) == "1d 2h 1ms"
+    assert format_elapsed(0) == "0s"
 
 
 def test_values_are_compared_as_json() -> None:
