@@ -92,10 +92,10 @@ class VirtualHost:
 
     def define(self, *values: Action | Flow) -> None:
         """Store the next version of each definition. They are checked already: no FSL is read."""
-        made: list[Definition] = []
+        definitions, made = self.services.adapters.store.definitions, list[Definition]()
         for value in values:
             kind = Kind.FLOW if isinstance(value, Flow) else Kind.ACTION
-            newest = self.store.definitions.latest(self.namespace, kind, [value.name], deleted=True).get(value.name)
+            newest = definitions.latest(self.namespace, kind, [value.name], deleted=True).get(value.name)
             made.append(
                 Definition(
                     kind=kind,
@@ -107,7 +107,7 @@ class VirtualHost:
                     created_at=self.clock.now(),
                 )
             )
-        self.store.definitions.submit(self.namespace, made, [])
+        definitions.submit(self.namespace, made, [])
         self.services.definition_cache.learn(self.namespace, made)
 
     def at(self, when: Instant, call: Callable[[], object]) -> None:
@@ -191,7 +191,7 @@ class VirtualHost:
         """
         if event is not None and event[0] <= self._swept_until:
             return None
-        timers = self.store.runs.due(_END_OF_TIME, 1)
+        timers = self.services.adapters.store.runs.due(_END_OF_TIME, 1)
         if not timers or (event is not None and event[0] <= timers[0].at):
             return None
         return max(self.clock.now(), timers[0].at - wakeups.AHEAD), (0, 0), self._sweep

@@ -13,7 +13,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
@@ -34,7 +34,6 @@ from chalicelib.config import Access, Backend, Settings
 from chalicelib.entrypoints.http import openapi
 from chalicelib.entrypoints.http.auth import NAMESPACE
 from chalicelib.entrypoints.http.routes import TABLE
-from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.tokens import sha256
 from fsl.local.gateway import Gateway
@@ -118,25 +117,25 @@ def _pick(resource: Json, name: str) -> dict[str, str]:
     return {name: resource["metadata"][name]}
 
 
-def _world(host: Host, under: Settings) -> Seen:
+def _prepared(host: Host, under: Settings) -> Seen:
     """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
     store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
-    world = replace(host.services.adapters, store=store)
-    hosting.use(assemble(OPEN, world))
+    host.rebuild(OPEN, store=store)
+    hosting.use(host.services)
     story.settle(host)
     call("POST", "/flowrun/ship_7/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
     call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
     call("POST", "/token", {"name": "ci", "role": "viewer"})
     call("PUT", "/secret/ci.token", {"value": "x"})
-    host.services = assemble(under, world)
+    host.rebuild(under)
     hosting.use(host.services)
     return Seen(host)
 
 
 @pytest.fixture
 def seen(host: Host, request: pytest.FixtureRequest) -> Iterator[Seen]:
-    found = _world(host, OPEN)
+    found = _prepared(host, OPEN)
     yield found
     LOG.info("%s: %d requests, %s", request.node.name, found.statuses.total(), dict(sorted(found.statuses.items())))
     assert any(status < 300 for status in found.statuses), "no request of these was carried out"
@@ -211,7 +210,7 @@ def test_the_server_answers_as_the_document_says(seen: Seen, case: Case[Any]) ->
 
 @pytest.fixture
 def guarded(host: Host) -> Seen:
-    return _world(host, TOKENS)
+    return _prepared(host, TOKENS)
 
 
 CONFORMANCE: Final = [
@@ -241,7 +240,7 @@ def test_runs_are_followed_along_the_links(host: Host, under: Settings) -> None:
 
     class Walk((ANYBODY if under is OPEN else CALLERS).as_state_machine()):  # type: ignore[misc]
         def setup(self) -> None:
-            _world(host, under)
+            _prepared(host, under)
 
         def before_call(self, case: Case[Any]) -> None:
             positive = case.meta is not None and case.meta.generation.mode.is_positive
@@ -253,7 +252,7 @@ def test_runs_are_followed_along_the_links(host: Host, under: Settings) -> None:
             counted[f"{case.operation.label} {response.status_code}"] += 1
             case.validate_response(response, additional_checks=[nothing_else], **more)
 
-    _world(host, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
+    _prepared(host, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
     Walk.run(settings=settings(THOROUGH, max_examples=CASES, stateful_step_count=8))
     LOG.info("along the links: %d requests, %s", counted.total(), dict(sorted(counted.items())))
     assert counted["POST /flowrun/{name}/pause 200"] + counted["POST /flowrun/{name}/stop 200"]

@@ -253,8 +253,8 @@ def twins(guarded: Host, request: pytest.FixtureRequest) -> Iterator[tuple[Side,
     """Two namespaces in which everything is called the same, in one store."""
     database = Database.open(":memory:")
     if request.param == "sqlite":
-        world = replace(guarded.services.adapters, store=SqliteStore(database))
-        hosting.use(assemble(GUARDED, world))
+        guarded.rebuild(store=SqliteStore(database))
+        hosting.use(guarded.services)
     sides = Side("a"), Side("b")
     for side in sides:
         side.ok("POST", "/fsl", "\n/\n".join((WORK, TWO, PAY, ASK)))

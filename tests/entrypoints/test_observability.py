@@ -8,7 +8,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from chalicelib import config, hosting
 from chalicelib.adapters.telemetry import logs
 from chalicelib.adapters.telemetry.metrics import EmfMetrics
 from chalicelib.config import BadSetting, LogFormat, Metrics
-from chalicelib.hosting import assemble
 from chalicelib.model.run import Run
 from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import NotTaken, Taken
@@ -62,9 +60,9 @@ def log() -> Iterator[Log]:
 
 
 def watched(host: Host, observer: Observer) -> None:
-    """From now on `observer` watches the house."""
-    services = host.services
-    hosting.use(assemble(services.settings, replace(services.adapters, observer=Several([observer]))))
+    """Let `observer` observe the host."""
+    host.rebuild(observer=Several([observer]))
+    hosting.use(host.services)
 
 
 # ── correlation ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from chalicelib.adapters.virtual import Script
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, VarsSet
-from chalicelib.hosting import assemble
 from chalicelib.model.run import Run
 from chalicelib.service.observability.observer import Observer, Several
 from chalicelib.service.observability.work_context import about
@@ -237,8 +235,7 @@ class _Broken(Observer):
 
 
 def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
-    world = replace(watched.services.adapters, observer=Several([_Broken(), watched.metrics]))
-    watched.services = assemble(watched.services.settings, world)
+    watched.rebuild(observer=Several([_Broken(), watched.metrics]))
     watched.start("f")
     assert watched.answer("A", "OK") is Outcome.ADVANCED
     assert watched.told()["AnswersAdvanced"] == 1
