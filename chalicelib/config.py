@@ -48,7 +48,7 @@ from chalicelib.model import times
 from chalicelib.model.actions import DEFAULTS, Options, Retry
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.security.namespaces import is_namespace
-from chalicelib.service.security.secrets import SHORTEST_KEY
+from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
 
@@ -171,7 +171,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),
         secrets_key_ref=read.text("ECHOER_SECRETS_KEY_REF", "") or None,
-        secrets_key=read.long_keys("ECHOER_SECRETS_KEY", SHORTEST_KEY),
+        secrets_key=read.long_keys("ECHOER_SECRETS_KEY", MIN_KEY_CHARACTERS),
         outbound=EgressScope(read.one_of("ECHOER_OUTBOUND", list(EgressScope), _default_egress_scope(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),

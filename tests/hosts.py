@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from app import dead_letter, deliver, sweep, wake
-from chalicelib import hosting
 from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.virtual import Script, ScriptedCaller
@@ -23,7 +22,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import QueueName
@@ -57,7 +56,7 @@ class Host(VirtualHost):
         script: Script = answer_at_once,
         *,
         settings: Settings = IN_MEMORY,
-        observer: Observer = NO_OBSERVER,
+        observer: Observer = NULL_OBSERVER,
         encryption: Encryption = ENCRYPTION,
         store: MemoryStore | None = None,
     ) -> None:
@@ -69,16 +68,22 @@ class Host(VirtualHost):
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, text: str) -> None:
-        hosting.submitter(self.services).submit(NS, text)
+        self.services.submitter.submit(NS, text)
 
     def start(self, flow: str, name: str = "r", **given: Json) -> Run:
         return self.services.starter.start(NS, StartOrder(flow=flow, name=name, input=given)).run
 
-    def answer(self, step: str, state: str, name: str = "r", data: Json = None, uuid: str | None = None) -> Outcome:
+    def start_in(self, trace: str, flow: str, **given: Json) -> Run:
+        """Start run `r` by a request with that `traceparent`."""
+        return self.services.starter.start(NS, StartOrder(flow=flow, name="r", input=given), trace=trace).run
+
+    def answer(
+        self, step: str, state: str, name: str = "r", data: Json = None, uuid: str | None = None, trace: str = ""
+    ) -> Outcome:
         """Answer for the activation in which a token waits at the step, or for that of the uuid."""
         uuid = uuid or self.uuid(step, name)
         answer = Answer(run=name, step=step, uuid=uuid, state=state, done=True, data=data)
-        return self.services.answerer.answer(NS, answer)
+        return self.services.answerer.answer(NS, answer, trace=trace)
 
     # ── what is stored ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from chalicelib.service.errors import ServiceError
-from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
+from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS, SecretsOff
 
 _NONCE_BYTES: Final = 24
 _ASSOCIATED_DATA: Final = b"echoer/1"
@@ -110,9 +110,10 @@ class LibsodiumEncryption:
 def keys_in(setting: str) -> list[_Key]:
     """Return the keys in the setting; the first one encrypts. Raises BadKey."""
     texts = [text for text in re.split(r"[\s,]+", setting) if text]
-    if not texts or any(len(text) < SHORTEST_KEY for text in texts):
+    if not texts or any(len(text) < MIN_KEY_CHARACTERS for text in texts):
         raise BadKey(
-            f"a key that encrypts secrets needs at least {SHORTEST_KEY} characters (openssl rand -hex 32 makes one)"
+            f"a key that encrypts secrets needs at least {MIN_KEY_CHARACTERS} characters"
+            " (openssl rand -hex 32 makes one)"
         )
     return [_Key(blake2b(text.encode(), digest_size=32, person=b"echoer-key").digest()) for text in texts]
 

@@ -23,14 +23,14 @@ from typing import Any, Final
 
 from chalicelib import hosting
 from chalicelib.service.security.roles import Unauthorized
-from chalicelib.service.security.tokens import REMEMBERED, SHORTEST
+from chalicelib.service.security.tokens import MIN_ADMIN_TOKEN_CHARACTERS, TOKEN_CACHE_MS
 
 LOG = logging.getLogger("echoer.audit")
 
-SECONDS: Final = REMEMBERED // 1000
+SECONDS: Final = TOKEN_CACHE_MS // 1000
 """How long API Gateway goes by an answer."""
 
-SHAPE: Final = f"^[Bb][Ee][Aa][Rr][Ee][Rr] .{{{SHORTEST},}}$"
+SHAPE: Final = f"^[Bb][Ee][Aa][Rr][Ee][Rr] .{{{MIN_ADMIN_TOKEN_CHARACTERS},}}$"
 """What `Authorization` must look like to be asked about at all."""
 
 

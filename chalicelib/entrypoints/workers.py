@@ -24,8 +24,8 @@ from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
 from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.queues import MAX_DEFER, QueueName
-from chalicelib.service.redelivery import Verdict
+from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
+from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
@@ -86,7 +86,7 @@ def dead_letter(event: Event, request: str = "") -> Event:
 def sweep(request: str = "") -> None:
     """Alarms that are due, or were forgotten, are on their way."""
     with _door("sweep", request):
-        swept = hosting.services().waker.sweep()
+        swept = hosting.services().timers.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
@@ -107,7 +107,7 @@ def _consume(event: Event, queue: QueueName) -> Event:
     """Handle every message of the batch. Those that must come again are returned as failures."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
-    verdicts: dict[str, Verdict] = {}
+    verdicts: dict[str, Redelivery] = {}
     groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
     for record in records:
         message = _message(record, queue)
@@ -125,7 +125,7 @@ def _consume(event: Event, queue: QueueName) -> Event:
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, queue: QueueName, letters: Sequence[_Letter]) -> dict[str, Verdict]:
+def _handle(services: Services, queue: QueueName, letters: Sequence[_Letter]) -> dict[str, Redelivery]:
     """What is to become of one run's messages."""
     of, uuids = letters[0].message, {getattr(letter.message, "uuid", "") for letter in letters}
     with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
@@ -156,6 +156,6 @@ def _message(record: _Record, queue: QueueName) -> Message | None:
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
     """The message comes again after `delay`; after the queue's own time-out, if the queue does not answer."""
     try:
-        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER))
+        services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER_MS))
     except ServiceError as error:
         LOG.warning("%s: message %s could not be put off: %s", queue, record.id, error)

@@ -3,16 +3,19 @@
 A host is settings, a store, a queue, a caller of actions, a clock and a source of ids. Lambda, the local server,
 `fsl test`, the simulator and every test create theirs here.
 
-wiring     the use cases, from settings and adapters       backends   the adapters that settings ask for
-process    the services of this process                    consumers  which use case handles which message
-virtual    a host on memory and a virtual clock            scripted   the same, with scripted actions and people
+wiring     the use cases, from settings and adapters
+backends   the adapters that settings ask for
+process    the services of this process
+consumers  which use case handles which message
+virtual    a host on memory and a virtual clock; permit_waits: its deliveries over a limit
+scripted   a virtual host with scripted surroundings; responder: what it asks, and the replies
 
 `virtual` and `scripted` are imported where they are used: a cold start pays for every module.
 """
 
 from chalicelib.hosting.backends import adapters_for, observer
 from chalicelib.hosting.process import flush, forget, services, tokens, use
-from chalicelib.hosting.wiring import Adapters, QueueAndSource, Services, assemble, submitter, webhook_key_of
+from chalicelib.hosting.wiring import Adapters, QueueAndSource, Services, assemble, webhook_key_of
 
 __all__ = [
     "Adapters",
@@ -24,7 +27,6 @@ __all__ = [
     "forget",
     "observer",
     "services",
-    "submitter",
     "tokens",
     "use",
     "webhook_key_of",

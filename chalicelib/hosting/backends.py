@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.config import Backend, EgressScope, Metrics, Settings
 from chalicelib.hosting.wiring import Adapters
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.encryption import Encryption
 
@@ -106,7 +106,7 @@ def observer(settings: Settings, clock: Clock) -> Observer:
         from chalicelib.adapters.telemetry.traces import Traces, otlp
 
         made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
-    return Several(made) if made else NO_OBSERVER
+    return Several(made) if made else NULL_OBSERVER
 
 
 def _egress_policy(settings: Settings) -> EgressPolicy:

@@ -15,7 +15,7 @@ from chalicelib.engine.invocation import invocation_of
 from chalicelib.hosting.wiring import Services
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.messages import Message
-from chalicelib.service.ports.queues import MAX_DEFER, QueueName, Received
+from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName, Received
 
 _MIN_POLLING_MS: Final = 1_000
 _POLLING_MS_PER_PERMIT: Final = 10
@@ -49,7 +49,7 @@ class PermitWaits:
         came_back = self._aside.pop(received.body, None) is not None
         if patience is None or came_back or now - self._changed_at < patience:
             return False
-        self._queue.defer(QueueName.DELIVERIES, received.receipt, MAX_DEFER)
+        self._queue.defer(QueueName.DELIVERIES, received.receipt, MAX_DEFER_MS)
         self._aside[received.body] = received.receipt
         return True
 

@@ -39,10 +39,9 @@ from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs import answer as service
-from chalicelib.service.runs import children
+from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.security.signature_verifier import AnswerSignature
-from chalicelib.service.security.webhooks import key_of, keys_in, signature
+from chalicelib.service.security.webhooks import AnswerSignature, signature_in, signed_headers
 
 _ALL: int = 1 << 31
 
@@ -164,7 +163,7 @@ class ScriptedHost(VirtualHost):
         step = self.services.definition_cache.of(run).step(token.step) if run and token else None
         if run is None or token is None or not isinstance(step, CallStep) or not isinstance(wait, ChildWait):
             return False
-        if (run.parent.depth if run.parent else 0) >= children.DEEPEST:
+        if (run.parent.depth if run.parent else 0) >= MAX_CALL_DEPTH:
             return False
         if self.services.runs.load(self.namespace, wait.child):
             return False
@@ -219,12 +218,11 @@ class ScriptedHost(VirtualHost):
         except Refused as refusal:
             self.refusals.append(Refusal(self.clock.now(), answer.run, str(refusal)))
 
-    def _sign(self, answer: service.Answer) -> AnswerSignature:
+    def _sign(self, answer: service.Answer) -> AnswerSignature | None:
         """The signature of a service that has the namespace's key."""
-        now, body, message_id = self.clock.now(), msgspec.json.encode(answer), f"answer-{answer.uuid}"
-        key = key_of(keys_in(webhook_key_of(self.services.settings))[0], self.namespace)
-        signed = signature(key, message_id, now, body)
-        return AnswerSignature(id=message_id, timestamp=str(now // 1000), signatures=signed, body=body)
+        body, setting = msgspec.json.encode(answer), webhook_key_of(self.services.settings)
+        headers = signed_headers(setting, self.namespace, f"answer-{answer.uuid}", self.clock.now(), body)
+        return signature_in(headers, body)
 
 
 class _Caller:

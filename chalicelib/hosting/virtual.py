@@ -30,13 +30,14 @@ from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import encode
 from chalicelib.model.times import Instant
-from chalicelib.service import messages, wakeups
+from chalicelib.service import messages
 from chalicelib.service.messages import Message
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.encryption import Encryption
-from chalicelib.service.ports.queues import MAX_DEFER, QueueName, Received
+from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName, Received
+from chalicelib.service.timers.run_timers import MAX_SWEPT_TIMERS, SWEEP_LOOKAHEAD_MS
 
 MAX_EVENTS: Final = 100_000
 """How many events `run_until` lets happen where its caller sets no limit."""
@@ -59,7 +60,7 @@ class VirtualHost:
         settings: Settings = IN_MEMORY,
         clock: VirtualClock | None = None,
         encryption: Encryption | None = None,
-        observer: Observer = NO_OBSERVER,
+        observer: Observer = NULL_OBSERVER,
         store: MemoryStore | None = None,
     ) -> None:
         self.clock = clock or VirtualClock()
@@ -117,6 +118,7 @@ class VirtualHost:
 
     def run_until(self, until: Instant | None = None, *, max_events: int = MAX_EVENTS) -> bool:
         """Let everything happen that is due by `until` (None: ever). Return False if that is more than `max_events`."""
+        self._permit_waits.changed(self.clock.now())  # what the caller has done may have freed permits
         happened = 0
         while (event := self._next()) is not None and (until is None or event[0] <= until):
             if happened == max_events:
@@ -182,7 +184,7 @@ class VirtualHost:
         if again is None:
             self.queue.delete(queue, [received.receipt])
         else:
-            self.queue.defer(queue, received.receipt, min(again, MAX_DEFER))
+            self.queue.defer(queue, received.receipt, min(again, MAX_DEFER_MS))
 
     def _sweep_before(self, event: _Event | None) -> _Event | None:
         """Return the sweep that must come before the event: a far timer has no message until a sweep sends it.
@@ -194,9 +196,9 @@ class VirtualHost:
         timers = self.services.adapters.store.runs.due(_END_OF_TIME, 1)
         if not timers or (event is not None and event[0] <= timers[0].at):
             return None
-        return max(self.clock.now(), timers[0].at - wakeups.AHEAD), (0, 0), self._sweep
+        return max(self.clock.now(), timers[0].at - SWEEP_LOOKAHEAD_MS), (0, 0), self._sweep
 
     def _sweep(self) -> None:
         now = self.clock.now()
-        swept = self.services.waker.sweep()
-        self._swept_until = now + wakeups.AHEAD if swept.sent < wakeups.SWEPT else now
+        swept = self.services.timers.sweep()
+        self._swept_until = now + SWEEP_LOOKAHEAD_MS if swept.sent < MAX_SWEPT_TIMERS else now

@@ -1,4 +1,4 @@
-"""What the service cannot do, in its own words. Adapters raise these; entrypoints turn them into answers."""
+"""Errors of the service. Adapters and use cases raise them; entry points turn them into responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from chalicelib.model.errors import EchoerError
 
 
 class ServiceError(EchoerError):
-    """A use case could not be carried out."""
+    """A use case failed."""
 
 
 class NotFound(ServiceError):
@@ -17,11 +17,11 @@ class NotFound(ServiceError):
 
 
 class Conflict(ServiceError):
-    """Somebody else wrote first: what was read is no longer so. Read again and decide again."""
+    """Another writer committed first. Read again and decide again."""
 
 
 class RunExists(ServiceError):
-    """A run of that name exists already."""
+    """A run of that name exists."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a flow_run {name!r} exists already")
@@ -29,7 +29,7 @@ class RunExists(ServiceError):
 
 
 class StillReferred(ServiceError):
-    """Something refers to what was to be deleted."""
+    """The definition cannot be deleted because something refers to it."""
 
     def __init__(self, kind: str, name: str, by: str) -> None:
         super().__init__(f"{kind} {name!r} cannot be deleted: {by} refers to it")
@@ -43,16 +43,16 @@ class KeyTaken(ServiceError):
 
 
 class Malformed(ServiceError):
-    """The request is not of the form that was asked for."""
+    """The request does not have the required form."""
 
 
 class Invalid(ServiceError):
-    """The request is well formed, and says what cannot be."""
+    """The request is well formed, but its content is not valid."""
 
 
 class TooLarge(ServiceError):
-    """More than the system takes; the message names the limit."""
+    """A limit is exceeded; the message names it."""
 
 
 class Busy(ServiceError):
-    """The store or the queue did not answer, or asked for patience. Trying again later may help."""
+    """The store or the queue did not answer, or asked to slow down. Try again later."""

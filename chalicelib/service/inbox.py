@@ -1,4 +1,4 @@
-"""The inbox: what waits for a person."""
+"""The inbox: steps and approvals that wait for a person."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.tasks import Task, TaskStore
-from chalicelib.service.redelivery import WRITER_LIFETIME
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from chalicelib.service.runs.blobs import blob_reader
 
-PAGE: Final = 100
+_PAGE_ITEMS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """What a person is asked: one of `states` for the activation. `approval`: whether an action may be sent."""
+    """A task: choose one of `states` for the activation. `approval`: the choice is whether to call the action."""
 
     run: str
     step: str
@@ -40,6 +40,8 @@ class OpenTask:
 
 
 class Inbox:
+    """Lists open tasks."""
+
     def __init__(self, runs: RunStore, tasks: TaskStore, definition_cache: DefinitionCache, clock: Clock) -> None:
         self._runs = runs
         self._tasks = tasks
@@ -47,31 +49,31 @@ class Inbox:
         self._clock = clock
 
     def open(self, namespace: str, limit: int, *, run: str | None = None, step: str | None = None) -> list[OpenTask]:
-        """What waits for a person (at one run or step, if asked), the longest-waiting first, at most `limit`.
+        """Return at most `limit` open tasks, optionally of one run or step, the oldest first.
 
-        Tasks that were answered are removed on the way.
+        Tasks that have been answered are removed on the way.
         """
         found: list[OpenTask] = []
         for task in self._all(namespace):
-            shown = self.show(namespace, task) if run in (None, task.run) else None
-            if shown is not None and step in (None, shown.step):
-                found.append(shown)
+            opened = self.show(namespace, task) if run in (None, task.run) else None
+            if opened is not None and step in (None, opened.step):
+                found.append(opened)
             if len(found) == limit:
                 break
         return found
 
     def _all(self, namespace: str) -> Iterator[Task]:
         after: Task | None = None
-        while tasks := self._tasks.list(namespace, PAGE, after):
+        while tasks := self._tasks.list(namespace, _PAGE_ITEMS, after):
             yield from tasks
             after = tasks[-1]
 
     def show(self, namespace: str, task: Task) -> OpenTask | None:
-        """Return the task as a person sees it. None, if it was answered or its run ended: it is removed then."""
+        """Return the task as a person sees it. Remove it and return None if it is closed."""
         run = self._runs.load(namespace, task.run)
         token = run.token_of(task.uuid) if run else None
         if run is None or token is None or token.activation is None or run.status in status.ENDED:
-            if self._is_over(run, task):
+            if self._is_closed(run, task):
                 self._tasks.remove(namespace, task)
             return None
         invocation = invocation_of(self._definition_cache.of(run), run, token)
@@ -91,18 +93,18 @@ class Inbox:
             approval=approval,
         )
 
-    def _is_over(self, run: Run | None, task: Task) -> bool:
-        """Whether nobody waits for the task any more; a task may be there moments before its head is written."""
-        ended = run is not None and (run.token_of(task.uuid) or any(task.uuid == entry.uuid for entry in run.tail))
-        return bool(ended) or self._clock.now() - task.since > WRITER_LIFETIME
+    def _is_closed(self, run: Run | None, task: Task) -> bool:
+        """Return whether the task is closed. A task is stored moments before the head that it belongs to."""
+        written = run is not None and (run.token_of(task.uuid) or any(task.uuid == entry.uuid for entry in run.tail))
+        return bool(written) or self._clock.now() - task.since > WRITER_LIFETIME_MS
 
     def _args(self, run: Run, uuid: str) -> dict[str, Json]:
-        """The args as the action would get them, secrets hidden; empty where they cannot be made."""
+        """Return the args as the action would receive them, secrets masked; empty if their evaluation fails."""
         definition, token = self._definition_cache.of(run), run.token_of(uuid)
         invocation = invocation_of(definition, run, token) if token else None
         if token is None or invocation is None:
             return {}
-        item = item_of(token, {known.id: known for known in run.tokens}, blob_reader(self._runs, run))
+        item = item_of(token, {one.id: one for one in run.tokens}, blob_reader(self._runs, run))
         try:
             return args_of(invocation, names_for(definition, run, token, self._clock.now(), item=item), None)
         except ExpressionFailed:

@@ -1,4 +1,7 @@
-"""What lies in the queues: hints to look at a run. The run is the truth; a hint may be late, doubled or void."""
+"""Messages in the queues: each asks its consumer to look at a run.
+
+The head of the run decides. A message may come late or twice, or have no effect because the run has moved on.
+"""
 
 from __future__ import annotations
 
@@ -17,57 +20,57 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
     run: str
     sent_at: Instant = msgspec.field(name="at")
     version: int = msgspec.field(name="v")
-    """The version at which the head speaks of what the hint speaks of. It is sent before that head is written."""
+    """The version of the head that the message belongs to. The message is sent before that head is committed."""
     id: str = ""
-    """Which run of that name is meant, by its id; empty: whichever there is."""
+    """The id of the run; empty: any run of that name."""
 
     def is_written(self, run: Run | None) -> bool:
-        """Whether the head (None: there is none) is one that speaks of what the hint speaks of, or a later one."""
+        """Return whether the head (None: there is no run) is the one that the message belongs to, or a later one."""
         return run is not None and run.version >= self.version and self.id in ("", run.id)
 
 
 class Deliver(_Message, frozen=True, kw_only=True, tag="deliver"):
-    """An activation is to be delivered."""
+    """Deliver an activation to its action."""
 
     uuid: str
 
 
 class Wake(_Message, frozen=True, kw_only=True, tag="wake"):
-    """A run's timer may have rung."""
+    """Check the timer of the run: it may be due."""
 
 
 class Listen(_Message, frozen=True, kw_only=True, tag="listen"):
-    """An activation waits for events; one of them may have come."""
+    """Check for events that an activation waits for: one may have been published."""
 
     uuid: str
 
 
 class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
-    """An activation waits for a run that is to be started."""
+    """Start the run that an activation waits for."""
 
     uuid: str
 
 
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
-    """The run no longer waits for `child`."""
+    """Stop the run `child`, which this run no longer waits for."""
 
     child: str
 
 
 class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
-    """The run has ended, and another waits for its end."""
+    """Report the end of this run to the run that waits for it."""
 
 
 Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellParent
 
 
 def encode(message: Message) -> str:
-    """Return the message's body, in the current format."""
+    """Return the body of the message, in the current format."""
     return formats.MESSAGE.encode(message).decode()
 
 
 def decode(body: str) -> Message:
-    """Return the message in a body. Raises msgspec.DecodeError if it holds none, or one of a newer format."""
+    """Return the message with that body. Raises msgspec.DecodeError if it is invalid or of a newer format."""
     try:
         message: Message = formats.MESSAGE.decode(body, Message)  # type: ignore[arg-type]  # a union of types
     except formats.NewerFormat as error:

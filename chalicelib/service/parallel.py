@@ -1,4 +1,4 @@
-"""Work in parallel threads that keeps the work context."""
+"""Run work in parallel threads that share the work context."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Out = TypeVar("_Out")
 
 
 def side_by_side(work: Callable[[_In], _Out], inputs: Sequence[_In]) -> list[_Out]:
-    """`work` of each input, in threads where there is more than one; each knows what is known here."""
+    """Return `work` of each input, in threads if there are several. Each thread has a copy of the work context."""
     if len(inputs) < 2:
         return [work(one) for one in inputs]
 

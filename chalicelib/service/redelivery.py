@@ -1,4 +1,4 @@
-"""When a message must be received again."""
+"""Decide when a message must be received again because the head that it belongs to is not committed yet."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from chalicelib.service.messages import Message
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 
-WRITER_LIFETIME: Final = 6 * 60 * 1000
-"""How long the writer that sent a message may still be about to commit: the longest function time-out and a margin."""
+WRITER_LIFETIME_MS: Final = 6 * 60 * 1000
+"""How long the sender of a message may still commit its head: the longest function timeout and a margin."""
 
-PAUSES: Final = (5, 20, 75)
-"""Pauses before looking again at a run whose write is not there yet, in milliseconds."""
+READ_PAUSES_MS: Final = (5, 20, 75)
+"""Pauses before a head that is not committed yet is read again."""
 
-AGAIN: Final = 1_000
-"""How soon a message comes again whose write is still not there, in milliseconds; ever later, up to LATEST."""
+MIN_REDELIVERY_MS: Final = 1_000
+"""The shortest delay before a message is received again because its head is not committed yet."""
 
-LATEST: Final = 60_000
+MAX_REDELIVERY_MS: Final = 60_000
+"""The longest such delay."""
 
-Verdict: TypeAlias = int | None
-"""In how many milliseconds a message must come again; None: it is done with."""
+Redelivery: TypeAlias = int | None
+"""The milliseconds until a message must be received again; None: it is done."""
 
 
-def not_yet(sent_at: Instant, now: Instant) -> Verdict:
-    """When a hint is looked at again whose write is not there; None once whoever was to write cannot be alive.
+def until_committed(sent_at: Instant, now: Instant) -> Redelivery:
+    """Return when to look again for a head that is not committed; None once its writer can no longer be running.
 
-    The pauses grow, since a queue counts how often it hands a message out, and gives up on those that come too often.
+    The delays grow, because a queue moves messages that it delivers too often to the dead-letter queue.
     """
     age = now - sent_at
-    return None if age > WRITER_LIFETIME else min(max(AGAIN, age // 2), LATEST)
+    return None if age > WRITER_LIFETIME_MS else min(max(MIN_REDELIVERY_MS, age // 2), MAX_REDELIVERY_MS)
 
 
-def read_with_retries(runs: RunStore, clock: Clock, messages_: Sequence[Message]) -> Run | None:
-    """The head of the run of which the hints speak, given some moments to reach the versions that they speak of."""
-    run = runs.load(messages_[0].namespace, messages_[0].run)
-    for pause in PAUSES:
-        if all(message.is_written(run) for message in messages_):
+def read_with_retries(runs: RunStore, clock: Clock, batch: Sequence[Message]) -> Run | None:
+    """Return the head of the run of these messages, after waiting a moment for the versions that they name."""
+    run = runs.load(batch[0].namespace, batch[0].run)
+    for pause in READ_PAUSES_MS:
+        if all(message.is_written(run) for message in batch):
             break
         clock.sleep(pause)
-        run = runs.load(messages_[0].namespace, messages_[0].run)
+        run = runs.load(batch[0].namespace, batch[0].run)
     return run

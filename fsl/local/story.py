@@ -108,8 +108,8 @@ class _LoggedRuns:
         self._runs.create(new)
         self._transitions.log(new.run)
 
-    def save(self, run: Run, seen: int) -> None:
-        self._runs.save(run, seen)
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
+        self._runs.save(run, seen, body)
         self._transitions.log(run)
 
 

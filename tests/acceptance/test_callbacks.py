@@ -1,4 +1,4 @@
-"""Answers to `/step`: late, doubled, forged, all at once, and not of this step (API.md, 2)."""
+"""Answers to `/step`: late, doubled, forged, all at once, and not of this step (docs/http-api.md, 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each path costs, counted in calls that leave the process (HOUSE.md, 6): on AWS, in a warm container."""
+"""What each path costs, counted in calls that leave the process (docs/architecture.md, 6): a warm container on AWS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service may say, or not say, to a POST (API.md, 1)."""
+"""What a service may say, or not say, to a POST (docs/http-api.md, 1)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.service import messages
-from chalicelib.service.doctor import Ailment, Doctor, Finding, Report
+from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.findings import Finding, FindingKind, Report
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
@@ -32,7 +33,7 @@ def takes(_: dict[str, Any]) -> Reply:
 
 
 def doctor_of(host: Host) -> Doctor:
-    return Doctor(host.services.runs, host.store.tasks, host.queue, host.services.definition_cache, host.clock)
+    return host.services.doctor
 
 
 def examine(host: Host, *, silent: int | None = None, repair: bool = False) -> Report:
@@ -73,14 +74,14 @@ def test_an_alarm_that_did_not_ring_is_rung(caplog: pytest.LogCaptureFixture) ->
     host.settle()
     host.clock.advance(HOUR + 61_000)
     found = only(examine(host))
-    assert (found.ailment, found.run, found.step, found.cured) == (Ailment.ALARM, "r", "A", False)
+    assert (found.kind, found.run, found.step, found.repaired) == (FindingKind.OVERDUE_TIMER, "r", "A", False)
     assert host.run().status == "running"
     with caplog.at_level(logging.WARNING, "echoer.doctor"):
-        assert only(examine(host, repair=True)).cured
-    assert "its timer did not ring; it was reminded" in caplog.text
+        assert only(examine(host, repair=True)).repaired
+    assert "its timer did not fire; its message was sent again" in caplog.text
     host.settle()
     assert host.path() == ["A", "stopped"]
-    assert only(examine(host)).ailment is Ailment.FAILED
+    assert only(examine(host)).kind is FindingKind.FAILED_RUN
 
 
 def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
@@ -90,9 +91,9 @@ def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
     host.services.deliverer.deliver(_deliveries(host))
     lose(host)
     found = only(examine(host, repair=True))
-    assert (found.ailment, found.detail, found.cured) == (
-        Ailment.DELIVERY,
-        "try 2 of its delivery was due long ago",
+    assert (found.kind, found.detail, found.repaired) == (
+        FindingKind.OVERDUE_DELIVERY,
+        "attempt 2 of its delivery is overdue",
         True,
     )
     host.settle()
@@ -114,7 +115,7 @@ def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_
     lose(host)
     assert examine(host).findings == ()
     found = only(examine(host, silent=600_000, repair=True))
-    assert (found.ailment, found.uuid, found.cured) == (Ailment.SILENT, host.uuid("A"), True)
+    assert (found.kind, found.uuid, found.repaired) == (FindingKind.SILENT_STEP, host.uuid("A"), True)
     host.settle()
     assert host.run().status == "succeeded"
 
@@ -124,7 +125,7 @@ def test_a_wait_for_an_event_that_came_unheard_is_reminded() -> None:
     host.start("pays")
     host.services.signaler.publish(NS, "paid")
     lose(host)
-    assert only(examine(host, silent=600_000, repair=True)).cured
+    assert only(examine(host, silent=600_000, repair=True)).repaired
     host.settle()
     assert host.run().status == "succeeded"
 
@@ -142,7 +143,7 @@ def test_a_parent_that_was_not_told_is_told() -> None:
     host.answer("A", "OK", name=child)
     lose(host)
     found = only(examine(host, repair=True))
-    assert (found.ailment, found.step, found.cured) == (Ailment.CHILD, "In", True)
+    assert (found.kind, found.step, found.repaired) == (FindingKind.ENDED_CHILD, "In", True)
     host.settle()
     assert host.run().status == "succeeded"
 
@@ -153,8 +154,8 @@ def test_a_dead_letter_is_shown_and_sent_again() -> None:
     (letter,) = _deliveries(host)
     host.queue.send(QueueName.DEAD, [messages.encode(letter), "no hint at all"])
     found = only(examine(host))
-    assert (found.ailment, found.run, found.uuid) == (Ailment.LETTER, "r", host.uuid("A"))
-    assert only(examine(host, repair=True)).cured
+    assert (found.kind, found.run, found.uuid) == (FindingKind.DEAD_LETTER, "r", host.uuid("A"))
+    assert only(examine(host, repair=True)).repaired
     assert examine(host).findings == ()
     host.queue.delete(QueueName.DEAD, [left.receipt for left in host.queue.receive(QueueName.DEAD, 10, 0)])
     host.settle()
@@ -170,8 +171,8 @@ def test_a_task_of_a_run_that_is_over_is_removed() -> None:
     host.clock.advance(1_000)
     host.answer("A", "YES")
     host.store.tasks.put(NS, task)
-    assert only(examine(host)).ailment is Ailment.TASK
-    assert only(examine(host, repair=True)).cured
+    assert only(examine(host)).kind is FindingKind.ORPHANED_TASK
+    assert only(examine(host, repair=True)).repaired
     assert host.store.tasks.list(NS, 10) == []
 
 

@@ -1,4 +1,4 @@
-"""Every kind of step, from its words to its end (FSL.md, 4 to 6)."""
+"""Every kind of step, from its text to its end (fsl/manual.md)."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ class Services010:
             if not self.runs(live=True):
                 return
             self.clock.advance(pause)
-            self.made.waker.sweep()
+            self.made.timers.sweep()
         raise AssertionError(f"these runs do not end: {self.runs(live=True)}")
 
     def pump(self) -> None:

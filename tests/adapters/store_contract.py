@@ -680,10 +680,10 @@ class SignalsContract:
         for signal in (each for kept in signals.values() for each in kept):
             store.signals.put("ns", signal)
         for (name, key, run), kept in signals.items():
-            assert list(store.signals.kept("ns", name, key, run, START)) == kept[::-1]
-            assert list(store.signals.kept("ns", name, key, run, START + 1001)) == kept[:1]
-            assert list(store.signals.kept("ns", name, key, run, START + 1002)) == []
-            assert list(store.signals.kept("other", name, key, run, START)) == []
+            assert list(store.signals.stored("ns", name, key, run, START)) == kept[::-1]
+            assert list(store.signals.stored("ns", name, key, run, START + 1001)) == kept[:1]
+            assert list(store.signals.stored("ns", name, key, run, START + 1002)) == []
+            assert list(store.signals.stored("other", name, key, run, START)) == []
 
     def test_kept_signals_are_found_from_a_moment_on(self, store: Store) -> None:
         signals = [a_signal(number // 2, id=f"{number:03}") for number in range(50)]
@@ -691,7 +691,7 @@ class SignalsContract:
             store.signals.put("ns", signal)
         for since in (0, START, START + 1, START + 24, START + 25):
             expected = [signal for signal in signals if signal.at >= since]
-            assert list(store.signals.kept("ns", "paid", "k", "", START, since)) == expected
+            assert list(store.signals.stored("ns", "paid", "k", "", START, since)) == expected
 
     def test_a_large_signal_is_kept_whole(self, store: Store) -> None:
         signals = [
@@ -700,7 +700,7 @@ class SignalsContract:
         for signal in signals:
             store.signals.put("ns", signal)
             store.signals.put("ns", signal)
-        assert list(store.signals.kept("ns", "paid", "k", "", START)) == signals
+        assert list(store.signals.stored("ns", "paid", "k", "", START)) == signals
         assert list(store.signals.list("ns", START, 10)) == signals[::-1]
 
     def test_awkward_signals_and_subscriptions_meet_nobody(self, store: Store) -> None:
@@ -710,7 +710,9 @@ class SignalsContract:
             store.signals.put("ns", a_signal(name=name, key=key, id=f"{name[:9]}|{key[:9]}"))
             store.signals.subscribe("ns", a_subscription(name=name, key=key, uuid=f"{name}|{key}"[:99]))
         for name, key in pairs:
-            assert [signal.id for signal in store.signals.kept("ns", name, key, "", START)] == [f"{name[:9]}|{key[:9]}"]
+            assert [signal.id for signal in store.signals.stored("ns", name, key, "", START)] == [
+                f"{name[:9]}|{key[:9]}"
+            ]
             assert [found.uuid for found in store.signals.subscriptions("ns", name, key)] == [f"{name}|{key}"[:99]]
 
     def test_subscriptions_are_there_until_they_are_removed(self, store: Store) -> None:
@@ -740,7 +742,7 @@ class SignalsContract:
         store.signals.put("ns", a_signal(expires_at=START + 11))
         store.signals.put("ns", a_signal(10))
         assert len(store.signals.subscriptions("ns", "paid", "k")) == 1
-        assert len(list(store.signals.kept("ns", "paid", "k", "", START + 10))) == 2
+        assert len(list(store.signals.stored("ns", "paid", "k", "", START + 10))) == 2
 
 
 class TasksContract:

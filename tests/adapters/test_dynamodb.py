@@ -135,7 +135,7 @@ class TestWhatItCosts:
         for number in range(60):
             dynamo.signals.put("ns", a_signal(number))
         with Counting(dynamo.table.client) as counted:
-            assert next(iter(dynamo.signals.kept("ns", "paid", "k", "", START))) == a_signal(0)
+            assert next(iter(dynamo.signals.stored("ns", "paid", "k", "", START))) == a_signal(0)
             dynamo.signals.subscriptions("ns", "paid", "k")
         assert counted.operations == [Operation("Query", consistent=True)] * 2
 
@@ -303,7 +303,7 @@ class TestLists:
         dynamo.signals.put("ns", a_signal(1))
         for number in (1, 0):
             dynamo.table.remove([keys.part(keys.signal_body("ns", "s000"), number)])
-            assert list(dynamo.signals.kept("ns", "paid", "k", "", START)) == [a_signal(1)]
+            assert list(dynamo.signals.stored("ns", "paid", "k", "", START)) == [a_signal(1)]
             assert list(dynamo.signals.list("ns", START, 5)) == [a_signal(1)]
 
 
@@ -467,7 +467,7 @@ class TestErrors:
             lambda store: store.runs.blobs(a_run(), ["a"]),
             lambda store: store.runs.changed("ns", START, 5),
             lambda store: store.signals.put("ns", a_signal()),
-            lambda store: list(store.signals.kept("ns", "paid", "k", "", START)),
+            lambda store: list(store.signals.stored("ns", "paid", "k", "", START)),
             lambda store: store.signals.list("ns", START, 5),
             lambda store: store.signals.subscribe("ns", a_subscription()),
             lambda store: store.signals.unsubscribe("ns", a_subscription()),

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.adapters.encryption import BadKey, LibsodiumEncryption, LostKey, key_in_file
-from chalicelib.service.security.secrets import SHORTEST_KEY, SecretsOff
+from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS, SecretsOff
 
-ONE, TWO = "1" * SHORTEST_KEY, "2" * SHORTEST_KEY
+ONE, TWO = "1" * MIN_KEY_CHARACTERS, "2" * MIN_KEY_CHARACTERS
 
 
 def encryption(setting: str | None) -> LibsodiumEncryption:
@@ -57,9 +57,9 @@ def test_what_was_changed_is_not_opened(kept: int, added: str) -> None:
         encryption(ONE).decrypt("n", text[:kept] + added)
 
 
-@pytest.mark.parametrize("setting", ["", "x" * (SHORTEST_KEY - 1), f"{ONE} short", " , "])
+@pytest.mark.parametrize("setting", ["", "x" * (MIN_KEY_CHARACTERS - 1), f"{ONE} short", " , "])
 def test_a_key_that_can_be_guessed_is_refused_and_not_told(setting: str) -> None:
-    with pytest.raises(BadKey, match=f"{SHORTEST_KEY} characters") as caught:
+    with pytest.raises(BadKey, match=f"{MIN_KEY_CHARACTERS} characters") as caught:
         encryption(setting).check()
     assert "short" not in str(caught.value)
     encryption(ONE).check()
@@ -96,7 +96,7 @@ def test_a_key_in_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> Non
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(lambda _: key_in_file(path), range(32)))
     assert len(keys) == 1
-    assert len(keys.pop()) >= SHORTEST_KEY
+    assert len(keys.pop()) >= MIN_KEY_CHARACTERS
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [found.name for found in path.parent.iterdir()] == ["echoer.key"]
 

@@ -17,8 +17,8 @@ from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.config import Access
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.redelivery import WRITER_LIFETIME
-from chalicelib.service.security.tokens import REMEMBERED
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
+from chalicelib.service.security.tokens import TOKEN_CACHE_MS
 from deploy import check, gateway, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, QUEUE_OF, Document, Stage
 from tests.deploy.sam import expand
@@ -76,7 +76,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
         if each["Type"] == "AWS::Serverless::Function"
     ]
     assert len(timeouts) == len((*FUNCTIONS, AUTHORIZE))
-    assert max(timeouts) < WRITER_LIFETIME
+    assert max(timeouts) < WRITER_LIFETIME_MS
 
 
 def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Document, dev: Stage) -> None:
@@ -175,7 +175,7 @@ def test_the_authorizer_is_asked_again_when_a_token_may_have_been_revoked(templa
     definition = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["securityDefinitions"][AUTHORIZE]
     assert (definition["in"], definition["name"]) == ("header", "Authorization")
     asked = definition["x-amazon-apigateway-authorizer"]
-    assert asked["authorizerResultTtlInSeconds"] * 1000 == REMEMBERED
+    assert asked["authorizerResultTtlInSeconds"] * 1000 == TOKEN_CACHE_MS
     assert template["Resources"]["Authorize"]["Properties"]["Handler"] == "app.authorize"
     assert "${Authorize.Arn}" in asked["authorizerUri"]["Fn::Sub"]
 

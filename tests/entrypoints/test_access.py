@@ -20,7 +20,7 @@ from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.security.roles import Role
-from chalicelib.service.security.tokens import REMEMBERED, sha256
+from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import NEVER, answered, defined, started
@@ -192,7 +192,7 @@ def test_a_revoked_token_is_a_401_in_every_container(guarded: Host) -> None:
     assert call("DELETE", url, headers=ADMIN).json["revoked_at"] == "2027-01-15T08:00:00.000Z"
     assert call("GET", "/flowrun", headers=token).json["message"] == "the token was revoked"
     hosting.use(there)
-    guarded.clock.advance(REMEMBERED)
+    guarded.clock.advance(TOKEN_CACHE_MS)
     assert call("GET", "/flowrun", headers=token).status == 401
 
 

@@ -15,8 +15,8 @@ from chalicelib.entrypoints.http.bodies import LONGEST, NAME, TOKEN_NAME
 from chalicelib.entrypoints.http.query import MOST
 from chalicelib.entrypoints.http.views.runs import LONGEST_WAIT
 from chalicelib.model.json_values import DEEPEST
-from chalicelib.service.documents.submit import AT_ONCE, DEFINITION, TOGETHER
-from chalicelib.service.events.publish import LONGEST_TTL
+from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
+from chalicelib.service.events.publish import MAX_TTL_MS
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered, defined, started
@@ -80,7 +80,7 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("an idempotency key", lambda n: begin(key="k" * n), NAME, 400),
     ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
     ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
-    ("an event's ttl", lambda n: publish(ttl=n / 1000), LONGEST_TTL, 422),
+    ("an event's ttl", lambda n: publish(ttl=n / 1000), MAX_TTL_MS, 422),
     ("an event's data", lambda n: publish(data=text(n)), MAX_VALUE_BYTES, 413),
     ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
     ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), MAX_VALUE_BYTES, 413),
@@ -151,29 +151,29 @@ def actions(count: int, *, note: int = 0, sign: str = "x") -> str:
 
 
 def test_a_document_makes_so_many_things_and_no_more(host: Host) -> None:
-    refused = call("POST", "/fsl", actions(AT_ONCE + 1))
+    refused = call("POST", "/fsl", actions(MAX_CREATED + 1))
     assert (refused.status, refused.code) == (413, "too-large")
     assert call("GET", "/action").json == []
-    defined(actions(AT_ONCE))
+    defined(actions(MAX_CREATED))
 
 
 def test_a_definition_has_so_many_bytes_and_no_more(host: Host) -> None:
     defined(actions(1, note=100))
     (stored,) = host.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
-    room = DEFINITION - len(msgspec.json.encode(stored)) + 100
+    room = MAX_DEFINITION_BYTES - len(msgspec.json.encode(stored)) + 100
     refused = call("POST", "/fsl", actions(1, note=room + 1))
     assert (refused.status, refused.code) == (413, "too-large")
-    assert str(DEFINITION) in refused.json["message"]
+    assert str(MAX_DEFINITION_BYTES) in refused.json["message"]
     assert call("GET", "/action/a0").json["metadata"]["version"] == 1
     defined(actions(1, note=room))
 
 
 def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
     sign = "\N{GRINNING FACE}"  # four bytes, so that the document is not too long first
-    note = TOGETHER // 40 // 4
+    note = MAX_CREATED_BYTES // 40 // 4
     refused = call("POST", "/fsl", actions(41, note=note, sign=sign))
     assert (refused.status, refused.code) == (413, "too-large")
-    assert str(TOGETHER) in refused.json["message"]
+    assert str(MAX_CREATED_BYTES) in refused.json["message"]
     assert call("GET", "/action").json == []
     defined(actions(39, note=note, sign=sign))
 

@@ -20,7 +20,7 @@ from chalicelib.entrypoints import authorizer
 from chalicelib.entrypoints.http.auth import LEAST, STEP, is_gated
 from chalicelib.service.errors import Busy
 from chalicelib.service.security.roles import Role
-from chalicelib.service.security.tokens import REMEMBERED, sha256
+from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered
@@ -72,9 +72,9 @@ def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: Host) 
     assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 401
     hosting.use(gateway)
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
-    guarded.clock.advance(REMEMBERED)
+    guarded.clock.advance(TOKEN_CACHE_MS)
     assert told(f"Bearer {token}") == policy("Deny", "nobody")
-    assert authorizer.SECONDS * 1000 == REMEMBERED
+    assert authorizer.SECONDS * 1000 == TOKEN_CACHE_MS
 
 
 def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
@@ -83,7 +83,7 @@ def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
     with caplog.at_level(logging.INFO, "echoer.audit"):
         told(f"Bearer {'s3cret' * 8}", "DELETE/flowrun/r")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "echoer.audit"]
-    assert line == "'nobody': 'DELETE /flowrun/r': the token is not known here"
+    assert line == "'nobody': 'DELETE /flowrun/r': the token is unknown"
 
 
 def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: Host, monkeypatch: pytest.MonkeyPatch) -> None:

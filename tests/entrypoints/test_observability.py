@@ -18,7 +18,7 @@ from chalicelib.adapters.telemetry import logs
 from chalicelib.adapters.telemetry.metrics import EmfMetrics
 from chalicelib.config import BadSetting, LogFormat, Metrics
 from chalicelib.model.run import Run
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer, Several
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.flows import TWO, WORK
@@ -93,7 +93,7 @@ def test_the_lines_of_a_delivery_know_what_is_delivered(host: Host, log: Log) ->
     assert line == {
         "level": "DEBUG",
         "logger": "echoer.deliver",
-        "message": "taken",
+        "message": "accepted",
         "function": "deliver",
         "request": "req-1",
         "namespace": "default",
@@ -276,7 +276,7 @@ def test_logs_are_json_where_machines_read_them() -> None:
 def test_nobody_watches_unless_asked_to(host: Host) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
-    assert hosting.observer(settings, host.clock) is NO_OBSERVER
+    assert hosting.observer(settings, host.clock) is NULL_OBSERVER
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 from chalicelib.hosting.responder import Answer, Kind
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model.status import Status
-from chalicelib.service import messages, wakeups
+from chalicelib.service import messages
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.runs import children
+from chalicelib.service.runs.children import MAX_CALL_DEPTH
+from chalicelib.service.timers.run_timers import MAX_SWEPT_TIMERS, SWEEP_LOOKAHEAD_MS, Swept
 from tests.hosting.programs import DAY, HOUR, SECOND, after, host_of, nested, silent
 
 WORK: Final = 'action work addr = "http://work"; args = (any x = null); return = (OK | NO); action_end\n/\n'
@@ -38,17 +39,16 @@ def test_a_far_timer_takes_few_events() -> None:
 
 
 class FullSweep:
-    """A waker that sweeps one timer, and reports that it swept as many as a sweep can."""
+    """Timers of which a sweep moves one, and reports that it moved as many as a sweep can."""
 
     def __init__(self, host: ScriptedHost) -> None:
-        self._host, self._waker = host, host.services.waker
-        self.wake = self._waker.wake
+        self._host = host
 
-    def sweep(self) -> wakeups.Swept:
-        (due,) = self._host.store.runs.due(self._host.clock.now() + wakeups.AHEAD, 1)
+    def sweep(self) -> Swept:
+        (due,) = self._host.store.runs.due(self._host.clock.now() + SWEEP_LOOKAHEAD_MS, 1)
         wake = messages.Wake(namespace=due.namespace, run=due.run, sent_at=self._host.clock.now(), version=0)
         self._host.queue.send(QueueName.WAKES, [messages.encode(wake)], due.at - self._host.clock.now())
-        return wakeups.Swept(wakeups.SWEPT, 0)
+        return Swept(MAX_SWEPT_TIMERS, 0)
 
 
 def test_every_far_timer_fires_at_its_time_however_many_there_are() -> None:
@@ -56,7 +56,7 @@ def test_every_far_timer_fires_at_its_time_however_many_there_are() -> None:
     host = host_of("flow f wait A => () { for = 1h; }; flow_end")
     for number in range(4):
         host.start("f", {}, name=f"r{number}")
-    host.services = replace(host.services, waker=FullSweep(host))  # type: ignore[arg-type]
+    host.services = replace(host.services, timers=FullSweep(host))  # type: ignore[arg-type]
     start = host.clock.now()
     assert host.run_until(max_events=8)
     assert {(run.status, run.ended_at) for run in host.runs()} == {(Status.SUCCEEDED, start + HOUR)}
@@ -199,21 +199,21 @@ def test_a_limit_of_both_kinds_holds() -> None:
     assert [round(time / 100_000) for time in times] == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("depth", [children.DEEPEST, children.DEEPEST + 1, 40])
+@pytest.mark.parametrize("depth", [MAX_CALL_DEPTH, MAX_CALL_DEPTH + 1, 40])
 def test_calls_are_nested_so_deep_and_no_deeper(depth: int) -> None:
     host = host_of(nested(depth))
     host.start("f0", {})
     host.run_until()
-    deepest = min(depth, children.DEEPEST)
+    deepest = min(depth, MAX_CALL_DEPTH)
     assert len(host.runs()) == 1 + deepest
     assert host.head("run").status is (Status.SUCCEEDED if depth == deepest else Status.FAILED)
 
 
 def test_a_scripted_flow_is_called_no_deeper_either() -> None:
-    last = f"f{children.DEEPEST + 1}"
+    last = f"f{MAX_CALL_DEPTH + 1}"
     done = Answer(state="DONE")
     host = host_of(
-        nested(children.DEEPEST + 1),
+        nested(MAX_CALL_DEPTH + 1),
         lambda request: (done,) if (request.kind, request.name) == (Kind.FLOW, last) else None,
     )
     host.start("f0", {})

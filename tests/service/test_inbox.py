@@ -1,4 +1,4 @@
-"""What waits for a person."""
+"""The inbox: tasks and approvals that wait for a person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which trace a run is, and what of others' `traceparent` is believed (W3C Trace Context)."""
+"""The trace of a run, and how `traceparent` headers of requests are read (W3C Trace Context)."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ flow outer call One => (DONE -> done) { flow = inner; }; flow_end
 def started(given: str = "", flow: str = "inner") -> Host:
     host = Host()
     host.submit(FLOWS)
-    with about(traceparent=given):
-        host.start(flow)
+    host.start_in(given, flow)
     host.settle()
     return host
 
@@ -114,8 +113,8 @@ def test_a_run_that_another_waits_for_hangs_below_the_activation_that_started_it
 def test_a_run_of_a_document_is_in_the_trace_of_the_request_too() -> None:
     host = Host()
     host.submit(FLOWS)
-    with about(traceparent=GIVEN):
-        host.submit('flow_run r step A => (OK -> done) { action = work; args = (x = "a"); }; flow_run_end')
+    text = 'flow_run r step A => (OK -> done) { action = work; args = (x = "a"); }; flow_run_end'
+    host.services.submitter.submit(NS, text, trace=GIVEN)
     assert host.run().trace == GIVEN
 
 

@@ -15,8 +15,7 @@ from chalicelib.hosting import Services
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer
-from chalicelib.service.security.signature_verifier import AnswerSignature
-from chalicelib.service.security.webhooks import key_of, signature
+from chalicelib.service.security.webhooks import AnswerSignature, key_of, signature
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
 from tests.simulation.flows import DATA, is_signed
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib import hosting
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.hosting import Services
 from chalicelib.model.status import Status
@@ -76,13 +75,13 @@ class Scenario:
     """How the runs end that no other run waits for."""
 
     def begin(self, stage: Stage) -> None:
-        hosting.submitter(stage.services(0)).submit(NS, WORK)
+        stage.services(0).submitter.submit(NS, WORK)
         for after, act in self.acts:
             stage.loop.at(stage.loop.now + after, lambda act=act: stage.ask("act", NS, act))  # type: ignore[misc]
 
 
 def _submit(text: str) -> Callable[[Services], object]:
-    return lambda services: hosting.submitter(services).submit(NS, text)
+    return lambda services: services.submitter.submit(NS, text)
 
 
 def _start(flow: str, name: str, key: str | None = None) -> Callable[[Services], object]:
@@ -123,7 +122,7 @@ SCENARIOS: Final = (
             (1, _submit(OWN % ("x" * 5_000))),
             (48 * HOUR, lambda services: services.reader.view(NS, "own")),
             (48 * HOUR + 60 * SECOND, lambda services: services.operator.delete_run(NS, "own")),
-            (49 * HOUR, lambda services: services.operator.delete_definition(NS, Kind.ACTION, "idle")),
+            (49 * HOUR, lambda services: services.definition_deleter.delete(NS, Kind.ACTION, "idle")),
             (49 * HOUR, _start("small", "s")),
         ),
         {"s": Status.SUCCEEDED},

@@ -22,7 +22,8 @@ from chalicelib.model.ids import mint_uuid
 from chalicelib.service import messages
 from chalicelib.service.deliveries import deliver as delivery
 from chalicelib.service.deliveries import webhook_client
-from chalicelib.service.deliveries.deliver import Deliverer, Held
+from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.delivery_check import DeliveryChecker, WhilePaused
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.errors import Conflict
 from chalicelib.service.inbox import Inbox
@@ -32,14 +33,14 @@ from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
 from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
-from chalicelib.service.security.signature_verifier import SignatureVerifier
-from chalicelib.service.wakeups import Swept, Waker
+from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.schedule import Result, play
 
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """`wrong` makes the faulty attribute from the correct one."""
+    """`wrong` makes of what is right what is to stand in its place."""
 
     name: str
     owner: Any
@@ -93,15 +94,15 @@ def _conflict_is_success(right: Any) -> Any:
 
 
 def _lost_write(right: Any) -> Any:
-    def save(self: Any, run: Any, seen: int) -> None:
+    def save(self: Any, run: Any, seen: int, body: bytes = b"") -> None:
         if seen % 3:
-            right(self, run, seen)
+            right(self, run, seen, body)
 
     return save
 
 
 def _unconditional_save(_: Any) -> Any:
-    return lambda self, run, seen: self._put(run)
+    return lambda self, run, seen, body=b"": self._put(run, body)
 
 
 def _without(kind: type) -> Callable[[Any], Any]:
@@ -139,13 +140,13 @@ def _version_does_not_matter(right: Any) -> Any:
 def _held_is_lost(right: Any) -> Any:
     def look(self: Any, run: Any, message: Any) -> Any:
         found = right(self, run, message)
-        return None if isinstance(found, Held) else found
+        return None if isinstance(found, WhilePaused) else found
 
     return look
 
 
 def _limit_does_not_matter(right: Any) -> Any:
-    return lambda self, versioned_value, limit, run, uuid: (right(self, versioned_value, limit, run, uuid)[0], 0)
+    return lambda self, permits, limit, run, uuid: (right(self, permits, limit, run, uuid)[0], 0)
 
 
 def _page_of_what_is_not_committed(_: Any) -> Any:
@@ -262,24 +263,24 @@ BUGS: Final = (
     Bug("delivery not sent", Transition, "emit", _without(effects.DeliverAction)),
     Bug("timer not armed again", Transition, "_set_timer", _no_rearming),
     Bug("deadline dropped at continue", Transition, "_set_timer", _no_deadline_after_continue),
-    Bug("sweep does nothing", Waker, "sweep", _nothing(Swept(0, 0))),
+    Bug("sweep does nothing", RunTimers, "sweep", _nothing(Swept(0, 0))),
     Bug("sweep ignores the overdue", MemoryRuns, "due", _sweeps_the_future_only),
     Bug("uuid used again", transitions, "mint_uuid", _same_uuid),
     Bug("old answers move new activations", answers, "acked", _old_answer_counts),
     Bug("unsigned answers count", answers, "_refuse_unsigned", _nothing(None)),
-    Bug("every signature counts", SignatureVerifier, "_doubt", _nothing("")),
+    Bug("every signature counts", SignatureVerifier, "_problem", _nothing("")),
     Bug(
         "secret variable kept as it is",
         Transition,
         "encrypt_secrets",
         lambda _: lambda self, variables: dict(variables),
     ),
-    Bug("secret in the error of a service", webhook_client, "without", lambda _: lambda text, secrets: text),
+    Bug("secret in the error of a service", webhook_client, "redact", lambda _: lambda text, secrets: text),
     Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
-    Bug("delivery dropped as not committed", Deliverer, "_look", _version_does_not_matter),
-    Bug("DeliveryHeld lost", Deliverer, "_look", _held_is_lost),
+    Bug("delivery dropped as not committed", DeliveryChecker, "check", _version_does_not_matter),
+    Bug("DeliveryHeld lost", DeliveryChecker, "check", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
-    Bug("permit kept for ever", Limiter, "_still_out", lambda right: lambda self, namespace, holders: holders),
+    Bug("permit kept for ever", Limiter, "_current", lambda right: lambda self, namespace, holders: holders),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
     Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
@@ -289,7 +290,7 @@ BUGS: Final = (
     Bug("child not started", Transition, "emit", _without(effects.StartChild)),
     Bug("child not stopped", Transition, "emit", _without(effects.StopChild)),
     Bug("unwanted child not called off", ChildRuns, "_call_off", _nothing(None)),
-    Bug("unwritten task taken for answered", Inbox, "_is_over", _nothing(True)),
+    Bug("unwritten task taken for answered", Inbox, "_is_closed", _nothing(True)),
     Bug("subscription not written", EffectExecutor, "_write", _write_without(effects.Listen)),
     Bug("early event not looked for", Transition, "emit", _without(effects.Listen)),
     Bug("task not in the inbox", EffectExecutor, "_write", _write_without(effects.OpenTask)),

@@ -38,7 +38,7 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "versioned_values.read": READ_FAULTS,
     "versioned_values.write": SAVE_FAULTS,
     "signals.put": WRITE_FAULTS,
-    "signals.kept": READ_FAULTS,
+    "signals.stored": READ_FAULTS,
     "signals.subscribe": WRITE_FAULTS,
     "signals.unsubscribe": WRITE_FAULTS,
     "signals.subscriptions": READ_FAULTS,

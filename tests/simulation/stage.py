@@ -184,7 +184,7 @@ class Stage:
         """Return what the laws do at which calls."""
         laws = self.laws
 
-        def committed(run: Run, seen: int | None) -> None:
+        def committed(run: Run, seen: int | None, _body: bytes = b"") -> None:
             whole = self.faultless.runs.load(run.namespace, run.name) if self._is_thin else run
             laws.committed(whole or run, new=seen is None)
             self.plan_sweep()

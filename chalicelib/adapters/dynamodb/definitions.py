@@ -79,7 +79,7 @@ class DynamoDefinitions:
         for new in runs:
             self._runs.write_blobs(new)
         puts = [self._put_definition(namespace, definition) for definition in definitions]
-        puts += [_Put(self._runs.head_of(new.run), self._absent(), RunExists(new.run.name)) for new in runs]
+        puts += [_Put(self._runs.head_of(new.run, new.body), self._absent(), RunExists(new.run.name)) for new in runs]
         try:
             self._write(puts)
         except (Conflict, RunExists):

@@ -9,9 +9,9 @@ from chalicelib.adapters.dynamodb.items import Item
 from chalicelib.model.run import Run, decode_run, encode
 
 
-def body_of(run: Run) -> str:
-    """Return the body, from which `run_of` and the key restore the run."""
-    return encode(run).decode().removeprefix(_names(run.namespace, run.name))
+def body_of(run: Run, body: bytes = b"") -> str:
+    """Return the body, from which `run_of` and the key restore the run. `body` is `encode(run)` if known."""
+    return (body or encode(run)).decode().removeprefix(_names(run.namespace, run.name))
 
 
 def run_of(head: Item) -> Run:

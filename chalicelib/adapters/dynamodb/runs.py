@@ -42,7 +42,7 @@ class DynamoRuns:
         self.write_blobs(new)
         try:
             with translated(refused=RunExists(new.run.name)):
-                self.head_of(new.run).save(self._item.k.does_not_exist())
+                self.head_of(new.run, new.body).save(self._item.k.does_not_exist())
         except RunExists:
             self.take_back_blobs(new)
             raise
@@ -80,9 +80,9 @@ class DynamoRuns:
         wanted = {_blob_key(run, key): key for key in keys}
         return {wanted[place]: value for place, value in self._values.get(wanted).items()}
 
-    def save(self, run: Run, seen: int) -> None:
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         with translated(refused=conflict_error(run)):
-            self.head_of(run).save(self._is_still(run, seen))
+            self.head_of(run, body).save(self._is_still(run, seen))
 
     def delete(self, run: Run) -> None:
         found = self._table.get(keys.head(run.namespace, run.name))
@@ -115,12 +115,12 @@ class DynamoRuns:
         ):
             yield DueTimer(*keys.of_head(found.k), int(found.al))
 
-    def head_of(self, run: Run) -> Item:
-        """Return the head as an item."""
+    def head_of(self, run: Run, body: bytes = b"") -> Item:
+        """Return the head as an item. `body` is `encode(run)` if known."""
         k, s = keys.head(run.namespace, run.name)
         shard = keys.shard(run.namespace, run.name)
         status = keys.CLASS_OF[run.status]
-        item = self._item(k, s, v=run.version, b=body_of(run))
+        item = self._item(k, s, v=run.version, b=body_of(run, body))
         item.c = keys.sort_key(*position_of(run))
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)

@@ -43,7 +43,9 @@ class DynamoSignals:
             self._parts.put({keys.signal_body(namespace, signal.id): text}, signal.expires_at)
         self._table.put(item)
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
+    def stored(
+        self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
+    ) -> Iterator[Signal]:
         found = self._item.query(
             keys.signals(namespace, name, key, run),
             self._item.s >= keys.sort_key(since),

@@ -54,7 +54,7 @@ class MemoryRuns:
                 raise RunExists(run.name)
             if new.own is not None:
                 self._own[run.namespace, run.id] = encode_value(new.own)
-            self._put(run)
+            self._put(run, new.body)
 
     def load(self, namespace: str, name: str) -> Run | None:
         with self._lock:
@@ -88,12 +88,12 @@ class MemoryRuns:
             held = self._blobs.get((run.namespace, run.id), {})
             return {key: held[key] for key in keys if key in held}
 
-    def save(self, run: Run, seen: int) -> None:
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         with self._lock:
             head = self._heads.get((run.namespace, run.name))
             if head is None or (head.id, head.version) != (run.id, seen):
                 raise conflict_error(run)
-            self._put(run)
+            self._put(run, body)
 
     def delete(self, run: Run) -> None:
         with self._lock:
@@ -133,6 +133,6 @@ class MemoryRuns:
             ]
         return sorted(timers, key=lambda timer: timer.at)[:limit]
 
-    def _put(self, run: Run) -> None:
-        head = _Head(run.id, run.version, position_of(run), change_of(run), timer_of(run), encode(run))
+    def _put(self, run: Run, body: bytes = b"") -> None:
+        head = _Head(run.id, run.version, position_of(run), change_of(run), timer_of(run), body or encode(run))
         self._heads[run.namespace, run.name] = head

@@ -54,7 +54,9 @@ class MemorySignals:
         with self._lock:
             self._signals[namespace, signal.place, signal.id] = formats.SIGNAL.encode(signal)
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Sequence[Signal]:
+    def stored(
+        self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
+    ) -> Sequence[Signal]:
         signals = (signal for signal in reversed(self._unexpired(namespace, now)) if signal.at >= since)
         return [signal for signal in signals if (signal.name, signal.key, signal.run) == (name, key, run)]
 

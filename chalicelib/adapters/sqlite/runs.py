@@ -38,7 +38,7 @@ class SqliteRuns:
 
     def create(self, new: NewRun) -> None:
         if new.own is None and not new.run.labels:
-            if not self._database.change(*_insert(new.run)):
+            if not self._database.change(*_insert(new)):
                 raise RunExists(new.run.name)
             return
         with self._database.transaction() as connection:
@@ -80,12 +80,12 @@ class SqliteRuns:
             found.update(self._database.rows(query, (run.namespace, run.id, *some)))
         return found
 
-    def save(self, run: Run, seen: int) -> None:
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         saved = self._database.change(
             "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
             (
-                *(run.version, run.status, run.status_at, timer_of(run), encode(run)),
+                *(run.version, run.status, run.status_at, timer_of(run), body or encode(run)),
                 *(run.namespace, run.name, seen, run.id),
             ),
         )
@@ -160,7 +160,7 @@ def _newest(
 def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
     """Insert the run, its own flow and its labels within a transaction. Raises RunExists."""
     run = new.run
-    if not connection.execute(*_insert(run)).rowcount:
+    if not connection.execute(*_insert(new)).rowcount:
         raise RunExists(run.name)
     if new.own is not None:
         values = (run.namespace, run.id, encode_value(new.own))
@@ -168,10 +168,11 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
     connection.executemany("INSERT OR IGNORE INTO labels VALUES (?, ?, ?, ?, ?)", _label_rows(run))
 
 
-def _insert(run: Run) -> tuple[str, tuple[object, ...]]:
+def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
+    run = new.run
     sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
-    return sql, (*key, flow_of(run), run.created_at, timer_of(run), encode(run))
+    return sql, (*key, flow_of(run), run.created_at, timer_of(run), new.body or encode(run))
 
 
 def _label_rows(run: Run) -> list[tuple[object, ...]]:

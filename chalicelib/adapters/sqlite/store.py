@@ -69,7 +69,9 @@ class SqliteSignals:
                 (*key, signal.expires_at, formats.SIGNAL.encode(signal)),
             )
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterator[Signal]:
+    def stored(
+        self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
+    ) -> Iterator[Signal]:
         last = (since, "")
         while True:
             found = self._database.rows(

@@ -78,7 +78,14 @@ class EmfMetrics(Observer):
             self._counts["RunsStarted"] += 1
             self._history(None, run)
 
-    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+    def advanced(
+        self,
+        before: Run,
+        after: Run,
+        events: Sequence[Event],
+        results: Sequence[Outcome | Refused],
+        _trace: str = "",
+    ) -> None:
         with self._lock:
             for event, result in zip(events, results, strict=True):
                 if isinstance(event, StepAcked):

@@ -148,10 +148,17 @@ class Traces(Observer):
     def began(self, run: Run) -> None:
         self._history(None, run, {})
 
-    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
+    def advanced(
+        self,
+        before: Run,
+        after: Run,
+        events: Sequence[Event],
+        results: Sequence[Outcome | Refused],
+        trace: str = "",
+    ) -> None:
         if after is before:
             return
-        caller = traceparent.read(traceparent.accepted())
+        caller = traceparent.read(trace)
         pairs = zip(events, results, strict=True)
         ended = {event.uuid for event, result in pairs if isinstance(event, StepAcked) and result is Outcome.ADVANCED}
         self._history(before, after, dict.fromkeys(ended, caller) if caller else {})

@@ -57,6 +57,8 @@ class Request:
     body: bytes
     bound: bool = True
     arn: str | None = None
+    trace: str = ""
+    """The `traceparent` of the request in normal form; empty if it has none that is valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def _at_the_door(request: ChaliceRequest, get_response: Callable[[ChaliceRequest
     """Keeps the request for the view that will be called in this thread, and gives Chalice's own errors our shape."""
     token = _current.set(request)
     try:
-        with work_context.about(function="api", **_ids_of(request), traceparent=str(_trace_of(request) or "")):
+        with work_context.about(function="api", **_ids_of(request)):
             response = errors.in_shape(get_response(request))
             response.headers[REQUEST_ID] = work_context.known()["request"]
             hosting.flush()
@@ -160,6 +162,7 @@ def _read(request: ChaliceRequest) -> Request:
         headers=request.headers,
         body=body if isinstance(body, bytes) else body.encode(),
         arn=identity.get("userArn"),
+        trace=str(traceparent.read(request.headers.get("traceparent", "")) or ""),
     )
 
 
@@ -168,7 +171,3 @@ def _ids_of(request: ChaliceRequest) -> dict[str, str]:
     given = request.headers.get(REQUEST_ID, "")
     own = str(getattr(request.lambda_context, "aws_request_id", None) or request.context.get("requestId") or "unknown")
     return {"request": given, "invocation": own} if _ID.fullmatch(given) else {"request": own}
-
-
-def _trace_of(request: ChaliceRequest) -> traceparent.Place | None:
-    return traceparent.read(request.headers.get("traceparent", ""))

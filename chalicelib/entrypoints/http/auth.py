@@ -41,7 +41,7 @@ STEP: Final[Call] = ("POST", "/step")
 
 NAMESPACE: Final = "x-echoer-namespace"
 
-NO_OBSERVER: Final = "nobody"
+NULL_OBSERVER: Final = "nobody"
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -114,7 +114,7 @@ def _guarded(call: Call, view: View, least: Role | None) -> View:
 
     @wraps(view)
     def ask(request: Request, **names: str) -> Json:
-        asked, made, status = replace(request, by=NO_OBSERVER), None, 500
+        asked, made, status = replace(request, by=NULL_OBSERVER), None, 500
         try:
             caller = _caller(request, call)
             asked = replace(request, by=caller.by, bound=caller.bound, namespace=_namespace(request, caller, call))

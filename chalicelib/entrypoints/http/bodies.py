@@ -16,7 +16,7 @@ from chalicelib.engine.steps.waits import key_text
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.service.errors import Invalid, Malformed
-from chalicelib.service.events.publish import LONGEST_TTL, TTL
+from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer
 
 LONGEST: Final = 1_024
@@ -90,11 +90,11 @@ class SignalBody(_Body, frozen=True, kw_only=True):
     def lifetime(self) -> int:
         """The ttl in milliseconds. Raises Malformed, Invalid."""
         if self.ttl is None:
-            return TTL
+            return DEFAULT_TTL_MS
         found = times.duration(self.ttl) if isinstance(self.ttl, str) else self.ttl * 1000
         if found is None or isinstance(self.ttl, bool) or not found >= 0:
             raise Malformed(f"`ttl` {_TTL_WORDS}")
-        if found > LONGEST_TTL:
+        if found > MAX_TTL_MS:
             raise Invalid(f"`ttl` {_TTL_WORDS}")
         return int(found)
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 from chalicelib.model.actions import ArgType, Method
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
-from chalicelib.service.doctor import Ailment
+from chalicelib.service.doctor.findings import FindingKind
 from chalicelib.service.security.roles import Role
 
 Moment = Annotated[str, Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})]
@@ -318,7 +318,7 @@ class Reply(TypedDict):
 class Finding(TypedDict):
     """Something that does not get on; `cured`: it was sent on its way again."""
 
-    ailment: Ailment
+    ailment: FindingKind
     run: str
     step: str
     uuid: str

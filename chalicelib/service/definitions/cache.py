@@ -22,7 +22,7 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.store import Store
 
-MAX_CACHED: Final = 1_000
+MAX_CACHED_DEFINITIONS: Final = 1_000
 """How many definitions a container keeps in memory."""
 
 
@@ -61,7 +61,7 @@ class DefinitionCache:
         """Cache these as the newest versions."""
         now = self._clock.now()
         with self._lock:
-            if len(self._newest) > MAX_CACHED:
+            if len(self._newest) > MAX_CACHED_DEFINITIONS:
                 self._newest.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
@@ -131,7 +131,7 @@ class DefinitionCache:
     def _keep(self, key: tuple[str, str], definition: definition.Definition) -> definition.Definition:
         with self._lock:
             self._compiled[key] = definition
-            while len(self._compiled) > MAX_CACHED:
+            while len(self._compiled) > MAX_CACHED_DEFINITIONS:
                 self._compiled.popitem(last=False)
         return definition
 
@@ -148,12 +148,12 @@ def _reference(flow: Flow, version: int, actions: Mapping[str, Definition]) -> D
     )
 
 
-@lru_cache(MAX_CACHED)
+@lru_cache(MAX_CACHED_DEFINITIONS)
 def _flow(value: bytes) -> Flow:
     """Decode a stored flow; the same bytes are decoded once."""
     return json_values.decode(value, Flow)
 
 
-@lru_cache(MAX_CACHED)
+@lru_cache(MAX_CACHED_DEFINITIONS)
 def _action(value: bytes) -> Action:
     return json_values.decode(value, Action)

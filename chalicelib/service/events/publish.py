@@ -1,10 +1,10 @@
-"""Events from outside: kept for a while, given to the runs that wait for them, and to those that wait soon after.
+"""Publish events: store them for a while, and give them to runs that wait for them, now or later.
 
-    publisher:   keep the signal ──────> who waits for its name and key? ──> a hint to each
-    waiting run: subscribe ──> commit ──> is there a kept signal? (a hint, sent before the commit)
+    publisher:   store the event ──────> find the subscriptions ──> send a message to each run
+    waiting run: subscribe ──> commit ──> look for stored events (by a message that is sent before the commit)
 
-Whichever of the two comes last sees the other, so no event is lost between them. A run takes the events of a name in
-the order in which they came, each once.
+Whichever happens last sees the other, so no event is lost. A run takes the events of a name in the order in which they
+were published, each once.
 """
 
 from __future__ import annotations
@@ -32,15 +32,18 @@ from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import RunAdvancer
 
-TTL: Final = 24 * 60 * 60 * 1000
-"""For how long an event is kept for runs that begin to wait later, where nobody says, in milliseconds."""
+DEFAULT_TTL_MS: Final = 24 * 60 * 60 * 1000
+"""How long an event is offered to runs that begin to wait after it was published."""
 
-LONGEST_TTL: Final = 366 * TTL
-MARGIN: Final = 60 * 60 * 1000
-"""How much longer it is kept, so that whoever was told of it in time still finds it."""
+MAX_TTL_MS: Final = 366 * DEFAULT_TTL_MS
+
+EXPIRY_MARGIN_MS: Final = 60 * 60 * 1000
+"""How much longer the event is stored, so that runs that were notified in time still find it."""
 
 
 class Signaler:
+    """Publishes events, and lets waiting runs take them."""
+
     def __init__(
         self,
         runs: RunStore,
@@ -59,23 +62,23 @@ class Signaler:
         self._clock = clock
         self._ids = ids
 
-    def publish(self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = TTL) -> Signal:
-        """The event is kept, and every run that waits for it will take it. Raises TooLarge."""
-        signal = self._keep(namespace, name, key=key, data=data, ttl=ttl)
-        waiting = self._signals.subscriptions(namespace, name, key)
-        messages_ = [
-            self._message(namespace, subscription) for subscription in waiting if subscription.until > signal.at
-        ]
-        if messages_:
-            self._queue.send(QueueName.WAKES, messages_)
+    def publish(
+        self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = DEFAULT_TTL_MS
+    ) -> Signal:
+        """Store the event, and notify every run that waits for it. Raises TooLarge."""
+        signal = self._store(namespace, name, key=key, data=data, ttl=ttl)
+        subscriptions = self._signals.subscriptions(namespace, name, key)
+        bodies = [self._message(namespace, waiting) for waiting in subscriptions if waiting.until > signal.at]
+        if bodies:
+            self._queue.send(QueueName.WAKES, bodies)
         return signal
 
     def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
-        """The event is kept for this run alone, to be taken when it waits for one. Raises OrderRefused, TooLarge."""
+        """Store the event for this run alone, which takes it when it waits for one. Raises CommandRefused, TooLarge."""
         if run.status in status.ENDED:
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
-        signal = self._keep(namespace, name, run=run.id, data=data, ttl=LONGEST_TTL)
-        after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being kept
+        signal = self._store(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS)
+        after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
             for token in after.tokens:
                 if token.activation:
@@ -83,7 +86,7 @@ class Signaler:
         return signal
 
     def listen(self, run: Run, uuid: str) -> None:
-        """If an event came for which the activation waits, the run takes the earliest."""
+        """Let the run take the earliest event that the activation waits for, if there is one."""
         token = run.token_of(uuid)
         step = self._definition_cache.of(run).step(token.step) if token else None
         activation = token.activation if token else None
@@ -95,6 +98,16 @@ class Signaler:
         found = self._earliest(run, wait.key, activation.since, step)
         if found is None:
             return
+        after = self._take(run, uuid, found)
+        if after.token_of(uuid):  # another wait of the run took the event: look for the next one
+            self.listen(after, uuid)
+            return
+        for name in dict.fromkeys(step.events.values()):
+            ended = Subscription(name=name, key=wait.key, run=run.name, uuid=uuid, until=0)
+            self._signals.unsubscribe(run.namespace, ended)
+
+    def _take(self, run: Run, uuid: str, signal: Signal) -> Run:
+        """Give the event to the activation, and return the head."""
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [
@@ -103,38 +116,32 @@ class Signaler:
                     nonce=nonce,
                     by="event",
                     uuid=uuid,
-                    name=found.name,
-                    key=found.key,
-                    data=found.data,
-                    place=found.place,
+                    name=signal.name,
+                    key=signal.key,
+                    data=signal.data,
+                    place=signal.place,
                 )
             ]
 
-        after = self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
-        if after.token_of(uuid):  # another wait of the run was quicker: the next event is for this one
-            self.listen(after, uuid)
-            return
-        for name in dict.fromkeys(step.events.values()):
-            gone = Subscription(name=name, key=wait.key, run=run.name, uuid=uuid, until=0)
-            self._signals.unsubscribe(run.namespace, gone)
+        return self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
 
-    def _earliest(self, run: Run, waited_for: str, since: Instant, step: EventStep) -> Signal | None:
-        """The first kept event that the wait asks for and the run has not taken."""
+    def _earliest(self, run: Run, key_waited_for: str, since: Instant, step: EventStep) -> Signal | None:
+        """Return the first stored event that the activation waits for and the run has not taken."""
         sources = [
             (name, key, run_id)
             for name in dict.fromkeys(step.events.values())
-            for key, run_id in ((waited_for, ""), ("", run.id))
+            for key, run_id in ((key_waited_for, ""), ("", run.id))
         ]
         found = [signal for source in sources if (signal := self._untaken(run, *source, since))]
         return min(found, key=lambda signal: signal.place, default=None)
 
     def _untaken(self, run: Run, name: str, key: str, run_id: str, since: Instant) -> Signal | None:
-        """The first kept event of that name and key, for that run or (empty) for any, that the run has not taken."""
-        kept = self._signals.kept(run.namespace, name, key, run_id, since, taken_until(run, name, key))
-        fitting = (signal for signal in kept if signal.until >= since and not took(run, name, key, signal.place))
+        """Return the first event of that name and key, for that run or (empty) any, that the run has not taken."""
+        stored = self._signals.stored(run.namespace, name, key, run_id, since, taken_until(run, name, key))
+        fitting = (signal for signal in stored if signal.until >= since and not took(run, name, key, signal.place))
         return next(fitting, None)
 
-    def _keep(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
+    def _store(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
         signal = Signal(
@@ -145,7 +152,7 @@ class Signaler:
             data=data,
             at=now,
             until=now + ttl,
-            expires_at=now + ttl + MARGIN,
+            expires_at=now + ttl + EXPIRY_MARGIN_MS,
         )
         self._signals.put(namespace, signal)
         return signal

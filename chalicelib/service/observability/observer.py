@@ -1,7 +1,7 @@
-"""Whoever watches what the service does, to tell of it: as metrics, as traces.
+"""Observers of the service: metrics and traces.
 
-It is told after the fact and in the thread that did it, so it must be quick. What it has to say it says when a
-batch or a request is over (`flush`). Where nobody watches, `NO_OBSERVER` does.
+An observer is called after the fact, in the thread that did the work, so it must be quick. It sends what it has
+collected when a batch or a request ends (`flush`). Where nothing is observed, `NULL_OBSERVER` is used.
 """
 
 from __future__ import annotations
@@ -22,32 +22,42 @@ LOG = logging.getLogger("echoer.observer")
 
 
 class Observer:
-    """Hears of everything, and makes nothing of it: whoever watches overrides what it is for."""
+    """Does nothing; subclasses override the methods that they need."""
 
     def began(self, run: Run) -> None:
         """The run was created."""
 
-    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
-        """The events were decided, with these results, and `after` is committed; it is `before` if nothing changed."""
+    def advanced(
+        self,
+        before: Run,
+        after: Run,
+        events: Sequence[Event],
+        results: Sequence[Outcome | Refused],
+        trace: str = "",
+    ) -> None:
+        """The events were decided with these results, and `after` is committed; it is `before` if nothing changed.
+
+        `trace` is the `traceparent` of the request that caused the events; empty: none.
+        """
 
     def conflicted(self) -> None:
-        """A write of a head was lost to another's."""
+        """Another writer committed a head first."""
 
     def delivered(self, reply: Reply) -> None:
-        """An activation was sent to its action, and this came of it."""
+        """An action was called, with this reply."""
 
     def swept(self, sent: int, late: Sequence[Milliseconds]) -> None:
-        """A sweep sent so many alarms on; `late`: how long ago each of those that were overdue should have rung."""
+        """A sweep sent this many timers; `late` are the delays of those that were overdue."""
 
-    def dead_lettered(self, letters: int) -> None:
-        """So many messages were among the dead letters."""
+    def dead_lettered(self, count: int) -> None:
+        """This many messages came from the dead-letter queue."""
 
     def flush(self) -> None:
-        """A batch or a request is over."""
+        """A batch or a request has ended."""
 
 
 class Several(Observer):
-    """Observers as one. Nothing fails because one of them does."""
+    """Several observers as one. An exception in an observer is logged and has no other effect."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = tuple(observers)
@@ -55,8 +65,15 @@ class Several(Observer):
     def began(self, run: Run) -> None:
         self._each(lambda observer: observer.began(run))
 
-    def advanced(self, before: Run, after: Run, events: Sequence[Event], results: Sequence[Outcome | Refused]) -> None:
-        self._each(lambda observer: observer.advanced(before, after, events, results))
+    def advanced(
+        self,
+        before: Run,
+        after: Run,
+        events: Sequence[Event],
+        results: Sequence[Outcome | Refused],
+        trace: str = "",
+    ) -> None:
+        self._each(lambda observer: observer.advanced(before, after, events, results, trace))
 
     def conflicted(self) -> None:
         self._each(lambda observer: observer.conflicted())
@@ -67,23 +84,23 @@ class Several(Observer):
     def swept(self, sent: int, late: Sequence[Milliseconds]) -> None:
         self._each(lambda observer: observer.swept(sent, late))
 
-    def dead_lettered(self, letters: int) -> None:
-        self._each(lambda observer: observer.dead_lettered(letters))
+    def dead_lettered(self, count: int) -> None:
+        self._each(lambda observer: observer.dead_lettered(count))
 
     def flush(self) -> None:
         self._each(lambda observer: observer.flush())
 
-    def _each(self, tell: Callable[[Observer], None]) -> None:
+    def _each(self, notify: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             try:
-                tell(observer)
-            except Exception:  # the run has moved: whoever moved it must not be told that it failed
-                LOG.exception("%s failed to watch", type(observer).__name__)
+                notify(observer)
+            except Exception:  # the run has advanced, so its caller must not see an error
+                LOG.exception("%s raised an exception", type(observer).__name__)
 
 
-NO_OBSERVER: Final = Observer()
+NULL_OBSERVER: Final = Observer()
 
 
 def news(before: Run, after: Run) -> tuple[Entry, ...]:
-    """The history entries that came with `after`."""
+    """Return the history entries that `after` added."""
     return tuple(entry for entry in after.tail if entry.seq > before.seq)

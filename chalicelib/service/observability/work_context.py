@@ -1,10 +1,9 @@
-"""What is being worked on: which request, run, step. The doors say it, every line of the log and every span tells it,
-and the code between hands nothing through.
+"""The work context: request, run and step of the current work. Every log line includes it.
 
-    with about(function="deliver", request="5f0c..."):     a door: until it closes
-        note(run="r-1")                                    whoever comes to know more: until that door closes
+    with about(function="deliver", request="5f0c..."):     an entry point: until the block ends
+        note(run="r-1")                                    code that learns more: until that block ends
 
-Threads begin with an empty context, so work goes to threads by `side_by_side`, which gives each a copy.
+Threads start with an empty context. `parallel.side_by_side` gives each of its threads a copy.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-LONGEST: Final = 256
-"""How much of a name is kept, in characters: it may be anything that somebody sent."""
+MAX_FIELD_CHARACTERS: Final = 256
+"""How much of a value is logged: it may come from a request."""
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -23,13 +22,13 @@ _known: ContextVar[Mapping[str, str]] = ContextVar("known", default=_NOTHING)
 
 
 def known() -> Mapping[str, str]:
-    """What is known of the work that goes on here."""
+    """Return the fields of the current work."""
     return _known.get()
 
 
 @contextmanager
 def about(**fields: str) -> Iterator[None]:
-    """Within it these are known too; behind it, only what was known before. Empty ones are left out."""
+    """Add fields until the block ends. Empty values are left out."""
     token = _known.set(_with(fields))
     try:
         yield
@@ -38,9 +37,9 @@ def about(**fields: str) -> Iterator[None]:
 
 
 def note(**fields: str) -> None:
-    """These are known from now on, until the `about` ends in which this is said."""
+    """Add fields until the current `about` block ends."""
     _known.set(_with(fields))
 
 
 def _with(fields: Mapping[str, str]) -> Mapping[str, str]:
-    return {**_known.get(), **{name: text[:LONGEST] for name, text in fields.items() if text}}
+    return {**_known.get(), **{name: text[:MAX_FIELD_CHARACTERS] for name, text in fields.items() if text}}

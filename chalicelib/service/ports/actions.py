@@ -1,4 +1,4 @@
-"""Calls to actions."""
+"""The port that calls actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.model.json_values import Json
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One delivery of `body`, to the first of `addresses` that can be reached, in the way that `method` says."""
+    """One delivery of `body` by `method`, to the first of `addresses` that can be reached."""
 
     addresses: tuple[str, ...]
     body: bytes
@@ -23,14 +23,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The service took it. `answer` is the JSON object in its 2xx body, if there was one."""
+    """The service accepted the delivery. `answer` is the JSON object in its 2xx body, if there was one."""
 
     answer: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotTaken:
-    """It did not. `final`: trying again is of no use. `retry_after`: milliseconds that it asked us to wait."""
+    """The delivery failed. `final`: retrying is useless. `retry_after`: milliseconds that the service asked to wait."""
 
     error: str
     final: bool
@@ -41,6 +41,8 @@ Reply: TypeAlias = Taken | NotTaken
 
 
 class Caller(Protocol):
+    """Calls actions."""
+
     def post(self, call: Call) -> Reply:
-        """What came of the delivery. Never raises: what goes wrong is a NotTaken. Ends within 10 s per address."""
+        """Deliver once. Never raises: failures are returned as NotTaken. Ends within 10 s per address."""
         ...

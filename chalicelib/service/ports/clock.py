@@ -1,4 +1,4 @@
-"""Time and random ids."""
+"""The ports of time and random ids."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from chalicelib.model.times import Instant
 
 
 class Clock(Protocol):
+    """Returns time in milliseconds since 1970, and sleeps."""
+
     def now(self) -> Instant: ...
 
     def sleep(self, milliseconds: int) -> None: ...
 
 
 class IdSource(Protocol):
+    """Makes random ids."""
+
     def nonce(self) -> str:
-        """32 hex digits, never the same, not to be guessed."""
+        """Return 32 hex digits, unique and not guessable."""
         ...

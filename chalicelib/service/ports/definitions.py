@@ -1,4 +1,4 @@
-"""The store of definitions."""
+"""The port of the definition store."""
 
 from __future__ import annotations
 
@@ -14,53 +14,60 @@ from chalicelib.service.ports.runs import NewRun
 
 
 class Kind(StrEnum):
+    """The kinds of definitions."""
+
     ACTION = "action"
     FLOW = "flow"
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One version of an action or a flow as it is kept. Versions count from 1; a version never changes."""
+    """One stored version of an action or a flow. Versions count from 1 and never change."""
 
     kind: Kind
     name: str
     version: int
     uuid: str
     text: str
-    """Its FSL statement, as it was submitted."""
+    """The FSL statement, as it was submitted."""
     value: bytes
-    """The checked `definition.Action` or `definition.Flow`, as `definition.encode` writes it."""
+    """The checked `Action` or `Flow`, encoded by `json_values.encode`."""
     created_at: Instant
     deleted: bool = False
-    """The name was deleted at this version. Only `latest(..., deleted=True)` shows such a definition."""
+    """The name was deleted at this version. Only `latest(..., deleted=True)` returns such a definition."""
 
 
 class DefinitionStore(Protocol):
+    """Stores definitions."""
+
     def latest(
         self, namespace: str, kind: Kind, names: Iterable[str], *, deleted: bool = False
     ) -> dict[str, Definition]:
-        """The newest version of each of `names`; a name that is not defined is left out, as is a deleted one unless
-        `deleted` asks for it (whoever defines it again must go on counting). Consistent."""
+        """Return the newest version of each of `names`. Undefined names are left out. Consistent.
+
+        `deleted`: include deleted names: a new definition must continue their versions.
+        """
         ...
 
     def version(self, namespace: str, kind: Kind, name: str, version: int) -> Definition | None:
-        """That version, deleted names' versions included (runs may still obey them); None if it never was."""
+        """Return that version, also of a deleted name, since runs may still use it; None if it never existed."""
         ...
 
     def list(self, namespace: str, kind: Kind, limit: int, after: str = "") -> Sequence[Definition]:
-        """The newest versions by name, from the name after `after`; at most `limit`."""
+        """Return at most `limit` newest versions sorted by name, from the first name after `after`."""
         ...
 
     def submit(self, namespace: str, definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
-        """All of these exist, or none. A definition's `version` must follow the newest one (1 where there is none).
+        """Store all of these or none. A definition's `version` must follow the newest one (1 if there is none).
 
         Raises Conflict if one does not, RunExists if a run of that name exists, TooLarge if there are more than the
-        store can write at once.
+        store can write in one transaction.
         """
         ...
 
     def delete(self, namespace: str, definition: Definition) -> None:
-        """The name is no longer defined; its versions stay readable for the runs that obey them, and a later definition
-        of that name goes on counting. Raises Conflict if `definition` is no longer the newest version."""
+        """Delete the name. Its versions stay readable for runs that use them, and a new definition of that name
+        continues their numbers. Raises Conflict if `definition` is no longer the newest version.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Encryption of secrets."""
+"""The port that encrypts secrets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Protocol
 
 
 class Encryption(Protocol):
-    """Hides bytes of a namespace from whoever reads the store."""
+    """Encrypts bytes of a namespace, so that the store does not reveal them."""
 
     def check(self) -> None:
-        """It can seal. Raises `secrets.SecretsOff`."""
+        """Check that there is a key. Raises `secrets.SecretsOff`."""
         ...
 
     def encrypt(self, namespace: str, plain: bytes) -> str:
-        """The bytes as text that only `open` reads; the same text for the same bytes. Raises `secrets.SecretsOff`."""
+        """Encrypt the bytes as text; equal bytes give equal text. Raises `secrets.SecretsOff`."""
         ...
 
     def decrypt(self, namespace: str, text: str) -> bytes:
-        """What was sealed for that namespace. Raises ServiceError."""
+        """Decrypt text that was encrypted for that namespace. Raises ServiceError."""
         ...

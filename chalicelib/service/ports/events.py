@@ -1,4 +1,4 @@
-"""The store of published events and of subscriptions."""
+"""The port of the store of published events and subscriptions."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from chalicelib.model.times import Instant
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An event that somebody published, kept until `expires_at`."""
+    """A published event, stored until `expires_at`."""
 
     id: str
     name: str
     key: str = ""
     run: str = ""
-    """The id of the only run that it is for; empty: any that waits for its name and key."""
+    """The id of the run that it is for; empty: any run that waits for its name and key."""
     data: Json = None
     at: Instant
     until: Instant = 0
-    """A run that begins to wait by then gets it too."""
+    """Runs that begin to wait until then receive it too."""
     expires_at: Instant
-    """When it may be forgotten: some time after `until`."""
+    """When it may be deleted: some time after `until`."""
 
     @property
     def place(self) -> str:
-        """Where it stands among the signals of its name: later ones sort behind."""
+        """Return its sort key among the events of its name: later events sort after it."""
         return f"{self.at:015}/{self.id[:8]}"
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """A run waits for signals of that name and key, in that activation, until it no longer does."""
+    """A run waits for events of that name and key, in that activation, until `until`."""
 
     name: str
     key: str
@@ -43,30 +43,34 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignalStore(Protocol):
+    """Stores events and subscriptions."""
+
     def put(self, namespace: str, signal: Signal) -> None:
-        """The signal is kept, of any size up to 5 MB."""
+        """Store an event, of any size up to 5 MB."""
         ...
 
-    def kept(self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0) -> Iterable[Signal]:
-        """Signals with exactly that name, key and run (an id, or empty) that came at `since` or later and have not
-        expired, by place. Consistent. They are read as they are asked for: whoever takes the first pays for few.
+    def stored(
+        self, namespace: str, name: str, key: str, run: str, now: Instant, since: Instant = 0
+    ) -> Iterable[Signal]:
+        """Yield events with exactly that name, key and run (an id, or empty), published at `since` or later and not
+        expired, sorted by place. Consistent. They are read lazily: taking only the first costs little.
         """
         ...
 
     def subscribe(self, namespace: str, subscription: Subscription) -> None:
-        """The subscription is there, until somebody removes it or its time is over."""
+        """Add a subscription. It ends when it is removed or expires."""
         ...
 
     def unsubscribe(self, namespace: str, subscription: Subscription) -> None:
-        """It is not there."""
+        """Remove a subscription."""
         ...
 
     def subscriptions(self, namespace: str, name: str, key: str) -> Sequence[Subscription]:
-        """Those for that name and key. Consistent; some may speak of activations that ended long ago."""
+        """Return the subscriptions to that name and key. Consistent; some may be of activations that have ended."""
         ...
 
     def list(self, namespace: str, now: Instant, limit: int) -> Sequence[Signal]:
-        """Signals that have not expired, newest first."""
+        """Return events that have not expired, newest first."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Queues: sending and receiving messages."""
+"""The ports of the queues: send and receive messages."""
 
 from __future__ import annotations
 
@@ -11,54 +11,58 @@ from chalicelib.model.times import Instant
 
 
 class QueueName(StrEnum):
+    """The queues."""
+
     DELIVERIES = "deliveries"
     WAKES = "wakes"
     DEAD = "dead"
-    """Where messages go that nobody could handle."""
+    """The dead-letter queue: messages that could not be handled."""
 
 
-MAX_DELAY: int = 15 * 60 * 1000
-"""The longest that a queue holds a message back, in milliseconds (an SQS limit)."""
+MAX_DELAY_MS: int = 15 * 60 * 1000
+"""The longest delay of a message (a limit of SQS)."""
 
-MAX_DEFER: int = 12 * 60 * 60 * 1000
-"""The longest that a received message can be put off, in milliseconds (an SQS limit)."""
+MAX_DEFER_MS: int = 12 * 60 * 60 * 1000
+"""The longest time for which a received message can be deferred (a limit of SQS)."""
 
 
 class Queue(Protocol):
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
-        """Each body will be received at least once, not before `delay` milliseconds (rounded up to what the queue can).
+    """Sends and defers messages."""
 
-        Raises Busy if not all of them were taken; some of them may have been.
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+        """Send messages. Each is received at least once, after `delay` milliseconds (rounded up by some queues).
+
+        Raises Busy if not all of them were accepted; some may have been.
         """
         ...
 
     def defer(self, queue: QueueName, receipt: str, delay: int) -> None:
-        """The received message comes again in `delay` milliseconds (0 to MAX_DEFER) unless it is deleted before.
+        """Receive the message again after `delay` milliseconds (0 to MAX_DEFER_MS) unless it is deleted before.
 
-        A receipt that is no longer valid is ignored: the message comes again anyway.
+        A receipt that is no longer valid is ignored: that message is received again anyway.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as a consumer gets it. It comes again after the queue's visibility time-out unless it is deleted."""
+    """A received message. It is received again after the queue's visibility timeout unless it is deleted."""
 
     id: str
     receipt: str
     body: str
     count: int
-    """How often it was received, this time included."""
+    """How often it was received, including this time."""
     sent_at: Instant
 
 
 class Source(Protocol):
-    """The other end of a queue: what Lambda's event source does on AWS, and the local server here."""
+    """Receives messages, as Lambda's event source does on AWS."""
 
     def receive(self, queue: QueueName, limit: int, wait: float) -> Sequence[Received]:
-        """At most `limit` (1 to 10) messages that are due; waits up to `wait` seconds for the first."""
+        """Return at most `limit` (1 to 10) messages that are due; wait up to `wait` seconds for the first."""
         ...
 
     def delete(self, queue: QueueName, receipts: Sequence[str]) -> None:
-        """These messages do not come again."""
+        """Delete messages, so that they are not received again."""
         ...

@@ -1,4 +1,4 @@
-"""The store of runs."""
+"""The port of the run store."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from chalicelib.model.times import Instant
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A head to be created, with the flow it brought along, if it did."""
+    """A head to be created. `own` is the flow that belongs to this run alone, if it was started with one."""
 
     run: Run
     own: Flow | None = None
+    body: bytes = b""
+    """`encode(run)` if the caller has it; empty: the store encodes the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuery:
-    """Which runs to list, newest first. None: not asked for. `cursor` is what the listing before gave."""
+    """Which runs to list, newest first. None means any. `cursor` is the one that the previous listing returned."""
 
     statuses: frozenset[Status] | None = None
     flow: str | None = None
     label: tuple[str, str] | None = None
     since: Instant | None = None
-    """Only runs created at that moment or later."""
+    """Only runs created at that time or later."""
     limit: int = 50
     cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Some heads, and where to go on (`cursor` is None: no more). It may hold fewer than were asked for."""
+    """A page of heads and the cursor of the next page (None: this is the last). It may be shorter than the limit."""
 
     runs: tuple[Run, ...]
     cursor: str | None = None
@@ -44,7 +46,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class DueTimer:
-    """A run whose timer should have rung at `at`."""
+    """The timer of a run, set for `at`."""
 
     namespace: str
     run: str
@@ -52,51 +54,58 @@ class DueTimer:
 
 
 class RunStore(Protocol):
+    """Stores runs: heads, history pages and blobs."""
+
     def create(self, new: NewRun) -> None:
-        """The run exists, at the head's version. Raises RunExists. Not repeatable."""
+        """Create a run. Raises RunExists. Not repeatable."""
         ...
 
     def load(self, namespace: str, name: str) -> Run | None:
-        """The head as it is now (a consistent read)."""
+        """Return the current head (a consistent read)."""
         ...
 
     def own_flow(self, run: Run) -> Flow:
-        """The flow that the run brought along. Raises NotFound."""
+        """Return the flow that belongs to this run alone. Raises NotFound."""
         ...
 
     def put_page(self, run: Run, page: Page) -> None:
-        """The page is part of the run's history. Pages are immutable: writing one again changes nothing."""
+        """Add a page to the run's history. Pages are immutable: writing one again changes nothing."""
         ...
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
-        """The run's pages that hold entries with a number above `after`, oldest first."""
+        """Yield the run's pages with entries numbered above `after`, oldest first."""
         ...
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
-        """These lie beside the run's head, each under its key, of any size. A key's value never changes: writing it
-        again changes nothing."""
+        """Store blobs of the run by key, of any size. A blob never changes: writing it again changes nothing."""
         ...
 
     def blobs(self, run: Run, keys: Iterable[str]) -> dict[str, bytes]:
-        """What lies there under these keys; a key under which nothing lies is left out. Consistent."""
+        """Return the blobs with these keys; missing ones are left out. Consistent."""
         ...
 
-    def save(self, run: Run, seen: int) -> None:
-        """The head is `run`, if its version was still `seen`; raises Conflict if not. Not repeatable."""
+    def save(self, run: Run, seen: int, body: bytes = b"") -> None:
+        """Replace the head if its version is still `seen`. Raises Conflict if not. Not repeatable.
+
+        `body` is `encode(run)` if the caller has it; empty: the store encodes the run.
+        """
         ...
 
     def delete(self, run: Run) -> None:
-        """Nothing of the run is left. Raises Conflict if its version is no longer `run.version`."""
+        """Delete the run with everything that belongs to it. Raises Conflict if its version is not `run.version`."""
         ...
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
-        """Runs newest first, by an index that may lag by moments. Raises Malformed for a cursor it never gave."""
+        """List runs, newest first, by an index that may lag a moment. Raises Malformed for an unknown cursor."""
         ...
 
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
-        """Runs whose status changed at `since` or later (`run.status_at`), earliest first, at most `limit`."""
+        """Return at most `limit` runs with `status_at` at `since` or later, earliest first."""
         ...
 
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        """Alarms of live runs of all namespaces set for `until` or before, earliest first as far as is cheap."""
+        """Return timers of live runs of all namespaces set for `until` or before.
+
+        They are sorted by time as far as the store can do so cheaply.
+        """
         ...

@@ -1,4 +1,4 @@
-"""All stores together."""
+"""The port of all stores together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.service.ports.values import KeyStore, VersionedValueStore
 
 
 class Store(Protocol):
-    """All that is kept, in one place."""
+    """All stores."""
 
     @property
     def definitions(self) -> DefinitionStore: ...

@@ -1,4 +1,4 @@
-"""The store of open tasks."""
+"""The port of the task store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.model.times import Instant
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """An activation that waits for a person. The run is the truth: a task may be there that no longer waits."""
+    """An activation that waits for a person. The head decides: a stored task may be closed already."""
 
     run: str
     uuid: str
@@ -21,16 +21,18 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskStore(Protocol):
+    """Stores open tasks."""
+
     def put(self, namespace: str, task: Task) -> None:
-        """The task is in the inbox, until somebody removes it or its time is over."""
+        """Add a task. It stays until it is removed or expires."""
         ...
 
     def remove(self, namespace: str, task: Task) -> None:
-        """It is not in the inbox."""
+        """Remove a task."""
         ...
 
     def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
-        """Tasks by `since`, oldest first, from the one after `after`; at most `limit`."""
+        """Return at most `limit` tasks sorted by `since`, oldest first, from the first after `after`."""
         ...
 
 

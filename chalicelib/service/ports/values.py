@@ -1,4 +1,4 @@
-"""Stores of small values: idempotency keys and versioned values."""
+"""The ports of the stores of idempotency keys and versioned values."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from chalicelib.model.times import Instant
 
 
 class KeyStore(Protocol):
+    """Stores idempotency keys."""
+
     def claim(self, namespace: str, key: str, value: str, now: Instant, ttl: int) -> str:
-        """The value that holds the key: `value` if it was free (held for `ttl` milliseconds), else the earlier."""
+        """Store `value` under a free key for `ttl` milliseconds. Return the value of the key, which may be older."""
         ...
 
 
 class VersionedValueStore(Protocol):
-    """Small values that several writers change by comparing and setting."""
+    """Stores small values that several writers change by compare-and-set."""
 
     def read(self, namespace: str, key: str) -> tuple[bytes, int]:
-        """The cell's value and its version; (b"", 0) if nobody wrote it. Consistent."""
+        """Return the value and its version; (b"", 0) if it was never written. Consistent."""
         ...
 
     def write(self, namespace: str, key: str, value: bytes, seen: int) -> None:
-        """The cell holds `value`, at version `seen` + 1. Raises Conflict if its version was no longer `seen`."""
+        """Write `value` as version `seen` + 1. Raises Conflict if the version is no longer `seen`."""
         ...

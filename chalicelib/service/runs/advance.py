@@ -1,12 +1,12 @@
-"""How a run is moved: read its head, decide, send what the decision orders, write the head. In that order.
+"""Advance a run: read its head, decide, send the messages of the decision, write the head. In this order.
 
                  read           decide        send           write (version = seen)
     ─────────────●──────────────●─────────────●──────────────●────────────────────────> time
-    crash here:  nothing        nothing       hints that     done: the hints exist
-                 happened       happened      nobody obeys
+    crash here:  nothing        nothing       messages       committed, and the
+                 happened       happened      have no effect messages exist
 
-A hint is obeyed only once the head says the same, so one that was sent for a write that never came moves nothing; and
-whoever caused the move (a queue, a client) tries again. Whoever loses the write reads and decides again.
+A message has an effect only once the head agrees with it, so a message has no effect if its write never happened. The
+caller (a queue or a client) tries again. If another writer commits first, the run is read again and decided again.
 """
 
 from __future__ import annotations
@@ -26,28 +26,31 @@ from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict, NotFound
-from chalicelib.service.observability.observer import NO_OBSERVER, Observer
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.security.secrets import Secrets
 
-TRIES: Final = 20
-"""How often a move is decided again after losing the write, before the caller is told that the run is busy."""
+MAX_ATTEMPTS: Final = 20
+"""How often a transition is decided again after other writers committed first, before the caller receives Busy."""
+
+_MAX_PAUSE_MS: Final = 250
+"""The longest pause between two attempts."""
 
 EventFactory: TypeAlias = Callable[[Instant, str], Sequence[Event]]
 
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """The head after the move, and what became of each event."""
+    """The head after the transition, and the result of each event."""
 
     run: Run
     results: tuple[Outcome | Refused, ...]
 
     def sole(self) -> Outcome:
-        """What became of the only event. Raises the refusal if it was refused."""
+        """Return the outcome of the only event. Raises the refusal if it was refused."""
         (result,) = self.results
         if isinstance(result, Refused):
             raise result
@@ -55,7 +58,7 @@ class Advanced:
 
 
 class RunAdvancer:
-    """Carries decisions out."""
+    """Decides events and carries the decisions out."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class RunAdvancer:
         secrets: Secrets,
         clock: Clock,
         ids: IdSource,
-        observer: Observer = NO_OBSERVER,
+        observer: Observer = NULL_OBSERVER,
     ) -> None:
         self.observer = observer
         self._runs = runs
@@ -75,55 +78,55 @@ class RunAdvancer:
         self._clock = clock
         self._ids = ids
 
-    def advance(self, namespace: str, name: str, make_events: EventFactory, *, seen: Run | None = None) -> Advanced:
-        """The events that `draw(at, nonce)` makes are decided, folded into one write, and carried out.
+    def advance(
+        self, namespace: str, name: str, make_events: EventFactory, *, seen: Run | None = None, trace: str = ""
+    ) -> Advanced:
+        """Decide the events that `make_events(at, nonce)` returns, in one write, and carry the decision out.
 
-        `seen` is the head if it was read already. Raises NotFound, or Busy where others kept writing first.
+        `seen` is the head if it was read already, `trace` the `traceparent` of the request that causes the events.
+        Raises NotFound, or Busy if other writers committed first MAX_ATTEMPTS times.
         """
         lost: tuple[Run, Advanced] | None = None
         events: Sequence[Event] = ()
-        for attempt in range(TRIES):
+        for attempt in range(MAX_ATTEMPTS):
             run = seen or self._runs.load(namespace, name)
             seen = None
             if run is None:
                 raise NotFound("flow_run", name)
-            if lost is not None and run == lost[1].run:
-                return self._told(*lost, events)  # the write that seemed lost was ours: its first answer went astray
+            if lost is not None and run == lost[1].run:  # our write was committed; only its response was lost
+                return self._observed(*lost, events, trace)
             events = make_events(self._clock.now(), self._ids.nonce())
             decision, results = self._decide(run, events)
             try:
-                return self._told(run, Advanced(self._commit(run, decision), results), events)
+                return self._observed(run, Advanced(self._commit(run, decision), results), events, trace)
             except Conflict:
                 self.observer.conflicted()
                 lost = run, Advanced(turn_page(run, decision.run)[0], results)
                 self._clock.sleep(self._jitter(attempt))
-        raise Busy(f"run {name!r} is being written by many at once; try again")
+        raise Busy(f"run {name!r} is being changed by too many requests at once; try again")
 
     def prepare(self, decision: Decision) -> None:
-        """Sends what a run's first decision orders. Whoever prepares must then create the run."""
+        """Carry out the effects of a run's first decision. The caller must create the run afterwards."""
         self._effect_executor.execute(decision.effects, decision.run)
 
     def create(self, decision: Decision, own: Flow | None = None) -> Run:
-        """The run exists and is under way. Raises RunExists."""
+        """Create the run of a first decision. `own` is the flow that belongs to this run alone. Raises RunExists."""
         self.prepare(decision)
         self._runs.create(NewRun(decision.run, own))
         self.observer.began(decision.run)
         return decision.run
 
-    def _told(self, before: Run, advanced: Advanced, events: Sequence[Event]) -> Advanced:
-        self.observer.advanced(before, advanced.run, events, advanced.results)
+    def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:
+        self.observer.advanced(before, advanced.run, events, advanced.results, trace)
         return advanced
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, read_blob, cipher = (
-            self._definition_cache.of(run),
-            blob_reader(self._runs, run),
-            self._secrets.cipher(run.namespace),
-        )
-        kept: dict[str, Json] = {}
+        definition, cipher = self._definition_cache.of(run), self._secrets.cipher(run.namespace)
+        read_blob = blob_reader(self._runs, run)
+        new_blobs: dict[str, Json] = {}
 
         def read(key: str) -> Json:
-            return kept[key] if key in kept else read_blob(key)
+            return new_blobs[key] if key in new_blobs else read_blob(key)
 
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
@@ -134,7 +137,7 @@ class RunAdvancer:
             else:
                 head = decision.run
                 effects.extend(decision.effects)
-                kept.update({order.key: order.value for order in decision.effects if isinstance(order, StoreBlob)})
+                new_blobs.update({one.key: one.value for one in decision.effects if isinstance(one, StoreBlob)})
                 results.append(decision.outcome)
         outcome = Outcome.IGNORED if head is run else Outcome.ADVANCED
         return Decision(head, outcome, tuple(effects)), tuple(results)
@@ -151,5 +154,5 @@ class RunAdvancer:
         return after
 
     def _jitter(self, attempt: int) -> int:
-        longest = min(4 << attempt, 250)
-        return int(self._ids.nonce()[:8], 16) % longest
+        """Return a random pause in milliseconds, longer with each attempt."""
+        return int(self._ids.nonce()[:8], 16) % min(4 << attempt, _MAX_PAUSE_MS)

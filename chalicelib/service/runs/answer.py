@@ -1,4 +1,4 @@
-"""Answers of actions: the callback."""
+"""Answers of actions, by callback or in the HTTP response to a delivery."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound
 from chalicelib.service.runs.advance import RunAdvancer
-from chalicelib.service.security.signature_verifier import AnswerSignature, SignatureVerifier
+from chalicelib.service.security.webhooks import AnswerSignature, SignatureVerifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an action says of an activation (API.md, 2)."""
+    """The answer of an action to an activation (docs/http-api.md, 2)."""
 
     run: str
     step: str
@@ -30,6 +30,7 @@ class Answer:
     variables: dict[str, Json] = field(default_factory=dict)
 
     def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
+        """Return the event of this answer."""
         return StepAcked(
             at=at,
             nonce=nonce,
@@ -45,9 +46,11 @@ class Answer:
 
 
 class Answerer:
-    def __init__(self, advancer: RunAdvancer, judge: SignatureVerifier) -> None:
+    """Records answers in the heads of runs."""
+
+    def __init__(self, advancer: RunAdvancer, verifier: SignatureVerifier) -> None:
         self._advancer = advancer
-        self._verifier = judge
+        self._verifier = verifier
 
     def answer(
         self,
@@ -57,10 +60,12 @@ class Answerer:
         by: str = "action",
         seen: Run | None = None,
         signature: AnswerSignature | None = None,
+        trace: str = "",
     ) -> Outcome:
-        """The answer is in the head, or was already. `proof`: what shows that whoever sent it has the key.
+        """Record the answer, unless it was recorded before.
 
-        Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
+        `signature` is the signature of the request, `trace` its `traceparent`. Raises NeverIssued, Unsigned,
+        RunIsStopped, StateNotRouted, Busy.
         """
         signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
 
@@ -68,13 +73,16 @@ class Answerer:
             return [answer.as_event(at, nonce, by, signed=signed)]
 
         try:
-            return self._advancer.advance(namespace, answer.run, make_events, seen=seen).sole()
+            return self._advancer.advance(namespace, answer.run, make_events, seen=seen, trace=trace).sole()
         except NotFound:
             raise NeverIssued(answer.run, answer.step, answer.uuid) from None
 
 
 def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answer | None:
-    """The answer in a service's HTTP answer, a JSON object with `ackState`; final unless it says otherwise."""
+    """Return the answer in an HTTP response, a JSON object with `ackState`; None if there is none.
+
+    The answer is final unless `done` is false.
+    """
     if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
         return None
     if not is_shallow(reply) or holds_secret(reply):

@@ -1,4 +1,4 @@
-"""Reads the values that are stored beside a run's head, and keeps the newest of them in memory."""
+"""Read the blobs of a run: values that are stored separately from its head because they are large."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chalicelib.model.run import Run
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.runs import RunStore
 
-CACHE_BYTES: Final = 16 * 1024 * 1024
-"""How much of what was read a cache keeps."""
+MAX_CACHED_BYTES: Final = 16 * 1024 * 1024
+"""How many bytes of blobs one cache holds."""
 
 
 class BlobCache:
@@ -39,7 +39,7 @@ class BlobCache:
                 return
             self._blobs[run_id, key] = value
             self._bytes += len(value)
-            while self._bytes > CACHE_BYTES:
+            while self._bytes > MAX_CACHED_BYTES:
                 self._bytes -= len(self._blobs.popitem(last=False)[1])
 
 
@@ -49,7 +49,7 @@ def blob_reader(runs: RunStore, run: Run) -> BlobReader:
     def read(key: str) -> Json:
         found = runs.blobs(run, [key]).get(key)
         if found is None:
-            raise ServiceError(f"run {run.name!r} has lost the value stored under {key!r}")
+            raise ServiceError(f"blob {key!r} of run {run.name!r} is missing")
         return msgspec.json.decode(found)
 
     return read

@@ -1,4 +1,4 @@
-"""Carries out what the engine orders: what is written lies beside the head, what is sent is a hint to look at it."""
+"""Carry out the effects of a decision: write blobs, tasks and subscriptions, and send messages."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chalicelib.service import messages
 from chalicelib.service.messages import Message
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.events import Subscription
-from chalicelib.service.ports.queues import MAX_DELAY, Queue, QueueName
+from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.store import Store
 from chalicelib.service.ports.tasks import Task
 
 
-class _Of(TypedDict):
-    """What every hint says."""
+class _Common(TypedDict):
+    """The fields of every message."""
 
     namespace: str
     run: str
@@ -33,23 +33,21 @@ class _Of(TypedDict):
 
 
 class EffectExecutor:
+    """Carries out effects. Everything it does may be repeated."""
+
     def __init__(self, store: Store, runs: RunStore, queue: Queue, clock: Clock) -> None:
         self._store = store
         self._runs = runs
         self._queue = queue
         self._clock = clock
 
-    def execute(self, effects_: Sequence[Effect], run: Run) -> None:
-        """Everything that is ordered with the head `run`, which is not committed yet. May be repeated."""
-        kept = {
-            effect.key: msgspec.json.encode(effect.value)
-            for effect in effects_
-            if isinstance(effect, effects.StoreBlob)
-        }
-        if kept:
-            self._runs.put_blobs(run, kept)
+    def execute(self, emitted: Sequence[Effect], run: Run) -> None:
+        """Carry out the effects that were emitted with the head `run`, which is not committed yet."""
+        blobs = {one.key: msgspec.json.encode(one.value) for one in emitted if isinstance(one, effects.StoreBlob)}
+        if blobs:
+            self._runs.put_blobs(run, blobs)
         batches: dict[tuple[QueueName, int], list[str]] = defaultdict(list)
-        for effect in effects_:
+        for effect in emitted:
             self._write(effect, run)
             sent = self._message(effect, run)
             if sent is not None:
@@ -74,23 +72,23 @@ class EffectExecutor:
                 pass
 
     def _message(self, effect: Effect, run: Run) -> tuple[Message, int] | None:
-        """The message that the order becomes, and for how long it is held back."""
+        """Return the message of the effect, and its delay in milliseconds; None if it sends no message."""
         now = self._clock.now()
-        of = _Of(namespace=run.namespace, run=run.name, version=run.version, id=run.id, sent_at=now)
+        common = _Common(namespace=run.namespace, run=run.name, version=run.version, id=run.id, sent_at=now)
         match effect:
             case effects.DeliverAction(uuid):
-                return messages.Deliver(uuid=uuid, **of), 0
+                return messages.Deliver(uuid=uuid, **common), 0
             case effects.SetTimer(at):
                 delay = max(0, at - now)
-                return (messages.Wake(**of), delay) if delay <= MAX_DELAY else None
+                return (messages.Wake(**common), delay) if delay <= MAX_DELAY_MS else None
             case effects.Listen(uuid):
-                return messages.Listen(uuid=uuid, **of), 0
+                return messages.Listen(uuid=uuid, **common), 0
             case effects.StartChild(uuid):
-                return messages.StartChild(uuid=uuid, **of), 0
+                return messages.StartChild(uuid=uuid, **common), 0
             case effects.StopChild(child):
-                return messages.StopChild(child=child, **of), 0
+                return messages.StopChild(child=child, **common), 0
             case effects.TellParent():
-                return messages.TellParent(**of), 0
+                return messages.TellParent(**common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:

@@ -1,9 +1,10 @@
-"""Reading: runs with their history, lists, and waiting for what is new."""
+"""Read runs with their history, definitions and published events, and wait for changes of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from chalicelib.model import definition
@@ -19,17 +20,17 @@ from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
 from chalicelib.service.ports.store import Store
 
-REMEMBERED: Final = 1_000
-"""How many of a run's newest history entries are looked through to show what its steps did last."""
+MAX_VIEWED_ENTRIES: Final = 1_000
+"""How many of a run's newest history entries are read to show the last result of each step."""
 
-CHANGED: Final = 1_000
-"""How many runs one look at what changed tells of, at most."""
+MAX_CHANGED_RUNS: Final = 1_000
+"""How many changed runs one call returns."""
 
-LONGEST_WAIT: Final = 25_000
-"""How long a request may wait for something new, in milliseconds (API Gateway ends one after 29 s)."""
+MAX_WATCH_MS: Final = 25_000
+"""How long a request may wait for changes. API Gateway ends a request after 29 s."""
 
-POLLS: Final = (10, 20, 40, 80, 160, 320)
-"""Pauses between looks while waiting, in milliseconds; the last one repeats."""
+WATCH_PAUSES_MS: Final = (10, 20, 40, 80, 160, 320)
+"""Pauses between reads while waiting; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class RunView:
 
 
 class Reader:
+    """Reads runs, definitions and events."""
+
     def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
         self._store = store
         self._runs = runs
@@ -51,41 +54,41 @@ class Reader:
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run(self, namespace: str, name: str) -> Run:
-        """The head. Raises NotFound."""
+        """Return the head. Raises NotFound."""
         run = self._runs.load(namespace, name)
         if run is None:
             raise NotFound("flow_run", name)
         return run
 
     def view(self, namespace: str, name: str) -> RunView:
-        """The run with its newest REMEMBERED history entries. Raises NotFound."""
+        """Return the run with its newest MAX_VIEWED_ENTRIES history entries. Raises NotFound."""
         run = self.run(namespace, name)
-        entries = self._entries(run, max(0, run.seq - REMEMBERED))
+        entries = self._entries(run, max(0, run.seq - MAX_VIEWED_ENTRIES))
         return RunView(run, self._definition_cache.of(run), tuple(entries))
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
-        """Runs newest first, each with the tail of its history, and the cursor of the next ones."""
+        """Return runs, newest first, each with the tail of its history, and the cursor of the next page."""
         listing: Listing = self._runs.list(namespace, query)
         return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in listing.runs), listing.cursor
 
     def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
-        """Runs that changed at `since` or later: those whose status did, and live ones that moved."""
-        found = {run.id: run for run in self._runs.changed(namespace, since, CHANGED)}
-        live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=CHANGED)).runs
+        """Return runs that changed at `since` or later: their status did, or they are live and advanced."""
+        found = {run.id: run for run in self._runs.changed(namespace, since, MAX_CHANGED_RUNS)}
+        live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
         found.update({run.id: run for run in live if run.updated_at >= since})
         return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in found.values())
 
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
-        """At most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
-        return _first(self._entries(self.run(namespace, name), after), limit)
+        """Return at most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
+        return tuple(islice(self._entries(self.run(namespace, name), after), limit))
 
     def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
-        """The same, as soon as there is one, or nothing after `wait` milliseconds."""
-        give_up_at = self._clock.now() + min(wait, LONGEST_WAIT)
+        """Return the same as soon as there is an entry, or nothing after `wait` milliseconds."""
+        give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
         for pause in _pauses():
             run = self.run(namespace, name)
             if run.seq > after or self._clock.now() >= give_up_at:
-                return _first(self._entries(run, after), limit)
+                return tuple(islice(self._entries(run, after), limit))
             self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
         raise AssertionError("the pauses never end")
 
@@ -95,10 +98,10 @@ class Reader:
                 yield from (entry for entry in page.entries if entry.seq > after)
         yield from (entry for entry in run.tail if entry.seq > after)
 
-    # ── definitions, signals ─────────────────────────────────────────────────────────────────────────────────────────
+    # ── definitions, events ──────────────────────────────────────────────────────────────────────────────────────────
 
     def definition(self, namespace: str, kind: Kind, name: str, version: int | None = None) -> Definition:
-        """The newest version, or that one. Raises NotFound."""
+        """Return the newest version, or the given one. Raises NotFound."""
         if version is None:
             found = self._store.definitions.latest(namespace, kind, [name]).get(name)
         else:
@@ -108,25 +111,16 @@ class Reader:
         return found
 
     def definitions(self, namespace: str, kind: Kind, limit: int, after: str) -> list[Definition]:
-        """The newest versions by name, from the name after `after`."""
+        """Return the newest versions, sorted by name, from the first name after `after`."""
         return list(self._store.definitions.list(namespace, kind, limit, after))
 
     def signals(self, namespace: str, limit: int) -> list[Signal]:
-        """The events that have not expired, newest first."""
+        """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
 
 
 def _pauses() -> Iterable[int]:
-    yield from POLLS
+    yield from WATCH_PAUSES_MS
     while True:
-        yield POLLS[-1]
-
-
-def _first(entries: Iterable[Entry], limit: int) -> tuple[Entry, ...]:
-    found: list[Entry] = []
-    for entry in entries:
-        found.append(entry)
-        if len(found) == limit:
-            break
-    return tuple(found)
+        yield WATCH_PAUSES_MS[-1]

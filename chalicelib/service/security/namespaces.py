@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-NAMESPACE: Final = 63
-"""Characters of a namespace's name, at most."""
+MAX_NAMESPACE_CHARACTERS: Final = 63
 
-NAMESPACE_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{NAMESPACE - 1}}}")
+NAMESPACE_NAME: Final = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{MAX_NAMESPACE_CHARACTERS - 1}}}")
 
 
 def is_namespace(name: str) -> bool:
-    """Whether a namespace can be called so: small letters, digits and dashes, 63 at most, no dash at first."""
+    """Return whether the name is valid: a-z, 0-9 and dashes, at most 63 characters, not starting with a dash."""
     return NAMESPACE_NAME.fullmatch(name) is not None

@@ -1,4 +1,4 @@
-"""Request rates per caller."""
+"""Request rates of API callers."""
 
 from __future__ import annotations
 
@@ -7,49 +7,50 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Final
 
+from chalicelib.service.cell_rate import US_PER_MS, CellRate
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.ports.clock import Clock
 
-_AT_ONCE: Final = 10_000
-"""Tokens that a container remembers, and callers whose rate it knows."""
+MAX_TRACKED_CALLERS: Final = 10_000
+"""How many callers' rates one container tracks."""
+
+_US_PER_SECOND: Final = 1_000_000
 
 
 class TooManyRequests(ServiceError):
-    """More requests than the rate allows; `retry_after` is the pause in seconds after which one is taken."""
+    """The caller sends more requests than its rate allows; `retry_after` is the pause in seconds."""
 
     def __init__(self, what: str, retry_after: int) -> None:
-        super().__init__(f"{what} sends more requests than its rate allows; come again in {retry_after} s")
+        super().__init__(f"{what} sends more requests than its rate allows; try again in {retry_after} s")
         self.retry_after = retry_after
 
 
 class Rates:
-    """How often callers come to this container: each at its rate, one second's worth at once after a pause.
+    """Limits how often each caller calls this container.
 
-    It is the generic cell rate algorithm, in microseconds since 1970. With several containers the whole takes as many
-    times more.
+    Each caller may send one second's worth of requests at once after a pause. Every container counts for itself, so
+    several containers together accept that many times more.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = Lock()
         self._next: OrderedDict[str, int] = OrderedDict()
-        """When each caller's next request would come if none ever came early."""
+        """The `next_at` of each caller, in microseconds since 1970."""
 
     def take(self, rates: Mapping[str, int]) -> None:
-        """A request was counted for each of these callers, at so many per second (0: any number).
+        """Count a request for each of these callers. Rates are per second; 0 means unlimited.
 
-        Raises TooManyRequests where one of them is too early; then it was counted for none.
+        Raises TooManyRequests if the rate of one of them is exceeded; then the request counts for none.
         """
-        now = self._clock.now() * 1000
-        limited = {who: 1_000_000 // rate for who, rate in rates.items() if rate}
+        now = self._clock.now() * US_PER_MS
+        limited = {caller: CellRate.of(per_second) for caller, per_second in rates.items() if per_second}
         with self._lock:
-            following = {who: max(now, self._next.get(who, now)) for who in limited}
-            for who, interval in limited.items():
-                early = following[who] - (rates[who] - 1) * interval - now
-                if early > 0:
-                    raise TooManyRequests(who, -(-early // 1_000_000))
-            for who, interval in limited.items():
-                self._next.pop(who, None)
-                self._next[who] = following[who] + interval
-            while len(self._next) > _AT_ONCE:
+            for caller, rate in limited.items():
+                wait = rate.wait_us(self._next.get(caller, now), now)
+                if wait:
+                    raise TooManyRequests(caller, -(-wait // _US_PER_SECOND))
+            for caller, rate in limited.items():
+                self._next[caller] = rate.after(self._next.pop(caller, now), now)
+            while len(self._next) > MAX_TRACKED_CALLERS:
                 self._next.popitem(last=False)

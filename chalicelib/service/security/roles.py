@@ -11,21 +11,21 @@ from chalicelib.service.errors import ServiceError
 
 
 class Role(StrEnum):
-    """What a token is for."""
+    """What the holder of a token may do."""
 
     VIEWER = "viewer"
-    """Reads everything in its namespace but its tokens."""
+    """Read everything in its namespace except the tokens."""
     ACTION = "action"
-    """An action service: answers the steps that it was sent, and nothing else."""
+    """Answer the steps of action services, and nothing else."""
     OPERATOR = "operator"
-    """Reads, starts and orders runs, publishes events, answers steps and tasks."""
+    """Read, start and command runs, publish events, answer steps and tasks."""
     AUTHOR = "author"
-    """The same, and writes and deletes definitions and ended runs."""
+    """The same, and write and delete definitions and ended runs."""
     ADMIN = "admin"
-    """The same, and makes and revokes tokens."""
+    """The same, and create and revoke tokens."""
 
     def covers(self, least: Role) -> bool:
-        """Whether it may do what needs the role `least`."""
+        """Return whether this role includes the permissions of `least`."""
         return least in _COVERED[self]
 
 
@@ -39,17 +39,19 @@ _COVERED: Final[Mapping[Role, frozenset[Role]]] = {
 
 
 class Unauthorized(ServiceError):
-    """Nobody knows who asks."""
+    """The caller is unknown."""
 
 
 class Forbidden(ServiceError):
-    """Whoever asks may not do that."""
+    """The caller's role does not allow the call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. `by` is what the history says, `id` the token's, if there is one. Who is not `bound` may name another
-    namespace than `namespace`."""
+    """The caller of a request. `by` is the name that the history records, `id` the id of the token, if there is one.
+
+    A caller that is not `bound` may name another namespace than `namespace`.
+    """
 
     id: str = ""
     by: str

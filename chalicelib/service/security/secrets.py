@@ -1,8 +1,9 @@
-"""Secrets: what seals those of runs, and those that a namespace keeps under names for its actions.
+"""Secrets: the encryption of secret values in runs, and the named secrets of a namespace.
 
-A named secret is one cell, sealed like a run's secrets are, and an entry in the one cell that lists the names. Its
-value is told to nobody: an action gets it at dispatch, where its definition refers to it. A container remembers what
-it has read for REMEMBERED, so a busy action costs no reads, and a new value is heard everywhere within that.
+A named secret is one versioned value, encrypted like the secret values of runs, and an entry in the versioned value
+that lists the names. The API never returns its value: an action receives it at dispatch, where its definition refers to
+it. A container caches a secret for SECRET_CACHE_MS, so a busy action costs no reads, and a new value is used
+everywhere within that time.
 """
 
 from __future__ import annotations
@@ -24,32 +25,31 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.values import VersionedValueStore
 
-REMEMBERED: Final = 30_000
-"""For how long a container goes by what it read of a secret, in milliseconds."""
+SECRET_CACHE_MS: Final = 30_000
+"""How long a container uses a secret that it has read."""
 
-MOST: Final = 500
-"""Secrets of a namespace."""
+MAX_SECRETS: Final = 500
+"""How many secrets a namespace may have."""
 
-LARGEST: Final = 16 * 1024
-"""Bytes of a secret."""
+MAX_SECRET_BYTES: Final = 16 * 1024
 
-SHORTEST_KEY: Final = 32
-"""Characters of a key that seals secrets, at least."""
+MIN_KEY_CHARACTERS: Final = 32
+"""The minimum length of a key that encrypts secrets."""
 
 _INDEX: Final = "secrets"
-_TRIES: Final = 5
-_AT_ONCE: Final = 1_000
+_MAX_ATTEMPTS: Final = 5
+_MAX_CACHED_SECRETS: Final = 1_000
 
 
 class SecretsOff(Invalid):
-    """There is no key to seal with."""
+    """There is no key to encrypt with."""
 
     def __init__(self) -> None:
-        super().__init__("no secret can be kept here: ECHOER_SECRETS_KEY or ECHOER_SECRETS_KEY_REF must name a key")
+        super().__init__("secrets cannot be stored: set ECHOER_SECRETS_KEY or ECHOER_SECRETS_KEY_REF to a key")
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be told of a named secret."""
+    """What the API returns of a named secret."""
 
     name: str
     set_at: Instant
@@ -57,7 +57,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoEncryption:
-    """Implements `ports.Encryption` where there is no key."""
+    """Implement `ports.Encryption` where there is no key."""
 
     def check(self) -> None:
         raise SecretsOff
@@ -70,7 +70,10 @@ class NoEncryption:
 
 
 class NamespaceCipher:
-    """Implements `engine.sealed.Cipher`. `read` reads the namespace's secret of a name; None if there is none."""
+    """Implement `engine.secret_values.Cipher` for one namespace.
+
+    `read` returns the value of a named secret of a namespace, or None if it is not set.
+    """
 
     def __init__(self, namespace: str, encryption: Encryption, read: Callable[[str, str], str | None]) -> None:
         self._namespace = namespace
@@ -91,33 +94,35 @@ class NamespaceCipher:
 
 
 class Secrets:
+    """Encrypts secret values, and stores the named secrets of namespaces."""
+
     def __init__(self, encryption: Encryption, versioned_values: VersionedValueStore, clock: Clock) -> None:
         self._encryption = encryption
         self._versioned_values = versioned_values
         self._clock = clock
         self._lock = Lock()
-        self._remembered: OrderedDict[tuple[str, str], tuple[Instant, str]] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, str], tuple[Instant, str]] = OrderedDict()
 
     def cipher(self, namespace: str) -> NamespaceCipher:
-        """What seals and opens what belongs to the namespace."""
+        """Return the cipher of the namespace."""
         return NamespaceCipher(namespace, self._encryption, self._value)
 
     def check(self, definition: Action | Flow) -> None:
-        """What the definition declares secret can be sealed. Raises SecretsOff."""
+        """Check that the values that the definition declares secret can be encrypted. Raises SecretsOff."""
         if isinstance(definition, Action):
-            declares = definition.secret_data or any(one.secret for one in definition.parameters)
+            declares = definition.secret_data or any(parameter.secret for parameter in definition.parameters)
         else:
-            declares = bool(definition.secret_vars) or any(one.secret for one in definition.input)
+            declares = bool(definition.secret_vars) or any(parameter.secret for parameter in definition.input)
         if declares:
             self._encryption.check()
 
     def put(self, namespace: str, name: str, value: str, *, by: str) -> Secret:
-        """The namespace's secret of that name is `value`: here at once, elsewhere within REMEMBERED. Raises Invalid."""
+        """Set a named secret. Other containers use it within SECRET_CACHE_MS. Raises Invalid, SecretsOff."""
         if not SECRET_NAME.fullmatch(name):
-            raise Invalid(f"{name!r:.80} is no name of a secret: letters, digits and _ . -, 128 at most")
+            raise Invalid(f"{name!r:.80} is not a valid secret name: use letters, digits and _ . -, 128 at most")
         size = len(value.encode())
-        if not 0 < size <= LARGEST:
-            raise Invalid(f"a secret has 1 to {LARGEST} bytes; this one has {size}")
+        if not 0 < size <= MAX_SECRET_BYTES:
+            raise Invalid(f"a secret must have 1 to {MAX_SECRET_BYTES} bytes; this one has {size}")
         encrypted = self._encryption.encrypt(namespace, value.encode())
         secret = Secret(name=name, set_at=self._clock.now(), set_by=by)
         self._write(namespace, f"secret/{name}", lambda _: encrypted.encode())
@@ -126,11 +131,11 @@ class Secrets:
         return secret
 
     def of(self, namespace: str) -> list[Secret]:
-        """The namespace's secrets by name, without their values."""
+        """Return the namespace's secrets by name, without their values."""
         return _listed(self._versioned_values.read(namespace, _INDEX)[0])
 
     def delete(self, namespace: str, name: str) -> Secret:
-        """There is no secret of that name. Raises NotFound."""
+        """Delete a named secret. Raises NotFound."""
         found = next((secret for secret in self.of(namespace) if secret.name == name), None)
         if found is None:
             raise NotFound("secret", name)
@@ -142,28 +147,28 @@ class Secrets:
     def _value(self, namespace: str, name: str) -> str | None:
         now = self._clock.now()
         with self._lock:
-            until, encrypted = self._remembered.get((namespace, name), (now, ""))
+            until, encrypted = self._cached.get((namespace, name), (now, ""))
         if now >= until:
             encrypted = self._versioned_values.read(namespace, f"secret/{name}")[0].decode()
             with self._lock:
-                self._remembered[namespace, name] = (now + REMEMBERED, encrypted)
-                while len(self._remembered) > _AT_ONCE:
-                    self._remembered.popitem(last=False)
+                self._cached[namespace, name] = (now + SECRET_CACHE_MS, encrypted)
+                while len(self._cached) > _MAX_CACHED_SECRETS:
+                    self._cached.popitem(last=False)
         return self._encryption.decrypt(namespace, encrypted).decode() if encrypted else None
 
     def _forget(self, namespace: str, name: str) -> None:
         with self._lock:
-            self._remembered.pop((namespace, name), None)
+            self._cached.pop((namespace, name), None)
 
     def _write(self, namespace: str, key: str, change: Callable[[bytes], bytes]) -> None:
-        for _ in range(_TRIES):
+        for _ in range(_MAX_ATTEMPTS):
             value, version = self._versioned_values.read(namespace, key)
             try:
                 self._versioned_values.write(namespace, key, change(value), version)
             except Conflict:
                 continue
             return
-        raise Conflict("others keep changing the same secrets; try again")
+        raise Conflict("the same secrets are being changed by other requests; try again")
 
 
 def _listed(index: bytes) -> list[Secret]:
@@ -176,8 +181,8 @@ def _encoded(secrets: list[Secret]) -> bytes:
 
 def _with(index: bytes, secret: Secret) -> bytes:
     others = [one for one in _listed(index) if one.name != secret.name]
-    if len(others) >= MOST:
-        raise Invalid(f"there are {MOST} secrets in the namespace, the most there can be; delete some")
+    if len(others) >= MAX_SECRETS:
+        raise Invalid(f"the namespace has {MAX_SECRETS} secrets, which is the limit; delete some")
     return _encoded([*others, secret])
 
 

@@ -131,7 +131,7 @@ def test_a_run_from_begin_to_end(watched: Watched) -> None:
 
 def test_what_happens_to_no_run_is_not_told(watched: Watched) -> None:
     watched.settle()
-    watched.services.waker.sweep()
+    watched.services.timers.sweep()
     assert watched.told() == {}
 
 
@@ -178,7 +178,7 @@ def test_a_sweep_says_how_old_the_waits_are_that_it_found(watched: Watched) -> N
     watched.start("sleepy")
     watched.clock.advance(30 * 60_000)
     watched.told()
-    watched.services.waker.sweep()
+    watched.services.timers.sweep()
     assert watched.told() == {"SweepSent": 1, "WaitOverdue": [20 * 60_000]}
 
 

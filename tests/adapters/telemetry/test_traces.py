@@ -23,7 +23,6 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.service.observability import traceparent
 from chalicelib.service.observability.observer import Several
 from chalicelib.service.observability.traceparent import Place
-from chalicelib.service.observability.work_context import about
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.runs.answer import Answer
 from tests.fakes import START, FakeClock
@@ -180,8 +179,7 @@ def test_branches_that_nobody_waits_for_any_more_end_too(traced: Traced) -> None
 
 
 def test_a_run_hangs_below_the_request_that_started_it(traced: Traced) -> None:
-    with about(traceparent=GIVEN):
-        traced.start("f", x="a")
+    traced.start_in(GIVEN, "f", x="a")
     traced.answer("A", "OK")
     spans = traced.spans()
     assert above(spans["f"]) == traceparent.read(GIVEN)
@@ -189,8 +187,7 @@ def test_a_run_hangs_below_the_request_that_started_it(traced: Traced) -> None:
 
 
 def test_a_trace_that_is_not_recorded_is_not_sent(traced: Traced) -> None:
-    with about(traceparent=f"00-{TRACE}-{SPAN}-00"):
-        traced.start("f", x="a")
+    traced.start_in(f"00-{TRACE}-{SPAN}-00", "f", x="a")
     traced.answer("A", "OK")
     assert traced.spans() == {}
 
@@ -212,8 +209,7 @@ def test_a_run_that_another_waits_for_hangs_below_its_activation() -> None:
 
 def test_an_answer_is_linked_to_the_request_that_brought_it(traced: Traced) -> None:
     traced.start("f", x="a")
-    with about(traceparent=GIVEN):
-        traced.answer("A", "OK")
+    traced.answer("A", "OK", trace=GIVEN)
     spans = traced.spans()
     (link,) = spans["A"].links
     assert (f"{link.context.trace_id:032x}", f"{link.context.span_id:016x}") == (TRACE, SPAN)
@@ -224,8 +220,7 @@ def test_an_answer_is_linked_to_the_request_that_brought_it(traced: Traced) -> N
 def test_progress_ends_nothing(traced: Traced) -> None:
     traced.start("f", x="a")
     told = Answer(run="r", step="A", uuid=traced.uuid("A"), state="OK", done=False)
-    with about(traceparent=GIVEN):
-        assert traced.services.answerer.answer(NS, told) is Outcome.PROGRESS
+    assert traced.services.answerer.answer(NS, told, trace=GIVEN) is Outcome.PROGRESS
     assert traced.spans() == {}
 
 

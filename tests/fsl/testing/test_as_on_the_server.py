@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chalicelib.service.runs import children
+from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from fsl.testing.coverage import Coverage
 from fsl.testing.suite import Suite
 from tests.fsl.testing.files import written
@@ -31,5 +31,5 @@ def test_deliveries_are_limited_per_second(tmp_path: Path) -> None:
 
 def test_calls_are_not_nested_deeper_than_the_service_allows(tmp_path: Path) -> None:
     tests = "flow: f0\ntests: [{name: a, expect: {status: STATUS}}]"
-    assert failures(tmp_path, nested(40), tests.replace("STATUS", "failed, last_err: more than 32 runs")) == []
-    assert failures(tmp_path, nested(children.DEEPEST), tests.replace("STATUS", "succeeded")) == []
+    assert failures(tmp_path, nested(40), tests.replace("STATUS", "failed, last_err: nested more than 32 deep")) == []
+    assert failures(tmp_path, nested(MAX_CALL_DEPTH), tests.replace("STATUS", "succeeded")) == []

@@ -58,8 +58,8 @@ WRONG: Final = {
     GOOD.replace("status: succeeded", "calls: {cd: 1}"): "4:22: error: the program has no action or flow 'cd';",
     GOOD.replace("status: succeeded", "last_err: '['"): "4:14: error: not a regular expression: unterminated",
     GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: not valid JSONata: ",
-    "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret has 1 to 16384 bytes; this one has 0",
-    GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is no name of a secret",
+    "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret must have 1 to 16384 bytes; this one has 0",
+    GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is not a valid secret name",
     GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
 }
 

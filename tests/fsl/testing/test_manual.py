@@ -46,7 +46,7 @@ LIMITS: Final = {
     "deliveries of an activation": f"{DEFAULT.max}; at most {limits.MAX_DELIVERIES}",
     "pause before the second delivery": f"{spell(DEFAULT.delay)}, growing by {DEFAULT.rate}, to {spell(DEFAULT.cap)}",
     "longest pause between deliveries": spell(limits.MAX_RETRY_PAUSE_MS),
-    "time that an event is stored": spell(publish.TTL),
+    "time that an event is stored": spell(publish.DEFAULT_TTL_MS),
     "longest duration": spell(limits.MAX_DURATION_MS),
     "characters of a document": f"{limits.MAX_DOCUMENT_CHARACTERS:,}",
     "statements of a document": f"{limits.MAX_STATEMENTS:,}",
@@ -57,12 +57,12 @@ LIMITS: Final = {
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
-    "depth of nested calls": f"{children.DEEPEST}",
+    "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
-    "bytes of a request to an action": f"{webhook_client.MAX_BODY:,}",
+    "bytes of a request to an action": f"{webhook_client.MAX_REQUEST_BYTES:,}",
 }
 
 

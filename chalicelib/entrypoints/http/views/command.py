@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib import hosting
 from chalicelib.entrypoints.http import bodies, presenters
 from chalicelib.entrypoints.http.adapter import Request, encoded
 from chalicelib.entrypoints.http.bodies import CommandBody
@@ -76,7 +75,7 @@ def _told(error: EchoerError, text: str) -> str:
 
 
 def _submit(request: Request, text: str) -> Answer:
-    made = hosting.submitter(request.services).submit(request.namespace, text, by=request.by)
+    made = request.services.submitter.submit(request.namespace, text, by=request.by, trace=request.trace)
     return Reply.OK, "\n".join(f"{one.kind} {one.name} version {one.version} {one.change}" for one in made.results)
 
 
@@ -161,7 +160,7 @@ def _del(request: Request, kind: str, name: str, uuid: str | None = None) -> Ans
     """
     match wanted := _kind(kind):
         case Kinds.ACTION | Kinds.FLOW:
-            request.services.operator.delete_definition(request.namespace, Kind(wanted), name, uuid)
+            request.services.definition_deleter.delete(request.namespace, Kind(wanted), name, uuid)
         case Kinds.FLOWRUN:
             request.services.operator.delete_run(request.namespace, name, uuid)
         case Kinds.STEP | Kinds.EVENT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chalicelib import hosting
 from chalicelib.entrypoints.http import bodies, presenters
 from chalicelib.entrypoints.http.adapter import Answer, Request, View
 from chalicelib.entrypoints.http.bodies import FslBody
@@ -27,9 +26,10 @@ def submit(request: Request) -> Json:
 
     `results` tells of each statement in order; `created`, `updated` and `unchanged` hold the same, sorted by that.
     """
-    submitter = hosting.submitter(request.services)
     text, dry_run = bodies.fsl_of(request.body), request.query.flag("dry_run")
-    made = submitter.submit(request.namespace, text, by=request.by, dry_run=dry_run)
+    made = request.services.submitter.submit(
+        request.namespace, text, by=request.by, dry_run=dry_run, trace=request.trace
+    )
     told = {change: [result for result in made.results if result.change == change] for change in CHANGES}
     return {"results": made.results, **told, "diagnostics": made.diagnostics}
 
@@ -40,7 +40,7 @@ def submit_only(wanted: str) -> View:
     def view(request: Request) -> Json:
         text = bodies.read(request.body, FslBody).data
         _refuse_others(text, wanted)
-        made = hosting.submitter(request.services).submit(request.namespace, text, by=request.by)
+        made = request.services.submitter.submit(request.namespace, text, by=request.by, trace=request.trace)
         found = [_resource(request, result.kind, result.name) for result in made.results]
         return found[0] if len(found) == 1 else found
 
@@ -74,7 +74,7 @@ def get(kind: Kind) -> View:
 
 def delete(kind: Kind) -> View:
     def view(request: Request, name: str, uuid: str | None = None) -> Json:
-        found = request.services.operator.delete_definition(request.namespace, kind, name, uuid)
+        found = request.services.definition_deleter.delete(request.namespace, kind, name, uuid)
         return presenters.definition(request.namespace, found)
 
     view.__name__, view.__doc__ = f"delete_{kind}", f"The {kind} is no longer defined; runs that obey it go on."

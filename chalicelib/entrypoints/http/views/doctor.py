@@ -5,10 +5,9 @@ from __future__ import annotations
 from chalicelib.entrypoints.http import bodies, presenters, responses
 from chalicelib.entrypoints.http.adapter import Request
 from chalicelib.entrypoints.http.bodies import NoBody
-from chalicelib.hosting import Services
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
-from chalicelib.service.doctor import Doctor, Finding, Report
+from chalicelib.service.doctor.findings import Finding, Report
 from chalicelib.service.errors import Malformed
 
 
@@ -23,24 +22,13 @@ def repair(request: Request) -> Json:
     return _told(_examined(request, repair=True))
 
 
-def doctor_of(services: Services) -> Doctor:
-    """The doctor on what the services stand on."""
-    return Doctor(
-        services.runs,
-        services.adapters.store.tasks,
-        services.adapters.queue,
-        services.definition_cache,
-        services.adapters.clock,
-    )
-
-
 def _examined(request: Request, *, repair: bool) -> Report:
     text = request.query.text("silent")
     silent = times.duration(text) if text else None
     if text and silent is None:
         raise Malformed(f"`silent` must be a duration such as 30m, 2h or 7d, not {text!r:.60}")
     limit = request.query.number("limit", 1_000, 1, 10_000)
-    return doctor_of(request.services).examine(request.namespace, limit, silent=silent, repair=repair)
+    return request.services.doctor.examine(request.namespace, limit, silent=silent, repair=repair)
 
 
 def _told(report: Report) -> responses.Report:
@@ -53,11 +41,11 @@ def _told(report: Report) -> responses.Report:
 
 def _finding(found: Finding) -> responses.Finding:
     return {
-        "ailment": found.ailment,
+        "ailment": found.kind,
         "run": found.run,
         "step": found.step,
         "uuid": found.uuid,
         "since": presenters.moment(found.since),
         "detail": found.detail,
-        "cured": found.cured,
+        "cured": found.repaired,
     }

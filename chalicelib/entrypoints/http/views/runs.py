@@ -22,7 +22,7 @@ from chalicelib.service.observability import work_context
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.security.signature_verifier import signature_in
+from chalicelib.service.security.webhooks import signature_in
 
 NEWEST = 200
 """How many of the newest runs are looked through for a step that is asked for by its own name."""
@@ -36,7 +36,7 @@ def start(request: Request, name: str) -> Json:
     """A run of the flow is under way: 201; 200 where the key gave one that was started before."""
     body = bodies.read_optional(request.body, StartBody)
     order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
-    started = request.services.starter.start(request.namespace, order, by=request.by)
+    started = request.services.starter.start(request.namespace, order, by=request.by, trace=request.trace)
     work_context.note(run=started.run.name)
     return Answer(_shown(request, started.run), status=201 if started.created else 200)
 
@@ -124,7 +124,10 @@ def answer(request: Request) -> Json:
     told = bodies.read(request.body, AnswerBody).answer()
     work_context.note(run=told.run, step=told.step, uuid=told.uuid)
     signature = signature_in(request.headers, request.body)
-    return {"outcome": request.services.answerer.answer(request.namespace, told, by=request.by, signature=signature)}
+    outcome = request.services.answerer.answer(
+        request.namespace, told, by=request.by, signature=signature, trace=request.trace
+    )
+    return {"outcome": outcome}
 
 
 def list_steps(request: Request) -> Json:

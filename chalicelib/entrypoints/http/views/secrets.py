@@ -11,13 +11,13 @@ from chalicelib.entrypoints.http.adapter import Request
 from chalicelib.entrypoints.http.bodies import NoBody
 from chalicelib.entrypoints.http.presenters import moment
 from chalicelib.model.json_values import ready
-from chalicelib.service.security.secrets import LARGEST, Secret
+from chalicelib.service.security.secrets import MAX_SECRET_BYTES, Secret
 
 
 class SecretBody(NoBody, frozen=True, kw_only=True):
     """`PUT /secret/{name}`."""
 
-    value: Annotated[str, msgspec.Meta(min_length=1, max_length=LARGEST)]
+    value: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SECRET_BYTES)]
 
 
 def put_secret(request: Request, name: str) -> responses.Secret:

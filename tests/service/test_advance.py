@@ -1,4 +1,4 @@
-"""Moving runs: who loses the write decides again, nothing is half done, a lost answer of the store is noticed."""
+"""Transitions of runs: lost writes are decided again, nothing is half done, lost responses of the store are noticed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, NotFound
 from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.redelivery import WRITER_LIFETIME, not_yet
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS, until_committed
 from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host
 
@@ -46,9 +46,9 @@ class Interfering:
         self._before, self._after = before, after
         host.store.runs.save = self  # type: ignore[method-assign]
 
-    def __call__(self, run: Run, seen: int) -> None:
+    def __call__(self, run: Run, seen: int, body: bytes = b"") -> None:
         self._before()
-        self._save(run, seen)
+        self._save(run, seen, body)
         self._after()
 
 
@@ -131,7 +131,7 @@ def test_a_stalled_writer_still_finds_its_message_obeyed(host: Host) -> None:
     """The message comes before the write; it is given back until the write is there."""
     kept: list[tuple[Run, int]] = []
     save: Any = host.store.runs.save
-    host.store.runs.save = lambda run, seen: kept.append((run, seen))  # type: ignore[method-assign]
+    host.store.runs.save = lambda run, seen, body=b"": kept.append((run, seen))  # type: ignore[method-assign]
     host.answer("A", "OK")
     host.settle()
     assert [request["stepName"] for request in host.actions.requests] == ["A"]
@@ -167,7 +167,7 @@ def test_answers_name_their_run(host: Host) -> None:
 
 def test_a_hint_without_its_write_is_looked_at_ever_later_and_not_for_ever() -> None:
     at, looks = 0, 0
-    while (pause := not_yet(0, at)) is not None:
+    while (pause := until_committed(0, at)) is not None:
         at, looks = at + pause, looks + 1
-    assert at > WRITER_LIFETIME
+    assert at > WRITER_LIFETIME_MS
     assert looks < 25

@@ -1,4 +1,4 @@
-"""Answers that must be signed: what is believed, by the standard's own library, and what is not."""
+"""Signatures of answers: which are accepted, checked with the library of the standard, and which are rejected."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from chalicelib.model.actions import Action, Options
 from chalicelib.model.flow import ActionStep, Flow, Route
 from chalicelib.service.ports.actions import Taken
 from chalicelib.service.runs.answer import Answer
-from chalicelib.service.security.signature_verifier import (
-    LONGEST_AGE,
-    MOST,
+from chalicelib.service.security.webhooks import (
+    MAX_SIGNATURE_AGE_MS,
+    MAX_SIGNATURES,
     AnswerSignature,
     SignatureVerifier,
+    secrets_for,
     signature_in,
 )
-from chalicelib.service.security.webhooks import secrets_for
 from tests.fakes import FakeClock
 from tests.hosts import NS, Host
 
@@ -61,7 +61,7 @@ def test_any_of_several_signatures_is_good_enough() -> None:
     good = signature.signatures
     assert verify(replace(signature, signatures=f"v1a,xyz v1,AAAA {good}"))
     assert not verify(replace(signature, signatures="v1,AAAA v1, ,"))
-    assert not verify(replace(signature, signatures=" ".join(["v1,AAAA"] * MOST + [good])))
+    assert not verify(replace(signature, signatures=" ".join(["v1,AAAA"] * MAX_SIGNATURES + [good])))
 
 
 def test_another_namespace_s_key_is_no_key() -> None:
@@ -87,8 +87,8 @@ def test_what_was_changed_is_not_believed(changed: dict[str, str | bytes]) -> No
 @pytest.mark.parametrize("off", [-1, 1])
 def test_the_time_may_be_five_minutes_off_and_no_more(off: int) -> None:
     now = FakeClock().now()
-    assert verify(signed(at=now + off * LONGEST_AGE))
-    assert not verify(signed(at=now + off * (LONGEST_AGE + 1_000)))
+    assert verify(signed(at=now + off * MAX_SIGNATURE_AGE_MS))
+    assert not verify(signed(at=now + off * (MAX_SIGNATURE_AGE_MS + 1_000)))
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "1" * 16, "1" * 5_000, "\u0661"])
@@ -106,7 +106,7 @@ def test_why_it_does_not_count_is_logged_and_no_signature_is(caplog: pytest.LogC
         verify(signed())
         verify(replace(signed(), timestamp="0"))
     assert [record.getMessage() for record in caplog.records] == [
-        "the signature of an answer does not count: webhook-timestamp is more than 5 minutes off"
+        "the signature of an answer was rejected: webhook-timestamp is more than 5 minutes off"
     ]
 
 

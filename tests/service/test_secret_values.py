@@ -1,4 +1,4 @@
-"""Secrets in runs: nothing that is kept, sent as a hint or logged tells them; only their actions get them."""
+"""Secrets in runs: stores, messages and logs never contain them; only the actions that declare them receive them."""
 
 from __future__ import annotations
 

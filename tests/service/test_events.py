@@ -1,4 +1,4 @@
-"""Events from outside: early or late, once each and in order, to the runs that they are meant for and to no others."""
+"""Published events: early or late, each taken once and in order, by the runs that they are meant for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is large lies beside the head; nobody who reads a run notices."""
+"""Large values are stored as blobs; readers of a run see no difference."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
 from chalicelib.service.runs.answer import Answer
-from chalicelib.service.runs.offloading import HEAD, LARGE
+from chalicelib.service.runs.references import MAX_HEAD_BYTES, MAX_INLINE_BYTES
 from tests.hosts import NS, Host
 
 FLOW = """
@@ -49,7 +49,7 @@ def test_large_values_travel_on_and_the_head_stays_small(host: Host) -> None:
     run = host.run()
     assert (run.status, run.output, run.vars["kept"], run.input["big"]) == (Status.SUCCEEDED, big, big, big)
     assert [request["x"] for request in host.actions.requests] == [big, big]
-    assert max(sizes) < 2 * LARGE
+    assert max(sizes) < 2 * MAX_INLINE_BYTES
 
 
 def head_size(host: Host) -> int:
@@ -111,15 +111,15 @@ def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> No
 
 def test_a_head_is_folded_beyond_its_limit_and_not_before(host: Host) -> None:
     host.start("f", big=1)
-    host.services.operator.set_vars(NS, "r", many(HEAD // 3))
-    assert HEAD // 3 < head_size(host) <= HEAD  # the variables stand in the history too
-    host.services.operator.set_vars(NS, "r", many(HEAD))
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
+    assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the variables stand in the history too
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     assert head_size(host) < 1_000
-    host.services.operator.set_vars(NS, "r", dict.fromkeys(many(HEAD)))
+    host.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
     for _ in range(9):
         host.services.operator.set_vars(NS, "r", {"a": 1})
     assert host.run().vars == {"a": 1}
-    assert head_size(host) < 2 * LARGE
+    assert head_size(host) < 2 * MAX_INLINE_BYTES
 
 
 def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> None:
@@ -152,7 +152,7 @@ def test_a_folded_run_keeps_its_permit() -> None:
     host.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
     host.start("f", "one", big=1)
     host.settle()
-    host.services.operator.set_vars(NS, "one", many(2 * HEAD))
+    host.services.operator.set_vars(NS, "one", many(2 * MAX_HEAD_BYTES))
     host.start("f", "two", big=1)
     for _ in range(5):
         host.clock.advance(2_000)
@@ -162,7 +162,7 @@ def test_a_folded_run_keeps_its_permit() -> None:
 
 def test_an_offloaded_head_of_a_newer_format_is_refused(host: Host) -> None:
     host.start("f", big=1)
-    host.services.operator.set_vars(NS, "r", many(HEAD))
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     stored = host.store.runs.load(NS, "r")
     assert stored is not None
     (entry,) = stored.tail

@@ -1,4 +1,4 @@
-"""The request that carries an activation: who signs it, who can tell, and what an action cannot say in our name."""
+"""Requests to actions: their signatures, and the headers that an action cannot set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits: who may be delivered now, who comes again when, and that nothing leaks however things end."""
+"""Limits of actions: which deliveries are sent, when others retry, and that permits never leak."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.deliveries import permits
 from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import Busy, TooLarge
@@ -207,7 +208,7 @@ def test_who_loses_every_time_comes_again(bench: Bench) -> None:
 
     bench.store.versioned_values.before = intrude
     assert 250 <= bench.ask(bench.started("slow"), invocation(50)) <= 1_000
-    assert len(bench.clock.slept) == permits.TRIES
+    assert len(bench.clock.slept) == permits.MAX_ATTEMPTS
 
 
 def test_a_limit_beyond_what_the_store_can_hold_is_what_it_can_hold(bench: Bench) -> None:
@@ -326,7 +327,7 @@ def test_slots_are_told_half_a_minute_ahead_at_most(bench: Bench) -> None:
     run = bench.started("r")
     waits = [bench.ask(run, invocation(per_second=1)) for _ in range(200)]
     assert waits[:32] == [n * 1_000 for n in range(32)]
-    assert all(1_000 <= wait <= 1_000 + permits.HORIZON for wait in waits[32:])
+    assert all(1_000 <= wait <= 1_000 + permits.SLOT_HORIZON_MS for wait in waits[32:])
     bench.store.versioned_values.calls.clear()
     bench.ask(run, invocation(per_second=1))
     assert bench.store.versioned_values.calls == ["read"]
@@ -446,12 +447,10 @@ def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
     host.settle()
     run = host.start("f", "second")
     made, clock = host.services, host.clock
-    limiter, webhook_client = (
-        Limiter(host.store, clock, SequentialIds()),
-        WebhookClient(host.actions, clock, host.services.secrets, "", lambda: b"k"),
-    )
+    checker = DeliveryChecker(made.definition_cache, Limiter(host.store, clock, SequentialIds()), clock)
+    webhook_client = WebhookClient(host.actions, clock, made.secrets, "", lambda: b"k")
     deliverer = Deliverer(
-        made.runs, made.definition_cache, made.advancer, webhook_client, limiter, Broken(clock), clock
+        made.runs, made.definition_cache, made.advancer, checker, webhook_client, Broken(clock), clock
     )
     message = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=host.uuid("One", "second"))
     (verdict,) = deliverer.deliver([message])

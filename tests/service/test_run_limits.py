@@ -1,4 +1,4 @@
-"""Limits of one decision, from both sides: what is too large makes a step return ERROR, and leaves no run stuck."""
+"""Limits of one decision, from both sides: what is too large makes a step return ERROR, and no run gets stuck."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from chalicelib.engine.steps.waits import MAX_WAIT_MS
 from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
-from chalicelib.service.deliveries.webhook_client import MAX_BODY
+from chalicelib.service.deliveries.webhook_client import MAX_REQUEST_BYTES
 from chalicelib.service.ports.runs import RunQuery
-from chalicelib.service.runs.children import DEEPEST
-from chalicelib.service.runs.start import KEY_TTL, StartOrder
+from chalicelib.service.runs.children import MAX_CALL_DEPTH
+from chalicelib.service.runs.start import KEY_TTL_MS, StartOrder
 from tests.engine.flows import TWO_STEPS, begun
 from tests.hosts import NS, Host
 
@@ -236,7 +236,7 @@ def test_an_expression_is_nested_so_deeply_and_no_more_deeply() -> None:
 # ── rows, loops, requests ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(("calls", "status"), [(DEEPEST, Status.SUCCEEDED), (DEEPEST + 1, Status.FAILED)])
+@pytest.mark.parametrize(("calls", "status"), [(MAX_CALL_DEPTH, Status.SUCCEEDED), (MAX_CALL_DEPTH + 1, Status.FAILED)])
 def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Status) -> None:
     host = Host()
     flows = [
@@ -248,8 +248,10 @@ def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Statu
     host.settle()
     assert host.run().status is status
     views, _ = host.services.reader.views(NS, RunQuery())
-    assert len(views) == 1 + min(calls, DEEPEST)
-    assert any(f"more than {DEEPEST} runs" in view.run.last_err for view in views) is (status is Status.FAILED)
+    assert len(views) == 1 + min(calls, MAX_CALL_DEPTH)
+    assert any(f"nested more than {MAX_CALL_DEPTH} deep" in view.run.last_err for view in views) is (
+        status is Status.FAILED
+    )
 
 
 @pytest.mark.parametrize(("rounds", "status"), [(MAX_PASSES - 1, Status.SUCCEEDED), (MAX_PASSES, Status.FAILED)])
@@ -273,13 +275,13 @@ def test_a_request_to_an_action_is_so_large_and_no_larger(more: int) -> None:
         " step A => (OK -> done | ERROR -> Sorry) { action = work; args = (x = ${ $input.x }); };" + SORRY + " flow_end"
     )
     probe = told(flow, x="", n=1)
-    room = MAX_BODY - len(probe.actions.calls[0].body) + 1
+    room = MAX_REQUEST_BYTES - len(probe.actions.calls[0].body) + 1
     host = told(flow, x="x" * (room // 2 + more), n=room - room // 2)
-    assert [len(call.body) for call in host.actions.calls] == ([] if more else [MAX_BODY])
+    assert [len(call.body) for call in host.actions.calls] == ([] if more else [MAX_REQUEST_BYTES])
     assert host.path()[-2:] == (["Sorry", "done"] if more else ["A", "done"])
 
 
-@pytest.mark.parametrize(("later", "created"), [(KEY_TTL - 1, False), (KEY_TTL, True)])
+@pytest.mark.parametrize(("later", "created"), [(KEY_TTL_MS - 1, False), (KEY_TTL_MS, True)])
 def test_a_key_gives_the_same_run_back_for_so_long_and_no_longer(later: int, created: bool) -> None:
     host = told("flow f wait W => (DONE -> done) { for = 100h; }; flow_end")
     order = StartOrder(flow="f", key="k")

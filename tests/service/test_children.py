@@ -1,4 +1,4 @@
-"""Runs that wait for runs."""
+"""Child runs: their start, their end, and stopping them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deadlines, timers and the sweep: no wait is without an end, and no lost message makes one."""
+"""Deadlines, timers and the sweep: every wait ends, even if its message is lost."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_lost_timer_message_is_caught_by_the_sweep(host: Host) -> None:
     lost = host.queue.receive(QueueName.WAKES, 10, 0)
     host.queue.delete(QueueName.WAKES, [message.receipt for message in lost])
     host.clock.advance(3 * 60_000)
-    swept = host.services.waker.sweep()
+    swept = host.services.timers.sweep()
     assert (swept.sent, swept.overdue) == (1, 1)
     host.settle()
     assert host.path() == ["A", "B"]

@@ -1,0 +1,70 @@
+"""Delete definitions that no flow and no live run refers to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.model import json_values, status
+from chalicelib.model.flow import CallStep, Flow, actions_named, walk
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import NotFound, StillReferred
+from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.runs import RunQuery, RunStore
+from chalicelib.service.ports.store import Store
+
+_PAGE_ITEMS: Final = 100
+
+
+class DefinitionDeleter:
+    """Deletes definitions."""
+
+    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache) -> None:
+        self._store = store
+        self._runs = runs
+        self._definition_cache = definition_cache
+
+    def delete(self, namespace: str, kind: Kind, name: str, uuid: str | None = None) -> Definition:
+        """Delete the definition of that name and return its newest version. Raises StillReferred, Conflict.
+
+        Raises NotFound if there is none, or if `uuid` is given and it has another uuid.
+        """
+        found = self._store.definitions.latest(namespace, kind, [name]).get(name)
+        if found is None or uuid not in (None, found.uuid):
+            raise NotFound(kind, name)
+        referrer = self._referring_flow(namespace, kind, name) or self._referring_run(namespace, kind, name)
+        if referrer:
+            raise StillReferred(kind, name, referrer)
+        self._store.definitions.delete(namespace, found)
+        self._definition_cache.forget(namespace, kind, name)
+        return found
+
+    def _referring_flow(self, namespace: str, kind: Kind, name: str) -> str:
+        """Describe a flow that refers to the definition; empty if there is none."""
+        after = ""
+        while flows := self._store.definitions.list(namespace, Kind.FLOW, _PAGE_ITEMS, after):
+            for stored in flows:
+                if name in _references(kind, json_values.decode(stored.value, Flow)):
+                    return f"flow {stored.name!r}"
+            after = flows[-1].name
+        return ""
+
+    def _referring_run(self, namespace: str, kind: Kind, name: str) -> str:
+        """Describe a live run that refers to the definition; empty if there is none."""
+        cursor: str | None = None
+        while True:
+            query = RunQuery(statuses=status.LIVE, limit=_PAGE_ITEMS, cursor=cursor)
+            listing = self._runs.list(namespace, query)
+            for run in listing.runs:
+                ref = run.definition
+                if name in (ref.actions if kind is Kind.ACTION else (ref.flow,)):
+                    return f"flow_run {run.name!r}, which is {run.status},"
+            cursor = listing.cursor
+            if cursor is None:
+                return ""
+
+
+def _references(kind: Kind, flow: Flow) -> frozenset[str]:
+    """Return the names of that kind in the flow."""
+    if kind is Kind.ACTION:
+        return frozenset(actions_named(flow))
+    return frozenset(step.flow for step in walk(flow.steps) if isinstance(step, CallStep))

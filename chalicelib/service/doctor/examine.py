@@ -1,0 +1,179 @@
+"""The doctor: find runs that should have continued but wait, and send the messages that they wait for again.
+
+No run depends on the doctor. Messages are lost where a queue was purged, a function was disabled for days, or a dead
+letter expired. The doctor only sends messages, and a message has an effect only if the head agrees with it. So an
+unnecessary repair does nothing, or delivers an activation once more, which services expect (docs/http-api.md, 1).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Final
+
+import msgspec
+
+from chalicelib.model import status
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.service import messages
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.doctor.findings import Finding, FindingKind, Report
+from chalicelib.service.doctor.run_checks import RunChecks
+from chalicelib.service.messages import Deliver, Message
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName, Source
+from chalicelib.service.ports.runs import RunQuery, RunStore
+from chalicelib.service.ports.tasks import Task, TaskStore
+from chalicelib.service.timers.run_timers import OVERDUE_AFTER_MS
+
+LOG = logging.getLogger("echoer.doctor")
+
+_PAGE_ITEMS: Final = 100
+
+MAX_FAILED_RUNS: Final = 100
+"""How many of the newest failed runs are reported."""
+
+MAX_DEAD_LETTERS: Final = 10
+"""How many dead letters one examination reads, which is as many as SQS returns at once."""
+
+
+class Doctor:
+    """Examines and repairs a namespace."""
+
+    def __init__(
+        self,
+        runs: RunStore,
+        tasks: TaskStore,
+        queue: Queue,
+        source: Source,
+        definition_cache: DefinitionCache,
+        clock: Clock,
+    ) -> None:
+        self._runs = runs
+        self._tasks = tasks
+        self._queue = queue
+        self._source = source
+        self._clock = clock
+        self._checks = RunChecks(runs, definition_cache, clock)
+
+    def examine(self, namespace: str, limit: int, *, silent: int | None = None, repair: bool = False) -> Report:
+        """Report problems of the newest `limit` live runs, failed runs, dead letters and orphaned tasks.
+
+        `silent` is how long an activation may wait without news, in milliseconds; None: until its deadline. With
+        `repair`, what can be repaired is.
+        """
+        live, complete = self._live(namespace, limit)
+        findings = [finding for run in live for finding in self._checks.problems(run, silent)]
+        findings += self._failed(namespace)
+        if repair:
+            findings = [self._repair(finding) for finding in findings]
+        findings += self._dead_letters(namespace, repair=repair)
+        findings += self._orphaned_tasks(namespace, repair=repair)
+        return Report(tuple(findings), len(live), complete)
+
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _live(self, namespace: str, limit: int) -> tuple[list[Run], bool]:
+        """Return the newest live runs, and whether these are all."""
+        found: list[Run] = []
+        cursor: str | None = None
+        while True:
+            listing = self._runs.list(namespace, RunQuery(statuses=status.LIVE, limit=_PAGE_ITEMS, cursor=cursor))
+            found += listing.runs
+            cursor = listing.cursor
+            if cursor is None or len(found) >= limit:
+                return found[:limit], cursor is None and len(found) <= limit
+
+    def _failed(self, namespace: str) -> list[Finding]:
+        query = RunQuery(statuses=frozenset({Status.FAILED}), limit=MAX_FAILED_RUNS)
+        return [
+            Finding(
+                kind=FindingKind.FAILED_RUN,
+                run=run.name,
+                step=run.tokens[0].step if run.tokens else "",
+                since=run.ended_at,
+                detail=run.last_err,
+            )
+            for run in self._runs.list(namespace, query).runs
+        ]
+
+    def _repair(self, finding: Finding) -> Finding:
+        """Send the message of the finding, if it has one."""
+        if finding.message is None:
+            return finding
+        self._send(finding.message)
+        LOG.warning(
+            "run %r, step %r: %s; its message was sent again",
+            finding.run,
+            finding.step,
+            finding.detail,
+            extra={"run": finding.run, "uuid": finding.uuid, "ailment": str(finding.kind)},
+        )
+        return replace(finding, repaired=True)
+
+    def _send(self, message: Message) -> None:
+        queue = QueueName.DELIVERIES if isinstance(message, Deliver) else QueueName.WAKES
+        self._queue.send(queue, [messages.encode(message)])
+
+    # ── dead letters, orphaned tasks ─────────────────────────────────────────────────────────────────────────────────
+
+    def _dead_letters(self, namespace: str, *, repair: bool) -> list[Finding]:
+        """Report some of the dead letters; with `repair`, send each to its own queue again."""
+        found = []
+        for received in self._source.receive(QueueName.DEAD, MAX_DEAD_LETTERS, 0):
+            message = _message_in(received.body)
+            mine = message is not None and message.namespace == namespace
+            if mine and message and repair:
+                self._send(msgspec.structs.replace(message, sent_at=self._clock.now()))
+                self._source.delete(QueueName.DEAD, [received.receipt])
+                LOG.warning("a dead letter of run %r was sent again", message.run, extra={"run": message.run})
+            else:
+                self._queue.defer(QueueName.DEAD, received.receipt, 0)
+            if mine and message:
+                finding = Finding(
+                    kind=FindingKind.DEAD_LETTER,
+                    run=message.run,
+                    uuid=getattr(message, "uuid", ""),
+                    since=received.sent_at,
+                    detail=f"a dead letter ({type(message).__name__})",
+                    repaired=repair,
+                )
+                found.append(finding)
+        return found
+
+    def _orphaned_tasks(self, namespace: str, *, repair: bool) -> list[Finding]:
+        """Report tasks that no run waits for; with `repair`, remove them from the inbox."""
+        found = []
+        after: Task | None = None
+        while tasks := self._tasks.list(namespace, _PAGE_ITEMS, after):
+            for task in tasks:
+                if self._is_orphaned(namespace, task):
+                    if repair:
+                        self._tasks.remove(namespace, task)
+                        LOG.warning("an orphaned task of run %r was removed", task.run, extra={"run": task.run})
+                    finding = Finding(
+                        kind=FindingKind.ORPHANED_TASK,
+                        run=task.run,
+                        uuid=task.uuid,
+                        since=task.since,
+                        detail="a task in the inbox that no run waits for",
+                        repaired=repair,
+                    )
+                    found.append(finding)
+            after = tasks[-1]
+        return found
+
+    def _is_orphaned(self, namespace: str, task: Task) -> bool:
+        run = self._runs.load(namespace, task.run)
+        if run is None or run.version < 1:
+            return task.since < self._clock.now() - OVERDUE_AFTER_MS  # its run may be about to be written
+        waits = run.status not in status.ENDED and run.token_of(task.uuid) is not None
+        return not waits and run.updated_at > task.since
+
+
+def _message_in(body: str) -> Message | None:
+    try:
+        return messages.decode(body)
+    except (msgspec.DecodeError, UnicodeError):
+        return None

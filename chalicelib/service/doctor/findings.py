@@ -1,0 +1,51 @@
+"""What the doctor reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib.model.times import Instant
+from chalicelib.service.messages import Message
+
+
+class FindingKind(StrEnum):
+    """The kinds of problems."""
+
+    OVERDUE_TIMER = "alarm"
+    """A deadline has passed without effect."""
+    OVERDUE_DELIVERY = "delivery"
+    """The next attempt of a delivery is overdue."""
+    SILENT_STEP = "silent"
+    """A step has waited without news for longer than the given time: its message may be lost."""
+    ENDED_CHILD = "child"
+    """The run that a step waits for has ended."""
+    FAILED_RUN = "failed"
+    """The run failed; it can be retried."""
+    DEAD_LETTER = "letter"
+    """A message is in the dead-letter queue."""
+    ORPHANED_TASK = "task"
+    """The inbox holds a task that no run waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A problem. `message` is the message that may repair it; `repaired`: what can be done was done."""
+
+    kind: FindingKind
+    run: str
+    step: str = ""
+    uuid: str = ""
+    since: Instant | None = None
+    detail: str = ""
+    repaired: bool = False
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The problems found among `looked_at` live runs; `complete`: these were all live runs."""
+
+    findings: tuple[Finding, ...]
+    looked_at: int
+    complete: bool

@@ -1,0 +1,60 @@
+"""Results of submitting a document, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from chalicelib.language import Diagnostic
+from chalicelib.service.errors import Invalid, Malformed
+
+
+class Change(StrEnum):
+    """What a statement did to its resource."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The result of one statement. `uuid` is that of the resource; empty in a dry run that would create it."""
+
+    kind: str
+    name: str
+    version: int
+    uuid: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The result of a document: that of each statement in order, and warnings."""
+
+    results: tuple[Submitted, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+class FslMalformed(Malformed):
+    """The text is not FSL. Nothing was changed."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(_summary(diagnostics))
+        self.diagnostics = diagnostics
+
+
+class FslRefused(Invalid):
+    """The text is FSL, but it is not valid. Nothing was changed."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__(_summary(diagnostics))
+        self.diagnostics = diagnostics
+
+
+def _summary(diagnostics: Sequence[Diagnostic]) -> str:
+    errors = [found for found in diagnostics if found.severity == "error"]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"line {first.line}, column {first.column}: {first.message}{more}"

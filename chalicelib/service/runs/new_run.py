@@ -1,0 +1,70 @@
+"""The first decision of a run, the same for a start by name, by a document and by a calling run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.engine.effects import Decision
+from chalicelib.engine.events import RunStarted
+from chalicelib.engine.inputs import complete
+from chalicelib.engine.machine import decide
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import Flow
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.service.ports.clock import Clock, IdSource
+from chalicelib.service.security.secrets import Secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """A run that is to be started. `input` is complete and encrypted (`RunFactory.input`)."""
+
+    namespace: str
+    name: str
+    definition: Definition
+    ref: DefinitionRef
+    input: dict[str, Json]
+    by: str
+    labels: dict[str, Json] = field(default_factory=dict)
+    parent: Parent | None = None
+    trace: str = ""
+    """The `traceparent` under which the run is started; empty: none."""
+
+
+class RunFactory:
+    """Makes the first decision of runs."""
+
+    def __init__(self, secrets: Secrets, clock: Clock, ids: IdSource) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._ids = ids
+
+    def input(self, namespace: str, flow: Flow, given: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the input with defaults filled in and secret values encrypted. Raises InputRefused."""
+        return complete(flow, dict(given), self._secrets.cipher(namespace))
+
+    def decide(self, plan: RunPlan) -> Decision:
+        """Return the first head of the run, and its effects. Nothing is written or sent. Raises TooLarge."""
+        event = RunStarted(
+            at=self._clock.now(),
+            nonce=self._ids.nonce(),
+            by=plan.by,
+            namespace=plan.namespace,
+            name=plan.name,
+            id=new_uuid(self._ids),
+            ref=plan.ref,
+            input=plan.input,
+            labels=plan.labels,
+            parent=plan.parent,
+            trace=plan.trace,
+        )
+        return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
+
+
+def new_uuid(ids: IdSource) -> str:
+    """Return a random uuid (RFC 9562, version 4)."""
+    digits = ids.nonce()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -1,0 +1,189 @@
+"""Replace large values in heads and history pages by references to blobs, and back. Pure.
+
+A single large value becomes a blob of its own. A head or page that is large because it has many small values (thousands
+of variables, a transition through thousands of steps) is offloaded as a whole: the fields that grow become blobs, and
+its tail becomes one entry with the references.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from chalicelib.model import formats
+from chalicelib.model.history import Entry, Page, encode_page
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run, Token, encode
+from chalicelib.model.waits import REFERENCE_KEY, decode_hook, wait_from_json, wait_to_json
+
+MAX_INLINE_BYTES: Final = 4 * 1024
+"""The largest value, in bytes of JSON, that stays in the head."""
+
+MAX_HEAD_BYTES: Final = 128 * 1024
+"""The largest head or history page that is stored inline. A DynamoDB item has at most 400 KB."""
+
+OFFLOADED: Final = "\0folded"
+"""The event of the only entry in the tail of an offloaded head or page."""
+
+_FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
+"""The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
+
+_REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
+
+_NAMES: Final = {field.encode_name: field.name for field in msgspec.structs.fields(Run)}
+_TYPES: Final = {field.encode_name: field.type for field in msgspec.structs.fields(Run)}
+
+Change: TypeAlias = Callable[[Json], Json]
+
+
+@dataclass(frozen=True, slots=True)
+class OffloadedHead:
+    """A head as it is stored, its JSON, and the blobs to write before it."""
+
+    run: Run
+    body: bytes
+    blobs: Mapping[str, bytes]
+
+
+def offload_head(run: Run, body: bytes = b"") -> OffloadedHead:
+    """Replace what is large in the head by references. `body` is `encode(run)` if the caller has it.
+
+    A small head is encoded once, and its values are not encoded again.
+    """
+    body = body or encode(run)
+    if len(body) <= MAX_INLINE_BYTES and _REFERENCE_JSON not in body:
+        return OffloadedHead(run, body, {})
+    offload = _Offload()
+    thin = in_run(run, offload)
+    if offload.blobs:
+        body = encode(thin)
+    if len(body) > MAX_HEAD_BYTES:
+        thin = _offload_fields(thin, offload)
+        body = encode(thin)
+    return OffloadedHead(thin, body, offload.blobs) if offload.blobs else OffloadedHead(run, body, {})
+
+
+def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
+    """Replace what is large in the page by references; return the blobs to write before it, too."""
+    offload = _Offload()
+    thin = Page(entries=tuple(in_entry(entry, offload) for entry in page.entries))
+    if len(encode_page(thin)) > MAX_HEAD_BYTES:
+        thin = Page(entries=_offloaded_tail(page.last, {"tl": msgspec.to_builtins(thin.entries)}, offload))
+    return thin, offload.blobs
+
+
+class References:
+    """Collects the keys of references, and changes nothing."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+
+    def __call__(self, value: Json) -> Json:
+        key = key_in(value)
+        if key is not None:
+            self.keys.add(key)
+        return value
+
+
+def key_in(value: Json) -> str | None:
+    """Return the key in a reference; None for any other value."""
+    if isinstance(value, Mapping) and value.keys() == {REFERENCE_KEY}:
+        return str(value[REFERENCE_KEY])
+    return None
+
+
+def offloaded_fields(tail: Sequence[Entry]) -> Mapping[str, Json]:
+    """Return the references to the offloaded fields, by encoded name; empty if the tail is not offloaded."""
+    data = tail[0].data if tail and tail[0].event == OFFLOADED else {}
+    return {name: value for name, value in data.items() if name != formats.MEMBER}
+
+
+def format_of(tail: Sequence[Entry]) -> int:
+    """Return the format in which the fields of an offloaded tail were stored."""
+    return int(tail[0].data.get(formats.MEMBER, 1))
+
+
+def field_values(stored: Mapping[str, Json], stored_format: int) -> dict[str, Any]:
+    """Convert the values of fields by encoded name, in a format, into those of a Run by field name."""
+    values = formats.HEAD.upgrade(dict(stored), stored_format)
+    return {_NAMES[name]: msgspec.convert(value, _TYPES[name], dec_hook=decode_hook) for name, value in values.items()}
+
+
+def in_run(run: Run, change: Change) -> Run:
+    """Return the run with every value that may be large changed."""
+    return replace(
+        run,
+        input=_in_values(run.input, change),
+        vars=_in_values(run.vars, change),
+        output=change(run.output),
+        tokens=tuple(_in_token(token, change) for token in run.tokens),
+        undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
+        tail=tuple(in_entry(entry, change) for entry in run.tail),
+    )
+
+
+def in_entry(entry: Entry, change: Change) -> Entry:
+    """Return the entry with every value that may be large changed."""
+    return replace(entry, data=change(entry.data), vars=_in_values(entry.vars, change))
+
+
+class _Offload:
+    """Replaces large values by references, and collects the blobs by key."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+
+    def __call__(self, value: Json) -> Json:
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        encoded = msgspec.json.encode(value)
+        if len(encoded) <= MAX_INLINE_BYTES and key_in(value) is None:
+            return value
+        return self.put(encoded)
+
+    def put(self, encoded: bytes) -> Json:
+        """Make a blob of an encoded value, and return the reference to it."""
+        key = f"value/{hashlib.sha256(encoded).hexdigest()[:32]}"
+        self.blobs[key] = encoded
+        return {REFERENCE_KEY: key}
+
+
+def _offload_fields(run: Run, offload: _Offload) -> Run:
+    """Return the head with the fields that grow replaced by one tail entry that refers to their blobs."""
+    fields = {name: value for name, value in msgspec.to_builtins(run).items() if name in _FIELDS}
+    return replace(
+        run,
+        definition=replace(run.definition, actions={}),
+        tokens=(),
+        input={},
+        vars={},
+        undos=(),
+        received={},
+        tail=_offloaded_tail(run.seq, fields, offload),
+    )
+
+
+def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload) -> tuple[Entry, ...]:
+    """Return the tail of an offloaded head or page. Its number is that of the last entry it replaces."""
+    data: dict[str, Json] = {name: offload.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    if formats.HEAD.current > 1:
+        data[formats.MEMBER] = formats.HEAD.current
+    return (Entry(seq=seq, at=0, event=OFFLOADED, data=data),)
+
+
+def _in_token(token: Token, change: Change) -> Token:
+    activation = token.activation
+    if activation is not None:
+        wait = activation.wait
+        wait = None if wait is None else wait_from_json(change(wait_to_json(wait)))
+        activation = replace(activation, data=change(activation.data), wait=wait)
+    return replace(token, activation=activation, result=change(token.result))
+
+
+def _in_values(values: Mapping[str, Json], change: Change) -> dict[str, Json]:
+    return {name: change(value) for name, value in values.items()}
