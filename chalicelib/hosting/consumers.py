@@ -33,7 +33,7 @@ def handle(services: Services, queue: QueueName, batch: Sequence[Any]) -> Sequen
 def _dead_letter(services: Services, batch: Sequence[Message]) -> list[None]:
     for message in batch:
         if isinstance(message, Deliver):
-            services.deliverer.give_up(message, "it could not be delivered: its message came back too often")
+            services.deliverer.give_up(message, "it could not be delivered: its message was retried too often")
         else:
             services.waker.wake([message])
     return [None] * len(batch)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from chalicelib.entrypoints.http.openapi import Exchange
+from chalicelib.entrypoints.http.openapi.examples import Exchange
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered
 from tests.hosts import Host

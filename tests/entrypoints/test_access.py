@@ -14,8 +14,8 @@ from chalicelib import config, hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.config import Access, BadSetting, Settings
-from chalicelib.entrypoints.http.auth import LEAST
-from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.queues import QueueName
@@ -89,47 +89,42 @@ class Side:
 # ── roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_call_has_its_least_role() -> None:
-    assert set(LEAST) == set(TABLE)
-
-
 def test_the_calls_that_are_for_everybody() -> None:
-    public = {path for (_, path), least in LEAST.items() if least is None}
+    public = {route.path for route in ROUTES if route.role is None}
     assert public == {"/", "/healthz", "/openapi.json", "/docs"}
 
 
 def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> None:
-    for (method, path), least in LEAST.items():
+    for route in ROUTES:
+        method, path, least = route.method, route.path, route.role
         assert (least is Role.VIEWER) <= (method == "GET"), path
         for_admins = path.startswith("/token") or (path.startswith("/secret") and method != "GET")
         assert for_admins == (least is Role.ADMIN), path
 
 
-URLS = {
-    call_: (call_[0], call_[1].replace("{name}", "x").replace("{uuid}", "u").replace("{token_id}", "t"))
-    for call_ in TABLE
-}
+def request_of(route: Route) -> tuple[str, str]:
+    """The method and a URL of the route."""
+    return route.method, route.path.format(name="x", uuid="u", token_id="t")
+
+
+EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
-def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(
-    guarded: Host, asked: tuple[str, str], role: Role
-) -> None:
-    least = LEAST[asked]
-    reply = call(*URLS[asked], headers=bearer(made(role)))
+@EVERY_ROUTE
+def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(guarded: Host, route: Route, role: Role) -> None:
+    least = route.role
+    reply = call(*request_of(route), headers=bearer(made(role)))
     assert (reply.status == 403) is not (least is None or role.covers(least)), reply.text
     assert reply.status != 401
     if reply.status == 403:
         assert (reply.code, f"the role {least}" in reply.json["message"]) == ("forbidden", True)
 
 
-@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
-def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(
-    guarded: Host, asked: tuple[str, str]
-) -> None:
-    reply = call(*URLS[asked])
-    assert (reply.status == 401) is not (LEAST[asked] is None or asked == ("POST", "/step")), reply.text
+@EVERY_ROUTE
+def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(guarded: Host, route: Route) -> None:
+    reply = call(*request_of(route))
+    assert (reply.status == 401) is not (route.role is None or route.call == ("POST", "/step")), reply.text
     if reply.status == 401:
         assert (reply.code, reply.headers["WWW-Authenticate"]) == ("unauthorized", "Bearer")
 
@@ -645,7 +640,7 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
     text = fsl("token", "create", "ci", "--role", "viewer", "--expires-in", "30d").stdout.strip()
     assert fsl("list", token=text).exit_code == 0
     refused = fsl("token", "list", token=text)
-    assert (refused.exit_code, "needs the role admin" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "requires the role admin" in refused.stderr) == (1, True)
     assert fsl("token", "create", "x", "--role", "king").exit_code == 2
     told = json.loads(fsl("token", "create", "robot", "--role", "author", "--namespace", "team-a", "--json").stdout)
     assert (told["namespace"], told["token"][:4]) == ("team-a", "ech_")

@@ -11,9 +11,9 @@ import pytest
 
 from chalicelib.engine.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter
-from chalicelib.entrypoints.http.bodies import LONGEST, NAME, TOKEN_NAME
-from chalicelib.entrypoints.http.query import MOST
-from chalicelib.entrypoints.http.views.runs import LONGEST_WAIT
+from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
+from chalicelib.entrypoints.http.query import MAX_LIMIT
+from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
 from chalicelib.service.events.publish import MAX_TTL_MS
@@ -76,13 +76,13 @@ def nested(depth: int) -> Any:
 Send = Callable[[int], Reply]
 
 LIMITS: list[tuple[str, Send, int, int]] = [
-    ("a run's name", lambda n: begin(name="r" * n), NAME, 400),
-    ("an idempotency key", lambda n: begin(key="k" * n), NAME, 400),
-    ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
-    ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
+    ("a run's name", lambda n: begin(name="r" * n), MAX_NAME_CHARACTERS, 400),
+    ("an idempotency key", lambda n: begin(key="k" * n), MAX_NAME_CHARACTERS, 400),
+    ("an event's name", lambda n: publish(name="e" * n), MAX_NAME_CHARACTERS, 400),
+    ("an event's key", lambda n: publish(key="k" * n), MAX_TEXT_CHARACTERS, 400),
     ("an event's ttl", lambda n: publish(ttl=n / 1000), MAX_TTL_MS, 422),
     ("an event's data", lambda n: publish(data=text(n)), MAX_VALUE_BYTES, 413),
-    ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
+    ("a run's event's name", lambda n: ordered("signal", name="e" * n), MAX_NAME_CHARACTERS, 400),
     ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), MAX_VALUE_BYTES, 413),
     ("labels", lambda n: begin(labels={f"l{k}": k for k in range(n)}), MAX_LABELS, 413),
     ("a label's name", lambda n: begin(labels={"l" * n: 1}), MAX_LABEL_NAME, 413),
@@ -93,11 +93,16 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), MAX_VALUE_BYTES, 413),
     ("the data of an answer", lambda n: answer(data=text(n)), MAX_VALUE_BYTES, 413),
     ("the data of a report", lambda n: answer(data=text(n), done=False), MAX_VALUE_BYTES, 413),
-    ("a token's name", lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}), TOKEN_NAME, 400),
-    ("a reason", lambda n: ordered("stop", reason="r" * n), LONGEST, 400),
+    (
+        "a token's name",
+        lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}),
+        MAX_TOKEN_NAME_CHARACTERS,
+        400,
+    ),
+    ("a reason", lambda n: ordered("stop", reason="r" * n), MAX_TEXT_CHARACTERS, 400),
     ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
-    ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MOST, 400),
-    ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), LONGEST, 400),
+    ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MAX_LIMIT, 400),
+    ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), MAX_TEXT_CHARACTERS, 400),
 ]
 
 
@@ -121,14 +126,14 @@ def test_the_limit_is_taken_and_one_more_is_refused(host: Host, what: str, send:
 
 
 def test_a_name_in_a_path_may_be_so_long_and_no_longer(host: Host) -> None:
-    assert call("GET", f"/flowrun/{'r' * LONGEST}").code == "not-found"
-    assert call("GET", f"/flowrun/{'r' * (LONGEST + 1)}").code == "malformed"
+    assert call("GET", f"/flowrun/{'r' * MAX_TEXT_CHARACTERS}").code == "not-found"
+    assert call("GET", f"/flowrun/{'r' * (MAX_TEXT_CHARACTERS + 1)}").code == "malformed"
 
 
 def test_a_run_is_watched_for_so_long_and_no_longer(host: Host) -> None:
     started()
-    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT}").json == []
-    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT + 1}").code == "malformed"
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S}").json == []
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S + 1}").code == "malformed"
 
 
 def test_a_flow_s_own_labels_are_bounded_too(host: Host) -> None:
@@ -184,7 +189,7 @@ def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
     """Answers may have 20,000 bytes."""
-    monkeypatch.setattr(adapter, "LARGEST_ANSWER", 20_000)
+    monkeypatch.setattr(adapter, "MAX_RESPONSE_BYTES", 20_000)
     return 20_000
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.entrypoints.http.text_table import table
+from chalicelib.entrypoints.http.terminal.text_table import table
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined, started
@@ -96,15 +96,15 @@ def test_definitions_are_deleted_with_or_without_their_uuid(host: Host) -> None:
 @pytest.mark.parametrize(
     ("command", "advice"),
     [
-        ("lits flow", "there is no command 'lits' (did you mean list?); type help for a list of commands"),
-        ("list", "list is used so: list TYPE"),
-        ("get flow", "get is used so: get TYPE NAME"),
-        ("del flow a b c", "del is used so: del TYPE NAME [UUID]"),
-        ("list flwo", "there is no type 'flwo' (did you mean flow?); there are action, flow, flowrun, step, event"),
+        ("lits flow", "unknown command 'lits' (did you mean list?); type help for a list of commands"),
+        ("list", "wrong number of arguments; usage: list TYPE"),
+        ("get flow", "wrong number of arguments; usage: get TYPE NAME"),
+        ("del flow a b c", "wrong number of arguments; usage: del TYPE NAME [UUID]"),
+        ("list flwo", "unknown type 'flwo' (did you mean flow?); the types are action, flow, flowrun, step, event"),
         ("get flowrun nope", "there is no flow_run 'nope'"),
-        ("get event x", "single events are not looked up; list event shows them all"),
-        ("del step r.A", "a step cannot be deleted: only an action, a flow or a flowrun can"),
-        ("help lsit", "there is no command 'lsit' (did you mean list?); type help for a list of commands"),
+        ("get event x", "cannot get one event; `list event` shows all events"),
+        ("del step r.A", "cannot delete a step; only actions, flows and flowruns can be deleted"),
+        ("help lsit", "unknown command 'lsit' (did you mean list?); type help for a list of commands"),
     ],
 )
 def test_wrong_usage_is_answered_with_advice(host: Host, command: str, advice: str) -> None:
@@ -115,7 +115,7 @@ def test_help_tells_every_command(host: Host) -> None:
     reply, raw = said("HELP")
     assert reply == "Raw"
     assert "  del TYPE NAME [UUID]\n" in raw
-    assert said("help Get")[1].startswith("get TYPE NAME\n\nShows one resource")
+    assert said("help Get")[1].startswith("get TYPE NAME\n\nShow an action")
     assert said("help flow_run")[1].startswith("flow_run NAME")
 
 

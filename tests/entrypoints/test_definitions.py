@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 import pytest
 
+from chalicelib import language
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
@@ -160,3 +164,24 @@ def test_a_definition_that_something_refers_to_stays(host: Host) -> None:
     assert call("DELETE", f"/flow/two/{uuid}").json["metadata"]["name"] == "two"
     assert call("DELETE", "/action/work").status == 200
     assert call("GET", "/action/work").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/fsl", WORK), ("/action", WORK), ("/flow", TWO), ("/flowrun", DIRECT)],
+)
+def test_a_text_is_scanned_once(host: Host, path: str, text: str) -> None:
+    defined(WORK)
+    scans = []
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is language.parse.__code__:
+            scans.append(path)
+
+    sys.setprofile(trace)
+    try:
+        reply = call("POST", path, {"data": text})
+    finally:
+        sys.setprofile(None)
+    assert reply.status == 200, reply.text
+    assert len(scans) == 1

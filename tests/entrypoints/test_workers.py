@@ -145,7 +145,7 @@ def test_who_asks_for_patience_gets_it_without_an_alarm(host: Host, caplog: pyte
     assert queue.deferred == [(QueueName.DELIVERIES, received.receipt, 2000)]
     (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (told.levelname, told.exc_info) == ("WARNING", None)
-    assert told.getMessage() == "messages of run 'patient' come again: the server is stopping; try again"
+    assert told.getMessage() == "messages of run 'patient' will be retried: the server is stopping; try again"
 
 
 def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(host: Host) -> None:
@@ -206,5 +206,5 @@ def test_every_batch_leaves_one_line_with_its_counts(host: Host, caplog: pytest.
     batch = [*host.queue.receive(QueueName.DELIVERIES, 10, 0), received("nonsense", 77)]
     workers.deliver(sqs_event(QueueName.DELIVERIES, batch))
     (line,) = [record for record in caplog.records if record.levelname == "INFO"]
-    assert line.getMessage() == "deliveries: 2 received, 1 done, 1 come again"
+    assert line.getMessage() == "deliveries: 2 received, 1 done, 1 will be retried"
     assert (vars(line)["queue"], vars(line)["received"], vars(line)["again"]) == ("deliveries", 2, 1)

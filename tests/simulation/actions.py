@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.engine.errors import NeverIssued, Unsigned

@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""Text tables for a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The rows under the header, in columns. A cell may have several lines."""
+    """Return the rows under the header, in columns. A cell may have several lines."""
     cells = [[_printable(cell) for cell in row] for row in ([name.upper() for name in header], *rows)]
     widths = [max(_width(line) for row in cells for line in row[column]) for column in range(len(header))]
     rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
@@ -16,7 +16,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _printable(cell: str) -> list[str]:
-    """The cell's lines, without what would move a terminal's cursor."""
+    """Return the cell's lines without control characters, which could move the cursor of a terminal."""
     return ["".join(c if c.isprintable() else " " for c in line) for line in cell.splitlines()] or [""]
 
 

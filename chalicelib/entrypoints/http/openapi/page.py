@@ -1,4 +1,4 @@
-"""The contract as a page that a browser shows: made from the OpenAPI document, without a script, loading nothing."""
+"""The documentation as one HTML page, made from the OpenAPI document. It has no script and loads nothing."""
 
 from __future__ import annotations
 
@@ -10,40 +10,33 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from chalicelib.entrypoints.http.contract import REFUSALS
-from chalicelib.entrypoints.http.openapi import Exchange
+from chalicelib.entrypoints.http.errors import CODES
+from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
 
-SHOWN: Final = 1_500
-"""Characters of an example that the page shows; the document has all of it."""
-
-BEGIN: Final = (
-    (("POST", "/fsl"), "a document"),
-    (("POST", "/flow/{name}/runs"), "under a key"),
-    (("GET", "/flowrun/{name}/history"), "its history"),
-    (("GET", "/task"), "the inbox"),
-    (("POST", "/step"), "a person's answer"),
-)
-"""What shows a newcomer the way: the calls, and the titles of their examples."""
+MAX_EXAMPLE_CHARACTERS: Final = 1_500
+"""Longer examples are cut; the OpenAPI document has them completely."""
 
 
-def page(document: Mapping[str, Any], told: Sequence[Exchange]) -> str:
-    """The whole page; `told` are the examples."""
+def page(document: Mapping[str, Any], routes: Sequence[Route], examples: Sequence[Exchange]) -> str:
+    """Return the page as HTML."""
     groups = [(tag["name"], tag["description"]) for tag in document["tags"]]
-    by_title = {(one.call, one.title): one for one in told}
+    by_title = {(one.call, one.title): one for one in examples}
+    codes = ((str(one.status), f"<code>{code}</code>", _prose(one.meaning)) for code, one in CODES.items())
     return _PAGE.format(
         about=_prose(document["info"]["description"]),
         links="".join(f'<a href="#{name}">{name}</a> ' for name in (*(name for name, _ in groups), "errors", "types")),
-        begin="".join(_exchange(document, by_title[each]) for each in BEGIN),
-        sections="".join(_section(document, told, *group) for group in groups),
-        errors=_table(("status", "when"), ((f"<code>{n}</code>", _prose(why)) for n, why in REFUSALS.items())),
+        begin="".join(_exchange(document, by_title[each.call, each.example]) for each in routes if each.example),
+        sections="".join(_section(document, examples, *group) for group in groups),
+        errors=_table(("status", "code", "meaning"), codes),
         types="".join(_type(name, schema) for name, schema in sorted(document["components"]["schemas"].items())),
         version=html.escape(document["info"]["version"]),
     )
 
 
 def curl(document: Mapping[str, Any], one: Exchange) -> str:
-    """The request as a command for a shell."""
+    """Return the request as a shell command."""
     method, template = one.call
     path = template.format(**{name: quote(value, safe="") for name, value in one.path.items()})
     sent = {name: "true" if value is True else value for name, value in one.query.items()}
@@ -61,26 +54,26 @@ def curl(document: Mapping[str, Any], one: Exchange) -> str:
     return " ".join(words)
 
 
-def _section(document: Mapping[str, Any], told: Sequence[Exchange], group: str, about: str) -> str:
+def _section(document: Mapping[str, Any], examples: Sequence[Exchange], group: str, description: str) -> str:
     calls = "".join(
-        _call(document, (method.upper(), path), [one for one in told if one.call == (method.upper(), path)])
+        _call(document, (method.upper(), path), [one for one in examples if one.call == (method.upper(), path)])
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if group in operation["tags"]
     )
-    return f'<h2 id="{group}">{group.capitalize()}</h2><p>{_prose(about)}</p>{calls}'
+    return f'<h2 id="{group}">{group.capitalize()}</h2><p>{_prose(description)}</p>{calls}'
 
 
-def _call(document: Mapping[str, Any], call: tuple[str, str], told: Sequence[Exchange]) -> str:
+def _call(document: Mapping[str, Any], call: tuple[str, str], examples: Sequence[Exchange]) -> str:
     method, path = call
     operation = document["paths"][path][method.lower()]
     parts = [f"<p>{_prose(operation['description'])}</p>" if operation["description"] else ""]
     if parameters := operation["parameters"]:
-        parts.append(_table(("parameter", "where", "what", "type"), map(_parameter, parameters)))
+        parts.append(_table(("parameter", "in", "meaning", "type"), map(_parameter, parameters)))
     if body := operation.get("requestBody"):
-        parts.append(f"<p>Body: {_media(body['content'])}{'' if body['required'] else ', or none'}</p>")
-    parts += [f"<p>Answers: {'; '.join(_answers(operation['responses']))}.</p>"]
-    parts += [_exchange(document, one) for one in told]
+        parts.append(f"<p>Body: {_media(body['content'])}{'' if body['required'] else ' (optional)'}</p>")
+    parts += [f"<p>Responses: {'; '.join(_answers(operation['responses']))}.</p>"]
+    parts += [_exchange(document, one) for one in examples]
     return (
         f'<details id="{operation["operationId"]}"><summary><code class="{method}">{method}</code> '
         f"<code>{html.escape(path)}</code> {_prose(operation['summary'])}</summary>{''.join(parts)}</details>"
@@ -88,20 +81,20 @@ def _call(document: Mapping[str, Any], call: tuple[str, str], told: Sequence[Exc
 
 
 def _parameter(parameter: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<code>{html.escape(parameter['name'])}</code>{' (needed)' if parameter.get('required') else ''}"
+    yield f"<code>{html.escape(parameter['name'])}</code>{' (required)' if parameter.get('required') else ''}"
     yield parameter["in"]
     yield _prose(parameter.get("description", ""))
     yield _kind(parameter["schema"])
 
 
 def _answers(responses: Mapping[str, Any]) -> Iterator[str]:
-    """Those of success with their types; the others lead to the table of errors."""
+    """Yield the successful responses with their types, and a link to the table of errors."""
     for status, response in responses.items():
         if int(status) < 400:
             headers = "".join(f", header <code>{name}</code>" for name in response.get("headers", ()))
             yield f"<code>{status}</code> {_media(response['content'])}{headers}"
-    refused = " ".join(f"<code>{status}</code>" for status in responses if int(status) >= 400)
-    yield f'or an <a href="#errors">error</a>: {refused}'
+    errors = " ".join(f"<code>{status}</code>" for status in responses if int(status) >= 400)
+    yield f'or an <a href="#errors">error</a>: {errors}'
 
 
 def _media(content: Mapping[str, Any]) -> str:
@@ -109,12 +102,12 @@ def _media(content: Mapping[str, Any]) -> str:
 
 
 def _exchange(document: Mapping[str, Any], one: Exchange) -> str:
-    """What was asked, and what was answered."""
+    """Return the request and the response."""
     answer = one.answer if isinstance(one.answer, str) else _indented(one.answer)
-    if len(answer) > SHOWN:
-        answer = f"{answer[:SHOWN]}\n... (openapi.json has all of it)"
-    asked = html.escape(curl(document, one))
-    return f"<h4>{html.escape(one.title)}</h4><pre>$ {asked}\n<b>{one.status}</b> {html.escape(answer)}</pre>"
+    if len(answer) > MAX_EXAMPLE_CHARACTERS:
+        answer = f"{answer[:MAX_EXAMPLE_CHARACTERS]}\n... (openapi.json has the rest)"
+    command = html.escape(curl(document, one))
+    return f"<h4>{html.escape(one.title)}</h4><pre>$ {command}\n<b>{one.status}</b> {html.escape(answer)}</pre>"
 
 
 def _indented(value: Json) -> str:
@@ -125,10 +118,10 @@ def _indented(value: Json) -> str:
 
 
 def _type(name: str, schema: Mapping[str, Any]) -> str:
-    needed = schema.get("required", ())
+    required = schema.get("required", ())
     rows = (
         (
-            f"<code>{html.escape(field)}</code>{'' if field in needed else ' (may be missing)'}",
+            f"<code>{html.escape(field)}</code>{'' if field in required else ' (optional)'}",
             _kind(of),
             _prose(of.get("description", "")),
         )
@@ -139,7 +132,7 @@ def _type(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """The type in few words."""
+    """Return a short name of the type."""
     match schema:
         case {"$ref": str(ref)}:
             name = ref.rpartition("/")[2]
@@ -166,7 +159,7 @@ def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """The text as HTML; what stands in backticks as code."""
+    """Return the text as HTML, with text in backticks as code."""
     parts = html.escape(text, quote=False).split("`")
     return "".join(f"<code>{part}</code>" if n % 2 else part for n, part in enumerate(parts))
 
@@ -181,7 +174,7 @@ _BOUNDS: Final = {
     "pattern": "like {}",
     "minimum": "from {}",
     "maximum": "to {}",
-    "default": "(usually {})",
+    "default": "(default {})",
 }
 _PAGE: Final = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -202,11 +195,11 @@ h4{{margin:.8rem 0 .2rem}}
 <p>{about}</p>
 <p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1, version {version}). Here: {links}</p>
 <h2>At a glance</h2>
-<p>A process is defined, run, looked at, and answered. Every request on this page was answered as it is shown.</p>
+<p>Define a process, run it, look at it, and answer its tasks. The responses were recorded from a real server.</p>
 {begin}
 {sections}
 <h2 id="errors">Errors</h2>
-<p>Whatever is no success is an <a href="#type-Error">Error</a>.</p>
+<p>Every error response is an <a href="#type-Error">Error</a>. Its <code>code</code> never changes; its message may.</p>
 {errors}
 <h2 id="types">Types</h2>
 {types}
