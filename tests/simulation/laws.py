@@ -12,7 +12,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
@@ -57,7 +57,7 @@ class Laws:
 
     def explains(self, failure: BaseException | None) -> bool:
         """Whether the failure is allowed: a blob is read while its run is being deleted."""
-        return isinstance(failure, ServiceError) and "has lost" in str(failure) and self.deletions > 0
+        return isinstance(failure, BlobMissing) and self.deletions > 0
 
     # ── calls of the ports ──────────────────────────────────────────────────────────────────────────────────────────
 
