@@ -1,0 +1,137 @@
+"""A source, parsed and ready to be evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chalicelib.expressions.draw import Draw
+from chalicelib.expressions.errors import ExpressionFailed, Failure
+from chalicelib.expressions.evaluator import Machine
+from chalicelib.expressions.functions import builtins
+from chalicelib.expressions.meter import Meter
+from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
+from chalicelib.expressions.output import Output
+from chalicelib.expressions.parser import Parser
+from chalicelib.expressions.scope import Frame
+from chalicelib.expressions.tree import Node
+from chalicelib.expressions.values import NOTHING, Outer
+
+_NODE_BYTES: Final = 400
+_PATTERN_BYTES: Final = 1 << 18
+
+
+class Compiled:
+    """An expression that was read: what it uses, what is wrong with it, and how to evaluate it. Safe in threads."""
+
+    __slots__ = ("_bound", "_failure", "_known", "_patterns", "_tree", "_unknown", "source", "weight")
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._failure: Failure | None = None
+        self._tree: Node | None = None
+        parser = Parser(source)
+        try:
+            self._tree = parser.parsed()
+            finish(self._tree)
+        except Failure as failure:
+            self._failure = failure
+        self._bound, self._patterns = frozenset(parser.bound), parser.patterns
+        self._known = self._bound | builtins().keys() | NAMES
+        self._unknown = unknown(parser.variables, self._known)
+        self.weight = len(source) + _NODE_BYTES * (1 + parser.nodes) + _PATTERN_BYTES * len(parser.patterns)
+
+    def problem(self) -> tuple[int, str] | None:
+        """Return where (an offset) and what the first problem is that reading finds; None if there is none.
+
+        Compiles the regular expressions, at the cost of the budget of `together()`.
+        """
+        failure = self._failure
+        if failure is None:
+            if self._unknown is not None:
+                return self._unknown.at, suggestion(self._unknown.value, self._known)
+            failure = self._pattern_failure()
+        if failure is None:
+            return None
+        failed = _failed(failure)
+        return min(failed.at or 0, len(self.source)), failed.reason
+
+    def _pattern_failure(self) -> Failure | None:
+        spent = 0
+        for node in self._patterns:
+            try:
+                spent = _pattern(node).checked(spent)
+            except Failure as failure:
+                return failure
+        return None
+
+    def members_used(self) -> frozenset[tuple[str, ...]]:
+        """Return the names that the expression reads, each with the members that follow it: ("input", "a", "b")."""
+        if self._tree is None:
+            return frozenset()
+        return frozenset(used for used in members_used(self._tree) if used[0] in NAMES and used[0] not in self._bound)
+
+    def evaluate(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING) -> Any:
+        """Return the value, plain JSON; NOTHING where it finds nothing. `data` is the document that `$` is.
+
+        Raises ExpressionFailed.
+        """
+        if self._unknown is not None and self._unknown.value not in names:
+            raise ExpressionFailed(suggestion(self._unknown.value, self._known), self._unknown.at, "L0054")
+        if self._tree is None or self._failure is not None:
+            raise _failed(self._failure)
+        try:
+            return _evaluated(self._tree, names, self._bound, draw, data)[0]
+        except Failure as failure:
+            raise _failed(failure) from None
+        except RecursionError:
+            raise _failed(Failure("L0008")) from None
+
+    def steps(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING) -> int:
+        """Return how many steps an evaluation takes. Raises as `evaluate` does."""
+        if self._tree is None:
+            raise _failed(self._failure)
+        try:
+            return _evaluated(self._tree, names, self._bound, draw, data)[1]
+        except Failure as failure:
+            raise _failed(failure) from None
+
+
+def _pattern(node: Node) -> Any:
+    from chalicelib.expressions.patterns import Pattern
+
+    pattern = node.value
+    if isinstance(pattern, tuple):
+        pattern = node.value = Pattern(*pattern, node.at)
+    return pattern
+
+
+def _evaluated(
+    tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any
+) -> tuple[Any, int]:
+    """Return the value, and the steps that it took."""
+    functions = builtins()
+    meter = Meter()
+    try:
+        machine = Machine(meter, functions, bound, draw)
+        given = {name: _taken_in(value) for name, value in names.items()}
+        top = Frame({**given, "$": data}, Frame(functions, None))
+        value = Outer((data,)) if isinstance(data, list) else data
+        return Output(meter).plain(machine.evaluate(tree, value, top)), meter.taken
+    finally:
+        meter.close()
+
+
+def _taken_in(value: Any) -> Any:
+    """Return a name's value as it is; a mapping or tuple as the object or array that it stands for."""
+    if isinstance(value, Mapping) and not isinstance(value, dict):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _failed(failure: Failure | None) -> ExpressionFailed:
+    from chalicelib.expressions.messages import reason
+
+    if failure is None:
+        failure = Failure("S0500")
+    return ExpressionFailed(reason(failure), failure.at, failure.code)
