@@ -71,7 +71,7 @@ merge        objects:merge           <a<o>:o>      1
 clone        objects:clone           <(oa)-:o>     1
 now          times:now               <s?s?:s>      2
 millis       times:millis            <:n>          0
-toMillis     times:to_millis         <s-s?:n>      2
+toMillis     times:to_millis         <s-s?s?:n>    2
 fromMillis   times:from_millis       <n-s?s?:s>    3
 partition    aws:partition           <an:a>        2
 range        aws:number_range        <nnn:a>       3

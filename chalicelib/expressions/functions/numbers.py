@@ -97,10 +97,13 @@ def rounded(_m: Machine, value: Any = NOTHING, precision: Any = NOTHING) -> Any:
     digits = 0 if precision is NOTHING else int(max(-400, min(precision, 400)))
     if isinstance(value, int) and digits >= 0:
         return value
-    shifted = _shifted(double(value), digits)
-    if shifted - shifted != 0:
-        return number(double(value))
-    return number(_shifted(float(round(shifted)), -digits))
+    return number(round_half_even(double(value), digits))
+
+
+def round_half_even(value: float, digits: int) -> float:
+    """Return the number rounded to so many decimal digits after the point."""
+    shifted = _shifted(value, digits)
+    return value if shifted - shifted != 0 else _shifted(float(round(shifted)), -digits)
 
 
 def _shifted(value: float, digits: int) -> float:
