@@ -10,7 +10,7 @@ from chalicelib.expressions.meter import FUNCTION_BYTES
 from chalicelib.expressions.scope import Frame
 from chalicelib.expressions.signatures import Signature
 from chalicelib.expressions.tree import Node
-from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Function, kind
+from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Function, Outer, kind
 
 if TYPE_CHECKING:
     from chalicelib.expressions.evaluator import Machine
@@ -171,12 +171,11 @@ def partial(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     given = [_OPEN if part.kind == "placeholder" else m.evaluate(part, value, frame) for part in node.items]
     m.meter.bytes(FUNCTION_BYTES)
     if not isinstance(called, Lambda):
-        given += [_OPEN] * (called.arity - len(given))
         return Partial(called, given)
     names: dict[str, Any] = {}
     missing = []
     for index, parameter in enumerate(called.parameters):
-        arg = given[index] if index < len(given) else _OPEN
+        arg = given[index] if index < len(given) else NOTHING
         if arg is _OPEN:
             missing.append(parameter)
         else:
@@ -200,6 +199,8 @@ def _procedure(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
 
 def _name(node: Node) -> str:
     procedure = node.left
+    if procedure is None:
+        return ""
     if procedure.kind == "path":
         procedure = procedure.items[0]
     return procedure.value if isinstance(procedure.value, str) else ""
@@ -238,6 +239,8 @@ def apply(m: Machine, called: Any, args: list[Any], value: Any) -> Any:
 
 def _applied_once(m: Machine, called: Any, args: list[Any], value: Any) -> Any:
     m.meter.spend(_CALL_STEPS)
+    if isinstance(value, Outer):
+        value = value[0]
     if type(called) is Builtin:
         checked = (called.checked or called.load()).validated(args, value, m.meter)
         return called.run(m, *checked)

@@ -45,6 +45,8 @@ class Lexer:
             return self._regex(start)
         found = _OPERATOR.match(source, start)
         if found:
+            if found[0] in ("!", "~"):
+                raise Failure("S0204", start, found[0])
             self.position = found.end()
             return Token("operator", found[0], start)
         if first in "\"'":

@@ -21,6 +21,7 @@ _TEXTS: Final = {
     "S0201": "{token} is unexpected",
     "S0202": "{token} is unexpected, {text} is missing",
     "S0203": "{text} is missing at the end",
+    "S0204": "{token} is no operator",
     "S0207": "the expression ends too soon",
     "S0208": "a parameter must be a name that starts with $",
     "S0209": "a filter cannot follow a grouping",

@@ -279,7 +279,7 @@ class Parser:
         return self._placed(steps.sorted_by(path, sort))
 
     def _bind(self, at: int, left: Node) -> Node:
-        if left.kind != "variable":
+        if left.kind != "variable" or left.filters or left.group:
             raise Failure("S0212", left.at, left.value if left.kind == "literal" else left.kind)
         self.bound.add(left.value)
         right = self._expression(9)

@@ -110,7 +110,7 @@ def path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
         result = tuples if node.tuples else Sequence(item[_VALUE] for item in tuples)
     if node.keep_singleton and isinstance(result, list):
         if isinstance(result, Constructed):
-            result = Sequence(result)
+            result = Sequence((result,))
         if isinstance(result, Sequence):
             result.keep = True
     if node.group is not None:

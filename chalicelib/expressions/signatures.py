@@ -76,7 +76,8 @@ class Signature:
                     position += 1
             matched = "".join(kinds[position : position + count])
             for _ in range(count):
-                result.append(_as_parameter(parameter, args[position], matched, position, meter))
+                arg = args[position] if position < len(args) else NOTHING
+                result.append(_as_parameter(parameter, arg, matched, position, meter))
                 position += 1
         return result
 

@@ -26,6 +26,8 @@ _DEFAULTS: Final = {
     "digit": "#",
     "pattern-separator": ";",
 }
+_SINGLE: Final = frozenset(_DEFAULTS) - {"infinity", "NaN", "percent", "per-mille"}
+_MAX_OPTION: Final = 20
 _MAX_NUMBER_STEPS: Final = 16
 
 
@@ -37,7 +39,7 @@ class _Symbols:
         for name, value in options.items():
             if name not in _DEFAULTS:
                 continue
-            if not isinstance(value, str) or (len(value) != 1 and name not in ("infinity", "NaN")):
+            if not isinstance(value, str) or not 1 <= len(value) <= (1 if name in _SINGLE else _MAX_OPTION):
                 raise Failure("L0028", token=str(name)[:40])
             chosen[name] = value
         self.point, self.comma = chosen["decimal-separator"], chosen["grouping-separator"]
@@ -197,12 +199,13 @@ def _written(value: float, part: _Analysis, symbols: _Symbols) -> str:
 
 def _grouped(whole: str, part: _Analysis, comma: str) -> str:
     positions = range(part.every, len(whole), part.every) if part.every else part.commas
-    for position in sorted(positions, reverse=False):
-        at = len(whole) - position - whole.count(comma)
-        if at > 0:
-            whole = whole[: len(whole) - position - _commas_right(whole, comma)] + comma + whole[at:]
-    return whole
-
-
-def _commas_right(whole: str, comma: str) -> int:
-    return whole.count(comma)
+    pieces = []
+    end = len(whole)
+    for position in sorted(positions):
+        start = len(whole) - position
+        if start <= 0:
+            break
+        pieces.append(whole[start:end])
+        end = start
+    pieces.append(whole[:end])
+    return comma.join(reversed(pieces))

@@ -118,7 +118,7 @@ class IntegerPicture:
             for at in range(len(figures) - self.every, 0, -self.every):
                 figures.insert(at, char)
         else:
-            for at, char in sorted(self.separators, key=lambda separator: -separator[0]):
+            for at, char in sorted(self.separators, key=lambda separator: separator[0]):
                 if at <= len(text):
                     figures.insert(len(text) - at, char)
         return "".join(figures) + suffix

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.meter import MAX_PICTURE
-from chalicelib.expressions.pictures import calendar
+from chalicelib.expressions.pictures import calendar, words
 from chalicelib.expressions.pictures.times import DAYS, MONTHS, Component, value_of
 
 if TYPE_CHECKING:
     from chalicelib.expressions.meter import Meter
 
 _LETTERS: Final = re.compile(r"[A-Za-z]+")
-_UPPER: Final = re.compile(r"[A-Za-z]+")
-_WORDS: Final = re.compile(r"[A-Za-z\-, ]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _HALVES: Final = {"am": 0, "AM": 0, "pm": 1, "PM": 1}
 
@@ -56,7 +54,7 @@ def _ends(part: Component, text: str, at: int) -> range | list[int]:
     if integer is not None:
         if integer.form == "digits":
             return _digit_ends(part, text, at)
-        shape = _WORDS if integer.form == "words" else _UPPER
+        shape = words.pattern() if integer.form == "words" else _LETTERS
         if integer.form == "other":
             raise Failure("D3130", value=integer.picture)
     found = shape.match(text, at)
@@ -105,6 +103,9 @@ def read(parts: list[Component], text: str, now: int, meter: Meter) -> tuple[int
     """
     if len(text) > MAX_PICTURE:
         return None
+    for part in parts:
+        if part.letter and part.letter not in "ZzMxFP" and part.integer is None:
+            raise Failure("D3133", value=part.letter)
     pieces = _Reader(parts, text, meter).pieces()
     if pieces is None:
         return None
@@ -125,13 +126,9 @@ def _value(part: Component, piece: str, meter: Meter) -> int | None:
         return part.integer.parse(piece, meter)
     if part.letter == "P":
         return _HALVES.get(piece)
-    if part.letter in "MxF":
-        names = DAYS if part.letter == "F" else MONTHS
-        shown = [name if part.most is None else name[: part.most] for name in names]
-        return shown.index(piece) + 1 if piece in shown else None
-    if part.letter in "CE":
-        return None
-    raise Failure("D3133", value=part.letter)
+    names = DAYS if part.letter == "F" else MONTHS
+    shown = [name if part.most is None else name[: part.most] for name in names]
+    return shown.index(piece) + 1 if piece in shown else None
 
 
 def _offset(part: Component, piece: str) -> int:

@@ -39,11 +39,26 @@ def _written(value: int, *, before: str, ordinal: bool) -> str:
         text = f"{before}{_FEW[count]} Hundred"
     else:
         size = min((len(str(value)) - 1) // 3, len(_LARGE))
-        count, rest = divmod(value, 1000**size)
+        count, rest = _divided(value, 1000**size)
         text = f"{before}{_written(count, before='', ordinal=False)} {_LARGE[size - 1]}"
     if rest:
         return text + _written(rest, before=", ", ordinal=ordinal)
     return f"{text}th" if ordinal else text
+
+
+def _divided(value: int, size: int) -> tuple[int, int]:
+    """Return how often the size goes into the value, and what is left; beyond 2^53 as doubles do."""
+    if value <= 2**53:
+        return divmod(value, size)
+    count = int(float(value) / size)
+    return count, max(0, int(float(value) - float(count) * size))
+
+
+@cache
+def pattern() -> re.Pattern[str]:
+    """Return what matches numbers in words."""
+    words = sorted([*_values(), "and"], key=len, reverse=True)
+    return re.compile(f"(?:{'|'.join(words)}|[-, ])+", re.IGNORECASE)
 
 
 @cache
