@@ -150,7 +150,7 @@ def applied(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     """Return `left ~> right`: the function called with the value, or both functions chained."""
     left = m.evaluate(node.left, value, frame)
     right = node.right
-    if right.kind == "call" and not right.filters:
+    if right.kind == "call":
         called = _procedure(m, right, value, frame)
         args = [left, *(m.evaluate(part, value, frame) for part in right.items)]
         return _tried(m, right, called, args, value)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chalicelib.expressions.draw import Draw
 from chalicelib.expressions.errors import ExpressionFailed, Failure
 from chalicelib.expressions.evaluator import Machine
 from chalicelib.expressions.functions import builtins
-from chalicelib.expressions.meter import Meter
+from chalicelib.expressions.meter import MAX_SPACE_BYTES, Meter
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
 from chalicelib.expressions.output import Output
 from chalicelib.expressions.parser import Parser
@@ -19,6 +19,14 @@ from chalicelib.expressions.values import NOTHING, Outer
 
 _NODE_BYTES: Final = 400
 _PATTERN_BYTES: Final = 1 << 18
+
+
+class Usage(NamedTuple):
+    """What an evaluation took: the code of its error or "", its steps, and the bytes that it allocated, roughly."""
+
+    code: str
+    steps: int
+    bytes: int
 
 
 class Compiled:
@@ -81,20 +89,22 @@ class Compiled:
         if self._tree is None or self._failure is not None:
             raise _failed(self._failure)
         try:
-            return _evaluated(self._tree, names, self._bound, draw, data)[0]
+            return _evaluated(self._tree, names, self._bound, draw, data, Meter())
         except Failure as failure:
             raise _failed(failure) from None
         except RecursionError:
             raise _failed(Failure("L0008")) from None
 
-    def steps(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING) -> int:
-        """Return how many steps an evaluation takes. Raises as `evaluate` does."""
-        if self._tree is None:
-            raise _failed(self._failure)
+    def measure(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING) -> Usage:
+        """Evaluate, and return what that takes: for tests of the limits."""
+        meter = Meter()
+        if self._tree is None or self._failure is not None:
+            return Usage(self._failure.code if self._failure else "", 0, 0)
         try:
-            return _evaluated(self._tree, names, self._bound, draw, data)[1]
+            _evaluated(self._tree, names, self._bound, draw, data, meter)
         except Failure as failure:
-            raise _failed(failure) from None
+            return Usage(failure.code, meter.taken, MAX_SPACE_BYTES - meter.space)
+        return Usage("", meter.taken, MAX_SPACE_BYTES - meter.space)
 
 
 def _pattern(node: Node) -> Any:
@@ -107,17 +117,15 @@ def _pattern(node: Node) -> Any:
 
 
 def _evaluated(
-    tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any
-) -> tuple[Any, int]:
-    """Return the value, and the steps that it took."""
+    tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any, meter: Meter
+) -> Any:
     functions = builtins()
-    meter = Meter()
     try:
         machine = Machine(meter, functions, bound, draw)
         given = {name: _taken_in(value) for name, value in names.items()}
         top = Frame({**given, "$": data}, Frame(functions, None))
         value = Outer((data,)) if isinstance(data, list) else data
-        return Output(meter).plain(machine.evaluate(tree, value, top)), meter.taken
+        return Output(meter).plain(machine.evaluate(tree, value, top))
     finally:
         meter.close()
 

@@ -97,6 +97,8 @@ def path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
         binds = binds or step.tuples
         if index == 0 and step.constructs:
             result = m.evaluate(step, values, frame)
+            if index < last and not isinstance(result, list):
+                result = NOTHING
         elif binds:
             tuples = _tuple_step(m, step, values, tuples, frame)
             result = tuples
@@ -138,7 +140,7 @@ def _tuple_step(m: Machine, step: Node, values: Any, tuples: Tuples | None, fram
     if step.kind == "sort":
         return _tuple_sort(m, step, values, tuples, frame)
     if tuples is None:
-        tuples = Tuples({_VALUE: item} for item in values if item is not NOTHING)
+        tuples = Tuples({_VALUE: item} for item in values)
     result = Tuples()
     for binding in tuples:
         found = m.evaluate(step, binding[_VALUE], Frame(binding, frame))

@@ -146,7 +146,7 @@ def _parse(text: str, at: int) -> list[_Parameter]:
             choice = text[position + 1 : max(end, 0)]
             if "<" in choice or end < 0:
                 raise Failure("S0402", at, choice)
-            parameters.append(_Parameter("(", frozenset().union(*(_KINDS.get(c, frozenset()) for c in choice), "m")))
+            parameters.append(_Parameter("(", frozenset(choice) | {"m"}))
             position = end
         elif letter in _KINDS:
             parameters.append(_Parameter(letter, _KINDS[letter]))

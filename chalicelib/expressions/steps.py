@@ -57,7 +57,7 @@ def kept(node: Node) -> Node:
 def filtered(node: Node, predicate: Node, at: int) -> Node:
     """Return the node of `node[predicate]`."""
     step = node.items[-1] if node.kind == "path" else node
-    if step.group is not None or node.group is not None:
+    if step.group is not None:
         raise Failure("S0209", at)
     ancestry.resolve_in_filter(step, predicate)
     if node.kind == "path":

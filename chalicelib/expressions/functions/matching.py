@@ -116,9 +116,11 @@ def replace(
 
 
 def _replaced_text(m: Machine, text: str, pattern: str, replacement: Any, most: float) -> str:
-    if not isinstance(replacement, str):
-        raise Failure("D3012", value=replacement)
     m.meter.read(2 * len(text))
+    if not isinstance(replacement, str):
+        if pattern not in text:
+            return text
+        raise Failure("D3012", value=replacement)
     times = min(text.count(pattern), trunc(most) if most == trunc(most) else trunc(most) + 1)
     m.meter.spend(times // 8)
     m.meter.text(len(text) + times * (len(replacement) - len(pattern)))
@@ -128,10 +130,10 @@ def _replaced_text(m: Machine, text: str, pattern: str, replacement: Any, most: 
 def _replacer(m: Machine, replacement: Any) -> Callable[[_Match], str]:
     if isinstance(replacement, str):
         return lambda found: _expanded(m, replacement, found)
-    if not isinstance(replacement, Function):
-        raise Failure("D3012", value=replacement)
 
     def called(found: _Match) -> str:
+        if not isinstance(replacement, Function):
+            raise Failure("D3012", value=replacement)
         m.meter.items(12 + len(found.groups))
         given = {"match": found.text, "start": found.start, "end": found.end, "groups": found.groups}
         result = apply(m, replacement, [given], None)

@@ -45,7 +45,7 @@ def spread(m: Machine, value: Any = NOTHING) -> Any:
         return value
     result = Sequence()
     _spread(m, value, result, 0)
-    return result
+    return list(result) if isinstance(value, list) and value else result
 
 
 def _spread(m: Machine, value: Any, result: list[Any], depth: int) -> None:

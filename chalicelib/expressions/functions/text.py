@@ -97,7 +97,9 @@ def substring(m: Machine, text: Any = NOTHING, start: Any = NOTHING, length: Any
     """Return a part of the text. A negative start counts from the end."""
     if text is NOTHING:
         return NOTHING
-    begin = 0 if start is NOTHING else _whole(start)
+    if start is NOTHING:
+        return text if length is NOTHING else ""
+    begin = _whole(start)
     if len(text) + begin < 0:
         begin = 0
     if length is NOTHING:

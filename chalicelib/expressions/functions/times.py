@@ -29,12 +29,12 @@ def from_millis(m: Machine, value: Any = NOTHING, picture: Any = NOTHING, zone: 
         return NOTHING
     if not -MAX_MILLIS <= value <= MAX_MILLIS:
         raise Failure("L0027")
-    at = int(value)
     offset = 0
     if zone is not NOTHING:
         from chalicelib.expressions.pictures.zones import offset_at
 
-        offset = offset_at(zone, at, m.meter)
+        offset = offset_at(zone, int(value), m.meter)
+    at = int(value + offset * 60_000) - offset * 60_000
     m.meter.spend(4)
     if picture is NOTHING:
         return iso.written_iso(at, offset)
