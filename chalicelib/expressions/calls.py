@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _CALL_STEPS: Final = 2
 """Steps of a call of a function, beside those of its arguments and its work."""
 
+_CALL_LEVELS: Final = 5
+"""What a call of a builtin counts towards the depth: `$map` and the like use that many frames more."""
+
 MAX_WRAPPED: Final = 50
 """How often one function may be applied in part or chained."""
 
@@ -242,8 +245,16 @@ def _applied_once(m: Machine, called: Any, args: list[Any], value: Any) -> Any:
     if isinstance(value, Outer):
         value = value[0]
     if type(called) is Builtin:
-        checked = (called.checked or called.load()).validated(args, value, m.meter)
-        return called.run(m, *checked)
+        signature = called.checked or called.load()
+        m.level += _CALL_LEVELS
+        try:
+            result = called.run(m, *signature.validated(args, value, m.meter))
+        except Failure as failure:
+            if failure.token is None:
+                failure.token = called.name
+            raise
+        m.level -= _CALL_LEVELS
+        return result
     if type(called) is Lambda:
         if called.signature is not None:
             args = called.signature.validated(args, value, m.meter)
@@ -253,9 +264,9 @@ def _applied_once(m: Machine, called: Any, args: list[Any], value: Any) -> Any:
             names[name] = NOTHING
         return m.evaluate(called.body, called.value, Frame(names, called.frame))
     if isinstance(called, Function):
-        m.level += 2
+        m.level += _CALL_LEVELS
         result = _OTHERS[type(called)](m, called, args, value)
-        m.level -= 2
+        m.level -= _CALL_LEVELS
         return result
     raise Failure("T1006", value=called)
 
@@ -317,10 +328,9 @@ def copied(m: Machine, value: Any, depth: int = 0) -> Any:
         m.meter.items(len(value))
         return [copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for item in value]
     if isinstance(value, dict):
-        m.meter.items(2 * len(value))
+        m.meter.room(2 * len(value))
         return {
-            name: copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item
-            for name, item in value.items()
+            name: copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for name, item in value.items()
         }
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +18,11 @@ from chalicelib.expressions.scope import Frame
 from chalicelib.expressions.tree import Node
 from chalicelib.expressions.values import NOTHING, Outer
 
+_UNBOUND: Final = dict.fromkeys(NAMES, NOTHING)
 _NODE_BYTES: Final = 400
 _PATTERN_BYTES: Final = 1 << 18
+_PYTHON_FRAMES: Final = 12_000
+"""The recursion limit of Python that evaluations of MAX_DEPTH need. Its frames are on the heap, not on the C stack."""
 
 
 class Usage(NamedTuple):
@@ -38,6 +42,7 @@ class Compiled:
         self.source = source
         self._failure: Failure | None = None
         self._tree: Node | None = None
+        _allow_frames()
         parser = Parser(source)
         try:
             self._tree = parser.parsed()
@@ -107,23 +112,27 @@ class Compiled:
         return Usage("", meter.taken, MAX_SPACE_BYTES - meter.space)
 
 
+def _allow_frames() -> None:
+    if sys.getrecursionlimit() < _PYTHON_FRAMES:
+        sys.setrecursionlimit(_PYTHON_FRAMES)
+
+
 def _pattern(node: Node) -> Any:
     from chalicelib.expressions.patterns import Pattern
 
     pattern = node.value
     if isinstance(pattern, tuple):
-        pattern = node.value = Pattern(*pattern, node.at)
+        pattern = node.value = Pattern(pattern[0], pattern[1], node.at)
     return pattern
 
 
-def _evaluated(
-    tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any, meter: Meter
-) -> Any:
+def _evaluated(tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw: Draw, data: Any, meter: Meter) -> Any:
     functions = builtins()
+    _allow_frames()
     try:
         machine = Machine(meter, functions, bound, draw)
         given = {name: _taken_in(value) for name, value in names.items()}
-        top = Frame({**given, "$": data}, Frame(functions, None))
+        top = Frame({**_UNBOUND, **given, "$": data}, Frame(functions, None))
         value = Outer((data,)) if isinstance(data, list) else data
         return Output(meter).plain(machine.evaluate(tree, value, top))
     finally:

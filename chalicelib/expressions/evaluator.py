@@ -169,7 +169,7 @@ def _equality(m: Machine, node: Node, value: Any, frame: Frame) -> bool:
     left, right = m.evaluate(node.left, value, frame), m.evaluate(node.right, value, frame)
     if left is NOTHING or right is NOTHING:
         return False
-    return operators.equal(left, right, m.meter) == (node.value == "=")
+    return operators.equal(left, right, m.meter) is (node.value == "=")
 
 
 def _membership(m: Machine, node: Node, value: Any, frame: Frame) -> bool:
@@ -207,7 +207,7 @@ def _regex(_m: Machine, node: Node, _value: Any, _frame: Frame) -> Any:
     if isinstance(pattern, tuple):
         from chalicelib.expressions.patterns import Pattern
 
-        pattern = node.value = Pattern(*pattern, node.at)
+        pattern = node.value = Pattern(pattern[0], pattern[1], node.at)
     return pattern
 
 

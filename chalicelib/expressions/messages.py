@@ -116,6 +116,7 @@ _TEXTS: Final = {
     "L0014": "a function is applied in part or chained more than {wrapped} times",
     "L0015": "Base64 can encode characters up to U+00FF only",
     "L0016": "the regular expressions are too large together",
+    "L0017": "a regular expression has at most {value} groups",
     "L0020": "$partition needs a whole number of items, at least 1, not {value}",
     "L0021": "the step of $range must not be 0",
     "L0022": "$hash knows MD5, SHA-1, SHA-256, SHA-384 and SHA-512, not {value}",
@@ -134,6 +135,7 @@ _TEXTS: Final = {
     "L0050": "it yields a function, not a value",
     "L0051": "it yields a number that JSON cannot hold",
     "L0052": "a value is not JSON",
+    "L0055": "a number is divided by zero",
     "L0053": "it yields text that is not Unicode: half a surrogate pair",
 }
 

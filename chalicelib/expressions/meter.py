@@ -14,10 +14,10 @@ from typing import Final
 
 from chalicelib.expressions.errors import Failure
 
-MAX_STEPS: Final = 200_000
+MAX_STEPS: Final = 400_000
 """Units of work of one evaluation: one for each node evaluated, ITEMS_PER_STEP items or CHARACTERS_PER_STEP."""
 
-MAX_STEPS_TOGETHER: Final = 2_000_000
+MAX_STEPS_TOGETHER: Final = 2_400_000
 """Steps of all evaluations within one `together()`."""
 
 MAX_PATTERN_STEPS: Final = 20_000
@@ -148,6 +148,10 @@ class Meter:
         """Take the room and the steps for an array or object of this many items."""
         if count > MAX_ITEMS:
             raise Failure("L0004")
+        self.room(count)
+
+    def room(self, count: int) -> None:
+        """Take the room and the steps for this many items in all, of any number of arrays and objects."""
         self.spend(1 + count // ITEMS_PER_STEP)
         self.bytes(64 + count * ITEM_BYTES)
 

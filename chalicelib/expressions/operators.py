@@ -26,7 +26,7 @@ def arithmetic(left: Any, right: Any, operator: str, at: int) -> Any:
         if result is not None and -EXACT <= result <= EXACT:
             return result
     if right == 0 and operator in "/%":
-        raise Failure("D1001", at, operator, "/ 0")
+        raise Failure("L0055", at)
     return _inexact(double(left), double(right), operator, at)
 
 

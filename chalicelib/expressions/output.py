@@ -41,7 +41,7 @@ class Output:
 
     def _compound(self, value: Any, depth: int) -> Any:
         self._meter.items(len(value))
-        self._meter.spend(len(value) // 8)
+        self._meter.spend(2 + len(value) // 4)
         self._grow(_NUMBER_SIZE * (1 + len(value)))
         if depth >= MAX_DEPTH:
             raise Failure("L0002")

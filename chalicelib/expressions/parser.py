@@ -235,7 +235,9 @@ class Parser:
 
     def _step(self, at: int, left: Node) -> Node:
         right = self._expression(75)
-        return self._placed(steps.joined(left, right), left, right) if left.kind != "path" else self._longer(left, right)
+        return (
+            self._placed(steps.joined(left, right), left, right) if left.kind != "path" else self._longer(left, right)
+        )
 
     def _longer(self, path: Node, right: Node) -> Node:
         joined = steps.joined(path, right)
@@ -272,7 +274,9 @@ class Parser:
         parts = [part for part, _ in terms]
         sort = self._placed(self._node("sort", at, terms), *parts)
         ancestry.pass_on(sort, *parts)
-        return self._placed(steps.sorted_by(left, sort), left, sort) if left.kind != "path" else self._sorted(left, sort)
+        return (
+            self._placed(steps.sorted_by(left, sort), left, sort) if left.kind != "path" else self._sorted(left, sort)
+        )
 
     def _sorted(self, path: Node, sort: Node) -> Node:
         path.height = max(path.height, sort.height + 1)

@@ -147,7 +147,7 @@ def _tuple_step(m: Machine, step: Node, values: Any, tuples: Tuples | None, fram
         if found is NOTHING:
             continue
         items = found if isinstance(found, list) else [found]
-        m.meter.items(len(items) * (1 + len(binding)))
+        m.meter.room(len(items) * (6 + len(binding)))
         for place, item in enumerate(items):
             result.append(_bound(step, binding, item, place, joined=isinstance(found, Tuples)))
     m.meter.items(len(result))
@@ -178,8 +178,8 @@ def _tuple_sort(m: Machine, step: Node, values: Any, tuples: Tuples | None, fram
     else:
         found = ordered(m, step, values, frame, tuples=False)
         result = Tuples({_VALUE: item, step.position or "": place} for place, item in enumerate(found))
-    m.meter.items(2 * len(result))
-    return _staged(m, step, result, frame) if step.stages is not None else result  # type: ignore[return-value]
+    m.meter.room(2 * len(result))
+    return _staged(m, step, result, frame) if step.stages is not None else result
 
 
 def _staged(m: Machine, step: Node, values: Any, frame: Frame) -> Any:
@@ -230,7 +230,7 @@ def _selects(m: Machine, found: Any, place: int, count: int, item: Any, result: 
 
 
 def _are_numbers(m: Machine, values: list[Any]) -> bool:
-    m.meter.visit(len(values))
+    m.meter.spend(1 + len(values) // 4)
     return all(kind(item) == "n" for item in values)
 
 
@@ -246,7 +246,7 @@ def grouped(m: Machine, pairs: list[tuple[Node, Node]], values: Any, frame: Fram
     streams = isinstance(values, Tuples)
     items = values if isinstance(values, list) else [values]
     groups: dict[str, tuple[int, list[Any]]] = {}
-    m.meter.items(len(items) * len(pairs) * 2)
+    m.meter.room(len(items) * len(pairs) * 2)
     for item in items or [NOTHING]:
         value, scope = (item[_VALUE], Frame(item, frame)) if streams else (item, frame)
         for index, (key_node, _) in enumerate(pairs):
@@ -290,7 +290,7 @@ def _merged(m: Machine, members: list[dict[str, Any]], frame: Frame) -> tuple[An
         names: dict[str, None] = {}
         for binding in members:
             names.update(dict.fromkeys(binding))
-        m.meter.items(len(members) * len(names))
+        m.meter.room(len(members) * len(names))
         merged = {name: _together(m, [each[name] for each in members if name in each]) for name in names}
     value = merged.pop(_VALUE)
     return value, Frame(merged, frame)
@@ -353,7 +353,7 @@ def _descend(m: Machine, value: Any, result: list[Any], depth: int) -> None:
 def ordered(m: Machine, node: Node, values: list[Any], frame: Frame, *, tuples: bool) -> list[Any]:
     """Return the items in the order of the terms of `^(...)`."""
     terms = node.value
-    m.meter.items(len(values) * (1 + len(terms)))
+    m.meter.room(len(values) * (1 + len(terms)))
     keyed = []
     for item in values:
         value, scope = (item[_VALUE], Frame(item, frame)) if tuples else (item, frame)

@@ -26,7 +26,10 @@ REFUSED_STEPS: Final = 5_000
 INSTRUCTIONS_PER_STEP: Final = 300
 """Instructions of the program, times characters of text, that make one step."""
 
-CHARACTERS_PER_MATCH_STEP: Final = 2_048
+MAX_GROUPS: Final = 32
+"""Groups of one regular expression: RE2 keeps their places for each instruction of the program."""
+
+CHARACTERS_PER_MATCH_STEP: Final = 1_024
 """Characters of text that make one step for each match, which may look ahead to the end again."""
 
 _COMPILE_INSTRUCTIONS_PER_STEP: Final = 2
@@ -68,6 +71,9 @@ class Pattern(Function):
                 raise Failure("L0040", self.at, self.source, _reason(error)) from None
             except UnicodeEncodeError:
                 raise Failure("L0040", self.at, self.source, "it is not Unicode") from None
+            if self._compiled.groups > MAX_GROUPS:
+                self._compiled = None
+                raise Failure("L0017", self.at, value=MAX_GROUPS)
             self.program = int(self._compiled.programsize)
         return self._compiled
 

@@ -60,9 +60,7 @@ class Signature:
         counts = _Match(self._parameters, kinds).counts()
         return self._completed(args, kinds, counts, context, meter)
 
-    def _completed(
-        self, args: list[Any], kinds: list[str], counts: list[int], context: Any, meter: Meter
-    ) -> list[Any]:
+    def _completed(self, args: list[Any], kinds: list[str], counts: list[int], context: Any, meter: Meter) -> list[Any]:
         result: list[Any] = []
         position = 0
         for parameter, count in zip(self._parameters, counts, strict=True):

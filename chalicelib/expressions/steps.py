@@ -12,6 +12,7 @@ from chalicelib.expressions.tree import Node
 def joined(left: Node, right: Node) -> Node:
     """Return the path of `left.right`."""
     path = left if left.kind == "path" else _path(left)
+    known = len(path.items) if left.kind == "path" else 0
     if right.kind == "path":
         path.items.extend(right.items)
         path.group = path.group or right.group
@@ -20,7 +21,7 @@ def joined(left: Node, right: Node) -> Node:
             right.stages = [("filter", predicate) for predicate in right.filters]
             right.filters = None
         path.items.append(right)
-    for step in path.items:
+    for step in path.items[max(0, known - 1) :]:
         if step.kind == "literal":
             if not isinstance(step.value, str):
                 raise Failure("S0213", step.at, step.value)

@@ -42,13 +42,22 @@ DOCUMENTS: Final[list[Any]] = [
     None,
 ]
 
-_NAMES: Final = (
-    "name age none yes no empty void blank pi numbers words mixed nested one items people map text a b c list x y "
-    "price tags size id n kids d missing `odd name`"
-).split()
+_NAMES: Final = ["name", "age", "none", "yes", "no", "empty", "void", "blank", "pi", "numbers", "words", "mixed", "nested", "one", "items", "people", "map", "text", "a", "b", "c", "list", "x", "y", "price", "tags", "size", "id", "n", "kids", "d", "missing", "`odd", "name`"]
 _LISTS: Final = "numbers words mixed nested one items people empty items.tags list.a people.kids items.price b".split()  # noqa: SIM905
 _NUMBERS: Final = "0 1 2 -1 3 10 0.5 1.5 2.5 -2.5 100 1e3 7 1234.5678 9007199254740991 1e-7 0.1 123456789".split()  # noqa: SIM905
-_TEXTS: Final = ['"a"', '"fig"', '""', '"Hello World"', '"12"', '"é😀b"', '"a,b,c"', '" pad  it "', '"i1"', "'single'", '"1e3"']
+_TEXTS: Final = [
+    '"a"',
+    '"fig"',
+    '""',
+    '"Hello World"',
+    '"12"',
+    '"é😀b"',
+    '"a,b,c"',
+    '" pad  it "',
+    '"i1"',
+    "'single'",
+    '"1e3"',
+]
 _REGEXES: Final = ["/a/", "/[a-z]+/", "/(b)(c)?/", "/\\d+/", "/[aeiou]/i", "/^T/", "/\\s/", "/(\\w+) (\\w+)/", "/o|x/"]
 _PICTURES: Final = ["#,##0.00", "0", "#0.0#", "00.0", "0%", "#,###", "(0);[0]", "0.00e0", "###0.0###"]
 _INTEGERS: Final = ["0", "000", "w", "W", "Ww", "i", "I", "a", "A", "#,##0", "0;o", "w;o"]
@@ -56,7 +65,13 @@ _DATES: Final = [
     "[Y0001]-[M01]-[D01]", "[D1o] [MNn] [Y]", "[H01]:[m01]:[s01].[f001]", "[FNn], [D] [MNn,3-3] [Y,2]", "[h]:[m] [P]",
     "[W] [w] [x] [X] [d]", "[Y]-[M]-[D]T[H]:[m]:[s][Z]", "[YI] [Mi] [Dw]", "[H01][m01][z]", "[[[Y]]] [F0]",
 ]  # fmt: skip
-_FULL_DATES: Final = _DATES[:1] + ["[D1o] [MNn] [Y]", "[Y]-[M]-[D]T[H]:[m]:[s][Z]", "[YI] [Mi] [Dw]", "[Y0001]-[M01]-[D01] [h].[m01][PN]", "[Y]-[d001]"]
+_FULL_DATES: Final = _DATES[:1] + [
+    "[D1o] [MNn] [Y]",
+    "[Y]-[M]-[D]T[H]:[m]:[s][Z]",
+    "[YI] [Mi] [Dw]",
+    "[Y0001]-[M01]-[D01] [h].[m01][PN]",
+    "[Y]-[d001]",
+]
 _TYPES: Final = ("num", "str", "bool", "list", "obj", "any")
 _LAMBDAS: Final = [
     "function($v){ $v }", "function($v){ $v > 1 }", "function($v, $i){ $i }", "function($v, $i, $a){ $count($a) }",
@@ -149,19 +164,19 @@ class Grammar:
             f"$keys({x()})", f"$spread({x()})", f"$split({t()}, {self.one(*_REGEXES, *_TEXTS)})",
             f"$split({t()}, {self.one(*_TEXTS)}, {n()})", f"$match({t()}, {self.one(*_REGEXES)})", f"$each({o()}, {f})",
             f"$match({t()}, {self.one(*_REGEXES)}, {self.one('0', '1', '2')})", f"{a()}.({x()})", f"{a()}.[{x()}]",
-            f"{a()}#$i[$i < 2]", f"{a()}#$i.{{'i': $i, 'v': $}}", f"{a()}@$e.{{'e': $e}}", f"people.kids.(n & %.n)",
-            f"people@$p.kids@$k[$k.age > 4].{{'p': $p.n, 'k': $k.n}}", f"{a()}.*", f"{o()}.**", "people.kids.%.n",
-            f"items[price > 5].tags[{n()}]", f"items.{{'id': id, 'p': price}}", f"people.kids^(>age).%.n",
+            f"{a()}#$i[$i < 2]", f"{a()}#$i.{{'i': $i, 'v': $}}", f"{a()}@$e.{{'e': $e}}", "people.kids.(n & %.n)",
+            "people@$p.kids@$k[$k.age > 4].{'p': $p.n, 'k': $k.n}", f"{a()}.*", f"{o()}.**", "people.kids.%.n",
+            f"items[price > 5].tags[{n()}]", "items.{'id': id, 'p': price}", "people.kids^(>age).%.n",
             f"items^(price, >id)[{n()}].id", f"({a()})[{n()}]", f"{a()}[-1]", f"items[$.price = {n()}]", f"{a()} ~> $count()",
-            f"people#$i.kids#$j.{{'i': $i, 'j': $j, 'n': n}}", f"items.tags[]", f"$single({a()}, {f})",
+            "people#$i.kids#$j.{'i': $i, 'j': $j, 'n': n}", "items.tags[]", f"$single({a()}, {f})",
         )  # fmt: skip
 
     def _obj(self, d: int) -> str:
         x, o = (lambda: self.of("any", d)), (lambda: self.of("obj", d))
         return self.one(
             f'{{"a": {x()}, "b": {x()}}}', f"{{{self.of('str', d)}: {x()}}}", f"$merge([{o()}, {o()}])",
-            f"items{{id: price}}", f"items{{$string(price): id}}", f"people{{n: kids.n}}", f"$sift({o()}, {self.one(*_LAMBDAS)})",
-            f"{self.of('list', d)}[{self.of('num', d)}]", f"$ ~> |map|{{'z': {x()}}}|", f"$ ~> |items|{{'p': price * 2}}, ['tags']|",
+            "items{id: price}", "items{$string(price): id}", "people{n: kids.n}", f"$sift({o()}, {self.one(*_LAMBDAS)})",
+            f"{self.of('list', d)}[{self.of('num', d)}]", f"$ ~> |map|{{'z': {x()}}}|", "$ ~> |items|{'p': price * 2}, ['tags']|",
             f"$lookup({o()}, '{self.one(*_NAMES)}')", f"{o()}.{self.one(*_NAMES)}", f"$clone({o()})", f"{o()}{{'k': {x()}}}",
             f"$reduce({self.of('list', d)}, $append)", f"$spread({o()})",
         )  # fmt: skip

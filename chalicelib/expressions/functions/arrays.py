@@ -18,6 +18,7 @@ def zipped(m: Machine, *arrays: Any) -> Any:
     m.meter.items(shortest)
     for _ in range(len(arrays) if shortest else 0):
         m.meter.items(shortest)
+    m.meter.spend(shortest // 4)
     return [[array[index] for array in arrays] for index in range(shortest)]
 
 
@@ -58,7 +59,7 @@ def distinct(m: Machine, values: Any = NOTHING) -> Any:
     """Return the items without those that equal one before them."""
     if not isinstance(values, list) or len(values) <= 1:
         return values
-    m.meter.items(2 * len(values))
+    m.meter.room(2 * len(values))
     first: dict[Any, Any] = {}
     for value in values:
         first.setdefault(_key(m, value, 0), value)
@@ -78,8 +79,8 @@ def _key(m: Machine, value: Any, depth: int) -> Any:
         return ("f", id(value))
     if depth >= MAX_DEPTH:
         raise Failure("L0002")
-    m.meter.items(2 * len(value))
-    m.meter.spend(len(value) // 2)
+    m.meter.room(2 * len(value))
+    m.meter.spend(2 + len(value) // 2)
     if letter == "a":
         return ("a", tuple([_key(m, item, depth + 1) for item in value]))
     return ("o", frozenset([(name, _key(m, item, depth + 1)) for name, item in value.items()]))

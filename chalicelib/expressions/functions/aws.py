@@ -22,7 +22,7 @@ def partition(m: Machine, values: Any = NOTHING, size: Any = NOTHING) -> Any:
         raise Failure("L0020", value=size)
     count = int(size)
     m.meter.items(len(values))
-    m.meter.items(2 * (len(values) // count + 1))
+    m.meter.room(2 * (len(values) // count + 1))
     return [list(values[start : start + count]) for start in range(0, len(values), count)]
 
 
@@ -36,7 +36,7 @@ def number_range(m: Machine, first: Any = NOTHING, last: Any = NOTHING, step: An
     if size >= MAX_ITEMS:
         raise Failure("L0004")
     count = max(0, int(size // 1) + 1)
-    m.meter.items(2 * count)
+    m.meter.room(2 * count)
     if all(isinstance(value, int) for value in (first, last, step)):
         return Sequence(range(first, first + count * step, step))
     return Sequence([number(float(first + index * step)) for index in range(count)])

@@ -89,7 +89,7 @@ def sifted(m: Machine, value: Any = NOTHING, function: Any = NOTHING) -> Any:
     """Return the object of the members for which the function yields a true value; NOTHING if there is none."""
     if value is NOTHING:
         return NOTHING
-    m.meter.items(2 * len(value))
+    m.meter.room(2 * len(value))
     result = {}
     for name, item in list(value.items()):
         if m.truth(_called(m, function, item, name, value)):

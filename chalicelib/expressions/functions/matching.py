@@ -200,7 +200,7 @@ def split(m: Machine, text: Any = NOTHING, separator: Any = NOTHING, limit: Any 
         m.meter.items(min(whole, text.count(separator) + 1 if separator else len(text)))
         parts = text.split(separator, whole) if separator else list(text[:whole])
         return parts[:whole]
-    result = []
+    result: list[str] = []
     start = 0
     for found in _matches(m, separator, text):
         if len(result) >= most:

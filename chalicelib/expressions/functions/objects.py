@@ -56,7 +56,7 @@ def _spread(m: Machine, value: Any, result: list[Any], depth: int) -> None:
         for item in value:
             _spread(m, item, result, depth + 1)
     elif isinstance(value, dict):
-        m.meter.items(len(value) * 6)
+        m.meter.room(len(value) * 6)
         result.extend({name: item} for name, item in value.items())
     elif value is not NOTHING:
         result.append(value)
@@ -69,7 +69,7 @@ def merge(m: Machine, values: Any = NOTHING) -> Any:
     result: dict[str, Any] = {}
     m.meter.visit(len(values))
     for value in values:
-        m.meter.items(2 * len(value))
+        m.meter.room(2 * len(value))
         result.update(value)
     return result
 

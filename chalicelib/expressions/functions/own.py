@@ -28,7 +28,7 @@ def as_type(_m: Machine, value: Any = NOTHING, type_name: Any = NOTHING) -> Any:
 def _is(value: Any, type_name: Any) -> bool:
     if type_name not in TYPE_NAMES.values() or type_name == "undefined":
         raise Failure("L0032", value=type_name)
-    return TYPE_NAMES[kind(value)] == type_name
+    return bool(TYPE_NAMES[kind(value)] == type_name)
 
 
 def moment(m: Machine, value: Any = NOTHING) -> Any:

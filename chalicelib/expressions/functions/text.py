@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.meter import MAX_TEXT
-from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Function, kind, shown_number
+from chalicelib.expressions.values import MAX_DEPTH, NOTHING, kind, shown_number
 
 if TYPE_CHECKING:
     from chalicelib.expressions.evaluator import Machine

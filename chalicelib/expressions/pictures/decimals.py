@@ -28,7 +28,7 @@ _DEFAULTS: Final = {
 }
 _SINGLE: Final = frozenset(_DEFAULTS) - {"infinity", "NaN", "percent", "per-mille"}
 _MAX_OPTION: Final = 20
-_MAX_NUMBER_STEPS: Final = 16
+_NUMBER_STEPS: Final = 32
 
 
 class _Symbols:
@@ -124,9 +124,7 @@ class _Analysis:
         _check(picture, parts, symbols)
         self.prefix, self.suffix = parts.prefix, parts.suffix
         self.scale = 100 if symbols.percent in picture else 1000 if symbols.mille in picture else 1
-        self.commas = [
-            symbols.places(parts.whole[at:]) for at, char in enumerate(parts.whole) if char == symbols.comma
-        ]
+        self.commas = [symbols.places(parts.whole[at:]) for at, char in enumerate(parts.whole) if char == symbols.comma]
         self.every = _regular(self.commas)
         self.fraction_commas = [
             symbols.places(parts.fraction[:at]) for at, char in enumerate(parts.fraction) if char == symbols.comma
@@ -157,7 +155,7 @@ def format_decimal(meter: Meter, value: float, picture: str, options: Mapping[st
     """Return the number written by the picture."""
     if len(picture) > MAX_PICTURE:
         raise Failure("L0024")
-    meter.spend(_MAX_NUMBER_STEPS + len(picture) // 2)
+    meter.spend(_NUMBER_STEPS + len(picture))
     symbols = _Symbols(options)
     pictures = picture.split(symbols.pattern)
     if len(pictures) > 2:

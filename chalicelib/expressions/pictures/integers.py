@@ -45,7 +45,7 @@ class IntegerPicture:
     def __init__(self, picture: str, meter: Meter) -> None:
         if len(picture) > MAX_PICTURE:
             raise Failure("L0024")
-        meter.spend(4 + len(picture) // 4)
+        meter.spend(8 + len(picture) // 2)
         self.picture = picture
         primary, found, modifier = picture.rpartition(";")
         if not found:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.expressions.errors import Failure
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from chalicelib.expressions.meter import Meter
 
 _OFFSET: Final = re.compile(r"([+-]?)([0-9]{1,4})")
@@ -28,7 +30,7 @@ def offset_at(zone: str, millis: int, meter: Meter) -> int:
         at = datetime.fromtimestamp(millis // 1000, UTC)
     except (ValueError, OverflowError, OSError):
         raise Failure("L0027") from None
-    return round(at.astimezone(rules).utcoffset().total_seconds() / 60)
+    return _minutes_of(at.astimezone(rules).utcoffset())
 
 
 def offset_of_local(zone: str, millis: int, meter: Meter) -> int:
@@ -41,9 +43,13 @@ def offset_of_local(zone: str, millis: int, meter: Meter) -> int:
     rules = _rules(zone, meter)
     try:
         shown = datetime.fromtimestamp(millis // 1000, UTC).replace(tzinfo=rules)
-        return round(shown.utcoffset().total_seconds() / 60)  # type: ignore[union-attr]
+        return _minutes_of(shown.utcoffset())
     except (ValueError, OverflowError, OSError):
         raise Failure("L0027") from None
+
+
+def _minutes_of(offset: timedelta | None) -> int:
+    return round(offset.total_seconds() / 60) if offset else 0
 
 
 def _minutes(found: re.Match[str]) -> int:
