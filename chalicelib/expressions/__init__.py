@@ -40,7 +40,7 @@ _compiled: Cache[Compiled] | None = None
 
 
 def compile(source: str) -> Compiled:  # noqa: A001 - as `re.compile`
-    """Return the expression, read once; one that was used lately is reused. What is wrong with it is its `problem()`."""
+    """Return the expression, read once and cached. What is wrong with it is its `problem()`."""
     global _compiled
     if _compiled is None:
         from chalicelib.expressions.cache import Cache

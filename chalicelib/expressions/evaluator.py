@@ -58,7 +58,7 @@ class Machine:
             for predicate in node.filters:
                 result = paths.filtered(self, predicate, result, frame)
         if node.group is not None and node.kind != "path":
-            result = paths.grouped(self, node.group, result, frame, node.at)
+            result = paths.grouped(self, node.group, result, frame)
         if isinstance(result, Sequence) and type(result) is Sequence:
             if node.keep:
                 result.keep = True
@@ -78,7 +78,7 @@ def _literal(_m: Machine, node: Node, _value: Any, _frame: Frame) -> Any:
     return node.value
 
 
-def _variable(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
+def _variable(_m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     if node.value == "":
         return value[0] if isinstance(value, Outer) else value
     return frame.find(node.value)
@@ -147,7 +147,7 @@ def _array(m: Machine, node: Node, value: Any, frame: Frame) -> list[Any]:
 
 
 def _object(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
-    return paths.grouped(m, node.value, value, frame, node.at)
+    return paths.grouped(m, node.value, value, frame)
 
 
 def _range(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
@@ -186,11 +186,11 @@ def _negation(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     return operators.negated(m.evaluate(node.left, value, frame), node.at)
 
 
-def _wildcard(m: Machine, node: Node, value: Any, _frame: Frame) -> Any:
+def _wildcard(m: Machine, _node: Node, value: Any, _frame: Frame) -> Any:
     return paths.every_member(m, value)
 
 
-def _descendants(m: Machine, node: Node, value: Any, _frame: Frame) -> Any:
+def _descendants(m: Machine, _node: Node, value: Any, _frame: Frame) -> Any:
     return paths.descendants(m, value)
 
 

@@ -97,20 +97,21 @@ def equal(left: Any, right: Any, meter: Meter, depth: int = 0) -> bool:
     letter = kind(left)
     if letter != kind(right):
         return False
+    if letter in _DEEP:
+        return len(left) == len(right) and _equal_members(left, right, meter, depth)
     if letter == "s":
         if len(left) != len(right):
             return False
         meter.left -= len(left) >> 7
-        return bool(left == right)
-    if letter not in _DEEP:
-        return bool(left == right)
-    if len(left) != len(right):
-        return False
+    return bool(left == right)
+
+
+def _equal_members(left: Any, right: Any, meter: Meter, depth: int) -> bool:
     if depth >= MAX_DEPTH:
         raise Failure("L0002")
     meter.spend(1 + len(left) // 2)
-    if letter == "a":
-        for one, other in zip(left, right, strict=True):
+    if isinstance(left, list):
+        for one, other in zip(left, right, strict=True):  # noqa: SIM110 - generators nest on the C stack
             if not equal(one, other, meter, depth + 1):
                 return False
         return True
@@ -135,10 +136,7 @@ def contained(m: Machine, left: Any, right: Any) -> bool:
     if not isinstance(right, list):
         return identical(left, right)
     m.meter.spend(1 + len(right) // 4 + (len(left) * len(right) >> 12 if isinstance(left, str) else 0))
-    for item in right:
-        if identical(left, item):
-            return True
-    return False
+    return any(identical(left, item) for item in right)
 
 
 def joined(m: Machine, left: Any, right: Any) -> str:

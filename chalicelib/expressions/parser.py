@@ -233,7 +233,7 @@ class Parser:
             ancestry.pass_on(node, left, right)
         return node
 
-    def _step(self, at: int, left: Node) -> Node:
+    def _step(self, _at: int, left: Node) -> Node:
         right = self._expression(75)
         return (
             self._placed(steps.joined(left, right), left, right) if left.kind != "path" else self._longer(left, right)
@@ -294,7 +294,7 @@ class Parser:
     def _focus(self, at: int, left: Node) -> Node:
         return steps.focused(left, self._binding("@"), at)
 
-    def _position(self, at: int, left: Node) -> Node:
+    def _position(self, _at: int, left: Node) -> Node:
         return self._placed(steps.numbered(left, self._binding("#")))
 
     def _binding(self, operator: str) -> str:

@@ -90,33 +90,40 @@ def path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     """Return the value of any path."""
     steps = node.items
     values: Any = value if isinstance(value, list) and steps[0].kind != "variable" else Sequence((value,))
+    result: Any = NOTHING
     tuples: Tuples | None = None
-    binds = False
     last = len(steps) - 1
     for index, step in enumerate(steps):
-        binds = binds or step.tuples
-        if index == 0 and step.constructs:
-            result = m.evaluate(step, values, frame)
-            if index < last and not isinstance(result, list):
-                result = NOTHING
-        elif binds:
-            tuples = _tuple_step(m, step, values, tuples, frame)
-            result = tuples
+        if tuples is not None or step.tuples:
+            result = tuples = _tuple_step(m, step, values, tuples, frame)
         else:
-            result = _step(m, step, values, frame, last=index == last)
-        if not binds and (result is NOTHING or (isinstance(result, list) and not result)):
-            break
+            result = _plain_step(m, step, index, values, frame, last=index == last)
+            if result is NOTHING or not result:
+                break
         if step.focus is None:
             values = result
+    return _collected(m, node, result, tuples, frame)
+
+
+def _plain_step(m: Machine, step: Node, index: int, values: Any, frame: Frame, *, last: bool) -> Any:
+    if index > 0 or not step.constructs:
+        return _step(m, step, values, frame, last=last)
+    result = m.evaluate(step, values, frame)
+    return result if last or isinstance(result, list) else NOTHING
+
+
+def _collected(m: Machine, node: Node, result: Any, tuples: Tuples | None, frame: Frame) -> Any:
+    """Return what the last step of a path found: its values without their bindings, kept or grouped."""
     if tuples is not None:
-        result = tuples if node.tuples else Sequence(item[_VALUE] for item in tuples)
+        m.meter.room(len(tuples))
+        result = tuples if node.tuples else Sequence([item[_VALUE] for item in tuples])
     if node.keep_singleton and isinstance(result, list):
         if isinstance(result, Constructed):
             result = Sequence((result,))
         if isinstance(result, Sequence):
             result.keep = True
     if node.group is not None:
-        result = grouped(m, node.group, tuples if tuples is not None else result, frame, node.at)
+        return grouped(m, node.group, tuples if tuples is not None else result, frame)
     return result
 
 
@@ -241,7 +248,7 @@ def _place(value: float, count: int) -> int | None:
     return place if 0 <= place < count else None
 
 
-def grouped(m: Machine, pairs: list[tuple[Node, Node]], values: Any, frame: Frame, at: int) -> dict[str, Any]:
+def grouped(m: Machine, pairs: list[tuple[Node, Node]], values: Any, frame: Frame) -> dict[str, Any]:
     """Return the object of `{key: value, ...}`: one member for each key, its value over all items with that key."""
     streams = isinstance(values, Tuples)
     items = values if isinstance(values, list) else [values]

@@ -140,21 +140,21 @@ def _translated(source: str) -> str:
     parts: list[str] = []
     in_class = False
     for found in _TOKEN.finditer(source):
-        token = found[0]
+        char = found[0]
         if found[1] or found[2]:
             parts.append(f"\\x{{{found[1] or format(ord(found[2]) % 32, 'x')}}}")
         elif found[3]:
             parts.append(_escape(found[3], in_class=in_class))
         elif in_class:
-            in_class = token != "]"
-            parts.append("\\[" * token.count("[") + token.replace("[", "") if "[" in token else token)
-            if token in ("[]", "[^]"):
+            in_class = char != "]"
+            parts.append("\\[" * char.count("[") + char.replace("[", "") if "[" in char else char)
+            if char in ("[]", "[^]"):
                 in_class = False
-        elif token in ("[]", "[^]"):
-            parts.append(f"[{_ALL}]" if "^" in token else f"[^{_ALL}]")
+        elif char in ("[]", "[^]"):
+            parts.append(f"[{_ALL}]" if "^" in char else f"[^{_ALL}]")
         else:
-            in_class = token[0] == "["
-            parts.append("\\]" if token == "]" else token)
+            in_class = char[0] == "["
+            parts.append("\\]" if char == "]" else char)
     return "".join(parts)
 
 

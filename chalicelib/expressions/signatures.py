@@ -1,7 +1,7 @@
 """Signatures of functions: which arguments they take, such as `<s-nn?:s>`.
 
-A parameter is a letter for its types: `s n b l a o f`, `j` for JSON, `x` for anything, `(sf)` for a choice; `a<n>` is an
-array of numbers. `-` takes the context for what is missing, `?` is optional, `+` one or more.
+A parameter is a letter for its types: `s n b l a o f`, `j` for JSON, `x` for anything, `(sf)` for a choice; `a<n>` is
+an array of numbers. `-` takes the context for what is missing, `?` is optional, `+` one or more.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def truth(value: Any, meter: Meter, depth: int = 0) -> bool:
         meter.visit(len(value))
         if depth >= MAX_DEPTH:
             raise Failure("L0002")
-        for item in value:
+        for item in value:  # noqa: SIM110 - generators nest on the C stack
             if truth(item, meter, depth + 1):
                 return True
         return False

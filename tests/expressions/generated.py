@@ -1,9 +1,12 @@
 """Expressions made by a grammar, for comparison with npm jsonata: every operator, every function, odd values."""
 
+# ruff: noqa: E501, S311, SIM905 - a grammar reads best as a table
+
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 DOCUMENTS: Final[list[Any]] = [
@@ -42,9 +45,13 @@ DOCUMENTS: Final[list[Any]] = [
     None,
 ]
 
-_NAMES: Final = ["name", "age", "none", "yes", "no", "empty", "void", "blank", "pi", "numbers", "words", "mixed", "nested", "one", "items", "people", "map", "text", "a", "b", "c", "list", "x", "y", "price", "tags", "size", "id", "n", "kids", "d", "missing", "`odd", "name`"]
-_LISTS: Final = "numbers words mixed nested one items people empty items.tags list.a people.kids items.price b".split()  # noqa: SIM905
-_NUMBERS: Final = "0 1 2 -1 3 10 0.5 1.5 2.5 -2.5 100 1e3 7 1234.5678 9007199254740991 1e-7 0.1 123456789".split()  # noqa: SIM905
+_NAMES: Final = [
+    *"name age none yes no empty void blank pi numbers words mixed nested one items people map text a b c list".split(),
+    *"x y price tags size id n kids d missing".split(),
+    "`odd name`",
+]
+_LISTS: Final = "numbers words mixed nested one items people empty items.tags list.a people.kids items.price b".split()
+_NUMBERS: Final = "0 1 2 -1 3 10 0.5 1.5 2.5 -2.5 100 1e3 7 1234.5678 9007199254740991 1e-7 0.1 123456789".split()
 _TEXTS: Final = [
     '"a"',
     '"fig"',
@@ -65,7 +72,8 @@ _DATES: Final = [
     "[Y0001]-[M01]-[D01]", "[D1o] [MNn] [Y]", "[H01]:[m01]:[s01].[f001]", "[FNn], [D] [MNn,3-3] [Y,2]", "[h]:[m] [P]",
     "[W] [w] [x] [X] [d]", "[Y]-[M]-[D]T[H]:[m]:[s][Z]", "[YI] [Mi] [Dw]", "[H01][m01][z]", "[[[Y]]] [F0]",
 ]  # fmt: skip
-_FULL_DATES: Final = _DATES[:1] + [
+_FULL_DATES: Final = [
+    *_DATES[:1],
     "[D1o] [MNn] [Y]",
     "[Y]-[M]-[D]T[H]:[m]:[s][Z]",
     "[YI] [Mi] [Dw]",
@@ -87,8 +95,14 @@ class Grammar:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
 
-    def one(self, *choices: str) -> str:
-        return self._random.choice(choices)
+    def one(self, *choices: str | Callable[[], str]) -> str:
+        """Return one of the choices; only the one that is chosen is made."""
+        choice = self._random.choice(choices)
+        return choice if isinstance(choice, str) else choice()
+
+    def makers(self, depth: int, *kinds: str) -> list[Callable[[], str]]:
+        """Return what makes an expression of each of the kinds."""
+        return [partial(self.of, kind, depth) for kind in kinds]
 
     def expression(self, depth: int = 3) -> str:
         return self.of(self.one(*_TYPES), depth)
@@ -114,82 +128,82 @@ class Grammar:
         return self.one("null", "missing", "none", "$", "*", "**", *_NAMES)
 
     def _num(self, d: int) -> str:
-        n, t, a = (lambda: self.of("num", d)), (lambda: self.of("str", d)), (lambda: self.of("list", d))
+        n, t, a = self.makers(d, "num", "str", "list")
         return self.one(
-            f"{n()} + {n()}", f"({n()} - {n()})", f"{n()} * {n()}", f"{n()} / {n()}", f"{n()} % {n()}", f"-{n()}",
-            f"$sum({a()})", f"$count({a()})", f"$max({a()})", f"$min({a()})", f"$average({a()})", f"$abs({n()})",
-            f"$floor({n()})", f"$ceil({n()})", f"$round({n()})", f"$round({n()}, {self.one('0', '1', '2', '-1', '3')})",
-            f"$power({n()}, {self.one('2', '0.5', '-1', '3', '0')})", f"$sqrt({n()})", f"$number({t()})", f"$length({t()})",
-            f"$parseInteger($formatInteger({n()} % 5000, '{(p := self.one(*_INTEGERS))}'), '{p}')", f"$toMillis('2024-0{self.one(*'123')}-1{self.one(*'0123')}')",
-            f"$reduce({a()}, {self.one(*_LAMBDAS)})", f"{n()} ~> $abs()", f"($v := {n()}; $v * $v)",
-            f"$toMillis($fromMillis({n()}, '{(q := self.one(*_FULL_DATES))}'), '{q}')",
-            f"$number({n()})", f"{a()}[{n()}]",
+            lambda: f"{n()} + {n()}", lambda: f"({n()} - {n()})", lambda: f"{n()} * {n()}", lambda: f"{n()} / {n()}", lambda: f"{n()} % {n()}", lambda: f"-{n()}",
+            lambda: f"$sum({a()})", lambda: f"$count({a()})", lambda: f"$max({a()})", lambda: f"$min({a()})", lambda: f"$average({a()})", lambda: f"$abs({n()})",
+            lambda: f"$floor({n()})", lambda: f"$ceil({n()})", lambda: f"$round({n()})", lambda: f"$round({n()}, {self.one('0', '1', '2', '-1', '3')})",
+            lambda: f"$power({n()}, {self.one('2', '0.5', '-1', '3', '0')})", lambda: f"$sqrt({n()})", lambda: f"$number({t()})", lambda: f"$length({t()})",
+            lambda: f"$parseInteger($formatInteger({n()} % 5000, '{(p := self.one(*_INTEGERS))}'), '{p}')", lambda: f"$toMillis('2024-0{self.one(*'123')}-1{self.one(*'0123')}')",
+            lambda: f"$reduce({a()}, {self.one(*_LAMBDAS)})", lambda: f"{n()} ~> $abs()", lambda: f"($v := {n()}; $v * $v)",
+            lambda: f"$toMillis($fromMillis({n()}, '{(q := self.one(*_FULL_DATES))}'), '{q}')",
+            lambda: f"$number({n()})", lambda: f"{a()}[{n()}]",
         )  # fmt: skip
 
     def _str(self, d: int) -> str:
-        n, t, a = (lambda: self.of("num", d)), (lambda: self.of("str", d)), (lambda: self.of("list", d))
+        n, t, a = self.makers(d, "num", "str", "list")
         r = self.one(*_REGEXES, *_TEXTS)
         return self.one(
-            f"{t()} & {t()}", f"{t()} & {n()}", f"$string({self.of('any', d)})", f"$substring({t()}, {n()})",
-            f"$substring({t()}, {n()}, {n()})", f"$substringBefore({t()}, {t()})", f"$substringAfter({t()}, {t()})",
-            f"$uppercase({t()})", f"$lowercase({t()})", f"$trim({t()})", f"$pad({t()}, {self.one('5', '-5', '3', '0', '9')})",
-            f"$pad({t()}, {self.one('5', '-7')}, {self.one(*_TEXTS)})", f"$join({a()}, {t()})", f"$join({a()})",
-            f"$replace({t()}, {r}, {t()})", f"$replace({t()}, {r}, '[$1$0$$]')", f"$replace({t()}, {r}, {t()}, {n()})",
-            f"$replace({t()}, {self.one(*_REGEXES)}, function($m){{ $uppercase($m.match) }})",
-            f"$formatNumber({n()}, '{self._random.choice(_PICTURES)}')", f"$formatBase({n()}, {self.one('2', '16', '8', '36')})",
-            f"$formatInteger({n()} % 5000, '{self._random.choice(_INTEGERS)}')", f"$fromMillis({n()}, '{self._random.choice(_DATES)}')",
-            f"$fromMillis($abs({n()}) % 1e6 * 1e6)", f"$type({self.of('any', d)})", f"$encodeUrl({t()})", f"$encodeUrlComponent({t()})",
-            f"$decodeUrl($encodeUrl({t()}))", f"$base64encode({self.one(*_TEXTS[:5])})", f"$string({self.of('any', d)}, true)",
-            f"{t()} ~> $uppercase() ~> $trim()", f"({t()}; {t()})", f"$fromMillis({n()}, '{self._random.choice(_DATES)}', '+0200')",
+            lambda: f"{t()} & {t()}", lambda: f"{t()} & {n()}", lambda: f"$string({self.of('any', d)})", lambda: f"$substring({t()}, {n()})",
+            lambda: f"$substring({t()}, {n()}, {n()})", lambda: f"$substringBefore({t()}, {t()})", lambda: f"$substringAfter({t()}, {t()})",
+            lambda: f"$uppercase({t()})", lambda: f"$lowercase({t()})", lambda: f"$trim({t()})", lambda: f"$pad({t()}, {self.one('5', '-5', '3', '0', '9')})",
+            lambda: f"$pad({t()}, {self.one('5', '-7')}, {self.one(*_TEXTS)})", lambda: f"$join({a()}, {t()})", lambda: f"$join({a()})",
+            lambda: f"$replace({t()}, {r}, {t()})", lambda: f"$replace({t()}, {r}, '[$1$0$$]')", lambda: f"$replace({t()}, {r}, {t()}, {n()})",
+            lambda: f"$replace({t()}, {self.one(*_REGEXES)}, function($m){{ $uppercase($m.match) }})",
+            lambda: f"$formatNumber({n()}, '{self._random.choice(_PICTURES)}')", lambda: f"$formatBase({n()}, {self.one('2', '16', '8', '36')})",
+            lambda: f"$formatInteger({n()} % 5000, '{self._random.choice(_INTEGERS)}')", lambda: f"$fromMillis({n()}, '{self._random.choice(_DATES)}')",
+            lambda: f"$fromMillis($abs({n()}) % 1e6 * 1e6)", lambda: f"$type({self.of('any', d)})", lambda: f"$encodeUrl({t()})", lambda: f"$encodeUrlComponent({t()})",
+            lambda: f"$decodeUrl($encodeUrl({t()}))", lambda: f"$base64encode({self.one(*_TEXTS[:5])})", lambda: f"$string({self.of('any', d)}, true)",
+            lambda: f"{t()} ~> $uppercase() ~> $trim()", lambda: f"({t()}; {t()})", lambda: f"$fromMillis({n()}, '{self._random.choice(_DATES)}', '+0200')",
         )  # fmt: skip
 
     def _bool(self, d: int) -> str:
-        n, t, x = (lambda: self.of("num", d)), (lambda: self.of("str", d)), (lambda: self.of("any", d))
+        n, t, x = self.makers(d, "num", "str", "any")
         return self.one(
-            f"{n()} {self.one('<', '>', '<=', '>=')} {n()}", f"{t()} {self.one('<', '>', '<=', '>=')} {t()}",
-            f"{x()} = {x()}", f"{x()} != {x()}", f"{x()} in {self.of('list', d)}", f"{self.of('bool', d)} and {x()}",
-            f"{self.of('bool', d)} or {x()}", f"$not({x()})", f"$boolean({x()})", f"$exists({x()})",
-            f"$contains({t()}, {self.one(*_REGEXES, *_TEXTS)})", f"{self.of('list', d)} = {self.of('list', d)}",
+            lambda: f"{n()} {self.one('<', '>', '<=', '>=')} {n()}", lambda: f"{t()} {self.one('<', '>', '<=', '>=')} {t()}",
+            lambda: f"{x()} = {x()}", lambda: f"{x()} != {x()}", lambda: f"{x()} in {self.of('list', d)}", lambda: f"{self.of('bool', d)} and {x()}",
+            lambda: f"{self.of('bool', d)} or {x()}", lambda: f"$not({x()})", lambda: f"$boolean({x()})", lambda: f"$exists({x()})",
+            lambda: f"$contains({t()}, {self.one(*_REGEXES, *_TEXTS)})", lambda: f"{self.of('list', d)} = {self.of('list', d)}",
         )  # fmt: skip
 
     def _list(self, d: int) -> str:
-        n, t, a = (lambda: self.of("num", d)), (lambda: self.of("str", d)), (lambda: self.of("list", d))
-        x, o = (lambda: self.of("any", d)), (lambda: self.of("obj", d))
+        n, t, a = self.makers(d, "num", "str", "list")
+        x, o = self.makers(d, "any", "obj")
         f = self.one(*_LAMBDAS)
         return self.one(
-            f"[{x()}, {x()}]", f"[{n()}..{self.one('3', '5', 'age', '0')}]", f"{a()}[{self.of('bool', d)}]", f"{a()}[[0, 1]]",
-            f"{a()}.{self.one(*_NAMES)}", f"{a()}[]", f"{a()}^({self.one('', '>', '<')}{self.one('price', 'n', 'age', '$', 'id')})",
-            f"$map({a()}, {f})", f"$filter({a()}, {f})", f"$append({x()}, {x()})", f"$reverse({a()})", f"$distinct({a()})",
-            f"$sort({a()})", f"$sort({a()}, {self.one(*_LAMBDAS[10:14], _LAMBDAS[-1])})", f"$zip({a()}, {a()})",
-            f"$keys({x()})", f"$spread({x()})", f"$split({t()}, {self.one(*_REGEXES, *_TEXTS)})",
-            f"$split({t()}, {self.one(*_TEXTS)}, {n()})", f"$match({t()}, {self.one(*_REGEXES)})", f"$each({o()}, {f})",
-            f"$match({t()}, {self.one(*_REGEXES)}, {self.one('0', '1', '2')})", f"{a()}.({x()})", f"{a()}.[{x()}]",
-            f"{a()}#$i[$i < 2]", f"{a()}#$i.{{'i': $i, 'v': $}}", f"{a()}@$e.{{'e': $e}}", "people.kids.(n & %.n)",
-            "people@$p.kids@$k[$k.age > 4].{'p': $p.n, 'k': $k.n}", f"{a()}.*", f"{o()}.**", "people.kids.%.n",
-            f"items[price > 5].tags[{n()}]", "items.{'id': id, 'p': price}", "people.kids^(>age).%.n",
-            f"items^(price, >id)[{n()}].id", f"({a()})[{n()}]", f"{a()}[-1]", f"items[$.price = {n()}]", f"{a()} ~> $count()",
-            "people#$i.kids#$j.{'i': $i, 'j': $j, 'n': n}", "items.tags[]", f"$single({a()}, {f})",
+            lambda: f"[{x()}, {x()}]", lambda: f"[{n()}..{self.one('3', '5', 'age', '0')}]", lambda: f"{a()}[{self.of('bool', d)}]", lambda: f"{a()}[[0, 1]]",
+            lambda: f"{a()}.{self.one(*_NAMES)}", lambda: f"{a()}[]", lambda: f"{a()}^({self.one('', '>', '<')}{self.one('price', 'n', 'age', '$', 'id')})",
+            lambda: f"$map({a()}, {f})", lambda: f"$filter({a()}, {f})", lambda: f"$append({x()}, {x()})", lambda: f"$reverse({a()})", lambda: f"$distinct({a()})",
+            lambda: f"$sort({a()})", lambda: f"$sort({a()}, {self.one(*_LAMBDAS[10:14], _LAMBDAS[-1])})", lambda: f"$zip({a()}, {a()})",
+            lambda: f"$keys({x()})", lambda: f"$spread({x()})", lambda: f"$split({t()}, {self.one(*_REGEXES, *_TEXTS)})",
+            lambda: f"$split({t()}, {self.one(*_TEXTS)}, {n()})", lambda: f"$match({t()}, {self.one(*_REGEXES)})", lambda: f"$each({o()}, {f})",
+            lambda: f"$match({t()}, {self.one(*_REGEXES)}, {self.one('0', '1', '2')})", lambda: f"{a()}.({x()})", lambda: f"{a()}.[{x()}]",
+            lambda: f"{a()}#$i[$i < 2]", lambda: f"{a()}#$i.{{'i': $i, 'v': $}}", lambda: f"{a()}@$e.{{'e': $e}}", lambda: "people.kids.(n & %.n)",
+            lambda: "people@$p.kids@$k[$k.age > 4].{'p': $p.n, 'k': $k.n}", lambda: f"{a()}.*", lambda: f"{o()}.**", lambda: "people.kids.%.n",
+            lambda: f"items[price > 5].tags[{n()}]", lambda: "items.{'id': id, 'p': price}", lambda: "people.kids^(>age).%.n",
+            lambda: f"items^(price, >id)[{n()}].id", lambda: f"({a()})[{n()}]", lambda: f"{a()}[-1]", lambda: f"items[$.price = {n()}]", lambda: f"{a()} ~> $count()",
+            lambda: "people#$i.kids#$j.{'i': $i, 'j': $j, 'n': n}", lambda: "items.tags[]", lambda: f"$single({a()}, {f})",
         )  # fmt: skip
 
     def _obj(self, d: int) -> str:
-        x, o = (lambda: self.of("any", d)), (lambda: self.of("obj", d))
+        x, o = self.makers(d, "any", "obj")
         return self.one(
-            f'{{"a": {x()}, "b": {x()}}}', f"{{{self.of('str', d)}: {x()}}}", f"$merge([{o()}, {o()}])",
-            "items{id: price}", "items{$string(price): id}", "people{n: kids.n}", f"$sift({o()}, {self.one(*_LAMBDAS)})",
-            f"{self.of('list', d)}[{self.of('num', d)}]", f"$ ~> |map|{{'z': {x()}}}|", "$ ~> |items|{'p': price * 2}, ['tags']|",
-            f"$lookup({o()}, '{self.one(*_NAMES)}')", f"{o()}.{self.one(*_NAMES)}", f"$clone({o()})", f"{o()}{{'k': {x()}}}",
-            f"$reduce({self.of('list', d)}, $append)", f"$spread({o()})",
+            lambda: f'{{"a": {x()}, "b": {x()}}}', lambda: f"{{{self.of('str', d)}: {x()}}}", lambda: f"$merge([{o()}, {o()}])",
+            lambda: "items{id: price}", lambda: "items{$string(price): id}", lambda: "people{n: kids.n}", lambda: f"$sift({o()}, {self.one(*_LAMBDAS)})",
+            lambda: f"{self.of('list', d)}[{self.of('num', d)}]", lambda: f"$ ~> |map|{{'z': {x()}}}|", lambda: "$ ~> |items|{'p': price * 2}, ['tags']|",
+            lambda: f"$lookup({o()}, '{self.one(*_NAMES)}')", lambda: f"{o()}.{self.one(*_NAMES)}", lambda: f"$clone({o()})", lambda: f"{o()}{{'k': {x()}}}",
+            lambda: f"$reduce({self.of('list', d)}, $append)", lambda: f"$spread({o()})",
         )  # fmt: skip
 
     def _any(self, d: int) -> str:
-        x = lambda: self.of(self.one(*_TYPES), d)  # noqa: E731
+        x: Callable[[], str] = lambda: self.of(self.one(*_TYPES), d)  # noqa: E731
         return self.one(
-            f"{self.of('bool', d)} ? {x()} : {x()}", f"{self.of('bool', d)} ? {x()}", f"{x()} ?? {x()}", f"{x()} ?: {x()}",
-            f"($v := {x()}; $w := {x()}; [$v, $w])", f"{self.one(*_NAMES)}.{self.one(*_NAMES)}", f"{self.one(*_NAMES)}[{x()}]",
-            f"$.{self.one(*_NAMES)}", f"$$.{self.one(*_NAMES)}", f"({x()}).({x()})", f"function($p){{ {x()} }}({x()})",
-            f"($f := function($n){{ $n < 1 ? {x()} : $f($n - 1) }}; $f(3))", f"($p := $substring(?, 0, 2); $p({self.of('str', d)}))",
-            f"({self._random.choice(_LAMBDAS)})({x()}, {x()})", f"[{x()}][0]", f"{{'k': {x()}}}.k", f"({x()})[]", x(), x(),
-            f"($c := $trim ~> $uppercase; $c({x()}))", f"{self.one(*_NAMES)}.({x()}; {x()})", f"$map({x()}, {self.one(*_LAMBDAS)})",
+            lambda: f"{self.of('bool', d)} ? {x()} : {x()}", lambda: f"{self.of('bool', d)} ? {x()}", lambda: f"{x()} ?? {x()}", lambda: f"{x()} ?: {x()}",
+            lambda: f"($v := {x()}; $w := {x()}; [$v, $w])", lambda: f"{self.one(*_NAMES)}.{self.one(*_NAMES)}", lambda: f"{self.one(*_NAMES)}[{x()}]",
+            lambda: f"$.{self.one(*_NAMES)}", lambda: f"$$.{self.one(*_NAMES)}", lambda: f"({x()}).({x()})", lambda: f"function($p){{ {x()} }}({x()})",
+            lambda: f"($f := function($n){{ $n < 1 ? {x()} : $f($n - 1) }}; $f(3))", lambda: f"($p := $substring(?, 0, 2); $p({self.of('str', d)}))",
+            lambda: f"({self._random.choice(_LAMBDAS)})({x()}, {x()})", lambda: f"[{x()}][0]", lambda: f"{{'k': {x()}}}.k", lambda: f"({x()})[]", lambda: x(), lambda: x(),
+            lambda: f"($c := $trim ~> $uppercase; $c({x()}))", lambda: f"{self.one(*_NAMES)}.({x()}; {x()})", lambda: f"$map({x()}, {self.one(*_LAMBDAS)})",
         )  # fmt: skip
 
 

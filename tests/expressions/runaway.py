@@ -1,5 +1,7 @@
 """Expressions that would take for ever, or all memory, if nothing counted. `BIG` is what they are given."""
 
+# ruff: noqa: E501 - a table
+
 from __future__ import annotations
 
 from typing import Any, Final

@@ -44,7 +44,7 @@ def from_millis(m: Machine, value: Any = NOTHING, picture: Any = NOTHING, zone: 
 
 
 def to_millis(m: Machine, text: Any = NOTHING, picture: Any = NOTHING, zone: Any = NOTHING) -> Any:
-    """Return the moment that a text is: by a picture, or in ISO 8601. A text without an offset is in the zone, or UTC."""
+    """Return the moment that a text is: by a picture, or in ISO 8601; without an offset, in the zone or UTC."""
     if text is NOTHING:
         return NOTHING
     m.meter.spend(4)

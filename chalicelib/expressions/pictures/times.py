@@ -13,7 +13,9 @@ from chalicelib.expressions.pictures.integers import IntegerPicture
 if TYPE_CHECKING:
     from chalicelib.expressions.meter import Meter
 
-MONTHS: Final = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]  # fmt: skip
+MONTHS: Final = tuple(
+    "January February March April May June July August September October November December".split()  # noqa: SIM905
+)
 DAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
 _DEFAULTS: Final = {
     **dict.fromkeys("YMDdWwXxHhf", "1"),
