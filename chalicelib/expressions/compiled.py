@@ -10,7 +10,7 @@ from chalicelib.expressions.draw import Draw
 from chalicelib.expressions.errors import ExpressionFailed, Failure
 from chalicelib.expressions.evaluator import Machine
 from chalicelib.expressions.functions import builtins
-from chalicelib.expressions.meter import MAX_SPACE_BYTES, Meter
+from chalicelib.expressions.meter import Meter
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
 from chalicelib.expressions.output import Output
 from chalicelib.expressions.parser import Parser
@@ -108,8 +108,8 @@ class Compiled:
         try:
             _evaluated(self._tree, names, self._bound, draw, data, meter)
         except Failure as failure:
-            return Usage(failure.code, meter.taken, MAX_SPACE_BYTES - meter.space)
-        return Usage("", meter.taken, MAX_SPACE_BYTES - meter.space)
+            return Usage(failure.code, *meter.usage)
+        return Usage("", *meter.usage)
 
 
 def _allow_frames() -> None:

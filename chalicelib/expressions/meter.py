@@ -1,7 +1,7 @@
 """What an evaluation may take, and the meter that stops it.
 
 Every limit that decides an outcome is counted, so that an expression ends alike on every machine. Work is charged
-before it is done. The clock is a second net for what counting underrates.
+before it is done. The CPU clock is a second net for what counting underrates.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import monotonic
+from time import thread_time
 from typing import Final
 
 from chalicelib.expressions.errors import Failure
@@ -54,10 +54,10 @@ FUNCTION_BYTES: Final = 1_000
 """What a function value with its scope is taken to need."""
 
 MAX_SECONDS: Final = 5.0
-"""By the clock, for one evaluation: the second net."""
+"""CPU time of one evaluation: the second net. A machine that is busy with other work does not change it."""
 
 MAX_SECONDS_TOGETHER: Final = 30.0
-"""By the clock, for all evaluations within one `together()`: the second net."""
+"""CPU time of all evaluations within one `together()`: the second net."""
 
 _CHUNK: Final = 4_096
 """Steps between two looks at the clock."""
@@ -71,7 +71,7 @@ class _Budget:
     def __init__(self) -> None:
         self.steps = MAX_STEPS_TOGETHER
         self.patterns = MAX_PATTERN_STEPS_TOGETHER
-        self.deadline = monotonic() + MAX_SECONDS_TOGETHER
+        self.deadline = thread_time() + MAX_SECONDS_TOGETHER
 
 
 _shared: Final[ContextVar[_Budget | None]] = ContextVar("shared_budget", default=None)
@@ -103,7 +103,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._budget = budget = _shared.get()
-        now = monotonic()
+        now = thread_time()
         self._deadline = now + MAX_SECONDS
         if budget:
             if budget.steps <= 0:
@@ -118,6 +118,11 @@ class Meter:
     def taken(self) -> int:
         """Steps taken so far."""
         return MAX_STEPS - self.left - self._rest
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        """Steps and bytes taken so far, without a charge that was refused."""
+        return min(self.taken, MAX_STEPS), min(MAX_SPACE_BYTES - self.space, MAX_SPACE_BYTES)
 
     def close(self) -> None:
         """Charge the steps taken to the budget of `together()`."""
@@ -137,7 +142,7 @@ class Meter:
             raise Failure("L0001")
         self.left = min(total, _CHUNK)
         self._rest = total - self.left
-        if monotonic() > self._deadline:
+        if thread_time() > self._deadline:
             raise Failure("L0007")
 
     def visit(self, count: int) -> None:

@@ -21,7 +21,7 @@ def joined(left: Node, right: Node) -> Node:
             right.stages = [("filter", predicate) for predicate in right.filters]
             right.filters = None
         path.items.append(right)
-    for step in path.items[max(0, known - 1) :]:
+    for step in (path.items[0], *path.items[max(0, known - 1) :]):
         if step.kind == "literal":
             if not isinstance(step.value, str):
                 raise Failure("S0213", step.at, step.value)

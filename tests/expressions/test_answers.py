@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,13 @@ _STRICTER: Final = {
     "T0410": "JavaScript does not check the arguments of builtins applied in part",
     "L0054": "a name that is not known is an error",
 }
-_OFFSETS: Final = "offsets count characters, where JavaScript counts halves of surrogate pairs"
+_OTHER: Final = {
+    r"\$(match|split)\(.*\U0001f600|\U0001f600.*\$(match|split)\(": "offsets count characters, not UTF-16 units",
+    r"\]@\$e|\]#\$i\[": "JavaScript loses what an array literal at the start of a path binds",
+    r"\$formatBase": "JavaScript writes the figures of integers beyond 2^53 roughly",
+    r"\]\[.*\]\.\[": "JavaScript goes through the characters of a text that an array literal at the start of a path is",
+    r"\*\]\.\[": "JavaScript's * finds its own mark of a sequence",
+}
 MAX_DIFFERENT: Final = 0.015
 """The share of answers that may differ on purpose."""
 
@@ -50,7 +57,7 @@ def _agree(answer: answers.Answer, outcome: Any) -> bool:
 def _on_purpose(source: str, outcome: Any) -> bool:
     if isinstance(outcome, ExpressionFailed):
         return outcome.code in _STRICTER
-    return "\U0001f600" in source and ("$match" in source or "$split" in source)
+    return any(re.search(pattern, source) for pattern in _OTHER)
 
 
 def _unlike(rows: list[tuple[str, int, answers.Answer]]) -> list[str]:

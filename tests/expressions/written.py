@@ -232,7 +232,6 @@ $replace("abcabc", "b", "x", 1)
 $replace("aaa", /a/, function($m) { $m.match & "!" }, 2)
 $replace("abc", "", "x")
 $replace("265USD", /([0-9]+)USD/, "$$$1")
-/b/("abc")
 /b/("abc").start
 $uppercase("straße")
 $length("")
