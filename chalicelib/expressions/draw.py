@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
+class Draw(NamedTuple):
     """The moment and the seed of an evaluation: the same draw gives the same result.
 
     `millis` is the time since 1970, for `$now()` and `$millis()`. `seed` determines `$random()`, `$uuid()` and

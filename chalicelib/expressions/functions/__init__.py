@@ -82,7 +82,7 @@ need         own:need                <xs?:x>       2
 as           own:as_type             <xs:x>        2
 at           own:moment              <x:n>         1
 like         own:like                <xs:b>        2
-list         own:listed              <x+:a>        0
+list         own:listed              <x+?:a>       0
 """
 
 
