@@ -8,14 +8,14 @@ from typing import Any, Final, NamedTuple
 
 from chalicelib.expressions.draw import Draw
 from chalicelib.expressions.errors import ExpressionFailed, Failure
-from chalicelib.expressions.evaluator import Machine
+from chalicelib.expressions.evaluation.evaluator import Machine
+from chalicelib.expressions.evaluation.output import Output
+from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.functions import builtins
 from chalicelib.expressions.meter import Meter
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
-from chalicelib.expressions.output import Output
-from chalicelib.expressions.parser import Parser
-from chalicelib.expressions.scope import Frame
-from chalicelib.expressions.tree import Node
+from chalicelib.expressions.syntax.parser import Parser
+from chalicelib.expressions.syntax.tree import Node
 from chalicelib.expressions.values import NOTHING, Outer
 
 _UNBOUND: Final = dict.fromkeys(NAMES, NOTHING)

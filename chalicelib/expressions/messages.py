@@ -159,7 +159,9 @@ def reason(failure: Failure) -> str:
 
 
 def _limits() -> dict[str, int]:
-    from chalicelib.expressions import calls, meter, parser, signatures, values
+    from chalicelib.expressions import meter, values
+    from chalicelib.expressions.evaluation import calls
+    from chalicelib.expressions.syntax import signatures, stream
 
     return {
         "steps": meter.MAX_STEPS,
@@ -169,8 +171,8 @@ def _limits() -> dict[str, int]:
         "items": meter.MAX_ITEMS,
         "space": meter.MAX_SPACE_BYTES // 1_000_000,
         "picture": meter.MAX_PICTURE,
-        "source": parser.MAX_SOURCE,
-        "nesting": parser.MAX_NESTING,
+        "source": stream.MAX_SOURCE,
+        "nesting": stream.MAX_NESTING,
         "parameters": signatures.MAX_PARAMETERS,
         "wrapped": calls.MAX_WRAPPED,
     }

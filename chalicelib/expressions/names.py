@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from chalicelib.expressions.lexer import Token
-from chalicelib.expressions.tree import Node
+from chalicelib.expressions.syntax.lexer import Token
+from chalicelib.expressions.syntax.tree import Node
 
 NAMES: Final = frozenset(
     "input vars result state error event item index now run step response scheduled".split()  # noqa: SIM905

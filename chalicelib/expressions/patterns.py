@@ -15,7 +15,7 @@ from chalicelib.expressions.meter import MAX_PATTERN_STEPS, charge_pattern
 from chalicelib.expressions.values import NOTHING, Function
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 PROGRAM_BYTES: Final = 1 << 18
 """Memory that RE2 may use for one regular expression; it bounds the program, and the time to compile it to 7 ms."""
@@ -77,6 +77,10 @@ class Pattern(Function):
             self.program = int(self._compiled.programsize)
         return self._compiled
 
+    def applied(self, m: Machine, args: list[Any], _value: Any) -> Any:
+        """Return the first match in the text that is the argument."""
+        return match_object(m, self, args[0] if args else NOTHING)
+
     def checked(self, spent: int) -> int:
         """Compile it within what one expression may spend; return what is spent then."""
         charge_pattern(len(self.source))
@@ -113,7 +117,7 @@ class NextMatch(Function):
     def __init__(self, pattern: Pattern, text: str, start: int) -> None:
         self._pattern, self._text, self._start = pattern, text, start
 
-    def run(self, m: Machine) -> Any:
+    def applied(self, m: Machine, _args: list[Any], _value: Any) -> Any:
         """Return the next match; NOTHING if there is none."""
         return match_object(m, self._pattern, self._text, self._start)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from chalicelib.expressions.errors import Failure
 
 if TYPE_CHECKING:
+    from chalicelib.expressions.evaluation.evaluator import Machine
     from chalicelib.expressions.meter import Meter
 
 EXACT: Final = 2**53
@@ -66,6 +67,10 @@ class Function:
 
     __slots__ = ()
     arity = 0
+
+    def applied(self, m: Machine, args: list[Any], value: Any) -> Any:
+        """Return its result for the arguments, where `$` is `value`. Builtins and lambdas are applied by `calls`."""
+        raise NotImplementedError
 
 
 _KINDS: Final[dict[type, str]] = {

@@ -1,6 +1,6 @@
 """The public test suite of JSONata, as the source distribution of `jsonata2py` ships it. It is not part of this repository."""
 
-# ruff: noqa: S202, S603, E501
+# ruff: noqa: S603, E501
 
 from __future__ import annotations
 

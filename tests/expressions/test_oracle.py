@@ -16,14 +16,29 @@ from tests.expressions.generated import Grammar
 jlens = pytest.importorskip("jlens")
 
 _UNLIKE: Final = (
-    *("$parseInteger", "$fromMillis", "$toMillis", "$formatNumber", "$formatInteger", "$formatBase", "@", "#", "%", "😀"),
+    *(
+        "$parseInteger",
+        "$fromMillis",
+        "$toMillis",
+        "$formatNumber",
+        "$formatInteger",
+        "$formatBase",
+        "@",
+        "#",
+        "%",
+        "😀",
+    ),
     *("$string", "$match", "~> |", "(?", "$base64", "$encode", "$decode", "$spread", "**", "].", ")[", "/", "^("),
 )
 """Where jlens is known to differ from npm jsonata, or has limits of its own; the other tests cover these."""
 
 NAMES = st.sampled_from(["name", "age", "items", "price", "tags", "words", "numbers", "map", "none", "a", "b", "id"])
 DOCUMENTS = st.recursive(
-    st.none() | st.booleans() | st.integers(-1000, 1000) | st.sampled_from([0.5, 1.25, -3.75]) | st.text("abc ", max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-1000, 1000)
+    | st.sampled_from([0.5, 1.25, -3.75])
+    | st.text("abc ", max_size=4),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=5),
     max_leaves=25,
 )

@@ -78,7 +78,7 @@ def _store() -> None:
         sys.stdout.write(f"{seconds:.2f} s {tuple(usage)} {source}\n")
     if "--memory" in sys.argv:
         tracemalloc.start()
-        for source in (source for source in RUNAWAY if figures[_short(source)][2] > MAX_SPACE_BYTES // 2):
+        for source in (source for source in RUNAWAY if _measured(source).bytes > MAX_SPACE_BYTES // 2):
             tracemalloc.reset_peak()
             before = tracemalloc.get_traced_memory()[0]
             _measured(source)

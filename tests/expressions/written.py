@@ -438,4 +438,4 @@ $
 $$
 ""
 \\n
-""".strip().splitlines()  # noqa: SIM905
+""".strip().splitlines()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from chalicelib.expressions.calls import Builtin
+from chalicelib.expressions.evaluation.calls import Builtin
 
 # name: where it is (module:function), its signature, how many arguments a higher-order function passes to it
 _TABLE: Final = """

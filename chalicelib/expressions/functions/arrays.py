@@ -9,7 +9,7 @@ from chalicelib.expressions.meter import CHARACTERS_PER_STEP
 from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Sequence, kind
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def zipped(m: Machine, *arrays: Any) -> Any:

@@ -9,7 +9,7 @@ from chalicelib.expressions.meter import MAX_ITEMS
 from chalicelib.expressions.values import NOTHING, Sequence, number
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 _ALGORITHMS: Final = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 

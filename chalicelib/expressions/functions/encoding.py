@@ -9,7 +9,7 @@ from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.values import NOTHING
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 _UNRESERVED: Final = "A-Za-z0-9\\-_.!~*'()"
 _RESERVED: Final = ";/?:@&=+$,#"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.expressions.calls import apply
 from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.sorting import merge_sorted
+from chalicelib.expressions.evaluation.calls import apply
+from chalicelib.expressions.evaluation.sorting import merge_sorted
 from chalicelib.expressions.values import NOTHING, Function, Sequence, kind
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def _called(m: Machine, function: Function, *args: Any) -> Any:

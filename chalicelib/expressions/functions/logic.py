@@ -8,7 +8,7 @@ from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.values import NOTHING, TYPE_NAMES, kind
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def boolean(m: Machine, value: Any = NOTHING) -> Any:

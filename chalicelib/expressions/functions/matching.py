@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from math import trunc
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.expressions.calls import apply
 from chalicelib.expressions.errors import Failure
+from chalicelib.expressions.evaluation.calls import apply
 from chalicelib.expressions.meter import MAX_ITEMS
 from chalicelib.expressions.patterns import Pattern
 from chalicelib.expressions.values import NOTHING, Function, Sequence, is_number
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 class _Match(NamedTuple):

@@ -9,11 +9,11 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.operators import arithmetic
+from chalicelib.expressions.evaluation.operators import arithmetic
 from chalicelib.expressions.values import NOTHING, double, js_number, number
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 _DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?")
 _RADIX: Final = re.compile(r"0(?:([xX])[0-9A-Fa-f]+|([oO])[0-7]+|([bB])[01]+)")

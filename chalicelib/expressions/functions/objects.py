@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.expressions.calls import copied
 from chalicelib.expressions.errors import Failure
+from chalicelib.expressions.evaluation.transforms import copied
 from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Function, Sequence, member
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def keys(m: Machine, value: Any = NOTHING) -> Any:

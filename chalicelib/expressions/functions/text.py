@@ -11,7 +11,7 @@ from chalicelib.expressions.meter import MAX_TEXT
 from chalicelib.expressions.values import MAX_DEPTH, NOTHING, kind, shown_number
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 _WHITE: Final = re.compile(r"[ \t\n\r]+")
 

@@ -10,7 +10,7 @@ from chalicelib.expressions.pictures.calendar import MAX_MILLIS
 from chalicelib.expressions.values import NOTHING
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def now(m: Machine, picture: Any = NOTHING, zone: Any = NOTHING) -> Any:

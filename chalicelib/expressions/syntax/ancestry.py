@@ -7,7 +7,7 @@ it is. That step then binds the label of the slot, and `%` is a variable of that
 from __future__ import annotations
 
 from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.tree import Node, Slot
+from chalicelib.expressions.syntax.tree import Node, Slot
 
 
 def pass_on(outer: Node, *parts: Node) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from chalicelib.expressions import ancestry
 from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.tree import Node
+from chalicelib.expressions.syntax import ancestry
+from chalicelib.expressions.syntax.tree import Node
 
 
 def joined(left: Node, right: Node) -> Node:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.expressions import operators
-from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.scope import Frame
-from chalicelib.expressions.sorting import merge_sorted
-from chalicelib.expressions.tree import Node
+from chalicelib.expressions.evaluation.grouping import VALUE, grouped, ordered
+from chalicelib.expressions.evaluation.scope import Frame
+from chalicelib.expressions.syntax.tree import Node
 from chalicelib.expressions.values import (
-    MAX_DEPTH,
     NOTHING,
     Constructed,
     Outer,
@@ -22,10 +19,7 @@ from chalicelib.expressions.values import (
 )
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
-
-_VALUE = "@"
-"""The member of a tuple that is its value; the others are what its steps have bound."""
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def plain_path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
@@ -81,11 +75,6 @@ def _flattened(m: Machine, found: list[Any], *, last: bool) -> Any:
     return result
 
 
-def named(m: Machine, name: str, value: Any) -> Any:
-    """Return the value of a name as a step."""
-    return member(value, name, m.meter)
-
-
 def path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     """Return the value of any path."""
     steps = node.items
@@ -116,7 +105,7 @@ def _collected(m: Machine, node: Node, result: Any, tuples: Tuples | None, frame
     """Return what the last step of a path found: its values without their bindings, kept or grouped."""
     if tuples is not None:
         m.meter.room(len(tuples))
-        result = tuples if node.tuples else Sequence([item[_VALUE] for item in tuples])
+        result = tuples if node.tuples else Sequence([item[VALUE] for item in tuples])
     if node.keep_singleton and isinstance(result, list):
         if isinstance(result, Constructed):
             result = Sequence((result,))
@@ -147,10 +136,10 @@ def _tuple_step(m: Machine, step: Node, values: Any, tuples: Tuples | None, fram
     if step.kind == "sort":
         return _tuple_sort(m, step, values, tuples, frame)
     if tuples is None:
-        tuples = Tuples({_VALUE: item} for item in values)
+        tuples = Tuples({VALUE: item} for item in values)
     result = Tuples()
     for binding in tuples:
-        found = m.evaluate(step, binding[_VALUE], Frame(binding, frame))
+        found = m.evaluate(step, binding[VALUE], Frame(binding, frame))
         if found is NOTHING:
             continue
         items = found if isinstance(found, list) else [found]
@@ -171,11 +160,11 @@ def _bound(step: Node, binding: dict[str, Any], item: Any, place: int, *, joined
     if step.focus is not None:
         made[step.focus] = item
     else:
-        made[_VALUE] = item
+        made[VALUE] = item
     if step.position is not None:
         made[step.position] = place
     if step.ancestor is not None:
-        made[step.ancestor.label] = binding[_VALUE]
+        made[step.ancestor.label] = binding[VALUE]
     return made
 
 
@@ -184,7 +173,7 @@ def _tuple_sort(m: Machine, step: Node, values: Any, tuples: Tuples | None, fram
         result = Tuples(ordered(m, step, tuples, frame, tuples=True))
     else:
         found = ordered(m, step, values, frame, tuples=False)
-        result = Tuples({_VALUE: item, step.position or "": place} for place, item in enumerate(found))
+        result = Tuples({VALUE: item, step.position or "": place} for place, item in enumerate(found))
     m.meter.room(2 * len(result))
     return _staged(m, step, result, frame) if step.stages is not None else result
 
@@ -215,7 +204,7 @@ def filtered(m: Machine, predicate: Node, values: Any, frame: Frame) -> Any:
         return result
     m.meter.items(len(items))
     for place, item in enumerate(items):
-        value, scope = (item[_VALUE], Frame(item, frame)) if streams else (item, frame)
+        value, scope = (item[VALUE], Frame(item, frame)) if streams else (item, frame)
         if _selects(m, m.evaluate(predicate, value, scope), place, len(items), item, result):
             result.append(item)
     return result
@@ -246,148 +235,3 @@ def _place(value: float, count: int) -> int | None:
     if place < 0:
         place += count
     return place if 0 <= place < count else None
-
-
-def grouped(m: Machine, pairs: list[tuple[Node, Node]], values: Any, frame: Frame) -> dict[str, Any]:
-    """Return the object of `{key: value, ...}`: one member for each key, its value over all items with that key."""
-    streams = isinstance(values, Tuples)
-    items = values if isinstance(values, list) else [values]
-    groups: dict[str, tuple[int, list[Any]]] = {}
-    m.meter.room(len(items) * len(pairs) * 2)
-    for item in items or [NOTHING]:
-        value, scope = (item[_VALUE], Frame(item, frame)) if streams else (item, frame)
-        for index, (key_node, _) in enumerate(pairs):
-            key = m.evaluate(key_node, value, scope)
-            if key is NOTHING:
-                continue
-            if not isinstance(key, str):
-                raise Failure("T1003", key_node.at, value=key)
-            known = groups.setdefault(key, (index, []))
-            if known[0] != index:
-                raise Failure("D1009", key_node.at, value=key)
-            known[1].append(item)
-    result = {}
-    for key, (index, members) in groups.items():
-        value, scope = _merged(m, members, frame) if streams else (_together(m, members), frame)
-        found = m.evaluate(pairs[index][1], value, scope)
-        if found is not NOTHING:
-            result[key] = found
-    return result
-
-
-def _together(m: Machine, members: list[Any]) -> Any:
-    """Return the one item of a group, or all of them, their items side by side."""
-    if len(members) == 1:
-        return members[0]
-    result: list[Any] = []
-    for item in members:
-        if isinstance(item, list):
-            m.meter.items(len(item))
-            result.extend(item)
-        elif item is not NOTHING:
-            result.append(item)
-    return result
-
-
-def _merged(m: Machine, members: list[dict[str, Any]], frame: Frame) -> tuple[Any, Frame]:
-    """Return the values of the tuples of a group, and a scope where each name has the values of all of them."""
-    if len(members) == 1:
-        merged = dict(members[0])
-    else:
-        names: dict[str, None] = {}
-        for binding in members:
-            names.update(dict.fromkeys(binding))
-        m.meter.room(len(members) * len(names))
-        merged = {name: _together(m, [each[name] for each in members if name in each]) for name in names}
-    value = merged.pop(_VALUE)
-    return value, Frame(merged, frame)
-
-
-def every_member(m: Machine, value: Any) -> Any:
-    """Return the values of all members of `*`, lists among them flattened."""
-    if isinstance(value, Outer) and value:
-        value = value[0]
-    result = Sequence()
-    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    m.meter.items(len(members))
-    flat = False
-    for item in members:
-        if isinstance(item, list):
-            flat = True
-            _flatten(m, item, result, 0)
-        else:
-            result.append(item)
-    return list(result) if flat else result
-
-
-def _flatten(m: Machine, values: list[Any], result: list[Any], depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        raise Failure("L0002")
-    m.meter.items(len(values))
-    for item in values:
-        if isinstance(item, list):
-            _flatten(m, item, result, depth + 1)
-        else:
-            result.append(item)
-
-
-def descendants(m: Machine, value: Any) -> Any:
-    """Return the value and all that is within it, for `**`."""
-    result = Sequence()
-    if value is not NOTHING:
-        _descend(m, value, result, 0)
-    return result[0] if len(result) == 1 else result
-
-
-def _descend(m: Machine, value: Any, result: list[Any], depth: int) -> None:
-    if depth >= MAX_DEPTH:
-        raise Failure("L0002")
-    inner: Any = ()
-    if isinstance(value, list):
-        inner = value
-    else:
-        result.append(value)
-        if isinstance(value, dict):
-            inner = value.values()
-    m.meter.items(1 + len(inner))
-    for item in inner:
-        if isinstance(item, (list, dict)):
-            _descend(m, item, result, depth + 1)
-        else:
-            result.append(item)
-
-
-def ordered(m: Machine, node: Node, values: list[Any], frame: Frame, *, tuples: bool) -> list[Any]:
-    """Return the items in the order of the terms of `^(...)`."""
-    terms = node.value
-    m.meter.room(len(values) * (1 + len(terms)))
-    keyed = []
-    for item in values:
-        value, scope = (item[_VALUE], Frame(item, frame)) if tuples else (item, frame)
-        keyed.append(([m.evaluate(term, value, scope) for term, _ in terms] if len(values) > 1 else [], item))
-
-    def after(one: Any, other: Any) -> bool:
-        for index, (term, descending) in enumerate(terms):
-            order = _order(m, one[0][index], other[0][index], term.at)
-            if order:
-                return (order > 0) != descending if abs(order) == 1 else order > 0
-        return False
-
-    found = [item for _, item in merge_sorted(m.meter, keyed, after)]
-    return Sequence(found) if isinstance(values, Sequence) and not isinstance(values, Outer) else found
-
-
-def _order(m: Machine, one: Any, other: Any, at: int) -> int:
-    """Return 1 or -1; 2 or -2 where it does not depend on the direction; 0 for equals."""
-    if one is NOTHING or other is NOTHING:
-        return 0 if one is other else 2 if one is NOTHING else -2
-    kinds = kind(one) + kind(other)
-    if kinds[0] not in "ns" or kinds[1] not in "ns":
-        raise Failure("T2008", at, value=one if kinds[0] not in "ns" else other)
-    if kinds[0] != kinds[1]:
-        raise Failure("T2007", at, one, other)
-    if operators.identical(one, other):
-        return 0
-    if kinds[0] == "s":
-        m.meter.read(min(len(one), len(other)))
-    return -1 if one < other else 1

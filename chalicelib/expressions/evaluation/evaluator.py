@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
-from chalicelib.expressions import calls, operators, paths
 from chalicelib.expressions.draw import Draw, Stream
 from chalicelib.expressions.errors import Failure
+from chalicelib.expressions.evaluation import calls, grouping, members, operators, paths, transforms
+from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.meter import MAX_DEPTH, Meter
-from chalicelib.expressions.scope import Frame
-from chalicelib.expressions.tree import Node
-from chalicelib.expressions.values import NOTHING, Constructed, Outer, Sequence, truth
+from chalicelib.expressions.syntax.tree import Node
+from chalicelib.expressions.values import NOTHING, Constructed, Outer, Sequence, member, truth
 
 Rule = Callable[["Machine", Node, Any, Frame], Any]
 
@@ -58,7 +58,7 @@ class Machine:
             for predicate in node.filters:
                 result = paths.filtered(self, predicate, result, frame)
         if node.group is not None and node.kind != "path":
-            result = paths.grouped(self, node.group, result, frame)
+            result = grouping.grouped(self, node.group, result, frame)
         if isinstance(result, Sequence) and type(result) is Sequence:
             if node.keep:
                 result.keep = True
@@ -85,7 +85,7 @@ def _variable(_m: Machine, node: Node, value: Any, frame: Frame) -> Any:
 
 
 def _name(m: Machine, node: Node, value: Any, _frame: Frame) -> Any:
-    return paths.named(m, node.value, value)
+    return member(value, node.value, m.meter)
 
 
 def _parent(_m: Machine, node: Node, _value: Any, frame: Frame) -> Any:
@@ -147,7 +147,7 @@ def _array(m: Machine, node: Node, value: Any, frame: Frame) -> list[Any]:
 
 
 def _object(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
-    return paths.grouped(m, node.value, value, frame)
+    return grouping.grouped(m, node.value, value, frame)
 
 
 def _range(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
@@ -187,11 +187,11 @@ def _negation(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
 
 
 def _wildcard(m: Machine, _node: Node, value: Any, _frame: Frame) -> Any:
-    return paths.every_member(m, value)
+    return members.every_member(m, value)
 
 
 def _descendants(m: Machine, _node: Node, value: Any, _frame: Frame) -> Any:
-    return paths.descendants(m, value)
+    return members.descendants(m, value)
 
 
 def _path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
@@ -199,7 +199,7 @@ def _path(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
 
 
 def _sort(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
-    return paths.ordered(m, node, value if isinstance(value, list) else [value], frame, tuples=False)
+    return grouping.ordered(m, node, value if isinstance(value, list) else [value], frame, tuples=False)
 
 
 def _regex(_m: Machine, node: Node, _value: Any, _frame: Frame) -> Any:
@@ -242,5 +242,5 @@ RULES: Final[dict[str, Rule]] = {
     "partial": calls.partial,
     "function": calls.function,
     "apply": calls.applied,
-    "transform": calls.transform,
+    "transform": transforms.transform,
 }

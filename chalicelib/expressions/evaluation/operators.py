@@ -10,7 +10,7 @@ from chalicelib.expressions.meter import ITEMS_PER_STEP, MAX_ITEMS, Meter
 from chalicelib.expressions.values import EXACT, MAX_DEPTH, NOTHING, Sequence, double, kind, number
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 
 def arithmetic(left: Any, right: Any, operator: str, at: int) -> Any:
@@ -115,7 +115,7 @@ def _equal_members(left: Any, right: Any, meter: Meter, depth: int) -> bool:
             if not equal(one, other, meter, depth + 1):
                 return False
         return True
-    for name, one in left.items():
+    for name, one in left.items():  # noqa: SIM110
         if name not in right or not equal(one, right[name], meter, depth + 1):
             return False
     return True

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from chalicelib.expressions.errors import Failure
+from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.meter import FUNCTION_BYTES
-from chalicelib.expressions.scope import Frame
-from chalicelib.expressions.signatures import Signature
-from chalicelib.expressions.tree import Node
-from chalicelib.expressions.values import MAX_DEPTH, NOTHING, Function, Outer, kind
+from chalicelib.expressions.syntax.signatures import Signature
+from chalicelib.expressions.syntax.tree import Node
+from chalicelib.expressions.values import NOTHING, Function, Outer
 
 if TYPE_CHECKING:
-    from chalicelib.expressions.evaluator import Machine
+    from chalicelib.expressions.evaluation.evaluator import Machine
 
 _CALL_STEPS: Final = 2
 """Steps of a call of a function, beside those of its arguments and its work."""
@@ -75,6 +75,13 @@ class Partial(Function):
         self.arity = sum(1 for arg in given if arg is _OPEN)
         self.level = _deeper(whole)
 
+    def applied(self, m: Machine, args: list[Any], value: Any) -> Any:
+        rest = iter(args)
+        complete = [next(rest, NOTHING) if arg is _OPEN else arg for arg in self.given]
+        while complete and complete[-1] is NOTHING:
+            complete.pop()
+        return apply(m, self.whole, complete, value)
+
 
 class Chain(Function):
     """Two functions, the second applied to the result of the first."""
@@ -86,15 +93,8 @@ class Chain(Function):
         self.first, self.second = first, second
         self.level = max(_deeper(first), _deeper(second))
 
-
-class Transformer(Function):
-    """The function of `|pattern|update, delete|`."""
-
-    __slots__ = ("frame", "node")
-    arity = 1
-
-    def __init__(self, node: Node, frame: Frame) -> None:
-        self.node, self.frame = node, frame
+    def applied(self, m: Machine, args: list[Any], _value: Any) -> Any:
+        return apply(m, self.second, [apply(m, self.first, args[:1], NOTHING)], NOTHING)
 
 
 class Thunk(Function):
@@ -134,12 +134,6 @@ def function(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
 def thunk(_m: Machine, node: Node, value: Any, frame: Frame) -> Any:
     """Return the call in tail position, not yet made."""
     return Thunk(node.left, value, frame)
-
-
-def transform(m: Machine, node: Node, _value: Any, frame: Frame) -> Any:
-    """Return the function that a transform is."""
-    m.meter.bytes(FUNCTION_BYTES)
-    return Transformer(node, frame)
 
 
 def call(m: Machine, node: Node, value: Any, frame: Frame) -> Any:
@@ -265,95 +259,7 @@ def _applied_once(m: Machine, called: Any, args: list[Any], value: Any) -> Any:
         return m.evaluate(called.body, called.value, Frame(names, called.frame))
     if isinstance(called, Function):
         m.level += _CALL_LEVELS
-        result = _OTHERS[type(called)](m, called, args, value)
+        result = called.applied(m, args, value)
         m.level -= _CALL_LEVELS
         return result
     raise Failure("T1006", value=called)
-
-
-def _partial_applied(m: Machine, called: Partial, args: list[Any], value: Any) -> Any:
-    rest = iter(args)
-    complete = [next(rest, NOTHING) if arg is _OPEN else arg for arg in called.given]
-    while complete and complete[-1] is NOTHING:
-        complete.pop()
-    return apply(m, called.whole, complete, value)
-
-
-def _chained(m: Machine, called: Chain, args: list[Any], _value: Any) -> Any:
-    first = apply(m, called.first, args[:1], NOTHING)
-    return apply(m, called.second, [first], NOTHING)
-
-
-def _transformed(m: Machine, called: Transformer, args: list[Any], _value: Any) -> Any:
-    target = args[0] if args else NOTHING
-    if target is NOTHING:
-        return NOTHING
-    if kind(target) not in "oa":
-        raise Failure("T0410", value=1)
-    pattern, update = called.node.items[:2]
-    result = copied(m, target)
-    matches = m.evaluate(pattern, result, called.frame)
-    if matches is NOTHING:
-        return result
-    for match in matches if isinstance(matches, list) else [matches]:
-        changes = m.evaluate(update, match, called.frame)
-        if changes is not NOTHING:
-            if not isinstance(changes, dict):
-                raise Failure("T2011", update.at, value=changes)
-            if isinstance(match, dict):
-                m.meter.items(len(changes))
-                match.update(changes)
-        for deleted in called.node.items[2:]:
-            _delete(m, match, m.evaluate(deleted, match, called.frame), deleted.at)
-    return result
-
-
-def _delete(m: Machine, match: Any, names: Any, at: int) -> None:
-    if names is NOTHING:
-        return
-    listed = names if isinstance(names, list) else [names]
-    m.meter.visit(len(listed))
-    if any(not isinstance(name, str) for name in listed):
-        raise Failure("T2012", at, value=names)
-    if isinstance(match, dict):
-        for name in listed:
-            match.pop(name, None)
-
-
-def copied(m: Machine, value: Any, depth: int = 0) -> Any:
-    """Return a copy of the value with arrays and objects of its own."""
-    if depth >= MAX_DEPTH:
-        raise Failure("L0002")
-    if isinstance(value, list):
-        m.meter.items(len(value))
-        return [copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for item in value]
-    if isinstance(value, dict):
-        m.meter.room(2 * len(value))
-        return {
-            name: copied(m, item, depth + 1) if isinstance(item, (list, dict)) else item for name, item in value.items()
-        }
-    return value
-
-
-def _matched(m: Machine, called: Any, args: list[Any], _value: Any) -> Any:
-    from chalicelib.expressions.patterns import match_object
-
-    return match_object(m, called, args[0] if args else NOTHING)
-
-
-def _next_match(m: Machine, called: Any, _args: list[Any], _value: Any) -> Any:
-    return called.run(m)
-
-
-class _Others(dict[type, Callable[..., Any]]):
-    """How functions other than builtins and lambdas are applied. Patterns are loaded with the first one."""
-
-    def __missing__(self, kind_of_function: type) -> Callable[..., Any]:
-        from chalicelib.expressions.patterns import NextMatch
-
-        run = _next_match if kind_of_function is NextMatch else _matched
-        self[kind_of_function] = run
-        return run
-
-
-_OTHERS: Final = _Others({Partial: _partial_applied, Chain: _chained, Transformer: _transformed})
