@@ -140,7 +140,7 @@ def _evaluated(tree: Node, names: Mapping[str, Any], bound: frozenset[str], draw
 
 
 def _taken_in(value: Any) -> Any:
-    """Return a name's value as it is; a mapping or tuple as the object or array that it stands for."""
+    """Return a name's value as it is; a mapping or tuple as an object or array."""
     if isinstance(value, Mapping) and not isinstance(value, dict):
         return dict(value)
     return list(value) if isinstance(value, tuple) else value

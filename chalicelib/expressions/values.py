@@ -51,7 +51,7 @@ class Sequence(list[Any]):
 
 
 class Tuples(Sequence):
-    """A sequence of bindings: objects whose member `@` is the value."""
+    """A sequence of bindings: objects with the value as their member `@`."""
 
 
 class Constructed(list[Any]):

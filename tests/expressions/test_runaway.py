@@ -24,7 +24,7 @@ from tests.expressions.runaway import BIG, RUNAWAY
 _FIGURES: Final = Path(__file__).parent / "data" / "figures.json"
 _DRAW: Final = Draw(1_700_000_000_000, b"runaway")
 _BY_ITSELF: Final = frozenset({"error", "assert", "exists", "type", "as", "need", "count", "boolean", "not"})
-"""Functions that take the same few steps whatever they are given; the others are driven to a limit."""
+"""Functions that take the same few steps for any argument; the others are driven to a limit."""
 
 
 def _measured(source: str) -> Usage:

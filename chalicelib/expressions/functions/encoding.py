@@ -33,7 +33,7 @@ def base64_encode(m: Machine, text: Any = NOTHING) -> Any:
 
 
 def base64_decode(m: Machine, text: Any = NOTHING) -> Any:
-    """Return the text that Base64 stands for, one character for each byte."""
+    """Return the text that Base64 encodes, one character for each byte."""
     if text is NOTHING:
         return NOTHING
     from binascii import a2b_base64

@@ -1,7 +1,7 @@
 """Which step each `%` refers to.
 
-A `%` is a Slot, which rises from the part that mentions it to the path around it, until the step is found whose input
-it is. That step then binds the label of the slot, and `%` is a variable of that name.
+A `%` is a Slot, which rises from the part that mentions it to the path around it, until it reaches the step that has
+this input. That step then binds the label of the slot, and `%` is a variable of that name.
 """
 
 from __future__ import annotations
