@@ -19,8 +19,8 @@ Rooms
     messages     errors in words, by code
 
 Values
-    JSON values are Python's, and are not copied on their way in. None is null; NOTHING is what an expression yields that
-    finds nothing. A `Sequence` is what a path collects: its only item where it has one, NOTHING where it has none.
+    JSON values are Python's, and are not copied on their way in. None is null; NOTHING is what an expression yields
+    that finds nothing. A `Sequence` is what a path collects: its only item where it has one, NOTHING where it has none.
     Integers and floats that are only moved are not changed. What is computed is an IEEE double; whole numbers up to
     2^53 are int. What comes out is plain JSON of its own: changing it changes no name.
 

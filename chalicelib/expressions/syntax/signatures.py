@@ -57,7 +57,7 @@ class Signature:
             else:
                 return args
         kinds = [kind(arg) for arg in args]
-        counts = _Match(self._parameters, kinds).counts()
+        counts = _Match(self._parameters, kinds, meter).counts()
         return self._completed(args, kinds, counts, context, meter)
 
     def _completed(self, args: list[Any], kinds: list[str], counts: list[int], context: Any, meter: Meter) -> list[Any]:
@@ -98,8 +98,8 @@ def _as_parameter(parameter: _Parameter, arg: Any, matched: str, position: int, 
 class _Match:
     """How many arguments each parameter takes: the longest for the first, and so on."""
 
-    def __init__(self, parameters: list[_Parameter], kinds: list[str]) -> None:
-        self._parameters, self._kinds = parameters, kinds
+    def __init__(self, parameters: list[_Parameter], kinds: list[str], meter: Meter) -> None:
+        self._parameters, self._kinds, self._meter = parameters, kinds, meter
         self._failed: set[tuple[int, int]] = set()
         self._furthest = 0
 
@@ -121,6 +121,7 @@ class _Match:
             if not parameter.many:
                 break
         self._furthest = max(self._furthest, position + most)
+        self._meter.spend(most)
         for count in range(most, -1 if parameter.optional or parameter.context else 0, -1):
             rest = self._from(index + 1, position + count)
             if rest is not None:
