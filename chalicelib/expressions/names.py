@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from chalicelib.expressions.syntax.lexer import Token
-from chalicelib.expressions.syntax.tree import Node
+if TYPE_CHECKING:
+    from chalicelib.expressions.syntax.lexer import Token
+    from chalicelib.expressions.syntax.tree import Node
 
 NAMES: Final = frozenset(
     "input vars result state error event item index now run step response scheduled".split()  # noqa: SIM905
@@ -99,5 +100,5 @@ def _nodes(tree: Node) -> Iterator[Node]:
 def _flat(pairs: list[Any]) -> Iterator[Node]:
     for pair in pairs:
         for part in pair:
-            if isinstance(part, Node):
+            if not isinstance(part, bool):
                 yield part
