@@ -18,6 +18,7 @@ def zipped(m: Machine, *arrays: Any) -> Any:
     m.meter.items(shortest)
     for _ in range(len(arrays) if shortest else 0):
         m.meter.items(shortest)
+    m.meter.room(shortest)
     m.meter.spend(shortest // 4)
     return [[array[index] for array in arrays] for index in range(shortest)]
 

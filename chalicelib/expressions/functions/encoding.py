@@ -69,7 +69,7 @@ def _encoded(m: Machine, text: Any, escaped: re.Pattern[bytes]) -> Any:
     if text is NOTHING:
         return NOTHING
     m.meter.text(12 * len(text))
-    m.meter.spend(len(text) // 8)
+    m.meter.spend(len(text) // (4 if text.isascii() else 1))
     try:
         data = text.encode()
     except UnicodeEncodeError:
@@ -81,7 +81,7 @@ def _decoded(m: Machine, text: Any, retained: str) -> Any:
     if text is NOTHING:
         return NOTHING
     m.meter.text(4 * len(text))
-    m.meter.spend(len(text) // 8)
+    m.meter.spend(len(text) // 8 + text.count("%"))
     if "%" in _ENCODED.sub("", text):
         raise Failure("D3140", value=text)
 

@@ -16,6 +16,9 @@ from chalicelib.expressions.syntax.signatures import Signature
 from chalicelib.expressions.syntax.stream import MAX_NESTING, MAX_SOURCE, Stream
 from chalicelib.expressions.syntax.tree import Node, Slot
 
+MAX_PARENTS: Final = 100
+"""Uses of `%` in one expression: each may look at every step before it."""
+
 _POWERS: Final = {
     **dict.fromkeys(("[", "(", "@", "#"), 80),
     ".": 75,
@@ -108,6 +111,8 @@ class Parser(Stream):
 
     def _parent(self, at: int) -> Node:
         self._slots += 1
+        if self._slots > MAX_PARENTS:
+            raise Failure("L0011", at)
         return self._node("parent", at, Slot(f"!{self._slots}"))
 
     def _block(self, at: int) -> Node:
