@@ -30,7 +30,7 @@ _STRICTER: Final = {
 }
 _OTHER: Final = {
     r"\$(match|split)\(.*\U0001f600|\U0001f600.*\$(match|split)\(": "offsets count characters, not UTF-16 units",
-    r"\]@\$e|\]#\$i\[": "JavaScript loses what an array literal at the start of a path binds",
+    r"\]@\$e|\]#\$i": "JavaScript loses what an array literal at the start of a path binds",
     r"\$formatBase": "JavaScript writes the figures of integers beyond 2^53 roughly",
     r"\]\[.*\]\.\[": "JavaScript goes through the characters of a text that an array literal at the start of a path is",
     r"\*\]\.\[": "JavaScript's * finds its own mark of a sequence",
