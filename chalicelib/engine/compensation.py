@@ -26,15 +26,25 @@ from chalicelib.model.status import STOPPED, Status
 from chalicelib.model.waits import EachWait, ForkWait
 
 
-def register(transition: Transition, token: Token, uuid: str, state: str, names: Names, *, is_due: bool = False) -> str:
+def register(
+    transition: Transition,
+    token: Token,
+    uuid: str,
+    state: str,
+    names: Names,
+    *,
+    sent: Names | None = None,
+    is_due: bool = False,
+) -> str:
     """Register the work of a step that was answered with `state`, if the step has an undo for it.
 
-    `uuid` is the activation that did the work. Return why args of the undo could not be made; empty if they could.
+    `uuid` is the activation that did the work, `sent` the names as they were before it returned: for args that are the
+    step's own. Return why args of the undo could not be made; empty if they could.
     """
     undo = transition.definition.steps[token.step].undo
     if undo is None or state not in undo.states or any(known.uuid == uuid for known in transition.run.undos):
         return ""
-    args, problem = undo_args(undo, names, transition.with_secrets(names), transition.cipher)
+    args, problem = undo_args(undo, names, sent or names, transition)
     pending = PendingUndo(
         step=token.step,
         action=undo.action,
@@ -138,6 +148,10 @@ def abandon_scope(transition: Transition, scope: str) -> None:
     marked = tuple(replace(undo, is_due=_is_open(undo)) if in_scope(undo.token, scope) else undo for undo in undos)
     if marked != undos:
         _set_undos(transition, marked)
+    stopping = transition.run.stopping
+    if any(in_scope(known.token, scope) for known in stopping):
+        due = (replace(known, is_due=known.is_due or in_scope(known.token, scope)) for known in stopping)
+        transition.set_run(stopping=tuple(due))
 
 
 def has_due(transition: Transition, scope: str) -> bool:

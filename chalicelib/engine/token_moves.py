@@ -46,6 +46,7 @@ from chalicelib.model.flow import (
     ForkStep,
     TimerStep,
 )
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import LIVE
@@ -94,6 +95,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     if token.passes % MAX_PASSES == MAX_PASSES - 1:
         token, returned = _runaway(token, returned)
     returned = located(token, returned)
+    old_vars = transition.run.vars
     transition.set_vars(returned.variables)
     after = after_step(transition, token, returned)
     before = transition.run
@@ -101,10 +103,10 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
         move = next_move(transition, after, returned)
     except ExpressionFailed as failure:
         transition.run = before
-        _register(transition, token, after, returned)
+        _register(transition, token, after, returned, old_vars)
         _leave_with_error(transition, token, returned, failure)
         return
-    problem = _register(transition, token, after, returned)
+    problem = _register(transition, token, after, returned, old_vars)
     if problem:
         transition.set_run(vars=before.vars)
         _leave_with_error(transition, token, returned, ExpressionFailed(f"its undo could not be prepared: {problem}"))
@@ -154,12 +156,18 @@ def _move(
     finish(transition, transition.put(after), error=move.error, has_output=move.is_given)
 
 
-def _register(transition: Transition, token: Token, after: Token, returned: StepResult) -> str:
-    """Register the work that is undone if the run comes to nothing. Return why args could not be made, or nothing."""
+def _register(
+    transition: Transition, token: Token, after: Token, returned: StepResult, old_vars: dict[str, Json]
+) -> str:
+    """Register the work that is undone if the run comes to nothing. Return why args could not be made, or nothing.
+
+    `old_vars` are the variables as they were before the step returned.
+    """
     if token.activation is None:
         return ""
     names = step_names(transition, after, error=returned.error, event=returned.signal)
-    return register(transition, after, token.activation.uuid, returned.state, names)
+    sent = dataclasses.replace(step_names(transition, token), vars=old_vars)
+    return register(transition, after, token.activation.uuid, returned.state, names, sent=sent)
 
 
 def _clear(transition: Transition, token: Token) -> None:

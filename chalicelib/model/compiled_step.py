@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, Method, Options, Parameter, Undo
+from chalicelib.model.actions import Action, Method, Options, Parameter
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     DEFAULT_STATE,
@@ -76,6 +76,8 @@ class CompiledUndo:
     """Evaluated when the step finishes."""
     secret_args: Mapping[str, Template]
     """Evaluated when the step finishes, and encrypted."""
+    inherited: frozenset[str]
+    """The names of args that are those of the step itself, as they were sent."""
     references: Mapping[str, Template]
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
@@ -180,32 +182,26 @@ def _human_timeout(action: Action, options: Options, stated: Milliseconds | None
 
 
 def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> CompiledUndo | None:
-    """The step's own undo, or its action's, which takes the step's args where it has args of their names."""
-    undo = step.undo or (_inherited_undo(step, actions) if isinstance(step, ActionStep) else None)
+    """The step's own undo, or its action's. Args that it leaves out are the step's own args of the same names."""
+    undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
     parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
-    references = {name: arg for name, arg in undo.args.items() if holds_reference(arg)}
+    own = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
+    args = {**own, **undo.args}
+    references = {name: arg for name, arg in args.items() if holds_reference(arg)}
     declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
     return CompiledUndo(
         action=undo.action,
         is_flow=undo.is_flow,
         states=frozenset(undo.states or declared),
         parameters=parameters,
-        args={name: arg for name, arg in undo.args.items() if name not in secret and name not in references},
-        secret_args={name: arg for name, arg in undo.args.items() if name in secret and name not in references},
+        args={name: arg for name, arg in args.items() if name not in secret and name not in references},
+        secret_args={name: arg for name, arg in args.items() if name in secret and name not in references},
+        inherited=frozenset(own.keys() - undo.args.keys()),
         references=references,
     )
-
-
-def _inherited_undo(step: ActionStep, actions: Mapping[str, Action]) -> Undo | None:
-    undo = actions[step.action].undo
-    if undo is None:
-        return None
-    wanted = set() if undo.is_flow else {parameter.name for parameter in actions[undo.action].parameters}
-    given = {name: arg for name, arg in step.args.items() if name in wanted}
-    return replace(undo, args={**given, **undo.args})
 
 
 def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:

@@ -18,20 +18,20 @@ from chalicelib.model.json_values import decode, encode
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.webhooks import secrets_for
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered, defined, started, uuid_of
+from tests.hosts import Host
 
 (SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
 
 
-def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None:
+def test_an_example_runs_to_its_end_by_handler_calls_alone(host: Host) -> None:
     """release.fsl: each request is answered in a second one, with the first state that it may answer."""
     assert call("POST", "/fsl", RELEASE).status == 200
     for step in "ADBC":
-        assert house.work() == []
-        request = house.caller.last
+        assert host.work() == []
+        request = host.actions.requests[-1]
         assert (request["flowId"], request["stepName"]) == ("my_flow_run", step)
         reply = call(
             "POST",
@@ -48,24 +48,24 @@ def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None
     spec = call("GET", "/flowrun/my_flow_run").json["spec"]
     assert spec["history_states"] == ["ready", "A", "D", "B", "C", "done"]
     assert (spec["current_state"], spec["status"], spec["tokens"]) == ("done", "succeeded", [])
-    assert house.work() == []
-    assert len(house.caller.calls) == 4
+    assert host.work() == []
+    assert len(host.actions.calls) == 4
 
 
-def test_an_example_runs_to_its_end_by_answers_in_the_answer(house: House) -> None:
+def test_an_example_runs_to_its_end_by_answers_in_the_answer(host: Host) -> None:
     """No callback is needed where the 2xx body holds the answer."""
 
     def in_the_answer(request: dict[str, list[str]]) -> Reply:
         return Taken({"ackState": request["ackStates"][0]})
 
-    house.caller.reply = in_the_answer
+    host.actions.script = in_the_answer
     call("POST", "/fsl", RELEASE)
     for _ in range(4):
-        assert house.work() == []
+        assert host.work() == []
     assert call("GET", "/flowrun/my_flow_run").json["spec"]["current_state"] == "done"
 
 
-def test_progress_is_kept_and_does_not_end_the_step(house: House) -> None:
+def test_progress_is_kept_and_does_not_end_the_step(host: Host) -> None:
     run = started()
     reply = call("POST", "/step", answered(run, done=False, ackState=None, data="half", globalVariables={"n": 1}))
     assert reply.json == {"outcome": "progress"}
@@ -75,14 +75,14 @@ def test_progress_is_kept_and_does_not_end_the_step(house: House) -> None:
     assert uuid_of({"spec": spec}) == uuid_of(run)
 
 
-def test_an_answer_without_done_is_final_if_it_has_a_state(house: House) -> None:
+def test_an_answer_without_done_is_final_if_it_has_a_state(host: Host) -> None:
     body = answered(started())
     del body["done"]
     assert call("POST", "/step", {**body, "ackState": None, "data": "half"}).json == {"outcome": "progress"}
     assert call("POST", "/step", {**body, "done": None}).json == {"outcome": "advanced"}
 
 
-def test_a_uuid_is_compared_without_regard_to_case(house: House) -> None:
+def test_a_uuid_is_compared_without_regard_to_case(host: Host) -> None:
     run = started()
     body = answered(run, uuid=uuid_of(run).upper())
     assert call("GET", f"/step/{uuid_of(run).upper()}").json["metadata"]["uuid"] == uuid_of(run)
@@ -96,7 +96,7 @@ def test_a_uuid_is_compared_without_regard_to_case(house: House) -> None:
     assert call("DELETE", f"/flow/two/{flow['metadata']['uuid'].upper()}").status == 200
 
 
-def test_an_answer_says_why_in_an_error(house: House) -> None:
+def test_an_answer_says_why_in_an_error(host: Host) -> None:
     run = started()
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
     assert call("POST", "/step", answered(run, ackState="ERROR")).code == "state-not-routed"
@@ -118,7 +118,7 @@ def test_an_answer_says_why_in_an_error(house: House) -> None:
         ({"error": {"name": "X"}, "done": None, "ackState": None}, "`error` needs an `ackState`, and `done` must not"),
     ],
 )
-def test_an_error_of_the_wrong_shape_is_malformed(house: House, changed: dict[str, Any], message: str) -> None:
+def test_an_error_of_the_wrong_shape_is_malformed(host: Host, changed: dict[str, Any], message: str) -> None:
     run = started()
     reply = call("POST", "/step", answered(run, **changed))
     assert (reply.status, reply.code) == (400, "malformed")
@@ -126,7 +126,7 @@ def test_an_error_of_the_wrong_shape_is_malformed(house: House, changed: dict[st
     assert call("GET", "/flowrun/r").json["spec"]["seq"] == 1
 
 
-def test_a_byte_order_mark_before_a_body_is_skipped(house: House) -> None:
+def test_a_byte_order_mark_before_a_body_is_skipped(host: Host) -> None:
     mark = b"\xef\xbb\xbf"
     assert call("POST", "/fsl", raw=mark + f"{WORK}/{TWO}".encode()).status == 200
     assert call("POST", "/fsl", raw=mark + json.dumps({"data": "\ufeff" + WORK}).encode()).status == 200
@@ -139,13 +139,13 @@ def test_a_byte_order_mark_before_a_body_is_skipped(house: House) -> None:
     assert call("POST", "/step", raw=mark + mark + b"{}").status == 400
 
 
-def test_ack_states_are_all_that_the_action_declares(house: House) -> None:
+def test_ack_states_are_all_that_the_action_declares(host: Host) -> None:
     """Services of echoer take them by their index; the step routes one of them only."""
     flow = "flow one step A => (FAIL -> done) { action = work; args = (times = 1); }; flow_end"
     defined(WORK.replace("str order, ", ""), flow)
     run = call("POST", "/flow/one/runs", {"name": "r"}).json
-    house.work()
-    assert house.caller.last["ackStates"] == ["OK", "FAIL"]
+    host.work()
+    assert host.actions.last["ackStates"] == ["OK", "FAIL"]
     assert call("POST", "/step", answered(run, data=7)).json == {"outcome": "advanced"}
     spec = call("GET", "/flowrun/r").json["spec"]
     assert (spec["status"], spec["error"]["name"], spec["error"]["data"]) == ("failed", "NotRouted", 7)
@@ -154,10 +154,10 @@ def test_ack_states_are_all_that_the_action_declares(house: House) -> None:
 # ── answers in HTTP responses ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_answer_in_an_http_response_may_have_an_error(house: House) -> None:
+def test_an_answer_in_an_http_response_may_have_an_error(host: Host) -> None:
     started()
-    house.caller.reply = lambda _: Taken({"ackState": "ERROR", "error": {"name": "NoStock", "cause": "sold out"}})
-    house.work()
+    host.actions.script = lambda _: Taken({"ackState": "ERROR", "error": {"name": "NoStock", "cause": "sold out"}})
+    host.work()
     assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "NoStock: sold out"
 
 
@@ -176,11 +176,11 @@ def test_an_answer_in_an_http_response_may_have_an_error(house: House) -> None:
     ],
 )
 def test_a_response_that_is_no_valid_answer_is_recorded_and_the_step_waits(
-    house: House, reply: Taken, reason: str
+    host: Host, reply: Taken, reason: str
 ) -> None:
     run = started()
-    house.caller.reply = lambda _: reply
-    assert house.work() == []
+    host.actions.script = lambda _: reply
+    assert host.work() == []
     entry = call("GET", "/flowrun/r/history").json[-1]
     assert (entry["event"], entry["step"], entry["uuid"], entry["to"]) == ("IgnoredReply", "A", uuid_of(run), "")
     assert reason in entry["error"]
@@ -194,60 +194,60 @@ def test_a_response_that_is_no_valid_answer_is_recorded_and_the_step_waits(
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"status": "queued"}, {"state": "OK", "done": True}])
-def test_a_response_that_is_no_answer_at_all_leaves_no_trace(house: House, answer: dict[str, Any] | None) -> None:
+def test_a_response_that_is_no_answer_at_all_leaves_no_trace(host: Host, answer: dict[str, Any] | None) -> None:
     run = started()
-    house.caller.reply = lambda _: Taken(answer)
-    house.work()
+    host.actions.script = lambda _: Taken(answer)
+    host.work()
     assert call("GET", "/flowrun/r").json == run
     assert call("GET", "/doctor").json["findings"] == []
 
 
-def signing(house: House) -> None:
+def signing(host: Host) -> None:
     """From now on answers of the action `work` must be signed."""
-    kept = house.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
+    kept = host.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
     action = decode(kept.value, Action)
     signed = encode(replace(action, options=replace(action.options, signed=True)))
-    house.store.definitions.submit("default", [replace(kept, version=kept.version + 1, value=signed)], [])
-    house.clock.advance(60_000)
+    host.store.definitions.submit("default", [replace(kept, version=kept.version + 1, value=signed)], [])
+    host.clock.advance(60_000)
 
 
-def headers(house: House, body: str, secret: str = SECRET) -> dict[str, str]:
+def headers(host: Host, body: str, secret: str = SECRET) -> dict[str, str]:
     """What the standard's library signs."""
-    seconds = house.clock.now() // 1000
+    seconds = host.clock.now() // 1000
     text = Webhook(secret).sign("msg_1", datetime.fromtimestamp(seconds, UTC), body)
     return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(seconds), "Webhook-Signature": text}
 
 
-def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(house: House) -> None:
+def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(host: Host) -> None:
     started("before")
-    signing(house)
+    signing(host)
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
     before = call("GET", "/flowrun/r").json
-    forged = headers(house, body, secrets_for(b"another", "default")[0])
-    for wrong in ({}, forged, {**headers(house, body), "Webhook-Timestamp": "1"}):
+    forged = headers(host, body, secrets_for(b"another", "default")[0])
+    for wrong in ({}, forged, {**headers(host, body), "Webhook-Timestamp": "1"}):
         reply = call("POST", "/step", body, headers=wrong)
         assert (reply.status, reply.code) == (401, "unsigned")
         assert reply.headers["WWW-Authenticate"] == "StandardWebhooks"
-    assert call("POST", "/step", body[:-1] + " }", headers=headers(house, body)).code == "unsigned"
+    assert call("POST", "/step", body[:-1] + " }", headers=headers(host, body)).code == "unsigned"
     assert call("GET", "/flowrun/r").json == before
-    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "advanced"}
-    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "duplicate"}
+    assert call("POST", "/step", body, headers=headers(host, body)).json == {"outcome": "advanced"}
+    assert call("POST", "/step", body, headers=headers(host, body)).json == {"outcome": "duplicate"}
     assert call("POST", "/step", body).code == "unsigned"
 
 
-def test_what_arrives_as_bytes_is_verified_as_bytes(house: House) -> None:
+def test_what_arrives_as_bytes_is_verified_as_bytes(host: Host) -> None:
     """API Gateway hands binary types over as base64."""
     started("before")
-    signing(house)
+    signing(host)
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
-    reply = call("POST", "/step", raw=body.encode(), headers=headers(house, body))
+    reply = call("POST", "/step", raw=body.encode(), headers=headers(host, body))
     assert reply.json == {"outcome": "advanced"}
 
 
 @pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])
-def test_a_doubled_answer_changes_nothing_whatever_it_says(house: House, state: str) -> None:
+def test_a_doubled_answer_changes_nothing_whatever_it_says(host: Host, state: str) -> None:
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json
@@ -259,13 +259,13 @@ def test_a_doubled_answer_changes_nothing_whatever_it_says(house: House, state: 
 @pytest.mark.parametrize(
     "forged", [{"uuid": NEVER}, {"uuid": ""}, {"uuid": "x"}, {"stepName": "B"}, {"flowId": "other"}]
 )
-def test_a_forged_answer_is_a_404(house: House, forged: dict[str, str]) -> None:
+def test_a_forged_answer_is_a_404(host: Host, forged: dict[str, str]) -> None:
     reply = call("POST", "/step", answered(started(), **forged))
     assert (reply.status, reply.code) == (404, "never-issued")
     assert call("GET", "/flowrun/r").json["spec"]["seq"] == 1
 
 
-def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(house: House) -> None:
+def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(host: Host) -> None:
     run = started()
     reply = call("POST", "/step", answered(run, ackState="MAYBE"))
     assert (reply.status, reply.code) == (422, "state-not-routed")
@@ -273,7 +273,7 @@ def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(house: House) 
     assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
 
 
-def test_an_answer_to_a_stopped_run_is_a_conflict(house: House) -> None:
+def test_an_answer_to_a_stopped_run_is_a_conflict(host: Host) -> None:
     run = started()
     call("POST", "/flowrun/r/stop", {"reason": "wrong order"})
     reply = call("POST", "/step", answered(run))
@@ -281,27 +281,27 @@ def test_an_answer_to_a_stopped_run_is_a_conflict(house: House) -> None:
     assert "wrong order" in reply.json["message"]
 
 
-def test_an_answer_to_a_step_that_was_timed_out_is_late(house: House) -> None:
+def test_an_answer_to_a_step_that_was_timed_out_is_late(host: Host) -> None:
     run = started()
-    house.caller.reply = lambda _: NotTaken("refused", final=True)
-    house.work()
+    host.actions.script = lambda _: NotTaken("refused", final=True)
+    host.work()
     assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
     assert call("POST", "/step", answered(run)).status in (200, 409)
 
 
-def test_a_paused_run_takes_answers_and_sends_nothing(house: House) -> None:
+def test_a_paused_run_takes_answers_and_sends_nothing(host: Host) -> None:
     run = started()
-    house.work()
+    host.work()
     call("POST", "/flowrun/r/pause")
     assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
-    house.work()
-    assert len(house.caller.calls) == 1
+    host.work()
+    assert len(host.actions.calls) == 1
     call("POST", "/flowrun/r/continue")
-    house.work()
-    assert house.caller.last["stepName"] == "B"
+    host.work()
+    assert host.actions.requests[-1]["stepName"] == "B"
 
 
-def test_of_answers_at_once_exactly_one_wins(house: House) -> None:
+def test_of_answers_at_once_exactly_one_wins(host: Host) -> None:
     """Requests are served side by side through one app object, each sees its own body and query."""
     run = started()
     bodies = [answered(run, data=number, globalVariables={"winner": number}) for number in range(16)]
@@ -313,7 +313,7 @@ def test_of_answers_at_once_exactly_one_wins(house: House) -> None:
     assert call("GET", "/flowrun/r").json["spec"]["global_variable"] == {"winner": winner}
 
 
-def test_requests_side_by_side_do_not_mix(house: House) -> None:
+def test_requests_side_by_side_do_not_mix(host: Host) -> None:
     for number in range(8):
         started(f"r{number}")
     names = [f"r{number % 8}" for number in range(200)]

@@ -12,9 +12,9 @@ import pytest
 
 from chalicelib.engine.paging import MAX_PAGED_STEPS
 from chalicelib.service.ports.queues import QueueName
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import answered, defined
+from tests.hosts import Host
 
 RANGES = {
     "uint8": (0, 2**8 - 1),
@@ -159,25 +159,25 @@ ORDER = """flow order
 flow_end"""
 
 
-def recorded(house: House) -> list[tuple[str, Any, Any]]:
+def recorded(host: Host) -> list[tuple[str, Any, Any]]:
     """(path, type, answer) of every call of echoer's, at each stage of runs."""
     defined(ACTIONS, ORDER)
     run = call("POST", "/flow/order/runs", {"name": "r", "input": {"order": "o", "amount": 12.5}}).json
     call("POST", "/flow/order/runs", {"name": "waits", "input": {"order": "p", "amount": 5e3}})
     call("POST", "/event", {"name": "other", "key": 1.5, "data": [1, None]})
     call("POST", "/event", {"metadata": {"kind": "event"}, "event_type": 2, "message": "gone", "object": {"a": 1}})
-    found = _answers(house)
-    house.work()
+    found = _answers(host)
+    host.work()
     call("POST", "/step", answered(run, done=False, ackState=None, data={"percent": 50}))
-    found += _answers(house)
+    found += _answers(host)
     run = call("GET", "/flowrun/r").json
     call("POST", "/step", answered(run, data={"n": 2}, globalVariables={"a": None, "b": [1.5]}))
-    found += _answers(house)
+    found += _answers(host)
     call("POST", "/flowrun/r/signal", {"name": "paid", "data": 7})
-    house.work(QueueName.WAKES)
-    found += _answers(house)
+    host.work(QueueName.WAKES)
+    found += _answers(host)
     call("POST", "/flowrun/waits/stop", {"reason": "enough"})
-    found += _answers(house)
+    found += _answers(host)
     found.append(("POST /flowrun", RUN, call("POST", "/flowrun", {"data": OWN}).json))
     found.append(("DELETE", RUN, call("DELETE", "/flowrun/waits").json))
     return found
@@ -186,8 +186,8 @@ def recorded(house: House) -> list[tuple[str, Any, Any]]:
 OWN = "flow_run own step S => (OK -> done) { action = work; args = (order = 'o'); }; flow_run_end".replace("'", '"')
 
 
-def _answers(house: House) -> list[tuple[str, Any, Any]]:
-    house.clock.advance(1)
+def _answers(host: Host) -> list[tuple[str, Any, Any]]:
+    host.clock.advance(1)
     paths: list[tuple[str, Any]] = [
         ("/action", [ACTION]),
         ("/action/work", ACTION),
@@ -211,15 +211,15 @@ def _answers(house: House) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def test_go_decodes_every_answer(house: House) -> None:
-    answers = recorded(house)
+def test_go_decodes_every_answer(host: Host) -> None:
+    answers = recorded(host)
     assert len(answers) > 60
     for path, kind, answer in answers:
         decoded = decode(kind, answer, path)
         assert decoded, path
 
 
-def test_a_step_shows_its_routes_as_they_are(house: House) -> None:
+def test_a_step_shows_its_routes_as_they_are(host: Host) -> None:
     defined(ACTIONS, ORDER)
     steps = {step["name"]: step["returns"] for step in call("GET", "/flow/order").json["spec"]["steps"]}
     assert steps["Size"] == {"when $input.amount > 1000": "Review", "else": "Charge"}
@@ -229,7 +229,7 @@ def test_a_step_shows_its_routes_as_they_are(house: House) -> None:
         assert step["spec"]["action_run"]["return_state_map"] == steps[step["metadata"]["name"]]
 
 
-def test_an_action_shows_echoers_numbers_and_its_own_words(house: House) -> None:
+def test_an_action_shows_echoers_numbers_and_its_own_words(host: Host) -> None:
     defined(ACTIONS)
     spec = call("GET", "/action/work").json["spec"]
     assert (spec["serve_type"], spec["method"]) == (0, "https")
@@ -245,7 +245,7 @@ def started_steps(query: str = "") -> dict[str, tuple[bool, str]]:
     }
 
 
-def test_steps_that_were_started_are_listed_done_or_not(house: House) -> None:
+def test_steps_that_were_started_are_listed_done_or_not(host: Host) -> None:
     defined(ACTIONS, ORDER)
     run = call("POST", "/flow/order/runs", {"name": "r", "input": {"order": "o", "amount": 1}}).json
     assert started_steps() == {"Size": (True, ""), "Charge": (False, "")}
@@ -271,7 +271,7 @@ flow_end"""
 
 
 @pytest.mark.parametrize("rounds", [0, 3, 40])
-def test_a_step_that_is_done_is_never_shown_as_not_done(house: House, rounds: int) -> None:
+def test_a_step_that_is_done_is_never_shown_as_not_done(host: Host, rounds: int) -> None:
     """The head has only the newest entries of the history, and lists read only heads."""
     defined(ACTIONS, LOOP)
     run = call("POST", "/flow/loop/runs", {"name": "r"}).json
@@ -287,7 +287,7 @@ def test_a_step_that_is_done_is_never_shown_as_not_done(house: House, rounds: in
     assert _states(run)["Never"] == (False, "")
 
 
-def test_steps_of_a_flow_with_very_many_are_read_from_the_pages(house: House) -> None:
+def test_steps_of_a_flow_with_very_many_are_read_from_the_pages(host: Host) -> None:
     count = MAX_PAGED_STEPS + 10
     sets = " ".join(f"set S{n} => (DONE -> S{n + 1}) {{ save = (x = {n}); }};" for n in range(count))
     defined(
@@ -316,7 +316,7 @@ def _states(run: dict[str, Any]) -> dict[str, tuple[bool, str]]:
         ({"metadata": {"kind": "event", "labels": None}, "message": "paid", "object": None}, "paid"),
     ],
 )
-def test_an_event_in_echoers_form_wakes_runs(house: House, given: dict[str, Any], name: str) -> None:
+def test_an_event_in_echoers_form_wakes_runs(host: Host, given: dict[str, Any], name: str) -> None:
     wait = 'flow w wait W => (PAID -> done | TIMEOUT -> stopped) { events = (PAID = "paid"); timeout = 1d; }; flow_end'
     defined(wait)
     call("POST", "/flow/w/runs", {"name": "r"})
@@ -327,7 +327,7 @@ def test_an_event_in_echoers_form_wakes_runs(house: House, given: dict[str, Any]
     assert {key: reply.json[key] for key in fields} == fields
     assert reply.json["spec"]["data"] == fields
     call("POST", "/flow/w/runs", {"name": "later"})
-    house.work(QueueName.WAKES)
+    host.work(QueueName.WAKES)
     assert {run["spec"]["status"] for run in call("GET", "/flowrun").json} == {"succeeded"}
 
 
@@ -343,7 +343,7 @@ def test_an_event_in_echoers_form_wakes_runs(house: House, given: dict[str, Any]
         ({"metadata": None}, "`name` is missing"),
     ],
 )
-def test_an_event_without_a_name_is_malformed(house: House, given: dict[str, Any], message: str) -> None:
+def test_an_event_without_a_name_is_malformed(host: Host, given: dict[str, Any], message: str) -> None:
     reply = call("POST", "/event", given)
     assert (reply.status, reply.code) == (400, "malformed")
     assert message in reply.json["message"]

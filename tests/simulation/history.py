@@ -72,12 +72,7 @@ class History:
             was = set()
         if again := (now - was) & self.uuids:
             yield f"activation {again} is current again"
-        awaited = {
-            token.activation.uuid
-            for token in after.tokens
-            if token.activation and (after.ending is None or token.id == UNDO)
-        }
-        if after.status in status.LIVE and (ghosts := awaited & self.closed):
+        if after.status in status.LIVE and (ghosts := _awaited(after) & self.closed):
             yield f"activation {ghosts} has ended and is current"
         self.uuids |= now
 
@@ -134,7 +129,7 @@ class History:
         known = {token.id: token for token in run.tokens}
         for token in run.tokens:
             if token.id != UNDO and token.step != self._stands_at(token, known, definition):
-                yield f"token {token.id} stands at {token.step!r}, by the history elsewhere"
+                yield f"token {token.id} is at {token.step!r}, and by the history it is not"
 
     def _stands_at(self, token: Token, known: dict[str, Token], definition: Definition) -> str:
         seq, target = self._target.get(token.id, (0, ""))
@@ -172,3 +167,9 @@ class History:
                 answered = self._joined[token.id].get(f"{token.id}.{index}")
                 if answered is not None and result != answered:
                     yield f"item {index} of {step.name!r} answered {answered!r}, and the result holds {result!r}"
+
+
+def _awaited(run: Run) -> set[str]:
+    """The activations that may still end: a run that is ending only waits for what undoes its work."""
+    tokens = [token for token in run.tokens if run.ending is None or token.id == UNDO]
+    return {token.activation.uuid for token in tokens if token.activation}

@@ -56,6 +56,8 @@ class Returns:
             self._stopped = entry
         if entry.event in ("RunPaused", "RunContinued") or step is None:
             return
+        for below in [token for token in self._last if token.startswith(f"{entry.token}.")]:
+            del self._last[below], self._repeated[below]  # they begin anew
         self._last[entry.token] = entry
         repeated = _is_repeated(step, entry)
         self._repeated[entry.token] = self._repeated[entry.token] + 1 if repeated else 0

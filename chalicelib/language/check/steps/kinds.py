@@ -181,7 +181,7 @@ class Steps:
             step=f"the undo of step '{step.name.text}'",
             owner=f"action '{action.name}'",
         )
-        return actions.Undo(action=undo.action, args=undo.args | own)
+        return undo
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
