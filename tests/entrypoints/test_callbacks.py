@@ -145,7 +145,7 @@ def test_ack_states_are_all_that_the_action_declares(host: Host) -> None:
     defined(WORK.replace("str order, ", ""), flow)
     run = call("POST", "/flow/one/runs", {"name": "r"}).json
     host.work()
-    assert host.actions.last["ackStates"] == ["OK", "FAIL"]
+    assert host.actions.requests[-1]["ackStates"] == ["OK", "FAIL"]
     assert call("POST", "/step", answered(run, data=7)).json == {"outcome": "advanced"}
     spec = call("GET", "/flowrun/r").json["spec"]
     assert (spec["status"], spec["error"]["name"], spec["error"]["data"]) == ("failed", "NotRouted", 7)
