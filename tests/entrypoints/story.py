@@ -151,7 +151,7 @@ def _orders(say: Teller) -> None:
 def _events(say: Teller) -> None:
     say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
     say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
-    resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "by card", "object": {"n": 1}}
+    resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "card", "object": {"n": 1}}
     say("in the form of the original echoer", "POST", "/event", resource)
     say("what was published", "GET", "/event", limit=10)
     changed = {"resource": ["event"], "version": 1_800_000_000_000}
