@@ -40,10 +40,10 @@ class Move:
 
     target: str
     output: Json = None
-    has_output: bool = False
-    """Whether the route says what the output is."""
     error: StepError | None = None
     """Why the token stops, if it does."""
+    is_given: bool = False
+    """Whether the route gives the output or the error."""
 
 
 def after_step(transition: Transition, token: Token, returned: StepResult) -> Token:
@@ -125,13 +125,14 @@ def _save(transition: Transition, templates: Mapping[str, Template], names: Name
 
 def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
     if route.target == STOPPED:
-        return Move(target=STOPPED, error=_stop_error(route, names, token, returned))
+        error = _stop_error(route, names, token, returned)
+        return Move(target=STOPPED, error=error, is_given=bool(route.entries))
     if route.target != DONE:
         _save(transition, route.entries, names)
         return Move(target=route.target)
     output = resolve_known(route.entries, names).get("output")
     size_limits.fit("the output", output)
-    return Move(target=DONE, output=output, has_output="output" in route.entries)
+    return Move(target=DONE, output=output, is_given=bool(route.entries))
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

@@ -35,6 +35,7 @@ from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import (
     DEFAULT_STATE,
+    DONE,
     ENDS,
     ERROR,
     FAIL,
@@ -139,7 +140,8 @@ def _move(
     transition: Transition, token: Token, after: Token, returned: StepResult, move: Move, *, waited: bool
 ) -> None:
     """Move the token along the route that was chosen."""
-    transition.record_return(token, returned, move.target)
+    shown = dataclasses.replace(returned, error=move.error) if move.error and move.is_given else returned
+    transition.record_return(token, shown, move.target)
     _clear(transition, token)
     if move.target not in ENDS:
         steps = transition.definition.steps
@@ -147,11 +149,11 @@ def _move(
         passes = token.passes + (is_back and not waited)
         transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
-    if move.has_output:
+    if move.target == DONE and move.is_given:
         after = replace(after, result=move.output)
     elif move.target == STOPPED and is_join(token):
         after = replace(after, activation=transition.tokens[token.id].activation)  # `retry` continues it
-    finish(transition, transition.put(after), error=move.error, has_output=move.has_output)
+    finish(transition, transition.put(after), error=move.error, has_output=move.is_given)
 
 
 def _register(

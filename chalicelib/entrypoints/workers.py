@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,19 +18,16 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from chalicelib import hosting
-from chalicelib.hosting import Services
+from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
 from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
-
-WAKE_MESSAGES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent)
-"""The kinds of messages in the queue of wakes."""
 
 MAX_RETRY_DELAY_MS: Final = 60_000
 
@@ -69,24 +66,20 @@ class _Received:
 def deliver(event: Event, request: str = "") -> Event:
     """Deliver the activations of the batch. `request` is the request id in Lambda's own log."""
     with _logged("deliver", request):
-        return _consume(
-            event, QueueName.DELIVERIES, (Deliver,), lambda made, messages_: made.deliverer.deliver(messages_)
-        )
+        return _consume(event, QueueName.DELIVERIES)
 
 
 def wake(event: Event, request: str = "") -> Event:
     """Wake the runs of the batch: a timer is due, or an event that they wait for may have arrived."""
     with _logged("wake", request):
-        return _consume(
-            event, QueueName.WAKES, WAKE_MESSAGES, lambda services, messages_: services.waker.wake(messages_)
-        )
+        return _consume(event, QueueName.WAKES)
 
 
 def dead_letter(event: Event, request: str = "") -> Event:
     """Record dead-lettered messages on their runs. A message that cannot be read is logged and dropped."""
     with _logged("dead_letter", request):
         hosting.services().adapters.observer.dead_lettered(len(event["Records"]))
-        return _consume(event, QueueName.DEAD, (Deliver, *WAKE_MESSAGES), _dead_letter)
+        return _consume(event, QueueName.DEAD)
 
 
 def sweep(request: str = "") -> None:
@@ -108,25 +101,20 @@ def _logged(function: str, request: str) -> Iterator[None]:
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Redelivery]]
 
-
-def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
-    """Handle every message of the batch. `kinds` are the kinds of messages in the queue.
-
-    Messages that are not finished are delivered again.
-    """
+def _consume(event: Event, queue: QueueName) -> Event:
+    """Handle every message of the batch. Messages that are not finished are delivered again."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Redelivery] = {}
     groups: dict[tuple[str, str], list[_Received]] = defaultdict(list)
     for record in records:
-        message = _message(record, queue, kinds)
+        message = _message(record, queue)
         if message is not None:
             groups[message.namespace, message.run].append(_Received(record, message))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.retry_delay
-    for found in parallel.side_by_side(lambda received: _handle(services, received, handle), list(groups.values())):
+    for found in parallel.side_by_side(lambda received: _handle(services, queue, received), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
@@ -136,12 +124,12 @@ def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], h
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, received: Sequence[_Received], handle: Handle) -> dict[str, Redelivery]:
+def _handle(services: Services, queue: QueueName, received: Sequence[_Received]) -> dict[str, Redelivery]:
     """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
     first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
     with work_context.about(namespace=first.namespace, run=first.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = handle(services, [one.message for one in received])
+            verdicts = consumers.handle(services, queue, [one.message for one in received])
         except Busy as busy:  # the store or the queue is overloaded, or the server is stopping
             LOG.warning("messages of run %r will be retried: %s", first.run, busy, extra={"run": first.run})
             return {one.record.id: one.record.retry_delay for one in received}
@@ -151,23 +139,14 @@ def _handle(services: Services, received: Sequence[_Received], handle: Handle) -
     return {one.record.id: verdict for one, verdict in zip(received, verdicts, strict=True)}
 
 
-def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Redelivery]:
-    for message in messages_:
-        if isinstance(message, Deliver):
-            services.deliverer.give_up(message, "it could not be delivered: its message was retried too often")
-        else:
-            services.waker.wake([message])
-    return [None] * len(messages_)
-
-
-def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]) -> Message | None:
-    """Return the message in a record. If it is of none of these kinds, log an error and return None."""
+def _message(record: _Record, queue: QueueName) -> Message | None:
+    """Return the message in a record. If the queue may not hold it, log an error and return None."""
     try:
         message = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
         LOG.error("%s: message %s cannot be read: %a: %.500a", queue, record.id, str(error), record.body)
         return None
-    if not isinstance(message, kinds):
+    if not isinstance(message, consumers.KINDS[queue]):
         LOG.error("%s: message %s is in the wrong queue: %.500a", queue, record.id, record.body)
         return None
     return message

@@ -20,6 +20,13 @@ class NotFound(ServiceError):
         super().__init__(f"there is no {kind} {name!r}")
 
 
+class BlobMissing(ServiceError):
+    """A blob to which a head refers is not stored. This can happen while the run is being deleted."""
+
+    def __init__(self, run: str, key: str) -> None:
+        super().__init__(f"blob {key!r} of run {run!r} is missing")
+
+
 class Conflict(ServiceError):
     """Another writer committed first. Read again and decide again."""
 

@@ -13,7 +13,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import crc32
 
@@ -34,13 +34,12 @@ from chalicelib.config import Access, Backend, Settings
 from chalicelib.entrypoints.http.auth import NAMESPACE
 from chalicelib.entrypoints.http.openapi.document import document
 from chalicelib.entrypoints.http.routes import ROUTES
-from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.tokens import sha256
 from fsl.local.gateway import Gateway
 from tests.entrypoints import story
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
+from tests.hosts import Host
 
 LOG: Final = logging.getLogger("echoer.contract")
 CASES: Final = int(os.environ.get("ECHOER_CONTRACT_CASES", "25"))
@@ -101,7 +100,7 @@ def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
 class Seen:
     """A world with runs under way, and what its app answered."""
 
-    house: House
+    host: Host
     statuses: Counter[int] = field(default_factory=Counter)
 
     def known(self) -> dict[str, list[Any]]:
@@ -122,25 +121,25 @@ def _pick(resource: Json, name: str) -> dict[str, str]:
     return {name: resource["metadata"][name]}
 
 
-def _world(house: House, under: Settings) -> Seen:
+def _prepared(host: Host, under: Settings) -> Seen:
     """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
     store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
-    world = replace(house.services.adapters, store=store)
-    hosting.use(assemble(OPEN, world))
-    story.settle(house)
+    host.rebuild(OPEN, store=store)
+    hosting.use(host.services)
+    story.settle(host)
     call("POST", "/flowrun/ship_7/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
     call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
     call("POST", "/token", {"name": "ci", "role": "viewer"})
     call("PUT", "/secret/ci.token", {"value": "x"})
-    house.services = assemble(under, world)
-    hosting.use(house.services)
-    return Seen(house)
+    host.rebuild(under)
+    hosting.use(host.services)
+    return Seen(host)
 
 
 @pytest.fixture
-def seen(house: House, request: pytest.FixtureRequest) -> Iterator[Seen]:
-    found = _world(house, OPEN)
+def seen(host: Host, request: pytest.FixtureRequest) -> Iterator[Seen]:
+    found = _prepared(host, OPEN)
     yield found
     LOG.info("%s: %d requests, %s", request.node.name, found.statuses.total(), dict(sorted(found.statuses.items())))
     assert any(status < 300 for status in found.statuses), "no request of these was carried out"
@@ -212,8 +211,8 @@ def test_the_server_answers_as_the_document_says(seen: Seen, case: Case[Any]) ->
 
 
 @pytest.fixture
-def guarded(house: House) -> Seen:
-    return _world(house, TOKENS)
+def guarded(host: Host) -> Seen:
+    return _prepared(host, TOKENS)
 
 
 CONFORMANCE: Final = [
@@ -237,13 +236,13 @@ def test_where_tokens_are_needed_nobody_is_answered_without_one(guarded: Seen, c
 
 
 @pytest.mark.parametrize("under", [OPEN, TOKENS], ids=["open", "tokens"])
-def test_runs_are_followed_along_the_links(house: House, under: Settings) -> None:
+def test_runs_are_followed_along_the_links(host: Host, under: Settings) -> None:
     """Chains of calls, each made of what the one before answered."""
     counted: Counter[str] = Counter()
 
     class Walk((ANYBODY if under is OPEN else CALLERS).as_state_machine()):  # type: ignore[misc]
         def setup(self) -> None:
-            _world(house, under)
+            _prepared(host, under)
 
         def before_call(self, case: Case[Any]) -> None:
             positive = case.meta is not None and case.meta.generation.mode.is_positive
@@ -255,7 +254,7 @@ def test_runs_are_followed_along_the_links(house: House, under: Settings) -> Non
             counted[f"{case.operation.label} {response.status_code}"] += 1
             case.validate_response(response, additional_checks=[nothing_else], **more)
 
-    _world(house, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
+    _prepared(host, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
     Walk.run(settings=settings(THOROUGH, max_examples=CASES, stateful_step_count=8))
     LOG.info("along the links: %d requests, %s", counted.total(), dict(sorted(counted.items())))
     assert counted["POST /flowrun/{name}/pause 200"] + counted["POST /flowrun/{name}/stop 200"]

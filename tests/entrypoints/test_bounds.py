@@ -17,10 +17,10 @@ from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
 from chalicelib.service.events.publish import MAX_TTL_MS
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered, defined, started
+from tests.hosts import Host
 
 BIG = """flow big
     input = (any x = null, any y = null);
@@ -107,9 +107,7 @@ LIMITS: list[tuple[str, Send, int, int]] = [
 
 
 @pytest.mark.parametrize(("what", "send", "limit", "status"), LIMITS, ids=[what for what, *_ in LIMITS])
-def test_the_limit_is_taken_and_one_more_is_refused(
-    house: House, what: str, send: Send, limit: int, status: int
-) -> None:
+def test_the_limit_is_taken_and_one_more_is_refused(host: Host, what: str, send: Send, limit: int, status: int) -> None:
     refused = send(limit + 1)
     assert (refused.status, refused.code) == (status, {400: "malformed", 413: "too-large", 422: "invalid"}[status]), (
         refused.text[:300]
@@ -127,18 +125,18 @@ def test_the_limit_is_taken_and_one_more_is_refused(
     assert taken.status in (200, 201), taken.text[:300]
 
 
-def test_a_name_in_a_path_may_be_so_long_and_no_longer(house: House) -> None:
+def test_a_name_in_a_path_may_be_so_long_and_no_longer(host: Host) -> None:
     assert call("GET", f"/flowrun/{'r' * MAX_TEXT_CHARACTERS}").code == "not-found"
     assert call("GET", f"/flowrun/{'r' * (MAX_TEXT_CHARACTERS + 1)}").code == "malformed"
 
 
-def test_a_run_is_watched_for_so_long_and_no_longer(house: House) -> None:
+def test_a_run_is_watched_for_so_long_and_no_longer(host: Host) -> None:
     started()
     assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S}").json == []
     assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S + 1}").code == "malformed"
 
 
-def test_a_flow_s_own_labels_are_bounded_too(house: House) -> None:
+def test_a_flow_s_own_labels_are_bounded_too(host: Host) -> None:
     labels = ", ".join(f"l{number} = {number}" for number in range(MAX_LABELS))
     defined(f"flow labelled labels = ({labels}); wait W => (DONE -> done) {{ for = 1h; }}; flow_end")
     assert call("POST", "/flow/labelled/runs", {"name": "a", "labels": {"l0": "mine"}}).status == 201
@@ -157,16 +155,16 @@ def actions(count: int, *, note: int = 0, sign: str = "x") -> str:
     )
 
 
-def test_a_document_makes_so_many_things_and_no_more(house: House) -> None:
+def test_a_document_makes_so_many_things_and_no_more(host: Host) -> None:
     refused = call("POST", "/fsl", actions(MAX_CREATED + 1))
     assert (refused.status, refused.code) == (413, "too-large")
     assert call("GET", "/action").json == []
     defined(actions(MAX_CREATED))
 
 
-def test_a_definition_has_so_many_bytes_and_no_more(house: House) -> None:
+def test_a_definition_has_so_many_bytes_and_no_more(host: Host) -> None:
     defined(actions(1, note=100))
-    (stored,) = house.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
+    (stored,) = host.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
     room = MAX_DEFINITION_BYTES - len(msgspec.json.encode(stored)) + 100
     refused = call("POST", "/fsl", actions(1, note=room + 1))
     assert (refused.status, refused.code) == (413, "too-large")
@@ -175,7 +173,7 @@ def test_a_definition_has_so_many_bytes_and_no_more(house: House) -> None:
     defined(actions(1, note=room))
 
 
-def test_a_document_makes_so_many_bytes_and_no_more(house: House) -> None:
+def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
     sign = "\N{GRINNING FACE}"  # four bytes, so that the document is not too long first
     note = MAX_CREATED_BYTES // 40 // 4
     refused = call("POST", "/fsl", actions(41, note=note, sign=sign))
@@ -195,7 +193,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
     return 20_000
 
 
-def test_an_answer_that_lambda_would_not_pass_on_is_refused(house: House, narrow: int) -> None:
+def test_an_answer_that_lambda_would_not_pass_on_is_refused(host: Host, narrow: int) -> None:
     defined(BIG)
     for number in range(40):
         call("POST", "/flow/big/runs", {"name": f"r{number}", "input": {"x": '"' * 30}})
@@ -206,7 +204,7 @@ def test_an_answer_that_lambda_would_not_pass_on_is_refused(house: House, narrow
     assert call("GET", f"/flowrun?limit={fitting + 1}").status == 413
 
 
-def test_a_change_whose_answer_is_too_large_is_told_in_short(house: House, narrow: int) -> None:
+def test_a_change_whose_answer_is_too_large_is_told_in_short(host: Host, narrow: int) -> None:
     """It was made, so it cannot be refused any more."""
     whole = begin(name="a", input={"x": text(1_000)})
     assert whole.json["spec"]["input"]["x"] == text(1_000)

@@ -13,8 +13,8 @@ from chalicelib import hosting
 from chalicelib.entrypoints.http import errors
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.errors import Busy, RunExists
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import Context, call, rest_event
+from tests.hosts import Host
 
 
 def every_error() -> Iterator[type[EchoerError]]:
@@ -82,9 +82,9 @@ def test_a_busy_store_asks_for_patience() -> None:
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
 
 
-def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_tells_an_id_and_nothing_else(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """The log tells the rest under that id."""
-    hosting.use(replace(house.services, reader=None))  # type: ignore[arg-type]
+    hosting.use(replace(host.services, reader=None))  # type: ignore[arg-type]
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")
     assert reply.json["error"]["request_id"] == "req-1"
@@ -93,7 +93,7 @@ def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: 
     assert "NoneType" in caplog.text
 
 
-def test_what_chalice_refuses_itself_has_the_same_shape(house: House) -> None:
+def test_what_chalice_refuses_itself_has_the_same_shape(host: Host) -> None:
     event = rest_event("GET", "/flowrun/x")
     event["requestContext"]["httpMethod"] = "PUT"
     answer: dict[str, Any] = app(event, Context())

@@ -9,15 +9,15 @@ import os
 
 from chalicelib.entrypoints.http.openapi.examples import FILE, exchanges
 from chalicelib.entrypoints.http.routes import ROUTES
-from tests.entrypoints.conftest import House
 from tests.entrypoints.story import tell, written
+from tests.hosts import Host
 
 OF_THEMSELVES = {("GET", "/openapi.json"), ("GET", "/docs")}
 """What holds the examples is no example."""
 
 
-def test_the_server_answers_as_the_examples_say(house: House) -> None:
-    told = written(tell(house))
+def test_the_server_answers_as_the_examples_say(host: Host) -> None:
+    told = written(tell(host))
     if os.environ.get("ECHOER_REGENERATE") == "1":
         FILE.write_text(told, encoding="utf-8")
     assert told.splitlines() == FILE.read_text(encoding="utf-8").splitlines()

@@ -17,8 +17,8 @@ from chalicelib.entrypoints.http.openapi.examples import exchanges
 from chalicelib.entrypoints.http.openapi.page import curl
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.entrypoints.http.views.watch import STREAM
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
+from tests.hosts import Host
 
 OPEN = document(ROUTES, Settings())
 TOKENS = document(ROUTES, Settings(auth=Access.TOKEN))
@@ -49,7 +49,7 @@ def events(stream: str) -> list[dict[str, Any]]:
     return [{**event, "retry": int(event["retry"])} if "retry" in event else event for event in found]
 
 
-def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
+def test_every_call_is_in_the_contract_with_a_summary(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     assert told["openapi"] == "3.1.0"
     calls = {(method.upper(), path) for path, methods in told["paths"].items() for method in methods}
@@ -57,7 +57,7 @@ def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
     assert all(found["summary"] for methods in told["paths"].values() for found in methods.values())
 
 
-def test_every_call_has_an_id_of_its_own(house: House) -> None:
+def test_every_call_has_an_id_of_its_own(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     ids = [found["operationId"] for methods in told["paths"].values() for found in methods.values()]
     assert len(ids) == len(set(ids))
@@ -118,7 +118,7 @@ def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]
         assert (found.H is None) == (of is OPEN or one.call in PUBLIC)
 
 
-def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -> None:
+def test_the_page_tells_of_every_path_and_type_and_loads_nothing(host: Host) -> None:
     reply = call("GET", "/docs")
     assert reply.status == 200
     assert all(f"<code>{path}</code>" in reply.text for path in OPEN["paths"])
@@ -126,7 +126,7 @@ def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -
     assert not any(word in reply.text for word in ("<script", "src=", "url(", "@import", "<link"))
 
 
-def test_the_document_and_the_page_list_every_error_code(house: House) -> None:
+def test_the_document_and_the_page_list_every_error_code(host: Host) -> None:
     assert OPEN["components"]["schemas"]["Detail"]["properties"]["code"]["enum"] == list(CODES)
     page = call("GET", "/docs").text
     assert all(f"<code>{code}</code>" in page for code in CODES)

@@ -37,8 +37,11 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.templates import expression
+from tests.simulation.mishaps import with_mishaps
 
-STATES: Final = ("OK", "FAIL")
+STATES: Final = ("OK", "ODD", "FAIL")
+"""What actions declare. Few steps route ODD."""
+
 DATA: Final = {"v": 1}
 EVENTS: Final = ("go", "no")
 MAIN: Final = "main"
@@ -129,11 +132,11 @@ class FlowMaker:
 
     def _steps(self, count: int, depth: int, *, action_last: bool = False) -> tuple[Step, ...]:
         names = [self._name() for _ in range(count)]
-        steps = []
+        steps: list[Step] = []
         for place, name in enumerate(names):
             forward = names[place + 1] if place + 1 < count else DONE
             kind = "action" if action_last and place == count - 1 else self._kind(depth)
-            steps.append(self._step(kind, name, forward, names, depth))
+            steps.append(with_mishaps(self._rng, self._step(kind, name, forward, names, depth), forward))
         return tuple(steps)
 
     def _name(self) -> str:

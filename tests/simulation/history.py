@@ -129,7 +129,7 @@ class History:
         known = {token.id: token for token in run.tokens}
         for token in run.tokens:
             if token.id != UNDO and token.step != self._stands_at(token, known, definition):
-                yield f"token {token.id} stands at {token.step!r}, by the history elsewhere"
+                yield f"token {token.id} is at {token.step!r}, and by the history it is not"
 
     def _stands_at(self, token: Token, known: dict[str, Token], definition: Definition) -> str:
         seq, target = self._target.get(token.id, (0, ""))
@@ -155,7 +155,12 @@ class History:
         for token in run.tokens:
             entry = last.get(token.id)
             step = definition.step(entry.step) if entry else None
-            if entry is None or not isinstance(step, EachStep) or entry.state != DEFAULT_STATE:
+            if (
+                entry is None
+                or not isinstance(step, EachStep)
+                or entry.state != DEFAULT_STATE
+                or entry.target == step.name
+            ):
                 continue
             results = token.result if isinstance(token.result, (list, tuple)) else []
             for index, result in enumerate(results):

@@ -1,4 +1,4 @@
-"""The invariants of HOUSE.md 4, checked at every write and every message that is dropped."""
+"""The invariants of docs/architecture.md, 4, checked at every write and every message that is dropped."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs.answer import Answer
 from tests.simulation.flows import SECRET, TRUSTED
 from tests.simulation.history import History
 from tests.simulation.messages import Messages
 from tests.simulation.money import Ledger
+from tests.simulation.returns import Returns
 from tests.simulation.tokens import crooked
 from tests.simulation.waking import Waking
 
@@ -43,6 +45,7 @@ class Laws:
         self.heads: dict[tuple[str, str], Run] = {}
         self.histories: dict[str, History] = {}
         self.ledgers: dict[str, Ledger] = {}
+        self.returns: dict[str, Returns] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
@@ -58,10 +61,10 @@ class Laws:
             self.broken = Broken(law, what)
 
     def explains(self, failure: BaseException | None) -> bool:
-        """Whether it is what may become of whoever reads beside a head that is just being deleted."""
-        return isinstance(failure, ServiceError) and "has lost" in str(failure) and self.deletions > 0
+        """Whether the failure is allowed: a blob is read while its run is being deleted."""
+        return isinstance(failure, BlobMissing) and self.deletions > 0
 
-    # ── what the ports tell ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── calls of the ports ──────────────────────────────────────────────────────────────────────────────────────────
 
     def committed(self, run: Run, *, new: bool) -> None:
         before = self.heads.get((run.namespace, run.name))
@@ -128,8 +131,9 @@ class Laws:
         head = self.heads.get(self.owners[uuid])
         return head is not None and head.status in status.LIVE and head.token_of(uuid) is not None
 
-    def answered(self, namespace: str, run: str, uuid: str, outcome: Outcome, *, approval: bool) -> None:
+    def answered(self, namespace: str, answer: Answer, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""
+        run, uuid = answer.run, answer.uuid
         head = self.heads.get((namespace, run))
         if outcome is not Outcome.ADVANCED or head is None or self.owners.get(uuid) != (namespace, run):
             return
@@ -138,11 +142,14 @@ class Laws:
         if uuid in self.acked:
             self.breaks("once", f"a second answer for activation {uuid} was `advanced`")
         self.acked.add(uuid)
+        error = answer.error.name if answer.error else ""
+        for wrong in self.returns.setdefault(head.id, Returns()).kept(uuid, answer.state or "", answer.data, error):
+            self.breaks("answers", wrong)
         if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
 
     def kept(self, namespace: str, signal: Signal) -> None:
-        """The publisher was told that the signal is kept."""
+        """A publisher was answered that the signal is stored."""
         self.waking.signals.append((namespace, signal))
         for owner, name in tuple(self.heads):
             if owner == namespace:
@@ -165,7 +172,7 @@ class Laws:
         definition = self._definition_of(after)
         self._keeps_its_books(before, after, added, definition)
         if SECRET.encode() in encode(after):
-            self.breaks("sealed", f"the head of run {after.name!r} tells its secret")
+            self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
         for wrong in history.contradicts(after, definition):
             self.breaks("replay", wrong)
         for wrong in crooked(after, definition):
@@ -178,6 +185,8 @@ class Laws:
         self._look_at_children(after.namespace, after.name)
 
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
+        for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
+            self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())
         for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
             self.breaks("undo", f"run {after.name!r}: {wrong}")
@@ -203,7 +212,7 @@ class Laws:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
-            self.breaks("paused", f"run {name!r} was paused and is {after.status}, and nobody continued it")
+            self.breaks("paused", f"run {name!r} was paused and is {after.status}, and it was not continued")
 
     # ── who will wake it ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,7 +234,7 @@ class Laws:
                 self._orphaned(child)
 
     def _orphaned(self, child: Run) -> None:
-        """A run for which nobody waits any more is stopped, unless a person took it up again."""
+        """A run that no other waits for any longer is stopped, unless a person retried it."""
         parent = self.heads.get((child.namespace, child.parent.run)) if child.parent else None
         if parent is None or child.parent is None or child.status in status.ENDED:
             return
@@ -237,4 +246,4 @@ class Laws:
             stops = held or self._messages.waits(StopChild, parent.namespace, parent.name, child=child.name)
             starts = self._messages.waits(StartChild, parent.namespace, parent.name, uuid=child.parent.uuid)
             if not stops and not starts:
-                self.breaks("orphan", f"run {child.name!r} is {child.status}, and nobody waits for it or stops it")
+                self.breaks("orphan", f"run {child.name!r} is {child.status}, and no run waits for it or stops it")

@@ -39,6 +39,7 @@ from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.flows import STATES
+from tests.simulation.planted_errors import ERROR_BUGS
 from tests.simulation.schedule import Result, play
 
 
@@ -182,8 +183,8 @@ def _cancelled_lives_on(right: Any) -> Any:
 
 
 def _joined_twice(right: Any) -> Any:
-    def child_ended(transition: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
-        returned = right(transition, token, step, child, **how)
+    def child_ended(transition: Any, token: Any, step: Any, child: Any, *how: Any) -> Any:
+        returned = right(transition, token, step, child, *how)
         wait = transition.tokens[token.id].activation.wait
         transition.set_wait(transition.tokens[token.id], replace(wait, failed=(*wait.failed, child.scope)))
         return returned
@@ -334,15 +335,15 @@ BUGS: Final = (
     Bug("uuid used again", transitions, "mint_uuid", _same_uuid),
     Bug("old answers move new activations", answers, "acked", _old_answer_counts),
     Bug("unsigned answers count", answers, "_refuse_unsigned", _nothing(None)),
-    Bug("anybody's signature counts", SignatureVerifier, "_problem", _nothing("")),
+    Bug("every signature counts", SignatureVerifier, "_problem", _nothing("")),
     Bug(
         "secret variable kept as it is",
         Transition,
         "encrypt_secrets",
         lambda _: lambda self, variables: dict(variables),
     ),
-    Bug("secret told by what a service says", webhook_client, "redact", lambda _: lambda text, secrets: text),
-    Bug("secret variables sent to everybody", request_args, "holds_secret", _nothing(None)),
+    Bug("secret in the error of a service", webhook_client, "redact", lambda _: lambda text, secrets: text),
+    Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", DeliveryChecker, "check", _version_does_not_matter),
     Bug("DeliveryHeld lost", DeliveryChecker, "check", _held_is_lost),
     Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
@@ -352,7 +353,7 @@ BUGS: Final = (
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
     Bug("page of what is not committed", advance, "turn_page", _page_of_what_is_not_committed),
     Bug("page not put", OffloadingRunStore, "put_page", _nothing(None)),
-    Bug("parent not told", Transition, "emit", _without(effects.TellParent)),
+    Bug("parent not notified", Transition, "emit", _without(effects.TellParent)),
     Bug("child not started", Transition, "emit", _without(effects.StartChild)),
     Bug("child not stopped", Transition, "emit", _without(effects.StopChild)),
     Bug("unwanted child not called off", ChildRuns, "_call_off", _nothing(None)),
@@ -383,4 +384,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
+    *(Bug(*bug) for bug in ERROR_BUGS),
 )

@@ -10,11 +10,11 @@ from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.run import Run, Token
-from chalicelib.model.waits import EachWait, ForkWait, Wait
+from chalicelib.model.waits import EachWait, ForkWait, RepeatWait, Wait
 
 
 def crooked(run: Run, definition: Definition) -> Iterator[str]:
-    """Where tokens do not fit one another: nobody waits for them, or there are too many or too few of them."""
+    """Yield where tokens do not fit together: no token waits for them, or there are too many or too few."""
     if run.status not in status.LIVE:
         return
     known = {token.id for token in run.tokens}
@@ -24,17 +24,22 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
             yield f"token {token.id} works for token {token.parent}, which is gone"
         children.setdefault(token.parent, []).append(token)
     for token in run.tokens:
-        if token.id == UNDO or token.activation is None:
+        if token.id == UNDO or token.activation is None or run.ending is not None:
             continue
-        if run.ending is not None:
-            continue
-        step, wait, below = definition.step(token.step), token.activation.wait, children.get(token.id, [])
-        if isinstance(step, ForkStep):
-            yield from _crooked_fork(step, wait, below)
-        elif isinstance(step, EachStep):
-            yield from _crooked_each(step, wait, below)
-        elif below:
-            yield f"step {token.step!r} has tokens below it"
+        yield from _crooked_wait(token, definition, children.get(token.id, []))
+
+
+def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:
+    step, wait = definition.step(token.step), token.activation.wait if token.activation else None
+    if isinstance(wait, RepeatWait):
+        if below:
+            yield f"step {token.step!r} waits to be repeated, and has tokens below it"
+    elif isinstance(step, ForkStep):
+        yield from _crooked_fork(step, wait, below)
+    elif isinstance(step, EachStep):
+        yield from _crooked_each(step, wait, below)
+    elif below:
+        yield f"step {token.step!r} has tokens below it"
 
 
 def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iterator[str]:
