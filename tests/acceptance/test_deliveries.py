@@ -1,4 +1,4 @@
-"""What a service may say, or not say, to a POST (docs/http-api.md, 1)."""
+"""The responses of a service to a delivery, and the lack of one (docs/http-api.md, 1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def begin(api: Api, name: str, address: str, more: str = "", routes: str = "OK -> done | FAIL -> stopped") -> str:
-    """A run of one step, whose action is at that address."""
+    """Start a run of one step with an action at that address."""
     api.submit(action(name, address, more=more), flow(name, step("A", name, routes)))
     return api.start(name)
 
@@ -96,7 +96,7 @@ def test_error_can_be_routed(api: Api, actions: Actions, name: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 410, 422])
 def test_any_other_status_is_final(api: Api, actions: Actions, name: str, status: int) -> None:
-    """Redirects too: they are not followed."""
+    """This includes redirects: they are not followed."""
     target = actions.serve(says("OK"))
     body = b"<" + b"x" * 3_000 + b">"
     service, run = serve(api, actions, name, lambda _: Reply(status, body, {"Location": target.url}))
@@ -128,7 +128,7 @@ def test_the_next_address_is_tried_where_one_cannot_be_reached(api: Api, actions
 
 @contextmanager
 def _mute() -> Iterator[tuple[str, list[Any]]]:
-    """A service that takes the connection and says nothing."""
+    """A service that accepts connections and sends nothing."""
     held: list[Any] = []
 
     def hold(door: socket.socket) -> None:
@@ -147,8 +147,8 @@ def _mute() -> Iterator[tuple[str, list[Any]]]:
 
 
 def test_a_service_that_hangs_holds_up_nobody_else(api: Api, actions: Actions, name: str, backend: str) -> None:
-    """Ten runs hang; an eleventh is done before they are given up. On SQS the local server receives with few threads,
-    each of which waits for its whole batch: there it is only done soon after."""
+    """An eleventh run ends before the deliveries of ten hanging runs time out. On SQS it may end soon after them:
+    the local server receives with few threads, and each of them waits for its whole batch."""
     patience = 8 if backend == "sqlite" else 30
     with _mute() as (address, held):
         api.submit(action(f"{name}_m", address, more="retry = (max = 1);"), flow(f"{name}_m", step("A", f"{name}_m")))

@@ -1,4 +1,4 @@
-"""The doctor: finds what does not get on, and sends it on its way; `fsl doctor` shows it."""
+"""The doctor finds runs that are stuck and repairs them; `fsl doctor` shows its report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def only(report: Report) -> Finding:
 
 
 def lose(host: Host) -> None:
-    """Whatever lies in the queues is lost."""
+    """Delete all messages in the queues."""
     for queue in QueueName:
         host.clock.advance(16 * 60_000)
         while lost := host.queue.receive(queue, 10, 0):
@@ -101,7 +101,7 @@ def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
 
 
 def _deliveries(host: Host) -> list[Deliver]:
-    """What lies in the queue of deliveries, taken out of it."""
+    """Receive and delete all messages in the queue of deliveries."""
     received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     host.queue.delete(QueueName.DELIVERIES, [one.receipt for one in received])
     found = [messages.decode(one.body) for one in received]
@@ -109,7 +109,7 @@ def _deliveries(host: Host) -> list[Deliver]:
 
 
 def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_for() -> None:
-    """Its first message was lost. Nothing tells it from one that is being worked at: so only with `silent`."""
+    """After the loss of its message it looks like an activation in progress: it is reported only with `silent`."""
     host = host_with(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
     host.start("waits")
     lose(host)
@@ -193,7 +193,7 @@ def test_so_many_runs_are_looked_at() -> None:
 
 
 def test_the_command(api: Api, actions: Actions, name: str) -> None:
-    """Over HTTP: a service that heard nothing hears again."""
+    """`fsl doctor --repair` sends a delivery again over HTTP."""
     service = actions.serve()
     api.submit(action(name, service.url), flow(name, step("A", name)))
     run = api.start(name)

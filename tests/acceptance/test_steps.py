@@ -1,4 +1,4 @@
-"""Every kind of step, from its text to its end (fsl/manual.md)."""
+"""Every kind of step, from its FSL to the end of its run (fsl/manual.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def echo(delivery: Delivery) -> Reply:
-    """Answers OK with the args that it was sent."""
+    """Answer OK, with the received args as data."""
     known = {"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"}
     args = {name: value for name, value in delivery.fields.items() if name not in known}
     return Reply(body=json.dumps({"ackState": "OK", "data": args}).encode())

@@ -1,4 +1,4 @@
-"""What every queue must do. An adapter's test class gives the `bench`: a queue, and a way to let time pass."""
+"""The contract of every queue. An adapter's test class provides `bench`: a queue, and a way to let time pass."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_RECEIVES = 3
 
 
 class QueueAndSource(Queue, Source, Protocol):
-    """Both ends."""
+    """The sending and the receiving side of a queue."""
 
 
 @dataclass
 class Bench:
-    """A queue with a visibility time-out of VISIBILITY and MAX_RECEIVES, and its time."""
+    """Provide a queue with a visibility timeout of VISIBILITY and at most MAX_RECEIVES receives, and its time."""
 
     queue: QueueAndSource
     pass_time: Callable[[int], None]

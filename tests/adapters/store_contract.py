@@ -1,4 +1,4 @@
-"""What every store must do, one test per sentence of `service.ports`. An adapter's test class gives the `store`."""
+"""The contract of every store: one test per sentence of `service.ports`. An adapter's test class provides `store`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FLOW = Kind.FLOW
 
 
 def race(attempts: list[Callable[[], T]]) -> list[T | Exception]:
-    """What came of each attempt when all were made at once."""
+    """Make all attempts at the same time, and return the result of each."""
     barrier = Barrier(len(attempts))
 
     def make(attempt: Callable[[], T]) -> T | Exception:
@@ -67,7 +67,7 @@ def every_page(store: Store, query: RunQuery, namespace: str = "ns") -> Iterator
 
 
 def names(store: Store, query: RunQuery, namespace: str = "ns") -> list[str]:
-    """The names of all runs that a query finds, over all its pages."""
+    """Return the names of all runs that a query finds, over all its pages."""
     return [run.name for listing in every_page(store, query, namespace) for run in listing.runs]
 
 
@@ -784,4 +784,4 @@ class StoreContract(
     SignalsContract,
     TasksContract,
 ):
-    """All of it."""
+    """Read all items."""

@@ -1,4 +1,4 @@
-"""moto without a lock has several winners of one version and loses messages; the stack has one and does not."""
+"""Without a lock, moto lets several writers of one version win, and loses messages. The stack adds a lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THREADS = 8
 
 @pytest.fixture(autouse=True)
 def _restless_threads() -> Iterator[None]:
-    """Threads change places all the time, so that what is not locked breaks soon (seen with the lock taken out)."""
+    """Switch threads often, so that missing locks show (verified without the lock)."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -71,7 +71,7 @@ def test_a_long_poll_holds_nobody_up(stack: MotoStack, dynamo: DynamoStore) -> N
 
 
 def _settings(**changes: Any) -> Settings:
-    """Endpoints given by hand, which happen to be AWS's own: in this process, that is moto."""
+    """AWS's own endpoints as explicit settings: in this process moto answers them."""
     urls = {
         "dynamodb_url": f"https://dynamodb.{REGION}.amazonaws.com",
         "sqs_url": f"https://sqs.{REGION}.amazonaws.com",

@@ -51,7 +51,7 @@ class TestDynamoStore(StoreContract):
 
 
 class TestWhatItCosts:
-    """HOUSE.md 6, counted."""
+    """The costs of docs/architecture.md, 6."""
 
     def test_loading_a_run_is_one_consistent_read(self, dynamo: DynamoStore) -> None:
         dynamo.runs.create(new(a_run()))
@@ -94,7 +94,7 @@ class TestWhatItCosts:
     def test_a_plain_runs_head_stays_within_one_unit_however_long_it_lives(
         self, dynamo: DynamoStore, flow_name: str
     ) -> None:
-        """The engine's own heads, without variables: a tail (MAX_TAIL_BYTES) leaves room for the rest."""
+        """The engine's heads without variables: a tail of MAX_TAIL_BYTES leaves room for the rest."""
         run = _release(flow_name)
         dynamo.runs.create(new(run))
         with Counting(dynamo.table.client) as counted:
@@ -131,7 +131,7 @@ class TestWhatItCosts:
         assert {operation.index for operation in counted.operations} == {tables.CHANGED.name, None}
 
     def test_kept_signals_and_subscriptions_are_one_consistent_query(self, dynamo: DynamoStore) -> None:
-        """However many signals there are: a wait takes the first that fits."""
+        """The number of signals does not matter: a wait takes the first that matches."""
         for number in range(60):
             dynamo.signals.put("ns", a_signal(number))
         with Counting(dynamo.table.client) as counted:
@@ -164,7 +164,7 @@ class TestWhatItCosts:
 
 
 def _release(flow_name: str) -> Run:
-    """A run that has just begun, as the engine makes it; without a flow's name it is one with steps of its own."""
+    """Start a run with the engine. Without a flow's name it is a run with its own steps."""
     ref = DefinitionRef(flow=flow_name, version=1 if flow_name else 0, actions=dict.fromkeys(RELEASE.actions, 1))
     started = RunStarted(
         at=START,
@@ -179,7 +179,7 @@ def _release(flow_name: str) -> Run:
 
 
 def _answered(run: Run, number: int) -> Run:
-    """The run after its current step has answered; it goes round and round."""
+    """Answer the current step of the run, which loops, and return the new run."""
     (token,) = run.tokens
     assert token.activation
     state = {"Build": "SUCCESS", "Approve": "AGREE", "Ship": "FAIL"}[token.step]
@@ -257,7 +257,7 @@ class TestSubmit:
 
 class TestLists:
     def test_a_list_ends_its_round_with_a_cursor_where_little_matches(self, dynamo: DynamoStore) -> None:
-        """Statuses within a class are distinguished by the heads: a page may hold few, but its cursor leads on."""
+        """The heads distinguish the statuses of a class: a page may have few runs, but its cursor continues."""
         for number in range(30):
             status = Status.PENDING if number == 0 else Status.RUNNING
             dynamo.runs.create(new(a_run(f"r{number}", at=START + number, status=status)))
@@ -287,7 +287,7 @@ class TestLists:
     def test_changes_that_the_index_has_not_heard_of_neither_double_nor_reorder_what_it_has(
         self, dynamo: DynamoStore
     ) -> None:
-        """`r0` has changed since: of its old entry and its new one, one run comes, at the place where it now is."""
+        """`r0` has changed since. It has an old and a new entry in the index, and is listed once, at its new place."""
         for number in range(6):
             dynamo.runs.create(new(a_run(f"r{number}", status_at=START + (number or 9))))
         for number in range(3):
@@ -298,7 +298,7 @@ class TestLists:
         assert [run.name for run in dynamo.runs.changed("ns", START, 9)] == ["r1", "r2", "r3", "r4", "r5", "r0"]
 
     def test_a_signal_that_loses_its_body_first_is_not_shown(self, dynamo: DynamoStore) -> None:
-        """DynamoDB removes what has expired in no order."""
+        """DynamoDB removes expired items in no particular order."""
         dynamo.signals.put("ns", a_signal(0, data="x" * 800_000))
         dynamo.signals.put("ns", a_signal(1))
         for number in (1, 0):
@@ -308,7 +308,7 @@ class TestLists:
 
 
 class TestBatches:
-    """What DynamoDB leaves undone of a batch."""
+    """The items of a batch that DynamoDB did not process."""
 
     @pytest.fixture
     def slept(self) -> list[float]:
@@ -524,7 +524,7 @@ class TestLayouts:
         return {("v" if name == "old" else name): value for name, value in item.items()}
 
     def _tables(self, dynamo: DynamoStore) -> tuple[Table, Table]:
-        """The table as one version of Echoer sees it, and as the next one does."""
+        """Return stores of two successive versions of Echoer on one table."""
         second = Format("DynamoDB item", (self._rename,))
         return Table(TableLocation(region=REGION)), Table(TableLocation(region=REGION), layout=second)
 

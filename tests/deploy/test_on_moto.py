@@ -1,4 +1,4 @@
-"""The template is loaded into an emulated CloudFormation, and runs live on what it makes."""
+"""The template is deployed to an emulated CloudFormation, and runs are executed on its resources."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_every_view_may_read_what_it_shows(life: Life) -> None:
 
 
 def test_who_has_a_token_is_let_in_and_nobody_else(life: Life) -> None:
-    """The authorizer allows every call of the API, since what it says is kept for all of them, or none."""
+    """The authorizer allows all calls of the API or none, since its response is cached for all of them."""
     assert life.authorized == {"admin": "Allow", "made": "Allow", "made up": "Deny", "revoked": "Deny"}
 
 
@@ -145,10 +145,10 @@ BY_LAMBDA = {
     "logs:PutLogEvents": "Lambda writes the logs",
     "sqs:ChangeMessageVisibility": "a message that comes too early, or whose run cannot be moved, is put off",
 }
-"""What a role is for though nothing in this file makes the function ask for it."""
+"""Permissions that a role needs although no test in this file uses them."""
 
 MOVERS = frozenset(FUNCTIONS) - {"sweep"}
-"""The same code moves a run, whoever had the cause: what one of these does to runs, any may come to do."""
+"""All these functions advance runs with the same code, so each needs every permission that one of them uses."""
 
 
 @pytest.mark.usefixtures("life")

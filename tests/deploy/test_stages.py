@@ -1,4 +1,4 @@
-"""Stages and policies, before Chalice comes in; secrets, and what a release makes sure of."""
+"""Stages and policies before Chalice processes them, secrets, and the checks of a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CloudFormation form: lint, the policy check, and that it says what the one description of each thing says."""
+"""The CloudFormation template: lint, the policy check, and consistency with the descriptions that it is built from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
 
 
 def _lint(template: Document) -> list[str]:
-    """Errors and warnings; what cfn-lint merely remarks (I...) it does not say on the command line either."""
+    """Return errors and warnings. cfn-lint does not print informational findings (I...) on the command line either."""
     return [str(match) for match in lint_all(json.dumps(template)) if not match.rule.id.startswith("I")]
 
 
@@ -156,7 +156,7 @@ FOR_ALL = {("GET", path) for path in ("/", "/healthz", "/openapi.json", "/docs")
 
 
 def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
-    """Whom API Gateway asks before each call."""
+    """API Gateway calls the authorizer before each call."""
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     return {
         (method.upper(), path): [name for each in call.get("security", []) for name in each]
@@ -197,7 +197,7 @@ def test_what_can_be_no_token_is_not_asked_about(template: Document, said: str, 
 
 
 def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
-    """Its policy names the partition keys of tokens, as the store makes them."""
+    """Its policy names the partition keys of tokens in the format of the store."""
     (policy,) = template["Resources"]["AuthorizeRole"]["Properties"]["Policies"]
     read, log = policy["PolicyDocument"]["Statement"]
     assert (read["Action"], log["Sid"]) == ("dynamodb:GetItem", "Log")
@@ -227,7 +227,7 @@ def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:
     assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
 
 
-# ── the check bites ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the policy check finds mistakes ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _statement(template: Document, **changed: Any) -> None:

@@ -1,4 +1,4 @@
-"""Who may do what at the door: roles, tokens, namespaces, rates, the audit."""
+"""Access to the API: roles, tokens, namespaces, rates and the audit log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ flow_end"""
 
 
 def under(host: Host, settings: Settings) -> Host:
-    """The same house, its door kept as the settings say."""
+    """Apply the settings to the host."""
     host.rebuild(settings)
     hosting.use(host.services)
     return host
@@ -63,7 +63,7 @@ ADMIN = bearer(FIRST)
 
 
 def made(role: Role | str, namespace: str = "default", name: str | None = None, **more: Json) -> str:
-    """The text of a new token."""
+    """Create a token, and return its text."""
     body = {"name": name or f"{role} {namespace}", "role": role, "namespace": namespace, **more}
     reply = call("POST", "/token", body, headers=ADMIN)
     assert reply.status == 201, reply.text
@@ -71,7 +71,7 @@ def made(role: Role | str, namespace: str = "default", name: str | None = None, 
 
 
 class Side:
-    """Somebody who works in a namespace with a token of its own."""
+    """A client with a token for one namespace."""
 
     def __init__(self, namespace: str, role: Role = Role.ADMIN) -> None:
         self.namespace = namespace
@@ -103,7 +103,7 @@ def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> 
 
 
 def request_of(route: Route) -> tuple[str, str]:
-    """The method and a URL of the route."""
+    """Return the method and a URL of the route."""
     return route.method, route.path.format(name="x", uuid="u", token_id="t")
 
 
@@ -245,7 +245,7 @@ def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: Hos
 
 @pytest.fixture(params=["memory", "sqlite"])
 def twins(guarded: Host, request: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
-    """Two namespaces in which everything is called the same, in one store."""
+    """Create two namespaces with equal names in one store."""
     database = Database.open(":memory:")
     if request.param == "sqlite":
         guarded.rebuild(store=SqliteStore(database))
@@ -379,7 +379,7 @@ def test_an_idempotency_key_is_one_namespace_s_own(twins: tuple[Side, Side]) -> 
 
 
 def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[Side, Side], guarded: Host) -> None:
-    """No token is needed: the uuid is the key."""
+    """No token is required: the uuid authorizes the answer."""
     sent = [json.loads(call_.body) for call_ in guarded.actions.calls]
     assert [one["callbackUrl"].partition("?")[2] for one in sent] == ["namespace=a", "namespace=b"]
     for side, request in zip(twins, sent, strict=True):
@@ -399,7 +399,7 @@ def test_the_default_namespace_needs_no_name_in_the_url(guarded: Host) -> None:
 
 
 def test_a_uuid_of_another_namespace_is_a_404(twins: tuple[Side, Side]) -> None:
-    """With a token, without one, and in the namespace that is taken where none is named."""
+    """With a token, without a token, and in the default namespace."""
     a, b = twins
     theirs = answered(b.ok("GET", "/flowrun/r"))
     assert a("POST", "/step", theirs).status == 404
@@ -428,7 +428,7 @@ def test_a_wrong_token_is_refused_though_none_would_do(guarded: Host) -> None:
     assert call("POST", "/step", {"flowId": "r"}, headers=bearer("x")).status == 401
 
 
-# ── by whom ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the caller in the audit log ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_history_says_by_whom(guarded: Host) -> None:
@@ -514,7 +514,7 @@ def test_without_a_setting_there_is_no_rate(guarded: Host) -> None:
     assert {call("GET", "/flowrun", headers=viewer).status for _ in range(50)} == {200}
 
 
-# ── the open door ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── without authentication ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_an_open_door_asks_for_nothing(host: Host, caplog: pytest.LogCaptureFixture) -> None:
@@ -621,7 +621,7 @@ def test_settings_that_cannot_be_are_named(said: Mapping[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def fsl() -> Iterator[Callable[..., Any]]:
-    """Types commands to a guarded server. The desk is imported late: whoever lists all errors does not mean its own."""
+    """Run commands on a server with tokens. The import is late: errors of `fsl` are not errors of the API."""
     from click.testing import CliRunner
 
     from fsl.cli.main import main
@@ -654,7 +654,7 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
 
 
 def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> None:
-    """A value is read from a pipe, and is shown nowhere."""
+    """A value is read from a pipe, and is never shown."""
     assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token was set\n"
     told = [fsl("secret", "list"), fsl("secret", "list", "--json"), fsl("secret", "set", "x", "--json", said="t0p")]
     assert told[0].stdout.splitlines()[1].split()[::3] == ["team.ci-token", "admin"]

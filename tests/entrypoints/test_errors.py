@@ -1,4 +1,4 @@
-"""Errors as answers: one shape for all of them, and a status for each."""
+"""Errors as responses: all have one shape, and each has a status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def every_error() -> Iterator[type[EchoerError]]:
 
 
 NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable"}
-"""Errors that are never raised themselves, or only in the terminal program."""
+"""Base classes, and errors that only the command line raises."""
 
 RELEASED = {
     *("bad-key", "bad-request-error", "bad-setting", "busy", "conflict", "expression-failed", "forbidden"),
@@ -83,7 +83,7 @@ def test_a_busy_store_asks_for_patience() -> None:
 
 
 def test_an_unexpected_error_tells_an_id_and_nothing_else(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells the rest under that id."""
+    """The log has the details under that id."""
     hosting.use(replace(host.services, reader=None))  # type: ignore[arg-type]
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")

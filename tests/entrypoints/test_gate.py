@@ -1,4 +1,4 @@
-"""Whom API Gateway asks before it calls the API, what it is told; and the door under ECHOER_AUTH=iam."""
+"""The Lambda authorizer that API Gateway calls before the API, and the API under ECHOER_AUTH=iam."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def told(said: str, call_: str = "GET/flowrun") -> dict[str, Any]:
 
 
 def policy(effect: str, who: str) -> dict[str, Any]:
-    """The policy for every call of the API."""
+    """Return the policy for every call of the API."""
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{API}/*"}
     return {"principalId": who, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
 
@@ -49,7 +49,7 @@ def policy(effect: str, who: str) -> dict[str, Any]:
 
 
 def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role(guarded: Host) -> None:
-    """What is told of one call is kept for all: it must not depend on the one that was asked for."""
+    """API Gateway caches the policy for all calls, so it must not depend on the requested one."""
     token = made(Role.VIEWER, name="ci")
     calls = [f"{route.method}{route.path}" for route in ROUTES]
     assert [told(f"Bearer {token}", one) for one in calls] == [policy("Allow", "token ci")] * len(calls)
@@ -88,7 +88,7 @@ def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
 
 
 def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """API Gateway keeps refusals; errors it does not."""
+    """API Gateway caches refusals, but not errors."""
 
     def fails(*_: object) -> None:
         raise Busy("throttled")

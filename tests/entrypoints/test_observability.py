@@ -1,4 +1,4 @@
-"""What the doors tell of what they do: which request, which run; and never what anything was worth."""
+"""Logs, metrics and traces of the entry points: they name the request and the run, and never contain values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Log:
-    """All lines at debug level."""
+    """Capture the log at debug level."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self._stream = stream
@@ -42,7 +42,7 @@ class Log:
         return self._stream.getvalue()
 
     def lines(self, **known: str) -> list[dict[str, Any]]:
-        """The lines that know this."""
+        """Return the lines with these fields."""
         told = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in told if known.items() <= line.items()]
 
@@ -60,7 +60,7 @@ def log() -> Iterator[Log]:
 
 
 def watched(host: Host, observer: Observer) -> None:
-    """Let `observer` observe the host."""
+    """Add `observer` to the host."""
     host.rebuild(observer=Several([observer]))
     hosting.use(host.services)
 
@@ -181,7 +181,7 @@ def test_no_line_of_a_whole_run_holds_a_value(host: Host, log: Log) -> None:
 
 
 def test_the_run_that_no_line_tells_the_values_of_does_hold_them(host: Host) -> None:
-    """Or the test above would say nothing."""
+    """Otherwise the test above could not fail."""
     defined(WORK, FULL)
     run = call("POST", "/flow/full/runs", {"name": "r", "input": {"secret": SECRET}}).json
     host.work()

@@ -1,4 +1,4 @@
-"""Secrets at the door: no call, list, stream or table shows one, and nothing from outside can pose as sealed."""
+"""Secrets in the API: no call, list, stream or table shows one, and no request can pass a value as encrypted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transitions of runs: lost writes are decided again, nothing is half done, lost responses of the store are noticed."""
+"""Transitions of runs: a lost write is decided again, writes are atomic, and lost responses are detected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def host() -> Host:
 
 
 class Interfering:
-    """Stands before a store's `save`: `before` runs first, `after` runs when the write is done."""
+    """Wrap the store's `save`: `before` runs before the write, and `after` runs after it."""
 
     def __init__(self, host: Host, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None):
         self._save: Any = host.store.runs.save
@@ -128,7 +128,7 @@ def test_what_is_sent_for_a_write_that_never_came_moves_nothing(host: Host) -> N
 
 
 def test_a_stalled_writer_still_finds_its_message_obeyed(host: Host) -> None:
-    """The message comes before the write; it is given back until the write is there."""
+    """The message arrives before the write, and is retried until the write has happened."""
     kept: list[tuple[Run, int]] = []
     save: Any = host.store.runs.save
     host.store.runs.save = lambda run, seen, body=b"": kept.append((run, seen))  # type: ignore[method-assign]

@@ -40,7 +40,7 @@ def invocation(concurrent: int | None = None, per_second: float | None = None, a
 
 @dataclass
 class Watched:
-    """A port that counts its calls, and lets `before` happen ahead of each."""
+    """Wraps a port: counts its calls, and calls `before` first."""
 
     port: Any
     calls: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class WatchedStore(MemoryStore):
 
 
 class Bench:
-    """A limiter on memory, and runs that stand at a step each."""
+    """A limiter with a store in memory, and runs that wait at one step each."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock, self.store = clock or FakeClock(), WatchedStore()
@@ -196,7 +196,7 @@ def test_of_two_that_ask_at_once_for_the_last_permit_one_gets_it(bench: Bench) -
 
 
 def test_who_loses_every_time_comes_again(bench: Bench) -> None:
-    """Others write before each of its writes: it stops trying, and is not let through either."""
+    """Others write before each of its writes. It stops retrying, and gets no permit."""
     others = iter([bench.started(f"other{number}") for number in range(50)])
     busy = [False]
 
@@ -253,7 +253,7 @@ def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
 
 
 class Ticking(FakeClock):
-    """Whoever looks at it makes time pass."""
+    """A clock that advances each time it is read."""
 
     def now(self) -> int:
         self.advance(20)

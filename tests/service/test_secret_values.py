@@ -40,7 +40,7 @@ action ask method = human; args = (secret str card, str order = "o"); return = (
 
 
 def all_kept(host: Host) -> str:
-    """Everything that the stores and queues hold, as text."""
+    """Return the contents of all stores and queues as text."""
     heads = [encode(run) for run in host.store.runs.list(NS, RunQuery(limit=100)).runs]
     pages = [
         msgspec.json.encode(list(host.store.runs.pages(run, 0)))
@@ -88,7 +88,7 @@ def test_a_secret_input_reaches_the_action_that_declares_it_and_nothing_else() -
 
 
 def test_what_is_not_declared_secret_is_found_where_it_is_kept() -> None:
-    """So the other tests would see it."""
+    """This shows that the other tests can find a leak."""
     world = host(
         flow(
             "step Note => (OK -> done) { action = note; args = (text = ${ $input.plain }); };", "input = (str plain);"
@@ -252,7 +252,7 @@ def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> No
 
 
 def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
-    """Not that of what opens secrets."""
+    """The cipher is not a name in expressions."""
     cipher = Host().services.secrets.cipher(NS)
     names = Names(input={"card": {"\0sealed": cipher.encrypt(CARD)}}, now="then")
     assert names.decrypt(cipher).bound() == {**names.bound(), "input": {"card": CARD}}
@@ -304,7 +304,7 @@ def test_types_of_secrets_are_checked_as_they_come_in() -> None:
 
 
 def test_flows_without_secrets_need_no_key() -> None:
-    """And nothing looks for one."""
+    """The key is not even read."""
     world = Host(done, encryption=NoEncryption())
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
@@ -331,7 +331,7 @@ def test_a_secret_may_be_any_json() -> None:
 
 
 def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
-    """Else a service could have an expression of its own evaluated, or a secret that it names sent."""
+    """Otherwise a service could inject an expression, or the name of a secret."""
     sly = {"${secret}": "auth"}
     text = f"""{ACTIONS} action take addr = "http://take/"; args = (any x = null); return = (OK); action_end
         / flow f
@@ -346,7 +346,7 @@ def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
 
 
 def test_what_is_sealed_counts_as_it_is_kept() -> None:
-    """A secret that is too large is refused where it comes in, and the step goes on waiting."""
+    """A secret that is too large is refused on arrival, and the step continues to wait."""
     world = host(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
     for name in ("login", "auth"):
         world.services.secrets.put(NS, name, "x-y-z", by="me")

@@ -22,7 +22,7 @@ NS = "default"
 
 
 class TwoContainers:
-    """Two containers on the same cells."""
+    """Return two containers that share versioned values."""
 
     def __init__(self) -> None:
         self.versioned_values, self.clock = VersionedValues(), FakeClock()

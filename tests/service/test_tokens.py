@@ -18,7 +18,7 @@ DAY = 86_400_000
 
 
 class TwoContainers:
-    """Two containers on the same cells."""
+    """Return two containers that share versioned values."""
 
     def __init__(self) -> None:
         self.versioned_values, self.clock, ids = VersionedValues(), FakeClock(), SequentialIds()
@@ -156,7 +156,7 @@ def test_revoking_again_changes_nothing(containers: TwoContainers) -> None:
 
 
 def test_a_namespace_has_room_for_so_many_good_tokens(containers: TwoContainers) -> None:
-    """Those that are no longer good make room."""
+    """Expired and revoked tokens do not count."""
     made = [containers.make(f"t{number}") for number in range(MAX_TOKENS)]
     with pytest.raises(Invalid, match="which is the limit"):
         containers.make("late")

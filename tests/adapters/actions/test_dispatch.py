@@ -42,7 +42,7 @@ OURS = {
 
 
 def call(method: Method, *addresses: str, body: bytes = BODY, own: Mapping[str, str] | None = None) -> Call:
-    """`own`: headers that the action asks for."""
+    """`own`: headers that the action declares."""
     return Call(addresses, body, {**(own or {}), **OURS}, method=method)
 
 
@@ -153,7 +153,7 @@ def test_no_credentials_and_no_region_are_final(monkeypatch: pytest.MonkeyPatch)
 
 @dataclass
 class FakeAws:
-    """Replaces botocore: its clients raise the given errors, once each, and record what was asked of them."""
+    """Replaces botocore: its clients raise the given errors, once each, and record their calls."""
 
     errors: list[Exception] = field(default_factory=list)
     connected: list[tuple[str, str | None, str | None]] = field(default_factory=list)
@@ -195,7 +195,7 @@ def test_a_function_is_invoked_asynchronously_with_the_body() -> None:
 
 
 def test_a_real_client_invokes_a_function(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto knows no such function, which is an answer too."""
+    """moto has no such function. Its error shows that the client reached it."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     reply = dispatcher().post(call(Method.LAMBDA, "nobody"))
     assert isinstance(reply, NotTaken)
@@ -261,7 +261,7 @@ Behave = Callable[[Any, Any], Any]
 
 @dataclass
 class Service:
-    """A gRPC service `pay.Charge/Do` that keeps what it was asked."""
+    """A gRPC service `pay.Charge/Do` that records its requests."""
 
     behave: Behave
     port: int = 0

@@ -94,7 +94,7 @@ def test_a_range_that_is_none_is_told() -> None:
         EgressPolicy(public=True, allow=["10.0.0.5/8"])
 
 
-# ── on the way of HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def post(address: str, *allow: str) -> Reply:
@@ -134,7 +134,7 @@ def test_no_disguise_helps(host: str, found: str, reason: str) -> None:
 
 @dataclass
 class Resolver:
-    """A name server that is asked for `evil.example` and answers with the next of its `answers`."""
+    """Resolves `evil.example`, each time to the next of its `answers`."""
 
     answers: list[list[str]]
     connected: list[object] = field(default_factory=list)
@@ -163,7 +163,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resolver]:
 
 
 def test_a_name_is_asked_once_and_that_answer_is_connected_to(resolver: Callable[..., Resolver]) -> None:
-    """DNS rebinding: a second question would be answered with an address of the inside."""
+    """DNS rebinding: a second lookup would return an internal address."""
     names = resolver(["8.8.8.8"], ["10.0.0.5"])
     assert post("http://evil.example:8/") == NotTaken("http://evil.example:8/ refused the connection", final=False)
     assert names.connected == [("8.8.8.8", 8)]

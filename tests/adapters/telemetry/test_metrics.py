@@ -1,4 +1,4 @@
-"""Metrics in CloudWatch's Embedded Metric Format: lines that it takes, and numbers that are right."""
+"""Metrics in CloudWatch's Embedded Metric Format: valid lines with correct numbers."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ EMF = {
         }
     },
 }
-"""What AWS says of the format (CloudWatch User Guide, "Specification: Embedded metric format"), as far as we use it."""
+"""The part of the format that we use (CloudWatch User Guide, "Specification: Embedded metric format")."""
 
 
 class Watched(Host):
-    """A small Echoer whose metrics are read."""
+    """An Echoer that records its metrics."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
@@ -91,7 +91,7 @@ class Watched(Host):
 
 
 def checked(text: str) -> dict[str, Any]:
-    """The metrics of a line that CloudWatch takes."""
+    """Check a line against the format, and return its metrics."""
     line = json.loads(text)
     jsonschema.validate(line, EMF)
     (directive,) = line["_aws"]["CloudWatchMetrics"]

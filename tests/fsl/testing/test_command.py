@@ -1,4 +1,4 @@
-"""`fsl test`: what it prints, and how it ends."""
+"""`fsl test`: its output and its exit codes."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
 
 
 def test_watching_runs_again_when_a_file_changes_comes_or_goes(tmp_path: Path) -> None:
-    """`wait` changes something each time, and at last is interrupted."""
+    """`wait` changes a file each time, and is interrupted in the end."""
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS)
     changes: Iterator[Callable[[], object]] = iter(
         [

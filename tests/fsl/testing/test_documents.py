@@ -1,4 +1,4 @@
-"""A test file that is wrong says where and why; words are read as they stand."""
+"""An invalid test file is reported with place and reason. Words are read literally."""
 
 from __future__ import annotations
 
