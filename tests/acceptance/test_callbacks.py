@@ -32,7 +32,7 @@ def waiting(api: Api, actions: Actions, name: str) -> tuple[str, Delivery]:
     return run, service.wait()[0]
 
 
-def test_a_late_or_doubled_answer_changes_nothing(api: Api, actions: Actions, name: str) -> None:
+def test_a_late_or_repeated_answer_changes_nothing(api: Api, actions: Actions, name: str) -> None:
     run, delivery = waiting(api, actions, name)
     assert api.outcome(delivery.answer("OK", data="1")) == "advanced"
     api.ended(run)
@@ -88,7 +88,7 @@ def signed(delivery: Delivery, text: str, secret: str) -> dict[str, str]:
     }
 
 
-def test_where_an_action_says_so_a_signed_answer_counts_alone(api: Api, actions: Actions, name: str) -> None:
+def test_an_action_can_require_signed_answers(api: Api, actions: Actions, name: str) -> None:
     """The step ignores unsigned answers, those in HTTP responses, and the echoed delivery, and waits on."""
     service = actions.serve(says("OK"))
     api.submit(action(name, service.url, more="callback = signed;"), flow(name, step("A", name)))

@@ -62,7 +62,7 @@ WITH_TRANSACTIONS = {
     "test_nothing_is_submitted_if_one_definition_among_many_is_late",
     "test_nothing_is_submitted_if_one_run_among_many_exists",
     "test_newest_versions_are_listed_by_name",
-    "test_awkward_names_of_definitions_meet_nobody",
+    "test_definitions_with_separators_in_names_do_not_collide",
 }
 """Tests that submit several items in one transaction."""
 
@@ -95,7 +95,7 @@ class TestOtherQueue(QueueContract):
         assert [message.body for message in bench.receive(WAKES, 10, 5)] == ["later"]
         assert time.monotonic() - before >= 1.9  # whole seconds, rounded up
 
-    def test_what_is_given_back_too_often_goes_to_the_dead(self, bench: Bench) -> None:
+    def test_a_message_returned_too_often_is_dead_lettered(self, bench: Bench) -> None:
         """Each receive is followed by a deferral of zero seconds."""
         bench.queue.send(DELIVERIES, ["poison"])
         for count in range(1, MAX_RECEIVES + 1):

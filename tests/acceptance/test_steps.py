@@ -70,7 +70,7 @@ def events(name: str, more: str = "") -> str:
     )
 
 
-def test_an_event_wakes_whoever_waits_for_its_key(api: Api, name: str) -> None:
+def test_an_event_wakes_the_runs_that_wait_for_its_key(api: Api, name: str) -> None:
     api.submit(events(name))
     one, two, three = (api.start(name, input={"id": f"o-{n}"}) for n in (1, 2, 2))
     for run in (one, two, three):
@@ -103,7 +103,7 @@ def test_a_signal_is_for_one_run(api: Api, name: str) -> None:
     api.order(other, "stop")
 
 
-def test_a_condition_holds_once_anybody_makes_it_so(api: Api, actions: Actions, name: str) -> None:
+def test_a_condition_can_become_true_from_outside(api: Api, actions: Actions, name: str) -> None:
     api.submit(flow(name, "wait Both => (DONE -> done) { condition = ${ $vars.stock and $vars.paid }; };"))
     run = api.start(name)
     api.order(run, "vars", {"vars": {"stock": True}})
@@ -253,7 +253,7 @@ def test_people_answer_tasks(api: Api, name: str) -> None:
     assert api.get("/task", flowId=run) == []
 
 
-def test_a_person_lets_a_dispatch_pass(api: Api, actions: Actions, name: str) -> None:
+def test_a_person_approves_a_delivery(api: Api, actions: Actions, name: str) -> None:
     service = actions.serve(says("OK"))
     api.submit(
         action(name, service.url, more="approval = required;"),

@@ -151,7 +151,7 @@ class QueueContract:
         assert bench.receive() == []
 
     @pytest.mark.parametrize("queue", [DELIVERIES, WAKES])
-    def test_a_message_received_too_often_goes_to_the_dead(self, bench: Bench, queue: QueueName) -> None:
+    def test_a_message_received_too_often_is_dead_lettered(self, bench: Bench, queue: QueueName) -> None:
         bench.queue.send(queue, ["poison"])
         for count in range(1, MAX_RECEIVES + 1):
             (message,) = bench.receive(queue)

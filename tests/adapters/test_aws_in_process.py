@@ -60,7 +60,7 @@ def test_four_hundred_messages_come_once_each(stack: MotoStack) -> None:
     assert sorted(found) == sent
 
 
-def test_a_long_poll_holds_nobody_up(stack: MotoStack, dynamo: DynamoStore) -> None:
+def test_a_long_poll_does_not_block_others(stack: MotoStack, dynamo: DynamoStore) -> None:
     with ThreadPoolExecutor(2) as pool:
         polls = [pool.submit(stack.queue.receive, QueueName.WAKES, 1, 20) for _ in range(2)]
         for number in range(20):
@@ -100,7 +100,7 @@ def test_one_endpoint_without_the_other_is_refused() -> None:
             adapters_for(_settings(**{missing: None}))
 
 
-def test_an_endpoint_where_nobody_is_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_without_a_server_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with pytest.raises(Busy):
         prepare(_settings(sqs_url="http://127.0.0.1:9"))

@@ -110,7 +110,7 @@ class TestWhatItCosts:
         entries = [entry.seq for page in dynamo.runs.pages(run, 0) for entry in page.entries]
         assert entries + [entry.seq for entry in run.tail] == list(range(1, run.seq + 1))
 
-    def test_a_value_beside_a_head_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
+    def test_a_blob_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
             dynamo.runs.put_blobs(a_run(), {"a": b"x" * 300_000})
             dynamo.runs.blobs(a_run(), ["a"])
@@ -139,7 +139,7 @@ class TestWhatItCosts:
             dynamo.signals.subscriptions("ns", "paid", "k")
         assert counted.operations == [Operation("Query", consistent=True)] * 2
 
-    def test_whatever_is_published_or_waits_is_one_write(self, dynamo: DynamoStore) -> None:
+    def test_a_signal_a_subscription_and_a_task_are_one_write_each(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
             dynamo.signals.put("ns", a_signal())
             dynamo.signals.subscribe("ns", a_subscription())
@@ -218,7 +218,7 @@ class TestSubmit:
             dynamo.definitions.submit("other", many, [new(a_run())])
         assert dynamo.definitions.latest("other", Kind.FLOW, ["f1"]) == {}
 
-    def test_what_lay_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
+    def test_blobs_of_a_refused_run_are_deleted(self, dynamo: DynamoStore) -> None:
         dynamo.runs.create(new(a_run()))
         rival = a_run(id="rival", at=START + 1, labels={"team": "x"})
         with pytest.raises(RunExists):
@@ -227,7 +227,7 @@ class TestSubmit:
             dynamo.definitions.submit("ns", [a_definition()], [new(rival, flow("mine"))])
         assert [item.k for item in dynamo.table.item.scan()] == [keys.head("ns", "r1")[0]]
 
-    def test_what_was_put_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
+    def test_separately_stored_blobs_of_a_refused_run_are_deleted(self, dynamo: DynamoStore) -> None:
         there, rival = a_run(), a_run(id="rival")
         for run in (there, rival):
             dynamo.runs.put_blobs(run, {"a": b"x" * 800_000})
@@ -284,9 +284,7 @@ class TestLists:
         assert [run.name for run in dynamo.runs.list("ns", RunQuery()).runs] == ["r1"]
         assert dynamo.runs.list("ns", RunQuery(statuses=frozenset({Status.FAILED}))).runs == ()
 
-    def test_changes_that_the_index_has_not_heard_of_neither_double_nor_reorder_what_it_has(
-        self, dynamo: DynamoStore
-    ) -> None:
+    def test_changes_missing_from_the_index_do_not_repeat_or_reorder_its_entries(self, dynamo: DynamoStore) -> None:
         """`r0` has changed since. It has an old and a new entry in the index, and is listed once, at its new place."""
         for number in range(6):
             dynamo.runs.create(new(a_run(f"r{number}", status_at=START + (number or 9))))
@@ -443,7 +441,9 @@ class TestErrors:
             ("ConditionalCheckFailedException", "", Conflict),
         ],
     )
-    def test_dynamodbs_errors_are_told_in_our_words(self, code: str, message: str, error: type[ServiceError]) -> None:
+    def test_dynamodb_errors_become_errors_of_the_service(
+        self, code: str, message: str, error: type[ServiceError]
+    ) -> None:
         response: Any = {"Error": {"Code": code, "Message": message}}
         with pytest.raises(ServiceError) as caught, translated(refused=Conflict()):
             raise PutError("no", VerboseClientError(response, "PutItem"))
@@ -490,7 +490,7 @@ class TestErrors:
         with pytest.raises(TooLarge, match="400 KB"):
             dynamo.runs.create(new(a_run(vars={"text": "x" * 500_000})))
 
-    def test_a_head_of_many_small_values_is_folded_and_fits(self, dynamo: DynamoStore) -> None:
+    def test_a_head_of_many_small_values_is_offloaded_and_fits(self, dynamo: DynamoStore) -> None:
         runs, run = OffloadingRunStore(dynamo.runs), a_run(vars={f"v{number}": "x" * 3_000 for number in range(1_500)})
         runs.create(new(run))
         assert runs.load("ns", "r1") == run
@@ -504,7 +504,7 @@ class TestErrors:
         runs.delete(later)
         assert list(runs.pages(run, 0)) == []
 
-    def test_a_table_that_is_not_there_is_no_matter_of_patience(self, dynamo: DynamoStore) -> None:
+    def test_a_missing_table_is_not_retried(self, dynamo: DynamoStore) -> None:
         dynamo.table.client.delete_table(TableName="echoer")
         with pytest.raises(ServiceError, match="ResourceNotFound") as caught:
             dynamo.runs.load("ns", "r1")

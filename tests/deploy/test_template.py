@@ -79,7 +79,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
     assert max(timeouts) < WRITER_LIFETIME_MS
 
 
-def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Document, dev: Stage) -> None:
+def test_every_alarm_has_a_recipient_and_an_existing_metric(template: Document, dev: Stage) -> None:
     alarms = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == len(watch.alarms(dev)) == len({alarm["AlarmName"] for alarm in alarms})
     assert {alarm["AlarmActions"][0]["Ref"] for alarm in alarms} == {"AlarmTopic"}
@@ -142,7 +142,7 @@ def test_api_gateways_own_answers_have_the_shape_of_all_errors(template: Documen
 
 
 @pytest.mark.parametrize("asked_for", Access)
-def test_whoever_is_not_let_in_is_told_so_in_the_shape_of_all_errors(asked_for: Access) -> None:
+def test_unauthorized_requests_get_the_shape_of_all_errors(asked_for: Access) -> None:
     for body in gateway.responses(asked_for).values():
         text = body["responseTemplates"]["application/json"].replace("$context.error.messageString", '"Too long"')
         answer = json.loads(text)
@@ -165,7 +165,7 @@ def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def test_the_authorizer_is_asked_before_every_call_that_is_not_for_everybody(template: Document) -> None:
+def test_the_authorizer_is_called_before_every_call_but_the_public_ones(template: Document) -> None:
     asked = _asked(template)
     assert {call for call, names in asked.items() if not names} == FOR_ALL | {("POST", "/step")}
     assert {name for names in asked.values() for name in names} == {AUTHORIZE}

@@ -106,7 +106,7 @@ def test_both_forms_answer_alike_where_no_route_is_meant(files: dict[str, Docume
     assert swagger[gateway.KEY] == gateway.responses(Access.TOKEN)
 
 
-def test_both_forms_ask_the_same_before_the_same_calls(files: dict[str, Document], template: Document) -> None:
+def test_both_forms_use_the_same_authorizer_for_the_same_calls(files: dict[str, Document], template: Document) -> None:
     ours = json.loads(files["echoer_override.tf.json"]["locals"]["chalice_api_swagger"])
     theirs = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for path, methods in theirs["paths"].items():

@@ -204,7 +204,7 @@ def test_an_answer_that_lambda_would_not_pass_on_is_refused(host: Host, narrow: 
     assert call("GET", f"/flowrun?limit={fitting + 1}").status == 413
 
 
-def test_a_change_whose_answer_is_too_large_is_told_in_short(host: Host, narrow: int) -> None:
+def test_a_change_with_a_too_large_response_is_confirmed_briefly(host: Host, narrow: int) -> None:
     """The resource was created, so the response cannot be refused any more."""
     whole = begin(name="a", input={"x": text(1_000)})
     assert whole.json["spec"]["input"]["x"] == text(1_000)

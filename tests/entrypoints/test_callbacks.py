@@ -126,7 +126,7 @@ def test_what_arrives_as_bytes_is_verified_as_bytes(host: Host) -> None:
 
 
 @pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])
-def test_a_doubled_answer_changes_nothing_whatever_it_says(host: Host, state: str) -> None:
+def test_a_repeated_answer_with_any_content_changes_nothing(host: Host, state: str) -> None:
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json

@@ -17,7 +17,7 @@ from tests.hosts import Host
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_document_tells_what_became_of_each_statement(host: Host) -> None:
+def test_a_document_returns_the_result_of_each_statement(host: Host) -> None:
     """Statements are created, then unchanged, then updated, and listed in the order of the text."""
     first = call("POST", "/fsl", f"{WORK}\n/\n{TWO}").json
     again = call("POST", "/fsl", {"data": f"{TWO}\n/\n{WORK}"}).json
@@ -120,7 +120,7 @@ def test_an_action_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     }
 
 
-def test_a_flow_tells_its_steps_its_text_and_its_input(host: Host) -> None:
+def test_a_flow_shows_its_steps_its_text_and_its_input(host: Host) -> None:
     defined(WORK, TWO)
     spec = call("GET", "/flow/two").json["spec"]
     assert spec["steps"] == [

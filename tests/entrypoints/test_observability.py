@@ -110,7 +110,7 @@ def test_runs_that_are_served_side_by_side_do_not_mix(host: Host, log: Log) -> N
     assert {line["run"]: line["uuid"] for line in lines} == runs
 
 
-def test_a_failure_is_told_with_its_request_and_run(host: Host, log: Log) -> None:
+def test_a_failure_is_logged_with_its_request_and_run(host: Host, log: Log) -> None:
     started("o-1")
     host.store.runs.load = None  # type: ignore[assignment, method-assign]
     reply = call("POST", "/flowrun/o-1/stop")
@@ -131,12 +131,12 @@ def test_a_request_id_is_taken_and_given_back(host: Host, given: str) -> None:
 @pytest.mark.parametrize(
     "given", ["", "a" * 129, "a b", "a\nb", "a\r\nset-cookie: x", 'a"', "\u00e9", "\u0661", "a\x00"]
 )
-def test_one_that_cannot_stand_in_a_log_is_not(host: Host, given: str) -> None:
+def test_an_unsafe_request_id_is_replaced(host: Host, given: str) -> None:
     assert call("GET", "/healthz", headers={"x-request-id": given}).headers["x-request-id"] == "req-1"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/flowrun/no", 404), ("POST", "/flow/no/runs", 404)])
-def test_answers_that_are_errors_bear_it_too(host: Host, method: str, path: str, status: int) -> None:
+def test_error_responses_have_the_request_id(host: Host, method: str, path: str, status: int) -> None:
     reply = call(method, path, headers={"x-request-id": "7"})
     assert (reply.status, reply.headers["x-request-id"]) == (status, "7")
 
@@ -180,7 +180,7 @@ def test_no_line_of_a_whole_run_holds_a_value(host: Host, log: Log) -> None:
     assert SECRET not in log.text
 
 
-def test_the_run_that_no_line_tells_the_values_of_does_hold_them(host: Host) -> None:
+def test_the_run_of_the_log_test_has_these_values(host: Host) -> None:
     """Otherwise the test above could not fail."""
     defined(WORK, FULL)
     run = call("POST", "/flow/full/runs", {"name": "r", "input": {"secret": SECRET}}).json
@@ -218,7 +218,7 @@ def test_dead_letters_are_counted(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [(GIVEN, GIVEN), (GIVEN.upper(), ""), ("", ""), ("00-1-2-01", "")])
-def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(host: Host, given: str, kept: str) -> None:
+def test_a_run_starts_in_the_trace_of_the_request(host: Host, given: str, kept: str) -> None:
     defined(WORK, TWO)
     for name, path, body in (
         ("r", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}),
@@ -245,7 +245,7 @@ hosting.flush()
 """
 
 
-def test_all_that_a_function_says_is_lines_of_json() -> None:
+def test_a_function_logs_only_json_lines() -> None:
     environment = {
         "AWS_LAMBDA_FUNCTION_NAME": "echoer-dev-api_handler",
         "ECHOER_BACKEND": "memory",
@@ -273,7 +273,7 @@ def test_logs_are_json_where_machines_read_them() -> None:
     assert config.from_environment({**LAMBDA, "ECHOER_LOG_FORMAT": "text"}).log_format is LogFormat.TEXT
 
 
-def test_nobody_watches_unless_asked_to(host: Host) -> None:
+def test_observers_are_off_by_default(host: Host) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
     assert hosting.observer(settings, host.clock) is NULL_OBSERVER

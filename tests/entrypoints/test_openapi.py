@@ -93,7 +93,7 @@ def test_every_link_leads_to_a_call() -> None:
         assert set(link["parameters"]) == names
 
 
-def test_where_tokens_are_needed_every_call_that_is_not_for_everybody_asks_for_one() -> None:
+def test_all_calls_but_the_public_ones_document_their_token() -> None:
     assert "securitySchemes" not in OPEN["components"]
     for route in ROUTES:
         told, least = TOKENS["paths"][route.path][route.method.lower()], route.role

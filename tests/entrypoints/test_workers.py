@@ -131,7 +131,7 @@ def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(host: Host
     assert states == ["B", "A", "B"]
 
 
-def test_who_asks_for_patience_gets_it_without_an_alarm(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_busy_service_is_retried_with_a_warning_only(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """A throttled store or a stopping server causes a retry, which needs no attention."""
 
     def reply(_: dict[str, Any]) -> Reply:
@@ -191,7 +191,7 @@ def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(host: Host) -> N
     assert call("GET", "/flowrun/r").json == before
 
 
-def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dead_timer_fires_once_more_and_the_rest_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     started()
     host.clock.advance(7 * DAY)
     dead = [received(wake_of("r")), received("nonsense", 2)]

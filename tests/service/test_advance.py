@@ -56,7 +56,7 @@ def paused(at: Instant, nonce: str) -> Sequence[Event]:
     return [RunPaused(at=at, nonce=nonce)]
 
 
-def test_whoever_loses_the_write_reads_and_decides_again(host: Host) -> None:
+def test_the_loser_of_a_write_reads_and_decides_again(host: Host) -> None:
     uuid = host.uuid("A")
     interfered: list[bool] = []
 
@@ -72,7 +72,7 @@ def test_whoever_loses_the_write_reads_and_decides_again(host: Host) -> None:
     assert [entry.seq for entry in run.tail] == [1, 2, 3]
 
 
-def test_of_two_answers_at_once_one_wins_and_the_other_is_told_so(host: Host) -> None:
+def test_of_two_concurrent_answers_one_wins_and_the_other_is_a_duplicate(host: Host) -> None:
     uuid = host.uuid("A")
     outcomes: list[Outcome | None] = []
 
@@ -127,7 +127,7 @@ def test_what_is_sent_for_a_write_that_never_came_moves_nothing(host: Host) -> N
     assert host.answer("A", "OK") is Outcome.ADVANCED
 
 
-def test_a_stalled_writer_still_finds_its_message_obeyed(host: Host) -> None:
+def test_the_message_of_a_stalled_writer_takes_effect(host: Host) -> None:
     """The message arrives before the write, and is retried until the write has happened."""
     kept: list[tuple[Run, int]] = []
     save: Any = host.store.runs.save
@@ -165,7 +165,7 @@ def test_answers_name_their_run(host: Host) -> None:
         host.services.answerer.answer(NS, told)
 
 
-def test_a_hint_without_its_write_is_looked_at_ever_later_and_not_for_ever() -> None:
+def test_a_message_without_its_write_is_retried_ever_later_and_then_dropped() -> None:
     at, looks = 0, 0
     while (pause := until_committed(0, at)) is not None:
         at, looks = at + pause, looks + 1

@@ -45,7 +45,7 @@ def verify(signature: AnswerSignature, setting: bytes = DEVELOPMENT_KEY.encode()
     return SignatureVerifier(lambda: setting, FakeClock()).verify(namespace, UUID, signature)
 
 
-def test_what_the_library_signs_is_believed() -> None:
+def test_signatures_of_the_library_are_accepted() -> None:
     assert verify(signed())
 
 
@@ -80,7 +80,7 @@ def test_another_namespace_s_key_is_no_key() -> None:
         {"signatures": signed().signatures.removeprefix("v1,")},
     ],
 )
-def test_what_was_changed_is_not_believed(changed: dict[str, str | bytes]) -> None:
+def test_a_changed_answer_is_rejected(changed: dict[str, str | bytes]) -> None:
     assert not verify(replace(signed(), **changed))  # type: ignore[arg-type]
 
 
@@ -92,7 +92,7 @@ def test_the_time_may_be_five_minutes_off_and_no_more(off: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "1" * 16, "1" * 5_000, "\u0661"])
-def test_a_time_that_is_none_is_not_believed(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     assert not verify(replace(signed(), timestamp=text))
 
 

@@ -121,7 +121,7 @@ def test_a_wait_ends_by_its_timeout(host: Host) -> None:
     assert host.run().status is Status.FAILED
 
 
-def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(host: Host) -> None:
+def test_a_signal_reaches_only_its_run_with_any_key_and_even_early(host: Host) -> None:
     for name in ("a", "b"):
         host.start("pay", name, order="same")
     host.settle()

@@ -58,7 +58,7 @@ def head_size(host: Host) -> int:
     return len(encode(stored))
 
 
-def test_the_history_tells_large_data_too(host: Host) -> None:
+def test_the_history_contains_large_data(host: Host) -> None:
     big = "y" * 10_000
     host.start("f", big=big)
     host.settle()
@@ -109,7 +109,7 @@ def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> No
     assert head_size(host) < 1_000
 
 
-def test_a_head_is_folded_beyond_its_limit_and_not_before(host: Host) -> None:
+def test_a_head_is_offloaded_only_beyond_its_limit(host: Host) -> None:
     host.start("f", big=1)
     host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
     assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the history contains the variables too
@@ -146,7 +146,7 @@ def test_variables_named_like_our_references_are_variables(host: Host) -> None:
     assert (host.run().vars, host.run().input["big"]) == (sly, sly)
 
 
-def test_a_folded_run_keeps_its_permit() -> None:
+def test_a_run_with_an_offloaded_head_keeps_its_permit() -> None:
     """Permits are counted in all heads, offloaded or not."""
     host = Host(lambda request: Taken(None))
     host.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))

@@ -432,7 +432,7 @@ def test_a_header_that_cannot_be_sent_is_final(name: str, value: str) -> None:
     assert (reply.final, server.requests) == (True, [])
 
 
-def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
+def test_an_action_cannot_set_headers_that_frame_the_request() -> None:
     """An action cannot set Content-Length, Host and the like, in upper or lower case."""
     theirs = {
         "Host": "evil.example",
@@ -459,7 +459,7 @@ def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
     assert not headers.keys() & {"transfer-encoding", "content-encoding", "connection", "expect", "upgrade"}
 
 
-def test_a_password_in_the_address_is_used_and_not_told() -> None:
+def test_a_password_in_the_address_is_used_and_not_shown() -> None:
     with serving(answers(503)) as server:
         reply = post(server.url.replace("//", "//me:secret@"))
     assert reply == NotTaken(f"{server.url} answered 503", final=False)

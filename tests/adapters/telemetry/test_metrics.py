@@ -129,7 +129,7 @@ def test_a_run_from_begin_to_end(watched: Watched) -> None:
     assert watched.told() == {"RunsSucceeded": 1, "Transitions": 1, "AnswersAdvanced": 1, "AnswerAge": [1_500]}
 
 
-def test_what_happens_to_no_run_is_not_told(watched: Watched) -> None:
+def test_what_changes_no_run_is_not_counted(watched: Watched) -> None:
     watched.settle()
     watched.services.timers.sweep()
     assert watched.told() == {}
@@ -234,7 +234,7 @@ class _Broken(Observer):
         raise ZeroDivisionError
 
 
-def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
+def test_a_failing_observer_fails_nothing_else(watched: Watched) -> None:
     watched.rebuild(observer=Several([_Broken(), watched.metrics]))
     watched.start("f")
     assert watched.answer("A", "OK") is Outcome.ADVANCED

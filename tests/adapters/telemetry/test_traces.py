@@ -166,7 +166,7 @@ def test_a_run_that_is_taken_up_again_tells_only_what_is_new(traced: Traced) -> 
     assert place(after["f"]) == place(before["f"])
 
 
-def test_branches_that_nobody_waits_for_any_more_end_too(traced: Traced) -> None:
+def test_cancelled_branches_end_too(traced: Traced) -> None:
     traced.start("race")
     traced.settle()
     traced.answer("Left", "OK")

@@ -82,7 +82,7 @@ def test_unknown_path_in_the_shape_of_all_errors(echo: Gateway) -> None:
     assert b'"code": "not-found"' in answer.body
 
 
-def test_other_methods_are_told_which_there_are(echo: Gateway) -> None:
+def test_other_methods_are_refused_with_the_allowed_ones(echo: Gateway) -> None:
     """405 with Allow. OPTIONS returns the same methods with a success."""
     refused = ask(echo, "DELETE", "/thing/a")
     assert (refused.status, dict(refused.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
@@ -145,7 +145,7 @@ def test_what_is_no_http_is_refused(server: LocalServer) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=5).ok
 
 
-def test_long_polls_starve_nobody(server: LocalServer, client: Client, asking: str) -> None:
+def test_long_polls_do_not_block_other_requests(server: LocalServer, client: Client, asking: str) -> None:
     """While 80 requests wait for changes of a run, others are answered. A change answers all 80."""
     run = client.start(asking, {"name": "watched"})["metadata"]["name"]
     after = client.history(run)[-1]["seq"] + 100

@@ -154,7 +154,7 @@ def test_what_was_not_delivered_is_delivered_after_a_restart(start: Start, tmp_p
         mute.accept()[0].close()
 
 
-def test_the_story_is_told(start: Start) -> None:
+def test_transitions_are_printed(start: Start) -> None:
     """A line for each definition and each transition, readable, without colours in a file."""
     server = start("--db", ":memory:")
     with ExampleServices(0, f"{server.url}/step") as services:
@@ -172,7 +172,7 @@ def test_the_story_is_told(start: Start) -> None:
     assert "\x1b" not in "".join(server.said)
 
 
-def test_debug_tells_of_requests(start: Start) -> None:
+def test_debug_logs_requests(start: Start) -> None:
     """The access log is off by default."""
     quiet, loud = start("--db", ":memory:"), start("--db", ":memory:", ECHOER_LOG="debug")
     for server in (quiet, loud):
