@@ -18,6 +18,7 @@ from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
+from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
@@ -59,6 +60,7 @@ LIMITS: Final = {
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "steps that a run enters in all": f"{MAX_STEPS:,}",
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
