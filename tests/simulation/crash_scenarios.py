@@ -103,7 +103,7 @@ def _signal(services: Services) -> None:
 
 def _retry(services: Services) -> None:
     try:
-        services.operator.retry(NS, "o")
+        services.operator.retry(NS, "o", step="Both")  # its work was undone
     except CommandRefused:
         return  # the answer to the first try went astray
 
