@@ -84,11 +84,16 @@ class Limit(FrozenValue, frozen=True, kw_only=True):
     per_second: float | None = None
 
 
-class UndoAction(FrozenValue, frozen=True, kw_only=True):
-    """The action that compensates a finished step, and its args."""
+class Undo(FrozenValue, frozen=True, kw_only=True):
+    """What undoes the work of a finished step: an action or a flow, and its args."""
 
     action: str
+    """The name of the action or of the flow."""
     args: dict[str, Template] = {}
+    states: tuple[str, ...] = msgspec.field(name="on", default=())
+    """The states after which there is something to undo. Empty, in definitions of version 0.1.0: every declared one."""
+    is_flow: bool = msgspec.field(name="flow", default=False)
+    """Whether `action` names a flow."""
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
@@ -139,7 +144,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     ca_bundle: str | None = msgspec.field(name="roots", default=None)
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
-    undo: UndoAction | None = None
+    undo: Undo | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
 

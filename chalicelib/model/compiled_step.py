@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, Method, Options, UndoAction
+from chalicelib.model.actions import Action, Method, Options, Undo
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
     ActionStep,
@@ -174,13 +174,13 @@ def _undo(step: ActionStep, actions: Mapping[str, Action]) -> CompiledUndo | Non
     )
 
 
-def _inherited_undo(step: ActionStep, actions: Mapping[str, Action]) -> UndoAction | None:
+def _inherited_undo(step: ActionStep, actions: Mapping[str, Action]) -> Undo | None:
     undo = actions[step.action].undo
     if undo is None:
         return None
     wanted = {parameter.name for parameter in actions[undo.action].parameters}
     given = {name: arg for name, arg in step.args.items() if name in wanted}
-    return UndoAction(action=undo.action, args={**given, **undo.args})
+    return Undo(action=undo.action, args={**given, **undo.args})
 
 
 def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:

@@ -7,9 +7,10 @@ The checker makes them, the engine executes them, and the stores keep them as JS
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.model.actions import Options, Parameter, UndoAction
+from chalicelib.model.actions import ArgType, Options, Parameter, Undo
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -41,6 +42,31 @@ class Route(FrozenValue, frozen=True, kw_only=True):
     target: str
     state: str | None = None
     when: str | None = None
+    entries: dict[str, Template] = {}
+    """What the text has in parentheses after the target. For a step: variables to set, with keys as in `save`. For
+    `done`: `output`. For `stopped`: `error` and `cause`."""
+
+
+class Jitter(StrEnum):
+    """How much of a delay is random."""
+
+    NONE = "none"
+    FULL = "full"
+
+
+class RepeatRule(FrozenValue, frozen=True, kw_only=True):
+    """When a step is done again before its route is taken: after `state`, if `when` holds, at most `max` times.
+
+    A rule without a state has a condition, and applies to every state.
+    """
+
+    state: str | None = None
+    when: str | None = None
+    max: int
+    delay: Milliseconds = 1_000
+    rate: float = 2.0
+    cap: Milliseconds = 300_000
+    jitter: Jitter = Jitter.NONE
 
 
 class _Step(FrozenValue, frozen=True, kw_only=True, tag_field="kind"):
@@ -56,7 +82,8 @@ class ActionStep(_Step, frozen=True, kw_only=True, tag="action"):
     decides: bool = False
     options: Options = Options()
     save: dict[str, Template] = {}
-    undo: UndoAction | None = None
+    undo: Undo | None = None
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class ChoiceStep(_Step, frozen=True, kw_only=True, tag="choice"):
@@ -64,9 +91,9 @@ class ChoiceStep(_Step, frozen=True, kw_only=True, tag="choice"):
 
 
 class SetStep(_Step, frozen=True, kw_only=True, tag="set"):
-    """Sets variables, and returns DONE."""
+    """Sets variables, and returns DONE. Without variables it is a milestone."""
 
-    save: dict[str, Template]
+    save: dict[str, Template] = {}
 
 
 class TimerStep(_Step, frozen=True, kw_only=True, tag="timer"):
@@ -75,6 +102,7 @@ class TimerStep(_Step, frozen=True, kw_only=True, tag="timer"):
     duration: Template = None
     until: Template = None
     save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
@@ -84,6 +112,7 @@ class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
     key: Template = None
     timeout: Milliseconds | None = None
     save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class ConditionStep(_Step, frozen=True, kw_only=True, tag="condition"):
@@ -92,6 +121,7 @@ class ConditionStep(_Step, frozen=True, kw_only=True, tag="condition"):
     condition: str
     timeout: Milliseconds | None = None
     save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class Branch(FrozenValue, frozen=True, kw_only=True):
@@ -105,7 +135,10 @@ class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
     branches: tuple[Branch, ...]
     join: int
     """How many branches must finish. `all` is stored as their number, `any` as 1."""
+    keep_abandoned: bool = False
+    """Whether the work of branches that lost is kept (`abandoned = keep`) instead of being undone."""
     save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
@@ -117,7 +150,10 @@ class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
     """0: the engine's maximum."""
     tolerate: int = 0
     tolerate_percent: float | None = None
+    keep_abandoned: bool = False
+    """Whether the work of items that failed is kept (`abandoned = keep`) instead of being undone."""
     save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
@@ -127,6 +163,8 @@ class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
     input: dict[str, Template] = {}
     timeout: Milliseconds | None = None
     save: dict[str, Template] = {}
+    undo: Undo | None = None
+    repeat: tuple[RepeatRule, ...] = ()
 
 
 Step: TypeAlias = (
@@ -140,11 +178,15 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     name: str
     steps: tuple[Step, ...]
     input: tuple[Parameter, ...] = ()
+    input_type: ArgType | None = None
+    """The type of the run's input, if the flow takes one value (`input = any`) and declares no parameters."""
     vars: dict[str, Template] = {}
     secret_vars: tuple[str, ...] = ()
     """Variables that are stored encrypted."""
     output: Template = None
     timeout: Milliseconds | None = None
+    max_steps: int | None = None
+    """How many steps a run may enter in all. None: as many as the engine allows."""
     labels: dict[str, Template] = {}
 
 

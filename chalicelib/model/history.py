@@ -29,6 +29,8 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     uuid: str = msgspec.field(name="u", default="")
     """The activation that this entry ended, or is about."""
     error: str = msgspec.field(name="x", default="")
+    error_name: str = msgspec.field(name="y", default="")
+    """The name of the error, such as Timeout or CardExpired."""
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

@@ -19,6 +19,10 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import Wait, decode_hook
 
 
+ABSENT: Final = {"\0absent": True}
+"""The value in `Activation.old_vars` of a variable that did not exist."""
+
+
 class Activation(FrozenValue, frozen=True, kw_only=True):
     """One visit of one step by one token. Services and people can move the token only with its uuid."""
 
@@ -37,6 +41,10 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Nothing was sent because the run was paused: `continue` sends it."""
     data: Json = msgspec.field(name="x", default=None)
     """The data of the last report."""
+    args: dict[str, Json] | None = msgspec.field(name="a", default=None)
+    """The args of its action as they were evaluated when the step was entered, except of those that never change."""
+    old_vars: dict[str, Json] = msgspec.field(name="o", default_factory=dict)
+    """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -64,6 +72,10 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The state that its last finished step returned (`$state`)."""
     result: Json = msgspec.field(name="r", default=None)
     """The data of its last finished step (`$result`)."""
+    repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
+    """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
+    passes: int = msgspec.field(name="l", default=0)
+    """How many steps it passed since it last waited."""
 
 
 class PendingUndo(FrozenValue, frozen=True, kw_only=True):
@@ -72,6 +84,31 @@ class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     step: str = msgspec.field(name="s")
     action: str = msgspec.field(name="a")
     args: dict[str, Json] = msgspec.field(name="g", default_factory=dict)
+    state: str = msgspec.field(name="t", default="")
+    """The state that the step returned."""
+    uuid: str = msgspec.field(name="u", default="")
+    """The activation that did the work."""
+    token: str = msgspec.field(name="k", default=ROOT)
+    """The token that was at the step."""
+    incomplete: str = msgspec.field(name="i", default="")
+    """Why not all of its args could be made; empty if they could."""
+    failed: str = msgspec.field(name="f", default="")
+    """Why the undo failed; empty if it has not failed."""
+
+
+class RunError(FrozenValue, frozen=True, kw_only=True):
+    """Why a run failed: the error of the step at which it stopped."""
+
+    name: str = msgspec.field(name="n")
+    cause: str = msgspec.field(name="c", default="")
+    step: str = msgspec.field(name="s", default="")
+    """The step that returned the error."""
+    state: str = msgspec.field(name="t", default="")
+    """The state that was answered, where saving or routing it failed; otherwise the state that the step returned."""
+    status: int | None = msgspec.field(name="h", default=None)
+    """The HTTP status of a final refusal."""
+    data: Json = msgspec.field(name="d", default=None)
+    """The data that came with the state."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
@@ -112,13 +149,18 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     timer_at: Instant | None = msgspec.field(name="al", default=None)
     """When the run's timer fires."""
     tokens: tuple[Token, ...] = msgspec.field(name="tk", default=())
-    input: dict[str, Json] = msgspec.field(name="in", default_factory=dict)
+    input: Json = msgspec.field(name="in", default_factory=dict)
+    """The values of the flow's parameters by name, or one value of the flow's `input_type`."""
     vars: dict[str, Json] = msgspec.field(name="vr", default_factory=dict)
     output: Json = msgspec.field(name="ou", default=None)
     labels: dict[str, Json] = msgspec.field(name="lb", default_factory=dict)
     last_state: str = msgspec.field(name="ls", default="")
     last_event: str = msgspec.field(name="le", default="")
     last_err: str = msgspec.field(name="er", default="")
+    error: RunError | None = msgspec.field(name="eo", default=None)
+    """Why the run failed; `last_err` says it as text."""
+    steps: int = msgspec.field(name="sc", default=0)
+    """How many steps its tokens have entered in all."""
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""

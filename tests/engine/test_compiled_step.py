@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.model.actions import Action, ArgType, Method, Options, Parameter, UndoAction
+from chalicelib.model.actions import Action, ArgType, Method, Options, Parameter, Undo
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS, names_in
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import ActionStep, Branch, Flow, ForkStep, Route
@@ -49,7 +49,7 @@ def test_steps_in_branches_have_the_fork_as_parent() -> None:
 def test_the_args_of_an_undo_are_divided_by_when_they_are_evaluated() -> None:
     args = {"id": expression("$result.id"), "card": expression("$input.card"), "key": reference("k")}
     actions = {
-        "work": Action(name="work", returns=("OK",), undo=UndoAction(action="back", args=args)),
+        "work": Action(name="work", returns=("OK",), undo=Undo(action="back", args=args)),
         "back": Action(
             name="back",
             returns=("OK",),

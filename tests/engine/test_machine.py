@@ -33,7 +33,7 @@ from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.machine import decide
 from chalicelib.model import status
-from chalicelib.model.actions import Action, Options, Retry, UndoAction
+from chalicelib.model.actions import Action, Options, Retry, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Entry
@@ -460,9 +460,7 @@ def test_a_person_lets_a_dispatch_pass_unsigned_and_the_action_signs_its_answer(
 
 def test_what_undoes_a_step_signs_if_its_own_action_says_so() -> None:
     undo = Action(name="undo", returns=("OK",), addresses=("http://undo.test/",), options=Options(signed=True))
-    flow = Flow(
-        name="two", steps=(step("A", "OK->B", undo=UndoAction(action="undo")), step("B", "FAIL->stopped|OK->done"))
-    )
+    flow = Flow(name="two", steps=(step("A", "OK->B", undo=Undo(action="undo")), step("B", "FAIL->stopped|OK->done")))
     made = dataclasses.replace(TWO_STEPS, flow=flow, actions={**TWO_STEPS.actions, "undo": undo})
     run = decide(made, begun(made).run, acked(begun(made).run, signed=True)).run
     run = decide(made, run, acked(run, "FAIL", n=2)).run

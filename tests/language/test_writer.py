@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
-from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, UndoAction
+from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     Branch,
@@ -95,7 +95,7 @@ options = st.builds(
     approval=st.booleans(),
     signed=st.booleans(),
 )
-UNDO = st.none() | st.builds(UndoAction, action=st.just("work"), args=work_args)
+UNDO = st.none() | st.builds(Undo, action=st.just("work"), args=work_args)
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),

@@ -13,7 +13,7 @@ from chalicelib.model.actions import (
     Options,
     Parameter,
     Retry,
-    UndoAction,
+    Undo,
 )
 from chalicelib.model.flow import (
     DONE,
@@ -46,7 +46,7 @@ SECRET: Final = "S3CR3T"
 """What every run keeps, and only some actions may see."""
 
 _TOKEN: Final = {"token": expression("$vars.token")}
-_UNDO: Final = UndoAction(action="undo", args=_TOKEN)
+_UNDO: Final = Undo(action="undo", args=_TOKEN)
 TRUSTED: Final = ("plain", "human", "undo")
 """Actions that are sent the secret."""
 

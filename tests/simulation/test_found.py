@@ -22,7 +22,7 @@ from chalicelib.engine.events import (
 )
 from chalicelib.engine.machine import decide
 from chalicelib.engine.paging import turn_page
-from chalicelib.model.actions import Action, Options, UndoAction
+from chalicelib.model.actions import Action, Options, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import (
     ActionStep,
@@ -106,9 +106,7 @@ def test_a_continued_run_subscribes_until_its_new_deadline() -> None:
 
 def test_a_paused_run_that_fails_is_undone_once_it_goes_on() -> None:
     """It was undone at once, and was no longer paused."""
-    first = ActionStep(
-        name="First", routes=(Route(state="OK", target="Next"),), action="a", undo=UndoAction(action="a")
-    )
+    first = ActionStep(name="First", routes=(Route(state="OK", target="Next"),), action="a", undo=Undo(action="a"))
     definition = _definition(first, NEXT)
     run = _begun(definition)
     run = _after(definition, run, _said(StepAcked, 1, step="First", uuid=_uuid(run, "First"), state="OK"))

@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, UndoAction
+from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     CallStep,
@@ -252,7 +252,7 @@ def _timeout(timeout: Milliseconds | None) -> _Properties:
         yield "timeout", format_duration(timeout)
 
 
-def _undo(undo: UndoAction) -> str:
+def _undo(undo: Undo) -> str:
     return spelling.name(undo.action) + (f" {_group(_templates(undo.args))}" if undo.args else "")
 
 

@@ -1,7 +1,8 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`). The next two tokens and the parser's tables decide.
+type (`secret str a`), and `on` unless it is followed by a name after the value of a property (`undo = a on B`). The next
+two tokens and the parser's tables decide.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
@@ -20,7 +21,7 @@ from chalicelib.language.syntax.tokens import END_WORDS, SyntaxToken
 from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
-    "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'",
+    "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'", "DOT": "'.'",
     "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'", "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
     "RSQUARE": "']'", "RCURLY": "'}'", "SLASH": "'/'",
 }  # fmt: skip
@@ -53,6 +54,8 @@ class Recovery:
         token = self._tokens[self._index - 1]
         if token.kind == "NAME" and str(token.value).lower() == "secret":
             return replace(token, kind=self._kind_of_secret())
+        if token.kind == "NAME" and str(token.value).lower() == "on":
+            return replace(token, kind=self._kind_of_on())
         return token
 
     def repair(self, found: Any) -> SyntaxToken | None:
@@ -97,6 +100,10 @@ class Recovery:
         if named[:1] == [True] and following[1:] != ["ASSIGN"] and self._fits("SECRET"):
             return "SECRET"
         return "MODIFIER" if named == [True, True] and self._fits("MODIFIER") else "NAME"
+
+    def _kind_of_on(self) -> str:
+        """Return the kind of the word `on`, which was just read: a name wherever it can be one."""
+        return "ON" if self._tokens[self._index].kind in _NAMES and self._fits("ON") else "NAME"
 
     def _fits(self, kind: str) -> bool:
         return self._tables.after(self._parser.statestack, kind) is not None

@@ -22,7 +22,7 @@ from chalicelib.language.check.readers.values import (
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Assignment, Call, Reference, Value
-from chalicelib.model.actions import Action, ArgType, Parameter, UndoAction
+from chalicelib.model.actions import Action, ArgType, Parameter, Undo
 from chalicelib.model.templates import Template, expression
 
 _PLAIN: Final = re.compile(r"(?!(and|or|in|true|false|null|function)$)[A-Za-z_][A-Za-z0-9_]*")
@@ -116,7 +116,7 @@ def _refuse_plain(context: Context, plain: Parameter, at: Span, *, what: str, ow
     context.findings.report(Problem.SECRET_INTO_PLAIN, at, hint=hint, what=what, owner=owner, name=plain.name)
 
 
-def read_undo(context: Context, name: str, value: Value, owner: str) -> UndoAction | None:
+def read_undo(context: Context, name: str, value: Value, owner: str) -> Undo | None:
     """Read `refund` or `refund (order = 1)`. The caller finds the args that are left out."""
     word = value.name if isinstance(value, Call) else value
     action_name = read_name(context, name, word)
@@ -128,7 +128,7 @@ def read_undo(context: Context, name: str, value: Value, owner: str) -> UndoActi
         near = Suggestion(action_name, context.names())
         context.findings.report(Problem.UNKNOWN_ACTION, word.span, near=near, owner=owner, name=action_name)
     parameters = action.parameters if action else None
-    return UndoAction(action=action_name, args=given_args(context, entries, parameters, f"action '{action_name}'"))
+    return Undo(action=action_name, args=given_args(context, entries, parameters, f"action '{action_name}'"))
 
 
 class Inputs:

@@ -162,7 +162,7 @@ class Steps:
 
     def _undo(
         self, step: Step, properties: Properties, args: dict[str, templates.Template], undone: actions.Action | None
-    ) -> actions.UndoAction | None:
+    ) -> actions.Undo | None:
         """Read the undo of a step. Args that it does not set are the step's own args of the same name."""
         value = properties.value("undo")
         undo = None if value is None else read_undo(self._context, "undo", value, properties.owner)
@@ -181,7 +181,7 @@ class Steps:
             step=f"the undo of step '{step.name.text}'",
             owner=f"action '{action.name}'",
         )
-        return actions.UndoAction(action=undo.action, args=undo.args | own)
+        return actions.Undo(action=undo.action, args=undo.args | own)
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
