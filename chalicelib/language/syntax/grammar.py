@@ -24,8 +24,8 @@ from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
 tokens = (*lexed, "SECRET", "MODIFIER", "ON")
-"""The tokens that ply reads: those of the lexer, and the words `secret` and `on` where `recovery` decides that they are no
-names."""
+"""The tokens that ply reads: those of the lexer, and the words `secret` and `on` where `recovery` decides that they are
+no names."""
 
 
 def p_document(p):

@@ -1,8 +1,8 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`), and `on` unless it is followed by a name after the value of a property (`undo = a on B`). The next
-two tokens and the parser's tables decide.
+type (`secret str a`), and `on` unless it is followed by a name after the value of a property (`undo = a on B`). The
+next two tokens and the parser's tables decide.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
@@ -21,8 +21,9 @@ from chalicelib.language.syntax.tokens import END_WORDS, SyntaxToken
 from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
-    "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'", "DOT": "'.'",
-    "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'", "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
+    "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'",
+    "DOT": "'.'", "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'",
+    "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
     "RSQUARE": "']'", "RCURLY": "'}'", "SLASH": "'/'",
 }  # fmt: skip
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
@@ -201,10 +202,11 @@ class Recovery:
         opening = max((at for at, one in enumerate(symbols) if one.type == "LPAREN"), default=0)
         if opening < 2 or any(one.type == "ASSIGN" for one in symbols[opening:]):
             return set()
+        if symbols[-1].type == "DOT":
+            return set()
         if symbols[opening - 1].type == "TO":
-            return {"ASSIGN", "COMMA"} | (
-                _NAMES - {"WHEN"} if symbols[-1].type in ("name", "NAME", "STRING") else set()
-            )
+            impossible = {"ASSIGN", "COMMA", "DOT", "LPAREN"}
+            return impossible | (_NAMES - {"WHEN"} if symbols[-1].type in ("name", "NAME", "STRING") else set())
         key = symbols[opening - 2].value.key if isinstance(symbols[opening - 2].value, Word) else ""
         if key == "return":
             return {"ASSIGN", "COMMA", *(_NAMES if symbols[-1].type == "name" else ())}
