@@ -18,7 +18,6 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import Wait, decode_hook
 
-
 ABSENT: Final = {"\0absent": True}
 """The value in `Activation.old_vars` of a variable that did not exist."""
 

@@ -6,7 +6,6 @@ missing commas are inserted, and a line with `/` separates two statements.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -249,19 +248,12 @@ class _Printer:
     def _entry(self, entry: tree.Assignment | tree.Declaration | tree.Route, owner: str, above: list[Remark]) -> Piece:
         match entry:
             case tree.Assignment():
-                name = self._path(entry, above)
-                last = entry.members[-1] if entry.members else entry.name
-                return self._given(name.lower() if owner in _SETTINGS else name, last, entry.value, owner, above)
+                name = ".".join(self._verbatim(word.span) for word in (entry.name, *entry.members))
+                return self._given(name.lower() if owner in _SETTINGS else name, entry.name, entry.value, owner, above)
             case tree.Declaration():
                 return self._given(self._declared(entry, above), entry.name, entry.default, owner, above)
             case tree.Route():
                 return self._route(entry, owner, above)
-
-    def _path(self, entry: tree.Assignment, above: list[Remark]) -> str:
-        """Return `name` or `name.member`, with its comments after it."""
-        words = [entry.name, *entry.members]
-        notes = [self._comments.glue(one.span.end, two.span.start, above) for one, two in itertools.pairwise(words)]
-        return _spaced(".".join(self._verbatim(word.span) for word in words), *notes).rstrip()
 
     def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
         """Return `secret type name` or `type name`."""

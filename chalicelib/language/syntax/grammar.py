@@ -23,9 +23,9 @@ from chalicelib.language.syntax.recovery import Recovery
 from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
-tokens = (*lexed, "SECRET", "MODIFIER", "ON")
-"""The tokens that ply reads: those of the lexer, and the words `secret` and `on` where `recovery` decides that they are
-no names."""
+tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND")
+"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret` and `on` where they
+are no names, and a comma between two states of a route."""
 
 
 def p_document(p):
@@ -259,8 +259,8 @@ def p_route_when(p):
 
 
 def p_several(p):
-    """several : name COMMA name
-    | several COMMA name"""
+    """several : name AND name
+    | several AND name"""
     p[0] = [*p[1], p[3]] if isinstance(p[1], list) else [p[1], p[3]]
 
 

@@ -1,8 +1,9 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`), and `on` unless it is followed by a name after the value of a property (`undo = a on B`). The
-next two tokens and the parser's tables decide.
+type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`). The
+next two tokens and the parser's tables decide. They also tell a comma between two states of a route (`A, B -> C`) from
+any other.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
@@ -22,8 +23,7 @@ from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
     "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'",
-    "DOT": "'.'", "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'",
-    "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
+    "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'", "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
     "RSQUARE": "']'", "RCURLY": "'}'", "SLASH": "'/'",
 }  # fmt: skip
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
@@ -57,6 +57,8 @@ class Recovery:
             return replace(token, kind=self._kind_of_secret())
         if token.kind == "NAME" and str(token.value).lower() == "on":
             return replace(token, kind=self._kind_of_on())
+        if token.kind == "COMMA" and self._is_between_states():
+            return replace(token, kind="AND")
         return token
 
     def repair(self, found: Any) -> SyntaxToken | None:
@@ -104,7 +106,13 @@ class Recovery:
 
     def _kind_of_on(self) -> str:
         """Return the kind of the word `on`, which was just read: a name wherever it can be one."""
-        return "ON" if self._tokens[self._index].kind in _NAMES and self._fits("ON") else "NAME"
+        return "ON" if self._tokens[self._index].kind != "ASSIGN" and self._fits("ON") else "NAME"
+
+    def _is_between_states(self) -> bool:
+        """Whether the comma, which was just read, is followed by a state and the rest of a route."""
+        following = [one.kind for one in self._tokens[self._index : self._index + 2]]
+        named = following[0] in _NAMES and following[1:] in (["COMMA"], ["ARROW"], ["WHEN"])
+        return named and self._fits("AND")
 
     def _fits(self, kind: str) -> bool:
         return self._tables.after(self._parser.statestack, kind) is not None
@@ -180,6 +188,8 @@ class Recovery:
     def _in_words(self, kinds: list[str]) -> str:
         """Describe the expected kinds of token for a message."""
         expected = set(kinds) - self._impossible_here()
+        if expected >= {"SEMICOLON", "LPAREN"}:
+            expected -= {"LPAREN"}
         words = []
         if expected >= _NAMES | {"INTEGER"}:
             words.append("a value")

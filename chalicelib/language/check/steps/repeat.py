@@ -31,11 +31,10 @@ def read_repeat(properties: Properties, states: States) -> tuple[RepeatRule, ...
     if isinstance(value, Group) and value.items and all(isinstance(item, Assignment) for item in value.items):
         rule = _read_rule(context, value)
         return () if rule is None else (replace(rule, state=ERROR),)
-    routes = read_entries(context, "repeat", value, Route)
-    if not routes:
-        if routes is not None:
-            context.wrong("repeat", value, "a group like (max = 3) or (STATE -> (max = 3) | ...)")
+    if not isinstance(value, Group) or not value.items:
+        context.wrong("repeat", value, "settings like (max = 3) or rules like (STATE -> (max = 3) | ...)")
         return ()
+    routes = read_entries(context, "repeat", value, Route) or ()
     reader = _Rules(properties, states)
     return tuple(rule for route in routes for rule in reader.read(route))
 

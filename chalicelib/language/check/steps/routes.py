@@ -117,7 +117,7 @@ class Routing:
         if not words:
             self._check_reachable(None, when, route.span)
         target = self._target(route, words[0].text if words else None)
-        entries = read_route_entries(self._context, target, route.entries)
+        entries = read_route_entries(self._context, target, route.entries) if route.target else {}
         states: Sequence[str | None] = [word.text for word in words] or [None]
         return [flow.Route(target=target, state=state, when=when, entries=entries) for state in states]
 
