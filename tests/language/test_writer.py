@@ -203,9 +203,18 @@ def test_any_flow_comes_back(flow: Flow) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.builds(Action, name=st.just("a"), returns=st.just(("OK",)), addresses=st.just(("http://a", "http://b")),
-                 secret_data=st.booleans(), parameters=st.just((*PARAMETERS, SECRET)), options=options,
-                 undo=UNDO))  # fmt: skip
+@given(
+    st.builds(
+        Action,
+        name=st.just("a"),
+        returns=st.just(("OK",)),
+        addresses=st.just(("http://a", "http://b")),
+        secret_data=st.booleans(),
+        parameters=st.just((*PARAMETERS, SECRET)),
+        options=options,
+        undo=st.none() | st.builds(Undo, action=st.just("work"), args=work_args, states=st.just(("OK",))),
+    )
+)
 def test_any_action_comes_back(action: Action) -> None:
     assert [one.value for one in read(to_fsl(action), KnownNames({"work": WORK})).statements] == [action]
 

@@ -24,8 +24,8 @@ from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
 tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND")
-"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret` and `on` where they
-are no names, and a comma between two states of a route."""
+"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret` and `on` where
+they are no names, and a comma between two states of a route."""
 
 
 def p_document(p):

@@ -1,9 +1,8 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`). The
-next two tokens and the parser's tables decide. They also tell a comma between two states of a route (`A, B -> C`) from
-any other.
+type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`). The next two
+tokens and the parser's tables decide. They also tell a comma between two states of a route (`A, B -> C`) from others.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.

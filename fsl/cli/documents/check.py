@@ -27,7 +27,7 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
     """Check FSL files for errors.
 
     The files are checked together: each may use the actions and flows of the others. `-` is standard input. The exit
-    code is 1 if there is an error; warnings do not change it.
+    code is 1 if there is an error, and 2 if a file is missing; warnings do not change it.
 
     \b
     fsl check release.fsl
@@ -35,13 +35,13 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
     fsl check - < release.fsl
     fsl check --explain release.fsl
     """
-    sources, unreadable = _readable(files)
+    sources, failed = _readable(files)
     results = analyze_all(sources)
     found = {source.name: diagnostics_of(source, checked) for source, checked in results}
     rows = _explained([checked for _, checked in results]) if explained else {}
     problems = [one for diagnostics in found.values() for one in diagnostics]
     errors = sum(one.severity == "error" and not one.hidden for one in problems)
-    ok = not errors and not unreadable
+    ok = not errors and not failed
     if as_json:
         listed = [{"file": name, **dataclasses.asdict(one)} for name, several in found.items() for one in several]
         more = {"explained": {name: [dataclasses.asdict(row) for row in one] for name, one in rows.items()}}
@@ -55,18 +55,20 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
         warnings = sum(one.severity == "warning" and not one.hidden for one in problems)
         hidden = sum(one.hidden for one in problems)
         say(_summary(len(sources), errors, warnings, hidden), "green" if ok else "red", err=not ok)
-    ctx.exit(0 if ok else 1)
+    ctx.exit(max(failed, 1 if errors else 0))
 
 
 def _readable(files: Sequence[str]) -> tuple[list[SourceFile], int]:
-    """Return the files that can be read, and how many cannot; these are reported."""
+    """Return the files that can be read, and the highest exit code of those that cannot, which are reported."""
     sources: list[SourceFile] = []
+    failed = 0
     for name in files:
         try:
             sources += read_sources([name])
         except click.ClickException as exc:
             say(f"error: {exc.format_message()}", "red", err=True)
-    return sources, len(files) - len(sources)
+            failed = max(failed, exc.exit_code)
+    return sources, failed
 
 
 def _explained(documents: Iterable[Checked]) -> dict[str, list[Row]]:

@@ -9,7 +9,10 @@ from chalicelib.model.flow import ENDS
 
 
 def check(findings: Findings, nodes: list[StepNode], owner: str, at: Span) -> None:
-    """Report a cycle without a wait or a way out and, if every target is known, unreachable steps and a scope without an end."""
+    """Report a cycle without a wait or a way out.
+
+    If every target is known, also report unreachable steps and a scope without an end.
+    """
     by_name: dict[str, StepNode] = {}
     for node in nodes:
         by_name.setdefault(node.word.text, node)
