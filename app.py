@@ -30,13 +30,13 @@ if SETTINGS.on_lambda and SETTINGS.log_format is LogFormat.JSON:
 gatekeeper: Any = IAMAuthorizer() if SETTINGS.gate is Access.IAM else None
 if SETTINGS.gate is Access.TOKEN:
 
-    @app.authorizer(ttl_seconds=authorizer.SECONDS)
+    @app.authorizer(ttl_seconds=authorizer.CACHE_S)
     def authorize(request: AuthRequest) -> dict[str, Any]:
         return authorizer.authorize(request.token, request.method_arn)
 
     gatekeeper = authorize
 
-app.register_blueprint(routes.routes(gatekeeper, SETTINGS.callbacks))
+app.register_blueprint(routes.blueprint(gatekeeper, SETTINGS.callbacks))
 
 
 @app.on_sqs_message(queue=f"{QUEUES}-deliveries", batch_size=10)

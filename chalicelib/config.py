@@ -59,6 +59,8 @@ MAX_RATE_PER_S: Final = 100_000
 class BadSetting(EchoerError):
     """An environment variable has an invalid value."""
 
+    code = "bad-setting"
+
 
 class Access(StrEnum):
     """How callers authenticate."""

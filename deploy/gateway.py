@@ -66,7 +66,9 @@ def extensions(stage: Stage) -> Document:
     """Return additions to Chalice's OpenAPI document."""
     made: Document = {KEY: responses(stage.gate)}
     if stage.gate is Access.TOKEN:
-        made["securityDefinitions"] = {AUTHORIZE: {_AUTHORIZER: {"identityValidationExpression": authorizer.SHAPE}}}
+        made["securityDefinitions"] = {
+            AUTHORIZE: {_AUTHORIZER: {"identityValidationExpression": authorizer.TOKEN_PATTERN}}
+        }
     return made
 
 

@@ -1,4 +1,4 @@
-"""The HTTP interface (API.md) from a client's side: one method per call, and every error in this module's own words."""
+"""The client of the HTTP API. Every failure raises a `ClientError`."""
 
 from __future__ import annotations
 
@@ -8,58 +8,86 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 
 from chalicelib.model.errors import EchoerError
+from fsl import api_calls
+from fsl.api_calls import Call
 
 Json: TypeAlias = Any
 Resource: TypeAlias = dict[str, Any]
 
 URL: Final = "http://127.0.0.1:8080"
-CONNECT: Final = 5.0
-ANSWER: Final = 35.0
-"""How long an answer may take, in seconds: API Gateway gives up after 29."""
+CONNECT_TIMEOUT_S: Final = 5.0
+RESPONSE_TIMEOUT_S: Final = 35.0
+"""Longer than API Gateway waits, which is 29 seconds."""
 
-LONGEST_WAIT: Final = 20
-"""How long one request waits for news, in seconds."""
+WATCH_TIMEOUT_S: Final = 20
+"""How long one request waits for a new history entry."""
 
-ENDS: Final = frozenset({"done", "stopped"})
-ENDED: Final = frozenset({"succeeded", "failed", "canceled"})
+END_TARGETS: Final = frozenset({"done", "stopped"})
+END_STATUSES: Final = frozenset({"succeeded", "failed", "canceled"})
+
+_LISTS: Final = {
+    "action": api_calls.GET_ACTION,
+    "flow": api_calls.GET_FLOW,
+    "flowrun": api_calls.GET_FLOWRUN,
+    "step": api_calls.GET_STEP,
+    "event": api_calls.GET_EVENT,
+}
+_RESOURCES: Final = {
+    "action": api_calls.GET_ACTION_NAME,
+    "flow": api_calls.GET_FLOW_NAME,
+    "flowrun": api_calls.GET_FLOWRUN_NAME,
+    "step": api_calls.GET_STEP_NAME,
+}
+_DELETIONS: Final = {
+    "action": api_calls.DELETE_ACTION_NAME_UUID,
+    "flow": api_calls.DELETE_FLOW_NAME_UUID,
+    "flowrun": api_calls.DELETE_FLOWRUN_NAME_UUID,
+}
+_COMMANDS: Final = {
+    "pause": api_calls.POST_FLOWRUN_NAME_PAUSE,
+    "continue": api_calls.POST_FLOWRUN_NAME_CONTINUE,
+    "stop": api_calls.POST_FLOWRUN_NAME_STOP,
+    "retry": api_calls.POST_FLOWRUN_NAME_RETRY,
+}
 
 
 class ClientError(EchoerError):
-    """What was asked of the server did not come about."""
+    """A request to the server failed."""
+
+    code = "client"
 
     def as_json(self) -> Resource:
-        """The error as the API itself would say it."""
-        return {"message": str(self), "error": {"code": "client", "detail": str(self)}}
+        """Return the error in the shape of the API's errors."""
+        return {"message": str(self), "error": {"code": self.code, "detail": str(self)}}
 
 
 class Unreachable(ClientError):
-    """No server answered."""
+    """No server responded."""
 
-    def __init__(self, url: str, why: str) -> None:
+    code = "unreachable"
+
+    def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"no server answers at {url} ({why}); start one with `fsl local`, or name another: --server URL"
+            f"cannot reach a server at {url} ({reason}); start one with `fsl local`, or name another one: --server URL"
         )
-
-    def as_json(self) -> Resource:
-        return {"message": str(self), "error": {"code": "unreachable", "detail": str(self)}}
 
 
 class Refused(ClientError):
-    """The server answered with an error. `code` is the API's; `diagnostics` those of a document."""
+    """The server responded with an error. `error_code` is the API's; `diagnostics` are those of an FSL text."""
 
     def __init__(self, status: int, answer: Resource) -> None:
-        super().__init__(str(answer.get("message") or f"the server answered {status}"))
+        super().__init__(str(answer.get("message") or f"the server responded with status {status}"))
         self.status = status
         self.answer = answer
         error = answer.get("error")
-        said: Resource = error if isinstance(error, dict) else {}
-        self.code = str(said.get("code", ""))
-        self.diagnostics: list[Resource] = list(said.get("diagnostics") or ())
+        detail: Resource = error if isinstance(error, dict) else {}
+        self.error_code = str(detail.get("code", ""))
+        self.diagnostics: list[Resource] = list(detail.get("diagnostics") or ())
 
     def as_json(self) -> Resource:
         return self.answer
@@ -67,21 +95,21 @@ class Refused(ClientError):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some resources, and the cursor of the next ones if there are more."""
+    """A page of a list, and the cursor of the next page; None if this page is the last one."""
 
     items: list[Resource]
     cursor: str | None
 
 
 class Client:
-    """Speaks to the server at `url`. Use one per thread."""
+    """A client of the server at `url`. Use one per thread."""
 
     def __init__(self, url: str = URL, token: str | None = None) -> None:
         self.url = url.rstrip("/")
         self._session = requests.Session()
         host = urlsplit(self.url).hostname or ""
         if host == "localhost" or host.startswith("127.") or host == "::1":
-            self._session.trust_env = False  # a proxy has no way to this machine's own addresses
+            self._session.trust_env = False  # a proxy cannot reach the addresses of this machine
         self._session.headers["User-Agent"] = "fsl"
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
@@ -89,121 +117,127 @@ class Client:
     def close(self) -> None:
         self._session.close()
 
-    # ── documents, commands ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── definitions, commands ────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, text: str, *, dry_run: bool = False) -> Resource:
-        """All statements are in force, or Refused says why none is; in a dry run nothing changes."""
-        params = {"dry_run": "true"} if dry_run else {}
+        """Submit an FSL text. Raises Refused if it is invalid; then nothing was changed, as in a dry run."""
+        query = {"dry_run": "true" if dry_run else None}
         headers = {"Content-Type": "text/plain; charset=utf-8"}
-        return self._object(self.ask("POST", "/fsl", params=params, data=text.encode(), headers=headers))
+        return self._object(self.call(api_calls.POST_FSL, query=query, data=text.encode(), headers=headers))
 
     def command(self, text: str) -> Resource:
-        """What the server's terminal answers to one statement."""
-        return self._object(self.ask("POST", "/command", json={"command": text}))
+        """Execute a command of the server's terminal."""
+        return self._object(self.call(api_calls.POST_COMMAND, json={"command": text}))
 
-    # ── resources ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def page(self, kind: str, **filters: str | None) -> Page:
-        """Resources of a kind, newest or first ones first, as the filters say."""
-        given = {name: value for name, value in filters.items() if value is not None}
-        response = self.ask("GET", f"/{_part(kind)}", params=given)
+        """Return a page of the resources of a kind that match the filters."""
+        response = self.call(_LISTS[kind], query=filters)
         return Page(list(response.json()), response.headers.get("x-next-cursor") or None)
 
     def every(self, kind: str, **filters: str | None) -> Iterator[Resource]:
-        """The same, however many there are."""
+        """Yield all resources of a kind that match the filters."""
         cursor = None
         while True:
-            page = self.page(kind, **{**filters, "cursor": cursor})
+            page = self.page(kind, **{**filters, **({"cursor": cursor} if cursor else {})})
             yield from page.items
             cursor = page.cursor
             if cursor is None:
                 return
 
     def get(self, kind: str, name: str) -> Resource:
-        return self._object(self.ask("GET", f"/{_part(kind)}/{_part(name)}"))
+        return self._object(self.call(_RESOURCES[kind], name))
 
     def delete(self, kind: str, name: str, uuid: str) -> None:
-        self.ask("DELETE", f"/{_part(kind)}/{_part(name)}/{_part(uuid)}")
+        self.call(_DELETIONS[kind], name, uuid)
 
-    # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, flow: str, order: Mapping[str, Json]) -> Resource:
-        """A run of the flow; `order` holds input, name, labels and key as far as they are given."""
-        return self._object(self.ask("POST", f"/flow/{_part(flow)}/runs", json=dict(order)))
+        """Start a run of the flow. `order` may have `input`, `name`, `labels` and `key`."""
+        return self._object(self.call(api_calls.POST_FLOW_NAME_RUNS, flow, json=dict(order)))
 
-    def order(self, run: str, order: str, said: Mapping[str, Json] | None = None) -> Resource:
-        """The run was told to `pause`, `continue`, `stop` or `retry`."""
-        return self._object(self.ask("POST", f"/flowrun/{_part(run)}/{order}", json=dict(said or {})))
+    def order(self, run: str, command: str, body: Mapping[str, Json] | None = None) -> Resource:
+        """Send the command `pause`, `continue`, `stop` or `retry` to a run."""
+        return self._object(self.call(_COMMANDS[command], run, json=dict(body or {})))
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
-        """What does not get on; with `repair`, what can be sent again was."""
-        given = {name: value for name, value in query.items() if value is not None}
-        method, path = ("POST", "/doctor/repair") if repair else ("GET", "/doctor")
-        return self._object(self.ask(method, path, params=given))
+        """Return the runs that make no progress; with `repair`, send their messages again."""
+        call = api_calls.POST_DOCTOR_REPAIR if repair else api_calls.GET_DOCTOR
+        return self._object(self.call(call, query=query))
 
     def history(self, run: str, after: int = 0, limit: int = 1000) -> list[Resource]:
-        """At most `limit` transitions behind the `after`-th, oldest first."""
-        params = {"after": str(after), "limit": str(limit)}
-        return list(self.ask("GET", f"/flowrun/{_part(run)}/history", params=params).json())
+        """Return at most `limit` history entries with a `seq` greater than `after`, oldest first."""
+        query = {"after": str(after), "limit": str(limit)}
+        return list(self.call(api_calls.GET_FLOWRUN_NAME_HISTORY, run, query=query).json())
 
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
-        """Each transition behind the `after`-th as it happens, until the run has ended (or for so many seconds)."""
+        """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            wait = max(1, min(LONGEST_WAIT, math.ceil(left))) if math.isfinite(left) else LONGEST_WAIT
-            params = {"after": str(after), "wait": str(wait)}
-            news = list(self.ask("GET", f"/flowrun/{_part(run)}/watch", params=params).json())
-            yield from news
-            if news:
-                after = news[-1]["seq"]
-            if not news or news[-1].get("to") in ENDS:
-                found = self.get("flowrun", run)["spec"]
-                if found["status"] in ENDED and found["seq"] <= after:
+            wait = max(1, min(WATCH_TIMEOUT_S, math.ceil(left))) if math.isfinite(left) else WATCH_TIMEOUT_S
+            query = {"after": str(after), "wait": str(wait)}
+            entries = list(self.call(api_calls.GET_FLOWRUN_NAME_WATCH, run, query=query).json())
+            yield from entries
+            if entries:
+                after = entries[-1]["seq"]
+            if not entries or entries[-1].get("to") in END_TARGETS:
+                spec = self.get("flowrun", run)["spec"]
+                if spec["status"] in END_STATUSES and spec["seq"] <= after:
                     return
 
-    # ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def diagram(self, name: str, form: str) -> str:
-        """The state diagram of the flow of that name, or else of the run with its path."""
+        """Return the state diagram of the flow with this name or, if there is none, of the run."""
+        query = {"format": form}
         try:
-            return self.ask("GET", f"/flow/{_part(name)}/graph", params={"format": form}).text
+            return self.call(api_calls.GET_FLOW_NAME_GRAPH, name, query=query).text
         except Refused as refused:
             if refused.status != HTTPStatus.NOT_FOUND:
                 raise
-        return self.ask("GET", f"/flowrun/{_part(name)}/graph", params={"format": form}).text
+        return self.call(api_calls.GET_FLOWRUN_NAME_GRAPH, name, query=query).text
 
-    def ask(self, method: str, path: str, **what: Any) -> requests.Response:
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def call(
+        self, call: Call, *names: str, query: Mapping[str, str | None] | None = None, **request: Any
+    ) -> requests.Response:
+        """Send a request. `names` are the parameters in the path; query parameters that are None are left out.
+
+        Raises Unreachable, Refused; ClientError if the call has no such parameter.
+        """
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        for name in params:
+            if name not in call.query:
+                known = ", ".join(call.query) or "none"
+                raise ClientError(f"{call.method} {call.path} has no parameter {name!r}; its parameters: {known}")
+        url, timeout = self.url + call.path_of(*names), (CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S)
         try:
-            response = self._session.request(method, self.url + path, timeout=(CONNECT, ANSWER), **what)
+            response = self._session.request(call.method, url, params=params, timeout=timeout, **request)
         except requests.RequestException as exc:
-            raise Unreachable(self.url, _why(exc)) from exc
+            raise Unreachable(self.url, _reason(exc)) from exc
         if response.status_code >= 400:
-            raise Refused(response.status_code, _answer_in(response))
+            raise Refused(response.status_code, _object_in(response))
         return response
 
     def _object(self, response: requests.Response) -> Resource:
-        answer = _answer_in(response)
-        if not answer:
-            raise Refused(response.status_code, {"message": f"{self.url} does not answer as Echoer does"})
-        return answer
+        found = _object_in(response)
+        if not found:
+            raise Refused(response.status_code, {"message": f"the server at {self.url} is not an Echoer server"})
+        return found
 
 
-def _part(text: str) -> str:
-    """The text as one part of a path."""
-    return quote(text, safe="")
-
-
-def _answer_in(response: requests.Response) -> Resource:
+def _object_in(response: requests.Response) -> Resource:
     try:
-        answer = response.json()
+        found = response.json()
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
-def _why(exc: requests.RequestException) -> str:
+def _reason(exc: requests.RequestException) -> str:
     if isinstance(exc, requests.Timeout):
-        return "it took too long"
+        return "timeout"
     if isinstance(exc, requests.ConnectionError):
         return "connection refused" if "refused" in str(exc).lower() else "connection failed"
     return str(exc)

@@ -17,7 +17,9 @@ import click
 
 from chalicelib import config
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints.http import openapi, routes
+from chalicelib.entrypoints.http import routes
+from chalicelib.entrypoints.http.errors import CODES
+from chalicelib.entrypoints.http.openapi.document import document as openapi_document
 from chalicelib.language.problems import Problem
 
 _DASHES: Final = "---"
@@ -55,7 +57,7 @@ def commands() -> str:
 
 def http_calls() -> str:
     """Return the page of HTTP calls, from the OpenAPI document of a server that requires tokens."""
-    document: Mapping[str, Any] = openapi.document(routes.TABLE, Settings(auth=Access.TOKEN))
+    document: Mapping[str, Any] = openapi_document(routes.ROUTES, Settings(auth=Access.TOKEN))
     schemas = document["components"]["schemas"]
     calls: list[tuple[str, str, Mapping[str, Any]]] = [
         (method.upper(), path, operation)
@@ -66,6 +68,8 @@ def http_calls() -> str:
     for tag in document["tags"]:
         sections.append(f"## {tag['name'].capitalize()}\n\n{tag['description']}")
         sections += [_call(*call, schemas) for call in calls if tag["name"] in call[2]["tags"]]
+    codes = ((f"`{code}`", str(one.status), one.meaning) for code, one in CODES.items())
+    sections.append(f"## Error codes\n\n{_table(('code', 'status', 'meaning'), codes)}")
     return _page("HTTP calls", document["info"]["description"], *sections)
 
 

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from chalicelib.adapters.virtual import START as START
+from chalicelib.adapters.virtual import VirtualClock
 from chalicelib.model.times import Instant
 
-START: Instant = 1_800_000_000_000
 KEY = "a-key-that-seals-secrets-in-tests"
 
 
-@dataclass
-class FakeClock:
-    """A clock that stands still until a test moves it; sleeping moves it."""
+class FakeClock(VirtualClock):
+    """A virtual clock that records how long was slept."""
 
-    time: Instant = START
-    slept: list[int] = field(default_factory=list)
-
-    def now(self) -> Instant:
-        return self.time
+    def __init__(self, start: Instant = START) -> None:
+        super().__init__(start)
+        self.slept: list[int] = []
 
     def sleep(self, milliseconds: int) -> None:
         self.slept.append(milliseconds)
-        self.advance(milliseconds)
-
-    def advance(self, milliseconds: int) -> None:
-        self.time += milliseconds
-
-
-@dataclass
-class FakeIds:
-    """Nonces that look random and are the same in every test run; another `seed` gives others."""
-
-    seed: str = ""
-    given: int = 0
-
-    def nonce(self) -> str:
-        self.given += 1
-        return sha256(f"{self.seed}/{self.given}".encode()).hexdigest()[:32]
+        super().sleep(milliseconds)
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ _ASSOCIATED_DATA: Final = b"echoer/1"
 class BadKey(ServiceError):
     """The setting does not hold a valid key. The message never quotes it."""
 
+    code = "bad-key"
+
 
 class LostKey(ServiceError):
     """A value was encrypted under a key that is no longer set, or was changed since."""
+
+    code = "lost-key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ _CONFIG: Final = botocore.config.Config(
 class NoSecret(ServiceError):
     """A reference cannot be resolved. The message names the reference, never the secret."""
 
+    code = "no-secret"
+
 
 _cached: dict[tuple[str, str | None], tuple[float, str]] = {}
 """The cached secrets, and until when each is used."""

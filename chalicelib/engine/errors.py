@@ -14,12 +14,16 @@ class Refused(EchoerError):
 class NeverIssued(Refused):
     """No activation of that step of the run ever bore the uuid."""
 
+    code = "never-issued"
+
     def __init__(self, run: str, step: str, uuid: str) -> None:
         super().__init__(f"run {run!r} never issued uuid {uuid!r} for a step {step!r}")
 
 
 class RunIsStopped(Refused):
     """The run was stopped before the answer came."""
+
+    code = "run-is-stopped"
 
     def __init__(self, run: str, why: str) -> None:
         super().__init__(f"run {run!r} was stopped" + (f": {why}" if why else ""))
@@ -28,6 +32,8 @@ class RunIsStopped(Refused):
 class StateNotRouted(Refused):
     """The step routes other states; it goes on waiting."""
 
+    code = "state-not-routed"
+
     def __init__(self, step: str, state: str, routed: tuple[str, ...]) -> None:
         super().__init__(f"step {step!r} does not route state {state!r}; it routes {', '.join(routed) or 'none'}")
         self.routed = routed
@@ -35,6 +41,8 @@ class StateNotRouted(Refused):
 
 class Unsigned(Refused):
     """The step's action answers under a signature, and this was none of its answers; the step goes on waiting."""
+
+    code = "unsigned"
 
     def __init__(self, step: str) -> None:
         super().__init__(
@@ -47,7 +55,7 @@ class Unsigned(Refused):
 class CommandRefused(Refused):
     """A run in that status does not take that command."""
 
-    code = "order-refused"  # the API's name for it since 0.1
+    code = "order-refused"
 
     def __init__(self, run: str, status: Status, command: Command) -> None:
         super().__init__(f"run {run!r} is {status}: it cannot {command}")
@@ -56,12 +64,16 @@ class CommandRefused(Refused):
 class NoSuchStep(Refused):
     """The flow has no step of that name where the run could go on."""
 
+    code = "no-such-step"
+
     def __init__(self, run: str, step: str) -> None:
         super().__init__(f"the flow of run {run!r} has no step {step!r}")
 
 
 class InputRefused(Refused):
     """The input does not fit what the flow declares; `problems` maps each input's name to what is wrong with it."""
+
+    code = "input-refused"
 
     def __init__(self, flow: str, problems: dict[str, str]) -> None:
         told = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
@@ -72,6 +84,10 @@ class InputRefused(Refused):
 class TooLarge(Refused):
     """More came than a run may hold; the message names the limit."""
 
+    code = "too-large"
+
 
 class ExpressionFailed(EchoerError):
     """An expression could not be evaluated, or yielded nothing where a value is needed."""
+
+    code = "expression-failed"

@@ -1,16 +1,16 @@
-"""What the queues and the schedule call: plain functions on the events that Lambda hands over.
+"""The handlers of queue and schedule events: plain functions on the events of Lambda.
 
-A queue's function tells in its answer which messages it is not done with (a partial batch response: AWS Lambda
-Developer Guide, "Handling errors for an SQS event source"); they come again when their visibility time-out ends, which
-is set here per message. The messages of one run are handled together, runs side by side; whatever happens to one run
-touches no other.
+A queue's handler returns the messages that it could not finish (a partial batch response: AWS Lambda Developer Guide,
+"Handling errors for an SQS event source"). SQS delivers them again when their visibility timeout ends, which is set
+here per message. Messages of one run are handled together, and different runs in parallel; an error in one run does
+not affect the others.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -18,22 +18,18 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from chalicelib import hosting
-from chalicelib.hosting import Services
+from chalicelib.hosting import Services, consumers
 from chalicelib.model.json_values import ready
 from chalicelib.service import messages, parallel
 from chalicelib.service.errors import Busy, ServiceError
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Message
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.queues import MAX_DEFER_MS, QueueName
 from chalicelib.service.redelivery import Redelivery
 
 LOG = logging.getLogger("echoer.workers")
 
-WAKES: Final = (Wake, Listen, StartChild, StopChild, TellParent)
-"""What the queue of wakes may hold."""
-
-LONGEST_PAUSE: Final = 60_000
-"""Between two tries of a message that could not be handled, in milliseconds."""
+MAX_RETRY_DELAY_MS: Final = 60_000
 
 Event: TypeAlias = dict[str, Any]
 
@@ -43,7 +39,7 @@ class _Attributes(msgspec.Struct, frozen=True):
 
 
 class _Record(msgspec.Struct, frozen=True):
-    """One message, as Lambda's event shows it."""
+    """A message in an event of Lambda."""
 
     id: str = msgspec.field(name="messageId")
     receipt: str = msgspec.field(name="receiptHandle")
@@ -51,53 +47,51 @@ class _Record(msgspec.Struct, frozen=True):
     attributes: _Attributes = _Attributes()
 
     @property
-    def pause(self) -> int:
-        """How long the message rests if it could not be handled: the longer, the oftener it came."""
-        return min(1000 << min(int(self.attributes.count), 16), LONGEST_PAUSE)
+    def retry_delay(self) -> int:
+        """Return the milliseconds until a message that failed is delivered again. The delay doubles each time."""
+        return min(1000 << min(int(self.attributes.count), 16), MAX_RETRY_DELAY_MS)
 
 
 ready(list[_Record])
 
 
 @dataclass(frozen=True, slots=True)
-class _Letter:
-    """A message that could be read."""
+class _Received:
+    """A record and the message in it."""
 
     record: _Record
     message: Message
 
 
 def deliver(event: Event, request: str = "") -> Event:
-    """Activations of the batch are delivered. `request`: the id by which Lambda's own log knows the call."""
-    with _door("deliver", request):
-        return _consume(
-            event, QueueName.DELIVERIES, (Deliver,), lambda made, messages_: made.deliverer.deliver(messages_)
-        )
+    """Deliver the activations of the batch. `request` is the request id in Lambda's own log."""
+    with _logged("deliver", request):
+        return _consume(event, QueueName.DELIVERIES)
 
 
 def wake(event: Event, request: str = "") -> Event:
-    """Runs of the batch are woken: their timers rang, or what they wait for may have come."""
-    with _door("wake", request):
-        return _consume(event, QueueName.WAKES, WAKES, lambda services, messages_: services.waker.wake(messages_))
+    """Wake the runs of the batch: a timer is due, or an event that they wait for may have arrived."""
+    with _logged("wake", request):
+        return _consume(event, QueueName.WAKES)
 
 
 def dead_letter(event: Event, request: str = "") -> Event:
-    """What nobody could handle is recorded on its run. A message that cannot be read is logged, and gone."""
-    with _door("dead_letter", request):
+    """Record dead-lettered messages on their runs. A message that cannot be read is logged and dropped."""
+    with _logged("dead_letter", request):
         hosting.services().adapters.observer.dead_lettered(len(event["Records"]))
-        return _consume(event, QueueName.DEAD, (Deliver, *WAKES), _dead_letter)
+        return _consume(event, QueueName.DEAD)
 
 
 def sweep(request: str = "") -> None:
-    """Alarms that are due, or were forgotten, are on their way."""
-    with _door("sweep", request):
+    """Send a message for every timer that is due or overdue."""
+    with _logged("sweep", request):
         swept = hosting.services().timers.sweep()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 
 @contextmanager
-def _door(function: str, request: str) -> Iterator[None]:
-    """Within it the log knows what is called; behind it whoever watches has said what there was."""
+def _logged(function: str, request: str) -> Iterator[None]:
+    """Log with the function and request within the block, and flush traces and metrics after it."""
     with work_context.about(function=function, request=request):
         try:
             yield
@@ -107,71 +101,60 @@ def _door(function: str, request: str) -> Iterator[None]:
 
 # ── a batch ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-Handle: TypeAlias = Callable[[Services, list[Any]], Sequence[Redelivery]]
 
-
-def _consume(event: Event, queue: QueueName, kinds: tuple[type[Message], ...], handle: Handle) -> Event:
-    """Every message of the batch is handled, or comes again. `kinds`: what the queue may hold."""
+def _consume(event: Event, queue: QueueName) -> Event:
+    """Handle every message of the batch. Messages that are not finished are delivered again."""
     services = hosting.services()
     records = msgspec.convert(event["Records"], list[_Record])
     verdicts: dict[str, Redelivery] = {}
-    groups: dict[tuple[str, str], list[_Letter]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[_Received]] = defaultdict(list)
     for record in records:
-        message = _message(record, queue, kinds)
+        message = _message(record, queue)
         if message is not None:
-            groups[message.namespace, message.run].append(_Letter(record, message))
+            groups[message.namespace, message.run].append(_Received(record, message))
         else:
-            verdicts[record.id] = None if queue is QueueName.DEAD else record.pause
-    for found in parallel.side_by_side(lambda letters: _handle(services, letters, handle), list(groups.values())):
+            verdicts[record.id] = None if queue is QueueName.DEAD else record.retry_delay
+    for found in parallel.side_by_side(lambda received: _handle(services, queue, received), list(groups.values())):
         verdicts.update(found)
     again = [record for record in records if verdicts[record.id] is not None]
     for record in again:
         _defer(services, queue, record, verdicts[record.id] or 0)
     counts = {"queue": str(queue), "received": len(records), "done": len(records) - len(again), "again": len(again)}
-    LOG.info("%(queue)s: %(received)d received, %(done)d done, %(again)d come again", counts, extra=counts)
+    LOG.info("%(queue)s: %(received)d received, %(done)d done, %(again)d will be retried", counts, extra=counts)
     return {"batchItemFailures": [{"itemIdentifier": record.id} for record in again]}
 
 
-def _handle(services: Services, letters: Sequence[_Letter], handle: Handle) -> dict[str, Redelivery]:
-    """What is to become of one run's messages."""
-    of, uuids = letters[0].message, {getattr(letter.message, "uuid", "") for letter in letters}
-    with work_context.about(namespace=of.namespace, run=of.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
+def _handle(services: Services, queue: QueueName, received: Sequence[_Received]) -> dict[str, Redelivery]:
+    """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
+    first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
+    with work_context.about(namespace=first.namespace, run=first.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
-            verdicts = handle(services, [letter.message for letter in letters])
-        except Busy as busy:  # somebody asked for patience: a store, a queue, a server that is being stopped
-            LOG.warning("messages of run %r come again: %s", of.run, busy, extra={"run": of.run})
-            return {letter.record.id: letter.record.pause for letter in letters}
-        except Exception:  # an outermost door
-            LOG.exception("messages of run %r could not be handled; they come again", of.run, extra={"run": of.run})
-            return {letter.record.id: letter.record.pause for letter in letters}
-    return {letter.record.id: verdict for letter, verdict in zip(letters, verdicts, strict=True)}
+            verdicts = consumers.handle(services, queue, [one.message for one in received])
+        except Busy as busy:  # the store or the queue is overloaded, or the server is stopping
+            LOG.warning("messages of run %r will be retried: %s", first.run, busy, extra={"run": first.run})
+            return {one.record.id: one.record.retry_delay for one in received}
+        except Exception:  # the outermost handler: other runs of the batch are not affected
+            LOG.exception("messages of run %r failed; they will be retried", first.run, extra={"run": first.run})
+            return {one.record.id: one.record.retry_delay for one in received}
+    return {one.record.id: verdict for one, verdict in zip(received, verdicts, strict=True)}
 
 
-def _dead_letter(services: Services, messages_: Sequence[Message]) -> list[Redelivery]:
-    for message in messages_:
-        if isinstance(message, Deliver):
-            services.deliverer.give_up(message, "it could not be delivered: its message came back too often")
-        else:
-            services.waker.wake([message])
-    return [None] * len(messages_)
-
-
-def _message(record: _Record, queue: QueueName, kinds: tuple[type[Message], ...]) -> Message | None:
-    """The hint in a message; None if it holds none of these kinds, which is logged."""
+def _message(record: _Record, queue: QueueName) -> Message | None:
+    """Return the message in a record. If the queue may not hold it, log an error and return None."""
     try:
         message = messages.decode(record.body)
     except (msgspec.DecodeError, UnicodeError) as error:
         LOG.error("%s: message %s cannot be read: %a: %.500a", queue, record.id, str(error), record.body)
         return None
-    if not isinstance(message, kinds):
-        LOG.error("%s: message %s belongs into another queue: %.500a", queue, record.id, record.body)
+    if not isinstance(message, consumers.KINDS[queue]):
+        LOG.error("%s: message %s is in the wrong queue: %.500a", queue, record.id, record.body)
         return None
     return message
 
 
 def _defer(services: Services, queue: QueueName, record: _Record, delay: int) -> None:
-    """The message comes again after `delay`; after the queue's own time-out, if the queue does not answer."""
+    """Have the message delivered again after `delay` or, if the queue does not respond, after its own timeout."""
     try:
         services.adapters.queue.defer(queue, record.receipt, min(delay, MAX_DEFER_MS))
     except ServiceError as error:
-        LOG.warning("%s: message %s could not be put off: %s", queue, record.id, error)
+        LOG.warning("%s: cannot set the retry delay of message %s: %s", queue, record.id, error)

@@ -1,5 +1,12 @@
-"""The root of every error that Echoer raises on purpose. Each floor adds a branch of its own."""
+"""The base class of every error that Echoer raises on purpose."""
+
+from __future__ import annotations
+
+from typing import ClassVar
 
 
 class EchoerError(Exception):
-    """Something was asked for that cannot be done; `str()` says what and why, in words for a person."""
+    """A request that cannot be carried out. `str()` says what went wrong, the value, and what to do."""
+
+    code: ClassVar[str] = "internal"
+    """The public name of the error: what the API answers in `error.code`. It never changes once it is released."""

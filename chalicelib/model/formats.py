@@ -33,6 +33,8 @@ _T = TypeVar("_T")
 class NewerFormat(EchoerError):
     """A stored value was written by a newer version of Echoer."""
 
+    code = "newer-format"
+
     def __init__(self, kind: str, found: int, current: int) -> None:
         super().__init__(
             f"cannot read a {kind} of format {found}: this version of Echoer reads formats up to {current}; "

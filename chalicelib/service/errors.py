@@ -8,20 +8,35 @@ from chalicelib.model.errors import EchoerError
 class ServiceError(EchoerError):
     """A use case failed."""
 
+    code = "service-error"
+
 
 class NotFound(ServiceError):
     """There is no such resource."""
+
+    code = "not-found"
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(f"there is no {kind} {name!r}")
 
 
+class BlobMissing(ServiceError):
+    """A blob to which a head refers is not stored. This can happen while the run is being deleted."""
+
+    def __init__(self, run: str, key: str) -> None:
+        super().__init__(f"blob {key!r} of run {run!r} is missing")
+
+
 class Conflict(ServiceError):
     """Another writer committed first. Read again and decide again."""
+
+    code = "conflict"
 
 
 class RunExists(ServiceError):
     """A run of that name exists."""
+
+    code = "run-exists"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"a flow_run {name!r} exists already")
@@ -31,12 +46,16 @@ class RunExists(ServiceError):
 class StillReferred(ServiceError):
     """The definition cannot be deleted because something refers to it."""
 
+    code = "still-referred"
+
     def __init__(self, kind: str, name: str, by: str) -> None:
         super().__init__(f"{kind} {name!r} cannot be deleted: {by} refers to it")
 
 
 class KeyTaken(ServiceError):
     """The idempotency key was used for another request."""
+
+    code = "key-taken"
 
     def __init__(self, key: str) -> None:
         super().__init__(f"key {key!r} was used for another request within the last 24 hours")
@@ -45,14 +64,22 @@ class KeyTaken(ServiceError):
 class Malformed(ServiceError):
     """The request does not have the required form."""
 
+    code = "malformed"
+
 
 class Invalid(ServiceError):
     """The request is well formed, but its content is not valid."""
+
+    code = "invalid"
 
 
 class TooLarge(ServiceError):
     """A limit is exceeded; the message names it."""
 
+    code = "too-large"
+
 
 class Busy(ServiceError):
     """The store or the queue did not answer, or asked to slow down. Try again later."""
+
+    code = "busy"

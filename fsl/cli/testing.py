@@ -11,15 +11,15 @@ from typing import Final
 import click
 
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import format_elapsed
 from fsl.cli.common import json_option, put, say, table
+from fsl.testing.case_run import CaseRun
 from fsl.testing.coverage import Coverage, share
 from fsl.testing.document import BadTest
 from fsl.testing.junit import report
 from fsl.testing.program import BadProgram
-from fsl.testing.story import told, way
+from fsl.testing.report import describe, describe_history
 from fsl.testing.suite import Result, Suite, find
-from fsl.testing.trial import Ran
-from fsl.testing.units import elapsed
 
 POLL_S: Final = 0.4
 """How often `--watch` looks for changed files."""
@@ -151,11 +151,11 @@ def _seen(done: Round, paths: Sequence[Path]) -> dict[Path, tuple[int, int]]:
 def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
     for result in done.results:
         if not result.ok:
-            for n, line in enumerate(told(result)):
+            for n, line in enumerate(describe(result)):
                 say(line, "red" if n == 0 else "")
         elif verbose:
-            say(f"ok {result.file}:{result.line}: {result.case.name} ({elapsed(result.ran.took)})", "green")
-            for line in way(result.ran):
+            say(f"ok {result.file}:{result.line}: {result.case.name} ({format_elapsed(result.run.duration)})", "green")
+            for line in describe_history(result.run):
                 say(line, "dim")
     if coverage and done.results:
         _tell_coverage(done.coverage)
@@ -190,21 +190,21 @@ def _as_json(done: Round, *, coverage: bool) -> Json:
 
 
 def _result_as_json(result: Result) -> Json:
-    ran: Ran = result.ran
+    run = result.run
     return {
         "file": result.file,
         "line": result.line,
         "name": result.case.name,
         "ok": result.ok,
         "failures": [asdict(one) for one in result.failures],
-        "status": str(ran.head.status),
-        "path": list(_path(ran)),
-        "output": ran.head.output,
-        "last_err": ran.head.last_err,
-        "took_ms": ran.took,
+        "status": str(run.head.status),
+        "path": list(_path(run)),
+        "output": run.head.output,
+        "last_err": run.head.last_err,
+        "took_ms": run.duration,
     }
 
 
-def _path(ran: Ran) -> Iterator[Json]:
-    for step, state in ran.path:
+def _path(run: CaseRun) -> Iterator[Json]:
+    for step, state in run.path:
         yield {"step": step, "state": state}

@@ -88,7 +88,7 @@ def submit(client: Client, text: str) -> str:
         try:
             client.submit(f"{text[: found.start(2)]}{name}{text[found.end(2) :]}")
         except Refused as refused:
-            if refused.code != "run-exists":
+            if refused.error_code != "run-exists":
                 raise
         else:
             return name

@@ -1,11 +1,9 @@
-"""Tests of programs: the engine on a virtual clock, and what a test file says of the world around it.
+"""Tests of programs: the real service on a virtual host, and the test files that script what surrounds it.
 
-drive      a world without time: runs in memory, decided one event after the other. Knows nothing of test files
-outside    who stands around a run: what is asked of them, what they may answer
-program    FSL files as definitions, and where each step stands in them
-document   YAML with positions           cases      the format of a test file
-script     what a test says of the outside           trial      one test, run
-judge      what a test expects, against what came    coverage   which steps and routes were taken
-story      a result for a person         suite      test files found, read and run
-junit      results for a build server
+program    FSL files as definitions, and the places of their steps
+document   YAML with positions           cases       the format of a test file
+script     the replies that a test gives case_run    one test, executed on a virtual host
+assertions what a test expects           coverage    which steps and routes were taken
+report     a result as text              junit       results for a build server
+suite      test files: found, read, checked and run
 """

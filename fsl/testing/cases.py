@@ -1,7 +1,7 @@
-"""The format of a test file. `schema()` is it as JSON Schema, kept in `schema.json` for editors.
+"""The format of a test file. `schema()` gives it as JSON Schema; `schema.json` keeps that for editors.
 
 # yaml-language-server: $schema=.../fsl/testing/schema.json
-program: order.fsl                 # default: NAME.fsl beside NAME.test.yaml; a list of files too
+program: order.fsl                 # default: NAME.fsl next to NAME.test.yaml; or a list of files
 flow: order                        # default: the only one that no other calls
 actions: { charge: PAID, ship: OK }   # what actions answer, in every test of the file
 tests:
@@ -34,12 +34,12 @@ SCHEMA_ID: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def span(text: str) -> Milliseconds:
-    """The milliseconds of a duration, or of several one behind the other."""
+    """Return the milliseconds of a duration such as `1d 12h`."""
     return sum(times.duration(part) or 0 for part in _SPANS.findall(text))
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a test file. A field that it does not have is an error."""
+    """A part of a test file. An unknown field is an error."""
 
 
 class Progress(_Part, frozen=True, kw_only=True):
@@ -52,11 +52,11 @@ class Progress(_Part, frozen=True, kw_only=True):
 
 
 class Reply(_Part, frozen=True, kw_only=True):
-    """What an action, or a person, answers: a state, or how the delivery fails.
+    """What an action or a person answers: a state, or how the delivery fails.
 
-    when: only where the args hold these values. times: so many calls in a row get it, then the next reply is used.
-    after: how long it takes. fail: `refused` (nobody listens), an HTTP status (408, 425, 429 and 5xx are tried again,
-    any other is final), or `timeout` (it was taken, and no answer ever comes).
+    when: only if the args contain these values. times: the number of calls that get it; then the next reply is used.
+    after: how long the answer takes. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and 5xx the
+    delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
     """
 
     when: dict[str, Any] = {}
@@ -72,7 +72,7 @@ class Reply(_Part, frozen=True, kw_only=True):
 
 
 class FlowReply(_Part, frozen=True, kw_only=True):
-    """How a called flow ends that is not to be run: with an output, or stopped with an error."""
+    """How a called flow ends that the test does not run: with an output, or stopped with an error."""
 
     when: dict[str, Any] = {}
     times: Annotated[int, Meta(ge=1)] = 1
@@ -82,11 +82,11 @@ class FlowReply(_Part, frozen=True, kw_only=True):
 
 
 Replies: TypeAlias = str | Reply | list[str | Reply]
-"""A state; or a reply; or a list of them, one for each call, of which the last is repeated."""
+"""A state, a reply, or a list of them: one for each call, of which the last is repeated."""
 
 
 class Signal(_Part, frozen=True, kw_only=True):
-    """An event that comes `at` so long after the start. One with `to_run` is a signal for the tested run alone."""
+    """An event, published `at` this time after the start. With `to_run` it is a signal for the tested run only."""
 
     at: Span = "0s"
     name: str
@@ -96,7 +96,7 @@ class Signal(_Part, frozen=True, kw_only=True):
     to_run: bool = False
 
 
-class OrderName(StrEnum):
+class CommandName(StrEnum):
     PAUSE = "pause"
     CONTINUE = "continue"
     STOP = "stop"
@@ -104,31 +104,32 @@ class OrderName(StrEnum):
     VARS = "vars"
 
 
-class Order(_Part, frozen=True, kw_only=True):
-    """What an operator orders `at` so long after the start. `step` goes with retry, `reason` with stop."""
+class Command(_Part, frozen=True, kw_only=True):
+    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop."""
 
     at: Span
-    order: OrderName
+    order: CommandName
     step: str | None = None
     reason: str = ""
     vars: dict[str, Any] = {}
 
 
 class Contains(_Part, frozen=True, kw_only=True):
-    """These steps in this order; others may stand between them."""
+    """These steps in this order, possibly with others in between."""
 
     contains: list[str | dict[str, str]]
 
 
 class Expect(_Part, frozen=True, kw_only=True):
-    """What must be so in the end. Whatever is not said may be as it likes.
+    """What must be true at the end. Only the given fields are checked.
 
-    path: the steps in the order in which they returned (a fork stands behind its branches), each as a name or as
-    `{name: STATE}`. at: where the run stands. undone: steps undone, in order. vars, labels: these values among others.
-    calls: for each action how often, or the args of each call (these among others). history: these events in this
-    order, each as a name or as fields. within: it took at most so long; takes: exactly. last_err: a regular expression
-    to be found in it. assert: JSONata over $input, $vars, $result (the output), $error (the last error) and $run,
-    which has name status labels path undone calls history took (milliseconds).
+    path: the steps in the order in which they returned (a fork comes after its branches), each as a name or as
+    `{name: STATE}`. at: the steps at which the run waits. undone: the undone steps, in order. vars, labels: these
+    values among others. calls: for each action the number of calls, or the args of each call (these among others).
+    history: these events in this order, each as a name or as fields. within: the longest duration; takes: the exact
+    one. last_err: a regular expression that the last error must contain. assert: JSONata over $input, $vars, $result
+    (the output), $error (the last error) and $run with name status labels path undone calls history took
+    (milliseconds).
     """
 
     status: Status | None = None
@@ -147,9 +148,9 @@ class Expect(_Part, frozen=True, kw_only=True):
 
 
 class Case(_Part, frozen=True, kw_only=True):
-    """One test: a run, what the world around it does, and what is expected.
+    """One test: a run, what happens around it, and what is expected.
 
-    until: look at the run then, though it may not have ended. limit: a run that has not ended by then never will.
+    until: check the run at this time, even if it has not ended. limit: a run that has not ended by then fails the test.
     """
 
     name: str
@@ -164,21 +165,21 @@ class Case(_Part, frozen=True, kw_only=True):
     flows: dict[str, FlowReply | list[FlowReply]] = {}
     secrets: dict[str, str] = {}
     events: list[Signal] = []
-    orders: list[Order] = []
+    orders: list[Command] = []
     until: Span | None = None
     limit: Span = "400d"
     expect: Expect
 
 
 class TestFile(_Part, frozen=True, kw_only=True):
-    """Tests of a program. What is said here holds in each of them, where it says nothing else.
+    """Tests of a program. The fields next to `tests` apply to every test that does not set them itself.
 
-    actions: what actions answer, by name. steps: the same by step, which goes before actions. approvals: what a person
-    says to a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not to be run. secrets: by
-    name; one that is not named is a text that tells its name.
+    actions: what actions answer, by name. steps: the same by step; it overrides actions. approvals: what a person
+    answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run. secrets:
+    values by name; the default is the text `secret NAME`.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # pytest must not collect it
 
     program: str | list[str] | None = None
     flow: str | None = None
@@ -192,17 +193,20 @@ class TestFile(_Part, frozen=True, kw_only=True):
     tests: Annotated[list[Case], Meta(min_length=1)]
 
 
-def replies(said: Replies) -> list[Reply]:
-    """The replies, one by one."""
-    return [Reply(state=one) if isinstance(one, str) else one for one in (said if isinstance(said, list) else [said])]
+def replies(given: Replies) -> list[Reply]:
+    """Return the replies as a list."""
+    return [
+        Reply(state=one) if isinstance(one, str) else one for one in (given if isinstance(given, list) else [given])
+    ]
 
 
-def flow_replies(said: FlowReply | list[FlowReply]) -> list[FlowReply]:
-    return said if isinstance(said, list) else [said]
+def flow_replies(given: FlowReply | list[FlowReply]) -> list[FlowReply]:
+    """Return the replies as a list."""
+    return given if isinstance(given, list) else [given]
 
 
 def schema() -> Json:
-    """The format as JSON Schema."""
+    """Return the format as JSON Schema."""
     made = msgspec.json.schema(TestFile)
     for part in made["$defs"].values():
         if "description" in part:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model.flow import Route, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
-from fsl.testing.drive import World
+from fsl.testing.case_run import has_left
 from fsl.testing.program import Place, Program
-from fsl.testing.trial import is_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Missed:
 
 @dataclass(slots=True)
 class FlowCoverage:
-    """Of one flow: its steps and routes, and those of them that were taken."""
+    """The steps and routes of one flow, and those that were taken."""
 
     flow: str
     steps: list[str] = field(default_factory=list)
@@ -34,9 +34,9 @@ class FlowCoverage:
     entered: set[str] = field(default_factory=set)
 
     def note(self, entry: Entry, steps: dict[str, Step]) -> None:
-        """The entry says that a step returned: by the first route of its state to where it led."""
+        """Count the route by which the step of the entry left, if it did: the first one of its state and target."""
         step = steps.get(entry.step)
-        if step is None or not is_left(entry):
+        if step is None or not has_left(entry):
             return
         self.entered.add(step.name)
         found = (one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target)
@@ -47,7 +47,7 @@ class FlowCoverage:
     @property
     def missed(self) -> list[Missed]:
         left = (pair for pair in self.routes if pair not in self.taken)
-        return [Missed(step, spelt(route), self.places.get(step)) for step, route in left]
+        return [Missed(step, spell_route(route), self.places.get(step)) for step, route in left]
 
     def as_json(self) -> Json:
         return {
@@ -62,23 +62,23 @@ class FlowCoverage:
 
 
 class Coverage:
-    """What the tests of all programs took, by the file and name of each flow."""
+    """The coverage of all programs, by the file and name of each flow."""
 
     def __init__(self) -> None:
         self._flows: dict[tuple[str, str], FlowCoverage] = {}
 
     def expect(self, program: Program) -> None:
-        """The program's flows count, taken or not."""
+        """Add the program's flows, even if no test takes them."""
         for name in program.definitions:
             self._of(program, name)
 
-    def note(self, program: Program, world: World) -> None:
-        """A test came to its end in that world."""
-        for run in world.runs:
-            definition = world.definition(run)
+    def note(self, program: Program, host: ScriptedHost) -> None:
+        """Count what the runs of a test took, called flows included."""
+        for run in host.runs():
+            definition = host.services.definition_cache.of(run)
             covered = self._of(program, definition.flow.name)
             steps = {step.name: step for step in walk(definition.flow.steps)}
-            for entry in world.history(run):
+            for entry in host.history(run.name):
                 covered.note(entry, steps)
 
     def flows(self) -> Iterable[FlowCoverage]:
@@ -94,11 +94,12 @@ class Coverage:
         return self._flows[file, name]
 
 
-def spelt(route: Route) -> str:
-    """The route as FSL writes it."""
+def spell_route(route: Route) -> str:
+    """Return the route as FSL writes it."""
     when = f"when ${{{route.when}}}" if route.when is not None else ""
     return " ".join(word for word in (route.state or ("" if when else "else"), when, "->", route.target) if word)
 
 
 def share(taken: int, of: int) -> str:
+    """Return `3/4 75%`."""
     return f"{taken}/{of} {100 * taken // of if of else 100}%"

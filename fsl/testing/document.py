@@ -1,7 +1,7 @@
-"""YAML whose every value knows where it stands.
+"""YAML with the position of every value.
 
-Plain words are read by YAML 1.2's core schema: `true`, `false`, `null` and numbers are themselves, everything else is
-text. So states such as NO and ON stay words, and times and durations stay text.
+Plain scalars follow the core schema of YAML 1.2: `true`, `false`, `null` and numbers are what they look like,
+everything else is text. So states such as NO and ON are text, and so are times and durations.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chalicelib.model.json_values import Json
 Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
 
-DEEPEST: Final = 64
+MAX_DEPTH: Final = 64
 _INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final[dict[str, Json]] = {
@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 
 class BadTest(EchoerError):
-    """A test file that cannot be run. Lines and columns count from 1."""
+    """A test file that cannot be run. Lines and columns start at 1."""
 
     def __init__(self, file: str, line: int, column: int, message: str) -> None:
         super().__init__(f"{file}:{line}:{column}: error: {message}")
@@ -43,7 +43,7 @@ class BadTest(EchoerError):
 
 
 class Document:
-    """One YAML document: its value, and where each part of it stands."""
+    """One YAML document: its value, and the position of each part."""
 
     def __init__(self, file: str, text: str) -> None:
         """Raises BadTest."""
@@ -53,44 +53,44 @@ class Document:
         except yaml.MarkedYAMLError as exc:
             mark = exc.problem_mark or exc.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise BadTest(file, line, column, f"this is no YAML: {exc.problem or exc.context}") from exc
+            raise BadTest(file, line, column, f"not valid YAML: {exc.problem or exc.context}") from exc
         except yaml.YAMLError as exc:
-            raise BadTest(file, 1, 1, f"this is no YAML: {exc}") from exc
+            raise BadTest(file, 1, 1, f"not valid YAML: {exc}") from exc
         except RecursionError as exc:
-            raise BadTest(file, 1, 1, f"values are nested more than {DEEPEST} deep") from exc
+            raise BadTest(file, 1, 1, f"values are nested more than {MAX_DEPTH} deep") from exc
         if root is None:
             raise BadTest(file, 1, 1, "the file is empty: expected `tests`")
         self._root = root
-        self.value = self._read(root, DEEPEST)
+        self.value = self._read(root, MAX_DEPTH)
 
     def problem(self, path: Path, message: str) -> BadTest:
-        """What is wrong with the value at the path."""
+        """Return the error for the value at the path."""
         node, key = self._root, None
         for step in path:
             node, key = self._within(node, step) or (node, key)
         return self._at(key if key is not None and path and isinstance(path[-1], str) else node, message)
 
     def convert(self, kind: type[_T]) -> _T:
-        """The document as a value of that kind. Raises BadTest where it is none."""
+        """Convert the document to that type. Raises BadTest."""
         try:
             return msgspec.convert(self.value, kind)
         except msgspec.ValidationError as exc:
-            message, path = _told(exc)
+            message, path = _split(exc)
             raise self.problem(_culprit(self.value, kind, path), _in_words(message)) from exc
 
     # ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _read(self, node: yaml.Node, depth: int) -> Json:
         if depth <= 0:
-            raise self._at(node, f"values are nested more than {DEEPEST} deep")
+            raise self._at(node, f"values are nested more than {MAX_DEPTH} deep")
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Json] = {}
             for key, value in node.value:
                 name = key.value if isinstance(key, yaml.ScalarNode) else None
                 if not isinstance(name, str):
-                    raise self._at(key, "a key must be a word")
+                    raise self._at(key, "a key must be text")
                 if name in found:
-                    raise self._at(key, f"`{name}` stands twice")
+                    raise self._at(key, f"`{name}` is given twice")
                 found[name] = self._read(value, depth - 1)
             return found
         if isinstance(node, yaml.SequenceNode):
@@ -99,7 +99,7 @@ class Document:
 
     @staticmethod
     def _within(node: yaml.Node, step: Step) -> tuple[yaml.Node, yaml.Node | None] | None:
-        """The node at that step of the path, and its key."""
+        """Return the node at that step of the path, and its key."""
         if isinstance(node, yaml.MappingNode):
             return next(((value, key) for key, value in node.value if key.value == step), None)
         if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
@@ -122,8 +122,8 @@ def _scalar(node: yaml.ScalarNode) -> Json:
     return number if math.isfinite(number) else text
 
 
-def _told(exc: msgspec.ValidationError) -> tuple[str, Path]:
-    """msgspec's message, and the path that it names."""
+def _split(exc: msgspec.ValidationError) -> tuple[str, Path]:
+    """Split msgspec's error into its message and the path that it names."""
     matched = _AT.fullmatch(str(exc))
     message, path = (matched[1], matched[3] or "") if matched else (str(exc), "")
     steps: list[Step] = [name or (int(place) if place.isdigit() else place) for name, place in _PART.findall(path)]
@@ -132,7 +132,7 @@ def _told(exc: msgspec.ValidationError) -> tuple[str, Path]:
 
 
 def _culprit(value: Json, kind: Any, path: Path) -> Path:
-    """The path with each `...`, by which msgspec means some member of a mapping, replaced by that member's name."""
+    """Replace each `...` in the path, by which msgspec means some member of a mapping, by that member's name."""
     if "..." not in path:
         return path
     at = path.index("...")
@@ -141,7 +141,7 @@ def _culprit(value: Json, kind: Any, path: Path) -> Path:
         try:
             msgspec.convert(alone, kind)
         except msgspec.ValidationError as exc:
-            if _told(exc)[1] == path:
+            if _split(exc)[1] == path:
                 return _culprit(alone, kind, (*path[:at], name, *path[at + 1 :]))
     return path[:at]
 
@@ -153,7 +153,7 @@ def _inside(value: Json, path: Path) -> Sequence[str]:
 
 
 def _only(value: Json, path: Path, name: str) -> Json:
-    """The value, with only the member `name` in the mapping at the path."""
+    """Return the value with only the member `name` in the mapping at the path."""
     if not path:
         return {name: value[name]}
     inner = _only(value[path[0]], path[1:], name)
@@ -163,8 +163,8 @@ def _only(value: Json, path: Path, name: str) -> Json:
 
 
 _REWORDED: Final = (
-    (_UNKNOWN, r"`\1` means nothing here"),
-    (re.compile(r"Object missing required field `(.*)`"), r"`\1` is missing here"),
+    (_UNKNOWN, r"unknown field `\1`"),
+    (re.compile(r"Object missing required field `(.*)`"), r"the field `\1` is missing"),
     (re.compile(r"Expected `str` matching regex .*"), "expected a duration such as 90s, 15m, 2h or 3d"),
     (re.compile(r"Expected `(.*)`, got `(.*)`"), r"expected \1, found \2"),
 )
@@ -172,11 +172,11 @@ _KINDS: Final = {"object": "a mapping", "array": "a list", "str": "text", "int":
 
 
 def _in_words(message: str) -> str:
-    """msgspec's message for whoever writes tests."""
+    """Reword msgspec's message for authors of tests."""
     for pattern, words in _REWORDED:
         if pattern.fullmatch(message):
-            said = pattern.sub(words, message)
-            if said.startswith("expected"):
-                said = re.sub(r"\b(object|array|str|int|null)\b", lambda found: _KINDS[found[0]], said)
-            return said.replace(" | ", " or ")
+            reworded = pattern.sub(words, message)
+            if reworded.startswith("expected"):
+                reworded = re.sub(r"\b(object|array|str|int|null)\b", lambda found: _KINDS[found[0]], reworded)
+            return reworded.replace(" | ", " or ")
     return message

@@ -1,4 +1,4 @@
-"""Results as JUnit XML, the form that build servers read."""
+"""Results as JUnit XML, which build servers read."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import Final
 from xml.etree import ElementTree as Xml
 
-from fsl.testing.story import told
+from fsl.testing.report import describe
 from fsl.testing.suite import Result
 
 _FORBIDDEN: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def report(results: Iterable[Result]) -> bytes:
-    """One `testsuite` for each file. `time` is the virtual time that the run took, in seconds."""
+    """Return one `testsuite` for each file. `time` is the virtual duration of the run in seconds."""
     root = Xml.Element("testsuites", name="fsl test")
     for file, group in groupby(results, key=lambda result: result.file):
         root.append(_suite(file, list(group)))
@@ -30,16 +30,16 @@ def _suite(file: str, results: Sequence[Result]) -> Xml.Element:
     counts = {"tests": str(len(results)), "failures": str(failures), "errors": "0", "skipped": "0"}
     suite = Xml.Element("testsuite", {"name": file, **counts})
     for result in results:
-        seconds = f"{result.ran.took / 1000:.3f}"
+        seconds = f"{result.run.duration / 1000:.3f}"
         place = {"classname": file, "file": file, "line": str(result.line), "time": seconds}
         case = Xml.SubElement(suite, "testcase", {"name": _clean(result.case.name), **place})
         if not result.ok:
             message = "; ".join(f"{one.what}: {one.message}" for one in result.failures)
             failure = Xml.SubElement(case, "failure", {"message": _clean(message), "type": "expectation"})
-            failure.text = _clean("\n".join(told(result)))
+            failure.text = _clean("\n".join(describe(result)))
     return suite
 
 
 def _clean(text: str) -> str:
-    """The text without what XML cannot hold."""
+    """Replace the characters that XML does not allow."""
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

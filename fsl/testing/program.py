@@ -1,4 +1,4 @@
-"""FSL files as definitions that can be run, and where each of their steps stands."""
+"""FSL files as definitions that can be run, and the place of each of their steps."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
 
 
 class BadProgram(EchoerError):
-    """The program holds errors; `str()` shows them as `fsl check` does."""
+    """The program has errors; `str()` shows them as `fsl check` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a step stands."""
+    """The place of a step: its file and line."""
 
     file: str
     line: int
@@ -36,28 +36,28 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What the files define. A flow_run with steps of its own is a flow of the same name here."""
+    """What the files define. A flow_run with its own steps becomes a flow of the same name."""
 
     definitions: dict[str, Definition]
-    orders: dict[str, FlowRun] = field(default_factory=dict)
+    flow_runs: dict[str, FlowRun] = field(default_factory=dict)
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
 
     def only(self) -> str | None:
-        """The flow that a test means which names none: the only flow_run; else the only flow that no other calls."""
-        if len(self.orders) == 1:
-            return next(iter(self.orders))
+        """Return the default flow of a test: the only flow_run, or else the only flow that no other calls."""
+        if len(self.flow_runs) == 1:
+            return next(iter(self.flow_runs))
         called = {
             step.flow
             for definition in self.definitions.values()
             for step in walk(definition.flow.steps)
             if isinstance(step, CallStep)
         }
-        free = [name for name in self.definitions if name not in called and name not in self.orders]
-        return free[0] if len(free) == 1 and not self.orders else None
+        free = [name for name in self.definitions if name not in called and name not in self.flow_runs]
+        return free[0] if len(free) == 1 and not self.flow_runs else None
 
 
 def read_program(paths: Sequence[Path]) -> Program:
-    """The files, checked in the light of each other. Raises OSError, BadProgram."""
+    """Read and check the files together. Raises OSError, BadProgram."""
     sources = [_source(path) for path in paths]
     checked = read_all(sources)
     problems = [
@@ -72,8 +72,8 @@ def read_program(paths: Sequence[Path]) -> Program:
     for source in sources:
         places |= _places(source)
     statements = [statement for _, found in checked for statement in found.statements]
-    orders = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
-    return Program(_definitions(statements), orders, places)
+    flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
+    return Program(_definitions(statements), flow_runs, places)
 
 
 def _source(path: Path) -> Source:
@@ -88,14 +88,14 @@ def _definitions(statements: Iterable[Statement]) -> dict[str, Definition]:
     values = [statement.value for statement in statements]
     actions = {value.name: value for value in values if isinstance(value, Action)}
     flows = {value.name: value for value in values if isinstance(value, Flow)}
-    for order in values:
-        if isinstance(order, FlowRun) and order.steps is not None:
-            flows[order.name] = order.steps
+    for value in values:
+        if isinstance(value, FlowRun) and value.steps is not None:
+            flows[value.name] = value.steps
     return {name: Definition(flow=flow, actions=_needed(flow, actions)) for name, flow in flows.items()}
 
 
 def _needed(flow: Flow, actions: dict[str, Action]) -> dict[str, Action]:
-    """The actions that a run of the flow may send, those that undo others included."""
+    """Return the actions that a run of the flow may send, undo actions included."""
     found: dict[str, Action] = {}
     wanted = set(actions_named(flow))
     while wanted:

@@ -1,47 +1,47 @@
-"""What a test says of the outside: which reply comes to which request."""
+"""The script of a test: which reply answers which request."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from chalicelib.hosting import responder
+from chalicelib.hosting.responder import Answer, Failure, Kind, Request
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
 from chalicelib.model.json_values import Json
-from fsl.testing import outside
 from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
-from fsl.testing.outside import Answer, Failure, Kind, Request
 
 _R = TypeVar("_R", Reply, FlowReply)
 
-AGAIN = frozenset({408, 425, 429})
-"""Statuses below 500 after which a delivery is tried again (API.md, 1)."""
+RETRIED_STATUSES: Final = frozenset({408, 425, 429})
+"""HTTP statuses below 500 after which a delivery is repeated (docs/http-api.md, 1)."""
 
 
 class Script:
-    """An `Outside` that answers as the test says; what it says of a step goes before what the file says of all."""
+    """Implements `responder.Responder` by the replies of the test, and then by those of its file."""
 
     def __init__(self, file: TestFile, case: Case) -> None:
         self._steps = (case.steps, file.steps)
         self._actions = (case.actions, file.actions)
         self._approvals = (case.approvals, file.approvals)
         self._flows = {**file.flows, **case.flows}
-        self._told: Counter[tuple[str, str, int]] = Counter()
+        self._used: Counter[tuple[str, str, int]] = Counter()
         self.unanswered: list[Request] = []
-        """Requests of which the test says nothing."""
+        """The requests for which the test has no reply."""
 
-    def __call__(self, request: Request) -> outside.Reply | None:
+    def __call__(self, request: Request) -> responder.Reply | None:
         if request.kind is Kind.FLOW:
             return self._flow(request)
         source = self._source(request)
         if source is None:
             self.unanswered.append(request)
             return None
-        where, name, said = source
-        return _as_reply(self._next(where, name, replies(said), request), request)
+        where, name, given = source
+        return _as_reply(self._next(where, name, replies(given), request), request)
 
     def _source(self, request: Request) -> tuple[str, str, Replies] | None:
-        """Which replies are meant for the request: by step before by action, the test's before the file's."""
+        """Find the replies for the request: by step before by action, the test's before the file's."""
         for n in (0, 1):
             if request.kind is Kind.APPROVAL:
                 names = (request.step, request.name)
@@ -55,30 +55,30 @@ class Script:
                 return f"actions{n}", request.name, self._actions[n][request.name]
         return None
 
-    def _flow(self, request: Request) -> outside.Reply | None:
-        said = self._flows.get(request.name)
-        if said is None:
+    def _flow(self, request: Request) -> responder.Reply | None:
+        given = self._flows.get(request.name)
+        if given is None:
             return None
-        found = self._next("flows", request.name, flow_replies(said), request)
+        found = self._next("flows", request.name, flow_replies(given), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
         return (Answer(state=state, data=found.output, error=found.stopped or "", after=span(found.after)),)
 
-    def _next(self, where: str, name: str, all_of_them: Sequence[_R], request: Request) -> _R:
-        """The first reply that fits the args and is not used up, else the last that fits.
+    def _next(self, where: str, name: str, candidates: Sequence[_R], request: Request) -> _R:
+        """Return the first reply that fits the args and is not used up, or else the last one that fits.
 
-        Where one with conditions fits, those without are not considered.
+        If a reply with `when` fits, those without are not considered.
         """
-        fitting = [n for n, one in enumerate(all_of_them) if one.when and holds(one.when, request.args)]
-        fitting = fitting or [n for n, one in enumerate(all_of_them) if not one.when] or [len(all_of_them) - 1]
+        fitting = [n for n, one in enumerate(candidates) if one.when and holds(one.when, request.args)]
+        fitting = fitting or [n for n, one in enumerate(candidates) if not one.when] or [len(candidates) - 1]
         for n in fitting:
-            if self._told[where, name, n] < all_of_them[n].times:
-                self._told[where, name, n] += 1
-                return all_of_them[n]
-        return all_of_them[fitting[-1]]
+            if self._used[where, name, n] < candidates[n].times:
+                self._used[where, name, n] += 1
+                return candidates[n]
+        return candidates[fitting[-1]]
 
 
 def holds(expected: Json, got: Json) -> bool:
-    """Whether `got` is `expected`, where a mapping may hold more than is expected of it."""
+    """Whether `got` equals `expected`; a mapping in `got` may have more keys."""
     if isinstance(expected, Mapping):
         return isinstance(got, Mapping) and all(name in got and holds(v, got[name]) for name, v in expected.items())
     if isinstance(expected, list) and isinstance(got, (list, tuple)):
@@ -87,7 +87,7 @@ def holds(expected: Json, got: Json) -> bool:
 
 
 def same(expected: Json, got: Json) -> bool:
-    """Whether two values are the same JSON: true is not 1, and 2.0 is 2."""
+    """Whether two values are equal JSON: true is not 1, but 2.0 is 2."""
     if isinstance(expected, Mapping) and isinstance(got, Mapping):
         return expected.keys() == got.keys() and all(same(expected[name], got[name]) for name in expected)
     if isinstance(expected, (list, tuple)) and isinstance(got, (list, tuple)):
@@ -95,12 +95,12 @@ def same(expected: Json, got: Json) -> bool:
     return bool(expected == got) and isinstance(expected, bool) is isinstance(got, bool)
 
 
-def _as_reply(reply: Reply, request: Request) -> outside.Reply:
+def _as_reply(reply: Reply, request: Request) -> responder.Reply:
     if reply.fail == "refused":
         return Failure(error=reply.error or f"{request.name}: connection refused", retry_after=span(reply.retry_after))
     if isinstance(reply.fail, int):
         error = reply.error or f"{request.name}: HTTP {reply.fail}"
-        final = reply.fail < 500 and reply.fail not in AGAIN
+        final = reply.fail < 500 and reply.fail not in RETRIED_STATUSES
         return Failure(error=error, final=final, retry_after=span(reply.retry_after))
     answers: list[Answer] = []
     at = 0

@@ -14,31 +14,33 @@ from chalicelib.engine import expressions
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.hosting.responder import first_state
+from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model import times
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import BUILT_IN_STATES, walk
+from chalicelib.service.errors import Invalid
+from fsl.testing.assertions import Failure, check
+from fsl.testing.case_run import CaseRun, run_case, start_of
 from fsl.testing.cases import Case, Contains, Replies, TestFile, replies
-from fsl.testing.cipher import OpenCipher
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document
 from fsl.testing.document import Path as Place
-from fsl.testing.judge import Failure, judge
 from fsl.testing.program import BadProgram, Program, read_program
-from fsl.testing.trial import Ran, begin, run_case
 
 SUFFIXES: Final = (".test.yaml", ".test.yml")
-_SKIPPED: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"})
+_SKIPPED_FOLDERS: Final = frozenset({".git", ".venv", "venv", "node_modules", "__pycache__", "build", "dist"})
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One test, run and judged."""
+    """One executed test."""
 
     file: str
     line: int
     case: Case
     program: Program
-    ran: Ran
+    run: CaseRun
     failures: tuple[Failure, ...]
 
     @property
@@ -51,27 +53,27 @@ class Result:
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
-    """The test files among the paths and in the folders among them. Raises FileNotFoundError."""
+    """Return the test files among the paths and below the folders among them. Raises FileNotFoundError."""
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = sorted(one for one in path.rglob("*") if one.name.endswith(SUFFIXES))
-            found |= dict.fromkeys(one for one in inside if not _SKIPPED & set(one.relative_to(path).parts))
+            found |= dict.fromkeys(one for one in inside if not _SKIPPED_FOLDERS & set(one.relative_to(path).parts))
         elif path.exists():
             found[_test_of(path)] = None
         else:
-            raise FileNotFoundError(f"there is no {path}")
+            raise FileNotFoundError(f"{path} does not exist")
     return list(found)
 
 
 def _test_of(path: Path) -> Path:
-    """The file itself; for a program the test file beside it."""
+    """Return the file itself, or for a program the test file next to it."""
     if path.suffix != ".fsl":
         return path
     beside = [path.with_name(path.stem + suffix) for suffix in SUFFIXES]
     found = next((one for one in beside if one.exists()), None)
     if found is None:
-        raise FileNotFoundError(f"{path} has no tests: there is no {beside[0]}")
+        raise FileNotFoundError(f"{path} has no tests: {beside[0]} does not exist")
     return found
 
 
@@ -92,55 +94,57 @@ class Suite:
 
     @cached_property
     def program_files(self) -> list[Path]:
-        said = self.tests.program
-        if said is None:
+        given = self.tests.program
+        if given is None:
             return [self.path.with_name(re.sub(r"\.test\.ya?ml$", ".fsl", self.path.name))]
-        return [self.path.parent / one for one in ([said] if isinstance(said, str) else said)]
+        return [self.path.parent / one for one in ([given] if isinstance(given, str) else given)]
 
     def run(self, coverage: Coverage, wanted: str = "") -> Iterator[Result]:
-        """Each test whose name holds `wanted` is run and judged."""
+        """Run the tests that have `wanted` in their name."""
         coverage.expect(self.program)
         for n, case in enumerate(self.tests.tests):
             if wanted.lower() in f"{self.path}::{case.name}".lower():
-                ran = run_case(self.program, self.tests, case)
-                coverage.note(self.program, ran.world)
+                run = run_case(self.program, self.tests, case)
+                coverage.note(self.program, run.host)
                 line = self._document.problem(("tests", n), "").line
-                yield Result(str(self.path), line, case, self.program, ran, tuple(judge(ran, case.expect)))
+                yield Result(str(self.path), line, case, self.program, run, tuple(check(run, case.expect)))
 
     def _read_program(self) -> Program:
         try:
             return read_program(self.program_files)
         except FileNotFoundError as exc:
-            raise self._document.problem(("program",), f"there is no program {exc.filename}") from exc
+            raise self._document.problem(("program",), f"program {exc.filename} does not exist") from exc
         except BadProgram as exc:
             raise BadProgram(f"{self.path}: its program cannot be run\n{exc}") from exc
 
-    # ── what the format alone cannot tell ─────────────────────────────────────────────────────────────────────────────
+    # ── what the format does not check ────────────────────────────────────────────────────────────────────────────
 
     def _problems(self) -> Iterator[tuple[Place, str]]:
-        known = _Known(self.program)
+        known, host = _Known(self.program), ScriptedHost(first_state)
         yield from known.mocks((), self.tests)
+        yield from _secrets((), self.tests, host)
         if times.instant(self.tests.start) is None:
             yield ("start",), "expected a time such as 2026-01-31T08:00:00Z"
         names: set[str] = set()
         for n, case in enumerate(self.tests.tests):
             at: Place = ("tests", n)
             if case.name in names:
-                yield (*at, "name"), f"two tests are called {case.name!r}"
+                yield (*at, "name"), f"two tests have the name {case.name!r}"
             names.add(case.name)
             yield from known.mocks(at, case)
-            yield from self._start(at, case)
+            yield from _secrets(at, case, host)
+            yield from self._start(at, case, host)
             yield from known.expectations((*at, "expect"), case)
 
-    def _start(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
+    def _start(self, at: Place, case: Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:
         if case.start is not None and times.instant(case.start) is None:
             yield (*at, "start"), "expected a time such as 2026-01-31T08:00:00Z"
         try:
-            flow, given, _, _ = begin(self.program, self.tests, case)
-            complete(self.program.definitions[flow].flow, given, OpenCipher({}))
+            flow, given, _, _ = start_of(self.program, self.tests, case)
+            complete(self.program.definitions[flow].flow, given, host.services.secrets.cipher(host.namespace))
         except KeyError as exc:
             known = ", ".join(self.program.definitions)
-            yield (*at, "run" if case.run else "flow"), f"there is no {exc.args[0]!r} in the program; it has {known}"
+            yield (*at, "run" if case.run else "flow"), f"the program has no {exc.args[0]!r}; it has {known}"
         except LookupError as exc:
             yield at, str(exc)
         except InputRefused as refusal:
@@ -148,7 +152,7 @@ class Suite:
 
 
 class _Known:
-    """The names that a test may speak of."""
+    """The names that a test can refer to."""
 
     def __init__(self, program: Program) -> None:
         self._definitions: Sequence[Definition] = tuple(program.definitions.values())
@@ -156,25 +160,25 @@ class _Known:
         self._flows = set(program.definitions)
         self._steps = {step.name: step for made in self._definitions for step in walk(made.flow.steps)}
 
-    def mocks(self, at: Place, said: TestFile | Case) -> Iterator[tuple[Place, str]]:
-        for name, action in said.actions.items():
+    def mocks(self, at: Place, given: TestFile | Case) -> Iterator[tuple[Place, str]]:
+        for name, action in given.actions.items():
             known = self._actions.get(name)
             if known is None:
                 yield (*at, "actions", name), _unknown("action", name, self._actions)
             else:
                 yield from _states((*at, "actions", name), action, {*known.returns, *BUILT_IN_STATES})
-        for name, step in said.steps.items():
+        for name, step in given.steps.items():
             if name not in self._steps:
                 yield (*at, "steps", name), _unknown("step", name, self._steps)
             else:
                 sends = self._actions.get(getattr(self._steps[name], "action", ""))
                 returns = {*sends.returns, *BUILT_IN_STATES} if sends else set[str]()
                 yield from _states((*at, "steps", name), step, returns)
-        for name, approval in said.approvals.items():
+        for name, approval in given.approvals.items():
             if name not in self._actions and name not in self._steps:
                 yield (*at, "approvals", name), _unknown("action or step", name, [*self._actions, *self._steps])
             yield from _states((*at, "approvals", name), approval, {APPROVED, REJECTED})
-        for name in said.flows.keys() - self._flows:
+        for name in given.flows.keys() - self._flows:
             yield (*at, "flows", name), _unknown("flow", name, self._flows)
 
     def expectations(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
@@ -192,25 +196,33 @@ class _Known:
             try:
                 re.compile(expect.last_err)
             except re.error as exc:
-                yield (*at, "last_err"), f"this is no regular expression: {exc}"
+                yield (*at, "last_err"), f"not a regular expression: {exc}"
         for source in [expect.checks] if isinstance(expect.checks, str) else expect.checks:
             problem = expressions.problem_in(source)
             if problem:
-                yield (*at, "assert"), f"this is no JSONata: {problem[1]} (at character {problem[0] + 1})"
+                yield (*at, "assert"), f"not valid JSONata: {problem[1]} (at character {problem[0] + 1})"
 
 
-def _states(at: Place, said: Replies, known: set[str]) -> Iterator[tuple[Place, str]]:
-    for one in replies(said):
+def _states(at: Place, given: Replies, known: set[str]) -> Iterator[tuple[Place, str]]:
+    for one in replies(given):
         if one.state is None and one.fail is None and not one.progress:
-            yield at, "a reply says `state` or `fail`"
+            yield at, "a reply must have `state` or `fail`"
         if one.state is not None and one.fail is not None:
-            yield at, "a reply says `state` or `fail`, not both"
+            yield at, "a reply has either `state` or `fail`, not both"
         if one.state is not None and one.state not in known:
             yield at, _unknown("state", one.state, known)
+
+
+def _secrets(at: Place, given: TestFile | Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:
+    for name, value in given.secrets.items():
+        try:
+            host.set_secrets({name: value})
+        except Invalid as exc:
+            yield (*at, "secrets", name), str(exc)
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names) or 'none'}"
-    return f"there is no {what} {name!r} in the program{hint}"
+    return f"the program has no {what} {name!r}{hint}"

@@ -13,16 +13,18 @@ import pytest
 
 from chalicelib import hosting
 from chalicelib.adapters.system import SystemClock, SystemIds
+from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.config import Backend, Settings
 from chalicelib.engine.paging import MAX_TAIL_ENTRIES
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
-from chalicelib.service.ports.actions import Call, Reply, Taken
+from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.queues import QueueName
 from fsl.local.aws import MotoStack
 from fsl.local.shapes import queue_event
 from tests.entrypoints.gateway import call
 from tests.fakes import Counting, Operation
+from tests.hosts import accept
 
 FLOWS = """
 action work addr = "http://work.test/"; args = (str what = "x"); return = (OK | AGAIN | FAIL); action_end
@@ -32,16 +34,6 @@ flow loop step A => (OK -> B | AGAIN -> A | FAIL -> stopped) { action = work; };
 """
 
 READ = Operation("GetItem", consistent=True)
-
-
-@dataclass
-class Told:
-    """Stands for all action services: says what it is told to say."""
-
-    answer: dict[str, Any] | None = None
-
-    def post(self, call: Call) -> Reply:
-        return Taken(self.answer)
 
 
 @dataclass
@@ -57,11 +49,11 @@ class Cost:
         return [(found.name, found.conditional or found.consistent) for found in self.dynamo]
 
 
-class House:
-    """A warm container on AWS, and hands to move it."""
+class Container:
+    """A warm container on AWS, and calls that move it."""
 
     def __init__(self, stack: MotoStack) -> None:
-        self.stack, self.actions = stack, Told()
+        self.stack, self.actions = stack, ScriptedCaller(accept)
         self.services: Services = assemble(
             Settings(backend=Backend.AWS, definition_max_age=3_600_000),
             Adapters(store=stack.store, queue=stack.queue, caller=self.actions, clock=SystemClock(), ids=SystemIds()),
@@ -111,68 +103,68 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[House]:
+def host() -> Iterator[Container]:
     with MotoStack() as stack:
-        yield House(stack)
-    hosting._made.clear()
+        yield Container(stack)
+    hosting.forget()
 
 
-def test_the_start_of_a_run_is_one_write_and_one_send(house: House) -> None:
-    with house.counting() as cost:
-        house.start("start")
+def test_the_start_of_a_run_is_one_write_and_one_send(host: Container) -> None:
+    with host.counting() as cost:
+        host.start("start")
     assert cost.plain == [("PutItem", True)]
     assert cost.sqs == ["SendMessageBatch"]
     assert cost.dynamo[0].write_units == 1
 
 
-def test_a_callback_is_one_read_one_write_and_one_send(house: House) -> None:
-    house.start("callback")
-    before = house.keys("callback")
-    house.answer("callback", "OK")
-    assert house.cost.dynamo[0] == READ
-    assert house.cost.plain == [("GetItem", True), ("PutItem", True)]
-    assert house.cost.sqs == ["SendMessageBatch"]
-    assert house.cost.dynamo[1].write_units == 1
-    assert house.keys("callback") == before  # no index is written while the status stays
+def test_a_callback_is_one_read_one_write_and_one_send(host: Container) -> None:
+    host.start("callback")
+    before = host.keys("callback")
+    host.answer("callback", "OK")
+    assert host.cost.dynamo[0] == READ
+    assert host.cost.plain == [("GetItem", True), ("PutItem", True)]
+    assert host.cost.sqs == ["SendMessageBatch"]
+    assert host.cost.dynamo[1].write_units == 1
+    assert host.keys("callback") == before  # no index is written while the status stays
 
 
-def test_a_late_answer_is_one_read(house: House) -> None:
-    house.start("late")
-    token = house.services.reader.run("default", "late").tokens[0]
+def test_a_late_answer_is_one_read(host: Container) -> None:
+    host.start("late")
+    token = host.services.reader.run("default", "late").tokens[0]
     assert token.activation
     told = {"flowId": "late", "stepName": "A", "uuid": token.activation.uuid, "ackState": "OK", "done": True}
     call("POST", "/step", told)
-    with house.counting() as cost:
+    with host.counting() as cost:
         assert call("POST", "/step", told).json == {"outcome": "duplicate"}
     assert (cost.dynamo, cost.sqs) == ([READ], [])
 
 
-def test_a_delivery_that_is_taken_is_one_read_and_no_write(house: House) -> None:
-    house.drain()
-    house.start("taken")
-    house.actions.answer = None
-    cost = house.deliver()
+def test_a_delivery_that_is_taken_is_one_read_and_no_write(host: Container) -> None:
+    host.drain()
+    host.start("taken")
+    host.actions.script = accept
+    cost = host.deliver()
     assert cost.dynamo == [READ]
     assert cost.sqs == ["ReceiveMessage", "DeleteMessageBatch"]
 
 
-def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(house: House) -> None:
-    house.drain()
-    house.start("answered")
-    house.actions.answer = {"ackState": "OK"}
-    cost = house.deliver()
+def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(host: Container) -> None:
+    host.drain()
+    host.start("answered")
+    host.actions.script = lambda _: Taken({"ackState": "OK"})
+    cost = host.deliver()
     assert cost.plain == [("GetItem", True), ("PutItem", True)]
     assert cost.sqs == ["ReceiveMessage", "SendMessageBatch", "DeleteMessageBatch"]
-    assert house.services.reader.run("default", "answered").tokens[0].step == "B"
+    assert host.services.reader.run("default", "answered").tokens[0].step == "B"
 
 
-def test_costs_do_not_grow_with_the_history(house: House) -> None:
+def test_costs_do_not_grow_with_the_history(host: Container) -> None:
     """200 transitions: each one read, one conditional write, one send; and a page beside every so many of them."""
-    house.start("long")
+    host.start("long")
     costs = []
     for _ in range(200):
-        house.answer("long", "AGAIN")
-        costs.append(house.cost)
+        host.answer("long", "AGAIN")
+        costs.append(host.cost)
     pages = [number for number, cost in enumerate(costs) if len(cost.dynamo) == 3]
     for number, cost in enumerate(costs):
         page = [("PutItem", False)] if number in pages else []
@@ -184,15 +176,15 @@ def test_costs_do_not_grow_with_the_history(house: House) -> None:
     assert PAGE_EVERY <= MAX_TAIL_ENTRIES
     heads = [cost.dynamo[-1].bytes_written for cost in costs]
     assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # numbers get longer, nothing else does
-    assert len(list(house.services.reader.history("default", "long", 0, 1_000))) == 201
+    assert len(list(host.services.reader.history("default", "long", 0, 1_000))) == 201
 
 
 PAGE_EVERY = 3
 """So many transitions of a plain flow cost one write more (a page of the history): 1.33 writes per callback."""
 
 
-def test_nothing_scans(house: House) -> None:
-    with house.counting() as cost:
+def test_nothing_scans(host: Container) -> None:
+    with host.counting() as cost:
         for path in ("/flowrun", "/flowrun?flow=loop", "/flow", "/action", "/task", "/event", "/step", "/healthz"):
             assert call("GET", path).status == 200
         assert call("GET", "/watch?resource=flowrun&version=1").status == 200

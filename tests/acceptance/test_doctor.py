@@ -21,7 +21,7 @@ from fsl.cli.server.doctor import doctor as command
 from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
 from tests.acceptance.fsl import action, flow, step
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 HOUR = 3_600_000
 WORK = action("work", "http://work.test/")
@@ -32,12 +32,12 @@ def takes(_: dict[str, Any]) -> Reply:
     return Taken()
 
 
-def doctor_of(small: Small) -> Doctor:
-    return small.services.doctor
+def doctor_of(host: Host) -> Doctor:
+    return host.services.doctor
 
 
-def examine(small: Small, *, silent: int | None = None, repair: bool = False) -> Report:
-    return doctor_of(small).examine(NS, 1_000, silent=silent, repair=repair)
+def examine(host: Host, *, silent: int | None = None, repair: bool = False) -> Report:
+    return doctor_of(host).examine(NS, 1_000, silent=silent, repair=repair)
 
 
 def only(report: Report) -> Finding:
@@ -45,149 +45,150 @@ def only(report: Report) -> Finding:
     return found
 
 
-def lose(small: Small) -> None:
+def lose(host: Host) -> None:
     """Whatever lies in the queues is lost."""
     for queue in QueueName:
-        small.clock.advance(16 * 60_000)
-        while lost := small.queue.receive(queue, 10, 0):
-            small.queue.delete(queue, [message.receipt for message in lost])
+        host.clock.advance(16 * 60_000)
+        while lost := host.queue.receive(queue, 10, 0):
+            host.queue.delete(queue, [message.receipt for message in lost])
 
 
-def house(*statements: str, script: Callable[[dict[str, Any]], Reply] = takes) -> Small:
-    small = Small(script)
+def host_with(*statements: str, script: Callable[[dict[str, Any]], Reply] = takes) -> Host:
+    host = Host(script)
     for statement in statements:
-        small.submit(statement)
-    return small
+        host.submit(statement)
+    return host
 
 
 def test_all_is_well_with_runs_that_wait_within_their_time() -> None:
-    small = house(WORK, WAITS)
-    small.start("waits")
-    small.settle()
-    assert examine(small) == Report((), 1, True)
-    assert examine(small, silent=HOUR) == Report((), 1, True)
+    host = host_with(WORK, WAITS)
+    host.start("waits")
+    host.settle()
+    assert examine(host) == Report((), 1, True)
+    assert examine(host, silent=HOUR) == Report((), 1, True)
 
 
 def test_an_alarm_that_did_not_ring_is_rung(caplog: pytest.LogCaptureFixture) -> None:
-    small = house(WORK, WAITS)
-    small.start("waits")
-    small.settle()
-    small.clock.advance(HOUR + 61_000)
-    found = only(examine(small))
+    host = host_with(WORK, WAITS)
+    host.start("waits")
+    host.settle()
+    host.clock.advance(HOUR + 61_000)
+    found = only(examine(host))
     assert (found.kind, found.run, found.step, found.repaired) == (FindingKind.OVERDUE_TIMER, "r", "A", False)
-    assert small.run().status == "running"
+    assert host.run().status == "running"
     with caplog.at_level(logging.WARNING, "echoer.doctor"):
-        assert only(examine(small, repair=True)).repaired
+        assert only(examine(host, repair=True)).repaired
     assert "its timer did not fire; its message was sent again" in caplog.text
-    small.settle()
-    assert small.path() == ["A", "stopped"]
-    assert only(examine(small)).kind is FindingKind.FAILED_RUN
+    host.settle()
+    assert host.path() == ["A", "stopped"]
+    assert only(examine(host)).kind is FindingKind.FAILED_RUN
 
 
 def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
     replies: Iterator[Reply] = iter([NotTaken("no power", final=False), Taken({"ackState": "OK"})])
-    small = house(WORK, WAITS, script=lambda _: next(replies))
-    small.start("waits")
-    small.services.deliverer.deliver(_deliveries(small))
-    lose(small)
-    found = only(examine(small, repair=True))
+    host = host_with(WORK, WAITS, script=lambda _: next(replies))
+    host.start("waits")
+    host.services.deliverer.deliver(_deliveries(host))
+    lose(host)
+    found = only(examine(host, repair=True))
     assert (found.kind, found.detail, found.repaired) == (
         FindingKind.OVERDUE_DELIVERY,
         "attempt 2 of its delivery is overdue",
         True,
     )
-    small.settle()
-    assert small.run().status == "succeeded"
+    host.settle()
+    assert host.run().status == "succeeded"
 
 
-def _deliveries(small: Small) -> list[Deliver]:
+def _deliveries(host: Host) -> list[Deliver]:
     """What lies in the queue of deliveries, taken out of it."""
-    received = small.queue.receive(QueueName.DELIVERIES, 10, 0)
-    small.queue.delete(QueueName.DELIVERIES, [one.receipt for one in received])
+    received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
+    host.queue.delete(QueueName.DELIVERIES, [one.receipt for one in received])
     found = [messages.decode(one.body) for one in received]
     return [message for message in found if isinstance(message, Deliver)]
 
 
 def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_for() -> None:
     """Its first message was lost. Nothing tells it from one that is being worked at: so only with `silent`."""
-    small = house(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
-    small.start("waits")
-    lose(small)
-    assert examine(small).findings == ()
-    found = only(examine(small, silent=600_000, repair=True))
-    assert (found.kind, found.uuid, found.repaired) == (FindingKind.SILENT_STEP, small.uuid("A"), True)
-    small.settle()
-    assert small.run().status == "succeeded"
+    host = host_with(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
+    host.start("waits")
+    lose(host)
+    assert examine(host).findings == ()
+    found = only(examine(host, silent=600_000, repair=True))
+    assert (found.kind, found.uuid, found.repaired) == (FindingKind.SILENT_STEP, host.uuid("A"), True)
+    host.settle()
+    assert host.run().status == "succeeded"
 
 
 def test_a_wait_for_an_event_that_came_unheard_is_reminded() -> None:
-    small = house(flow("pays", 'wait Pay => (PAID -> done) { events = (PAID = "paid"); };'))
-    small.start("pays")
-    small.services.signaler.publish(NS, "paid")
-    lose(small)
-    assert only(examine(small, silent=600_000, repair=True)).repaired
-    small.settle()
-    assert small.run().status == "succeeded"
+    host = host_with(flow("pays", 'wait Pay => (PAID -> done) { events = (PAID = "paid"); };'))
+    host.start("pays")
+    host.services.signaler.publish(NS, "paid")
+    lose(host)
+    assert only(examine(host, silent=600_000, repair=True)).repaired
+    host.settle()
+    assert host.run().status == "succeeded"
 
 
 def test_a_parent_that_was_not_told_is_told() -> None:
-    small = house(
+    host = host_with(
         WORK,
         flow("inner", step("A", "work", "OK -> done")),
         flow("outer", "call In => (DONE -> done | STOPPED -> stopped) { flow = inner; };"),
     )
-    small.start("outer")
-    small.settle()
-    views, _ = small.services.reader.views(NS, RunQuery())
+    host.start("outer")
+    host.settle()
+    views, _ = host.services.reader.views(NS, RunQuery())
     child = next(view.run.name for view in views if view.run.parent)
-    small.answer("A", "OK", name=child)
-    lose(small)
-    found = only(examine(small, repair=True))
+    host.answer("A", "OK", name=child)
+    lose(host)
+    found = only(examine(host, repair=True))
     assert (found.kind, found.step, found.repaired) == (FindingKind.ENDED_CHILD, "In", True)
-    small.settle()
-    assert small.run().status == "succeeded"
+    host.settle()
+    assert host.run().status == "succeeded"
 
 
 def test_a_dead_letter_is_shown_and_sent_again() -> None:
-    small = house(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
-    small.start("waits")
-    (letter,) = _deliveries(small)
-    small.queue.send(QueueName.DEAD, [messages.encode(letter), "no hint at all"])
-    found = only(examine(small))
-    assert (found.kind, found.run, found.uuid) == (FindingKind.DEAD_LETTER, "r", small.uuid("A"))
-    assert only(examine(small, repair=True)).repaired
-    assert examine(small).findings == ()
-    small.settle()
-    assert small.run().status == "succeeded"
+    host = host_with(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
+    host.start("waits")
+    (letter,) = _deliveries(host)
+    host.queue.send(QueueName.DEAD, [messages.encode(letter), "no hint at all"])
+    found = only(examine(host))
+    assert (found.kind, found.run, found.uuid) == (FindingKind.DEAD_LETTER, "r", host.uuid("A"))
+    assert only(examine(host, repair=True)).repaired
+    assert examine(host).findings == ()
+    host.queue.delete(QueueName.DEAD, [left.receipt for left in host.queue.receive(QueueName.DEAD, 10, 0)])
+    host.settle()
+    assert host.run().status == "succeeded"
 
 
 def test_a_task_of_a_run_that_is_over_is_removed() -> None:
-    small = house(
+    host = host_with(
         "action ask method = human; return = (YES | NO); action_end", flow("asks", step("A", "ask", "YES -> done"))
     )
-    small.start("asks")
-    task = small.store.tasks.list(NS, 10)[0]
-    small.clock.advance(1_000)
-    small.answer("A", "YES")
-    small.store.tasks.put(NS, task)
-    assert only(examine(small)).kind is FindingKind.ORPHANED_TASK
-    assert only(examine(small, repair=True)).repaired
-    assert small.store.tasks.list(NS, 10) == []
+    host.start("asks")
+    task = host.store.tasks.list(NS, 10)[0]
+    host.clock.advance(1_000)
+    host.answer("A", "YES")
+    host.store.tasks.put(NS, task)
+    assert only(examine(host)).kind is FindingKind.ORPHANED_TASK
+    assert only(examine(host, repair=True)).repaired
+    assert host.store.tasks.list(NS, 10) == []
 
 
 def test_a_paused_run_is_nobodys_patient() -> None:
-    small = house(WORK, WAITS)
-    small.start("waits")
-    small.services.operator.pause(NS, "r")
-    small.clock.advance(100 * HOUR)
-    assert examine(small, silent=1).findings == ()
+    host = host_with(WORK, WAITS)
+    host.start("waits")
+    host.services.operator.pause(NS, "r")
+    host.clock.advance(100 * HOUR)
+    assert examine(host, silent=1).findings == ()
 
 
 def test_so_many_runs_are_looked_at() -> None:
-    small = house(WORK, WAITS)
+    host = host_with(WORK, WAITS)
     for number in range(5):
-        small.start("waits", name=f"r{number}")
-    report = doctor_of(small).examine(NS, 3)
+        host.start("waits", name=f"r{number}")
+    report = doctor_of(host).examine(NS, 3)
     assert (report.looked_at, report.complete) == (3, False)
 
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.adapters.encryption import LibsodiumEncryption
+from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.config import Settings
 from chalicelib.engine.invocation import APPROVED
-from chalicelib.hosting import Adapters, QueueAndSource, Services, assemble
+from chalicelib.hosting import Adapters, QueueAndSource, Services, assemble, consumers
 from chalicelib.model.flow import ActionStep, EventStep
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import ENDED, LIVE, Status
 from chalicelib.service import messages
-from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import Call, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.store import Store
 from chalicelib.service.runs.answer import Answer
-from tests.fakes import FakeClock, FakeIds
+from tests.fakes import FakeClock
 
 FIXTURE: Final = Path(__file__).parents[1] / "fixtures" / "0.1.0"
 KEY: Final = "a-test-key-that-encrypts-secrets-of-the-fixture"
@@ -71,7 +71,7 @@ class Services010:
                 queue=queue,
                 caller=self,
                 clock=clock,
-                ids=FakeIds("after 0.1.0"),
+                ids=SequentialIds("after 0.1.0"),
                 encryption=LibsodiumEncryption(lambda: KEY),
             ),
         )
@@ -106,13 +106,11 @@ class Services010:
     def _pump(self, queue: QueueName) -> bool:
         received = self.queue.receive(queue, 10, 0)
         for one in received:
-            message = messages.decode(one.body)
-            deliver, wake = self.made.deliverer.deliver, self.made.waker.wake
-            (verdict,) = deliver([message]) if isinstance(message, Deliver) else wake([message])
-            if verdict is None:
+            (again,) = consumers.handle(self.made, queue, [messages.decode(one.body)])
+            if again is None:
                 self.queue.delete(queue, [one.receipt])
             else:
-                self.queue.defer(queue, one.receipt, verdict)
+                self.queue.defer(queue, one.receipt, again)
         return bool(received)
 
     def _answer_all(self) -> bool:

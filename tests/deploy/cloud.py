@@ -10,7 +10,7 @@ import json
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,9 +26,9 @@ from standardwebhooks.webhooks import Webhook
 import app as front_door
 from chalicelib import config, hosting
 from chalicelib.adapters import secret_references
+from chalicelib.adapters.virtual import ScriptedCaller
 from chalicelib.entrypoints import authorizer
 from chalicelib.hosting import Services
-from chalicelib.service.ports.actions import Call, Reply, Taken
 from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.security.webhooks import secrets_for
 from deploy.release import Account, release
@@ -38,11 +38,10 @@ from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_eve
 from tests.deploy.sam import for_moto
 from tests.entrypoints import gateway
 from tests.fakes import FakeClock
+from tests.hosts import answer_at_once
 
 REGION = "eu-central-1"
 ARN = f"arn:aws:SERVICE:{REGION}:{DEFAULT_ACCOUNT_ID}"
-
-Script = Callable[[dict[str, Any]], Reply]
 
 
 class Need(NamedTuple):
@@ -52,23 +51,6 @@ class Need(NamedTuple):
     resource: str
 
 
-def at_once(request: dict[str, Any]) -> Reply:
-    """Every action answers in its answer: its first state."""
-    return Taken({"ackState": request["ackStates"][0], "data": request.get("x")})
-
-
-@dataclass
-class Actions:
-    """Replaces all action services."""
-
-    script: Script = at_once
-    calls: list[Call] = field(default_factory=list)
-
-    def post(self, call: Call) -> Reply:
-        self.calls.append(call)
-        return self.script(json.loads(call.body))
-
-
 class Cloud:
     """Within a `with` block the stage is deployed, in the region REGION."""
 
@@ -76,7 +58,7 @@ class Cloud:
         self.stage = stage
         self.said: list[str] = []
         self.clock = FakeClock()
-        self.actions = Actions()
+        self.actions = ScriptedCaller(answer_at_once)
         self.needs: dict[str, set[Need]] = {name: set() for name in stage.functions}
         self._folder = folder
         self._acting: str | None = None
@@ -153,8 +135,7 @@ class Cloud:
         assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
         variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
         api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
-        hosting._made.clear()
-        hosting._tokens.clear()
+        hosting.forget()
         with pytest.MonkeyPatch.context() as environment:
             for name, value in variables.items():
                 environment.setenv(name, value)

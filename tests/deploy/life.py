@@ -9,7 +9,8 @@ from typing import Any
 from chalicelib.adapters import sqs
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
-from tests.deploy.cloud import Cloud, at_once
+from tests.deploy.cloud import Cloud
+from tests.hosts import answer_at_once
 
 DOCUMENT = """
 action work addr = "http://work.test/"; args = (any x = null); return = (OK | NO); retry = (max = 9); action_end
@@ -108,7 +109,7 @@ def live(cloud: Cloud) -> Life:
 
 def _script(request: dict[str, Any]) -> Reply:
     """Actions answer at once, but for those of two steps, which only take what they are sent."""
-    return Taken() if request["stepName"] in ("Late", "Ask") else at_once(request)
+    return Taken() if request["stepName"] in ("Late", "Ask") else answer_at_once(request)
 
 
 def _every_kind_of_step(cloud: Cloud) -> tuple[dict[str, Any], int]:

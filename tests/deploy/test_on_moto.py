@@ -118,7 +118,7 @@ def test_deadlines_of_steps_that_nobody_answers_are_met(life: Life) -> None:
 
 def test_what_cannot_be_delivered_is_buried_on_its_run(life: Life) -> None:
     assert life.lost["spec"]["current_state"] == "stopped"
-    assert "its message came back too often" in life.lost["spec"]["last_err"]
+    assert "its message was retried too often" in life.lost["spec"]["last_err"]
 
 
 def test_a_forgotten_timer_is_found_by_the_sweep(life: Life) -> None:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from chalicelib.entrypoints.http.openapi import Exchange
-from tests.entrypoints.conftest import House
+from chalicelib.entrypoints.http.openapi.examples import Exchange
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered
+from tests.hosts import Host
 
 ORDER = """action charge
     addr = "https://pay.example/charge"; args = (str order, float amount); return = (SUCCESS | FAIL);
@@ -43,13 +43,13 @@ flow_run_end"""
 class Teller:
     """Calls the app, and keeps what was said."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, host: Host) -> None:
+        self.host = host
         self.told: list[Exchange] = []
 
     def __call__(self, title: str, method: str, template: str, body: Any = None, **given: Any) -> Any:
         """The answer. Of `given`, what the path names goes there, and the rest behind the `?`."""
-        self.house.clock.advance(1_000)
+        self.host.clock.advance(1_000)
         path = {name: value for name, value in given.items() if f"{{{name}}}" in template}
         query = {name: value for name, value in given.items() if name not in path}
         url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
@@ -71,9 +71,9 @@ class Teller:
         return answer
 
 
-def tell(house: House) -> list[Exchange]:
+def tell(host: Host) -> list[Exchange]:
     """Every call, in an order that makes sense; everything that was said."""
-    say = settle(house)
+    say = settle(host)
     _orders(say)
     _events(say)
     _server(say)
@@ -81,9 +81,9 @@ def tell(house: House) -> list[Exchange]:
     return say.told
 
 
-def settle(house: House) -> Teller:
+def settle(host: Host) -> Teller:
     """The story's first half: definitions, and runs under way."""
-    say = Teller(house)
+    say = Teller(host)
     _definitions(say)
     _runs(say)
     return say
@@ -114,10 +114,10 @@ def _runs(say: Teller) -> None:
     say("a name that is taken", "POST", "/flow/{name}/runs", large, name="order")
     say("an input is missing", "POST", "/flow/{name}/runs", {"input": {"order": "o-3"}}, name="order")
     say("no such flow", "POST", "/flow/{name}/runs", {}, name="orders")
-    small = {"input": {"order": "o-1", "amount": 12.5}, "name": "o-1", "key": "o-1"}
-    run = say("under a key", "POST", "/flow/{name}/runs", small, name="order")
-    say("the same key again", "POST", "/flow/{name}/runs", small, name="order")
-    say.house.work()
+    host = {"input": {"order": "o-1", "amount": 12.5}, "name": "o-1", "key": "o-1"}
+    run = say("under a key", "POST", "/flow/{name}/runs", host, name="order")
+    say("the same key again", "POST", "/flow/{name}/runs", host, name="order")
+    say.host.work()
     say("what the run waits for", "GET", "/step/{name}", name="o-1.Charge")
     half = answered(run, data={"percent": 50}, done=False, ackState=None)
     say("a report on the way", "POST", "/step", half)

@@ -14,18 +14,18 @@ from chalicelib import config, hosting
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.config import Access, BadSetting, Settings
-from chalicelib.entrypoints.http.auth import LEAST
-from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import NEVER, answered, defined, started
 from tests.fakes import KEY
+from tests.hosts import Host
 
 FIRST = "the first admin's token, 32 or longer"
 GUARDED = Settings(auth=Access.TOKEN, admin_token_sha256=sha256(FIRST))
@@ -43,16 +43,16 @@ flow asks
 flow_end"""
 
 
-def under(house: House, settings: Settings) -> House:
+def under(host: Host, settings: Settings) -> Host:
     """The same house, its door kept as the settings say."""
-    house.services = assemble(settings, house.services.adapters)
-    hosting.use(house.services)
-    return house
+    host.rebuild(settings)
+    hosting.use(host.services)
+    return host
 
 
 @pytest.fixture
-def guarded(house: House) -> House:
-    return under(house, GUARDED)
+def guarded(host: Host) -> Host:
+    return under(host, GUARDED)
 
 
 def bearer(token: str, **more: str) -> dict[str, str]:
@@ -89,47 +89,42 @@ class Side:
 # ── roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_call_has_its_least_role() -> None:
-    assert set(LEAST) == set(TABLE)
-
-
 def test_the_calls_that_are_for_everybody() -> None:
-    public = {path for (_, path), least in LEAST.items() if least is None}
+    public = {route.path for route in ROUTES if route.role is None}
     assert public == {"/", "/healthz", "/openapi.json", "/docs"}
 
 
 def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> None:
-    for (method, path), least in LEAST.items():
+    for route in ROUTES:
+        method, path, least = route.method, route.path, route.role
         assert (least is Role.VIEWER) <= (method == "GET"), path
         for_admins = path.startswith("/token") or (path.startswith("/secret") and method != "GET")
         assert for_admins == (least is Role.ADMIN), path
 
 
-URLS = {
-    call_: (call_[0], call_[1].replace("{name}", "x").replace("{uuid}", "u").replace("{token_id}", "t"))
-    for call_ in TABLE
-}
+def request_of(route: Route) -> tuple[str, str]:
+    """The method and a URL of the route."""
+    return route.method, route.path.format(name="x", uuid="u", token_id="t")
+
+
+EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))
 
 
 @pytest.mark.parametrize("role", list(Role))
-@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
-def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(
-    guarded: House, asked: tuple[str, str], role: Role
-) -> None:
-    least = LEAST[asked]
-    reply = call(*URLS[asked], headers=bearer(made(role)))
+@EVERY_ROUTE
+def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(guarded: Host, route: Route, role: Role) -> None:
+    least = route.role
+    reply = call(*request_of(route), headers=bearer(made(role)))
     assert (reply.status == 403) is not (least is None or role.covers(least)), reply.text
     assert reply.status != 401
     if reply.status == 403:
         assert (reply.code, f"the role {least}" in reply.json["message"]) == ("forbidden", True)
 
 
-@pytest.mark.parametrize("asked", list(TABLE), ids=lambda asked: " ".join(asked))
-def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(
-    guarded: House, asked: tuple[str, str]
-) -> None:
-    reply = call(*URLS[asked])
-    assert (reply.status == 401) is not (LEAST[asked] is None or asked == ("POST", "/step")), reply.text
+@EVERY_ROUTE
+def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(guarded: Host, route: Route) -> None:
+    reply = call(*request_of(route))
+    assert (reply.status == 401) is not (route.role is None or route.call == ("POST", "/step")), reply.text
     if reply.status == 401:
         assert (reply.code, reply.headers["WWW-Authenticate"]) == ("unauthorized", "Bearer")
 
@@ -141,16 +136,16 @@ def test_without_a_token_only_the_public_calls_and_callbacks_are_answered(
     "said",
     ["", "Bearer", "Bearer ", "Bearer x", "Basic eDp5", FIRST, f"Bearer {FIRST}x", f"Bearer ech_{'0' * 16}_{'0' * 64}"],
 )
-def test_what_is_no_token_is_a_401(guarded: House, said: str) -> None:
+def test_what_is_no_token_is_a_401(guarded: Host, said: str) -> None:
     reply = call("GET", "/flowrun", headers={"Authorization": said})
     assert (reply.status, reply.code, reply.headers["WWW-Authenticate"]) == (401, "unauthorized", "Bearer")
 
 
-def test_the_scheme_is_read_in_any_case(guarded: House) -> None:
+def test_the_scheme_is_read_in_any_case(guarded: Host) -> None:
     assert call("GET", "/flowrun", headers={"authorization": f"bearer {FIRST}"}).status == 200
 
 
-def test_a_token_is_told_once_and_listed_without_what_makes_it_good(guarded: House) -> None:
+def test_a_token_is_told_once_and_listed_without_what_makes_it_good(guarded: Host) -> None:
     reply = call("POST", "/token", {"name": "ci", "role": "author", "expires_in": "30d"}, headers=ADMIN)
     told = reply.json
     text = told.pop("token")
@@ -173,7 +168,7 @@ def test_a_token_is_told_once_and_listed_without_what_makes_it_good(guarded: Hou
     assert sha256(text.split("_")[2]) not in listed.text
 
 
-def test_an_expired_token_is_a_401(guarded: House) -> None:
+def test_an_expired_token_is_a_401(guarded: Host) -> None:
     token = bearer(made(Role.VIEWER, expires_in="1h"))
     guarded.clock.advance(3_599_999)
     assert call("GET", "/flowrun", headers=token).status == 200
@@ -182,7 +177,7 @@ def test_an_expired_token_is_a_401(guarded: House) -> None:
     assert (reply.status, reply.json["message"]) == (401, "the token has expired")
 
 
-def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
+def test_a_revoked_token_is_a_401_in_every_container(guarded: Host) -> None:
     text = made(Role.VIEWER)
     token, url = bearer(text), f"/token/{text.split('_')[1]}"
     here, there = guarded.services, assemble(GUARDED, guarded.services.adapters)
@@ -214,7 +209,7 @@ def test_a_revoked_token_is_a_401_in_every_container(guarded: House) -> None:
         ({"name": "a", "role": "viewer", "namespace": "@access"}, 422),
     ],
 )
-def test_a_token_must_be_asked_for_rightly(guarded: House, body: Json, status: int) -> None:
+def test_a_token_must_be_asked_for_rightly(guarded: Host, body: Json, status: int) -> None:
     reply = call("POST", "/token", body, headers=ADMIN)
     assert reply.status == status, reply.text
 
@@ -222,13 +217,13 @@ def test_a_token_must_be_asked_for_rightly(guarded: House, body: Json, status: i
 # ── namespaces ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_token_acts_in_its_namespace_alone(guarded: House) -> None:
+def test_a_token_acts_in_its_namespace_alone(guarded: Host) -> None:
     token = made(Role.ADMIN, "team-a")
     for named, status in (("team-a", 200), ("team-b", 403), ("default", 403), ("@access", 403), ("No", 403)):
         assert call("GET", "/flowrun", headers=bearer(token, X_Echoer_Namespace=named)).status == status, named
 
 
-def test_the_first_admin_acts_where_it_says(guarded: House) -> None:
+def test_the_first_admin_acts_where_it_says(guarded: Host) -> None:
     elsewhere = bearer(FIRST, X_Echoer_Namespace="team-a")
     assert call("POST", "/fsl", WORK, headers=elsewhere).status == 200
     assert call("GET", "/action/work", headers=elsewhere).json["metadata"]["namespace"] == "team-a"
@@ -238,7 +233,7 @@ def test_the_first_admin_acts_where_it_says(guarded: House) -> None:
     assert call("GET", "/flowrun", headers=bearer(FIRST, X_Echoer_Namespace="a" * 63)).status == 200
 
 
-def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: House) -> None:
+def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: Host) -> None:
     a, b = Side("a"), Side("b")
     assert a.ok("POST", "/token", {"name": "x", "role": "viewer"})["namespace"] == "a"
     assert a("POST", "/token", {"name": "x", "role": "viewer", "namespace": "b"}).status == 403
@@ -249,12 +244,12 @@ def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: Hou
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def twins(guarded: House, request: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
+def twins(guarded: Host, request: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
     """Two namespaces in which everything is called the same, in one store."""
     database = Database.open(":memory:")
     if request.param == "sqlite":
-        world = replace(guarded.services.adapters, store=SqliteStore(database))
-        hosting.use(assemble(GUARDED, world))
+        guarded.rebuild(store=SqliteStore(database))
+        hosting.use(guarded.services)
     sides = Side("a"), Side("b")
     for side in sides:
         side.ok("POST", "/fsl", "\n/\n".join((WORK, TWO, PAY, ASK)))
@@ -322,7 +317,7 @@ def test_uuids_of_one_namespace_are_not_told_in_another(twins: tuple[Side, Side]
     assert not found[0] & found[1]
 
 
-def test_the_stream_of_changes_tells_of_one_namespace(twins: tuple[Side, Side], guarded: House) -> None:
+def test_the_stream_of_changes_tells_of_one_namespace(twins: tuple[Side, Side], guarded: Host) -> None:
     guarded.clock.advance(1)
     url = "/watch?version=1&" + "&".join(f"resource={kind}" for kind in ("action", "flow", "flowrun", "step", "event"))
     for side, other in itertools.permutations(twins):
@@ -359,7 +354,7 @@ def test_orders_and_deletions_stay_in_their_namespace(twins: tuple[Side, Side]) 
     assert a.ok("GET", "/flowrun") == []
 
 
-def test_an_event_wakes_nobody_elsewhere(twins: tuple[Side, Side], guarded: House) -> None:
+def test_an_event_wakes_nobody_elsewhere(twins: tuple[Side, Side], guarded: Host) -> None:
     a, b = twins
     a.ok("POST", "/event", {"name": "paid", "key": "o"})
     b.ok("POST", "/flowrun/r/signal", {"name": "paid"})
@@ -383,9 +378,9 @@ def test_an_idempotency_key_is_one_namespace_s_own(twins: tuple[Side, Side]) -> 
 # ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[Side, Side], guarded: House) -> None:
+def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[Side, Side], guarded: Host) -> None:
     """No token is needed: the uuid is the key."""
-    sent = [json.loads(call_.body) for call_ in guarded.caller.calls]
+    sent = [json.loads(call_.body) for call_ in guarded.actions.calls]
     assert [one["callbackUrl"].partition("?")[2] for one in sent] == ["namespace=a", "namespace=b"]
     for side, request in zip(twins, sent, strict=True):
         body = answered(side.ok("GET", "/flowrun/r"))
@@ -394,12 +389,12 @@ def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[S
         assert side.ok("GET", "/flowrun/r")["spec"]["current_state"] == "B"
 
 
-def test_the_default_namespace_needs_no_name_in_the_url(guarded: House) -> None:
+def test_the_default_namespace_needs_no_name_in_the_url(guarded: Host) -> None:
     defined_as_admin = call("POST", "/fsl", f"{WORK}\n/\n{TWO}", headers=ADMIN)
     assert defined_as_admin.status == 200
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}, headers=ADMIN).json
     guarded.work()
-    assert guarded.caller.last["callbackUrl"] == "http://127.0.0.1:8080/step"
+    assert guarded.actions.requests[-1]["callbackUrl"] == "http://127.0.0.1:8080/step"
     assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
 
 
@@ -416,7 +411,7 @@ def test_a_uuid_of_another_namespace_is_a_404(twins: tuple[Side, Side]) -> None:
     assert b.ok("GET", "/flowrun/r")["spec"]["current_state"] == "A"
 
 
-def test_callbacks_can_be_made_to_need_a_token(guarded: House) -> None:
+def test_callbacks_can_be_made_to_need_a_token(guarded: Host) -> None:
     under(guarded, replace(GUARDED, callbacks=Access.TOKEN))
     author = Side("a", Role.AUTHOR)
     author.ok("POST", "/fsl", f"{WORK}\n/\n{TWO}")
@@ -429,14 +424,14 @@ def test_callbacks_can_be_made_to_need_a_token(guarded: House) -> None:
     assert action.ok("POST", "/step?namespace=a", body) == {"outcome": "advanced"}
 
 
-def test_a_wrong_token_is_refused_though_none_would_do(guarded: House) -> None:
+def test_a_wrong_token_is_refused_though_none_would_do(guarded: Host) -> None:
     assert call("POST", "/step", {"flowId": "r"}, headers=bearer("x")).status == 401
 
 
 # ── by whom ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_history_says_by_whom(guarded: House) -> None:
+def test_the_history_says_by_whom(guarded: Host) -> None:
     author = bearer(made(Role.AUTHOR, name="Ada"))
     call("POST", "/fsl", f"{WORK}\n/\n{TWO}", headers=author)
     call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}, headers=author)
@@ -445,7 +440,7 @@ def test_the_history_says_by_whom(guarded: House) -> None:
     assert [entry["by"] for entry in entries] == ["token Ada", "admin"]
 
 
-def test_every_change_leaves_a_line_in_the_audit(guarded: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_change_leaves_a_line_in_the_audit(guarded: Host, caplog: pytest.LogCaptureFixture) -> None:
     author, viewer = bearer(made(Role.AUTHOR, "a", "Ada")), bearer(made(Role.VIEWER, "a", "Vic"))
     caplog.clear()
     call("POST", "/fsl", WORK, headers=author)
@@ -472,7 +467,7 @@ def test_every_change_leaves_a_line_in_the_audit(guarded: House, caplog: pytest.
     assert "ech_" not in caplog.text
 
 
-def test_a_name_cannot_forge_a_line(guarded: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_cannot_forge_a_line(guarded: Host, caplog: pytest.LogCaptureFixture) -> None:
     call("DELETE", "/action/x%0A'admin' in a: all is well", headers=ADMIN)
     assert [one.getMessage().count("\n") for one in caplog.records if one.name == "echoer.audit"] == [0]
 
@@ -480,7 +475,7 @@ def test_a_name_cannot_forge_a_line(guarded: House, caplog: pytest.LogCaptureFix
 # ── rates ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_token_has_a_rate(guarded: House) -> None:
+def test_a_token_has_a_rate(guarded: Host) -> None:
     tokens = [bearer(made(Role.VIEWER, name="same")) for _ in range(2)]
     under(guarded, replace(GUARDED, rate=2))
     assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(3)] == [200, 200, 429]
@@ -494,7 +489,7 @@ def test_a_token_has_a_rate(guarded: House) -> None:
     assert [call("GET", "/flowrun", headers=tokens[0]).status for _ in range(2)] == [200, 429]
 
 
-def test_a_namespace_has_a_rate(guarded: House) -> None:
+def test_a_namespace_has_a_rate(guarded: Host) -> None:
     tokens = [bearer(made(Role.VIEWER, "a", f"t{number}")) for number in range(3)]
     other = bearer(made(Role.VIEWER, "b"))
     under(guarded, replace(GUARDED, namespace_rate=2))
@@ -508,13 +503,13 @@ def test_a_namespace_has_a_rate(guarded: House) -> None:
     assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 429, 429]
 
 
-def test_no_rate_holds_an_action_s_answer_up(guarded: House) -> None:
+def test_no_rate_holds_an_action_s_answer_up(guarded: Host) -> None:
     under(guarded, replace(GUARDED, rate=1, namespace_rate=1))
     body = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done": True}
     assert {call("POST", "/step", body).status for _ in range(9)} == {404}
 
 
-def test_without_a_setting_there_is_no_rate(guarded: House) -> None:
+def test_without_a_setting_there_is_no_rate(guarded: Host) -> None:
     viewer = bearer(made(Role.VIEWER))
     assert {call("GET", "/flowrun", headers=viewer).status for _ in range(50)} == {200}
 
@@ -522,7 +517,7 @@ def test_without_a_setting_there_is_no_rate(guarded: House) -> None:
 # ── the open door ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_open_door_asks_for_nothing(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_open_door_asks_for_nothing(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     run = started()
     call("POST", "/step", answered(run), headers={"Authorization": "Basic of the service's own"})
     call("POST", "/flowrun/r/stop")
@@ -530,7 +525,7 @@ def test_an_open_door_asks_for_nothing(house: House, caplog: pytest.LogCaptureFi
     assert not [one for one in caplog.records if one.name == "echoer.audit"]
 
 
-def test_an_open_door_has_namespaces_too(house: House) -> None:
+def test_an_open_door_has_namespaces_too(host: Host) -> None:
     defined(WORK)
     assert call("GET", "/action/work", headers={"X-Echoer-Namespace": "other"}).status == 404
 
@@ -547,11 +542,11 @@ def test_an_open_door_has_namespaces_too(house: House) -> None:
         ("http://[", 403),
     ],
 )
-def test_pages_from_elsewhere_cannot_use_an_open_door(house: House, origin: str, status: int) -> None:
+def test_pages_from_elsewhere_cannot_use_an_open_door(host: Host, origin: str, status: int) -> None:
     assert call("POST", "/fsl", WORK, headers={"Origin": origin}).status == status
 
 
-def test_a_guarded_door_needs_no_such_check(guarded: House) -> None:
+def test_a_guarded_door_needs_no_such_check(guarded: Host) -> None:
     assert call("GET", "/flowrun", headers={**ADMIN, "Origin": "https://console.example"}).status == 200
 
 
@@ -572,11 +567,11 @@ def test_a_container_with_an_open_door_says_so(
     monkeypatch.setenv("ECHOER_BACKEND", "memory")
     for auth, said in (("open", True), ("token", False)):
         monkeypatch.setenv("ECHOER_AUTH", auth)
-        hosting._made.clear()
+        hosting.forget()
         caplog.clear()
         hosting.services()
         assert ("no authentication" in caplog.text) is said
-    hosting._made.clear()
+    hosting.forget()
 
 
 def test_settings_are_read() -> None:
@@ -645,7 +640,7 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
     text = fsl("token", "create", "ci", "--role", "viewer", "--expires-in", "30d").stdout.strip()
     assert fsl("list", token=text).exit_code == 0
     refused = fsl("token", "list", token=text)
-    assert (refused.exit_code, "needs the role admin" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "requires the role admin" in refused.stderr) == (1, True)
     assert fsl("token", "create", "x", "--role", "king").exit_code == 2
     told = json.loads(fsl("token", "create", "robot", "--role", "author", "--namespace", "team-a", "--json").stdout)
     assert (told["namespace"], told["token"][:4]) == ("team-a", "ech_")

@@ -11,16 +11,16 @@ import pytest
 
 from chalicelib.engine.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter
-from chalicelib.entrypoints.http.bodies import LONGEST, NAME, TOKEN_NAME
-from chalicelib.entrypoints.http.query import MOST
-from chalicelib.entrypoints.http.views.runs import LONGEST_WAIT
+from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
+from chalicelib.entrypoints.http.query import MAX_LIMIT
+from chalicelib.entrypoints.http.views.runs import MAX_WAIT_S
 from chalicelib.model.json_values import DEEPEST
 from chalicelib.service.documents.versions import MAX_CREATED, MAX_CREATED_BYTES, MAX_DEFINITION_BYTES
 from chalicelib.service.events.publish import MAX_TTL_MS
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered, defined, started
+from tests.hosts import Host
 
 BIG = """flow big
     input = (any x = null, any y = null);
@@ -76,13 +76,13 @@ def nested(depth: int) -> Any:
 Send = Callable[[int], Reply]
 
 LIMITS: list[tuple[str, Send, int, int]] = [
-    ("a run's name", lambda n: begin(name="r" * n), NAME, 400),
-    ("an idempotency key", lambda n: begin(key="k" * n), NAME, 400),
-    ("an event's name", lambda n: publish(name="e" * n), NAME, 400),
-    ("an event's key", lambda n: publish(key="k" * n), LONGEST, 400),
+    ("a run's name", lambda n: begin(name="r" * n), MAX_NAME_CHARACTERS, 400),
+    ("an idempotency key", lambda n: begin(key="k" * n), MAX_NAME_CHARACTERS, 400),
+    ("an event's name", lambda n: publish(name="e" * n), MAX_NAME_CHARACTERS, 400),
+    ("an event's key", lambda n: publish(key="k" * n), MAX_TEXT_CHARACTERS, 400),
     ("an event's ttl", lambda n: publish(ttl=n / 1000), MAX_TTL_MS, 422),
     ("an event's data", lambda n: publish(data=text(n)), MAX_VALUE_BYTES, 413),
-    ("a run's event's name", lambda n: ordered("signal", name="e" * n), NAME, 400),
+    ("a run's event's name", lambda n: ordered("signal", name="e" * n), MAX_NAME_CHARACTERS, 400),
     ("a run's event's data", lambda n: ordered("signal", name="e", data=text(n)), MAX_VALUE_BYTES, 413),
     ("labels", lambda n: begin(labels={f"l{k}": k for k in range(n)}), MAX_LABELS, 413),
     ("a label's name", lambda n: begin(labels={"l" * n: 1}), MAX_LABEL_NAME, 413),
@@ -93,18 +93,21 @@ LIMITS: list[tuple[str, Send, int, int]] = [
     ("the variables that an answer sets", lambda n: answer(globalVariables=within(n)), MAX_VALUE_BYTES, 413),
     ("the data of an answer", lambda n: answer(data=text(n)), MAX_VALUE_BYTES, 413),
     ("the data of a report", lambda n: answer(data=text(n), done=False), MAX_VALUE_BYTES, 413),
-    ("a token's name", lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}), TOKEN_NAME, 400),
-    ("a reason", lambda n: ordered("stop", reason="r" * n), LONGEST, 400),
+    (
+        "a token's name",
+        lambda n: call("POST", "/token", {"name": "t" * n, "role": "viewer"}),
+        MAX_TOKEN_NAME_CHARACTERS,
+        400,
+    ),
+    ("a reason", lambda n: ordered("stop", reason="r" * n), MAX_TEXT_CHARACTERS, 400),
     ("depth of a body", lambda n: publish(data=nested(n)), DEEPEST, 400),
-    ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MOST, 400),
-    ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), LONGEST, 400),
+    ("a list's length", lambda n: listed(f"/flowrun?limit={n}"), MAX_LIMIT, 400),
+    ("a parameter", lambda n: listed(f"/flowrun?flow={'f' * n}"), MAX_TEXT_CHARACTERS, 400),
 ]
 
 
 @pytest.mark.parametrize(("what", "send", "limit", "status"), LIMITS, ids=[what for what, *_ in LIMITS])
-def test_the_limit_is_taken_and_one_more_is_refused(
-    house: House, what: str, send: Send, limit: int, status: int
-) -> None:
+def test_the_limit_is_taken_and_one_more_is_refused(host: Host, what: str, send: Send, limit: int, status: int) -> None:
     refused = send(limit + 1)
     assert (refused.status, refused.code) == (status, {400: "malformed", 413: "too-large", 422: "invalid"}[status]), (
         refused.text[:300]
@@ -122,18 +125,18 @@ def test_the_limit_is_taken_and_one_more_is_refused(
     assert taken.status in (200, 201), taken.text[:300]
 
 
-def test_a_name_in_a_path_may_be_so_long_and_no_longer(house: House) -> None:
-    assert call("GET", f"/flowrun/{'r' * LONGEST}").code == "not-found"
-    assert call("GET", f"/flowrun/{'r' * (LONGEST + 1)}").code == "malformed"
+def test_a_name_in_a_path_may_be_so_long_and_no_longer(host: Host) -> None:
+    assert call("GET", f"/flowrun/{'r' * MAX_TEXT_CHARACTERS}").code == "not-found"
+    assert call("GET", f"/flowrun/{'r' * (MAX_TEXT_CHARACTERS + 1)}").code == "malformed"
 
 
-def test_a_run_is_watched_for_so_long_and_no_longer(house: House) -> None:
+def test_a_run_is_watched_for_so_long_and_no_longer(host: Host) -> None:
     started()
-    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT}").json == []
-    assert call("GET", f"/flowrun/r/watch?after=99&wait={LONGEST_WAIT + 1}").code == "malformed"
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S}").json == []
+    assert call("GET", f"/flowrun/r/watch?after=99&wait={MAX_WAIT_S + 1}").code == "malformed"
 
 
-def test_a_flow_s_own_labels_are_bounded_too(house: House) -> None:
+def test_a_flow_s_own_labels_are_bounded_too(host: Host) -> None:
     labels = ", ".join(f"l{number} = {number}" for number in range(MAX_LABELS))
     defined(f"flow labelled labels = ({labels}); wait W => (DONE -> done) {{ for = 1h; }}; flow_end")
     assert call("POST", "/flow/labelled/runs", {"name": "a", "labels": {"l0": "mine"}}).status == 201
@@ -152,16 +155,16 @@ def actions(count: int, *, note: int = 0, sign: str = "x") -> str:
     )
 
 
-def test_a_document_makes_so_many_things_and_no_more(house: House) -> None:
+def test_a_document_makes_so_many_things_and_no_more(host: Host) -> None:
     refused = call("POST", "/fsl", actions(MAX_CREATED + 1))
     assert (refused.status, refused.code) == (413, "too-large")
     assert call("GET", "/action").json == []
     defined(actions(MAX_CREATED))
 
 
-def test_a_definition_has_so_many_bytes_and_no_more(house: House) -> None:
+def test_a_definition_has_so_many_bytes_and_no_more(host: Host) -> None:
     defined(actions(1, note=100))
-    (stored,) = house.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
+    (stored,) = host.services.reader.definitions("default", "action", 1, "")  # type: ignore[arg-type]
     room = MAX_DEFINITION_BYTES - len(msgspec.json.encode(stored)) + 100
     refused = call("POST", "/fsl", actions(1, note=room + 1))
     assert (refused.status, refused.code) == (413, "too-large")
@@ -170,7 +173,7 @@ def test_a_definition_has_so_many_bytes_and_no_more(house: House) -> None:
     defined(actions(1, note=room))
 
 
-def test_a_document_makes_so_many_bytes_and_no_more(house: House) -> None:
+def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
     sign = "\N{GRINNING FACE}"  # four bytes, so that the document is not too long first
     note = MAX_CREATED_BYTES // 40 // 4
     refused = call("POST", "/fsl", actions(41, note=note, sign=sign))
@@ -186,11 +189,11 @@ def test_a_document_makes_so_many_bytes_and_no_more(house: House) -> None:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
     """Answers may have 20,000 bytes."""
-    monkeypatch.setattr(adapter, "LARGEST_ANSWER", 20_000)
+    monkeypatch.setattr(adapter, "MAX_RESPONSE_BYTES", 20_000)
     return 20_000
 
 
-def test_an_answer_that_lambda_would_not_pass_on_is_refused(house: House, narrow: int) -> None:
+def test_an_answer_that_lambda_would_not_pass_on_is_refused(host: Host, narrow: int) -> None:
     defined(BIG)
     for number in range(40):
         call("POST", "/flow/big/runs", {"name": f"r{number}", "input": {"x": '"' * 30}})
@@ -201,7 +204,7 @@ def test_an_answer_that_lambda_would_not_pass_on_is_refused(house: House, narrow
     assert call("GET", f"/flowrun?limit={fitting + 1}").status == 413
 
 
-def test_a_change_whose_answer_is_too_large_is_told_in_short(house: House, narrow: int) -> None:
+def test_a_change_whose_answer_is_too_large_is_told_in_short(host: Host, narrow: int) -> None:
     """It was made, so it cannot be refused any more."""
     whole = begin(name="a", input={"x": text(1_000)})
     assert whole.json["spec"]["input"]["x"] == text(1_000)

@@ -17,20 +17,20 @@ from chalicelib.model.json_values import decode, encode
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.webhooks import secrets_for
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import RELEASE
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered, started, uuid_of
+from tests.hosts import Host
 
 (SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
 
 
-def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None:
+def test_an_example_runs_to_its_end_by_handler_calls_alone(host: Host) -> None:
     """release.fsl: each request is answered in a second one, with the first state that it may answer."""
     assert call("POST", "/fsl", RELEASE).status == 200
     for step in "ADBC":
-        assert house.work() == []
-        request = house.caller.last
+        assert host.work() == []
+        request = host.actions.requests[-1]
         assert (request["flowId"], request["stepName"]) == ("my_flow_run", step)
         reply = call(
             "POST",
@@ -47,24 +47,24 @@ def test_an_example_runs_to_its_end_by_handler_calls_alone(house: House) -> None
     spec = call("GET", "/flowrun/my_flow_run").json["spec"]
     assert spec["history_states"] == ["ready", "A", "D", "B", "C", "done"]
     assert (spec["current_state"], spec["status"], spec["tokens"]) == ("done", "succeeded", [])
-    assert house.work() == []
-    assert len(house.caller.calls) == 4
+    assert host.work() == []
+    assert len(host.actions.calls) == 4
 
 
-def test_an_example_runs_to_its_end_by_answers_in_the_answer(house: House) -> None:
+def test_an_example_runs_to_its_end_by_answers_in_the_answer(host: Host) -> None:
     """No callback is needed where the 2xx body holds the answer."""
 
     def in_the_answer(request: dict[str, list[str]]) -> Reply:
         return Taken({"ackState": request["ackStates"][0]})
 
-    house.caller.reply = in_the_answer
+    host.actions.script = in_the_answer
     call("POST", "/fsl", RELEASE)
     for _ in range(4):
-        assert house.work() == []
+        assert host.work() == []
     assert call("GET", "/flowrun/my_flow_run").json["spec"]["current_state"] == "done"
 
 
-def test_progress_is_kept_and_does_not_end_the_step(house: House) -> None:
+def test_progress_is_kept_and_does_not_end_the_step(host: Host) -> None:
     run = started()
     reply = call("POST", "/step", answered(run, done=False, ackState=None, data="half", globalVariables={"n": 1}))
     assert reply.json == {"outcome": "progress"}
@@ -74,59 +74,59 @@ def test_progress_is_kept_and_does_not_end_the_step(house: House) -> None:
     assert uuid_of({"spec": spec}) == uuid_of(run)
 
 
-def test_an_answer_without_done_is_progress(house: House) -> None:
+def test_an_answer_without_done_is_progress(host: Host) -> None:
     """As in echoer, where `done` is false unless it is said."""
     body = answered(started())
     del body["done"]
     assert call("POST", "/step", body).json == {"outcome": "progress"}
 
 
-def signing(house: House) -> None:
+def signing(host: Host) -> None:
     """From now on answers of the action `work` must be signed."""
-    kept = house.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
+    kept = host.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
     action = decode(kept.value, Action)
     signed = encode(replace(action, options=replace(action.options, signed=True)))
-    house.store.definitions.submit("default", [replace(kept, version=kept.version + 1, value=signed)], [])
-    house.clock.advance(60_000)
+    host.store.definitions.submit("default", [replace(kept, version=kept.version + 1, value=signed)], [])
+    host.clock.advance(60_000)
 
 
-def headers(house: House, body: str, secret: str = SECRET) -> dict[str, str]:
+def headers(host: Host, body: str, secret: str = SECRET) -> dict[str, str]:
     """What the standard's library signs."""
-    seconds = house.clock.now() // 1000
+    seconds = host.clock.now() // 1000
     text = Webhook(secret).sign("msg_1", datetime.fromtimestamp(seconds, UTC), body)
     return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(seconds), "Webhook-Signature": text}
 
 
-def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(house: House) -> None:
+def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(host: Host) -> None:
     started("before")
-    signing(house)
+    signing(host)
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
     before = call("GET", "/flowrun/r").json
-    forged = headers(house, body, secrets_for(b"another", "default")[0])
-    for wrong in ({}, forged, {**headers(house, body), "Webhook-Timestamp": "1"}):
+    forged = headers(host, body, secrets_for(b"another", "default")[0])
+    for wrong in ({}, forged, {**headers(host, body), "Webhook-Timestamp": "1"}):
         reply = call("POST", "/step", body, headers=wrong)
         assert (reply.status, reply.code) == (401, "unsigned")
         assert reply.headers["WWW-Authenticate"] == "StandardWebhooks"
-    assert call("POST", "/step", body[:-1] + " }", headers=headers(house, body)).code == "unsigned"
+    assert call("POST", "/step", body[:-1] + " }", headers=headers(host, body)).code == "unsigned"
     assert call("GET", "/flowrun/r").json == before
-    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "advanced"}
-    assert call("POST", "/step", body, headers=headers(house, body)).json == {"outcome": "duplicate"}
+    assert call("POST", "/step", body, headers=headers(host, body)).json == {"outcome": "advanced"}
+    assert call("POST", "/step", body, headers=headers(host, body)).json == {"outcome": "duplicate"}
     assert call("POST", "/step", body).code == "unsigned"
 
 
-def test_what_arrives_as_bytes_is_verified_as_bytes(house: House) -> None:
+def test_what_arrives_as_bytes_is_verified_as_bytes(host: Host) -> None:
     """API Gateway hands binary types over as base64."""
     started("before")
-    signing(house)
+    signing(host)
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     body = json.dumps(answered(run, data="\u00e9"), ensure_ascii=False)
-    reply = call("POST", "/step", raw=body.encode(), headers=headers(house, body))
+    reply = call("POST", "/step", raw=body.encode(), headers=headers(host, body))
     assert reply.json == {"outcome": "advanced"}
 
 
 @pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])
-def test_a_doubled_answer_changes_nothing_whatever_it_says(house: House, state: str) -> None:
+def test_a_doubled_answer_changes_nothing_whatever_it_says(host: Host, state: str) -> None:
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json
@@ -138,13 +138,13 @@ def test_a_doubled_answer_changes_nothing_whatever_it_says(house: House, state: 
 @pytest.mark.parametrize(
     "forged", [{"uuid": NEVER}, {"uuid": ""}, {"uuid": "x"}, {"stepName": "B"}, {"flowId": "other"}]
 )
-def test_a_forged_answer_is_a_404(house: House, forged: dict[str, str]) -> None:
+def test_a_forged_answer_is_a_404(host: Host, forged: dict[str, str]) -> None:
     reply = call("POST", "/step", answered(started(), **forged))
     assert (reply.status, reply.code) == (404, "never-issued")
     assert call("GET", "/flowrun/r").json["spec"]["seq"] == 1
 
 
-def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(house: House) -> None:
+def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(host: Host) -> None:
     run = started()
     reply = call("POST", "/step", answered(run, ackState="MAYBE"))
     assert (reply.status, reply.code) == (422, "state-not-routed")
@@ -152,7 +152,7 @@ def test_an_answer_that_the_step_does_not_route_leaves_it_waiting(house: House) 
     assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
 
 
-def test_an_answer_to_a_stopped_run_is_a_conflict(house: House) -> None:
+def test_an_answer_to_a_stopped_run_is_a_conflict(host: Host) -> None:
     run = started()
     call("POST", "/flowrun/r/stop", {"reason": "wrong order"})
     reply = call("POST", "/step", answered(run))
@@ -160,27 +160,27 @@ def test_an_answer_to_a_stopped_run_is_a_conflict(house: House) -> None:
     assert "wrong order" in reply.json["message"]
 
 
-def test_an_answer_to_a_step_that_was_timed_out_is_late(house: House) -> None:
+def test_an_answer_to_a_step_that_was_timed_out_is_late(host: Host) -> None:
     run = started()
-    house.caller.reply = lambda _: NotTaken("refused", final=True)
-    house.work()
+    host.actions.script = lambda _: NotTaken("refused", final=True)
+    host.work()
     assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
     assert call("POST", "/step", answered(run)).status in (200, 409)
 
 
-def test_a_paused_run_takes_answers_and_sends_nothing(house: House) -> None:
+def test_a_paused_run_takes_answers_and_sends_nothing(host: Host) -> None:
     run = started()
-    house.work()
+    host.work()
     call("POST", "/flowrun/r/pause")
     assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
-    house.work()
-    assert len(house.caller.calls) == 1
+    host.work()
+    assert len(host.actions.calls) == 1
     call("POST", "/flowrun/r/continue")
-    house.work()
-    assert house.caller.last["stepName"] == "B"
+    host.work()
+    assert host.actions.requests[-1]["stepName"] == "B"
 
 
-def test_of_answers_at_once_exactly_one_wins(house: House) -> None:
+def test_of_answers_at_once_exactly_one_wins(host: Host) -> None:
     """Requests are served side by side through one app object, each sees its own body and query."""
     run = started()
     bodies = [answered(run, data=number, globalVariables={"winner": number}) for number in range(16)]
@@ -192,7 +192,7 @@ def test_of_answers_at_once_exactly_one_wins(house: House) -> None:
     assert call("GET", "/flowrun/r").json["spec"]["global_variable"] == {"winner": winner}
 
 
-def test_requests_side_by_side_do_not_mix(house: House) -> None:
+def test_requests_side_by_side_do_not_mix(host: Host) -> None:
     for number in range(8):
         started(f"r{number}")
     names = [f"r{number % 8}" for number in range(200)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.entrypoints.http.text_table import table
-from tests.entrypoints.conftest import House
+from chalicelib.entrypoints.http.terminal.text_table import table
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined, started
+from tests.hosts import Host
 
 
 def said(command: str) -> tuple[str, str]:
@@ -19,21 +19,21 @@ def said(command: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("text", [RELEASE, "  " + WORK.replace("action work", "ACTION work"), f"# a note\n{WORK}\n/"])
-def test_fsl_is_submitted(house: House, text: str) -> None:
+def test_fsl_is_submitted(host: Host, text: str) -> None:
     reply, raw = said(text)
     assert reply == "OK"
     assert raw.startswith("action ")
     assert raw.endswith(" created")
 
 
-def test_bad_fsl_is_shown_with_the_place_of_its_mistake(house: House) -> None:
+def test_bad_fsl_is_shown_with_the_place_of_its_mistake(host: Host) -> None:
     reply, raw = said(TWO)
     assert reply == "ERR"
     assert "FSL203" in raw
     assert "^^^^" in raw
 
 
-def test_lists_are_tables(house: House) -> None:
+def test_lists_are_tables(host: Host) -> None:
     defined(WORK, DIRECT)
     uuid = call("GET", "/flowrun/direct").json["metadata"]["uuid"]
     assert said("LIST FlowRun /") == (
@@ -49,11 +49,11 @@ def test_lists_are_tables(house: House) -> None:
     assert said("list flow_run") == said("list flowrun")
 
 
-def test_nothing_is_nil(house: House) -> None:
+def test_nothing_is_nil(host: Host) -> None:
     assert {said(command) for command in ("", " / ", "list flow", "list event", "list action")} == {("NIL", "")}
 
 
-def test_resources_are_shown(house: House) -> None:
+def test_resources_are_shown(host: Host) -> None:
     started()
     call("POST", "/event", {"name": "paid"})
     assert "| http://work.test/ | str order | OK " in said("get action work")[1]
@@ -64,14 +64,14 @@ def test_resources_are_shown(house: House) -> None:
     assert "| paid |" in said("list event")[1]
 
 
-def test_names_with_spaces_stand_in_backticks(house: House) -> None:
+def test_names_with_spaces_stand_in_backticks(host: Host) -> None:
     started("my run")
     assert said("stop `my run` `no longer needed`") == ("OK", "")
     assert call("GET", "/flowrun/my%20run").json["spec"]["last_err"] == "no longer needed"
     assert said("del flowrun `my run`") == ("OK", "")
 
 
-def test_runs_are_ordered_about(house: House) -> None:
+def test_runs_are_ordered_about(host: Host) -> None:
     started()
     for command, status in [
         ("pause r", "paused"),
@@ -84,7 +84,7 @@ def test_runs_are_ordered_about(house: House) -> None:
     assert said("retry r")[0] == "ERR"
 
 
-def test_definitions_are_deleted_with_or_without_their_uuid(house: House) -> None:
+def test_definitions_are_deleted_with_or_without_their_uuid(host: Host) -> None:
     defined(WORK, TWO)
     uuid = call("GET", "/flow/two").json["metadata"]["uuid"]
     assert said("del action work")[0] == "ERR"
@@ -96,26 +96,26 @@ def test_definitions_are_deleted_with_or_without_their_uuid(house: House) -> Non
 @pytest.mark.parametrize(
     ("command", "advice"),
     [
-        ("lits flow", "there is no command 'lits' (did you mean list?); type help for a list of commands"),
-        ("list", "list is used so: list TYPE"),
-        ("get flow", "get is used so: get TYPE NAME"),
-        ("del flow a b c", "del is used so: del TYPE NAME [UUID]"),
-        ("list flwo", "there is no type 'flwo' (did you mean flow?); there are action, flow, flowrun, step, event"),
+        ("lits flow", "unknown command 'lits' (did you mean list?); type help for a list of commands"),
+        ("list", "wrong number of arguments; usage: list TYPE"),
+        ("get flow", "wrong number of arguments; usage: get TYPE NAME"),
+        ("del flow a b c", "wrong number of arguments; usage: del TYPE NAME [UUID]"),
+        ("list flwo", "unknown type 'flwo' (did you mean flow?); the types are action, flow, flowrun, step, event"),
         ("get flowrun nope", "there is no flow_run 'nope'"),
-        ("get event x", "single events are not looked up; list event shows them all"),
-        ("del step r.A", "a step cannot be deleted: only an action, a flow or a flowrun can"),
-        ("help lsit", "there is no command 'lsit' (did you mean list?); type help for a list of commands"),
+        ("get event x", "cannot get one event; `list event` shows all events"),
+        ("del step r.A", "cannot delete a step; only actions, flows and flowruns can be deleted"),
+        ("help lsit", "unknown command 'lsit' (did you mean list?); type help for a list of commands"),
     ],
 )
-def test_wrong_usage_is_answered_with_advice(house: House, command: str, advice: str) -> None:
+def test_wrong_usage_is_answered_with_advice(host: Host, command: str, advice: str) -> None:
     assert said(command) == ("ERR", advice)
 
 
-def test_help_tells_every_command(house: House) -> None:
+def test_help_tells_every_command(host: Host) -> None:
     reply, raw = said("HELP")
     assert reply == "Raw"
     assert "  del TYPE NAME [UUID]\n" in raw
-    assert said("help Get")[1].startswith("get TYPE NAME\n\nShows one resource")
+    assert said("help Get")[1].startswith("get TYPE NAME\n\nShow an action")
     assert said("help flow_run")[1].startswith("flow_run NAME")
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 import pytest
 
+from chalicelib import language
 from chalicelib.service.ports.queues import QueueName
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, defined
+from tests.hosts import Host
 
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_document_tells_what_became_of_each_statement(house: House) -> None:
+def test_a_document_tells_what_became_of_each_statement(host: Host) -> None:
     """First created, then unchanged, then updated, in the order of the text."""
     first = call("POST", "/fsl", f"{WORK}\n/\n{TWO}").json
     again = call("POST", "/fsl", {"data": f"{TWO}\n/\n{WORK}"}).json
@@ -31,7 +35,7 @@ def test_a_document_tells_what_became_of_each_statement(house: House) -> None:
     assert all(len(one["uuid"]) == 36 for one in first["results"])
 
 
-def test_a_dry_run_changes_nothing(house: House) -> None:
+def test_a_dry_run_changes_nothing(host: Host) -> None:
     assert call("POST", "/fsl?dry_run=true", RELEASE).json["results"][-1]["kind"] == "flow_run"
     assert call("GET", "/action").json == []
     assert call("GET", "/flowrun").json == []
@@ -46,7 +50,7 @@ def test_a_dry_run_changes_nothing(house: House) -> None:
         (WORK.replace("http://work.test/", "ftp://work.test/"), 422, "fsl-refused"),
     ],
 )
-def test_a_bad_document_is_answered_with_all_its_diagnostics(house: House, text: str, status: int, code: str) -> None:
+def test_a_bad_document_is_answered_with_all_its_diagnostics(host: Host, text: str, status: int, code: str) -> None:
     reply = call("POST", "/fsl", text)
     assert (reply.status, reply.code) == (status, code)
     found = reply.json["error"]["diagnostics"]
@@ -54,7 +58,7 @@ def test_a_bad_document_is_answered_with_all_its_diagnostics(house: House, text:
     assert {"severity", "code", "message", "line", "column", "end_line", "end_column", "hint"} <= found[0].keys()
 
 
-def test_a_run_that_exists_is_a_conflict(house: House) -> None:
+def test_a_run_that_exists_is_a_conflict(host: Host) -> None:
     defined(WORK, DIRECT)
     reply = call("POST", "/fsl", DIRECT)
     assert (reply.status, reply.code) == (409, "run-exists")
@@ -63,11 +67,11 @@ def test_a_run_that_exists_is_a_conflict(house: House) -> None:
 @pytest.mark.parametrize(
     "headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "x/y"}]
 )
-def test_the_content_type_of_a_request_does_not_matter(house: House, headers: dict[str, str]) -> None:
+def test_the_content_type_of_a_request_does_not_matter(host: Host, headers: dict[str, str]) -> None:
     assert call("POST", "/action", {"data": WORK}, headers=headers).status == 200
 
 
-def test_each_path_takes_statements_of_its_kind(house: House) -> None:
+def test_each_path_takes_statements_of_its_kind(host: Host) -> None:
     """One statement is answered with its resource, several with a list of them."""
     action = call("POST", "/action", {"data": WORK})
     flow = call("POST", "/flow", {"data": TWO})
@@ -81,7 +85,7 @@ def test_each_path_takes_statements_of_its_kind(house: House) -> None:
     ("path", "text", "named"),
     [("/action", DIRECT, "flow_run 'direct'"), ("/flow", WORK, "action 'work'"), ("/flowrun", TWO, "flow 'two'")],
 )
-def test_a_statement_of_another_kind_is_refused_by_name(house: House, path: str, text: str, named: str) -> None:
+def test_a_statement_of_another_kind_is_refused_by_name(host: Host, path: str, text: str, named: str) -> None:
     defined(WORK)
     reply = call("POST", path, {"data": text})
     assert (reply.status, reply.code) == (422, "wrong-statement")
@@ -89,16 +93,16 @@ def test_a_statement_of_another_kind_is_refused_by_name(house: House, path: str,
     assert call("GET", "/flow").json == []
 
 
-def test_nothing_is_sent_for_a_run_that_was_refused(house: House) -> None:
+def test_nothing_is_sent_for_a_run_that_was_refused(host: Host) -> None:
     """A document is all or nothing: its run does not start if another statement is wrong."""
     call("POST", "/fsl", f"{WORK}\n/\n{DIRECT}\n/\n{TWO.replace('-> B', '-> Z')}")
-    assert house.queue.receive(QueueName.DELIVERIES, 10, 0) == []
+    assert host.queue.receive(QueueName.DELIVERIES, 10, 0) == []
 
 
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_action_has_the_shape_that_echoer_gave_it(house: House) -> None:
+def test_an_action_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     defined(WORK)
     found = call("GET", "/action/work").json
     uuid = found["metadata"]["uuid"]
@@ -116,7 +120,7 @@ def test_an_action_has_the_shape_that_echoer_gave_it(house: House) -> None:
     }
 
 
-def test_a_flow_tells_its_steps_its_text_and_its_input(house: House) -> None:
+def test_a_flow_tells_its_steps_its_text_and_its_input(host: Host) -> None:
     defined(WORK, TWO)
     spec = call("GET", "/flow/two").json["spec"]
     assert spec["steps"] == [
@@ -127,7 +131,7 @@ def test_a_flow_tells_its_steps_its_text_and_its_input(house: House) -> None:
     assert spec["text"] == TWO
 
 
-def test_definitions_are_listed_by_name_and_paged(house: House) -> None:
+def test_definitions_are_listed_by_name_and_paged(host: Host) -> None:
     defined(*(WORK.replace("work", name, 1) for name in ("c", "a", "b")))
     first = call("GET", "/action?limit=2")
     rest = call("GET", f"/action?limit=2&cursor={first.headers['x-next-cursor']}")
@@ -138,7 +142,7 @@ def test_definitions_are_listed_by_name_and_paged(house: House) -> None:
     assert call("GET", "/action?metadata.name=nope").json == []
 
 
-def test_older_versions_stay_readable(house: House) -> None:
+def test_older_versions_stay_readable(host: Host) -> None:
     defined(WORK)
     defined(WORK.replace("work.test", "other.test"))
     assert call("GET", "/action/work?version=1").json["spec"]["endpoints"] == ["http://work.test/"]
@@ -146,12 +150,12 @@ def test_older_versions_stay_readable(house: House) -> None:
     assert call("GET", "/action/work?version=3").status == 404
 
 
-def test_names_in_a_path_are_decoded(house: House) -> None:
+def test_names_in_a_path_are_decoded(host: Host) -> None:
     defined(WORK.replace("work", '"größe 1"', 1))
     assert call("GET", "/action/gr%C3%B6%C3%9Fe%201").json["metadata"]["name"] == "größe 1"
 
 
-def test_a_definition_that_something_refers_to_stays(house: House) -> None:
+def test_a_definition_that_something_refers_to_stays(host: Host) -> None:
     defined(WORK, TWO)
     reply = call("DELETE", "/action/work")
     assert (reply.status, reply.code) == (409, "still-referred")
@@ -160,3 +164,24 @@ def test_a_definition_that_something_refers_to_stays(house: House) -> None:
     assert call("DELETE", f"/flow/two/{uuid}").json["metadata"]["name"] == "two"
     assert call("DELETE", "/action/work").status == 200
     assert call("GET", "/action/work").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("/fsl", WORK), ("/action", WORK), ("/flow", TWO), ("/flowrun", DIRECT)],
+)
+def test_a_text_is_scanned_once(host: Host, path: str, text: str) -> None:
+    defined(WORK)
+    scans = []
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is language.parse.__code__:
+            scans.append(path)
+
+    sys.setprofile(trace)
+    try:
+        reply = call("POST", path, {"data": text})
+    finally:
+        sys.setprofile(None)
+    assert reply.status == 200, reply.text
+    assert len(scans) == 1

@@ -13,8 +13,8 @@ from chalicelib import hosting
 from chalicelib.entrypoints.http import errors
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.errors import Busy, RunExists
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import Context, call, rest_event
+from tests.hosts import Host
 
 
 def every_error() -> Iterator[type[EchoerError]]:
@@ -29,17 +29,47 @@ def every_error() -> Iterator[type[EchoerError]]:
     yield from below(EchoerError)
 
 
-BRANCHES = {"ServiceError", "Refused", "Unreadable", "Unwritable"}
-"""Errors that are never raised themselves, or at the desk only."""
+NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable"}
+"""Errors that are never raised themselves, or only in the terminal program."""
+
+RELEASED = {
+    *("bad-key", "bad-request-error", "bad-setting", "busy", "conflict", "expression-failed", "forbidden"),
+    *("fsl-malformed", "fsl-refused", "input-refused", "internal", "invalid", "key-taken", "lost-key", "malformed"),
+    *(
+        "method-not-allowed",
+        "never-issued",
+        "newer-format",
+        "no-secret",
+        "no-such-step",
+        "not-found",
+        "order-refused",
+        "run-exists",
+    ),
+    *("run-is-stopped", "secrets-off", "service-error", "state-not-routed", "still-referred", "too-large"),
+    *("too-many-requests", "unauthorized", "unsigned", "unsupported-media-type", "wrong-statement"),
+}
 
 
 @pytest.mark.parametrize("kind", list(every_error()))
-def test_every_error_has_a_status(kind: type[EchoerError]) -> None:
-    assert kind.__name__ in BRANCHES or any(base in errors.STATUS for base in kind.__mro__)
+def test_every_error_has_a_listed_code(kind: type[EchoerError]) -> None:
+    assert kind.code in errors.CODES
+    assert (kind.code == "internal") == (kind.__name__ in NOT_OF_THE_API)
+
+
+def test_no_released_code_is_missing() -> None:
+    """Clients depend on the codes. New ones may be added; none may be renamed or removed."""
+    assert set(errors.CODES) >= RELEASED
+
+
+def test_the_code_does_not_depend_on_the_name_of_the_class() -> None:
+    class Renamed(RunExists):
+        pass
+
+    assert errors.response_to(Renamed("r"), "id").body == errors.response_to(RunExists("r"), "id").body
 
 
 def test_an_error_is_told_in_one_shape() -> None:
-    reply = errors.answer_to(RunExists("r"), "id")
+    reply = errors.response_to(RunExists("r"), "id")
     assert (reply.status_code, reply.body) == (
         409,
         '{"message":"a flow_run \'r\' exists already",'
@@ -48,13 +78,13 @@ def test_an_error_is_told_in_one_shape() -> None:
 
 
 def test_a_busy_store_asks_for_patience() -> None:
-    reply = errors.answer_to(Busy("the store does not answer"), "id")
+    reply = errors.response_to(Busy("the store does not answer"), "id")
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
 
 
-def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_tells_an_id_and_nothing_else(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """The log tells the rest under that id."""
-    hosting.use(replace(house.services, reader=None))  # type: ignore[arg-type]
+    hosting.use(replace(host.services, reader=None))  # type: ignore[arg-type]
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")
     assert reply.json["error"]["request_id"] == "req-1"
@@ -63,7 +93,7 @@ def test_an_unexpected_error_tells_an_id_and_nothing_else(house: House, caplog: 
     assert "NoneType" in caplog.text
 
 
-def test_what_chalice_refuses_itself_has_the_same_shape(house: House) -> None:
+def test_what_chalice_refuses_itself_has_the_same_shape(host: Host) -> None:
     event = rest_event("GET", "/flowrun/x")
     event["requestContext"]["httpMethod"] = "PUT"
     answer: dict[str, Any] = app(event, Context())

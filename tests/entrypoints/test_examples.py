@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import os
 
-from chalicelib.entrypoints.http.openapi import EXAMPLES, exchanges
-from chalicelib.entrypoints.http.routes import TABLE
-from tests.entrypoints.conftest import House
+from chalicelib.entrypoints.http.openapi.examples import FILE, exchanges
+from chalicelib.entrypoints.http.routes import ROUTES
 from tests.entrypoints.story import tell, written
+from tests.hosts import Host
 
 OF_THEMSELVES = {("GET", "/openapi.json"), ("GET", "/docs")}
 """What holds the examples is no example."""
 
 
-def test_the_server_answers_as_the_examples_say(house: House) -> None:
-    told = written(tell(house))
+def test_the_server_answers_as_the_examples_say(host: Host) -> None:
+    told = written(tell(host))
     if os.environ.get("ECHOER_REGENERATE") == "1":
-        EXAMPLES.write_text(told, encoding="utf-8")
-    assert told.splitlines() == EXAMPLES.read_text(encoding="utf-8").splitlines()
+        FILE.write_text(told, encoding="utf-8")
+    assert told.splitlines() == FILE.read_text(encoding="utf-8").splitlines()
 
 
 def test_every_call_is_shown_with_a_success() -> None:
-    assert {one.call for one in exchanges() if one.status < 300} == set(TABLE) - OF_THEMSELVES
+    assert {one.call for one in exchanges() if one.status < 300} == {route.call for route in ROUTES} - OF_THEMSELVES

@@ -17,15 +17,16 @@ import pytest
 from chalicelib import config, hosting
 from chalicelib.config import Access, BadSetting, Settings
 from chalicelib.entrypoints import authorizer
-from chalicelib.entrypoints.http.auth import LEAST, STEP, is_gated
+from chalicelib.entrypoints.http.auth import requires_caller
+from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.service.errors import Busy
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.tokens import TOKEN_CACHE_MS, sha256
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import answered
 from tests.entrypoints.test_access import ADMIN, FIRST, guarded, made, under
+from tests.hosts import Host
 
 __all__ = ["guarded"]  # a fixture
 
@@ -47,10 +48,10 @@ def policy(effect: str, who: str) -> dict[str, Any]:
 # ── the authorizer ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role(guarded: House) -> None:
+def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role(guarded: Host) -> None:
     """What is told of one call is kept for all: it must not depend on the one that was asked for."""
     token = made(Role.VIEWER, name="ci")
-    calls = [f"{method}{path}" for method, path in LEAST]
+    calls = [f"{route.method}{route.path}" for route in ROUTES]
     assert [told(f"Bearer {token}", one) for one in calls] == [policy("Allow", "token ci")] * len(calls)
     assert told(f"bearer {FIRST}") == policy("Allow", "admin")
     assert call("POST", "/event", {"name": "e"}, headers={"Authorization": f"Bearer {token}"}).status == 403
@@ -59,11 +60,11 @@ def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role
 @pytest.mark.parametrize(
     "said", ["", "Bearer", "Bearer x", f"Basic {FIRST}", f"Bearer ech_{'0' * 16}_{'0' * 64}", FIRST]
 )
-def test_whoever_has_none_may_ask_for_nothing(guarded: House, said: str) -> None:
+def test_whoever_has_none_may_ask_for_nothing(guarded: Host, said: str) -> None:
     assert told(said) == policy("Deny", "nobody")
 
 
-def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: House) -> None:
+def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: Host) -> None:
     token = made(Role.VIEWER, name="ci")
     gateway = guarded.services
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
@@ -74,11 +75,11 @@ def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: House)
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
     guarded.clock.advance(TOKEN_CACHE_MS)
     assert told(f"Bearer {token}") == policy("Deny", "nobody")
-    assert authorizer.SECONDS * 1000 == TOKEN_CACHE_MS
+    assert authorizer.CACHE_S * 1000 == TOKEN_CACHE_MS
 
 
 def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
-    guarded: House, caplog: pytest.LogCaptureFixture
+    guarded: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "echoer.audit"):
         told(f"Bearer {'s3cret' * 8}", "DELETE/flowrun/r")
@@ -86,7 +87,7 @@ def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
     assert line == "'nobody': 'DELETE /flowrun/r': the token is unknown"
 
 
-def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """API Gateway keeps refusals; errors it does not."""
 
     def fails(*_: object) -> None:
@@ -99,10 +100,9 @@ def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: House, monkeypa
 
 @pytest.mark.parametrize("callbacks", [Access.OPEN, Access.TOKEN])
 def test_what_is_for_everybody_is_not_asked_about(callbacks: Access) -> None:
-    free = {one for one in LEAST if not is_gated(one, callbacks)}
-    public = {one for one, least in LEAST.items() if least is None}
-    assert free == public | ({STEP} if callbacks is Access.OPEN else set())
-    assert is_gated(("GET", "/new"), Access.OPEN)
+    free = {route.call for route in ROUTES if not requires_caller(route, callbacks)}
+    public = {route.call for route in ROUTES if route.role is None}
+    assert free == public | ({("POST", "/step")} if callbacks is Access.OPEN else set())
 
 
 GATES = """
@@ -149,9 +149,9 @@ print(json.dumps(app.authorize(event, None)))
     assert json.loads(shown.stdout)["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_the_shape_lets_through_whatever_the_door_would_take(guarded: House) -> None:
+def test_the_shape_lets_through_whatever_the_door_would_take(guarded: Host) -> None:
     for token in (made(Role.VIEWER), FIRST):
-        assert re.search(authorizer.SHAPE, f"Bearer {token}")
+        assert re.search(authorizer.TOKEN_PATTERN, f"Bearer {token}")
         assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 200
 
 
@@ -161,8 +161,8 @@ ARN = "arn:aws:sts::123456789012:assumed-role/ci/session"
 
 
 @pytest.fixture
-def by_iam(house: House) -> House:
-    return under(house, Settings(auth=Access.IAM, namespace="here", admin_token_sha256=sha256(FIRST)))
+def by_iam(host: Host) -> Host:
+    return under(host, Settings(auth=Access.IAM, namespace="here", admin_token_sha256=sha256(FIRST)))
 
 
 def signed(method: str, url: str, body: Any = None, **headers: str) -> Reply:
@@ -170,7 +170,7 @@ def signed(method: str, url: str, body: Any = None, **headers: str) -> Reply:
     return call(method, url, body, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=...", **named}, arn=ARN)
 
 
-def test_whoever_signed_is_named_in_history_and_audit(by_iam: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_whoever_signed_is_named_in_history_and_audit(by_iam: Host, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "echoer.audit"):
         assert signed("POST", "/fsl", f"{WORK}\n/\n{TWO}").status == 200
         assert signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).status == 201
@@ -181,19 +181,19 @@ def test_whoever_signed_is_named_in_history_and_audit(by_iam: House, caplog: pyt
 
 
 @pytest.mark.parametrize("said", [{}, ADMIN, {"Authorization": f"AWS4-HMAC-SHA256 userArn={ARN}", "userArn": ARN}])
-def test_only_api_gateway_can_say_who_signed(by_iam: House, said: dict[str, str]) -> None:
+def test_only_api_gateway_can_say_who_signed(by_iam: Host, said: dict[str, str]) -> None:
     for url in ("/flowrun", "/token"):
         reply = call("GET", url, headers=said)
         assert (reply.status, reply.code) == (401, "unauthorized")
     assert call("GET", "/healthz", headers=said).status == 200
 
 
-def test_an_identity_acts_in_the_one_namespace(by_iam: House) -> None:
+def test_an_identity_acts_in_the_one_namespace(by_iam: Host) -> None:
     assert signed("GET", "/flowrun", X_Echoer_Namespace="here").status == 200
     assert signed("GET", "/flowrun", X_Echoer_Namespace="there").status == 403
 
 
-def test_answers_to_steps_need_no_signature_unless_it_is_said(by_iam: House) -> None:
+def test_answers_to_steps_need_no_signature_unless_it_is_said(by_iam: Host) -> None:
     signed("POST", "/fsl", f"{WORK}\n/\n{TWO}")
     run = signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     assert call("POST", "/step", answered(run, done=False)).json == {"outcome": "progress"}

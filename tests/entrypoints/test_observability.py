@@ -8,7 +8,6 @@ import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,14 @@ from chalicelib import config, hosting
 from chalicelib.adapters.telemetry import logs
 from chalicelib.adapters.telemetry.metrics import EmfMetrics
 from chalicelib.config import BadSetting, LogFormat, Metrics
-from chalicelib.hosting import assemble
 from chalicelib.model.run import Run
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.queues import QueueName
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import answered, defined, started, uuid_of
+from tests.hosts import Host
 
 ROOT = Path(__file__).parents[2]
 SECRET = "v4lue-that-no-line-may-hold"
@@ -61,16 +59,16 @@ def log() -> Iterator[Log]:
     echoer.setLevel(level)
 
 
-def watched(house: House, observer: Observer) -> None:
-    """From now on `observer` watches the house."""
-    services = house.services
-    hosting.use(assemble(services.settings, replace(services.adapters, observer=Several([observer]))))
+def watched(host: Host, observer: Observer) -> None:
+    """Let `observer` observe the host."""
+    host.rebuild(observer=Several([observer]))
+    hosting.use(host.services)
 
 
 # ── correlation ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_lines_of_an_answer_know_run_step_activation_and_request(house: House, log: Log) -> None:
+def test_the_lines_of_an_answer_know_run_step_activation_and_request(host: Host, log: Log) -> None:
     run = started("o-1")
     call("POST", "/step", answered(run), headers={"X-Request-Id": "from-outside-7"})
     lines = log.lines(request="from-outside-7")
@@ -87,9 +85,9 @@ def test_the_lines_of_an_answer_know_run_step_activation_and_request(house: Hous
         }
 
 
-def test_the_lines_of_a_delivery_know_what_is_delivered(house: House, log: Log) -> None:
+def test_the_lines_of_a_delivery_know_what_is_delivered(host: Host, log: Log) -> None:
     run = started("o-1")
-    house.work()
+    host.work()
     (line,) = [line for line in log.lines(function="deliver") if line["logger"] == "echoer.deliver"]
     del line["timestamp"]
     assert line == {
@@ -105,16 +103,16 @@ def test_the_lines_of_a_delivery_know_what_is_delivered(house: House, log: Log) 
     }
 
 
-def test_runs_that_are_served_side_by_side_do_not_mix(house: House, log: Log) -> None:
+def test_runs_that_are_served_side_by_side_do_not_mix(host: Host, log: Log) -> None:
     runs = {name: uuid_of(started(name)) for name in ("a", "b", "c")}
-    house.work()
+    host.work()
     lines = [line for line in log.lines() if line["logger"] == "echoer.deliver"]
     assert {line["run"]: line["uuid"] for line in lines} == runs
 
 
-def test_a_failure_is_told_with_its_request_and_run(house: House, log: Log) -> None:
+def test_a_failure_is_told_with_its_request_and_run(host: Host, log: Log) -> None:
     started("o-1")
-    house.store.runs.load = None  # type: ignore[assignment, method-assign]
+    host.store.runs.load = None  # type: ignore[assignment, method-assign]
     reply = call("POST", "/flowrun/o-1/stop")
     assert reply.status == 500
     (line,) = [line for line in log.lines() if line["level"] == "ERROR"]
@@ -126,19 +124,19 @@ def test_a_failure_is_told_with_its_request_and_run(house: House, log: Log) -> N
 
 
 @pytest.mark.parametrize("given", ["7", "a" * 128, "Root=1-67891233-abcdef012345678912345678", "a/b+c=@d:e_f.g-h"])
-def test_a_request_id_is_taken_and_given_back(house: House, given: str) -> None:
+def test_a_request_id_is_taken_and_given_back(host: Host, given: str) -> None:
     assert call("GET", "/healthz", headers={"x-request-id": given}).headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize(
     "given", ["", "a" * 129, "a b", "a\nb", "a\r\nset-cookie: x", 'a"', "\u00e9", "\u0661", "a\x00"]
 )
-def test_one_that_cannot_stand_in_a_log_is_not(house: House, given: str) -> None:
+def test_one_that_cannot_stand_in_a_log_is_not(host: Host, given: str) -> None:
     assert call("GET", "/healthz", headers={"x-request-id": given}).headers["x-request-id"] == "req-1"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/flowrun/no", 404), ("POST", "/flow/no/runs", 404)])
-def test_answers_that_are_errors_bear_it_too(house: House, method: str, path: str, status: int) -> None:
+def test_answers_that_are_errors_bear_it_too(host: Host, method: str, path: str, status: int) -> None:
     reply = call(method, path, headers={"x-request-id": "7"})
     assert (reply.status, reply.headers["x-request-id"]) == (status, "7")
 
@@ -160,47 +158,47 @@ def _failing(namespace: str, name: str) -> Run | None:
     raise KeyError(SECRET)
 
 
-def test_no_line_of_a_whole_run_holds_a_value(house: House, log: Log) -> None:
+def test_no_line_of_a_whole_run_holds_a_value(host: Host, log: Log) -> None:
     defined(WORK, FULL)
     call("POST", "/command", {"command": f'flow_run x step A => (OK -> done) {{ args = ("{SECRET}"); }}'})
     call("POST", "/command", {"command": f"stop r because-of={SECRET}"})
     run = call("POST", "/flow/full/runs", {"name": "r", "input": {"secret": SECRET}}).json
-    house.caller.reply = lambda request: Taken({"ackState": SECRET, "data": SECRET, "globalVariables": {"v": SECRET}})
-    house.work()
+    host.actions.script = lambda request: Taken({"ackState": SECRET, "data": SECRET, "globalVariables": {"v": SECRET}})
+    host.work()
     call("POST", "/step", {**answered(run), "ackState": SECRET, "data": SECRET})
     call("POST", "/step", {**answered(run), "data": {"x": SECRET}, "globalVariables": {"v": SECRET}})
-    house.caller.reply = lambda request: NotTaken(f"400: {SECRET}", final=True)
-    house.work()
+    host.actions.script = lambda request: NotTaken(f"400: {SECRET}", final=True)
+    host.work()
     call("POST", "/flowrun/r/vars", {"vars": {"kept": SECRET}})
     call("POST", "/event", {"name": "go", "key": SECRET, "data": SECRET})
-    house.work(QueueName.WAKES)
+    host.work(QueueName.WAKES)
     call("POST", "/flowrun/r/vars", {"vars": SECRET})
     call("POST", "/flowrun/r/vars", f'{{"vars": {{"x": "{SECRET}"')
-    house.store.runs.load = _failing  # type: ignore[method-assign]
+    host.store.runs.load = _failing  # type: ignore[method-assign]
     call("POST", "/flowrun/r/stop", {"reason": SECRET})
     assert {line["level"] for line in log.lines()} >= {"DEBUG", "INFO", "WARNING", "ERROR"}
     assert SECRET not in log.text
 
 
-def test_the_run_that_no_line_tells_the_values_of_does_hold_them(house: House) -> None:
+def test_the_run_that_no_line_tells_the_values_of_does_hold_them(host: Host) -> None:
     """Or the test above would say nothing."""
     defined(WORK, FULL)
     run = call("POST", "/flow/full/runs", {"name": "r", "input": {"secret": SECRET}}).json
-    house.work()
-    assert house.caller.last["order"] == SECRET
+    host.work()
+    assert host.actions.requests[-1]["order"] == SECRET
     assert call("POST", "/step", {**answered(run), "data": {"x": SECRET}}).json == {"outcome": "advanced"}
 
 
 # ── metrics ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_request_and_a_batch_leave_a_line_of_metrics_each(house: House) -> None:
+def test_a_request_and_a_batch_leave_a_line_of_metrics_each(host: Host) -> None:
     out = io.StringIO()
-    watched(house, EmfMetrics(house.clock, "Echoer", out))
+    watched(host, EmfMetrics(host.clock, "Echoer", out))
     defined(WORK, TWO)
     for name in "ab":
         call("POST", "/flow/two/runs", {"name": name, "input": {"order": "o"}}, headers={"x-request-id": name})
-    house.work()
+    host.work()
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     counted = [
         (line["function"], line["request"], line.get("RunsStarted"), line.get("DeliveriesTaken")) for line in lines
@@ -208,11 +206,11 @@ def test_a_request_and_a_batch_leave_a_line_of_metrics_each(house: House) -> Non
     assert counted == [("api", "a", 1, None), ("api", "b", 1, None), ("deliver", "req-1", None, 2)]
 
 
-def test_dead_letters_are_counted(house: House) -> None:
+def test_dead_letters_are_counted(host: Host) -> None:
     out = io.StringIO()
-    watched(house, EmfMetrics(house.clock, "Echoer", out))
-    house.queue.send(QueueName.DEAD, ["no letter of ours"])
-    house.work(QueueName.DEAD)
+    watched(host, EmfMetrics(host.clock, "Echoer", out))
+    host.queue.send(QueueName.DEAD, ["no letter of ours"])
+    host.work(QueueName.DEAD)
     assert [json.loads(line).get("DeadLetters") for line in out.getvalue().splitlines()] == [1]
 
 
@@ -220,7 +218,7 @@ def test_dead_letters_are_counted(house: House) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [(GIVEN, GIVEN), (GIVEN.upper(), ""), ("", ""), ("00-1-2-01", "")])
-def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(house: House, given: str, kept: str) -> None:
+def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(host: Host, given: str, kept: str) -> None:
     defined(WORK, TWO)
     for name, path, body in (
         ("r", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}),
@@ -232,7 +230,7 @@ def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(house: Hou
     ):
         reply = call("POST", path, body, headers={"Traceparent": given})
         assert reply.status in (200, 201), reply.text
-        assert house.services.reader.run("default", name).trace == kept
+        assert host.services.reader.run("default", name).trace == kept
 
 
 # ── a process on Lambda ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -275,10 +273,10 @@ def test_logs_are_json_where_machines_read_them() -> None:
     assert config.from_environment({**LAMBDA, "ECHOER_LOG_FORMAT": "text"}).log_format is LogFormat.TEXT
 
 
-def test_nobody_watches_unless_asked_to(house: House) -> None:
+def test_nobody_watches_unless_asked_to(host: Host) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
-    assert hosting.observer(settings, house.clock) is NULL_OBSERVER
+    assert hosting.observer(settings, host.clock) is NULL_OBSERVER
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The contract that the code tells of itself."""
+"""The OpenAPI document and its page."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from chalicelib.config import Access, Settings
-from chalicelib.entrypoints.http import contract, openapi, openapi_page
-from chalicelib.entrypoints.http.auth import LEAST
-from chalicelib.entrypoints.http.routes import TABLE
-from tests.entrypoints.conftest import House
+from chalicelib.entrypoints.http.errors import CODES
+from chalicelib.entrypoints.http.openapi.document import ERRORS, document
+from chalicelib.entrypoints.http.openapi.examples import exchanges
+from chalicelib.entrypoints.http.openapi.page import curl
+from chalicelib.entrypoints.http.routes import ROUTES
+from chalicelib.entrypoints.http.views.watch import STREAM
 from tests.entrypoints.gateway import call
+from tests.hosts import Host
 
-OPEN = openapi.document(TABLE, Settings())
-TOKENS = openapi.document(TABLE, Settings(auth=Access.TOKEN))
+OPEN = document(ROUTES, Settings())
+TOKENS = document(ROUTES, Settings(auth=Access.TOKEN))
+PUBLIC = {route.call for route in ROUTES if route.role is None}
 OPERATIONS = {
     (method.upper(), path): told for path, methods in OPEN["paths"].items() for method, told in methods.items()
 }
@@ -32,7 +36,7 @@ def examples(at: Any) -> list[tuple[Any, Any]]:
         return []
     own = at.get("examples") if "schema" in at else None
     values = [one["value"] for one in own.values()] if isinstance(own, dict) else []
-    if at.get("schema") == contract.STREAM:
+    if at.get("schema") == STREAM:
         values = [event for text in values for event in events(text)]
     return [(at["schema"], value) for value in values] + [
         found for name, one in at.items() if name != "examples" for found in examples(one)
@@ -45,15 +49,15 @@ def events(stream: str) -> list[dict[str, Any]]:
     return [{**event, "retry": int(event["retry"])} if "retry" in event else event for event in found]
 
 
-def test_every_call_is_in_the_contract_with_a_summary(house: House) -> None:
+def test_every_call_is_in_the_contract_with_a_summary(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     assert told["openapi"] == "3.1.0"
     calls = {(method.upper(), path) for path, methods in told["paths"].items() for method in methods}
-    assert calls == set(TABLE) == set(contract.CONTRACT)
+    assert calls == {route.call for route in ROUTES}
     assert all(found["summary"] for methods in told["paths"].values() for found in methods.values())
 
 
-def test_every_call_has_an_id_of_its_own(house: House) -> None:
+def test_every_call_has_an_id_of_its_own(host: Host) -> None:
     told = call("GET", "/openapi.json").json
     ids = [found["operationId"] for methods in told["paths"].values() for found in methods.values()]
     assert len(ids) == len(set(ids))
@@ -91,32 +95,55 @@ def test_every_link_leads_to_a_call() -> None:
 
 def test_where_tokens_are_needed_every_call_that_is_not_for_everybody_asks_for_one() -> None:
     assert "securitySchemes" not in OPEN["components"]
-    for (method, path), least in LEAST.items():
-        told = TOKENS["paths"][path][method.lower()]
+    for route in ROUTES:
+        told, least = TOKENS["paths"][route.path][route.method.lower()], route.role
         assert (told.get("security", []) != []) == ("401" in told["responses"]) == (least is not None)
         assert (f"`{least}`" in told["description"]) == (least is not None)
 
 
 @pytest.mark.parametrize("of", [OPEN, TOKENS], ids=["open", "tokens"])
 def test_the_page_s_commands_are_the_requests_of_the_examples(of: dict[str, Any]) -> None:
-    for one in openapi.exchanges():
+    for one in exchanges():
         asked = argparse.ArgumentParser(exit_on_error=False)
         asked.add_argument("-X", default="GET")
         asked.add_argument("-H")
         asked.add_argument("--data-binary")
         asked.add_argument("url")
-        program, *words = shlex.split(openapi_page.curl(of, one))
+        program, *words = shlex.split(curl(of, one))
         found = asked.parse_args(words)
         assert (program, found.X) == ("curl", one.call[0])
         assert found.url.startswith(f"http://127.0.0.1:8080{one.call[1].partition('{')[0]}")
         assert found.data_binary is None or found.data_binary == one.body or json.loads(found.data_binary) == one.body
         assert (found.data_binary is None) == (one.body is None)
-        assert (found.H is None) == (of is OPEN or LEAST[one.call] is None)
+        assert (found.H is None) == (of is OPEN or one.call in PUBLIC)
 
 
-def test_the_page_tells_of_every_path_and_type_and_loads_nothing(house: House) -> None:
+def test_the_page_tells_of_every_path_and_type_and_loads_nothing(host: Host) -> None:
     reply = call("GET", "/docs")
     assert reply.status == 200
-    assert all(f"<code>{path}</code>" in reply.text for _, path in TABLE)
+    assert all(f"<code>{path}</code>" in reply.text for path in OPEN["paths"])
     assert all(f'id="type-{name}"' in reply.text for name in OPEN["components"]["schemas"])
     assert not any(word in reply.text for word in ("<script", "src=", "url(", "@import", "<link"))
+
+
+def test_the_document_and_the_page_list_every_error_code(host: Host) -> None:
+    assert OPEN["components"]["schemas"]["Detail"]["properties"]["code"]["enum"] == list(CODES)
+    page = call("GET", "/docs").text
+    assert all(f"<code>{code}</code>" in page for code in CODES)
+    for operation in OPERATIONS.values():
+        for status, response in operation["responses"].items():
+            codes = [f"`{code}`" for code, one in CODES.items() if str(one.status) == status]
+            assert all(code in response["description"] for code in codes), response["description"]
+            assert (int(status) in ERRORS) == bool(codes)
+
+
+def test_the_beginning_of_the_page_shows_examples_of_the_routes() -> None:
+    shown = [(route.call, route.example) for route in ROUTES if route.example]
+    assert len(shown) >= 5
+    assert set(shown) <= {(one.call, one.title) for one in exchanges()}
+
+
+def test_a_body_is_required_if_one_of_its_fields_is() -> None:
+    required = {of: told["requestBody"]["required"] for of, told in OPERATIONS.items() if "requestBody" in told}
+    assert required["POST", "/event"]
+    assert not required["POST", "/flow/{name}/runs"]

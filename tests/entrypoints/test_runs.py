@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered, defined, started, uuid_of
+from tests.hosts import Host
 
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_run_has_the_shape_that_echoer_gave_it(house: House) -> None:
+def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     run = started(labels={"team": "x"})
     uuid = uuid_of(run)
     assert run["metadata"]["labels"] == {"team": "x"}
@@ -71,7 +71,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(house: House) -> None:
     assert call("GET", "/flowrun/r").json == {**run, "spec": {**spec, "steps": steps}}
 
 
-def test_a_finished_step_shows_what_was_answered(house: House) -> None:
+def test_a_finished_step_shows_what_was_answered(host: Host) -> None:
     run = started()
     call("POST", "/step", answered(run, data={"n": 1}, globalVariables={"seen": True}))
     step = call("GET", "/flowrun/r").json["spec"]["steps"][0]
@@ -82,7 +82,7 @@ def test_a_finished_step_shows_what_was_answered(house: House) -> None:
     assert step["spec"]["global_variables"] == {"seen": True}
 
 
-def test_the_same_key_gives_the_same_run_back(house: House) -> None:
+def test_the_same_key_gives_the_same_run_back(host: Host) -> None:
     defined(WORK, TWO)
     body = {"input": {"order": "o"}, "key": "k-1"}
     first, again = call("POST", "/flow/two/runs", body), call("POST", "/flow/two/runs", body)
@@ -103,17 +103,17 @@ def test_the_same_key_gives_the_same_run_back(house: House) -> None:
     ],
 )
 def test_a_run_that_cannot_be_started_says_why(
-    house: House, flow: str, body: dict[str, Any], status: int, code: str
+    host: Host, flow: str, body: dict[str, Any], status: int, code: str
 ) -> None:
     started("r")
     reply = call("POST", f"/flow/{flow}/runs", body)
     assert (reply.status, reply.code) == (status, code)
 
 
-def test_runs_are_listed_newest_first_filtered_and_paged(house: House) -> None:
+def test_runs_are_listed_newest_first_filtered_and_paged(host: Host) -> None:
     for number in range(4):
         started(f"r{number}", labels={"n": number})
-        house.clock.advance(1000)
+        host.clock.advance(1000)
     call("POST", "/flowrun/r1/stop")
 
     def names(query: str) -> list[str]:
@@ -133,7 +133,7 @@ def test_runs_are_listed_newest_first_filtered_and_paged(house: House) -> None:
     assert names(f"cursor={first.headers['x-next-cursor']}") == ["r0"]
 
 
-def test_the_history_is_paged_and_complete(house: House) -> None:
+def test_the_history_is_paged_and_complete(host: Host) -> None:
     run = started()
     call("POST", "/step", answered(run, data="x", globalVariables={"v": 1}))
     entries = call("GET", "/flowrun/r/history").json
@@ -162,16 +162,16 @@ def test_the_history_is_paged_and_complete(house: House) -> None:
     assert call("GET", "/flowrun/r/history?after=2").json == []
 
 
-def test_watching_a_run_ends_with_the_first_news_or_with_the_wait(house: House) -> None:
+def test_watching_a_run_ends_with_the_first_news_or_with_the_wait(host: Host) -> None:
     started()
-    before = house.clock.now()
+    before = host.clock.now()
     assert len(call("GET", "/flowrun/r/watch?after=0").json) == 1
-    assert house.clock.now() == before
+    assert host.clock.now() == before
     assert call("GET", "/flowrun/r/watch?after=1&wait=3").json == []
-    assert house.clock.now() == before + 3000
+    assert host.clock.now() == before + 3000
 
 
-def test_a_person_pauses_continues_stops_and_retries_a_run(house: House) -> None:
+def test_a_person_pauses_continues_stops_and_retries_a_run(host: Host) -> None:
     started()
 
     def state(order: str, body: Any = None) -> tuple[str, str]:
@@ -191,7 +191,7 @@ def test_a_person_pauses_continues_stops_and_retries_a_run(house: House) -> None
     assert state("retry") == ("running", "B")
 
 
-def test_only_a_run_that_has_ended_can_be_deleted(house: House) -> None:
+def test_only_a_run_that_has_ended_can_be_deleted(host: Host) -> None:
     run = started()
     uuid = run["metadata"]["uuid"]
     assert call("DELETE", f"/flowrun/r/{uuid}").code == "order-refused"
@@ -204,7 +204,7 @@ def test_only_a_run_that_has_ended_can_be_deleted(house: House) -> None:
 # ── steps, events, the rest ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_steps_are_found_by_run_by_name_and_by_uuid(house: House) -> None:
+def test_steps_are_found_by_run_by_name_and_by_uuid(host: Host) -> None:
     run = started()
     waiting = call("GET", "/step").json
     assert [one["metadata"]["name"] for one in waiting] == ["A"]
@@ -216,7 +216,7 @@ def test_steps_are_found_by_run_by_name_and_by_uuid(house: House) -> None:
     assert [call("GET", f"/step/{name}").status for name in ("Z", "r.Z", "q.A")] == [404, 404, 404]
 
 
-def test_events_are_kept_until_they_expire(house: House) -> None:
+def test_events_are_kept_until_they_expire(host: Host) -> None:
     stored = call("POST", "/event", {"name": "paid", "key": "o-1", "data": {"n": 1}, "ttl": "5s"}).json
     assert stored["metadata"]["kind"] == "event"
     assert stored["spec"] == {
@@ -228,10 +228,10 @@ def test_events_are_kept_until_they_expire(house: House) -> None:
         "expires_at": "2027-01-15T08:00:05.000Z",
     }
     assert call("GET", "/event").json == [stored]
-    house.clock.advance(5001)
+    host.clock.advance(5001)
     assert call("GET", "/event").json == []
 
 
-def test_the_root_and_the_health_answer(house: House) -> None:
+def test_the_root_and_the_health_answer(host: Host) -> None:
     assert call("GET", "/").json == "echoer"
     assert call("GET", "/healthz").json == {"status": "ok"}

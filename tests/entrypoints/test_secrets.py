@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import answered
+from tests.hosts import Host
 
 CARD = "4111-1111-1111-1111"
 TEXT = """
@@ -43,20 +43,20 @@ SHOWN = (
 COMMANDS = ("list flowrun", "get flowrun c-1", "get step c-1.Pay", "history c-1", "list step", "get flow checkout")
 
 
-def begun(house: House) -> Any:
+def begun(host: Host) -> Any:
     assert call("POST", "/fsl", TEXT).status == 200
     made = call("POST", "/flow/checkout/runs", {"name": "c-1", "input": {"card": CARD, "order": "o-1"}})
     assert made.status == 201
-    house.work()
+    host.work()
     return made
 
 
-def test_nothing_that_is_shown_tells_a_secret(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_is_shown_tells_a_secret(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        made = begun(house)
+        made = begun(host)
         told = [made.text]
         for state in ("a report", "an answer", "the end"):
-            house.clock.advance(1_000)
+            host.clock.advance(1_000)
             told += [call("GET", url).text for url in SHOWN]
             told += [call("POST", "/command", {"command": command}).text for command in COMMANDS]
             if state == "a report":
@@ -67,7 +67,7 @@ def test_nothing_that_is_shown_tells_a_secret(house: House, caplog: pytest.LogCa
                 (task,) = call("GET", "/task").json
                 named = {name: task[name] for name in ("flowId", "stepName", "uuid")}
                 told.append(call("POST", "/step", {**named, "ackState": "YES", "done": True}).text)
-    assert json.loads(house.caller.calls[0].body)["card"] == CARD
+    assert json.loads(host.actions.calls[0].body)["card"] == CARD
     assert not [text for text in told if CARD in text or "sealed" in text]
     assert CARD not in caplog.text
     run = call("GET", "/flowrun/c-1").json["spec"]
@@ -77,8 +77,8 @@ def test_nothing_that_is_shown_tells_a_secret(house: House, caplog: pytest.LogCa
     assert [entry["data"] for entry in entries if entry["step"] == "Pay" and entry["state"]] == ["***"]
 
 
-def test_a_person_sees_that_there_is_a_secret(house: House) -> None:
-    made = begun(house)
+def test_a_person_sees_that_there_is_a_secret(host: Host) -> None:
+    made = begun(host)
     call("POST", "/step", answered(made.json, ackState="PAID"))
     (task,) = call("GET", "/task").json
     assert task["args"] == {"card": "***", "order": "o-1"}
@@ -94,28 +94,28 @@ def test_a_person_sees_that_there_is_a_secret(house: House) -> None:
         ("POST", "/step", '{"flowId": "c-1", "stepName": "Pay", "uuid": "u", "data": {"KEY": "x.y"}}'),
     ],
 )
-def test_nothing_from_outside_poses_as_sealed(house: House, key: str, method: str, url: str, body: str) -> None:
-    begun(house)
+def test_nothing_from_outside_poses_as_sealed(host: Host, key: str, method: str, url: str, body: str) -> None:
+    begun(host)
     before = call("GET", "/flowrun/c-1").json
     reply = call(method, url, body.replace("KEY", key))
-    assert (reply.status, "secrets are kept" in reply.text) == (400, True)
+    assert (reply.status, "the form of an encrypted secret" in reply.text) == (400, True)
     assert call("GET", "/flowrun/c-1").json == before
 
 
-def test_text_that_holds_such_json_stays_text(house: House) -> None:
+def test_text_that_holds_such_json_stays_text(host: Host) -> None:
     assert call("POST", "/fsl", TEXT.replace("data = secret; ", "")).status == 200
     made = call("POST", "/flow/checkout/runs", {"name": "c-1", "input": {"card": CARD, "order": "o-1"}})
-    house.work()
+    host.work()
     forged = '{"\\u0000sealed": "x.y"}'
     assert call("POST", "/step", answered(made.json, ackState="PAID", data=forged)).json == {"outcome": "advanced"}
     assert call("GET", "/flowrun/c-1").json["spec"]["current_state"] == "Ask"
 
 
-def test_secrets_by_name_are_never_told(house: House) -> None:
+def test_secrets_by_name_are_never_told(host: Host) -> None:
     made = call("PUT", "/secret/ci.token", {"value": "t0p-s3cret"})
     assert (made.status, made.json.keys()) == (200, {"name", "set_at", "set_by"})
     assert [one["name"] for one in call("GET", "/secret").json] == ["ci.token"]
-    assert not any("t0p" in repr(value) for value in vars(house.store.versioned_values).values())
+    assert not any("t0p" in repr(value) for value in vars(host.store.versioned_values).values())
     assert call("DELETE", "/secret/ci.token").json["name"] == "ci.token"
     assert call("DELETE", "/secret/ci.token").status == 404
 
@@ -124,6 +124,6 @@ def test_secrets_by_name_are_never_told(house: House) -> None:
     ("name", "body", "status"),
     [("a b", {"value": "x"}, 422), ("a", {"value": ""}, 400), ("a", {"value": "é" * 16_000}, 422), ("a", {}, 400)],
 )
-def test_a_secret_must_be_set_rightly(house: House, name: str, body: Any, status: int) -> None:
+def test_a_secret_must_be_set_rightly(host: Host, name: str, body: Any, status: int) -> None:
     assert call("PUT", f"/secret/{name.replace(' ', '%20')}", body).status == status
     assert call("GET", "/secret").json == []

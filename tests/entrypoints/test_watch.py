@@ -6,11 +6,11 @@ import json
 import re
 from typing import Any
 
-from tests.entrypoints.conftest import House
 from tests.entrypoints.flows import WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import answered, defined, started
 from tests.fakes import START
+from tests.hosts import Host
 
 
 def streamed(url: str, seen: str = "") -> tuple[list[tuple[str, Any]], str]:
@@ -28,43 +28,43 @@ def names(events: list[tuple[str, Any]]) -> list[str]:
     return [resource["metadata"]["name"] for _, resource in events]
 
 
-def test_changes_come_in_their_order_each_with_an_id(house: House) -> None:
+def test_changes_come_in_their_order_each_with_an_id(host: Host) -> None:
     run = started("one")
-    house.clock.advance(10)
+    host.clock.advance(10)
     started("two")
-    house.clock.advance(10)
+    host.clock.advance(10)
     call("POST", "/step", answered(run))
-    house.clock.advance(1)
+    host.clock.advance(1)
     events, last = streamed("/watch?resource=flowrun&version=0")
     assert names(events) == ["two", "one"]
     assert [position for position, _ in events] == [str(START + 10), str(START + 20)]
     assert last == str(START + 20)
 
 
-def test_a_stream_goes_on_where_it_was_left(house: House) -> None:
+def test_a_stream_goes_on_where_it_was_left(host: Host) -> None:
     started("one")
-    house.clock.advance(5)
+    host.clock.advance(5)
     _, seen = streamed("/watch?resource=flowrun&version=0")
     started("two")
-    house.clock.advance(5)
+    host.clock.advance(5)
     events, _ = streamed("/watch?resource=flowrun&version=0", seen)
     assert names(events) == ["two"]
 
 
-def test_a_stream_without_news_ends_with_an_id_to_come_again_with(house: House) -> None:
-    before = house.clock.now()
+def test_a_stream_without_news_ends_with_an_id_to_come_again_with(host: Host) -> None:
+    before = host.clock.now()
     events, last = streamed("/watch?resource=flow")
     assert (events, last) == ([], str(before))
-    assert house.clock.now() == before + 20_000
+    assert host.clock.now() == before + 20_000
     defined(WORK)
     events, _ = streamed("/watch?resource=flow&resource=action", last)
     assert names(events) == ["work"]
 
 
-def test_what_is_written_within_the_moment_of_an_id_is_not_missed(house: House) -> None:
+def test_what_is_written_within_the_moment_of_an_id_is_not_missed(host: Host) -> None:
     """The present moment is not told of before it is over."""
     started("one")
-    house.clock.advance(1)
+    host.clock.advance(1)
     started("two")
     events, seen = streamed("/watch?resource=flowrun&version=0")
     assert names(events) == ["one"]
@@ -72,19 +72,19 @@ def test_what_is_written_within_the_moment_of_an_id_is_not_missed(house: House) 
     assert names(events) == ["two"]
 
 
-def test_echoers_form_names_a_version_per_resource_in_seconds(house: House) -> None:
+def test_echoers_form_names_a_version_per_resource_in_seconds(host: Host) -> None:
     defined(WORK)
-    house.clock.advance(2000)
+    host.clock.advance(2000)
     started("r")
-    house.clock.advance(10)
+    host.clock.advance(10)
     url = f"/watch?resource=action?version={START // 1000 + 1}&resource=flowrun?version={START // 1000}"
     assert names(streamed(url)[0]) == ["r"]
 
 
-def test_every_kind_of_resource_can_be_watched(house: House) -> None:
+def test_every_kind_of_resource_can_be_watched(host: Host) -> None:
     started("r")
     call("POST", "/event", {"name": "paid"})
-    house.clock.advance(1)
+    host.clock.advance(1)
     kinds = {}
     for kind in ("action", "flow", "flowrun", "step", "event"):
         events, _ = streamed(f"/watch?resource={kind}&version=0")

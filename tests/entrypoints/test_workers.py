@@ -15,10 +15,10 @@ from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Deliver, Wake
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import Queue, QueueName, Received
-from tests.entrypoints.conftest import House
 from tests.entrypoints.gateway import call, sqs_event
 from tests.entrypoints.steps import answered, started
 from tests.fakes import START
+from tests.hosts import Host
 
 DAY = 86_400_000
 
@@ -40,11 +40,11 @@ class FakeQueue:
             raise Busy("the queue does not answer")
 
 
-def watched(house: House) -> FakeQueue:
+def watched(host: Host) -> FakeQueue:
     """The queue to which the workers now give messages back."""
-    queue = FakeQueue(house.queue)
-    world: Any = replace(house.services.adapters, queue=queue)
-    hosting.use(replace(house.services, adapters=world))
+    queue = FakeQueue(host.queue)
+    world: Any = replace(host.services.adapters, queue=queue)
+    hosting.use(replace(host.services, adapters=world))
     return queue
 
 
@@ -65,34 +65,34 @@ def failures(answer: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
-def test_a_delivered_message_is_done_with(house: House) -> None:
+def test_a_delivered_message_is_done_with(host: Host) -> None:
     started()
-    assert house.work() == []
-    assert [one.addresses for one in house.caller.calls] == [("http://work.test/",)]
-    assert house.work() == []
-    assert len(house.caller.calls) == 1
+    assert host.work() == []
+    assert [one.addresses for one in host.actions.calls] == [("http://work.test/",)]
+    assert host.work() == []
+    assert len(host.actions.calls) == 1
 
 
-def test_a_failed_delivery_comes_again_when_the_head_says(house: House) -> None:
+def test_a_failed_delivery_comes_again_when_the_head_says(host: Host) -> None:
     """The message is put off to the moment of the next try, and reported so that Lambda does not delete it."""
     started()
-    house.caller.reply = lambda _: NotTaken("connection refused", final=False, retry_after=3000)
-    assert len(house.work()) == 1
+    host.actions.script = lambda _: NotTaken("connection refused", final=False, retry_after=3000)
+    assert len(host.work()) == 1
     token = call("GET", "/flowrun/r").json["spec"]["tokens"][0]
     assert (token["attempt"], token["retry_at"]) == (1, "2027-01-15T08:00:03.000Z")
-    assert house.work() == []
-    house.clock.advance(3000)
-    house.caller.reply = lambda _: Taken()
-    assert house.work() == []
-    assert len(house.caller.calls) == 2
+    assert host.work() == []
+    host.clock.advance(3000)
+    host.actions.script = lambda _: Taken()
+    assert host.work() == []
+    assert len(host.actions.calls) == 2
 
 
-def test_deliveries_that_are_used_up_end_the_step(house: House) -> None:
+def test_deliveries_that_are_used_up_end_the_step(host: Host) -> None:
     started()
-    house.caller.reply = lambda _: NotTaken("connection refused", final=False)
+    host.actions.script = lambda _: NotTaken("connection refused", final=False)
     for _ in range(3):
-        house.work()
-        house.clock.advance(60_000)
+        host.work()
+        host.clock.advance(60_000)
     spec = call("GET", "/flowrun/r").json["spec"]
     assert (spec["status"], spec["current_state"]) == ("failed", "stopped")
     assert "connection refused" in spec["last_err"]
@@ -105,25 +105,25 @@ def test_deliveries_that_are_used_up_end_the_step(house: House) -> None:
     ids=["empty", "nonsense", "object", "other hint", "half a surrogate", "wrong queue"],
 )
 @pytest.mark.parametrize(("count", "pause"), [(1, 2000), (3, 8000), (6, 60_000), (99, 60_000)])
-def test_a_message_that_cannot_be_read_comes_again_ever_later(house: House, body: str, count: int, pause: int) -> None:
+def test_a_message_that_cannot_be_read_comes_again_ever_later(host: Host, body: str, count: int, pause: int) -> None:
     """Until the queue itself gives it to the dead letters."""
-    queue = watched(house)
+    queue = watched(host)
     answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [received(body, count=count)]))
     assert failures(answer) == ["m1"]
     assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", pause)]
 
 
-def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(house: House) -> None:
+def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(host: Host) -> None:
     def reply(request: dict[str, Any]) -> Reply:
         if request["flowId"] == "bad":
             raise RuntimeError("a bug")
         return Taken({"ackState": "OK"})
 
-    house.caller.reply = reply
+    host.actions.script = reply
     for name in ("one", "bad", "two"):
         started(name)
-    queue = watched(house)
-    received = house.queue.receive(QueueName.DELIVERIES, 10, 0)
+    queue = watched(host)
+    received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     bad = next(one for one in received if '"bad"' in one.body)
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, received))) == [bad.id]
     assert queue.deferred == [(QueueName.DELIVERIES, bad.receipt, 2000)]
@@ -131,49 +131,49 @@ def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(house: Hou
     assert states == ["B", "A", "B"]
 
 
-def test_who_asks_for_patience_gets_it_without_an_alarm(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_who_asks_for_patience_gets_it_without_an_alarm(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     """A throttled store, or a server that is being stopped: nothing that somebody would have to look into."""
 
     def reply(_: dict[str, Any]) -> Reply:
         raise Busy("the server is stopping; try again")
 
-    house.caller.reply = reply
+    host.actions.script = reply
     started("patient")
-    queue = watched(house)
-    (received,) = house.queue.receive(QueueName.DELIVERIES, 10, 0)
+    queue = watched(host)
+    (received,) = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received]))) == [received.id]
     assert queue.deferred == [(QueueName.DELIVERIES, received.receipt, 2000)]
     (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (told.levelname, told.exc_info) == ("WARNING", None)
-    assert told.getMessage() == "messages of run 'patient' come again: the server is stopping; try again"
+    assert told.getMessage() == "messages of run 'patient' will be retried: the server is stopping; try again"
 
 
-def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(house: House) -> None:
-    queue = watched(house)
+def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(host: Host) -> None:
+    queue = watched(host)
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received(message("soon"))]))) == ["m1"]
     assert queue.deferred == [(QueueName.DELIVERIES, "receipt1", 1000)]
     late = received(message("never", at=START - DAY))
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [late]))) == []
 
 
-def test_a_queue_that_does_not_answer_still_gets_its_failures(house: House) -> None:
-    watched(house).busy = True
+def test_a_queue_that_does_not_answer_still_gets_its_failures(host: Host) -> None:
+    watched(host).busy = True
     assert failures(workers.deliver(sqs_event(QueueName.DELIVERIES, [received("nonsense")]))) == ["m1"]
 
 
-def test_a_timer_ends_the_step_whose_deadline_has_come(house: House) -> None:
+def test_a_timer_ends_the_step_whose_deadline_has_come(host: Host) -> None:
     """A deadline days away has no message: the sweep sends one when it is due."""
     started()
-    house.sweep()
-    assert house.work(QueueName.WAKES) == []
-    house.clock.advance(7 * DAY)
-    house.sweep()
-    assert house.work(QueueName.WAKES) == []
+    host.sweep()
+    assert host.work(QueueName.WAKES) == []
+    host.clock.advance(7 * DAY)
+    host.sweep()
+    assert host.work(QueueName.WAKES) == []
     spec = call("GET", "/flowrun/r").json["spec"]
     assert (spec["status"], spec["last_event"]) == ("failed", "r_A_TIMEOUT")
 
 
-def test_a_dead_delivery_is_recorded_on_its_run(house: House) -> None:
+def test_a_dead_delivery_is_recorded_on_its_run(host: Host) -> None:
     run = started()
     body = message("r", uuid=run["spec"]["tokens"][0]["uuid"])
     assert failures(workers.dead_letter(sqs_event(QueueName.DEAD, [received(body)]))) == []
@@ -182,7 +182,7 @@ def test_a_dead_delivery_is_recorded_on_its_run(house: House) -> None:
     assert "could not be delivered" in spec["last_err"]
 
 
-def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(house: House) -> None:
+def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(host: Host) -> None:
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json
@@ -191,20 +191,20 @@ def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(house: House) ->
     assert call("GET", "/flowrun/r").json == before
 
 
-def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     started()
-    house.clock.advance(7 * DAY)
+    host.clock.advance(7 * DAY)
     dead = [received(wake_of("r")), received("nonsense", 2)]
     assert failures(workers.dead_letter(sqs_event(QueueName.DEAD, dead))) == []
     assert call("GET", "/flowrun/r").json["spec"]["status"] == "failed"
     assert "nonsense" in caplog.text
 
 
-def test_every_batch_leaves_one_line_with_its_counts(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_every_batch_leaves_one_line_with_its_counts(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "echoer.workers")
     started()
-    batch = [*house.queue.receive(QueueName.DELIVERIES, 10, 0), received("nonsense", 77)]
+    batch = [*host.queue.receive(QueueName.DELIVERIES, 10, 0), received("nonsense", 77)]
     workers.deliver(sqs_event(QueueName.DELIVERIES, batch))
     (line,) = [record for record in caplog.records if record.levelname == "INFO"]
-    assert line.getMessage() == "deliveries: 2 received, 1 done, 1 come again"
+    assert line.getMessage() == "deliveries: 2 received, 1 done, 1 will be retried"
     assert (vars(line)["queue"], vars(line)["received"], vars(line)["again"]) == ("deliveries", 2, 1)

@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from chalicelib.config import Settings
-from chalicelib.entrypoints.http.routes import TABLE
+from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.language.problems import Problem
 from fsl.cli.main import main
 from scripts import docs, reference
@@ -125,7 +125,7 @@ def test_the_page_of_commands_has_every_command() -> None:
 
 def test_the_page_of_calls_has_every_call() -> None:
     page = reference.http_calls()
-    assert all(f"### {method} {path}\n" in page for method, path in TABLE)
+    assert all(f"### {route.method} {route.path}\n" in page for route in ROUTES)
     assert "| `ackState` |" in page
 
 

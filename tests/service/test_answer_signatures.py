@@ -12,7 +12,6 @@ from standardwebhooks.webhooks import Webhook
 from chalicelib.config import DEVELOPMENT_KEY, Backend, Settings
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Unsigned
-from chalicelib.hosting import assemble
 from chalicelib.model.actions import Action, Options
 from chalicelib.model.flow import ActionStep, Flow, Route
 from chalicelib.service.ports.actions import Taken
@@ -26,7 +25,7 @@ from chalicelib.service.security.webhooks import (
     signature_in,
 )
 from tests.fakes import FakeClock
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 BODY = b'{"flowId": "r", "text": "\xc3\xa9"}'
 UUID = "5667ff87-0000-8000-8000-000000000000"
@@ -113,15 +112,11 @@ def test_why_it_does_not_count_is_logged_and_no_signature_is(caplog: pytest.LogC
 
 def test_without_a_signature_there_is_no_proof_and_no_key_is_read() -> None:
     assert signature_in({"webhook-id": "x", "webhook-timestamp": "1"}, BODY) is None
-    small = Small()
-    small.services = assemble(
-        Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"),  # reading it would fail
-        small.services.adapters,
-    )
-    small.define(*definitions())
-    small.start("f")
+    host = Host(settings=Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"))  # reading it would fail
+    host.define(*definitions())
+    host.start("f")
     with pytest.raises(Unsigned):
-        small.answer("One", "OK")
+        host.answer("One", "OK")
 
 
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -133,37 +128,37 @@ def definitions() -> tuple[Action, Flow]:
     return work, Flow(name="f", steps=(ActionStep(name="One", routes=routes, action="work"),))
 
 
-def told(small: Small, signature: AnswerSignature | None, *, done: bool = True) -> Outcome:
-    answer = Answer(run="r", step="One", uuid=small.run().tokens[0].activation.uuid, state="OK", done=done)  # type: ignore[union-attr]
-    return small.services.answerer.answer(NS, answer, signature=signature)
+def told(host: Host, signature: AnswerSignature | None, *, done: bool = True) -> Outcome:
+    answer = Answer(run="r", step="One", uuid=host.run().tokens[0].activation.uuid, state="OK", done=done)  # type: ignore[union-attr]
+    return host.services.answerer.answer(NS, answer, signature=signature)
 
 
 def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytest.LogCaptureFixture) -> None:
-    small = Small(lambda request: Taken({"ackState": "OK"}))
-    small.define(*definitions())
-    small.start("f")
-    before = small.run()
+    host = Host(lambda request: Taken({"ackState": "OK"}))
+    host.define(*definitions())
+    host.start("f")
+    before = host.run()
     with caplog.at_level(logging.INFO, "echoer.deliver"):
-        small.settle()
-    assert len(small.actions.calls) == 1
-    assert small.run() == before
+        host.settle()
+    assert len(host.actions.calls) == 1
+    assert host.run() == before
     assert [record.levelname for record in caplog.records] == ["INFO"]
-    assert told(small, signed(at=small.clock.now())) is Outcome.ADVANCED
-    assert small.path() == ["One", "done"]
+    assert told(host, signed(at=host.clock.now())) is Outcome.ADVANCED
+    assert host.path() == ["One", "done"]
 
 
 def test_a_delivery_that_is_sent_back_is_no_answer() -> None:
     """It is signed by the same key, and its body names run, step and uuid: as a report it would keep the step alive."""
-    small = Small(lambda request: Taken())
-    small.define(*definitions())
-    small.start("f")
-    small.settle()
-    (call,) = small.actions.calls
+    host = Host(lambda request: Taken())
+    host.define(*definitions())
+    host.start("f")
+    host.settle()
+    (call,) = host.actions.calls
     reflected = signature_in(call.headers, call.body)
     assert reflected is not None
-    before = small.run()
+    before = host.run()
     for done in (False, True):
         with pytest.raises(Unsigned):
-            told(small, reflected, done=done)
-    assert small.run() == before
-    assert told(small, signed(), done=False) is Outcome.PROGRESS
+            told(host, reflected, done=done)
+    assert host.run() == before
+    assert told(host, signed(), done=False) is Outcome.PROGRESS

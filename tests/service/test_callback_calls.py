@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.world import Small
+from tests.hosts import Host
 
 MAX_CALLS = 250
 """Calls of one callback: decided on, sent and written in the memory store."""
@@ -31,7 +31,7 @@ def flow_of(steps: int) -> str:
 
 def calls_of_one_callback(steps: int) -> int:
     """Answer two steps of a run, and count the Python calls of the second answer."""
-    world = Small()
+    world = Host()
     world.submit(flow_of(steps))
     world.start("long")
     world.answer("S0", "AGAIN")

@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import pytest
 
+from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.model.status import Status
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.events import Signal, SignalStore
-from tests.fakes import FakeIds
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -33,48 +33,48 @@ flow_end
 
 
 @pytest.fixture
-def small() -> Small:
-    made = Small()
+def host() -> Host:
+    made = Host()
     made.submit(PAYMENT)
     return made
 
 
-def publish(small: Small, name: str, key: str = "", data: object = None, ttl: int = DAY) -> None:
-    small.services.signaler.publish(NS, name, key=key, data=data, ttl=ttl)
-    small.settle()
+def publish(host: Host, name: str, key: str = "", data: object = None, ttl: int = DAY) -> None:
+    host.services.signaler.publish(NS, name, key=key, data=data, ttl=ttl)
+    host.settle()
 
 
-def test_an_event_wakes_the_run_that_waits_for_its_key(small: Small) -> None:
+def test_an_event_wakes_the_run_that_waits_for_its_key(host: Host) -> None:
     for name in ("o1", "o2"):
-        small.start("pay", name, order=name)
-    small.settle()
-    publish(small, "payment", "o2", 7)
-    assert [small.path("o1"), small.path("o2")] == [["First"], ["First", "Second"]]
-    assert small.run("o2").vars == {"first": 7}
+        host.start("pay", name, order=name)
+    host.settle()
+    publish(host, "payment", "o2", 7)
+    assert [host.path("o1"), host.path("o2")] == [["First"], ["First", "Second"]]
+    assert host.run("o2").vars == {"first": 7}
 
 
-def test_one_event_is_taken_once_though_the_run_waits_for_its_like_again(small: Small) -> None:
-    small.start("pay", order="o")
-    small.settle()
-    publish(small, "payment", "o", 1)
-    small.settle()
-    assert small.path() == ["First", "Second"]
-    publish(small, "payment", "o", 2)
-    assert (small.run().status, small.run().vars) == (Status.SUCCEEDED, {"first": 1, "second": 2})
+def test_one_event_is_taken_once_though_the_run_waits_for_its_like_again(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    publish(host, "payment", "o", 1)
+    host.settle()
+    assert host.path() == ["First", "Second"]
+    publish(host, "payment", "o", 2)
+    assert (host.run().status, host.run().vars) == (Status.SUCCEEDED, {"first": 1, "second": 2})
 
 
-def test_events_that_came_early_are_taken_in_the_order_in_which_they_came(small: Small) -> None:
+def test_events_that_came_early_are_taken_in_the_order_in_which_they_came(host: Host) -> None:
     for data in (1, 2):
-        publish(small, "payment", "o", data)
-        small.clock.advance(10)
-    small.start("pay", order="o")
-    small.settle()
-    assert (small.run().status, small.run().vars) == (Status.SUCCEEDED, {"first": 1, "second": 2})
+        publish(host, "payment", "o", data)
+        host.clock.advance(10)
+    host.start("pay", order="o")
+    host.settle()
+    assert (host.run().status, host.run().vars) == (Status.SUCCEEDED, {"first": 1, "second": 2})
 
 
-def test_a_long_row_of_early_events_is_taken_one_by_one(small: Small) -> None:
+def test_a_long_row_of_early_events_is_taken_one_by_one(host: Host) -> None:
     """More than a run remembers one by one, and some of them at the same moment."""
-    small.submit("""
+    host.submit("""
         flow many
             vars = (seen = []);
             wait Next => (GO -> More) { events = (GO = "go"); save = (seen = ${ $append($vars.seen, $event.data) }); };
@@ -82,57 +82,57 @@ def test_a_long_row_of_early_events_is_taken_one_by_one(small: Small) -> None:
         flow_end
     """)
     for number in range(70):
-        publish(small, "go", data=number)
-        small.clock.advance(number % 3)
-    small.start("many")
-    small.settle()
-    assert (small.run().status, len(set(small.run().vars["seen"]))) == (Status.SUCCEEDED, 60)
+        publish(host, "go", data=number)
+        host.clock.advance(number % 3)
+    host.start("many")
+    host.settle()
+    assert (host.run().status, len(set(host.run().vars["seen"]))) == (Status.SUCCEEDED, 60)
 
 
-def test_an_early_event_is_not_kept_longer_than_its_ttl(small: Small) -> None:
-    publish(small, "payment", "o", 1, ttl=1_000)
-    small.clock.advance(1_001)
-    small.start("pay", order="o")
-    small.settle()
-    assert small.path() == ["First"]
+def test_an_early_event_is_not_kept_longer_than_its_ttl(host: Host) -> None:
+    publish(host, "payment", "o", 1, ttl=1_000)
+    host.clock.advance(1_001)
+    host.start("pay", order="o")
+    host.settle()
+    assert host.path() == ["First"]
 
 
-def test_an_event_that_nobody_keeps_still_reaches_who_waits_already(small: Small) -> None:
-    small.start("pay", order="o")
-    small.settle()
-    publish(small, "payment", "o", 1, ttl=0)
-    assert small.path() == ["First", "Second"]
+def test_an_event_that_nobody_keeps_still_reaches_who_waits_already(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    publish(host, "payment", "o", 1, ttl=0)
+    assert host.path() == ["First", "Second"]
 
 
-def test_the_first_of_several_events_decides(small: Small) -> None:
-    small.start("pay", order="o")
-    small.settle()
-    publish(small, "cancel", "o")
-    assert small.run().status is Status.FAILED
-    publish(small, "payment", "o")
-    assert small.run().status is Status.FAILED
+def test_the_first_of_several_events_decides(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    publish(host, "cancel", "o")
+    assert host.run().status is Status.FAILED
+    publish(host, "payment", "o")
+    assert host.run().status is Status.FAILED
 
 
-def test_a_wait_ends_by_its_timeout(small: Small) -> None:
-    small.start("pay", order="o")
-    small.settle()
-    small.pass_time(2 * DAY + 60_000)
-    assert small.run().tail[-1].state == "TIMEOUT"
-    assert small.run().status is Status.FAILED
+def test_a_wait_ends_by_its_timeout(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    host.pass_time(2 * DAY + 60_000)
+    assert host.run().tail[-1].state == "TIMEOUT"
+    assert host.run().status is Status.FAILED
 
 
-def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(small: Small) -> None:
+def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(host: Host) -> None:
     for name in ("a", "b"):
-        small.start("pay", name, order="same")
-    small.settle()
+        host.start("pay", name, order="same")
+    host.settle()
     for data in ("x", "y"):
-        small.services.signaler.signal(NS, small.run("a"), "payment", data=data)
-        small.clock.advance(1)
-    small.settle()
-    assert (small.run("a").status, small.run("a").vars) == (Status.SUCCEEDED, {"first": "x", "second": "y"})
-    assert small.path("b") == ["First"]
+        host.services.signaler.signal(NS, host.run("a"), "payment", data=data)
+        host.clock.advance(1)
+    host.settle()
+    assert (host.run("a").status, host.run("a").vars) == (Status.SUCCEEDED, {"first": "x", "second": "y"})
+    assert host.path("b") == ["First"]
     with pytest.raises(CommandRefused, match="cannot take a signal"):
-        small.services.signaler.signal(NS, small.run("a"), "payment")
+        host.services.signaler.signal(NS, host.run("a"), "payment")
 
 
 class Slow:
@@ -150,56 +150,56 @@ class Slow:
         self._signals.put(namespace, signal)
 
 
-def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(small: Small) -> None:
+def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host: Host) -> None:
     """The simulator's seed 470371."""
-    small.actions.script = lambda request: Taken()
-    small.submit("""
+    host.actions.script = lambda request: Taken()
+    host.submit("""
         action work addr = "http://work.test/"; return = (OK); action_end
         / flow late
             step Work => (OK -> Go) { action = work; };
             wait Go   => (GO -> done) { events = (GO = "go"); };
         flow_end
     """)
-    run = small.start("late")
-    small.settle()
+    run = host.start("late")
+    host.settle()
 
     def begins_to_wait() -> None:
-        small.answer("Work", "OK")
-        small.settle()
+        host.answer("Work", "OK")
+        host.settle()
 
-    made, signals = small.services, cast(SignalStore, Slow(small.store.signals, begins_to_wait))
+    made, signals = host.services, cast(SignalStore, Slow(host.store.signals, begins_to_wait))
     signaler = Signaler(
-        made.runs, signals, small.queue, made.definition_cache, made.advancer, small.clock, FakeIds("slow")
+        made.runs, signals, host.queue, made.definition_cache, made.advancer, host.clock, SequentialIds("slow")
     )
     signaler.signal(NS, run, "go")
-    small.settle()
-    assert small.run().status is Status.SUCCEEDED
+    host.settle()
+    assert host.run().status is Status.SUCCEEDED
 
 
-def test_a_number_and_its_text_are_the_same_key(small: Small) -> None:
-    small.submit(
+def test_a_number_and_its_text_are_the_same_key(host: Host) -> None:
+    host.submit(
         "flow n input = (int id); wait W => (GO -> done | TIMEOUT -> stopped) "
         '{ events = (GO = "go"); key = ${ $input.id }; timeout = 1h; }; flow_end'
     )
-    small.start("n", id=7)
-    small.settle()
-    publish(small, "go", "7")
-    assert small.run().status is Status.SUCCEEDED
+    host.start("n", id=7)
+    host.settle()
+    publish(host, "go", "7")
+    assert host.run().status is Status.SUCCEEDED
 
 
-def test_a_paused_run_takes_its_event_and_sends_nothing(small: Small) -> None:
-    small.start("pay", order="o")
-    small.settle()
-    small.services.operator.pause(NS, "r")
-    publish(small, "payment", "o")
-    assert (small.run().status, small.path()) == (Status.PAUSED, ["First", "suspend", "Second"])
+def test_a_paused_run_takes_its_event_and_sends_nothing(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    host.services.operator.pause(NS, "r")
+    publish(host, "payment", "o")
+    assert (host.run().status, host.path()) == (Status.PAUSED, ["First", "suspend", "Second"])
 
 
-def test_of_two_events_at_the_same_moment_both_are_taken(small: Small) -> None:
+def test_of_two_events_at_the_same_moment_both_are_taken(host: Host) -> None:
     """Whichever of them sorts first; a moment is shared, and clocks differ."""
     for n in range(20):
-        small.start("pay", f"r{n}", order=f"o{n}")
-        small.settle()
-        publish(small, "payment", f"o{n}", 1)
-        publish(small, "payment", f"o{n}", 2)
-        assert small.run(f"r{n}").status is Status.SUCCEEDED
+        host.start("pay", f"r{n}", order=f"o{n}")
+        host.settle()
+        publish(host, "payment", f"o{n}", 1)
+        publish(host, "payment", f"o{n}", 2)
+        assert host.run(f"r{n}").status is Status.SUCCEEDED

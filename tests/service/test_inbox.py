@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.engine.errors import StateNotRouted
 from chalicelib.model.status import Status
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 DAY = 86_400_000
 
@@ -24,16 +24,16 @@ flow_end
 
 
 @pytest.fixture
-def small() -> Small:
-    made = Small()
+def host() -> Host:
+    made = Host()
     made.submit(FLOW)
     made.start("f", doc="d-1")
     made.settle()
     return made
 
 
-def test_a_human_step_waits_in_the_inbox_and_is_sent_nowhere(small: Small) -> None:
-    (task,) = small.services.inbox.open(NS, 10)
+def test_a_human_step_waits_in_the_inbox_and_is_sent_nowhere(host: Host) -> None:
+    (task,) = host.services.inbox.open(NS, 10)
     assert (task.run, task.step, task.states, task.args, task.approval) == (
         "r",
         "Review",
@@ -42,42 +42,42 @@ def test_a_human_step_waits_in_the_inbox_and_is_sent_nowhere(small: Small) -> No
         False,
     )
     assert task.deadline - task.since == 30 * DAY
-    assert small.actions.calls == []
+    assert host.actions.calls == []
 
 
-def test_an_answered_task_leaves_the_inbox(small: Small) -> None:
-    small.clock.advance(1)
-    small.answer("Review", "REJECT", data="not today")
-    assert small.services.inbox.open(NS, 10) == []
-    assert list(small.store.tasks.list(NS, 10)) == []
-    assert small.run().tail[-1].data == "not today"
+def test_an_answered_task_leaves_the_inbox(host: Host) -> None:
+    host.clock.advance(1)
+    host.answer("Review", "REJECT", data="not today")
+    assert host.services.inbox.open(NS, 10) == []
+    assert list(host.store.tasks.list(NS, 10)) == []
+    assert host.run().tail[-1].data == "not today"
 
 
-def test_an_action_that_needs_approval_is_sent_once_it_is_given(small: Small) -> None:
-    small.answer("Review", "AGREE")
-    small.settle()
-    (task,) = small.services.inbox.open(NS, 10)
+def test_an_action_that_needs_approval_is_sent_once_it_is_given(host: Host) -> None:
+    host.answer("Review", "AGREE")
+    host.settle()
+    (task,) = host.services.inbox.open(NS, 10)
     assert (task.step, task.states, task.approval, task.args) == ("Pay", ("APPROVE", "REJECT"), True, {"x": 5})
-    assert small.actions.calls == []
+    assert host.actions.calls == []
     with pytest.raises(StateNotRouted):
-        small.answer("Pay", "PAID")
-    small.answer("Pay", "APPROVE")
-    small.settle()
-    assert small.run().status is Status.SUCCEEDED
-    assert len(small.actions.calls) == 1
+        host.answer("Pay", "PAID")
+    host.answer("Pay", "APPROVE")
+    host.settle()
+    assert host.run().status is Status.SUCCEEDED
+    assert len(host.actions.calls) == 1
 
 
-def test_an_approval_that_is_refused_is_an_error_of_the_step(small: Small) -> None:
-    small.answer("Review", "AGREE")
-    small.answer("Pay", "REJECT", data="too dear")
-    assert small.path() == ["Review", "Pay", "Review"]
-    assert small.actions.calls == []
+def test_an_approval_that_is_refused_is_an_error_of_the_step(host: Host) -> None:
+    host.answer("Review", "AGREE")
+    host.answer("Pay", "REJECT", data="too dear")
+    assert host.path() == ["Review", "Pay", "Review"]
+    assert host.actions.calls == []
 
 
-def test_the_inbox_can_be_asked_for_one_run_or_step(small: Small) -> None:
-    small.clock.advance(1)
-    small.start("f", "other", doc="d-2")
-    assert [task.run for task in small.services.inbox.open(NS, 10)] == ["r", "other"]
-    assert [task.run for task in small.services.inbox.open(NS, 10, run="other")] == ["other"]
-    assert small.services.inbox.open(NS, 10, step="Pay") == []
-    assert len(small.services.inbox.open(NS, 1)) == 1
+def test_the_inbox_can_be_asked_for_one_run_or_step(host: Host) -> None:
+    host.clock.advance(1)
+    host.start("f", "other", doc="d-2")
+    assert [task.run for task in host.services.inbox.open(NS, 10)] == ["r", "other"]
+    assert [task.run for task in host.services.inbox.open(NS, 10, run="other")] == ["other"]
+    assert host.services.inbox.open(NS, 10, step="Pay") == []
+    assert len(host.services.inbox.open(NS, 1)) == 1

@@ -13,10 +13,9 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import Reply, Taken
-from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.references import MAX_HEAD_BYTES, MAX_INLINE_BYTES
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 FLOW = """
 action work addr = "http://work.test/"; args = (any x = null); return = (OK); action_end
@@ -30,53 +29,53 @@ flow_end
 
 
 @pytest.fixture
-def small() -> Small:
-    made = Small()
+def host() -> Host:
+    made = Host()
     made.submit(FLOW)
     return made
 
 
-def test_large_values_travel_on_and_the_head_stays_small(small: Small) -> None:
+def test_large_values_travel_on_and_the_head_stays_small(host: Host) -> None:
     big = {"rows": ["x" * 100] * 20_000}
-    small.start("f", big=big)
+    host.start("f", big=big)
     sizes: list[int] = []
 
     def weigh(request: dict[str, Json]) -> Reply:
-        sizes.append(head_size(small))
+        sizes.append(head_size(host))
         return Taken({"ackState": "OK", "data": request["x"]})
 
-    small.actions.script = weigh
-    small.settle()
-    run = small.run()
+    host.actions.script = weigh
+    host.settle()
+    run = host.run()
     assert (run.status, run.output, run.vars["kept"], run.input["big"]) == (Status.SUCCEEDED, big, big, big)
-    assert [request["x"] for request in small.actions.requests] == [big, big]
+    assert [request["x"] for request in host.actions.requests] == [big, big]
     assert max(sizes) < 2 * MAX_INLINE_BYTES
 
 
-def head_size(small: Small) -> int:
-    stored = small.store.runs.load(NS, "r")
+def head_size(host: Host) -> int:
+    stored = host.store.runs.load(NS, "r")
     assert stored is not None
     return len(encode(stored))
 
 
-def test_the_history_tells_large_data_too(small: Small) -> None:
+def test_the_history_tells_large_data_too(host: Host) -> None:
     big = "y" * 10_000
-    small.start("f", big=big)
-    small.settle()
-    entries = small.services.reader.history(NS, "r", 0, 100)
+    host.start("f", big=big)
+    host.settle()
+    entries = host.services.reader.history(NS, "r", 0, 100)
     assert [entry.data for entry in entries] == [None, big, big]
 
 
-def test_a_value_that_looks_like_a_reference_comes_back_as_it_was(small: Small) -> None:
+def test_a_value_that_looks_like_a_reference_comes_back_as_it_was(host: Host) -> None:
     sly = {"\0spilled": "value/of-another-run"}
-    small.start("f", big=sly)
-    small.settle()
-    assert small.run().output == sly
+    host.start("f", big=sly)
+    host.settle()
+    assert host.run().output == sly
 
 
-def test_what_is_too_large_is_refused_with_the_limit(small: Small) -> None:
+def test_what_is_too_large_is_refused_with_the_limit(host: Host) -> None:
     with pytest.raises(TooLarge, match=str(MAX_VALUE_BYTES)):
-        small.start("f", big="z" * MAX_VALUE_BYTES)
+        host.start("f", big="z" * MAX_VALUE_BYTES)
 
 
 # ── much that is small ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,87 +86,87 @@ def many(size: int, each: int = 3_000) -> dict[str, Json]:
     return {f"v{number:04}": "x" * (each - 10) for number in range(size // each)}
 
 
-def test_thousands_of_small_variables_do_not_make_a_head_large(small: Small) -> None:
+def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> None:
     """As many as there may be; the run goes on, its history and its variables are whole, and it can be retried."""
     told = many(MAX_VALUE_BYTES - 100_000)
-    small.start("f", big=1)
-    small.actions.script = lambda request: Taken(None)
-    small.settle()
-    uuid = small.uuid("A")
-    small.services.answerer.answer(
+    host.start("f", big=1)
+    host.actions.script = lambda request: Taken(None)
+    host.settle()
+    uuid = host.uuid("A")
+    host.services.answerer.answer(
         NS, Answer(run="r", step="A", uuid=uuid, state="OK", done=True, data="ok", variables=told)
     )
-    assert head_size(small) < 1_000
-    assert small.run().vars == {**told, "kept": "ok"}
-    assert small.run().token_of(small.uuid("B")) is not None
-    small.services.operator.pause(NS, "r")
-    small.services.operator.resume(NS, "r")
-    small.answer("B", "OK", data="done")
-    assert small.run().status is Status.SUCCEEDED
-    entries = small.services.reader.history(NS, "r", 0, 100)
+    assert head_size(host) < 1_000
+    assert host.run().vars == {**told, "kept": "ok"}
+    assert host.run().token_of(host.uuid("B")) is not None
+    host.services.operator.pause(NS, "r")
+    host.services.operator.resume(NS, "r")
+    host.answer("B", "OK", data="done")
+    assert host.run().status is Status.SUCCEEDED
+    entries = host.services.reader.history(NS, "r", 0, 100)
     assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
     assert entries[1].vars == told
-    assert head_size(small) < 1_000
+    assert head_size(host) < 1_000
 
 
-def test_a_head_is_folded_beyond_its_limit_and_not_before(small: Small) -> None:
-    small.start("f", big=1)
-    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
-    assert MAX_HEAD_BYTES // 3 < head_size(small) <= MAX_HEAD_BYTES  # the variables stand in the history too
-    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
-    assert head_size(small) < 1_000
-    small.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
+def test_a_head_is_folded_beyond_its_limit_and_not_before(host: Host) -> None:
+    host.start("f", big=1)
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
+    assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the variables stand in the history too
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
+    assert head_size(host) < 1_000
+    host.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
     for _ in range(9):
-        small.services.operator.set_vars(NS, "r", {"a": 1})
-    assert small.run().vars == {"a": 1}
-    assert head_size(small) < 2 * MAX_INLINE_BYTES
+        host.services.operator.set_vars(NS, "r", {"a": 1})
+    assert host.run().vars == {"a": 1}
+    assert head_size(host) < 2 * MAX_INLINE_BYTES
 
 
 def test_thousands_of_steps_in_one_move_make_neither_head_nor_page_large() -> None:
-    small = Small()
+    host = Host()
     steps = [
         f"set S{n} => (DONE -> {f'S{n + 1}' if n < 1_998 else 'W'}) {{ save = (x = {n}); }};" for n in range(1_999)
     ]
-    small.submit("flow f " + " ".join(steps) + " wait W => (DONE -> S0) { for = 1m; }; flow_end")
-    small.start("f")
-    assert head_size(small) < 1_000
-    small.pass_time(61_000)
-    assert head_size(small) < 1_000
-    page, *_ = small.store.runs.pages(small.run(), 0)
+    host.submit("flow f " + " ".join(steps) + " wait W => (DONE -> S0) { for = 1m; }; flow_end")
+    host.start("f")
+    assert head_size(host) < 1_000
+    host.pass_time(61_000)
+    assert head_size(host) < 1_000
+    page, *_ = host.store.runs.pages(host.run(), 0)
     assert len(encode_page(page)) < 1_000
-    entries = small.services.reader.history(NS, "r", 0, 10_000)
+    entries = host.services.reader.history(NS, "r", 0, 10_000)
     assert [entry.seq for entry in entries] == list(range(1, 4_001))
     assert entries[1_500].step == "S1499"
 
 
-def test_variables_named_like_our_references_are_variables(small: Small) -> None:
+def test_variables_named_like_our_references_are_variables(host: Host) -> None:
     sly: dict[str, Json] = {"\0spilled": "value/x", "\0folded": {"vr": {"\0spilled": "value/y"}}}
-    small.start("f", big=sly)
-    small.services.operator.set_vars(NS, "r", sly)
-    assert (small.run().vars, small.run().input["big"]) == (sly, sly)
+    host.start("f", big=sly)
+    host.services.operator.set_vars(NS, "r", sly)
+    assert (host.run().vars, host.run().input["big"]) == (sly, sly)
 
 
 def test_a_folded_run_keeps_its_permit() -> None:
     """Who counts permits looks at heads, folded or not."""
-    small = Small(lambda request: Taken(None))
-    small.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
-    small.start("f", "one", big=1)
-    small.settle()
-    small.services.operator.set_vars(NS, "one", many(2 * MAX_HEAD_BYTES))
-    small.start("f", "two", big=1)
+    host = Host(lambda request: Taken(None))
+    host.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
+    host.start("f", "one", big=1)
+    host.settle()
+    host.services.operator.set_vars(NS, "one", many(2 * MAX_HEAD_BYTES))
+    host.start("f", "two", big=1)
     for _ in range(5):
-        small.clock.advance(2_000)
-        small._batch(QueueName.DELIVERIES)
-    assert [request["flowId"] for request in small.actions.requests] == ["one"]
+        host.clock.advance(2_000)
+        host.settle()
+    assert [request["flowId"] for request in host.actions.requests] == ["one"]
 
 
-def test_an_offloaded_head_of_a_newer_format_is_refused(small: Small) -> None:
-    small.start("f", big=1)
-    small.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
-    stored = small.store.runs.load(NS, "r")
+def test_an_offloaded_head_of_a_newer_format_is_refused(host: Host) -> None:
+    host.start("f", big=1)
+    host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
+    stored = host.store.runs.load(NS, "r")
     assert stored is not None
     (entry,) = stored.tail
     newer = replace(entry, data={**entry.data, formats.MEMBER: 99})
-    small.store.runs.save(replace(stored, version=stored.version + 1, tail=(newer,)), seen=stored.version)
+    host.store.runs.save(replace(stored, version=stored.version + 1, tail=(newer,)), seen=stored.version)
     with pytest.raises(formats.NewerFormat, match="cannot read a head of a flow_run of format 99"):
-        small.run()
+        host.run()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.model.actions import Action, Limit, Method, Options
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Run
@@ -28,8 +29,8 @@ from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.queues import QueueName
 from tests.adapters.samples import a_run, after, new
-from tests.fakes import START, FakeClock, FakeIds
-from tests.service.world import NS, Small
+from tests.fakes import START, FakeClock
+from tests.hosts import NS, Host
 
 
 def invocation(concurrent: int | None = None, per_second: float | None = None, action: str = "charge") -> Invocation:
@@ -68,7 +69,7 @@ class Bench:
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock, self.store = clock or FakeClock(), WatchedStore()
-        self.limiter = Limiter(self.store, self.clock, FakeIds())
+        self.limiter = Limiter(self.store, self.clock, SequentialIds())
 
     def started(self, name: str, namespace: str = "ns") -> Run:
         run = a_run(name, namespace)
@@ -256,7 +257,7 @@ class Ticking(FakeClock):
 
     def now(self) -> int:
         self.advance(20)
-        return self.time
+        return super().now()
 
 
 def test_threads_share_the_permits() -> None:
@@ -375,63 +376,63 @@ flow_end
 """
 
 
-def taken_in(small: Small) -> list[str]:
-    return [request["flowId"] for request in small.actions.requests]
+def taken_in(host: Host) -> list[str]:
+    return [request["flowId"] for request in host.actions.requests]
 
 
 def test_what_is_over_the_limit_waits_until_somebody_has_answered() -> None:
-    small = Small(lambda request: Taken())
-    small.submit(LIMITED)
+    host = Host(lambda request: Taken())
+    host.submit(LIMITED)
     names = [f"r{number}" for number in range(5)]
     for name in names:
-        small.start("f", name)
-    small.settle()
+        host.start("f", name)
+    host.settle()
     for done in range(5):
-        small.pass_time(1_500, step=250)
-        out = taken_in(small)[done:]
+        host.pass_time(1_500)
+        out = taken_in(host)[done:]
         assert len(out) == min(2, 5 - done)
-        small.answer("One", "OK", out[0])
-    small.pass_time(2_000, step=250)
-    assert sorted(taken_in(small)) == names
-    assert {small.run(name).status for name in names} == {Status.SUCCEEDED}
+        host.answer("One", "OK", out[0])
+    host.pass_time(2_000)
+    assert sorted(taken_in(host)) == names
+    assert {host.run(name).status for name in names} == {Status.SUCCEEDED}
 
 
 def test_who_waits_for_long_is_no_dead_letter() -> None:
-    small = Small(lambda request: Taken())
-    small.submit(LIMITED)
+    host = Host(lambda request: Taken())
+    host.submit(LIMITED)
     for number in range(3):
-        small.start("f", f"r{number}")
-    small.pass_time(300_000, step=500)
-    assert len(taken_in(small)) == 2
-    assert small.queue.receive(QueueName.DEAD, 10, 0) == []
+        host.start("f", f"r{number}")
+    host.pass_time(300_000)
+    assert len(taken_in(host)) == 2
+    assert host.queue.receive(QueueName.DEAD, 10, 0) == []
 
 
 @pytest.mark.parametrize("fate", ["timeout", "stop", "delete"])
 def test_a_permit_comes_back_however_its_step_ends(fate: str) -> None:
-    small = Small(lambda request: Taken())
-    small.submit(LIMITED.replace("concurrent = 2);", "concurrent = 1);\n    timeout = 10m;"))
-    small.start("f", "first")
-    small.pass_time(300_000)
-    small.start("f", "second")
-    small.settle()
-    assert taken_in(small) == ["first"]
+    host = Host(lambda request: Taken())
+    host.submit(LIMITED.replace("concurrent = 2);", "concurrent = 1);\n    timeout = 10m;"))
+    host.start("f", "first")
+    host.pass_time(300_000)
+    host.start("f", "second")
+    host.settle()
+    assert taken_in(host) == ["first"]
     if fate == "timeout":
-        small.pass_time(302_000, step=1_000)
+        host.pass_time(302_000)
     else:
-        stopped = small.services.operator.stop(NS, "first")
+        stopped = host.services.operator.stop(NS, "first")
         if fate == "delete":
-            small.services.runs.delete(stopped)
-        small.pass_time(2_000, step=250)
-    assert taken_in(small) == ["first", "second"]
+            host.services.runs.delete(stopped)
+        host.pass_time(2_000)
+    assert taken_in(host) == ["first", "second"]
 
 
 def test_a_step_s_own_limit_wins() -> None:
-    small = Small(lambda request: Taken())
-    small.submit(LIMITED.replace("action = work;", "action = work; limit = (concurrent = 1);"))
+    host = Host(lambda request: Taken())
+    host.submit(LIMITED.replace("action = work;", "action = work; limit = (concurrent = 1);"))
     for number in range(3):
-        small.start("f", f"r{number}")
-    small.pass_time(3_000, step=250)
-    assert len(taken_in(small)) == 1
+        host.start("f", f"r{number}")
+    host.pass_time(3_000)
+    assert len(taken_in(host)) == 1
 
 
 class Broken(MemoryQueue):
@@ -440,28 +441,28 @@ class Broken(MemoryQueue):
 
 
 def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
-    small = Small(lambda request: Taken())
-    small.submit(LIMITED.replace("concurrent = 2", "concurrent = 1"))
-    small.start("f", "first")
-    small.settle()
-    run = small.start("f", "second")
-    made, clock = small.services, small.clock
-    checker = DeliveryChecker(made.definition_cache, Limiter(small.store, clock, FakeIds()), clock)
-    webhook_client = WebhookClient(small.actions, clock, made.secrets, "", lambda: b"k")
+    host = Host(lambda request: Taken())
+    host.submit(LIMITED.replace("concurrent = 2", "concurrent = 1"))
+    host.start("f", "first")
+    host.settle()
+    run = host.start("f", "second")
+    made, clock = host.services, host.clock
+    checker = DeliveryChecker(made.definition_cache, Limiter(host.store, clock, SequentialIds()), clock)
+    webhook_client = WebhookClient(host.actions, clock, made.secrets, "", lambda: b"k")
     deliverer = Deliverer(
         made.runs, made.definition_cache, made.advancer, checker, webhook_client, Broken(clock), clock
     )
-    message = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=small.uuid("One", "second"))
+    message = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=host.uuid("One", "second"))
     (verdict,) = deliverer.deliver([message])
     assert verdict is not None
     assert 250 <= verdict <= 1_000
 
 
 def test_people_have_no_limits() -> None:
-    small = Small()
-    small.submit(LIMITED.replace('addr = "http://x/";', "method = human;").replace("concurrent = 2", "concurrent = 1"))
-    assert small.services.definition_cache.of(small.start("f", "r")).actions["work"].method is Method.HUMAN
-    small.start("f", "s")
-    small.settle()
-    assert [small.answer("One", "OK", name) for name in "rs"]
-    assert small.store.versioned_values.read(NS, "limit/work") == (b"", 0)
+    host = Host()
+    host.submit(LIMITED.replace('addr = "http://x/";', "method = human;").replace("concurrent = 2", "concurrent = 1"))
+    assert host.services.definition_cache.of(host.start("f", "r")).actions["work"].method is Method.HUMAN
+    host.start("f", "s")
+    host.settle()
+    assert [host.answer("One", "OK", name) for name in "rs"]
+    assert host.store.versioned_values.read(NS, "limit/work") == (b"", 0)

@@ -22,20 +22,20 @@ from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from chalicelib.service.runs.start import KEY_TTL_MS, StartOrder
 from tests.engine.flows import TWO_STEPS, begun
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 HALF = "x" * (MAX_VALUE_BYTES // 2)
 
 WORK = 'action work addr = "http://work.test/"; args = (any x = null); return = (OK); action_end\n/\n'
 
 
-def told(flow: str, **given: Json) -> Small:
+def told(flow: str, **given: Json) -> Host:
     """A run of the flow, whose actions answer with what they are sent, has gone as far as it goes."""
-    small = Small()
-    small.submit(WORK + flow)
-    small.start("f", **given)
-    small.settle()
-    return small
+    host = Host()
+    host.submit(WORK + flow)
+    host.start("f", **given)
+    host.settle()
+    return host
 
 
 SORRY = "set Sorry => (DONE -> done) { save = (sorry = true); };"
@@ -65,19 +65,19 @@ def test_what_a_flow_computes_may_be_so_large_and_no_larger(what: str, steps: st
     """Twice a little less than half of it; then a little more."""
     flow = f"flow f input = (str x); output = 1; {steps} {SORRY} flow_end"
     assert told(flow, x=HALF[:-100]).path()[-2] != "Sorry"
-    small = told(flow, x=HALF)
-    assert (small.path()[-2], small.run().status) == ("Sorry", Status.SUCCEEDED)
-    assert any(str(MAX_VALUE_BYTES) in entry.error for entry in small.services.reader.history(NS, "r", 0, 100))
+    host = told(flow, x=HALF)
+    assert (host.path()[-2], host.run().status) == ("Sorry", Status.SUCCEEDED)
+    assert any(str(MAX_VALUE_BYTES) in entry.error for entry in host.services.reader.history(NS, "r", 0, 100))
 
 
 def test_an_output_may_be_so_large_and_no_larger() -> None:
     output = "output = [${ $input.x }, ${ $input.x }];"
     flow = f"flow f input = (str x); {output} wait W => (DONE -> done) {{ for = 1ms; }}; flow_end"
     for text, status in ((HALF[:-100], Status.SUCCEEDED), (HALF, Status.FAILED)):
-        small = told(flow, x=text)
-        small.pass_time(1_000)
-        assert small.run().status is status
-    assert str(MAX_VALUE_BYTES) in small.run().last_err
+        host = told(flow, x=text)
+        host.pass_time(1_000)
+        assert host.run().status is status
+    assert str(MAX_VALUE_BYTES) in host.run().last_err
 
 
 def test_sizes_are_those_of_json() -> None:
@@ -91,26 +91,26 @@ def test_sizes_are_those_of_json() -> None:
 @pytest.mark.parametrize(("items", "path"), [(MAX_ITEMS, "done"), (MAX_ITEMS + 1, "Sorry")])
 def test_an_each_has_so_many_items_and_no_more(items: int, path: str) -> None:
     """Only the first of them are begun."""
-    small = Small()
+    host = Host()
     each = "each E => (DONE -> done | FAIL -> stopped | ERROR -> Sorry) { items = ${ [1..$input.n] };"
     item = "step A => (OK -> done) { action = work; }; };"
-    small.submit(f"{WORK} flow f input = (int n); {each} {item} {SORRY} flow_end")
-    small.start("f", n=items)
-    assert ("Sorry" in small.path()) is (path == "Sorry")
-    assert len(small.run().tokens) == (0 if path == "Sorry" else 1 + MAX_CONCURRENT_ITEMS)
+    host.submit(f"{WORK} flow f input = (int n); {each} {item} {SORRY} flow_end")
+    host.start("f", n=items)
+    assert ("Sorry" in host.path()) is (path == "Sorry")
+    assert len(host.run().tokens) == (0 if path == "Sorry" else 1 + MAX_CONCURRENT_ITEMS)
 
 
 @pytest.mark.parametrize("items", [MAX_STEPS_PER_TRANSITION, 3 * MAX_STEPS_PER_TRANSITION])
 def test_items_that_wait_for_nothing_go_on_in_moves_of_their_own(items: int) -> None:
-    small = Small()
-    small.submit(
+    host = Host()
+    host.submit(
         "flow f input = (list xs); each E => (DONE -> done | FAIL -> stopped) { items = ${ $input.xs };"
         " set A => (DONE -> done) { save = (x = 1); }; }; flow_end"
     )
-    small.start("f", xs=list(range(items)))
-    assert small.run().seq <= MAX_STEPS_PER_TRANSITION + MAX_CONCURRENT_ITEMS + 1
-    small.settle()
-    run = small.run()
+    host.start("f", xs=list(range(items)))
+    assert host.run().seq <= MAX_STEPS_PER_TRANSITION + MAX_CONCURRENT_ITEMS + 1
+    host.settle()
+    run = host.run()
     assert (run.status, len(run.output)) == (Status.SUCCEEDED, items)
     assert run.version == -(-items // MAX_STEPS_PER_TRANSITION)
 
@@ -121,24 +121,24 @@ def test_nested_eaches_multiply_to_so_many_tokens_and_all_items_have_their_turn(
 ) -> None:
     """Five items of five items; the run itself and each outer item are tokens too."""
     monkeypatch.setattr(each, "MAX_TOKENS", tokens)
-    small = Small()
+    host = Host()
     head = "=> (DONE -> done | FAIL -> stopped) { items = [1, 2, 3, 4, 5];"
-    small.submit(
+    host.submit(
         f"{WORK} flow f each O {head} each I {head} step A => (OK -> done) {{ action = work; }}; }}; }}; flow_end"
     )
-    small.start("f")
-    out = sum(token.step == "A" for token in small.run().tokens)
+    host.start("f")
+    out = sum(token.step == "A" for token in host.run().tokens)
     assert out == at_once
-    small.settle()
-    assert small.run().status is Status.SUCCEEDED
-    assert len(small.actions.calls) == 25
+    host.settle()
+    assert host.run().status is Status.SUCCEEDED
+    assert len(host.actions.calls) == 25
 
 
 @pytest.mark.parametrize(("wait", "state"), [(MAX_WAIT_MS, "Waits"), (MAX_WAIT_MS + 1, "Sorry")])
 def test_a_computed_wait_is_so_long_and_no_longer(wait: int, state: str) -> None:
     steps = f"wait Waits => (DONE -> done | ERROR -> Sorry) {{ for = ${{ $input.n }}; }}; {SORRY}"
-    small = told(f"flow f input = (int n); {steps} flow_end", n=wait)
-    assert (state == "Sorry") is ("Sorry" in small.path())
+    host = told(f"flow f input = (int n); {steps} flow_end", n=wait)
+    assert (state == "Sorry") is ("Sorry" in host.path())
 
 
 def test_a_child_s_name_is_short_however_long_the_row() -> None:
@@ -238,16 +238,16 @@ def test_an_expression_is_nested_so_deeply_and_no_more_deeply() -> None:
 
 @pytest.mark.parametrize(("calls", "status"), [(MAX_CALL_DEPTH, Status.SUCCEEDED), (MAX_CALL_DEPTH + 1, Status.FAILED)])
 def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Status) -> None:
-    small = Small()
+    host = Host()
     flows = [
         f"flow f{n} call A => (DONE -> done | STOPPED -> stopped) {{ flow = f{n + 1}; }}; flow_end"
         for n in range(calls)
     ]
-    small.submit("\n/\n".join([*flows, f"flow f{calls} set A => (DONE -> done) {{ save = (x = 1); }}; flow_end"]))
-    small.start("f0")
-    small.settle()
-    assert small.run().status is status
-    views, _ = small.services.reader.views(NS, RunQuery())
+    host.submit("\n/\n".join([*flows, f"flow f{calls} set A => (DONE -> done) {{ save = (x = 1); }}; flow_end"]))
+    host.start("f0")
+    host.settle()
+    assert host.run().status is status
+    views, _ = host.services.reader.views(NS, RunQuery())
     assert len(views) == 1 + min(calls, MAX_CALL_DEPTH)
     assert any(f"nested more than {MAX_CALL_DEPTH} deep" in view.run.last_err for view in views) is (
         status is Status.FAILED
@@ -256,15 +256,15 @@ def test_so_many_runs_wait_for_one_another_and_no_more(calls: int, status: Statu
 
 @pytest.mark.parametrize(("rounds", "status"), [(MAX_PASSES - 1, Status.SUCCEEDED), (MAX_PASSES, Status.FAILED)])
 def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, status: Status) -> None:
-    small = told(
+    host = told(
         "flow f input = (int n); vars = (i = 0);"
         " deci D => (when ${ $vars.i < $input.n } -> C | else -> done);"
         " wait C => (DONE -> D | TIMEOUT -> stopped) { condition = ${ true }; save = (i = ${ $vars.i + 1 }); };"
         " flow_end",
         n=rounds,
     )
-    assert small.run().status is status
-    assert (f"passed {MAX_PASSES} times" in small.run().last_err) is (status is Status.FAILED)
+    assert host.run().status is status
+    assert (f"passed {MAX_PASSES} times" in host.run().last_err) is (status is Status.FAILED)
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -276,16 +276,16 @@ def test_a_request_to_an_action_is_so_large_and_no_larger(more: int) -> None:
     )
     probe = told(flow, x="", n=1)
     room = MAX_REQUEST_BYTES - len(probe.actions.calls[0].body) + 1
-    small = told(flow, x="x" * (room // 2 + more), n=room - room // 2)
-    assert [len(call.body) for call in small.actions.calls] == ([] if more else [MAX_REQUEST_BYTES])
-    assert small.path()[-2:] == (["Sorry", "done"] if more else ["A", "done"])
+    host = told(flow, x="x" * (room // 2 + more), n=room - room // 2)
+    assert [len(call.body) for call in host.actions.calls] == ([] if more else [MAX_REQUEST_BYTES])
+    assert host.path()[-2:] == (["Sorry", "done"] if more else ["A", "done"])
 
 
 @pytest.mark.parametrize(("later", "created"), [(KEY_TTL_MS - 1, False), (KEY_TTL_MS, True)])
 def test_a_key_gives_the_same_run_back_for_so_long_and_no_longer(later: int, created: bool) -> None:
-    small = told("flow f wait W => (DONE -> done) { for = 100h; }; flow_end")
+    host = told("flow f wait W => (DONE -> done) { for = 100h; }; flow_end")
     order = StartOrder(flow="f", key="k")
-    first = small.services.starter.start(NS, order)
-    small.clock.advance(later)
-    again = small.services.starter.start(NS, order)
+    first = host.services.starter.start(NS, order)
+    host.clock.advance(later)
+    again = host.services.starter.start(NS, order)
     assert (again.created, again.run.name == first.run.name) == (created, not created)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from chalicelib import hosting
 from chalicelib.engine.errors import InputRefused, TooLarge
 from chalicelib.engine.evaluation import Names
 from chalicelib.engine.size_limits import MAX_VALUE_BYTES
@@ -21,7 +19,7 @@ from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.secrets import NoEncryption, SecretsOff
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 CARD = "4111-1111-1111-1111"
 
@@ -41,14 +39,14 @@ action ask method = human; args = (secret str card, str order = "o"); return = (
 """
 
 
-def all_kept(small: Small) -> str:
+def all_kept(host: Host) -> str:
     """Everything that the stores and queues hold, as text."""
-    heads = [encode(run) for run in small.store.runs.list(NS, RunQuery(limit=100)).runs]
+    heads = [encode(run) for run in host.store.runs.list(NS, RunQuery(limit=100)).runs]
     pages = [
-        msgspec.json.encode(list(small.store.runs.pages(run, 0)))
-        for run in small.store.runs.list(NS, RunQuery(limit=100)).runs
+        msgspec.json.encode(list(host.store.runs.pages(run, 0)))
+        for run in host.store.runs.list(NS, RunQuery(limit=100)).runs
     ]
-    return b"".join([*heads, *pages]).decode() + repr(vars(small.store.runs)) + repr(vars(small.queue))
+    return b"".join([*heads, *pages]).decode() + repr(vars(host.store.runs)) + repr(vars(host.queue))
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +60,8 @@ def flow(steps: str, head: str = "input = (secret str card);") -> str:
     return f"{ACTIONS} flow f {head} {steps} flow_end"
 
 
-def small(text: str, script: Any = None) -> Small:
-    made = Small(script) if script else Small()
+def host(text: str, script: Any = None) -> Host:
+    made = Host(script) if script else Host()
     made.submit(text)
     return made
 
@@ -73,7 +71,7 @@ def done(request: dict[str, Any]) -> Reply:
 
 
 def test_a_secret_input_reaches_the_action_that_declares_it_and_nothing_else() -> None:
-    world = small(
+    world = host(
         flow(
             "step Pay => (PAID -> Note | DECLINED -> stopped) { action = pay; };"
             "step Note => (OK -> done) { action = note; };"
@@ -91,7 +89,7 @@ def test_a_secret_input_reaches_the_action_that_declares_it_and_nothing_else() -
 
 def test_what_is_not_declared_secret_is_found_where_it_is_kept() -> None:
     """So the other tests would see it."""
-    world = small(
+    world = host(
         flow(
             "step Note => (OK -> done) { action = note; args = (text = ${ $input.plain }); };", "input = (str plain);"
         ),
@@ -102,7 +100,7 @@ def test_what_is_not_declared_secret_is_found_where_it_is_kept() -> None:
 
 
 def test_sealing_is_the_same_again_so_asking_twice_starts_one_run() -> None:
-    world = small(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"))
+    world = host(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"))
     order = StartOrder(flow="f", key="once", input={"card": CARD})
     first, again = (world.services.starter.start(NS, order) for _ in range(2))
     assert (first.run.id, again.created) == (again.run.id, False)
@@ -116,7 +114,7 @@ def test_a_secret_variable_is_sealed_whoever_writes_it_and_is_not_sent_with_the_
         step Note => (OK -> done) { action = note; };""",
         "input = (secret str card); vars = (secret pin = ${ $input.card }, n = 0);",
     )
-    world = small(
+    world = host(
         text,
         lambda request: Taken({"ackState": request["ackStates"][0], "globalVariables": {"pin": "new-" + CARD, "m": 2}}),
     )
@@ -135,7 +133,7 @@ def test_a_person_sets_a_secret_variable() -> None:
         "step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; args = (card = ${ $vars.pin }); };",
         "vars = (secret pin = null);",
     )
-    world = small(text, done)
+    world = host(text, done)
     world.start("f")
     assert world.run().vars == {"pin": None}
     world.services.operator.set_vars(NS, "r", {"pin": CARD})
@@ -145,7 +143,7 @@ def test_a_person_sets_a_secret_variable() -> None:
 
 
 def test_named_secrets_are_read_at_dispatch_as_args_and_headers() -> None:
-    world = small(
+    world = host(
         flow(
             "step Login => (OK -> done | NO -> stopped) { action = login; "
             'args = (more = { "user": "u", "key": secret "api.key" }); };',
@@ -165,7 +163,7 @@ def test_named_secrets_are_read_at_dispatch_as_args_and_headers() -> None:
 
 
 def test_a_secret_that_is_not_set_fails_the_step_and_can_be_set_and_the_run_retried() -> None:
-    world = small(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), done)
+    world = host(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), done)
     world.services.secrets.put(NS, "auth", "Bearer b", by="me")
     world.start("f")
     world.settle()
@@ -183,7 +181,7 @@ def test_secret_data_is_seen_by_what_is_secret_too() -> None:
             save = (pin = ${ $result.token }, open = ${ $result.token }); };
         step Pay => (PAID -> Note | DECLINED -> stopped) { action = pay; args = (card = ${ $result.token }); };
         step Note => (OK -> done) { action = note; };"""
-    world = small(
+    world = host(
         flow(steps, "vars = (secret pin = null);"),
         lambda request: Taken({"ackState": request["ackStates"][0], "data": '{"token": "4111-1111-1111-1111"}'}),
     )
@@ -205,7 +203,7 @@ def test_secret_data_is_seen_by_what_is_secret_too() -> None:
 def test_an_undo_gets_the_secret_that_its_step_had() -> None:
     steps = """step Pay => (PAID -> Note | DECLINED -> stopped) { action = pay; };
         step Note => (OK -> stopped) { action = note; };"""
-    world = small(flow(steps), done)
+    world = host(flow(steps), done)
     world.start("f", card=CARD)
     world.settle()
     assert [request.get("card") for request in world.actions.requests] == [CARD, None, CARD]
@@ -216,7 +214,7 @@ def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> N
     steps = """step Pay => (PAID -> Note | DECLINED -> stopped) {
             action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }); };
         step Note => (OK -> stopped) { action = note; };"""
-    world = small(flow(steps.replace('card = "x"', "card = ${ 'x' }"), ""), done)
+    world = host(flow(steps.replace('card = "x"', "card = ${ 'x' }"), ""), done)
     put = world.services.secrets.put
     put(NS, "login", "pass-w", by="me")
     put(NS, "auth", "Bearer b", by="me")
@@ -228,7 +226,7 @@ def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> N
 
 def test_what_a_service_says_of_an_error_tells_no_secret() -> None:
     steps = "step Pay => (PAID -> done | DECLINED -> stopped | ERROR -> stopped) { action = pay; };"
-    world = small(flow(steps), lambda request: NotTaken(f"400: no such card {request['card']}!", final=True))
+    world = host(flow(steps), lambda request: NotTaken(f"400: no such card {request['card']}!", final=True))
     world.start("f", card=CARD)
     world.settle()
     assert "no such card ***!" in world.run().last_err
@@ -245,7 +243,7 @@ def test_what_a_service_says_of_an_error_tells_no_secret() -> None:
     ],
 )
 def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> None:
-    world = small(flow(steps), done)
+    world = host(flow(steps), done)
     world.start("f", card=CARD)
     world.settle()
     assert world.run().status is Status.FAILED
@@ -255,7 +253,7 @@ def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> No
 
 def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
     """Not that of what opens secrets."""
-    cipher = Small().services.secrets.cipher(NS)
+    cipher = Host().services.secrets.cipher(NS)
     names = Names(input={"card": {"\0sealed": cipher.encrypt(CARD)}}, now="then")
     assert names.decrypt(cipher).bound() == {**names.bound(), "input": {"card": CARD}}
     assert names.bound().keys() <= {"input", "vars", "result", "state", "error", "event", "item", "index", "run", "now"}
@@ -263,7 +261,7 @@ def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
 
 def test_a_secret_does_not_flow_into_a_plain_arg() -> None:
     steps = 'step Note => (OK -> done) { action = note; args = (text = ${ { "a": [$input.card] } }); };'
-    world = small(flow(steps), done)
+    world = host(flow(steps), done)
     world.start("f", card=CARD)
     world.settle()
     assert "arg 'text' would hold a secret, and action 'note' does not declare it secret" in world.run().last_err
@@ -276,7 +274,7 @@ def test_an_output_that_holds_a_secret_is_sealed_and_goes_to_the_parent_so() -> 
         step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; args = (card = ${ $result.card }); };
         flow_end"""
     steps = "step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"
-    world = small(flow(steps, 'input = (secret str card); output = ${ { "card": $input.card } };') + parent, done)
+    world = host(flow(steps, 'input = (secret str card); output = ${ { "card": $input.card } };') + parent, done)
     world.start("parent", card=CARD)
     world.settle()
     assert world.run().status is Status.SUCCEEDED
@@ -285,14 +283,14 @@ def test_an_output_that_holds_a_secret_is_sealed_and_goes_to_the_parent_so() -> 
 
 
 def test_a_person_who_is_asked_sees_that_there_is_a_secret_and_not_which() -> None:
-    world = small(flow("deci Ask => (YES -> done | NO -> stopped) { action = ask; };"))
+    world = host(flow("deci Ask => (YES -> done | NO -> stopped) { action = ask; };"))
     world.start("f", card=CARD)
     (task,) = world.services.inbox.open(NS, 10)
     assert task.args == {"card": "***", "order": "o"}
 
 
 def test_large_secrets_lie_beside_the_head_and_are_sealed_there_too() -> None:
-    world = small(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"), done)
+    world = host(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"), done)
     world.start("f", card=CARD * 2_000)
     assert CARD not in all_kept(world)
     world.settle()
@@ -300,17 +298,14 @@ def test_large_secrets_lie_beside_the_head_and_are_sealed_there_too() -> None:
 
 
 def test_types_of_secrets_are_checked_as_they_come_in() -> None:
-    world = small(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"))
+    world = host(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"))
     with pytest.raises(InputRefused, match="card: must be of type str"):
         world.start("f", card=7)
 
 
 def test_flows_without_secrets_need_no_key() -> None:
     """And nothing looks for one."""
-    world = Small(done)
-    world.services = hosting.assemble(
-        world.services.settings, replace(world.services.adapters, encryption=NoEncryption())
-    )
+    world = Host(done, encryption=NoEncryption())
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
         " / flow plain step A => (OK -> done) { action = a; }; flow_end"
@@ -324,7 +319,7 @@ def test_flows_without_secrets_need_no_key() -> None:
 
 def test_a_secret_may_be_any_json() -> None:
     value: Json = {"number": CARD, "cvc": 123, "list": [1, None]}
-    world = small(
+    world = host(
         ACTIONS.replace("secret str card, str order", "secret map card, str order").replace("undo = refund; ", "")
         + "flow f step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; }; flow_end",
         done,
@@ -343,7 +338,7 @@ def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
             step Take => (OK -> Next) {{ action = take; undo = take (x = ${{ $result }}); }};
             step Next => (OK -> stopped) {{ action = note; }};
         flow_end"""
-    world = small(text, lambda request: Taken({"ackState": request["ackStates"][0], "data": sly}))
+    world = host(text, lambda request: Taken({"ackState": request["ackStates"][0], "data": sly}))
     world.services.secrets.put(NS, "auth", "Bearer b", by="me")
     world.start("f")
     world.settle()
@@ -352,7 +347,7 @@ def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
 
 def test_what_is_sealed_counts_as_it_is_kept() -> None:
     """A secret that is too large is refused where it comes in, and the step goes on waiting."""
-    world = small(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
+    world = host(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
     for name in ("login", "auth"):
         world.services.secrets.put(NS, name, "x-y-z", by="me")
     world.start("f")

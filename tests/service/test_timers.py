@@ -7,7 +7,7 @@ import pytest
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.queues import QueueName
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -24,85 +24,85 @@ flow whole timeout = 1h; wait W => (DONE -> done) { for = 2h; }; flow_end
 
 
 @pytest.fixture
-def small() -> Small:
-    made = Small(lambda request: Taken())
+def host() -> Host:
+    made = Host(lambda request: Taken())
     made.submit(FLOW)
     return made
 
 
-def test_a_step_times_out_at_its_deadline_by_its_own_message(small: Small) -> None:
-    small.start("short")
-    small.settle()
-    small.clock.advance(10 * 60_000 - 1)
-    small.settle()
-    assert small.path() == ["A"]
-    small.clock.advance(1)
-    small.settle()
-    assert small.path() == ["A", "B"]
+def test_a_step_times_out_at_its_deadline_by_its_own_message(host: Host) -> None:
+    host.start("short")
+    host.settle()
+    host.clock.advance(10 * 60_000 - 1)
+    host.settle()
+    assert host.path() == ["A"]
+    host.clock.advance(1)
+    host.settle()
+    assert host.path() == ["A", "B"]
 
 
-def test_a_lost_timer_message_is_caught_by_the_sweep(small: Small) -> None:
-    small.start("short")
-    small.settle()
-    lost = small.queue.receive(QueueName.WAKES, 10, 0)
-    small.clock.advance(10 * 60_000)
-    lost = small.queue.receive(QueueName.WAKES, 10, 0)
-    small.queue.delete(QueueName.WAKES, [message.receipt for message in lost])
-    small.clock.advance(3 * 60_000)
-    swept = small.services.timers.sweep()
+def test_a_lost_timer_message_is_caught_by_the_sweep(host: Host) -> None:
+    host.start("short")
+    host.settle()
+    lost = host.queue.receive(QueueName.WAKES, 10, 0)
+    host.clock.advance(10 * 60_000)
+    lost = host.queue.receive(QueueName.WAKES, 10, 0)
+    host.queue.delete(QueueName.WAKES, [message.receipt for message in lost])
+    host.clock.advance(3 * 60_000)
+    swept = host.services.timers.sweep()
     assert (swept.sent, swept.overdue) == (1, 1)
-    small.settle()
-    assert small.path() == ["A", "B"]
+    host.settle()
+    assert host.path() == ["A", "B"]
 
 
-def test_a_wait_of_a_year_ends_within_a_minute_of_its_time(small: Small) -> None:
-    small.start("long")
-    assert small.run().timer_at == small.clock.now() + 365 * DAY
-    small.pass_time(365 * DAY - HOUR, step=DAY)
-    assert small.run().status is Status.RUNNING
-    small.pass_time(HOUR)
-    assert small.run().status is Status.SUCCEEDED
+def test_a_wait_of_a_year_ends_within_a_minute_of_its_time(host: Host) -> None:
+    host.start("long")
+    assert host.run().timer_at == host.clock.now() + 365 * DAY
+    host.pass_time(365 * DAY - HOUR)
+    assert host.run().status is Status.RUNNING
+    host.pass_time(HOUR)
+    assert host.run().status is Status.SUCCEEDED
 
 
-def test_a_flow_may_time_out_as_a_whole(small: Small) -> None:
-    small.start("whole")
-    small.pass_time(HOUR + 60_000)
-    assert (small.run().status, small.run().tail[-1].event) == (Status.FAILED, "RunTimedOut")
+def test_a_flow_may_time_out_as_a_whole(host: Host) -> None:
+    host.start("whole")
+    host.pass_time(HOUR + 60_000)
+    assert (host.run().status, host.run().tail[-1].event) == (Status.FAILED, "RunTimedOut")
 
 
-def test_failed_deliveries_come_back_later_each_time_and_then_give_up(small: Small) -> None:
-    small.actions.script = lambda request: NotTaken("http://work.test/ refused the connection", final=False)
-    small.start("short")
+def test_failed_deliveries_come_back_later_each_time_and_then_give_up(host: Host) -> None:
+    host.actions.script = lambda request: NotTaken("http://work.test/ refused the connection", final=False)
+    host.start("short")
     for _ in range(5):
-        small.settle()
-        small.clock.advance(30_000)
-    assert len(small.actions.calls) == 3
-    run = small.run()
+        host.settle()
+        host.clock.advance(30_000)
+    assert len(host.actions.calls) == 3
+    run = host.run()
     assert run.status is Status.FAILED
     assert run.last_err == "step 'A' returned ERROR (http://work.test/ refused the connection), which it does not route"
 
 
-def test_what_a_service_asks_to_wait_is_waited(small: Small) -> None:
-    small.actions.script = lambda request: NotTaken("busy", final=False, retry_after=60_000)
-    small.start("short")
-    small.settle()
-    small.clock.advance(59_999)
-    small.settle()
-    assert len(small.actions.calls) == 1
-    small.clock.advance(1)
-    small.settle()
-    assert len(small.actions.calls) == 2
+def test_what_a_service_asks_to_wait_is_waited(host: Host) -> None:
+    host.actions.script = lambda request: NotTaken("busy", final=False, retry_after=60_000)
+    host.start("short")
+    host.settle()
+    host.clock.advance(59_999)
+    host.settle()
+    assert len(host.actions.calls) == 1
+    host.clock.advance(1)
+    host.settle()
+    assert len(host.actions.calls) == 2
 
 
-def test_pausing_stops_the_clock_of_a_wait(small: Small) -> None:
-    small.start("short")
-    small.settle()
-    small.clock.advance(9 * 60_000)
-    small.services.operator.pause(NS, "r")
-    small.pass_time(DAY, step=HOUR)
-    small.services.operator.resume(NS, "r")
-    small.settle()
-    assert small.path()[-1] == "A"
-    small.clock.advance(60_000)
-    small.settle()
-    assert small.path()[-1] == "B"
+def test_pausing_stops_the_clock_of_a_wait(host: Host) -> None:
+    host.start("short")
+    host.settle()
+    host.clock.advance(9 * 60_000)
+    host.services.operator.pause(NS, "r")
+    host.pass_time(DAY)
+    host.services.operator.resume(NS, "r")
+    host.settle()
+    assert host.path()[-1] == "A"
+    host.clock.advance(60_000)
+    host.settle()
+    assert host.path()[-1] == "B"

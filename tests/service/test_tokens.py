@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.service.errors import Conflict, Invalid, NotFound
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.rate_limits import Rates, TooManyRequests
 from chalicelib.service.security.roles import Caller, Role, Unauthorized
 from chalicelib.service.security.tokens import MAX_TOKEN_LIFETIME_MS, MAX_TOKENS, TOKEN_CACHE_MS, Made, Tokens, sha256
-from tests.fakes import FakeClock, FakeIds
+from tests.fakes import FakeClock
 from tests.service.versioned_values import VersionedValues
 
 FIRST = "f" * 32
 DAY = 86_400_000
 
 
-class House:
+class TwoContainers:
     """Two containers on the same cells."""
 
     def __init__(self) -> None:
-        self.versioned_values, self.clock, ids = VersionedValues(), FakeClock(), FakeIds()
+        self.versioned_values, self.clock, ids = VersionedValues(), FakeClock(), SequentialIds()
         self.here, self.there = (
             Tokens(self.versioned_values, self.clock, ids, "default", sha256(FIRST)) for _ in range(2)
         )
@@ -30,22 +31,22 @@ class House:
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def containers() -> TwoContainers:
+    return TwoContainers()
 
 
-def test_a_token_says_whose_it_is(house: House) -> None:
-    made = house.make(role=Role.OPERATOR)
-    assert house.there.caller(made.text) == Caller(
+def test_a_token_says_whose_it_is(containers: TwoContainers) -> None:
+    made = containers.make(role=Role.OPERATOR)
+    assert containers.there.caller(made.text) == Caller(
         id=made.token.id, by="token ci", role=Role.OPERATOR, namespace="a", bound=True
     )
 
 
-def test_only_the_hash_of_the_secret_is_kept(house: House) -> None:
-    secret = house.make().text.rpartition("_")[2]
+def test_only_the_hash_of_the_secret_is_kept(containers: TwoContainers) -> None:
+    secret = containers.make().text.rpartition("_")[2]
     assert len(secret) == 64
-    assert not any(secret.encode() in value for value in house.versioned_values.values)
-    assert any(sha256(secret).encode() in value for value in house.versioned_values.values)
+    assert not any(secret.encode() in value for value in containers.versioned_values.values)
+    assert any(sha256(secret).encode() in value for value in containers.versioned_values.values)
 
 
 @pytest.mark.parametrize(
@@ -62,21 +63,21 @@ def test_only_the_hash_of_the_secret_is_kept(house: House) -> None:
         lambda text: FIRST + "f",
     ],
 )
-def test_any_other_text_is_nobodys(house: House, spoil: object) -> None:
+def test_any_other_text_is_nobodys(containers: TwoContainers, spoil: object) -> None:
     assert callable(spoil)
     with pytest.raises(Unauthorized, match="unknown"):
-        house.here.caller(spoil(house.make().text))
+        containers.here.caller(spoil(containers.make().text))
 
 
-def test_the_first_admin_is_known_by_a_setting(house: House) -> None:
-    assert house.here.caller(FIRST) == Caller(by="admin", role=Role.ADMIN, namespace="default", bound=False)
-    assert house.versioned_values.reads == 0
+def test_the_first_admin_is_known_by_a_setting(containers: TwoContainers) -> None:
+    assert containers.here.caller(FIRST) == Caller(by="admin", role=Role.ADMIN, namespace="default", bound=False)
+    assert containers.versioned_values.reads == 0
 
 
 @pytest.mark.parametrize("length", [31, 32])
 def test_a_first_token_that_is_too_short_is_nobodys(length: int) -> None:
     text = "s" * length
-    tokens = Tokens(VersionedValues(), FakeClock(), FakeIds(), "default", sha256(text))
+    tokens = Tokens(VersionedValues(), FakeClock(), SequentialIds(), "default", sha256(text))
     if length >= 32:
         assert tokens.caller(text).by == "admin"
     else:
@@ -86,91 +87,93 @@ def test_a_first_token_that_is_too_short_is_nobodys(length: int) -> None:
 
 def test_without_the_setting_there_is_no_first_admin() -> None:
     with pytest.raises(Unauthorized):
-        Tokens(VersionedValues(), FakeClock(), FakeIds(), "default", None).caller(FIRST)
+        Tokens(VersionedValues(), FakeClock(), SequentialIds(), "default", None).caller(FIRST)
 
 
-def test_a_token_is_good_until_it_expires(house: House) -> None:
-    made = house.make(life=DAY)
-    house.clock.advance(DAY - 1)
-    assert house.here.caller(made.text).by == "token ci"
-    house.clock.advance(1)
+def test_a_token_is_good_until_it_expires(containers: TwoContainers) -> None:
+    made = containers.make(life=DAY)
+    containers.clock.advance(DAY - 1)
+    assert containers.here.caller(made.text).by == "token ci"
+    containers.clock.advance(1)
     with pytest.raises(Unauthorized, match="expired"):
-        house.here.caller(made.text)
+        containers.here.caller(made.text)
 
 
 @pytest.mark.parametrize("life", [0, -1, MAX_TOKEN_LIFETIME_MS + 1])
-def test_a_life_has_bounds(house: House, life: int) -> None:
+def test_a_life_has_bounds(containers: TwoContainers, life: int) -> None:
     with pytest.raises(Invalid, match="3650d"):
-        house.make(life=life)
-    assert house.make(life=1).token.expires_at == house.clock.now() + 1
-    assert house.make(life=MAX_TOKEN_LIFETIME_MS).token.expires_at == house.clock.now() + MAX_TOKEN_LIFETIME_MS
+        containers.make(life=life)
+    assert containers.make(life=1).token.expires_at == containers.clock.now() + 1
+    assert (
+        containers.make(life=MAX_TOKEN_LIFETIME_MS).token.expires_at == containers.clock.now() + MAX_TOKEN_LIFETIME_MS
+    )
 
 
-def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_minute(house: House) -> None:
-    made = house.make()
-    house.here.caller(made.text)
-    house.there.caller(made.text)
-    house.here.revoke("a", made.token.id)
+def test_a_revoked_token_is_refused_here_at_once_and_elsewhere_within_half_a_minute(containers: TwoContainers) -> None:
+    made = containers.make()
+    containers.here.caller(made.text)
+    containers.there.caller(made.text)
+    containers.here.revoke("a", made.token.id)
     with pytest.raises(Unauthorized, match="revoked"):
-        house.here.caller(made.text)
-    house.clock.advance(TOKEN_CACHE_MS - 1)
-    assert house.there.caller(made.text).by == "token ci"
-    house.clock.advance(1)
+        containers.here.caller(made.text)
+    containers.clock.advance(TOKEN_CACHE_MS - 1)
+    assert containers.there.caller(made.text).by == "token ci"
+    containers.clock.advance(1)
     with pytest.raises(Unauthorized, match="revoked"):
-        house.there.caller(made.text)
+        containers.there.caller(made.text)
 
 
-def test_a_token_is_read_once_in_half_a_minute(house: House) -> None:
-    made = house.make()
-    house.versioned_values.reads = 0
+def test_a_token_is_read_once_in_half_a_minute(containers: TwoContainers) -> None:
+    made = containers.make()
+    containers.versioned_values.reads = 0
     for _ in range(3):
-        house.here.caller(made.text)
+        containers.here.caller(made.text)
     with pytest.raises(Unauthorized):
-        house.here.caller(made.text[:-4] + "0000")
-    assert house.versioned_values.reads == 1
+        containers.here.caller(made.text[:-4] + "0000")
+    assert containers.versioned_values.reads == 1
 
 
-def test_tokens_are_listed_by_namespace_in_the_order_of_their_making(house: House) -> None:
+def test_tokens_are_listed_by_namespace_in_the_order_of_their_making(containers: TwoContainers) -> None:
     for name, namespace in (("one", "a"), ("other", "b"), ("two", "a")):
-        house.make(name, namespace=namespace)
-    assert [token.name for token in house.there.of("a")] == ["one", "two"]
-    assert [token.name for token in house.there.of("b")] == ["other"]
-    assert house.there.of("c") == []
+        containers.make(name, namespace=namespace)
+    assert [token.name for token in containers.there.of("a")] == ["one", "two"]
+    assert [token.name for token in containers.there.of("b")] == ["other"]
+    assert containers.there.of("c") == []
 
 
-def test_a_token_of_another_namespace_cannot_be_revoked(house: House) -> None:
-    made = house.make()
+def test_a_token_of_another_namespace_cannot_be_revoked(containers: TwoContainers) -> None:
+    made = containers.make()
     with pytest.raises(NotFound):
-        house.here.revoke("b", made.token.id)
-    assert house.here.caller(made.text).namespace == "a"
+        containers.here.revoke("b", made.token.id)
+    assert containers.here.caller(made.text).namespace == "a"
 
 
-def test_revoking_again_changes_nothing(house: House) -> None:
-    made = house.make()
-    gone = house.here.revoke("a", made.token.id)
-    house.clock.advance(1_000)
-    assert house.there.revoke("a", made.token.id) == gone
+def test_revoking_again_changes_nothing(containers: TwoContainers) -> None:
+    made = containers.make()
+    gone = containers.here.revoke("a", made.token.id)
+    containers.clock.advance(1_000)
+    assert containers.there.revoke("a", made.token.id) == gone
 
 
-def test_a_namespace_has_room_for_so_many_good_tokens(house: House) -> None:
+def test_a_namespace_has_room_for_so_many_good_tokens(containers: TwoContainers) -> None:
     """Those that are no longer good make room."""
-    made = [house.make(f"t{number}") for number in range(MAX_TOKENS)]
+    made = [containers.make(f"t{number}") for number in range(MAX_TOKENS)]
     with pytest.raises(Invalid, match="which is the limit"):
-        house.make("late")
-    house.make("elsewhere", namespace="b")
-    house.here.revoke("a", made[3].token.id)
-    house.make("late")
-    names = [token.name for token in house.here.of("a")]
+        containers.make("late")
+    containers.make("elsewhere", namespace="b")
+    containers.here.revoke("a", made[3].token.id)
+    containers.make("late")
+    names = [token.name for token in containers.here.of("a")]
     assert (len(names), names[-1], "t3" in names) == (MAX_TOKENS, "late", False)
 
 
-def test_whoever_loses_a_write_tries_again(house: House) -> None:
-    one, two = house.make(), house.make()
-    house.versioned_values.rivals = 2
-    assert house.here.revoke("a", one.token.id).revoked_at == house.clock.now()
-    house.versioned_values.rivals = 5
+def test_whoever_loses_a_write_tries_again(containers: TwoContainers) -> None:
+    one, two = containers.make(), containers.make()
+    containers.versioned_values.rivals = 2
+    assert containers.here.revoke("a", one.token.id).revoked_at == containers.clock.now()
+    containers.versioned_values.rivals = 5
     with pytest.raises(Conflict):
-        house.here.revoke("a", two.token.id)
+        containers.here.revoke("a", two.token.id)
 
 
 @pytest.mark.parametrize(
@@ -192,11 +195,11 @@ def test_whoever_loses_a_write_tries_again(house: House) -> None:
         ("a\n", False),
     ],
 )
-def test_names_of_namespaces(house: House, name: str, good: bool) -> None:
+def test_names_of_namespaces(containers: TwoContainers, name: str, good: bool) -> None:
     assert is_namespace(name) is good
     if not good:
         with pytest.raises(Invalid):
-            house.make(namespace=name)
+            containers.make(namespace=name)
 
 
 def test_roles_grow_but_for_the_actions() -> None:

@@ -9,7 +9,7 @@ from chalicelib.service.observability import traceparent
 from chalicelib.service.observability.work_context import about, known, note
 from chalicelib.service.parallel import side_by_side
 from chalicelib.service.ports.runs import RunQuery
-from tests.service.world import NS, Small
+from tests.hosts import NS, Host
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
@@ -23,12 +23,12 @@ flow outer call One => (DONE -> done) { flow = inner; }; flow_end
 """
 
 
-def started(given: str = "", flow: str = "inner") -> Small:
-    small = Small()
-    small.submit(FLOWS)
-    small.start_in(given, flow)
-    small.settle()
-    return small
+def started(given: str = "", flow: str = "inner") -> Host:
+    host = Host()
+    host.submit(FLOWS)
+    host.start_in(given, flow)
+    host.settle()
+    return host
 
 
 # ── what is read ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,9 +77,9 @@ def test_a_malformed_one_is_ignored(header: str) -> None:
 
 
 def test_a_run_is_a_trace_and_an_activation_a_span() -> None:
-    small = started()
-    (call,) = small.actions.calls
-    run, sent = small.run(), traceparent.read(call.headers["traceparent"])
+    host = started()
+    (call,) = host.actions.calls
+    run, sent = host.run(), traceparent.read(call.headers["traceparent"])
     assert sent is not None
     assert (sent.trace, sent.sampled) == (traceparent.of_run(run).trace, True)
     assert sent == traceparent.of_activation(run, call.headers["webhook-id"])
@@ -87,35 +87,35 @@ def test_a_run_is_a_trace_and_an_activation_a_span() -> None:
 
 
 def test_a_run_goes_on_in_the_trace_in_which_it_was_started() -> None:
-    small = started(GIVEN)
-    sent = traceparent.read(small.actions.calls[0].headers["traceparent"])
+    host = started(GIVEN)
+    sent = traceparent.read(host.actions.calls[0].headers["traceparent"])
     assert sent is not None
     assert (sent.trace, sent.sampled) == (TRACE, True)
-    assert str(traceparent.begun_in(small.run())) == GIVEN
+    assert str(traceparent.begun_in(host.run())) == GIVEN
 
 
 def test_a_trace_that_is_not_recorded_stays_so() -> None:
-    small = started(f"00-{TRACE}-{SPAN}-00", "outer")
-    assert [call.headers["traceparent"][-3:] for call in small.actions.calls] == ["-00"]
+    host = started(f"00-{TRACE}-{SPAN}-00", "outer")
+    assert [call.headers["traceparent"][-3:] for call in host.actions.calls] == ["-00"]
 
 
 def test_a_run_that_another_waits_for_hangs_below_the_activation_that_started_it() -> None:
-    small = started(flow="outer")
-    parent = small.run()
-    (child,) = [run for run in small.services.reader.views(NS, RunQuery())[0] if run.run.parent]
+    host = started(flow="outer")
+    parent = host.run()
+    (child,) = [run for run in host.services.reader.views(NS, RunQuery())[0] if run.run.parent]
     waited = next(
-        entry.uuid for entry in small.services.reader.history(NS, "r", 0, 10) if entry.step == "One" and entry.uuid
+        entry.uuid for entry in host.services.reader.history(NS, "r", 0, 10) if entry.step == "One" and entry.uuid
     )
     assert child.run.trace == traceparent.traceparent(parent, waited)
     assert traceparent.of_run(child.run).trace == traceparent.of_run(parent).trace
 
 
 def test_a_run_of_a_document_is_in_the_trace_of_the_request_too() -> None:
-    small = Small()
-    small.submit(FLOWS)
+    host = Host()
+    host.submit(FLOWS)
     text = 'flow_run r step A => (OK -> done) { action = work; args = (x = "a"); }; flow_run_end'
-    small.services.submitter.submit(NS, text, trace=GIVEN)
-    assert small.run().trace == GIVEN
+    host.services.submitter.submit(NS, text, trace=GIVEN)
+    assert host.run().trace == GIVEN
 
 
 def test_a_head_that_is_in_no_trace_of_others_is_no_longer() -> None:

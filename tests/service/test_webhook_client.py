@@ -12,31 +12,29 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from chalicelib import config
 from chalicelib.config import Backend, BadSetting, Settings
-from chalicelib.hosting import Adapters, assemble
 from chalicelib.service.ports.actions import Call
 from chalicelib.service.security.webhooks import key_of, keys_in, secrets_for
-from tests.service.world import Small
+from tests.hosts import Host
 
 ROOT = Path(__file__).parents[2]
 
 
 def delivered(key: str = "new, old", headers: str = "", late: int = 0) -> Call:
     """The request for the one step of a run, as it was sent `late` seconds ago."""
-    small = Small()
-    small.clock.time = int(time.time() - late) * 1000  # the library that verifies has no clock but the system's
-    world: Adapters = small.services.adapters
-    small.services = assemble(Settings(backend=Backend.MEMORY, webhook_key=key), world)
+    host = Host(settings=Settings(backend=Backend.MEMORY, webhook_key=key))
+    now = int(time.time() - late) * 1000  # the library that verifies reads the system's clock
+    host.clock.advance(now - host.clock.now())
     said = f"headers = ({headers});" if headers else ""
-    small.submit(
+    host.submit(
         f"""
         action work addr = "http://x/"; args = (str x); return = (OK); {said} action_end
         /
         flow f step One => (OK -> done) {{ action = work; args = (x = "{chr(233)}"); }}; flow_end
         """
     )
-    small.start("f")
-    small.settle()
-    (call,) = small.actions.calls
+    host.start("f")
+    host.settle()
+    (call,) = host.actions.calls
     return call
 
 

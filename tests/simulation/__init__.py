@@ -7,13 +7,13 @@
     flows      random flows of every kind of step, always able to end
     actions    the services that flows send actions to, and the people who answer
     people     those who start runs, order them about, and forge answers
-    laws       the invariants of HOUSE.md 4, checked at every write
-    waking     ... of them the first: somebody will wake every token
+    laws       the invariants of docs/architecture.md, 4, checked at every write
+    waking     the first of them: every token will be woken
     tokens     ... and the sixth: tokens fit one another
     history    the history replayed, and compared to the head
     quiet      no threads, and no log but for the law
     schedule   one schedule: a seed in, what came of it out
-    shrink     a failing schedule made small, and told as a story
+    shrink     a failing schedule reduced to few faults, with its story
     planted    bugs put in on purpose: the laws must find each of them
 
 Play one again: `python -m tests.simulation --seed S`.

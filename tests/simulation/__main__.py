@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: many schedules (`--runs`, `--minutes`), or one, told as a story (`--seed` alone)."""
+"""`python -m tests.simulation`: many schedules (`--runs`, `--minutes`), or one with its story (`--seed` alone)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAUSE = 30.0
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seed", type=int, help="the first seed; alone: play this one, and tell its story")
+    parser.add_argument("--seed", type=int, help="the first seed; alone: play this one and print its story")
     parser.add_argument("--runs", type=int, help="how many schedules to play")
     parser.add_argument("--minutes", type=float, help="for how long to play")
     parser.add_argument("--bugs", type=int, metavar="N", help="plant every known bug, and look N schedules for each")
@@ -28,7 +28,7 @@ def main() -> int:
     if asked.seed is not None and asked.runs is None and asked.minutes is None:
         return _one(asked.seed)
     runs = asked.runs or (ENDLESS if asked.minutes else 1_000)
-    totals = many(asked.seed or 0, runs, minutes=asked.minutes, told=_progress())
+    totals = many(asked.seed or 0, runs, minutes=asked.minutes, report=_progress())
     print(f"\nfaults:\n{totals.table()}\n{totals.line()}; first seed {asked.seed or 0}")  # noqa: T201
     for failed in totals.failures[:3]:
         print(f"\n{report(failed)}")  # noqa: T201
@@ -56,10 +56,10 @@ def _bugs(first: int, budget: int) -> int:
 
 
 def _progress() -> Callable[[Totals], None]:
-    """Tells how far it is: one line that changes on a terminal, a line every half minute in a log."""
+    """Print the progress: one line that changes on a terminal, a line every half minute in a log."""
     told_at = 0.0
 
-    def tell(totals: Totals) -> None:
+    def report(totals: Totals) -> None:
         nonlocal told_at
         if sys.stderr.isatty():
             print(f"\r{totals.line()}", end="", file=sys.stderr, flush=True)  # noqa: T201
@@ -67,7 +67,7 @@ def _progress() -> Callable[[Totals], None]:
             told_at = totals.seconds
             print(totals.line(), file=sys.stderr, flush=True)  # noqa: T201
 
-    return tell
+    return report
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.engine.errors import NeverIssued, Unsigned
@@ -101,12 +101,12 @@ class Actions:
         self._say_more(namespace, answer, states, delay, fault)
         if signed and fault.startswith("forged"):
             self._later(namespace, answer, delay // 2, forged=True, seal="")
-            self._later(namespace, replace(answer, done=False), delay // 3, forged=True, seal="somebody else's key")
+            self._later(namespace, replace(answer, done=False), delay // 3, forged=True, seal="the key of another")
         if fault != "callback-never":
             self._later(namespace, answer, delay)
 
     def _say_more(self, namespace: str, answer: Answer, states: list[str], delay: int, fault: str) -> None:
-        """What is said beside the answer."""
+        """Send more than the answer."""
         say, fates = partial(self._later, namespace), self._stage.fates
         match fault:
             case "callback-doubled":
@@ -142,7 +142,7 @@ class Actions:
         approval: bool = False,
         seal: str = DEVELOPMENT_KEY,
     ) -> None:
-        """Somebody answers, until it is acknowledged or refused. No forged answer may move anything.
+        """Answer until the answer is acknowledged or refused. No forged answer may move anything.
 
         `seal`: the key that signs it; none: it is not signed.
         """
@@ -151,7 +151,7 @@ class Actions:
         def work(services: Services) -> None:
             answer_signature = _proof(seal, namespace, self._stage.loop.now) if seal else None
             outcome = services.answerer.answer(namespace, answer, signature=answer_signature)
-            self._stage.note(f"  told: {outcome}")
+            self._stage.note(f"  answered: {outcome}")
             if forged:
                 laws.breaks("forged", f"{answer} was {outcome}")
             if answer.done or approval:

@@ -75,7 +75,7 @@ def many(
     *,
     minutes: float | None = None,
     most_failures: int = 5,
-    told: Callable[[Totals], None] = lambda totals: None,
+    report: Callable[[Totals], None] = lambda totals: None,
 ) -> Totals:
     """So many schedules from that seed on, or as many as go into so many minutes; fewer where many fail."""
     began, totals = time.monotonic(), Totals()
@@ -96,7 +96,7 @@ def many(
             for future in done:
                 totals.add(future.result())
             totals.seconds = time.monotonic() - began
-            told(totals)
+            report(totals)
 
 
 def _collect_rarely() -> None:

@@ -72,7 +72,7 @@ class Scenario:
     name: str
     acts: tuple[tuple[int, Callable[[Services], object]], ...]
     ends: dict[str, Status]
-    """How the runs end that nobody waits for."""
+    """How the runs end that no other run waits for."""
 
     def begin(self, stage: Stage) -> None:
         stage.services(0).submitter.submit(NS, WORK)

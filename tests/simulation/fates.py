@@ -121,7 +121,7 @@ class Fates:
         return self._draw(place)[1] % bound
 
     def strikes(self, place: str, kinds: tuple[str, ...], rate: float, *, fixed: bool = False) -> str:
-        """The fault that strikes here; empty for none. `fixed`: as often as `rate` says, whatever the mix."""
+        """Return the fault that strikes here; empty for none. `fixed`: `rate` does not depend on the mix of faults."""
         nth, drawn = self._draw(place)
         ids = rate if fixed else rate * self._severity
         if self.calm or drawn >= ids * _ALL or (place, nth) in self._dropped:

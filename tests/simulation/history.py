@@ -128,7 +128,7 @@ class History:
         known = {token.id: token for token in run.tokens}
         for token in run.tokens:
             if token.step != self._stands_at(token, known, definition):
-                yield f"token {token.id} stands at {token.step!r}, by the history elsewhere"
+                yield f"token {token.id} is at {token.step!r}, and by the history it is not"
 
     def _stands_at(self, token: Token, known: dict[str, Token], definition: Definition) -> str:
         seq, target = self._target.get(token.id, (0, ""))

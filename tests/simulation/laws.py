@@ -1,4 +1,4 @@
-"""The invariants of HOUSE.md 4, checked at every write and every message that is dropped."""
+"""The invariants of docs/architecture.md, 4, checked at every write and every message that is dropped."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
@@ -56,10 +56,10 @@ class Laws:
             self.broken = Broken(law, what)
 
     def explains(self, failure: BaseException | None) -> bool:
-        """Whether it is what may become of whoever reads beside a head that is just being deleted."""
-        return isinstance(failure, ServiceError) and "has lost" in str(failure) and self.deletions > 0
+        """Whether the failure is allowed: a blob is read while its run is being deleted."""
+        return isinstance(failure, BlobMissing) and self.deletions > 0
 
-    # ── what the ports tell ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── calls of the ports ──────────────────────────────────────────────────────────────────────────────────────────
 
     def committed(self, run: Run, *, new: bool) -> None:
         before = self.heads.get((run.namespace, run.name))
@@ -140,7 +140,7 @@ class Laws:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
 
     def kept(self, namespace: str, signal: Signal) -> None:
-        """The publisher was told that the signal is kept."""
+        """A publisher was answered that the signal is stored."""
         self.waking.signals.append((namespace, signal))
         for owner, name in tuple(self.heads):
             if owner == namespace:
@@ -162,7 +162,7 @@ class Laws:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
         if SECRET.encode() in encode(after):
-            self.breaks("sealed", f"the head of run {after.name!r} tells its secret")
+            self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
         for wrong in history.contradicts(after, definition):
             self.breaks("replay", wrong)
         for wrong in crooked(after, definition):
@@ -183,7 +183,7 @@ class Laws:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
-            self.breaks("paused", f"run {name!r} was paused and is {after.status}, and nobody continued it")
+            self.breaks("paused", f"run {name!r} was paused and is {after.status}, and it was not continued")
         undone = sum(entry.token == UNDO and entry.state != "" for entry in added)
         if len(before.undos) - len(after.undos) > undone:
             self.breaks("undo", f"run {name!r} forgot {len(before.undos) - len(after.undos) - undone} undos")
@@ -210,7 +210,7 @@ class Laws:
                 self._orphaned(child)
 
     def _orphaned(self, child: Run) -> None:
-        """A run for which nobody waits any more is stopped, unless a person took it up again."""
+        """A run that no other waits for any longer is stopped, unless a person retried it."""
         parent = self.heads.get((child.namespace, child.parent.run)) if child.parent else None
         if parent is None or child.parent is None or child.status in status.ENDED:
             return
@@ -221,4 +221,4 @@ class Laws:
             stops = self._messages.waits(StopChild, parent.namespace, parent.name, child=child.name)
             starts = self._messages.waits(StartChild, parent.namespace, parent.name, uuid=child.parent.uuid)
             if not stops and not starts:
-                self.breaks("orphan", f"run {child.name!r} is {child.status}, and nobody waits for it or stops it")
+                self.breaks("orphan", f"run {child.name!r} is {child.status}, and no run waits for it or stops it")

@@ -1,8 +1,8 @@
 """Virtual time, and handlers that take turns.
 
-A handler is ordinary synchronous code in a greenlet of its own. Exactly one runs; it gives way at every port call, and
-whoever is due next goes on. Equal times are served in the order in which they were asked for, so a schedule is the same
-every time.
+A handler is ordinary synchronous code in a greenlet of its own. One of them runs; it yields at every port call, and the
+one that is due next continues. Those due at the same time run in the order in which they were planned, so a schedule is
+the same every time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Fiber:
     """The only namespace it may touch; empty for one that serves all."""
     dies_at: Instant
     ended: Callable[[bool], None]
-    """Told whether it came to its end (or crashed)."""
+    """Called with whether it came to its end (or crashed)."""
     green: Any = None
     over: bool = False
 
@@ -43,7 +43,7 @@ class Loop:
     """The scheduler."""
 
     failed: Callable[[BaseException, Fiber], None]
-    """Told of what a handler raised and nobody expected."""
+    """Called with every unexpected exception of a handler."""
     now: Instant = START
     current: Fiber | None = None
     turns: int = 0
@@ -84,7 +84,7 @@ class Loop:
             raise Crash("its time was over")
 
     def turn(self) -> bool:
-        """Whoever is due next has its turn. False if nobody ever is."""
+        """Let the next one that is due continue. Return False if there is none."""
         if not self._due:
             return False
         self.now, _, what = heappop(self._due)
@@ -103,7 +103,7 @@ class Loop:
         return self._due[0][0] if self._due else None
 
     def kill(self, fiber: Fiber) -> None:
-        """The handler dies where it stands."""
+        """End the handler where it is."""
         if not fiber.over:
             if not fiber.green:  # it never began
                 self._over(fiber, well=False)

@@ -1,4 +1,4 @@
-"""The queues, and what receives from them: as SQS keeps messages, and as Lambda hands them over."""
+"""The queues and their event sources: messages as SQS stores them, handed over as Lambda does."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class QueuedMessage:
 
 
 class Messages:
-    """All queues. `consume` begins a handler for a batch; `gone` is told of every message that was deleted.
+    """All queues. `consume` starts a handler for a batch; `gone` is called with every message that was deleted.
 
-    A message becomes a dead letter before its time only where what it speaks of is `committed`: Lambda ends a writer
-    long before a message that waits for it has been received too often.
+    A message becomes a dead letter early only if the head that it refers to is `committed`: Lambda ends a writer long
+    before a message that waits for it has been received too often.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Messages:
         self._sent = 0
         self.live: dict[int, QueuedMessage] = {}
         self._in_hand: list[QueuedMessage] = []
-        """What consumers are working on, once for each of them; another may have deleted it meanwhile."""
+        """The messages of running consumers, once for each; another one may have deleted it."""
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,13 +81,13 @@ class Messages:
     # ── the other end ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def delete(self, receipt: str, *, stale: bool) -> None:
-        """The message does not come again. `stale`: also by the receipt of an earlier reception, as SQS often does."""
+        """Delete the message. `stale`: accept the receipt of an earlier reception too, as SQS often does."""
         found = self.live.get(int(receipt.partition(".")[0])) if stale else self._held(receipt)
         if found is not None:
             self._drop(found)
 
     def waits(self, kind: type[Message], namespace: str, run: str, **fields: str) -> bool:
-        """Whether such a message lies in a queue, or with a consumer that may yet give it back."""
+        """Whether such a message is in a queue, or with a consumer that may give it back."""
         return any(
             isinstance(queued.message, kind)
             and (queued.message.run, queued.message.namespace) == (run, namespace)
@@ -95,12 +95,12 @@ class Messages:
             for queued in (*self.live.values(), *self._in_hand)
         )
 
-    def taken_up(self, batch: Sequence[QueuedMessage]) -> None:
-        """A consumer works on these now."""
+    def acquire(self, batch: Sequence[QueuedMessage]) -> None:
+        """A consumer handles these messages now."""
         self._in_hand += batch
 
-    def laid_down(self, batch: Sequence[QueuedMessage]) -> None:
-        """It does no more."""
+    def release(self, batch: Sequence[QueuedMessage]) -> None:
+        """It has ended."""
         for queued in batch:
             self._in_hand.remove(queued)
         for queued in batch:
@@ -122,7 +122,7 @@ class Messages:
         return found if found and found.receipt == receipt else None
 
     def _hand_over(self, queued: QueuedMessage) -> None:
-        """A consumer gets the message, and with it what is due of the same run."""
+        """Hand the message to a consumer, together with others of the same run that are due."""
         now = self._loop.now
         if queued.deleted or queued.visible_at > now:
             return

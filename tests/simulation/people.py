@@ -47,7 +47,7 @@ class People:
         stage.loop.at(at, lambda: self.start(namespace, name, key=f"key-{name}" if number % 2 == 0 else None))
 
     def start(self, namespace: str, name: str, *, key: str | None = None) -> None:
-        """Somebody starts a run, until it is acknowledged or refused."""
+        """Start a run; repeat the request until it is acknowledged or refused."""
         laws = self._stage.laws
         self._started.append((namespace, name))
 
@@ -59,14 +59,14 @@ class People:
         self._stage.ask(f"start({namespace}/{name})", namespace, work)
 
     def resume_all(self) -> bool:
-        """Whatever is paused goes on. False if nothing is."""
+        """Continue every paused run. Return False if there is none."""
         paused = [where for where, run in self._stage.laws.heads.items() if run.status is Status.PAUSED]
         for where in paused:
             self._command("continue", *where)
         return bool(paused)
 
     def _order(self) -> None:
-        """Somebody orders something, if the seed wants it."""
+        """Give a random command, if the seed asks for one."""
         stage, fates = self._stage, self._stage.fates
         order = fates.strikes("order", ORDERS, 0.9, fixed=True)
         known = [*stage.laws.heads, *self._started]

@@ -27,8 +27,8 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "runs.own_flow": READ_FAULTS,
     "runs.put_page": WRITE_FAULTS,
     "runs.pages": READ_FAULTS,
-    "runs.put_beside": WRITE_FAULTS,
-    "runs.beside": READ_FAULTS,
+    "runs.put_blobs": WRITE_FAULTS,
+    "runs.blobs": READ_FAULTS,
     "runs.save": SAVE_FAULTS,
     "runs.delete": WRITE_FAULTS,
     "runs.list": READ_FAULTS,
@@ -62,7 +62,7 @@ RATE: Final = 0.02
 
 
 class Cut:
-    """A port whose every call may be cut short."""
+    """A port of which every call may be cut short."""
 
     def __init__(self, stage: Stage, name: str, target: Any) -> None:
         self._stage = stage

@@ -1,4 +1,4 @@
-"""What must be so around a schedule: no threads, and a log that the law alone hears."""
+"""The surroundings of a schedule: no threads, and a log that only the laws receive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.simulation.laws import Laws
 
 
 class _Ear(logging.Handler):
-    """Hears of what an outermost door caught."""
+    """Reports what the outermost handlers caught."""
 
     def __init__(self, laws: Laws) -> None:
         super().__init__(logging.ERROR)
@@ -28,8 +28,8 @@ class _Ear(logging.Handler):
 
 @contextmanager
 def single_threaded(laws: Laws) -> Iterator[None]:
-    """While this holds, the service starts no threads, and its log is heard by the law alone."""
-    log, ear, made = logging.getLogger("echoer"), _Ear(laws), list(hosting._made)
+    """Within this context the service starts no threads, and only the laws receive its log."""
+    log, ear = logging.getLogger("echoer"), _Ear(laws)
     before = (parallel.side_by_side, log.level, log.propagate)
     one_by_one: Any = lambda work, inputs: [work(one) for one in inputs]  # noqa: E731
     parallel.side_by_side = one_by_one
@@ -42,4 +42,4 @@ def single_threaded(laws: Laws) -> Iterator[None]:
         log.removeHandler(ear)
         parallel.side_by_side, level, log.propagate = before
         log.setLevel(level)
-        hosting._made[:] = made
+        hosting.forget()

@@ -86,12 +86,12 @@ def drain(stage: Stage, resume_all: Callable[[], bool]) -> None:
 
 
 def _live(stage: Stage) -> str:
-    told = [
+    live = [
         f"{run.name} {run.status} at {', '.join(token.step for token in run.tokens)}"
         for run in stage.laws.heads.values()
         if run.status in status.LIVE
     ]
-    return "; ".join(told) or "every run has ended"
+    return "; ".join(live) or "every run has ended"
 
 
 def _look_back(stage: Stage) -> None:
@@ -100,7 +100,7 @@ def _look_back(stage: Stage) -> None:
     for (namespace, name), run in laws.heads.items():
         if run.status in status.LIVE:
             laws.breaks("liveness", f"nothing will ever happen again, and {_live(stage)}")
-        read = stage.reader.history(namespace, name, 0, 1_000_000)
+        read = stage.faultless.reader.history(namespace, name, 0, 1_000_000)
         if list(read) != laws.histories[run.id].entries:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
     if stage.messages.live:

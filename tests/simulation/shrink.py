@@ -1,4 +1,4 @@
-"""A failing schedule made small: as few faults as still break the same law. And told as a story."""
+"""Reduces a failing schedule to few faults that still break the same law, and records its story."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN: Final = 60
 
 
 def shrink(failed: Result) -> Result:
-    """The schedule with every fault taken back that the failure does not need, told."""
+    """Return the schedule without the faults that the failure does not need, with its story."""
     dropped: set[Decision] = set()
     plays = 0
     size = max(1, len(failed.struck) // 2)

@@ -1,13 +1,15 @@
-"""The stage: the real service on simulated ports, in a few containers, and whatever begins handlers there."""
+"""The host of a schedule: the real service in several containers, on ports that may fail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from chalicelib import hosting
 from chalicelib.adapters.encryption import LibsodiumEncryption
 from chalicelib.adapters.memory import MemoryStore
+from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused
 from chalicelib.entrypoints import workers
@@ -16,14 +18,11 @@ from chalicelib.model import status
 from chalicelib.model.history import Page
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
 from chalicelib.service.messages import Message
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.tasks import Task
-from chalicelib.service.runs.offloading import OffloadingRunStore
-from chalicelib.service.runs.read import Reader
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
 from tests.simulation.fates import SWEEP_FAULTS, Fates
@@ -34,7 +33,7 @@ from tests.simulation.ports import Cut, CutStore, SimulatedIds, SkewedClock
 
 WORKER_LIFE: Final = 60_000
 API_LIFE: Final = 30_000
-"""After how long Lambda ends a function, in milliseconds (.chalice/config.json)."""
+"""The timeouts of the functions in milliseconds (.chalice/config.json)."""
 
 MINUTE: Final = 60_000
 CONTAINERS: Final = 3
@@ -48,7 +47,7 @@ _WORKERS: Final = {
 
 
 class Stage:
-    """One world. `tell`: keep the story of what happens. `every_call`: faults may strike at clock and chance too."""
+    """One schedule's host. `tell`: record what happens. `every_call`: calls of clock and ids may fail too."""
 
     def __init__(self, fates: Fates, *, tell: bool = False, every_call: bool = False) -> None:
         self.fates = fates
@@ -58,13 +57,12 @@ class Stage:
         self.messages = Messages(
             self.fates, self.loop, self._consume, lambda message: self.laws.message_gone(message), self._is_committed
         )
-        definition_cache = DefinitionCache(self.store, SkewedClock(self, 0), SETTINGS.defaults, 0)
-        self.laws = Laws(self.messages, definition_cache.of)
         self.actions = Actions(self)
+        self.faultless: Services = self._faultless()
+        """Services on ports that do not fail, for the laws and for the checks at the end."""
+        self.laws = Laws(self.messages, self.faultless.definition_cache.of)
         self._eyes = self._see()
         self.story: list[str] | None = [] if tell else None
-        self._whole = OffloadingRunStore(self.store.runs)
-        self.reader = Reader(self.store, self._whole, definition_cache, SkewedClock(self, 0))
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
         self._containers: list[Services] = []
         self._handling: list[int] = []
@@ -75,15 +73,27 @@ class Stage:
     # ── containers ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def restart(self) -> None:
-        """Every handler dies at once, and nothing is left in any container's memory."""
+        """Kill every handler and replace all containers: nothing is left in their memory."""
         for fiber in tuple(self.loop.fibers):
             self.loop.kill(fiber)
         self._containers = [self._container(skew) for skew in self._skews]
         if any(self._skews):
             self.fates.happened("clock-skew")
 
+    def _faultless(self) -> Services:
+        queue: Any = self.messages
+        adapters = Adapters(
+            store=self.store,
+            queue=queue,
+            caller=self.actions,
+            clock=SkewedClock(self, 0),
+            ids=SequentialIds(),
+            encryption=ENCRYPTION,
+        )
+        return assemble(replace(SETTINGS, definition_max_age=0), adapters)
+
     def _container(self, skew: int) -> Services:
-        world = Adapters(
+        adapters = Adapters(
             store=CutStore(self, self.store),
             queue=Cut(self, "queue", self.messages),
             caller=Cut(self, "caller", self.actions),
@@ -91,10 +101,10 @@ class Stage:
             ids=self._timeless("ids", SimulatedIds(self.fates.rng)),
             encryption=self._timeless("encryption", ENCRYPTION),
         )
-        return assemble(SETTINGS, world)
+        return assemble(SETTINGS, adapters)
 
     def services(self, number: int) -> Services:
-        """What runs in that container."""
+        """Return the services of that container."""
         return self._containers[number]
 
     def _timeless(self, name: str, port: Any) -> Any:
@@ -109,7 +119,7 @@ class Stage:
         life: int = WORKER_LIFE,
         ended: Callable[[bool], None] = lambda well: None,
     ) -> None:
-        """A handler begins in one of the containers. What it raises is a surprise."""
+        """Start a handler in one of the containers. An exception that it raises breaks a law."""
         number = self.fates.below("container", CONTAINERS)
         services, dies_at = self._containers[number], self.loop.now + life
 
@@ -136,7 +146,7 @@ class Stage:
         tries: int = 30,
         refused: Callable[[Exception], None] = lambda failure: None,
     ) -> None:
-        """A client asks the API, and asks again while it gets no answer or is asked for patience."""
+        """Send a request as a client does: repeat it while there is no answer, or the answer is Busy."""
 
         def call(services: Services) -> None:
             try:
@@ -157,7 +167,7 @@ class Stage:
     # ── ports ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def execute(self, name: str, inner: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The call takes effect, before the eyes of the law."""
+        """Carry the call out, and show it to the laws."""
         try:
             result = inner(*args, **kwargs)
         except (Conflict, RunExists):
@@ -171,11 +181,11 @@ class Stage:
         return result
 
     def _see(self) -> dict[str, Callable[..., None]]:
-        """Who looks on at which calls."""
+        """Return what the laws do at which calls."""
         laws = self.laws
 
         def committed(run: Run, seen: int | None, _body: bytes = b"") -> None:
-            whole = self._whole.load(run.namespace, run.name) if self._is_thin else run
+            whole = self.faultless.runs.load(run.namespace, run.name) if self._is_thin else run
             laws.committed(whole or run, new=seen is None)
             self.plan_sweep()
 
@@ -184,7 +194,7 @@ class Stage:
                 committed(new.run, None)
 
         def page_put(run: Run, page: Page) -> None:
-            pages = self._whole.pages(run, page.last - 1) if self._is_thin else (page,)
+            pages = self.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
             laws.page_put(run, next(found for found in pages if found.last == page.last))
 
         def task_put(namespace: str, task: Task) -> None:
@@ -203,11 +213,11 @@ class Stage:
 
     @property
     def _is_thin(self) -> bool:
-        """Whether a head may refer to what lies beside it."""
+        """Whether heads may refer to blobs."""
         return "large-answer" in self.fates.counts or "answer-in-answer" in self.fates.counts
 
     def note(self, what: str, fault: str = "") -> None:
-        """A line of the story, where somebody wants to hear it."""
+        """Add a line to the story, if it is recorded."""
         if self.story is not None:
             fiber = self.loop.current
             who = f"{fiber.container} {fiber.name}" if fiber else "-"
@@ -222,7 +232,7 @@ class Stage:
     # ── queues ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _consume(self, queue: QueueName, batch: Sequence[QueuedMessage]) -> None:
-        """Lambda hands the batch to a handler, and deletes what it is done with."""
+        """Hand the batch to a handler, and delete the messages that it does not give back, as Lambda does."""
         received = [(queued, queued.receipt) for queued in batch]
         message, numbers = batch[0].message, [queued.id for queued in batch]
         if not all(self._is_committed(queued.message) for queued in batch):
@@ -230,12 +240,12 @@ class Stage:
         if any(number in self._handling for number in numbers):
             self.fates.happened("second-consumer")
         self._handling += numbers
-        self.messages.taken_up(batch)
+        self.messages.acquire(batch)
 
         def work(services: Services) -> None:
             hosting.use(services)
-            told = _WORKERS[queue]({"Records": [_record(queued, receipt) for queued, receipt in received]})
-            again = {failure["itemIdentifier"] for failure in told["batchItemFailures"]}
+            answer = _WORKERS[queue]({"Records": [_record(queued, receipt) for queued, receipt in received]})
+            again = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
             if self.fates.strikes("delete", ("delete-lost",), 0.03):
                 return
             stale = not self.fates.below("stale", 2)
@@ -246,7 +256,7 @@ class Stage:
         def ended(well: bool) -> None:
             for number in numbers:
                 self._handling.remove(number)
-            self.messages.laid_down(batch)
+            self.messages.release(batch)
 
         kinds = "+".join(f"{type(queued.message).__name__}#{queued.id}" for queued in batch)
         self.begin(f"{queue}({message.namespace}/{message.run} {kinds})", message.namespace, work, ended=ended)
@@ -257,7 +267,7 @@ class Stage:
     # ── the schedule of sweeps ───────────────────────────────────────────────────────────────────────────────────────
 
     def plan_sweep(self, earliest: Instant = 0) -> None:
-        """A sweep runs every minute; those that would find nothing are left out."""
+        """Plan the next sweep. They run every minute; those that would find nothing are left out."""
         timers = [run.timer_at for run in self.laws.heads.values() if run.timer_at and run.status in status.MOVING]
         if not timers:
             return

@@ -117,14 +117,14 @@ def test_a_paused_run_that_fails_is_undone_once_it_goes_on() -> None:
 
 
 def test_a_run_that_was_waited_for_too_long_is_stopped() -> None:
-    """It went on, with nobody to tell."""
+    """It continued, though no run waited for it."""
     definition = _definition(CallStep(name="Call", routes=DONE, flow="g", timeout=100), NEXT)
     decision = decide(definition, _begun(definition), _said(TimerFired, 100))
     assert [type(effect) for effect in decision.effects if isinstance(effect, StopChild)] == [StopChild]
 
 
 def test_equal_writes_of_two_writers_can_be_told_apart() -> None:
-    """The second of two equal answers in one millisecond was told that it had moved the run."""
+    """The second of two equal answers in one millisecond was answered as if it had moved the run."""
     definition = _definition(NEXT)
     run = _begun(definition)
     one, other = (StepAcked(at=1, nonce=nonce * 32, step="Next", uuid=_uuid(run, "Next"), state="OK") for nonce in "ab")

@@ -1,11 +1,16 @@
-"""Random schedules of random flows under random faults: no law of HOUSE.md 4 is ever broken."""
+"""Random schedules of random flows under random faults: no law of docs/architecture.md, 4 is ever broken."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
+
+from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+from chalicelib.adapters.virtual import ScriptedCaller
 from tests.simulation.campaign import many
 from tests.simulation.fates import FAULTS
+from tests.simulation.ports import FAULTS_OF
 from tests.simulation.schedule import play
 from tests.simulation.shrink import report
 
@@ -23,6 +28,13 @@ def test_every_law_holds_in_every_schedule_and_every_fault_strikes() -> None:
 
 def test_there_are_enough_kinds_of_fault() -> None:
     assert len(FAULTS) >= 25
+
+
+@pytest.mark.parametrize("call", FAULTS_OF)
+def test_faults_are_assigned_to_calls_that_exist(call: str) -> None:
+    port, method = call.split(".")
+    ports = {"queue": MemoryQueue, "caller": ScriptedCaller}
+    assert callable(getattr(ports.get(port) or getattr(MemoryStore(), port), method))
 
 
 def test_a_seed_is_the_same_schedule_every_time() -> None:

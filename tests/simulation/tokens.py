@@ -14,7 +14,7 @@ from chalicelib.model.waits import EachWait, ForkWait, Wait
 
 
 def crooked(run: Run, definition: Definition) -> Iterator[str]:
-    """Where tokens do not fit one another: nobody waits for them, or there are too many or too few of them."""
+    """Yield where tokens do not fit together: no token waits for them, or there are too many or too few."""
     if run.status not in status.LIVE:
         return
     known = {token.id for token in run.tokens}

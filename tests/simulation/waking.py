@@ -1,4 +1,4 @@
-"""Who will wake a run: invariant 1 of HOUSE.md 4, for each of its tokens."""
+"""Who will wake a run: invariant 1 of docs/architecture.md, 4, for each of its tokens."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.simulation.messages import Messages
 
 
 class Waking:
-    """What is known of alarms, messages, tasks and signals, beside the heads."""
+    """What is known of timers, messages, tasks and signals, in addition to the heads."""
 
     def __init__(self, messages: Messages, heads: Mapping[tuple[str, str], Run]) -> None:
         self.taken: set[str] = set()
-        """Activations whose action has said that it took them, and will call back (or not)."""
+        """Activations that their action has accepted: it will call back, or not."""
         self.signals: list[tuple[str, Signal]] = []
-        """Signals whose publisher was told that they are kept."""
+        """Signals of which a publisher was answered that they are stored."""
         self.tasks: set[tuple[str, str]] = set()
         """Namespace and activation of every task in an inbox."""
         self._messages = messages
@@ -38,7 +38,7 @@ class Waking:
         if run.status in status.MOVING and late:
             yield f"its alarm is at {run.timer_at}, and it waits until {min(dues, default=None)}"
         if not run.tokens:
-            yield "it stands nowhere"
+            yield "it has no token"
         for token in run.tokens:
             if token.activation is not None:
                 yield from self._of_token(run, definition, token, token.activation)
@@ -49,7 +49,7 @@ class Waking:
         invocation, step, uuid = invocation_of(definition, run, token), definition.step(token.step), activation.uuid
         if invocation is not None and (invocation.is_human or awaits_approval(token)):
             if (run.namespace, uuid) not in self.tasks:
-                yield f"nobody will see the task of step {token.step!r} ({uuid})"
+                yield f"no person will see the task of step {token.step!r} ({uuid})"
         elif invocation is not None:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
@@ -59,7 +59,7 @@ class Waking:
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
             if not hinted and any(self._is_for(signal, run, activation, step) for signal in self._signals_of(run)):
-                yield f"step {token.step!r} waits for an event that came, and nothing will tell it"
+                yield f"step {token.step!r} waits for an event that came, and it will not be notified"
 
     def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
         if not isinstance(activation.wait, ChildWait):
@@ -74,7 +74,7 @@ class Waking:
             yield f"nothing will start the child of step {token.step!r}"
         ours = child is not None and child.parent is not None and child.parent.uuid == activation.uuid
         if child and ours and child.status in status.ENDED:
-            yield f"nothing will tell step {token.step!r} that its child has ended"
+            yield f"step {token.step!r} will not be notified that its child has ended"
 
     def _signals_of(self, run: Run) -> Iterator[Signal]:
         return (signal for namespace, signal in self.signals if namespace == run.namespace)

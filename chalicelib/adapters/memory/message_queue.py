@@ -65,6 +65,26 @@ class MemoryQueue:
                 if message := self._held(queue, receipt):
                     del self._queues[queue][message.id]
 
+    @property
+    def sent(self) -> int:
+        """How many messages have been sent so far. The number of a message is its place among them."""
+        return self._sent
+
+    def next_due(self) -> tuple[Instant, int, QueueName] | None:
+        """Return when the next message of any queue can be received, its number and its queue; None if there is none.
+
+        Messages come due in this order.
+        """
+        with self._lock:
+            return min(
+                (
+                    (message.visible_at, int(message.id), name)
+                    for name in QueueName
+                    for message in self._queues[name].values()
+                ),
+                default=None,
+            )
+
     def _poll(self, queue: QueueName, limit: int) -> PollResult:
         with self._lock:
             now = self._clock.now()

@@ -12,70 +12,72 @@ import msgspec
 
 from chalicelib.config import Access
 from chalicelib.entrypoints.http import errors
-from chalicelib.entrypoints.http.adapter import Answer, Call, Request
+from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json, ready
 
 LOG = logging.getLogger("echoer.audit")
 
-LOG.setLevel(logging.INFO)  # whatever ECHOER_LOG says
+LOG.setLevel(logging.INFO)  # independent of ECHOER_LOG
 
-SHOWN: Final = 200
-"""Characters of a name that the audit shows."""
+MAX_NAME_CHARACTERS: Final = 200
+"""Longer names are cut in the audit log."""
 
 _WORD: Final = re.compile(r"[\w.-]+")
 
 
-class _Said(msgspec.Struct, frozen=True):
-    """What a body says of the thing that is to be changed, where the path does not."""
+class _NamesInBody(msgspec.Struct, frozen=True):
+    """The fields of a body that name what is to be changed."""
 
     run: str = msgspec.field(name="flowId", default="")
     step: str = msgspec.field(name="stepName", default="")
     command: str = ""
 
 
-def record(request: Request, call: Call, names: Iterable[str], made: Json, status: int) -> None:
-    """One line: who asked for which change, of what, and how it was answered. Where the door is open nobody is known,
-    and the line is for those who look for faults."""
+def record(request: Request, route: Route, names: Iterable[str], result: Json, status: int) -> None:
+    """Log one line: the caller, the call, the names of what it changed, and the status.
+
+    If the server is open, callers are unknown; then the line goes to the debug log of the API.
+    """
     log, level = LOG, logging.INFO
     if request.services.settings.auth is Access.OPEN:
         log, level = errors.LOG, logging.DEBUG
     if not log.isEnabledFor(level):
         return
-    told = {
-        "who": request.by,
+    fields = {
+        "who": request.caller,
         "namespace": request.namespace,
-        "call": " ".join(call),
-        "names": list(dict.fromkeys([*names, *_names_said(request.body), *_names_made(made)])),
+        "call": " ".join(route.call),
+        "names": list(dict.fromkeys([*names, *_names_in_body(request.body), *_names_in_result(result)])),
         "status": status,
     }
-    log.log(level, "%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", told, extra=told)
+    log.log(level, "%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", fields, extra=fields)
 
 
-def _names_said(body: bytes) -> Iterator[str]:
+def _names_in_body(body: bytes) -> Iterator[str]:
     try:
-        said = msgspec.json.decode(body, type=_Said)
+        found = msgspec.json.decode(body, type=_NamesInBody)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return  # it is text, or the view refused it
-    yield from (text[:SHOWN] for text in (said.run, said.step, _begin_of(said.command)) if text)
+        return  # the body is plain text, or the view refused it
+    yield from (text[:MAX_NAME_CHARACTERS] for text in (found.run, found.step, _start_of(found.command)) if text)
 
 
-def _begin_of(command: str) -> str:
-    """What the command is to do, and to what; not what else it says, which may be anybody's args."""
+def _start_of(command: str) -> str:
+    """Return the verb of a command and the names after it. The rest may hold confidential values."""
     return " ".join(takewhile(_WORD.fullmatch, command.split()[:3]))
 
 
-def _names_made(made: Json) -> Iterator[str]:
-    """The names that a view's answer tells of."""
-    match made.body if isinstance(made, Answer) else made:
+def _names_in_result(result: Json) -> Iterator[str]:
+    match result.body if isinstance(result, Response) else result:
         case {"metadata": {"name": str(name)}}:
             yield name
         case {"id": str(token_id), "name": str(name)}:
             yield from (token_id, name)
         case {"results": [*results]}:
             yield from (result.name for result in results)
-        case [*several]:
-            for one in several:
-                yield from _names_made(one)
+        case [*resources]:
+            for resource in resources:
+                yield from _names_in_result(resource)
 
 
-ready(_Said)
+ready(_NamesInBody)

@@ -1,27 +1,25 @@
-"""Who may call what: the door asks here before every view, and what was changed is told to the log `echoer.audit`.
+"""Authentication and authorization: every view is called through `authorized`, and changes are recorded in the audit.
 
-    request ──> who is it? ──> in which namespace? ──> does the role suffice? ──> within the rates? ──> the view
-                    401             400, 403                  403                      429
+    request -> authenticate -> choose the namespace -> check the role -> check the rates -> view
+                   401              400, 403               403               429
 
-On AWS, API Gateway asks before (`gate`) whether a token is anybody's. What it then says is not relied on here: a
-container reads a token once in 30 seconds, and so hears of its end.
+On AWS, API Gateway calls the Lambda authorizer first. This module does not rely on its result: it checks the token
+itself, and reads a token from the store at most every 30 seconds, so that a revocation takes effect.
 
-Under ECHOER_AUTH=iam it is API Gateway that verifies (`Authorization` holds an AWS signature), and IAM policies on
-`execute-api:Invoke` that say who may call which method and path; there are no other roles then, in the one namespace
-ECHOER_NAMESPACE. Only API Gateway can say whose the signature was, in a part of its event that no client writes; a
-call that it let in unasked has no name there, and is refused.
+With ECHOER_AUTH=iam, API Gateway verifies AWS signatures, and IAM policies on `execute-api:Invoke` decide who may call
+which method and path. There are no other roles then, and ECHOER_NAMESPACE is the only namespace. The identity comes
+from a part of API Gateway's event that clients cannot write; a call without an identity is refused.
 
-While callbacks are open (ECHOER_CALLBACKS), whoever knows an activation's uuid may answer it, as services written for
-echoer do; a viewer sees uuids. Where viewers must not answer steps, callbacks need tokens. A callback without a token
-is held to no rate: an action's answer must not be lost to one.
+While callbacks are open (ECHOER_CALLBACKS=open), anyone who knows the uuid of an activation may answer it. Viewers can
+see uuids; if viewers must not answer steps, set ECHOER_CALLBACKS=token. Callbacks without a token are not rate-limited,
+so that no answer of an action is lost.
 
-In open mode a page from elsewhere that a browser shows must not command the server on its user's machine, so requests
-that bear another site's `Origin` are refused.
+If the server is open, requests with the `Origin` of another site are refused, so that a web page cannot command a
+server on its visitor's machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Final
@@ -29,126 +27,74 @@ from urllib.parse import urlsplit
 
 from chalicelib.config import Access
 from chalicelib.entrypoints.http import errors
-from chalicelib.entrypoints.http.adapter import Answer, Call, Request, View
 from chalicelib.entrypoints.http.audit import record
+from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
 from chalicelib.service.errors import Malformed
 from chalicelib.service.observability import work_context
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.roles import Caller, Forbidden, Role, Unauthorized
 
-STEP: Final[Call] = ("POST", "/step")
-
 NAMESPACE: Final = "x-echoer-namespace"
 
-NULL_OBSERVER: Final = "nobody"
+UNKNOWN_CALLER: Final = "nobody"
+"""The caller in the audit of a request that was refused as unauthorized."""
 
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
-LEAST: Final[Mapping[Call, Role | None]] = {
-    ("GET", "/"): None,
-    ("GET", "/healthz"): None,
-    ("GET", "/openapi.json"): None,
-    ("GET", "/docs"): None,
-    ("GET", "/watch"): Role.VIEWER,
-    ("GET", "/doctor"): Role.VIEWER,
-    ("GET", "/action"): Role.VIEWER,
-    ("GET", "/action/{name}"): Role.VIEWER,
-    ("GET", "/flow"): Role.VIEWER,
-    ("GET", "/flow/{name}"): Role.VIEWER,
-    ("GET", "/flow/{name}/graph"): Role.VIEWER,
-    ("GET", "/flowrun"): Role.VIEWER,
-    ("GET", "/flowrun/{name}"): Role.VIEWER,
-    ("GET", "/flowrun/{name}/graph"): Role.VIEWER,
-    ("GET", "/flowrun/{name}/history"): Role.VIEWER,
-    ("GET", "/flowrun/{name}/watch"): Role.VIEWER,
-    ("GET", "/task"): Role.VIEWER,
-    ("GET", "/step"): Role.VIEWER,
-    ("GET", "/step/{name}"): Role.VIEWER,
-    ("GET", "/event"): Role.VIEWER,
-    STEP: Role.ACTION,
-    ("POST", "/flow/{name}/runs"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/pause"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/continue"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/stop"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/retry"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/signal"): Role.OPERATOR,
-    ("POST", "/flowrun/{name}/vars"): Role.OPERATOR,
-    ("POST", "/event"): Role.OPERATOR,
-    ("POST", "/doctor/repair"): Role.OPERATOR,
-    ("POST", "/command"): Role.AUTHOR,
-    ("POST", "/fsl"): Role.AUTHOR,
-    ("POST", "/action"): Role.AUTHOR,
-    ("POST", "/flow"): Role.AUTHOR,
-    ("POST", "/flowrun"): Role.AUTHOR,
-    ("DELETE", "/action/{name}"): Role.AUTHOR,
-    ("DELETE", "/action/{name}/{uuid}"): Role.AUTHOR,
-    ("DELETE", "/flow/{name}"): Role.AUTHOR,
-    ("DELETE", "/flow/{name}/{uuid}"): Role.AUTHOR,
-    ("DELETE", "/flowrun/{name}"): Role.AUTHOR,
-    ("DELETE", "/flowrun/{name}/{uuid}"): Role.AUTHOR,
-    ("GET", "/secret"): Role.AUTHOR,
-    ("PUT", "/secret/{name}"): Role.ADMIN,
-    ("DELETE", "/secret/{name}"): Role.ADMIN,
-    ("POST", "/token"): Role.ADMIN,
-    ("GET", "/token"): Role.ADMIN,
-    ("DELETE", "/token/{token_id}"): Role.ADMIN,
-}
-"""The least role that each call needs; None: it is for everybody, and tells of no namespace. One that
-were left out would need an admin; a test holds that none is."""
+
+def requires_caller(route: Route, callbacks: Access) -> bool:
+    """Whether the call needs a token or a signature. `callbacks` is the setting for answers to steps."""
+    return route.role is not None and not (route.is_callback and callbacks is Access.OPEN)
 
 
-def is_gated(call: Call, callbacks: Access) -> bool:
-    """Whether whoever calls that is to be known before: `callbacks` says it of the answers to steps."""
-    return callbacks is not Access.OPEN if call == STEP else LEAST.get(call, Role.ADMIN) is not None
+def authorized(route: Route) -> View:
+    """Return the view of the route, called only for callers who may call it."""
+    role = route.role
+    return route.view if role is None else _authorized(route, role)
 
 
-def guarded(table: Mapping[Call, View]) -> dict[Call, View]:
-    """The same calls, for those who may do them."""
-    return {call: _guarded(call, view, LEAST.get(call, Role.ADMIN)) for call, view in table.items()}
-
-
-def _guarded(call: Call, view: View, least: Role | None) -> View:
-    if least is None:
-        return view
-
-    @wraps(view)
-    def ask(request: Request, **names: str) -> Json:
-        asked, made, status = replace(request, by=NULL_OBSERVER), None, 500
+def _authorized(route: Route, role: Role) -> View:
+    @wraps(route.view)
+    def view(request: Request, **names: str) -> Json:
+        audited, result, status = replace(request, caller=UNKNOWN_CALLER), None, 500
         try:
-            caller = _caller(request, call)
-            asked = replace(request, by=caller.by, bound=caller.bound, namespace=_namespace(request, caller, call))
-            work_context.note(namespace=asked.namespace)
-            _admit(asked, caller, call, least)
-            made = view(asked, **names)
-            status = made.status if isinstance(made, Answer) else 200
-            return made
+            caller = _authenticate(request, route)
+            namespace = _namespace(request, caller, route)
+            audited = replace(request, caller=caller.by, bound=caller.bound, namespace=namespace)
+            work_context.note(namespace=namespace)
+            _check_role_and_rates(audited, caller, route, role)
+            result = route.view(audited, **names)
+            status = result.status if isinstance(result, Response) else 200
+            return result
         except Exception as error:
             status = int(errors.status_of(error) or 500)
             raise
         finally:
-            if call[0] != "GET":
-                record(asked, call, names.values(), made, status)
+            if route.method != "GET":
+                record(audited, route, names.values(), result, status)
 
-    return ask
+    return view
 
 
-def _caller(request: Request, call: Call) -> Caller:
-    """Who asks. Raises Unauthorized, Forbidden."""
-    settings, said = request.services.settings, request.headers.get("authorization")
+def _authenticate(request: Request, route: Route) -> Caller:
+    """Return the caller of the request. Raises Unauthorized, Forbidden."""
+    settings, authorization = request.services.settings, request.headers.get("authorization")
     if settings.auth is Access.OPEN:
         _refuse_other_sites(request)
-        by = "action" if call == STEP else request.by
-        return Caller(by=by, role=Role.ADMIN, namespace=settings.namespace, bound=False)
-    if call == STEP and settings.callbacks is Access.OPEN and (said is None or settings.auth is Access.IAM):
+        name = "action" if route.is_callback else request.caller
+        return Caller(by=name, role=Role.ADMIN, namespace=settings.namespace, bound=False)
+    is_anonymous = authorization is None or settings.auth is Access.IAM
+    if route.is_callback and settings.callbacks is Access.OPEN and is_anonymous:
         return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False)
     if settings.auth is Access.IAM:
         if not request.arn:
-            raise Unauthorized("API Gateway tells of no AWS signature: it must authorize this call by IAM")
+            raise Unauthorized("the request has no AWS signature that API Gateway verified; sign it with Signature V4")
         return Caller(by=request.arn, role=Role.ADMIN, namespace=settings.namespace)
-    scheme, _, text = (said or "").partition(" ")
+    scheme, _, text = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise Unauthorized("a token is needed: Authorization: Bearer ech_...")
+        raise Unauthorized("a token is required: send the header `Authorization: Bearer ech_...`")
     return request.services.tokens.caller(text.strip())
 
 
@@ -156,7 +102,7 @@ def _refuse_other_sites(request: Request) -> None:
     origin = request.headers.get("origin")
     own = _host_of(request.services.settings.url)
     if origin is not None and _host_of(origin) not in {own, *LOOPBACK} - {None}:
-        raise Forbidden(f"pages of {origin!r:.80} may not command this server")
+        raise Forbidden(f"requests from pages of {origin!r:.80} are not allowed on a server without authentication")
 
 
 def _host_of(url: str) -> str | None:
@@ -166,25 +112,29 @@ def _host_of(url: str) -> str | None:
         return None
 
 
-def _namespace(request: Request, caller: Caller, call: Call) -> str:
-    """The namespace that the request is for: the caller's, or one that it names. Raises Forbidden, Malformed.
+def _namespace(request: Request, caller: Caller, route: Route) -> str:
+    """Return the namespace of the request: the caller's, or one that the request names.
 
-    It is named by a header, or, in the URL that actions call back, by `?namespace=`.
+    A header names it or, in the callback URL that actions receive, `?namespace=`. Raises Forbidden, Malformed.
     """
-    in_url = request.query.text("namespace") if call == STEP else None
+    in_url = request.query.text("namespace") if route.is_callback else None
     named = {name for name in (request.headers.get(NAMESPACE), in_url) if name}
     if caller.bound and named - {caller.namespace}:
-        raise Forbidden(f"the token is of namespace {caller.namespace!r} alone")
-    if len(named) > 1 or not all(map(is_namespace, named)):
-        raise Malformed("one namespace can be named, of a-z, 0-9 and -, at most 63, no dash at first")
+        raise Forbidden(f"the token is valid only in namespace {caller.namespace!r}")
+    if len(named) > 1:
+        raise Malformed(f"the header `{NAMESPACE}` and the parameter `namespace` name different namespaces")
+    if not all(map(is_namespace, named)):
+        raise Malformed(
+            f"{named.pop()!r:.80} is not a namespace name; use a-z, 0-9 and -, at most 63 characters, no - at the start"
+        )
     return named.pop() if named else caller.namespace
 
 
-def _admit(request: Request, caller: Caller, call: Call, least: Role) -> None:
-    """The caller may do that now. Raises Forbidden, TooManyRequests."""
-    if not caller.role.covers(least):
-        raise Forbidden(f"{' '.join(call)} needs the role {least}; the token has the role {caller.role}")
-    if call == STEP and not caller.id:
+def _check_role_and_rates(request: Request, caller: Caller, route: Route, role: Role) -> None:
+    """Raise Forbidden if the role does not permit the call, TooManyRequests if the caller exceeded its rate."""
+    if not caller.role.covers(role):
+        raise Forbidden(f"{' '.join(route.call)} requires the role {role}; the token has the role {caller.role}")
+    if route.is_callback and not caller.id:
         return
-    settings, who = request.services.settings, f"token {caller.id}" if caller.id else caller.by
-    request.services.rates.take({who: settings.rate, f"namespace {request.namespace}": settings.namespace_rate})
+    settings, name = request.services.settings, f"token {caller.id}" if caller.id else caller.by
+    request.services.rates.take({name: settings.rate, f"namespace {request.namespace}": settings.namespace_rate})

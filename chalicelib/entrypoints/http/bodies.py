@@ -1,6 +1,7 @@
-"""What clients send, as types; and the reading of it. Whatever does not fit is Malformed, saying what and where.
+"""Request bodies: their types, and the functions that read them. A body that does not match its type raises
+`Malformed`, which names the field and the expected type.
 
-Fields that are not known are let through: echoer's clients and newer ones send more than is needed.
+Unknown fields are ignored: Echoer's clients, and newer clients, may send more than is needed.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer
 
-LONGEST: Final = 1_024
-"""Characters of a name, a key or a parameter. No name is as long; a store need not be asked for a longer one."""
+MAX_TEXT_CHARACTERS: Final = 1_024
+"""Characters of a name in a path, a key, a reason or a parameter."""
 
-NAME: Final = 128
-"""Characters of a name that a request gives to something: a run, an event, an idempotency key."""
+MAX_NAME_CHARACTERS: Final = 128
+"""Characters of a new name: of a run, an event or an idempotency key."""
 
-TOKEN_NAME: Final = 64
+MAX_TOKEN_NAME_CHARACTERS: Final = 64
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME)]
-Text = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 DURATION: Final = "^[0-9]{1,12}(ms|s|m|h|d)$"
-"""A duration, for the contract; times.duration reads it."""
+"""The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
 Duration = Annotated[str, msgspec.Meta(min_length=1, max_length=128, extra_json_schema={"pattern": DURATION})]
 _NOT_NEGATIVE: Final = msgspec.Meta(extra_json_schema={"minimum": 0})
 Ttl = (
@@ -40,22 +41,18 @@ Ttl = (
 )
 
 
-class _Body(msgspec.Struct, frozen=True, kw_only=True):
-    """The JSON object in a request's body."""
+class NoBody(msgspec.Struct, frozen=True, kw_only=True):
+    """No field is required."""
 
 
-class NoBody(_Body, frozen=True, kw_only=True):
-    """Nothing needs to be said."""
-
-
-class FslBody(_Body, frozen=True, kw_only=True):
-    """`POST /action`, `/flow`, `/flowrun`, and `/fsl` as JSON."""
+class FslBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An FSL text."""
 
     data: str
 
 
-class StartBody(_Body, frozen=True, kw_only=True):
-    """`POST /flow/{name}/runs`."""
+class StartBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The input of the new run. `name` defaults to a generated name; `key` makes the request idempotent."""
 
     input: dict[str, Json] = {}
     name: Name | None = None
@@ -63,20 +60,21 @@ class StartBody(_Body, frozen=True, kw_only=True):
     key: Name | None = None
 
 
-class StopBody(_Body, frozen=True, kw_only=True):
-    """`POST /flowrun/{name}/stop`."""
+class StopBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the run is stopped. The reason is recorded in the run's history."""
 
     reason: Text = ""
 
 
-class RetryBody(_Body, frozen=True, kw_only=True):
-    """`POST /flowrun/{name}/retry`."""
+class RetryBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The step at which the run continues. It defaults to the step where the run stopped."""
 
     step: Text | None = None
 
 
-class SignalBody(_Body, frozen=True, kw_only=True):
-    """`POST /event`. `ttl`: for how long runs that begin to wait get it too; a duration (`2h`), or seconds."""
+class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event. `ttl` says how long runs that start to wait later can still receive it: a duration such as `2h`, or
+    seconds. It defaults to 24 hours."""
 
     name: Name
     key: Text | int | float | bool = ""
@@ -84,79 +82,60 @@ class SignalBody(_Body, frozen=True, kw_only=True):
     ttl: Ttl | None = None
 
     def key_text(self) -> str:
-        """The key as runs ask for it: 7 and "7" are the same."""
+        """Return the key as runs compare it: 7 and "7" are the same."""
         return key_text(self.key)
 
-    def lifetime(self) -> int:
-        """The ttl in milliseconds. Raises Malformed, Invalid."""
+    def lifetime_ms(self) -> int:
+        """Return the ttl in milliseconds. Raises Malformed, Invalid."""
         if self.ttl is None:
             return DEFAULT_TTL_MS
         found = times.duration(self.ttl) if isinstance(self.ttl, str) else self.ttl * 1000
         if found is None or isinstance(self.ttl, bool) or not found >= 0:
-            raise Malformed(f"`ttl` {_TTL_WORDS}")
+            raise Malformed(f"`ttl` must be a duration such as 30s or 2h, or seconds; not {self.ttl!r:.60}")
         if found > MAX_TTL_MS:
-            raise Invalid(f"`ttl` {_TTL_WORDS}")
+            raise Invalid(f"`ttl` must be at most 366 days, not {self.ttl!r:.60}")
         return int(found)
 
 
-_TTL_WORDS: Final = "must be a duration such as 30s or 2h, or seconds, of at most 366 days"
-
-
-class RunSignalBody(_Body, frozen=True, kw_only=True):
-    """`POST /flowrun/{name}/signal`."""
+class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event for one run."""
 
     name: Name
     data: Json = None
 
 
-class VarsBody(_Body, frozen=True, kw_only=True):
-    """`POST /flowrun/{name}/vars`: the variables to change; null removes one."""
+class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The variables to change. The value null removes a variable."""
 
     vars: dict[str, Json]
 
 
-class CommandBody(_Body, frozen=True, kw_only=True):
-    """`POST /command`."""
+class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A command of the terminal, or FSL statements."""
 
     command: str
 
 
-class AnswerBody(_Body, frozen=True, kw_only=True):
-    """`POST /step`: what an action answers. Where `done` is true, `ackState` says how the step ended."""
+class AnswerBody(Answer, frozen=True, kw_only=True):
+    """The answer of an action. `ackState` is required if `done` is true; otherwise the answer reports progress."""
 
     run: Text = msgspec.field(name="flowId")
     step: Text = msgspec.field(name="stepName")
     uuid: Text
     state: Text | None = msgspec.field(name="ackState", default=None)
-    done: bool = False
-    data: Json = None
     variables: dict[str, Json] | None = msgspec.field(name="globalVariables", default=None)
-
-    def answer(self) -> Answer:
-        """The answer. Raises Malformed where a final one names no state."""
-        if self.done and not self.state:
-            raise Malformed("`ackState` must be a string that is not empty, since `done` is true")
-        return Answer(
-            run=self.run,
-            step=self.step,
-            uuid=self.uuid,
-            state=self.state or "",
-            done=self.done,
-            data=self.data,
-            variables=self.variables or {},
-        )
 
 
 ready(NoBody, FslBody, StartBody, StopBody, RetryBody, SignalBody, RunSignalBody, VarsBody, CommandBody, AnswerBody)
 
 
-# ── bodies ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_B = TypeVar("_B", bound=_Body)
+_B = TypeVar("_B", bound=msgspec.Struct)
 
 _TYPES: Final = {
     "str": "a string",
-    "int": "a whole number",
+    "int": "an integer",
     "float": "a number",
     "bool": "true or false",
     "object": "an object",
@@ -169,54 +148,58 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`"
 
 
 def text_of(body: bytes) -> str:
-    """The body as text. Raises Malformed if it is not UTF-8."""
+    """Return the body as text. Raises Malformed if it is not UTF-8."""
     try:
         return body.decode()
     except UnicodeDecodeError as exc:
-        raise Malformed(f"the body is not UTF-8: byte {exc.start} cannot stand there") from exc
+        raise Malformed(f"the body must be UTF-8; byte {exc.start} is not valid") from exc
 
 
 def read(body: bytes, kind: type[_B]) -> _B:
-    """The JSON object in the body, which must not be missing. Raises Malformed."""
+    """Read the JSON object in the body. Raises Malformed."""
     text = text_of(body)
     if not text.strip():
         raise Malformed("the body is empty; it must be a JSON object")
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as exc:
-        raise Malformed(f"the body is no JSON: {exc}") from exc
+        raise Malformed(f"the body is not JSON: {exc}") from exc
     except RecursionError as exc:
-        raise Malformed(f"the body is nested more than {DEEPEST} deep") from exc
+        raise Malformed(_too_deep()) from exc
     if not is_shallow(value):
-        raise Malformed(f"the body is nested more than {DEEPEST} deep")
+        raise Malformed(_too_deep())
     if b"\\u0000" in body and holds_secret(value):
-        raise Malformed("a value in the body has the form in which secrets are kept")
+        raise Malformed("the body has a value in the form of an encrypted secret; send secrets as plain text")
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:
-        raise Malformed(_told(str(exc))) from exc
+        raise Malformed(_message(str(exc))) from exc
 
 
 def read_optional(body: bytes, kind: type[_B]) -> _B:
-    """The same, where no body at all means an empty object."""
+    """Read the JSON object in the body; a missing body counts as an empty object. Raises Malformed."""
     return read(body if body.strip() else b"{}", kind)
 
 
 def name_of(part: str) -> str:
-    """The name in a part of a path. Raises Malformed if it is too long to be one."""
-    if len(name := unquote(part)) > LONGEST:
-        raise Malformed(f"a name in the path is longer than {LONGEST} characters")
+    """Return the name in a part of a path. Raises Malformed if it is too long."""
+    if len(name := unquote(part)) > MAX_TEXT_CHARACTERS:
+        raise Malformed(f"a name in the path has {len(name)} characters; the limit is {MAX_TEXT_CHARACTERS}")
     return name
 
 
 def fsl_of(body: bytes) -> str:
-    """The FSL document in the body: as plain text, or in `{"data": ...}`. No document begins with a brace."""
+    """Return the FSL text in the body: plain text or `{"data": ...}`. No FSL text begins with a brace."""
     text = text_of(body)
     return read(body, FslBody).data if text.lstrip().startswith("{") else text
 
 
-def _told(message: str) -> str:
-    """msgspec's message in our words."""
+def _too_deep() -> str:
+    return f"the body is nested too deeply; the limit is {DEEPEST} levels"
+
+
+def _message(message: str) -> str:
+    """Return the message of a validation error of msgspec in the words of this API."""
     parts = _PLACE.match(message)
     what, place = (parts["what"], parts["place"] or "") if parts else (message, "")
     field = f"`{place}`" if place else "the body"

@@ -1,91 +1,108 @@
-"""Errors as answers: the only place that knows HTTP codes of errors.
+"""Errors as HTTP responses.
 
-400 malformed · 401 nobody known · 403 not allowed · 404 not there · 409 the state of things forbids it ·
-413 too large · 422 well formed, but refused · 429 over a rate · 503 try again. Every answer that is no success has the
-shape `{"message", "error": {"code", "detail", ...}}`.
+Every error response has the body `{"message", "error": {"code", "detail", ...}}`. An error class names its public code
+in its attribute `code`; `CODES` lists every code with its HTTP status. An exception without a listed code is a defect
+of the server: it is logged, and the client gets a 500 with the id of the request.
 """
 
 from __future__ import annotations
 
 import logging
-import re
 from http import HTTPStatus
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 from chalice.app import Response
 
-from chalicelib.config import BadSetting
-from chalicelib.engine import errors as engine
+from chalicelib.engine.errors import Unsigned
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.formats import NewerFormat
 from chalicelib.model.json_values import Json
-from chalicelib.service import errors as service
-from chalicelib.service.security import rate_limits, roles
+from chalicelib.service.security.rate_limits import TooManyRequests
 
 Headers: TypeAlias = dict[str, str | list[str]]
 
 LOG = logging.getLogger("echoer.api")
 
-STATUS: Final[dict[type[EchoerError], HTTPStatus]] = {
-    roles.Unauthorized: HTTPStatus.UNAUTHORIZED,
-    roles.Forbidden: HTTPStatus.FORBIDDEN,
-    rate_limits.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
-    engine.Unsigned: HTTPStatus.UNAUTHORIZED,
-    service.Malformed: HTTPStatus.BAD_REQUEST,
-    service.NotFound: HTTPStatus.NOT_FOUND,
-    engine.NeverIssued: HTTPStatus.NOT_FOUND,
-    service.Conflict: HTTPStatus.CONFLICT,
-    service.RunExists: HTTPStatus.CONFLICT,
-    service.StillReferred: HTTPStatus.CONFLICT,
-    service.KeyTaken: HTTPStatus.CONFLICT,
-    engine.RunIsStopped: HTTPStatus.CONFLICT,
-    engine.CommandRefused: HTTPStatus.CONFLICT,
-    service.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    engine.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    service.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
-    engine.StateNotRouted: HTTPStatus.UNPROCESSABLE_ENTITY,
-    engine.NoSuchStep: HTTPStatus.UNPROCESSABLE_ENTITY,
-    engine.InputRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    engine.ExpressionFailed: HTTPStatus.UNPROCESSABLE_ENTITY,
-    service.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
-    NewerFormat: HTTPStatus.SERVICE_UNAVAILABLE,
-    BadSetting: HTTPStatus.INTERNAL_SERVER_ERROR,
-    service.ServiceError: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
-"""What an error, and whatever derives from it, is answered with. A test holds that no error is left out."""
 
-CODES: Final = {
+class ErrorCode(NamedTuple):
+    """The HTTP status of a public error code, and its meaning for the documentation."""
+
+    status: int
+    meaning: str
+
+
+CODES: Final[dict[str, ErrorCode]] = {
+    "malformed": ErrorCode(400, "The body, a parameter or a name does not have the documented form."),
+    "fsl-malformed": ErrorCode(400, "The FSL text has syntax errors; `diagnostics` lists them."),
+    "bad-request-error": ErrorCode(400, "The HTTP request cannot be read."),
+    "unauthorized": ErrorCode(401, "The token is missing, unknown, expired or revoked."),
+    "unsigned": ErrorCode(401, "The action is declared with `callback = signed` and the signature is not valid."),
+    "forbidden": ErrorCode(403, "The role, the namespace or the origin does not permit the request."),
+    "not-found": ErrorCode(404, "The resource does not exist."),
+    "never-issued": ErrorCode(404, "The run never issued this uuid for this step."),
+    "method-not-allowed": ErrorCode(405, "The path does not support this method."),
+    "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
+    "run-exists": ErrorCode(409, "A run with this name exists already."),
+    "still-referred": ErrorCode(409, "The resource cannot be deleted because another one refers to it."),
+    "key-taken": ErrorCode(409, "The idempotency key was used for a different request in the last 24 hours."),
+    "run-is-stopped": ErrorCode(409, "The run was stopped before the answer arrived."),
+    "order-refused": ErrorCode(409, "The run's status does not permit this command."),
+    "too-large": ErrorCode(413, "A value is too large; the message names the limit."),
+    "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
+    "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
+    "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
+    "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
+    "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
+    "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),
+    "no-such-step": ErrorCode(422, "The flow has no such step at which the run could continue."),
+    "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
+    "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),
+    "too-many-requests": ErrorCode(429, "The token or namespace exceeded its rate. Wait `Retry-After` seconds."),
+    "internal": ErrorCode(500, "An unexpected error. The server logs the details with the `request_id`."),
+    "service-error": ErrorCode(500, "The operation failed on the server."),
+    "bad-setting": ErrorCode(500, "A setting of the server is not valid."),
+    "bad-key": ErrorCode(500, "The encryption key in the server's settings is not valid."),
+    "lost-key": ErrorCode(500, "A stored secret cannot be decrypted: its key is missing, or the data was changed."),
+    "no-secret": ErrorCode(500, "A reference in the server's settings leads to no secret."),
+    "newer-format": ErrorCode(503, "A newer version of the server wrote the data. Try again after the update."),
+    "busy": ErrorCode(503, "The store or the queue is overloaded. Send the request again after `Retry-After` seconds."),
+}
+"""Every value of `error.code`. Clients depend on these names: never rename or remove one."""
+
+UNEXPECTED: Final = EchoerError.code
+
+CODE_OF_STATUS: Final = {
+    HTTPStatus.BAD_REQUEST: "bad-request-error",
     HTTPStatus.FORBIDDEN: "forbidden",
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported-media-type",
 }
+"""The codes of errors that Chalice itself responds with."""
 
 RETRY_AFTER: Final[Headers] = {"Retry-After": "1"}
 CHALLENGE: Final[Headers] = {"WWW-Authenticate": "Bearer"}
 SIGN: Final[Headers] = {"WWW-Authenticate": "StandardWebhooks"}
-"""RFC 6750, 3; every 401 bears one (RFC 9110, 15.5.2). API Gateway hands it on as `x-amzn-Remapped-WWW-Authenticate`
-(Developer Guide, "Important notes")."""
+"""Every 401 has such a header (RFC 9110, 15.5.2; RFC 6750, 3). API Gateway renames it to
+`x-amzn-Remapped-WWW-Authenticate` (Developer Guide, "Important notes")."""
 
 
-def answer_to(error: Exception, request_id: str) -> Response:
-    """The answer to a request that ended in `error`. What nobody expected is logged under the request's id."""
+def response_to(error: Exception, request_id: str) -> Response:
+    """Return the error as a response. An unexpected error is logged under the request's id."""
     status = status_of(error)
     if status is None:
         LOG.error("request %s failed", request_id, exc_info=error)
-        told = f"something went wrong here; the log tells more under request {request_id}"
-        return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, told, "internal", request_id=request_id)
-    told = str(error)
+        message = f"an unexpected error occurred; search the server's log for request {request_id}"
+        return _response(HTTPStatus.INTERNAL_SERVER_ERROR, message, UNEXPECTED, request_id=request_id)
     diagnostics = getattr(error, "diagnostics", None)
     more: dict[str, Json] = {} if diagnostics is None else {"diagnostics": diagnostics}
-    return _answer(status, told, _code(error), _headers(error, status), **more)
+    return _response(status, str(error), _code_of(error), _headers(error, status), **more)
 
 
 def _headers(error: Exception, status: HTTPStatus) -> Headers:
-    if isinstance(error, rate_limits.TooManyRequests):
+    if isinstance(error, TooManyRequests):
         return {"Retry-After": str(error.retry_after)}
-    if isinstance(error, engine.Unsigned):
+    if isinstance(error, Unsigned):
         return SIGN
     if status is HTTPStatus.UNAUTHORIZED:
         return CHALLENGE
@@ -93,31 +110,27 @@ def _headers(error: Exception, status: HTTPStatus) -> Headers:
 
 
 def status_of(error: Exception) -> HTTPStatus | None:
-    """The status of an expected error; None for any other."""
-    found = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return next(found, None)
+    """Return the status of an expected error; None for an unexpected one."""
+    code = _code_of(error)
+    return None if code == UNEXPECTED else HTTPStatus(CODES[code].status)
+
+
+def _code_of(error: Exception) -> str:
+    code = error.code if isinstance(error, EchoerError) else UNEXPECTED
+    return code if code in CODES else UNEXPECTED
 
 
 def in_shape(response: Response) -> Response:
-    """The response; one that Chalice made of an error (`{"Code", "Message"}`) in the shape of all the others."""
+    """Return the response; an error of Chalice's own (`{"Code", "Message"}`) in the shape of all other errors."""
     body = response.body
     if response.status_code < HTTPStatus.BAD_REQUEST or not isinstance(body, dict) or "Code" not in body:
         return response
     status = HTTPStatus(response.status_code)
-    code = CODES.get(status, _dashed(str(body["Code"])))
-    return _answer(status, str(body.get("Message", status.phrase)), code, dict(response.headers))
+    code = CODE_OF_STATUS.get(status, UNEXPECTED)
+    return _response(status, str(body.get("Message", status.phrase)), code, dict(response.headers))
 
 
-def _answer(status: HTTPStatus, message: str, code: str, headers: Headers | None = None, **more: Json) -> Response:
+def _response(status: HTTPStatus, message: str, code: str, headers: Headers | None = None, **more: Json) -> Response:
     body = {"message": message, "error": {"code": code, "detail": message, **more}}
-    said: Headers = {"Content-Type": "application/json", **(headers or {})}
-    return Response(msgspec.json.encode(body).decode(), headers=said, status_code=int(status))
-
-
-def _code(error: Exception) -> str:
-    return str(getattr(error, "code", "")) or _dashed(type(error).__name__)
-
-
-def _dashed(name: str) -> str:
-    """`RunExists` as `run-exists`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    all_headers: Headers = {"Content-Type": "application/json", **(headers or {})}
+    return Response(msgspec.json.encode(body).decode(), headers=all_headers, status_code=int(status))

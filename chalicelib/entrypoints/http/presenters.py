@@ -1,4 +1,4 @@
-"""What is kept, as clients see it: echoer's shapes, and what is new beside them (API.md, 3)."""
+"""Conversion of runs, definitions and events to JSON responses, in the shapes of `docs/http-api.md`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def moment(at: Instant | None) -> str | None: ...
 
 
 def moment(at: Instant | None) -> str | None:
-    """RFC 3339, UTC, with milliseconds."""
+    """Return the time as RFC 3339 in UTC with milliseconds."""
     return None if at is None else rfc3339(at)
 
 
@@ -53,7 +53,7 @@ def moment(at: Instant | None) -> str | None:
 
 
 def definition(namespace: str, found: Definition) -> responses.Action | responses.Flow:
-    """An action or a flow."""
+    """Return an action or a flow."""
     if found.kind is Kind.ACTION:
         return {
             "metadata": metadata(found.name, "action", namespace, found.version, found.uuid),
@@ -90,19 +90,19 @@ def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
 
 
 def _parameter(parameter: Parameter) -> responses.Input:
-    told: responses.Input = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
+    shown: responses.Input = {"name": parameter.name, "type": parameter.type, "required": parameter.required}
     if not parameter.required:
-        told["default"] = parameter.default
-    return told
+        shown["default"] = parameter.default
+    return shown
 
 
 def action_of(step: Step) -> str:
-    """The name of the action that the step sends; empty for a step that sends none."""
+    """Return the name of the action that the step calls; empty if it calls none."""
     return step.action if isinstance(step, ActionStep) else ""
 
 
 def returns_of(step: Step) -> dict[str, str]:
-    """State -> target; where a state has several routes, the first. A route that asks for no state counts as `else`."""
+    """Map each state to its (first) target. A route without a state counts as `else`."""
     returns: dict[str, str] = {}
     for route in step.routes:
         returns.setdefault(route.state or "else", route.target)
@@ -113,7 +113,7 @@ def returns_of(step: Step) -> dict[str, str]:
 
 
 def run(view: RunView) -> responses.Run:
-    """A flow run. In a list its steps and `history_states` tell of the newest transitions only."""
+    """Return a run. In lists, `steps` and `history_states` cover only the newest transitions."""
     head = view.run
     return {
         "metadata": metadata(head.name, "flowrun", head.namespace, head.version, head.id, head.labels),
@@ -140,12 +140,12 @@ def run(view: RunView) -> responses.Run:
 
 
 def state_of(head: Run) -> str:
-    """echoer's `current_state`."""
+    """Return the `current_state`, a field of the original echoer."""
     return current_state(head.status, head.tokens[0].step if head.tokens else "")
 
 
 def history_states(entries: Iterable[Entry]) -> list[str]:
-    """Where the run stood, as far back as the entries go. The end of a branch or an item is no end of the run."""
+    """Return the steps of the run in the order of the entries. The end of a branch or item is not an end of the run."""
     states: list[str] = []
     for entry in entries:
         if entry.seq == 1:
@@ -173,12 +173,12 @@ def _token(token: Token) -> responses.Token:
 
 
 def steps(view: RunView) -> list[responses.Step]:
-    """Every step of the run's flow with what came of it last."""
+    """Return every step of the run's flow with its last result."""
     return [step(view, found) for found in walk(view.definition.flow.steps)]
 
 
 def current_steps(view: RunView) -> list[responses.Step]:
-    """The steps for whose answers the run is waiting."""
+    """Return the steps that the run waits for."""
     if view.run.status not in LIVE:
         return []
     waiting = {token.step for token in view.run.tokens if token.activation}
@@ -186,10 +186,10 @@ def current_steps(view: RunView) -> list[responses.Step]:
 
 
 def step(view: RunView, found: Step) -> responses.Step:
-    """One step of a run: the activation that is under way, or else the last one that ended."""
+    """Return a step of a run: its current activation or, if there is none, its last one."""
     head = view.run
-    told = [entry for entry in view.entries if entry.step == found.name]
-    last = next((entry for entry in reversed(told) if entry.target and entry.state), None)
+    entries = [entry for entry in view.entries if entry.step == found.name]
+    last = next((entry for entry in reversed(entries) if entry.target and entry.state), None)
     wait = next((token.activation for token in head.tokens if token.step == found.name and token.activation), None)
     if head.status not in LIVE:
         wait = None
@@ -198,7 +198,7 @@ def step(view: RunView, found: Step) -> responses.Step:
             found.name,
             "step",
             head.namespace,
-            told[-1].seq if told else 0,
+            entries[-1].seq if entries else 0,
             wait.uuid if wait else last.uuid if last else "",
         ),
         "spec": {
@@ -212,14 +212,14 @@ def step(view: RunView, found: Step) -> responses.Step:
             },
             "response": {"state": last.state if last and not wait else ""},
             "data": wait.data if wait else last.data if last else None,
-            "retry_count": wait.attempt if wait else _failures(told),
+            "retry_count": wait.attempt if wait else _failures(entries),
             "global_variables": head.vars,
         },
     }
 
 
 def _arguments(found: Step) -> dict[str, Json]:
-    """The step's args as they are written; expressions in them as `${...}`."""
+    """Return the step's args as they are written, with expressions as `${...}`."""
     given = found.args if isinstance(found, ActionStep) else found.input if isinstance(found, CallStep) else {}
     return {name: _shown(template) for name, template in given.items()}
 
@@ -235,16 +235,16 @@ def _shown(template: Json) -> Json:
     return template
 
 
-def _failures(told: Sequence[Entry]) -> int:
-    """How many deliveries of the last activation that ended failed, as far as the entries tell."""
-    return sum(entry.event == "DeliveryFailed" and entry.uuid == told[-1].uuid for entry in told)
+def _failures(entries: Sequence[Entry]) -> int:
+    """Count the failed deliveries of the last activation in the entries."""
+    return sum(entry.event == "DeliveryFailed" and entry.uuid == entries[-1].uuid for entry in entries)
 
 
 # ── history, events ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def entry(found: Entry) -> responses.Entry:
-    """One line of a run's history, always with all its fields."""
+    """Return an entry of a run's history. All fields are always present."""
     return {
         "seq": found.seq,
         "at": moment(found.at),
@@ -263,7 +263,7 @@ def entry(found: Entry) -> responses.Entry:
 
 
 def task(found: OpenTask) -> responses.Task:
-    """What a person is asked, and how the answer must name it (`POST /step`)."""
+    """Return a task for a person, with the names that its answer needs (`POST /step`)."""
     return {
         "flowId": found.run,
         "stepName": found.step,
@@ -278,7 +278,7 @@ def task(found: OpenTask) -> responses.Task:
 
 
 def signal(namespace: str, found: Signal) -> responses.Event:
-    """An event that somebody published."""
+    """Return a published event."""
     return {
         "metadata": metadata(found.name, "event", namespace, 1, found.id),
         "spec": {

@@ -1,4 +1,4 @@
-"""What stands behind the `?` of a request. Whatever does not fit is Malformed, saying what was expected."""
+"""The query parameters of a request. A value of the wrong form raises `Malformed`, which names the expected form."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chalicelib.entrypoints.http.bodies import LONGEST
+from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, instant
 from chalicelib.service.errors import Malformed
 from chalicelib.service.ports.runs import RunQuery
 
-LIMIT: Final = 50
-MOST: Final = 1_000
-"""Entries of a list, where the request does not say how many; and at most."""
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1_000
+"""Entries of a list."""
 
 
 class Query:
-    """The parameters behind the `?`. Each may be given once; unknown ones are let through."""
+    """The parameters after the `?`. A parameter may be given once; unknown parameters are ignored."""
 
-    def __init__(self, given: Mapping[str, Sequence[str]]) -> None:
-        self._given = given
+    def __init__(self, parameters: Mapping[str, Sequence[str]]) -> None:
+        self._parameters = parameters
 
     def all(self, name: str) -> Sequence[str]:
-        """Every value that the parameter was given."""
-        return self._given.get(name, ())
+        """Return every value of a parameter that may be repeated."""
+        return self._parameters.get(name, ())
 
     def text(self, name: str) -> str | None:
-        """The parameter's value; None if it was not given, or is empty. Raises Malformed if it was given twice."""
+        """Return the value; None if it is missing or empty. Raises Malformed if the parameter is repeated."""
         values = self.all(name)
         if len(values) > 1:
-            raise Malformed(f"`{name}` is given {len(values)} times")
-        if values and len(values[0]) > LONGEST:
-            raise Malformed(f"`{name}` is longer than {LONGEST} characters")
+            raise Malformed(f"`{name}` is given {len(values)} times; give it once")
+        if values and len(values[0]) > MAX_TEXT_CHARACTERS:
+            raise Malformed(f"`{name}` has {len(values[0])} characters; the limit is {MAX_TEXT_CHARACTERS}")
         return values[0] if values and values[0] else None
 
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        """A whole number within these bounds."""
+    def number(self, name: str, default: int, minimum: int, maximum: int) -> int:
+        """Return an integer within these bounds."""
         text = self.text(name)
         if text is None:
             return default
-        if not re.fullmatch(r"[0-9]{1,16}", text) or not least <= int(text) <= most:
-            raise Malformed(f"`{name}` must be a whole number from {least} to {most}, not {text!r:.60}")
+        if not re.fullmatch(r"[0-9]{1,16}", text) or not minimum <= int(text) <= maximum:
+            raise Malformed(f"`{name}` must be an integer from {minimum} to {maximum}, not {text!r:.60}")
         return int(text)
 
     def flag(self, name: str) -> bool:
@@ -53,14 +53,14 @@ class Query:
         return text in ("true", "1")
 
     def limit(self) -> int:
-        return self.number("limit", LIMIT, 1, MOST)
+        return self.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 
     def position(self, name: str) -> int:
-        """A number of the history, or a moment: 0 where nothing is said."""
+        """Return a position in a history, or a time in milliseconds; 0 if it is missing."""
         return self.number(name, 0, 0, 10**15)
 
     def runs(self) -> RunQuery:
-        """Which flow runs a list is to hold."""
+        """Return the filters of a list of runs."""
         return RunQuery(
             statuses=self._statuses(),
             flow=self.text("flow"),
@@ -77,7 +77,7 @@ class Query:
         words = text.lower().split(",")
         for word in words:
             if word not in list(Status):
-                raise Malformed(f"`status` must be among {', '.join(Status)}, not {word!r:.60}")
+                raise Malformed(f"`status` must be one or more of {', '.join(Status)}, not {word!r:.60}")
         return frozenset(Status(word) for word in words)
 
     def _label(self) -> tuple[str, str] | None:
@@ -86,7 +86,7 @@ class Query:
             return None
         key, colon, value = text.partition(":")
         if not key or not colon:
-            raise Malformed(f"`label` must be KEY:VALUE, not {text!r:.60}")
+            raise Malformed(f"`label` must have the form KEY:VALUE, not {text!r:.60}")
         return key, value
 
     def _since(self) -> Instant | None:
@@ -100,15 +100,17 @@ class Query:
 
 
 def cursor_of(name: str) -> str:
-    """A cursor for a list by name: behind `name`. It goes into a URL and a header as it is."""
+    """Return the cursor of the entries after `name` in a list sorted by name. It is safe in URLs and headers."""
     return urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
 def name_in(cursor: str | None) -> str:
-    """The name for which `cursor_of` gave this cursor. Raises Malformed for other texts."""
+    """Return the name for which `cursor_of` returned this cursor. Raises Malformed for any other text."""
     if cursor is None:
         return ""
     try:
         return urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
     except ValueError as exc:
-        raise Malformed("the cursor is not one that a list gave") from exc
+        raise Malformed(
+            f"`cursor` must be the value of `x-next-cursor` of the previous page, not {cursor!r:.60}"
+        ) from exc

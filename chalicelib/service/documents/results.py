@@ -40,6 +40,8 @@ class Submission:
 class FslMalformed(Malformed):
     """The text is not FSL. Nothing was changed."""
 
+    code = "fsl-malformed"
+
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__(_summary(diagnostics))
         self.diagnostics = diagnostics
@@ -48,9 +50,20 @@ class FslMalformed(Malformed):
 class FslRefused(Invalid):
     """The text is FSL, but it is not valid. Nothing was changed."""
 
+    code = "fsl-refused"
+
     def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
         super().__init__(_summary(diagnostics))
         self.diagnostics = diagnostics
+
+
+class WrongStatement(Invalid):
+    """The text has a statement of a kind that the call does not accept. Nothing was changed."""
+
+    code = "wrong-statement"
+
+    def __init__(self, accepted: str, kind: str, name: str) -> None:
+        super().__init__(f"this path accepts only {accepted} statements, not {kind} {name!r}; use POST /fsl instead")
 
 
 def _summary(diagnostics: Sequence[Diagnostic]) -> str:

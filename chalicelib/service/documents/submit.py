@@ -15,7 +15,7 @@ from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted
+from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
 from chalicelib.service.documents.versions import check_size, versions
 from chalicelib.service.errors import Conflict, RunExists
 from chalicelib.service.ports.clock import Clock, IdSource
@@ -97,21 +97,24 @@ class Submitter:
         self._clock = clock
         self._ids = ids
 
-    def submit(self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, trace: str = "") -> Submission:
+    def submit(
+        self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, only: str = "", trace: str = ""
+    ) -> Submission:
         """Store the definitions of `text` and start its flow_runs. A dry run changes nothing.
 
-        `trace` is the `traceparent` of the request. Raises FslMalformed, FslRefused, RunExists, SecretsOff, TooLarge;
-        then nothing was changed.
+        `only` is the kind of statements that are accepted (`action`, `flow`, `flow_run`); empty for every kind. `trace`
+        is the `traceparent` of the request. Raises FslMalformed, FslRefused, WrongStatement, RunExists, SecretsOff,
+        TooLarge; then nothing was changed.
         """
         for _ in range(MAX_ATTEMPTS):
             try:
-                return self._submit(namespace, text, by, trace, dry_run=dry_run)
+                return self._submit(namespace, text, by, trace, dry_run=dry_run, only=only)
             except Conflict:
                 continue
         raise Conflict("the same definitions are being changed by other requests; try again")
 
-    def _submit(self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool) -> Submission:
-        stored, checked = self._check(namespace, text)
+    def _submit(self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool, only: str) -> Submission:
+        stored, checked = self._check(namespace, text, only)
         results = versions(stored, checked.statements, self._clock.now(), self._ids)
         changed = [definition for definition, change in results if change is not Change.UNCHANGED]
         current = {kind: dict(stored[kind]) for kind in Kind}
@@ -142,9 +145,10 @@ class Submitter:
         for run in runs:
             self._advancer.observer.began(run.decision.run)
 
-    def _check(self, namespace: str, text: str) -> tuple[Definitions, Checked]:
+    def _check(self, namespace: str, text: str, only: str) -> tuple[Definitions, Checked]:
         """Return the stored definitions that the document defines or uses, and the checked document."""
         document, syntax = language.parse(text)
+        _refuse_other_kinds(document, only)
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored)
@@ -185,6 +189,13 @@ class Submitter:
             )
         )
         return _PlannedRun(decision, offload_head(decision.run), order.steps)
+
+
+def _refuse_other_kinds(document: Document, only: str) -> None:
+    """Raise WrongStatement if `only` names a kind and the text has a statement of another kind."""
+    for statement in document.statements:
+        if only and statement.kind.key != only:
+            raise WrongStatement(only, statement.kind.key, statement.name.text)
 
 
 def _names(document: Document) -> Mapping[Kind, set[str]]:

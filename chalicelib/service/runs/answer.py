@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued
@@ -17,17 +18,19 @@ from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.security.webhooks import AnswerSignature, SignatureVerifier
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The answer of an action to an activation (docs/http-api.md, 2)."""
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of an action to an activation (docs/http-api.md, 2).
+
+    The HTTP adapter decodes a request body into a subclass.
+    """
 
     run: str
     step: str
     uuid: str
-    state: str = ""
+    state: str | None = None
     done: bool = False
     data: Json = None
-    variables: dict[str, Json] = field(default_factory=dict)
+    variables: dict[str, Json] | None = None
 
     def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
         """Return the event of this answer."""
@@ -37,10 +40,10 @@ class Answer:
             by=by,
             step=self.step,
             uuid=self.uuid,
-            state=self.state,
+            state=self.state or "",
             done=self.done,
             data=self.data,
-            variables=self.variables,
+            variables=self.variables or {},
             signed=signed,
         )
 
@@ -95,5 +98,5 @@ def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answe
         state=reply["ackState"],
         done=reply.get("done") is not False,
         data=reply.get("data"),
-        variables=dict(variables) if isinstance(variables, Mapping) else {},
+        variables=dict(variables) if isinstance(variables, Mapping) else None,
     )

@@ -11,7 +11,7 @@ import msgspec
 from chalicelib.engine.transition import BlobReader
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import BlobMissing
 from chalicelib.service.ports.runs import RunStore
 
 MAX_CACHED_BYTES: Final = 16 * 1024 * 1024
@@ -44,12 +44,12 @@ class BlobCache:
 
 
 def blob_reader(runs: RunStore, run: Run) -> BlobReader:
-    """Return a function that reads a blob of the run by its key. It raises ServiceError if there is none."""
+    """Return a function that reads a blob of the run by its key. It raises BlobMissing if there is none."""
 
     def read(key: str) -> Json:
         found = runs.blobs(run, [key]).get(key)
         if found is None:
-            raise ServiceError(f"blob {key!r} of run {run.name!r} is missing")
+            raise BlobMissing(run.name, key)
         return msgspec.json.decode(found)
 
     return read

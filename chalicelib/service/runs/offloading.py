@@ -18,7 +18,7 @@ from chalicelib.model.history import Entry, Page
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import ServiceError
+from chalicelib.service.errors import BlobMissing
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
@@ -139,7 +139,7 @@ class OffloadingRunStore:
             if key is None:
                 return value
             if key not in found:
-                raise ServiceError(f"blob {key!r} of run {run.name!r} is missing")
+                raise BlobMissing(run.name, key)
             return msgspec.json.decode(found[key])
 
         return restore

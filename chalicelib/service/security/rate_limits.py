@@ -20,6 +20,8 @@ _US_PER_SECOND: Final = 1_000_000
 class TooManyRequests(ServiceError):
     """The caller sends more requests than its rate allows; `retry_after` is the pause in seconds."""
 
+    code = "too-many-requests"
+
     def __init__(self, what: str, retry_after: int) -> None:
         super().__init__(f"{what} sends more requests than its rate allows; try again in {retry_after} s")
         self.retry_after = retry_after

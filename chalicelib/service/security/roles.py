@@ -41,9 +41,13 @@ _COVERED: Final[Mapping[Role, frozenset[Role]]] = {
 class Unauthorized(ServiceError):
     """The caller is unknown."""
 
+    code = "unauthorized"
+
 
 class Forbidden(ServiceError):
     """The caller's role does not allow the call."""
+
+    code = "forbidden"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,8 @@ _MAX_CACHED_SECRETS: Final = 1_000
 class SecretsOff(Invalid):
     """There is no key to encrypt with."""
 
+    code = "secrets-off"
+
     def __init__(self) -> None:
         super().__init__("secrets cannot be stored: set ECHOER_SECRETS_KEY or ECHOER_SECRETS_KEY_REF to a key")
 

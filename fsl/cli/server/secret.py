@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from urllib.parse import quote
 
 import click
 
+from fsl import api_calls
 from fsl.cli.common import put, say, short_time, table
 from fsl.cli.remote import remote
 from fsl.cli.server.tokens import in_namespace, namespace_option
@@ -43,7 +43,9 @@ def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> 
         value = click.prompt(f"value of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
         value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    stored: Resource = client.ask("PUT", _path(name), json={"value": value}, headers=in_namespace(namespace)).json()
+    stored: Resource = client.call(
+        api_calls.PUT_SECRET_NAME, name, json={"value": value}, headers=in_namespace(namespace)
+    ).json()
     if as_json:
         put(stored)
     else:
@@ -61,7 +63,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl secret list --json | jq -r '.[].name'
     """
-    found: list[Resource] = client.ask("GET", "/secret", headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_SECRET, headers=in_namespace(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -81,12 +83,8 @@ def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -
     \b
     fsl secret delete ci-token
     """
-    deleted: Resource = client.ask("DELETE", _path(name), headers=in_namespace(namespace)).json()
+    deleted: Resource = client.call(api_calls.DELETE_SECRET_NAME, name, headers=in_namespace(namespace)).json()
     if as_json:
         put(deleted)
     else:
         say(f"secret {deleted['name']} was deleted")
-
-
-def _path(name: str) -> str:
-    return f"/secret/{quote(name, safe='')}"

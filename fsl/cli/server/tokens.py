@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
 
 import click
 
 from chalicelib.service.security.roles import Role
+from fsl import api_calls
 from fsl.cli.common import put, say, short_time, table
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
@@ -54,7 +54,7 @@ def create(
     ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
     """
     body = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
-    created: Resource = client.ask("POST", "/token", json=body, headers=in_namespace(namespace)).json()
+    created: Resource = client.call(api_calls.POST_TOKEN, json=body, headers=in_namespace(namespace)).json()
     if as_json:
         put(created)
         return
@@ -74,7 +74,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl token list --json | jq -r '.[].id'
     """
-    found: list[Resource] = client.ask("GET", "/token", headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_TOKEN, headers=in_namespace(namespace)).json()
     if as_json:
         put(found)
     else:
@@ -99,8 +99,7 @@ def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: boo
     \b
     fsl token revoke 6f1c...
     """
-    path = f"/token/{quote(token_id, safe='')}"
-    revoked: Resource = client.ask("DELETE", path, headers=in_namespace(namespace)).json()
+    revoked: Resource = client.call(api_calls.DELETE_TOKEN_TOKEN_ID, token_id, headers=in_namespace(namespace)).json()
     if as_json:
         put(revoked)
     else:

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,16 @@ import pytest
 
 from chalicelib.adapters.telemetry import metrics
 from chalicelib.adapters.telemetry.metrics import UNITS, EmfMetrics
+from chalicelib.adapters.virtual import Script
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, VarsSet
-from chalicelib.hosting import assemble
 from chalicelib.model.run import Run
 from chalicelib.service.observability.observer import Observer, Several
 from chalicelib.service.observability.work_context import about
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
-from chalicelib.service.ports.queues import QueueName
 from tests.fakes import START, FakeClock
-from tests.service.world import Script, Small
+from tests.hosts import Host
 
 NAME = {"type": "string", "minLength": 1, "maxLength": 1024}
 EMF = {
@@ -74,15 +72,14 @@ EMF = {
 """What AWS says of the format (CloudWatch User Guide, "Specification: Embedded metric format"), as far as we use it."""
 
 
-class Watched(Small):
-    """A small Echoer with readable metrics."""
+class Watched(Host):
+    """A small Echoer whose metrics are read."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
         self.out = io.StringIO()
         self.metrics = EmfMetrics(self.clock, "Echoer/test", self.out)
-        world = replace(self.services.adapters, observer=Several([self.metrics]))
-        self.services = assemble(self.services.settings, world)
+        self.rebuild(observer=Several([self.metrics]))
 
     def told(self) -> dict[str, Any]:
         """Return the metrics since the last call; counts are added."""
@@ -117,9 +114,9 @@ flow sleepy wait T => (DONE -> done) { for = 10m; }; flow_end
 
 @pytest.fixture
 def watched() -> Watched:
-    small = Watched()
-    small.submit(WORK)
-    return small
+    host = Watched()
+    host.submit(WORK)
+    return host
 
 
 def test_a_run_from_begin_to_end(watched: Watched) -> None:
@@ -163,9 +160,9 @@ def test_deliveries_that_fail(reply: Reply, first: dict[str, int], later: dict[s
     watched.submit(WORK)
     watched.start("f")
     watched.told()
-    watched._batch(QueueName.DELIVERIES)
+    watched.settle()
     assert {name: count for name, count in watched.told().items() if name != "Transitions"} == first
-    watched.pass_time(10_000, 1_000)
+    watched.pass_time(10_000)
     assert {name: count for name, count in watched.told().items() if name not in ("Transitions", "SweepSent")} == later
 
 
@@ -238,8 +235,7 @@ class _Broken(Observer):
 
 
 def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
-    world = replace(watched.services.adapters, observer=Several([_Broken(), watched.metrics]))
-    watched.services = assemble(watched.services.settings, world)
+    watched.rebuild(observer=Several([_Broken(), watched.metrics]))
     watched.start("f")
     assert watched.answer("A", "OK") is Outcome.ADVANCED
     assert watched.told()["AnswersAdvanced"] == 1

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -19,15 +18,15 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from chalicelib.adapters.telemetry import traces
 from chalicelib.adapters.telemetry.traces import PAUSE_AFTER_FAILURE_MS, PausingExporter, Traces
+from chalicelib.adapters.virtual import Script
 from chalicelib.engine.effects import Outcome
-from chalicelib.hosting import assemble
 from chalicelib.service.observability import traceparent
 from chalicelib.service.observability.observer import Several
 from chalicelib.service.observability.traceparent import Place
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.runs.answer import Answer
 from tests.fakes import START, FakeClock
-from tests.service.world import NS, Script, Small
+from tests.hosts import NS, Host
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
@@ -53,15 +52,13 @@ flow_end
 """
 
 
-class Traced(Small):
+class Traced(Host):
     """A small Echoer that records its spans."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
-        super().__init__(script)
         self.kept = InMemorySpanExporter()
         self.traces = Traces(self.kept, at_once=True)
-        world = replace(self.services.adapters, observer=Several([self.traces]))
-        self.services = assemble(self.services.settings, world)
+        super().__init__(script, observer=Several([self.traces]))
         self.submit(FLOWS)
 
     def spans(self) -> dict[str, ReadableSpan]:
@@ -75,9 +72,9 @@ class Traced(Small):
 
 @pytest.fixture
 def traced() -> Iterator[Traced]:
-    small = Traced()
-    yield small
-    small.traces.close()
+    host = Traced()
+    yield host
+    host.traces.close()
 
 
 def place(span: ReadableSpan) -> Place:
@@ -128,7 +125,7 @@ def test_a_failure_is_an_error_whose_text_is_not_told() -> None:
     traced = Traced(lambda request: NotTaken(f"503: {SECRET}", final=False))
     traced.start("f", x="a")
     traced.settle()
-    traced.pass_time(10_000, 1_000)
+    traced.pass_time(10_000)
     spans = traced.spans()
     assert [span.status.status_code for span in spans.values()] == [StatusCode.ERROR, StatusCode.ERROR]
     told = attributes(spans["A"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from fsl import api_calls
 from fsl.cli.runs.start import input_of
 from fsl.client import Client
 from fsl.local.demo import submit
@@ -109,7 +110,7 @@ def test_list_filters(fsl: Cli, done: str, waiting: str) -> None:
 @pytest.mark.parametrize("kind", ["action", "flow", "step", "event"])
 def test_every_kind_is_listed(fsl: Cli, client: Client, waiting: str, kind: str) -> None:
     """As a table for people, as an array for programs."""
-    client.ask("POST", "/event", json={"name": "rain", "key": "k"})
+    client.call(api_calls.POST_EVENT, json={"name": "rain", "key": "k"})
     found = fsl.json("list", kind)
     assert found
     assert found[0]["metadata"]["name"] in fsl("list", kind).stdout

@@ -59,7 +59,7 @@ def test_a_piped_session(fsl: Cli) -> None:
     assert lines[:3] == ["OK", "OK", "R| "]
     assert "tea" in result.stdout
     assert lines[-3] == "(nil)"
-    assert lines[-2].startswith("E| there is no type 'nothing'")
+    assert lines[-2].startswith("E| unknown type 'nothing'")
     assert lines[-1] == "Bye!"
     assert ">" not in result.stdout
     assert result.exit_code == 1
@@ -123,7 +123,7 @@ def test_a_session_at_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     terminal.type("garbage\x03")
     terminal.type("\x1b[200~list event /\nlist nothing /\n\x1b[201~\r")
     assert terminal.shows("(nil)")
-    assert terminal.shows("E| there is no type 'nothing'")
+    assert terminal.shows("E| unknown type 'nothing'")
     terminal.type("exit\r")
     assert terminal.shows("Bye!")
     assert terminal.process.wait(10) == 0

@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import format_elapsed
 from fsl.testing.cases import TestFile, span
 from fsl.testing.document import BadTest, Document
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite
-from fsl.testing.units import elapsed
-from tests.fsl.testing.worlds import DAY, HOUR, written
+from tests.fsl.testing.files import written
+from tests.hosting.programs import DAY, HOUR
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
 /
@@ -28,38 +29,38 @@ GOOD: Final = "tests:\n  - name: a\n    input: {project: p}\n    expect: {status
 
 WRONG: Final = {
     "": "1:1: error: the file is empty: expected `tests`",
-    "tests: [": "1:9: error: this is no YAML: expected the node content, but found '<stream end>'",
-    "a: 1\na: 2\ntests: []": "2:1: error: `a` stands twice",
-    "? [a]\n: b": "1:3: error: a key must be a word",
+    "tests: [": "1:9: error: not valid YAML: expected the node content, but found '<stream end>'",
+    "a: 1\na: 2\ntests: []": "2:1: error: `a` is given twice",
+    "? [a]\n: b": "1:3: error: a key must be text",
     "tests: []": "1:1: error: Expected `array` of length >= 1",
     "tests: 7": "1:1: error: expected a list, found a whole number",
     "- 7": "1:1: error: expected a mapping, found a list",
-    GOOD + "    colour: red\n": "5:5: error: `colour` means nothing here",
-    "tests:\n  - name: a\n": "2:5: error: `expect` is missing here",
+    GOOD + "    colour: red\n": "5:5: error: unknown field `colour`",
+    "tests:\n  - name: a\n": "2:5: error: the field `expect` is missing",
     GOOD.replace("succeeded", "fine"): "4:14: error: Invalid enum value 'fine'",
     GOOD + "    until: soon\n": "5:5: error: expected a duration such as 90s, 15m, 2h or 3d",
-    "actions: {ci: OK, cd: [OK, {stat: OK}]}\n" + GOOD: "1:29: error: `stat` means nothing here",
+    "actions: {ci: OK, cd: [OK, {stat: OK}]}\n" + GOOD: "1:29: error: unknown field `stat`",
     "actions: {ci: OK, cd: [OK, {after: 5}]}\n" + GOOD: "1:29: error: expected text, found a whole number",
-    "actions: {c: OK}\n" + GOOD: "1:11: error: there is no action 'c' in the program; did you mean 'ci'?",
-    "actions: {ci: YES}\n" + GOOD: (
-        "1:11: error: there is no state 'YES' in the program; it has ERROR, NO, OK, TIMEOUT"
-    ),
-    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply says `state` or `fail`",
-    "actions: {ci: {state: OK, fail: 503}}\n" + GOOD: "1:11: error: a reply says `state` or `fail`, not both",
-    "steps: {Bild: OK}\n" + GOOD: "1:9: error: there is no step 'Bild' in the program; did you mean 'Build'?",
-    "approvals: {ci: OK}\n" + GOOD: "1:13: error: there is no state 'OK' in the program; it has APPROVE, REJECT",
-    "flows: {f: {output: 1}}\n" + GOOD: "1:9: error: there is no flow 'f' in the program; it has build",
-    "flow: bild\n" + GOOD: "3:5: error: there is no 'bild' in the program; it has build",
+    "actions: {c: OK}\n" + GOOD: "1:11: error: the program has no action 'c'; did you mean 'ci'?",
+    "actions: {ci: YES}\n" + GOOD: ("1:11: error: the program has no state 'YES'; it has ERROR, NO, OK, TIMEOUT"),
+    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state` or `fail`",
+    "actions: {ci: {state: OK, fail: 503}}\n" + GOOD: "1:11: error: a reply has either `state` or `fail`, not both",
+    "steps: {Bild: OK}\n" + GOOD: "1:9: error: the program has no step 'Bild'; did you mean 'Build'?",
+    "approvals: {ci: OK}\n" + GOOD: "1:13: error: the program has no state 'OK'; it has APPROVE, REJECT",
+    "flows: {f: {output: 1}}\n" + GOOD: "1:9: error: the program has no flow 'f'; it has build",
+    "flow: bild\n" + GOOD: "3:5: error: the program has no 'bild'; it has build",
     "start: today\n" + GOOD: "1:1: error: expected a time such as 2026-01-31T08:00:00Z",
-    "program: other.fsl\n" + GOOD: "1:1: error: there is no program ",
+    "program: other.fsl\n" + GOOD: "1:1: error: program ",
     GOOD.replace("{project: p}", "{}"): (
         "3:5: error: the input does not fit flow 'build': project: is missing (it must be of type str)"
     ),
-    GOOD.replace("status: succeeded", "path: [Bild]"): "4:14: error: there is no step 'Bild' in the program; did",
-    GOOD.replace("status: succeeded", "calls: {cd: 1}"): "4:22: error: there is no action or flow 'cd' in the program;",
-    GOOD.replace("status: succeeded", "last_err: '['"): "4:14: error: this is no regular expression: unterminated",
-    GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: this is no JSONata: ",
-    GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests are called 'a'",
+    GOOD.replace("status: succeeded", "path: [Bild]"): "4:14: error: the program has no step 'Bild'; did",
+    GOOD.replace("status: succeeded", "calls: {cd: 1}"): "4:22: error: the program has no action or flow 'cd';",
+    GOOD.replace("status: succeeded", "last_err: '['"): "4:14: error: not a regular expression: unterminated",
+    GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: not valid JSONata: ",
+    "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret must have 1 to 16384 bytes; this one has 0",
+    GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is not a valid secret name",
+    GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
 }
 
 
@@ -121,8 +122,8 @@ def test_whatever_is_written_is_read_or_told(text: str) -> None:
 def test_durations() -> None:
     assert span("1d 2h") == DAY + 2 * HOUR
     assert span("500ms") == 500
-    assert elapsed(DAY + 2 * HOUR + 1) == "1d 2h 1ms"
-    assert elapsed(0) == "0s"
+    assert format_elapsed(DAY + 2 * HOUR + 1) == "1d 2h 1ms"
+    assert format_elapsed(0) == "0s"
 
 
 def test_values_are_compared_as_json() -> None:

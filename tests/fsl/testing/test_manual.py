@@ -18,12 +18,11 @@ from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
 from fsl.cli.main import main
-from fsl.testing.units import elapsed
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
 MANUAL: Final = (DESK / "manual.md").read_text(encoding="utf-8")
@@ -37,7 +36,7 @@ SESSIONS: Final = re.findall(r"^```console\n(.*?)^```", MANUAL, re.DOTALL | re.M
 
 
 def spell(duration: Milliseconds | None) -> str:
-    return elapsed(duration or 0)
+    return format_elapsed(duration or 0)
 
 
 DEFAULT: Final = DEFAULTS.retry or Retry()

@@ -19,7 +19,7 @@ from fsl.testing.cases import schema
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import Document
 from fsl.testing.program import read_program
-from fsl.testing.story import told
+from fsl.testing.report import describe
 from fsl.testing.suite import Suite, find
 
 PROGRAMS: Final = Path(language.__file__).parents[2] / "fsl" / "programs"
@@ -43,7 +43,7 @@ def test_a_program_passes_its_tests_which_take_every_route(file: Path) -> None:
     coverage = Coverage()
     results = list(Suite(file.with_suffix(".test.yaml")).run(coverage))
     assert results
-    assert [line for result in results if not result.ok for line in told(result)] == []
+    assert [line for result in results if not result.ok for line in describe(result)] == []
     assert [missed for flow in coverage.flows() for missed in flow.missed] == []
 
 

@@ -1,50 +1,61 @@
-"""Views of FSL and of what it defines: actions, flows, and the runs that documents order."""
+"""Calls that submit FSL, and calls on actions and flows."""
 
 from __future__ import annotations
 
-from chalicelib.entrypoints.http import bodies, presenters
-from chalicelib.entrypoints.http.adapter import Answer, Request, View
+from typing import Any, Final
+
+from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import FslBody
+from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
+from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
-from chalicelib.service.errors import Invalid, NotFound
+from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.security.roles import Role
 
-FLOW_RUN = "flow_run"
-CHANGES = ("created", "updated", "unchanged")
+FLOW_RUN: Final = "flow_run"
+CHANGES: Final = ("created", "updated", "unchanged")
 
-
-class WrongStatement(Invalid):
-    """The path takes statements of another kind."""
-
-    def __init__(self, wanted: str, found: str, name: str) -> None:
-        super().__init__(f"this path takes {wanted} statements only, not {found} {name!r}; POST /fsl takes them all")
+_BLANK: Final = r"\s\x1c-\x1f\x85"
+FSL_TEXT: Final[Json] = {
+    "type": "string",
+    "description": "An FSL text. A body that starts with a brace is read as JSON.",
+    "pattern": f"^[{_BLANK}]*([^{{{_BLANK}]|$)",
+}
 
 
 def submit(request: Request) -> Json:
-    """A document is in force: all its statements, or, if one of them is wrong, none of them.
+    """Submit an FSL text: all of its statements take effect or, if one is invalid, none.
 
-    `results` tells of each statement in order; `created`, `updated` and `unchanged` hold the same, sorted by that.
+    A definition that did not change keeps its version. With `dry_run=true` nothing is stored, and the response shows
+    what would change.
     """
     text, dry_run = bodies.fsl_of(request.body), request.query.flag("dry_run")
-    made = request.services.submitter.submit(
-        request.namespace, text, by=request.by, dry_run=dry_run, trace=request.trace
+    submission = request.services.submitter.submit(
+        request.namespace, text, by=request.caller, dry_run=dry_run, trace=request.trace
     )
-    told = {change: [result for result in made.results if result.change == change] for change in CHANGES}
-    return {"results": made.results, **told, "diagnostics": made.diagnostics}
+    by_change = {change: [one for one in submission.results if one.change == change] for change in CHANGES}
+    return {"results": submission.results, **by_change, "diagnostics": submission.diagnostics}
 
 
-def submit_only(wanted: str) -> View:
-    """The view that takes FSL statements of one kind, and answers the resources that they made."""
+def submit_only(kind: str) -> View:
+    """Return the view that takes FSL statements of one kind, and responds with the resources that they define."""
 
     def view(request: Request) -> Json:
         text = bodies.read(request.body, FslBody).data
-        _refuse_others(text, wanted)
-        made = request.services.submitter.submit(request.namespace, text, by=request.by, trace=request.trace)
-        found = [_resource(request, result.kind, result.name) for result in made.results]
+        submission = request.services.submitter.submit(
+            request.namespace, text, by=request.caller, only=kind, trace=request.trace
+        )
+        found = [_resource(request, result.kind, result.name) for result in submission.results]
         return found[0] if len(found) == 1 else found
 
-    view.__name__, view.__doc__ = f"submit_{wanted}", f"Statements of kind {wanted} are in force, all or none."
+    view.__name__ = f"submit_{kind}"
+    view.__doc__ = f"""Submit FSL statements of the kind `{kind}`: all of them take effect or, if one is invalid, none.
+
+    The response is the resource or, if the text has several statements, a list. `POST /fsl` takes all kinds.
+    """
     return view
 
 
@@ -55,10 +66,11 @@ def list_of(kind: Kind) -> View:
         if name is not None:
             return _list_one(request, kind, name)
         found = request.services.reader.definitions(request.namespace, kind, limit + 1, after)
-        told = [presenters.definition(request.namespace, one) for one in found[:limit]]
-        return Answer(told, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if len(found) > limit else {})
+        page = [presenters.definition(request.namespace, one) for one in found[:limit]]
+        more = len(found) > limit
+        return Response(page, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if more else {})
 
-    view.__name__, view.__doc__ = f"list_{kind}", f"The newest version of every {kind}, by name."
+    view.__name__, view.__doc__ = f"list_{kind}", f"List the newest version of every {kind}, sorted by name."
     return view
 
 
@@ -68,7 +80,7 @@ def get(kind: Kind) -> View:
         found = request.services.reader.definition(request.namespace, kind, name, version)
         return presenters.definition(request.namespace, found)
 
-    view.__name__, view.__doc__ = f"get_{kind}", f"One {kind}, its newest version or `?version=`."
+    view.__name__, view.__doc__ = f"get_{kind}", f"Get one {kind}: its newest version, or `?version=`."
     return view
 
 
@@ -77,27 +89,22 @@ def delete(kind: Kind) -> View:
         found = request.services.definition_deleter.delete(request.namespace, kind, name, uuid)
         return presenters.definition(request.namespace, found)
 
-    view.__name__, view.__doc__ = f"delete_{kind}", f"The {kind} is no longer defined; runs that obey it go on."
+    view.__name__, view.__doc__ = f"delete_{kind}", f"Delete the {kind}. Existing runs that use it are not affected."
+    return view
+
+
+def delete_by_uuid(kind: Kind) -> View:
+    view = delete(kind)
+    view.__doc__ = f"Delete the {kind} if it has this uuid. Existing runs that use it are not affected."
     return view
 
 
 def _list_one(request: Request, kind: Kind, name: str) -> list[Json]:
     try:
-        return [
-            presenters.definition(request.namespace, request.services.reader.definition(request.namespace, kind, name))
-        ]
+        found = request.services.reader.definition(request.namespace, kind, name)
     except NotFound:
         return []
-
-
-def _refuse_others(text: str, wanted: str) -> None:
-    """Raises WrongStatement where the text holds a statement of another kind."""
-    from chalicelib import language  # it loads ply: only those who submit something pay for that
-
-    document, _ = language.parse(text)
-    for statement in document.statements:
-        if statement.kind.key != wanted:
-            raise WrongStatement(wanted, statement.kind.key, statement.name.text)
+    return [presenters.definition(request.namespace, found)]
 
 
 def _resource(request: Request, kind: str, name: str) -> Json:
@@ -105,3 +112,93 @@ def _resource(request: Request, kind: str, name: str) -> Json:
     if kind == FLOW_RUN:
         return presenters.run(reader.view(request.namespace, name))
     return presenters.definition(request.namespace, reader.definition(request.namespace, Kind(kind), name))
+
+
+# ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _submission(path: str, kind: str, answer: Any, group: str) -> Route:
+    return Route(
+        method="POST",
+        path=path,
+        view=submit_only(kind),
+        group=group,
+        role=Role.AUTHOR,
+        body=FslBody,
+        answers={200: answer | list[answer]},
+        errors=(404, 409, 413, 422),
+    )
+
+
+def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
+    """Return the calls on definitions of one kind."""
+    path, one = f"/{kind}", f"/{kind}/{{name}}"
+    group = "definitions"
+    return (
+        _submission(path, kind, answer, group),
+        Route(
+            method="GET",
+            path=path,
+            view=list_of(kind),
+            group=group,
+            role=Role.VIEWER,
+            query=(parameters.NAME, parameters.LIMIT, parameters.CURSOR),
+            answers={200: list[answer]},
+            paged=True,
+        ),
+        Route(
+            method="GET",
+            path=one,
+            view=get(kind),
+            group=group,
+            role=Role.VIEWER,
+            query=(parameters.VERSION,),
+            answers={200: answer},
+            errors=(404,),
+            resource=str(kind),
+        ),
+        Route(
+            method="DELETE",
+            path=one,
+            view=delete(kind),
+            group=group,
+            role=Role.AUTHOR,
+            answers={200: answer},
+            errors=(404, 409),
+        ),
+        Route(
+            method="DELETE",
+            path=f"{one}/{{uuid}}",
+            view=delete_by_uuid(kind),
+            group=group,
+            role=Role.AUTHOR,
+            answers={200: answer},
+            errors=(404, 409),
+        ),
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/fsl",
+        view=submit,
+        group="definitions",
+        role=Role.AUTHOR,
+        query=(
+            Parameter(
+                "dry_run",
+                "Check the text and report what would change, without storing anything.",
+                {"type": "boolean", "default": False},
+            ),
+        ),
+        body=FslBody,
+        text_body=FSL_TEXT,
+        answers={200: responses.Submission},
+        errors=(404, 409, 413, 422),
+        example="a document",
+    ),
+    *_definitions(Kind.ACTION, responses.Action),
+    *_definitions(Kind.FLOW, responses.Flow),
+    _submission("/flowrun", FLOW_RUN, responses.Run, "runs"),
+)

@@ -1,25 +1,34 @@
-"""Views of the doctor: what does not get on, and sending it on its way."""
+"""Calls of the doctor, which finds runs that make no progress and repairs them."""
 
 from __future__ import annotations
 
-from chalicelib.entrypoints.http import bodies, presenters, responses
-from chalicelib.entrypoints.http.adapter import Request
+from typing import Final
+
+from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import NoBody
+from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.request import Request
+from chalicelib.entrypoints.http.route import Route
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
 from chalicelib.service.doctor.findings import Finding, Report
 from chalicelib.service.errors import Malformed
+from chalicelib.service.security.roles import Role
+
+DEFAULT_RUNS: Final = 1_000
+MAX_RUNS: Final = 10_000
+"""Active runs that one call examines."""
 
 
 def examine(request: Request) -> Json:
-    """Runs that are overdue or failed, dead letters, orphans. Nothing is changed."""
-    return _told(_examined(request, repair=False))
+    """Find runs that are overdue or failed, dead letters, and orphaned tasks. Nothing is changed."""
+    return _report(_examined(request, repair=False))
 
 
 def repair(request: Request) -> Json:
-    """The same, and what can be sent again was."""
+    """Find the same problems as `GET /doctor`, and send again what can be sent again."""
     bodies.read_optional(request.body, NoBody)
-    return _told(_examined(request, repair=True))
+    return _report(_examined(request, repair=True))
 
 
 def _examined(request: Request, *, repair: bool) -> Report:
@@ -27,11 +36,11 @@ def _examined(request: Request, *, repair: bool) -> Report:
     silent = times.duration(text) if text else None
     if text and silent is None:
         raise Malformed(f"`silent` must be a duration such as 30m, 2h or 7d, not {text!r:.60}")
-    limit = request.query.number("limit", 1_000, 1, 10_000)
+    limit = request.query.number("limit", DEFAULT_RUNS, 1, MAX_RUNS)
     return request.services.doctor.examine(request.namespace, limit, silent=silent, repair=repair)
 
 
-def _told(report: Report) -> responses.Report:
+def _report(report: Report) -> responses.Report:
     return {
         "findings": [_finding(found) for found in report.findings],
         "looked_at": report.looked_at,
@@ -49,3 +58,39 @@ def _finding(found: Finding) -> responses.Finding:
         "detail": found.detail,
         "cured": found.repaired,
     }
+
+
+_QUERY: Final = (
+    Parameter(
+        "silent",
+        "Report activations as overdue, too, that have been silent for this duration, for example `30m`.",
+        parameters.DURATION,
+    ),
+    Parameter(
+        "limit",
+        "The maximum number of active runs to examine.",
+        parameters.integer(1, MAX_RUNS, default=DEFAULT_RUNS),
+    ),
+)
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/doctor",
+        view=examine,
+        group="server",
+        role=Role.VIEWER,
+        query=_QUERY,
+        answers={200: responses.Report},
+    ),
+    Route(
+        method="POST",
+        path="/doctor/repair",
+        view=repair,
+        group="server",
+        role=Role.OPERATOR,
+        query=_QUERY,
+        body=NoBody,
+        answers={200: responses.Report},
+        errors=(413,),
+    ),
+)

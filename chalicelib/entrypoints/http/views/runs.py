@@ -1,48 +1,43 @@
-"""Views of runs: starting, finding, following, ordering; and of their steps, answers included."""
+"""Calls that start, find, follow and command runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, presenters
-from chalicelib.entrypoints.http.adapter import Answer, Request
-from chalicelib.entrypoints.http.bodies import (
-    AnswerBody,
-    NoBody,
-    RetryBody,
-    StartBody,
-    StopBody,
-    VarsBody,
-)
+from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.security.webhooks import signature_in
+from chalicelib.service.security.roles import Role
 
-NEWEST = 200
-"""How many of the newest runs are looked through for a step that is asked for by its own name."""
-
-LONGEST_WAIT = 25
-USUAL_WAIT = 20
-"""Seconds."""
+MAX_WAIT_S: Final = 25
+DEFAULT_WAIT_S: Final = 20
+"""How long a request waits for a new history entry. API Gateway gives up after 29 seconds."""
 
 
 def start(request: Request, name: str) -> Json:
-    """A run of the flow is under way: 201; 200 where the key gave one that was started before."""
+    """Start a run of the flow.
+
+    The status is 201. It is 200 if an earlier request with the same `key` started the run.
+    """
     body = bodies.read_optional(request.body, StartBody)
     order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
-    started = request.services.starter.start(request.namespace, order, by=request.by, trace=request.trace)
+    started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
     work_context.note(run=started.run.name)
-    return Answer(_shown(request, started.run), status=201 if started.created else 200)
+    return Response(_presented(request, started.run), status=201 if started.created else 200)
 
 
 def list_runs(request: Request) -> Json:
-    """Runs, newest first."""
+    """List runs, newest first."""
     query, reader = request.query.runs(), request.services.reader
     name = request.query.text("metadata.name")
     if name is not None:
@@ -51,118 +46,76 @@ def list_runs(request: Request) -> Json:
         except NotFound:
             return []
     views, cursor = reader.views(request.namespace, query)
-    return Answer([presenters.run(view) for view in views], headers={"x-next-cursor": cursor} if cursor else {})
+    return Response([presenters.run(view) for view in views], headers={"x-next-cursor": cursor} if cursor else {})
 
 
 def get(request: Request, name: str) -> Json:
-    """One run as it is now."""
+    """Get a run as it is now."""
     return presenters.run(request.services.reader.view(request.namespace, name))
 
 
 def history(request: Request, name: str) -> Json:
-    """The run's transitions behind `after`, oldest first."""
+    """List the run's history entries after `after`, oldest first."""
     after, limit = _after(request), request.query.limit()
     return _entries(request.services.reader.history(request.namespace, name, after, limit + 1), limit)
 
 
 def watch(request: Request, name: str) -> Json:
-    """The same, as soon as there is one, or none after `wait` seconds."""
+    """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
     after, limit = _after(request), request.query.limit()
-    wait = request.query.number("wait", USUAL_WAIT, 0, LONGEST_WAIT) * 1000
-    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait), limit)
+    wait_ms = request.query.number("wait", DEFAULT_WAIT_S, 0, MAX_WAIT_S) * 1000
+    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait_ms), limit)
 
 
 def pause(request: Request, name: str) -> Json:
-    """The run sends nothing until it is continued."""
+    """Pause the run. Until it is continued it sends nothing; answers that arrive meanwhile are recorded."""
     bodies.read_optional(request.body, NoBody)
-    return _shown(request, request.services.operator.pause(request.namespace, name, by=request.by))
+    return _presented(request, request.services.operator.pause(request.namespace, name, by=request.caller))
 
 
 def resume(request: Request, name: str) -> Json:
-    """The paused run goes on."""
+    """Continue a paused run."""
     bodies.read_optional(request.body, NoBody)
-    return _shown(request, request.services.operator.resume(request.namespace, name, by=request.by))
+    return _presented(request, request.services.operator.resume(request.namespace, name, by=request.caller))
 
 
 def stop(request: Request, name: str) -> Json:
-    """The run has ended as canceled."""
+    """Stop the run. Its status becomes `canceled`."""
     reason = bodies.read_optional(request.body, StopBody).reason
-    return _shown(request, request.services.operator.stop(request.namespace, name, reason=reason, by=request.by))
+    run = request.services.operator.stop(request.namespace, name, reason=reason, by=request.caller)
+    return _presented(request, run)
 
 
 def set_vars(request: Request, name: str) -> Json:
-    """The run's variables are changed."""
+    """Change variables of the run."""
     changed = bodies.read(request.body, VarsBody).vars
-    return _shown(request, request.services.operator.set_vars(request.namespace, name, changed, by=request.by))
+    return _presented(request, request.services.operator.set_vars(request.namespace, name, changed, by=request.caller))
 
 
 def retry(request: Request, name: str) -> Json:
-    """The stopped run goes on, where it stood or at a step."""
+    """Continue a failed or stopped run, where it stopped or at another step."""
     step = bodies.read_optional(request.body, RetryBody).step
-    return _shown(request, request.services.operator.retry(request.namespace, name, step=step, by=request.by))
+    return _presented(request, request.services.operator.retry(request.namespace, name, step=step, by=request.caller))
 
 
-def delete(request: Request, name: str, uuid: str | None = None) -> Json:
-    """Nothing of the ended run is left; what it was last is answered."""
+def delete(request: Request, name: str) -> Json:
+    """Delete a run that has ended, with its history. The response is its last state."""
+    return _deleted(request, name, None)
+
+
+def delete_by_uuid(request: Request, name: str, uuid: str) -> Json:
+    """Delete a run that has ended if it has this uuid. The response is its last state."""
+    return _deleted(request, name, uuid)
+
+
+def _deleted(request: Request, name: str, uuid: str | None) -> Json:
     services = request.services
-    gone = services.operator.delete_run(request.namespace, name, uuid)
-    return presenters.run(RunView(gone, services.definition_cache.of(gone), gone.tail))
+    run = services.operator.delete_run(request.namespace, name, uuid)
+    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
 
 
-def tasks(request: Request) -> Json:
-    """The inbox: what waits for a person, the longest-waiting first; of one run or step where the query names it."""
-    limit, run, step = request.query.limit(), request.query.text("flowId"), request.query.text("stepName")
-    found = request.services.inbox.open(request.namespace, limit, run=run, step=step)
-    return [presenters.task(task) for task in found]
-
-
-# ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def answer(request: Request) -> Json:
-    """An action's answer is in its run, or was already."""
-    told = bodies.read(request.body, AnswerBody).answer()
-    work_context.note(run=told.run, step=told.step, uuid=told.uuid)
-    signature = signature_in(request.headers, request.body)
-    outcome = request.services.answerer.answer(
-        request.namespace, told, by=request.by, signature=signature, trace=request.trace
-    )
-    return {"outcome": outcome}
-
-
-def list_steps(request: Request) -> Json:
-    """The steps that the newest runs are waiting for; all of one name with `metadata.name`."""
-    name = request.query.text("metadata.name")
-    views, cursor = request.services.reader.views(request.namespace, request.query.runs())
-    found = [step for view in views for step in presenters.current_steps(view)]
-    told = [step for step in found if name in (None, step["metadata"]["name"])]
-    return Answer(told, headers={"x-next-cursor": cursor} if cursor else {})
-
-
-def get_step(request: Request, name: str) -> Json:
-    """The step `RUN.STEP`; or the newest run's step of that name or uuid."""
-    run, dot, step = name.rpartition(".")
-    if dot:
-        try:
-            view = request.services.reader.view(request.namespace, run)
-        except NotFound:
-            raise NotFound("step", name) from None
-        return _one([found for found in presenters.steps(view) if found["metadata"]["name"] == step], name)
-    query = RunQuery(limit=NEWEST)
-    views, _ = request.services.reader.views(request.namespace, query)
-    waiting = [found for view in views for found in presenters.current_steps(view)]
-    rest = [found for view in views for found in presenters.steps(view)]
-    return _one([one for one in (*waiting, *rest) if name in (one["metadata"]["name"], one["metadata"]["uuid"])], name)
-
-
-def _one(found: Sequence[Json], name: str) -> Json:
-    if not found:
-        raise NotFound("step", name)
-    return found[0]
-
-
-def _shown(request: Request, run: Run) -> Json:
-    """The run after a request moved it."""
+def _presented(request: Request, run: Run) -> Json:
+    """Return the run after a command; its older history is read only if its tail does not have all of it."""
     services = request.services
     if run.tail and run.tail[0].seq > 1:
         return presenters.run(services.reader.view(request.namespace, run.name))
@@ -170,15 +123,112 @@ def _shown(request: Request, run: Run) -> Json:
 
 
 def _after(request: Request) -> int:
-    """The history is paged by its numbers: `cursor` says the same as `after`."""
+    """Return the position in the history. `cursor` takes precedence over `after`."""
     cursor, after = request.query.position("cursor"), request.query.position("after")
     return cursor or after
 
 
-def _entries(found: Sequence[Entry], limit: int) -> Answer:
-    """At most `limit` entries, and the cursor of the next ones if there are more."""
-    shown = found[:limit]
-    more = len(found) > limit
-    return Answer(
-        [presenters.entry(one) for one in shown], headers={"x-next-cursor": str(shown[-1].seq)} if more else {}
+def _entries(found: Sequence[Entry], limit: int) -> Response:
+    """Return at most `limit` entries, with the cursor of the next page if there are more."""
+    page = [presenters.entry(one) for one in found[:limit]]
+    return Response(page, headers={"x-next-cursor": str(page[-1]["seq"])} if len(found) > limit else {})
+
+
+# ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _command(name: str, view: View, body: Any, *errors: int) -> Route:
+    """Return the call of a command to a run."""
+    return Route(
+        method="POST",
+        path=f"/flowrun/{{name}}/{name}",
+        view=view,
+        group="runs",
+        role=Role.OPERATOR,
+        body=body,
+        answers={200: responses.Run},
+        errors=(404, 409, 413, *errors),
     )
+
+
+def _deletion(path: str, view: View) -> Route:
+    return Route(
+        method="DELETE",
+        path=path,
+        view=view,
+        group="runs",
+        role=Role.AUTHOR,
+        answers={200: responses.Run},
+        errors=(404, 409),
+    )
+
+
+_WAIT: Final = Parameter(
+    "wait",
+    "The maximum number of seconds to wait for an entry.",
+    parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
+)
+ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/flow/{name}/runs",
+        view=start,
+        group="runs",
+        role=Role.OPERATOR,
+        body=StartBody,
+        answers={200: responses.Run, 201: responses.Run},
+        errors=(404, 409, 413, 422),
+        resource="flowrun",
+        example="under a key",
+    ),
+    Route(
+        method="GET",
+        path="/flowrun",
+        view=list_runs,
+        group="runs",
+        role=Role.VIEWER,
+        query=parameters.RUNS,
+        answers={200: list[responses.Run]},
+        paged=True,
+    ),
+    Route(
+        method="GET",
+        path="/flowrun/{name}",
+        view=get,
+        group="runs",
+        role=Role.VIEWER,
+        answers={200: responses.Run},
+        errors=(404,),
+        resource="flowrun",
+    ),
+    Route(
+        method="GET",
+        path="/flowrun/{name}/history",
+        view=history,
+        group="runs",
+        role=Role.VIEWER,
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT),
+        answers={200: list[responses.Entry]},
+        errors=(404,),
+        paged=True,
+        example="its history",
+    ),
+    Route(
+        method="GET",
+        path="/flowrun/{name}/watch",
+        view=watch,
+        group="runs",
+        role=Role.VIEWER,
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT),
+        answers={200: list[responses.Entry]},
+        errors=(404,),
+        paged=True,
+    ),
+    _command("pause", pause, NoBody),
+    _command("continue", resume, NoBody),
+    _command("stop", stop, StopBody),
+    _command("retry", retry, RetryBody, 422),
+    _command("vars", set_vars, VarsBody),
+    _deletion("/flowrun/{name}", delete),
+    _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
+)

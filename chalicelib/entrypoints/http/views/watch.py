@@ -1,8 +1,8 @@
-"""`GET /watch`: changes as server-sent events (WHATWG HTML, section 9.2), in answers that end by themselves.
+"""`GET /watch`: changes as server-sent events (WHATWG HTML, section 9.2), in responses that end by themselves.
 
-An `EventSource` that was answered comes again after `retry` milliseconds with the last `id` it saw, so a stream in
-pieces is a stream. Ids are moments in milliseconds, the same for every kind of resource; a piece tells of moments
-that have passed completely, so that nothing which is written within the moment of an id is missed.
+An `EventSource` connects again after `retry` milliseconds and sends the last `id` that it received, so a sequence of
+short responses works as one stream. Ids are times in milliseconds, the same for every kind of resource. A response
+only covers milliseconds that have passed completely, so that no change within the millisecond of an id is missed.
 """
 
 from __future__ import annotations
@@ -13,92 +13,97 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chalicelib.entrypoints.http import presenters
-from chalicelib.entrypoints.http.adapter import Answer, Request, encoded
+from chalicelib.entrypoints.http.parameters import Parameter, integer
+from chalicelib.entrypoints.http.request import Request, Response, encoded
+from chalicelib.entrypoints.http.route import Route
 from chalicelib.hosting import Services
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Malformed
 from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.security.roles import Role
 
-WAIT: Final = 20_000
-"""How long a request waits for something new, in milliseconds."""
+WAIT_MS: Final = 20_000
+"""How long a request waits for a change."""
 
-PAUSE: Final = 250
-LOOKED_THROUGH: Final = 1_000
-"""How many of a namespace's definitions, and of its newest events, are looked through for changes."""
+POLL_MS: Final = 250
+RECONNECT_MS: Final = 500
 
-IN_SECONDS: Final = 100_000_000_000
-"""echoer's versions are seconds since 1970; a number below this one is taken for such."""
+SEARCHED_RESOURCES: Final = 1_000
+"""How many of a namespace's definitions, and of its newest events, are searched for changes."""
+
+MAX_SECONDS: Final = 100_000_000_000
+"""A version below this is in seconds since 1970, as in the original echoer; otherwise it is in milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resource as it was after a change, and when that was."""
+    """A resource after a change, and the time of the change."""
 
     at: Instant
     resource: Json
 
 
-def watch(request: Request) -> Answer:
-    """The changes since a version, as soon as there are any, as server-sent events."""
+def watch(request: Request) -> Response:
+    """Stream the changes since a version as server-sent events."""
     clock = request.services.adapters.clock
-    wanted = _wanted(request, clock.now())
-    give_up_at = clock.now() + WAIT
+    positions = _positions(request, clock.now())
+    deadline = clock.now() + WAIT_MS
     while True:
         now = clock.now()
-        changes = sorted(_changes(request.services, request.namespace, wanted, now), key=lambda change: change.at)
-        if changes or now >= give_up_at:
-            return _stream(changes, changes[-1].at if changes else min(wanted.values()))
-        clock.sleep(min(PAUSE, give_up_at - now))
+        changes = sorted(_changes(request.services, request.namespace, positions, now), key=lambda change: change.at)
+        if changes or now >= deadline:
+            return _stream(changes, changes[-1].at if changes else min(positions.values()))
+        clock.sleep(min(POLL_MS, deadline - now))
 
 
-def _stream(changes: list[Change], position: Instant) -> Answer:
+def _stream(changes: list[Change], position: Instant) -> Response:
     events = [f"id: {change.at}\ndata: {encoded(change.resource)}\n\n" for change in changes]
-    text = "retry: 500\n\n" + ("".join(events) or f"id: {position}\n\n")
-    return Answer(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    text = f"retry: {RECONNECT_MS}\n\n" + ("".join(events) or f"id: {position}\n\n")
+    return Response(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 
-# ── what is asked for ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the request ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _wanted(request: Request, now: Instant) -> Mapping[str, Instant]:
-    """Resource -> the moment after which its changes are asked for; now, where nothing is said.
+def _positions(request: Request, now: Instant) -> Mapping[str, Instant]:
+    """Return, for each resource, the time after which changes are requested. It defaults to now.
 
-    `?resource=flowrun&version=N`, or echoer's `?resource=action?version=N&resource=flow?version=M`. What an
-    EventSource saw last counts more than what its URL says.
+    The query is `?resource=flowrun&version=N` or, as in the original echoer,
+    `?resource=action?version=N&resource=flow?version=M`.
+    The last event id of an EventSource takes precedence over the URL, because the URL stays the same.
     """
     version = request.query.text("version")
-    seen = request.headers.get("last-event-id") or request.query.text("lastEventId")
-    wanted: dict[str, Instant] = {}
+    last_event_id = request.headers.get("last-event-id") or request.query.text("lastEventId")
+    positions: dict[str, Instant] = {}
     for text in request.query.all("resource"):
-        kind, _, own = text.partition("?version=")
+        kind, _, own_version = text.partition("?version=")
         if kind not in SOURCES:
-            raise Malformed(f"`resource` must be among {', '.join(SOURCES)}, not {kind!r:.60}")
-        said = own or version
-        after = _moment(said) if said else now
-        wanted[kind] = max(after, _moment(seen)) if seen and said else _moment(seen) if seen else after
-    if not wanted:
-        raise Malformed(f"`resource` is missing: one of {', '.join(SOURCES)}")
-    return wanted
+            raise Malformed(f"`resource` must be one of {', '.join(SOURCES)}, not {kind!r:.60}")
+        given = [_time(one) for one in (own_version or version, last_event_id) if one]
+        positions[kind] = max(given, default=now)
+    if not positions:
+        raise Malformed(f"`resource` is missing; give one or more of {', '.join(SOURCES)}")
+    return positions
 
 
-def _moment(text: str) -> Instant:
+def _time(text: str) -> Instant:
     if not re.fullmatch(r"[0-9]{1,16}", text):
-        raise Malformed(f"a version must be a whole number, not {text!r:.60}")
+        raise Malformed(f"a version must be an integer, not {text!r:.60}")
     number = int(text)
-    return number * 1000 if number < IN_SECONDS else number
+    return number * 1000 if number < MAX_SECONDS else number
 
 
-# ── where changes come from ──────────────────────────────────────────────────────────────────────────────────────────
+# ── sources of changes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
 Source: TypeAlias = Callable[[Services, str, Instant], Iterator[Change]]
-"""`source(services, namespace, after)`: at least everything that changed after that moment."""
+"""`source(services, namespace, after)` yields every change after that time, and possibly earlier ones."""
 
 
-def _changes(services: Services, namespace: str, wanted: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
-    """Everything that changed after the moments that are `wanted`, and before `now`."""
-    for kind, after in wanted.items():
+def _changes(services: Services, namespace: str, positions: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
+    """Yield every change after the positions and before `now`."""
+    for kind, after in positions.items():
         for change in SOURCES[kind](services, namespace, after):
             if after < change.at < now:
                 yield change
@@ -115,14 +120,14 @@ def _steps(services: Services, namespace: str, after: Instant) -> Iterator[Chang
 
 def _definitions(kind: Kind) -> Source:
     def changes(services: Services, namespace: str, _: Instant) -> Iterator[Change]:
-        found = services.reader.definitions(namespace, kind, LOOKED_THROUGH, "")
+        found = services.reader.definitions(namespace, kind, SEARCHED_RESOURCES, "")
         return (Change(one.created_at, presenters.definition(namespace, one)) for one in found)
 
     return changes
 
 
 def _signals(services: Services, namespace: str, _: Instant) -> Iterator[Change]:
-    found = services.reader.signals(namespace, LOOKED_THROUGH)
+    found = services.reader.signals(namespace, SEARCHED_RESOURCES)
     return (Change(one.at, presenters.signal(namespace, one)) for one in found)
 
 
@@ -133,3 +138,45 @@ SOURCES: Final[dict[str, Source]] = {
     "step": _steps,
     "event": _signals,
 }
+
+STREAM: Final[Json] = {
+    "type": "object",
+    "description": "An event of the stream. `data` is the resource after the change.",
+    "properties": {
+        "id": {
+            "type": "string",
+            "pattern": "^[0-9]+$",
+            "description": "The time of the change, for `version`.",
+        },
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer"},
+    },
+}
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/watch",
+        view=watch,
+        group="runs",
+        role=Role.VIEWER,
+        query=(
+            Parameter(
+                "resource",
+                "A kind of resource to watch. Repeat the parameter to watch several.",
+                {"type": "array", "minItems": 1, "items": {"type": "string", "enum": [*SOURCES]}},
+                required=True,
+            ),
+            Parameter(
+                "version",
+                "Return changes after this time, in milliseconds since 1970. It defaults to the time of the request.",
+                integer(0, 10**16 - 1),
+            ),
+            Parameter(
+                "lastEventId",
+                "The last id that an EventSource received. The header `last-event-id` has the same meaning.",
+                integer(0, 10**16 - 1),
+            ),
+        ),
+        media={"text/event-stream": STREAM},
+    ),
+)

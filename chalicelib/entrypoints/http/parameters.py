@@ -1,0 +1,63 @@
+"""Query parameters that calls declare: name, description and JSON schema. `Query` reads and checks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from chalicelib.entrypoints.http import bodies, query
+from chalicelib.model.json_values import Json
+from chalicelib.model.status import Status
+from chalicelib.service.security import namespaces
+
+_MAX_INTEGER: Final = 10**15
+_STATUS: Final = "|".join(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter. An optional parameter with an empty value counts as not given."""
+
+    name: str
+    description: str
+    schema: Json = field(default_factory=lambda: {"type": "string", "maxLength": bodies.MAX_TEXT_CHARACTERS})
+    required: bool = False
+
+
+def integer(minimum: int, maximum: int, **more: Json) -> Json:
+    """Return the schema of an integer within these bounds."""
+    return {"type": "integer", "minimum": minimum, "maximum": maximum, **more}
+
+
+DURATION: Final[Json] = {"type": "string", "pattern": bodies.DURATION}
+NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE_NAME.pattern})?$"}
+
+NAME: Final = Parameter("metadata.name", "Return only the resource with this name.")
+LIMIT: Final = Parameter(
+    "limit", "The maximum number of entries.", integer(1, query.MAX_LIMIT, default=query.DEFAULT_LIMIT)
+)
+CURSOR: Final = Parameter("cursor", "Continue after the previous page: the value of its header `x-next-cursor`.")
+AFTER: Final = Parameter("after", "Return entries with a `seq` greater than this.", integer(0, _MAX_INTEGER, default=0))
+SEQ_CURSOR: Final = Parameter(
+    "cursor",
+    "The value of `x-next-cursor` of the previous page. It takes precedence over `after`.",
+    integer(0, _MAX_INTEGER),
+)
+VERSION: Final = Parameter("version", "Return this version instead of the newest one.", integer(1, 10**9))
+RUNS: Final = (
+    NAME,
+    Parameter(
+        "status",
+        f"Return runs with one of these statuses, separated by commas: {', '.join(Status)}.",
+        {"type": "string", "pattern": f"^({_STATUS})(,({_STATUS}))*$", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+    ),
+    Parameter("flow", "Return runs of this flow."),
+    Parameter(
+        "label",
+        "Return runs with this label, written as `KEY:VALUE`.",
+        {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+    ),
+    Parameter("since", "Return runs that started at this time or later.", {"type": "string", "format": "date-time"}),
+    LIMIT,
+    CURSOR,
+)

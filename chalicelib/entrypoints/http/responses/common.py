@@ -1,0 +1,58 @@
+"""Types that several responses share, and the error response."""
+
+from typing import Annotated, Literal, TypedDict
+
+from msgspec import Meta
+
+from chalicelib.model.json_values import Json
+
+Moment = Annotated[str, Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})]
+Count = Annotated[int, Meta(ge=0)]
+Number = Annotated[int, Meta(ge=1)]
+
+
+class Metadata(TypedDict):
+    """The identity of a resource. The version of a run or a step increases with each transition."""
+
+    name: str
+    kind: Literal["action", "flow", "flowrun", "step", "event"]
+    namespace: str
+    version: Count
+    uuid: str
+    labels: dict[str, Json]
+
+
+class Diagnostic(TypedDict):
+    """A problem at a place in an FSL text. Lines and columns count from 1; the end is exclusive."""
+
+    severity: Literal["error", "warning"]
+    code: Annotated[str, Meta(pattern="^FSL[0-9]{3}$")]
+    slug: str
+    message: str
+    line: Number
+    column: Number
+    end_line: Number
+    end_column: Number
+    hint: str | None
+
+
+class Problem(TypedDict):
+    """What went wrong: `code` for programs, `detail` for people."""
+
+    code: str
+    detail: str
+
+
+class Detail(Problem, total=False):
+    """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem. For
+    unexpected errors, `request_id` identifies the entries in the server's log."""
+
+    diagnostics: list[Diagnostic]
+    request_id: str
+
+
+class Error(TypedDict):
+    """The body of every error response."""
+
+    message: str
+    error: Detail

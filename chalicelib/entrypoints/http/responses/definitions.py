@@ -1,0 +1,83 @@
+"""Responses about actions and flows."""
+
+from typing import Literal, TypedDict
+
+from chalicelib.entrypoints.http.responses.common import Count, Diagnostic, Metadata, Moment
+from chalicelib.model.actions import ArgType, Method
+from chalicelib.model.json_values import Json
+
+
+class ActionSpec(TypedDict):
+    """The definition of an action. `text` is its FSL."""
+
+    system: str
+    serve_type: Method
+    endpoints: list[str]
+    params: dict[str, ArgType]
+    return_states: list[str]
+    text: str
+    created_at: Moment
+
+
+class Action(TypedDict):
+    """One version of an action."""
+
+    metadata: Metadata
+    spec: ActionSpec
+
+
+class FlowStep(TypedDict):
+    """A step of a flow. `action_name` is empty if it calls no action; `returns` maps states to targets."""
+
+    name: str
+    action_name: str
+    returns: dict[str, str]
+
+
+class _Parameter(TypedDict):
+    name: str
+    type: ArgType
+    required: bool
+
+
+class Input(_Parameter, total=False):
+    """An input parameter of a flow. `default` is present if the parameter is not required."""
+
+    default: Json
+
+
+class FlowSpec(TypedDict):
+    """The definition of a flow. `text` is its FSL."""
+
+    steps: list[FlowStep]
+    input: list[Input]
+    text: str
+    created_at: Moment
+
+
+class Flow(TypedDict):
+    """One version of a flow."""
+
+    metadata: Metadata
+    spec: FlowSpec
+
+
+class Statement(TypedDict):
+    """The result of one statement. `uuid` is empty if a dry run would create the resource."""
+
+    kind: Literal["action", "flow", "flow_run"]
+    name: str
+    version: Count
+    uuid: str
+    change: Literal["created", "updated", "unchanged"]
+
+
+class Submission(TypedDict):
+    """The result of an FSL text. `results` has one entry per statement, in the order of the text; `created`, `updated`
+    and `unchanged` have the same entries by change. `diagnostics` are warnings."""
+
+    results: list[Statement]
+    created: list[Statement]
+    updated: list[Statement]
+    unchanged: list[Statement]
+    diagnostics: list[Diagnostic]

@@ -1,0 +1,144 @@
+"""Responses about runs, their steps and history, and events."""
+
+from typing import Literal, TypedDict
+
+from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
+from chalicelib.model.json_values import Json
+from chalicelib.model.status import Status
+
+
+class Token(TypedDict):
+    """A position of a run in its flow. `uuid` identifies the activation that waits there; it is empty if none does."""
+
+    id: str
+    step: str
+    uuid: str
+    since: Moment | None
+    deadline: Moment | None
+    attempt: Count
+    retry_at: Moment | None
+    held: bool
+
+
+class ActionRun(TypedDict):
+    """The request to an action. `action_params` are the args as written, with expressions as `${...}`. `done` is true
+    after a final answer."""
+
+    action_name: str
+    action_params: dict[str, Json]
+    return_state_map: dict[str, str]
+    done: bool
+
+
+class Response(TypedDict):
+    """The state that a step returned; empty until it returns one."""
+
+    state: str
+
+
+class StepSpec(TypedDict):
+    """A step of a run: its current activation or, if there is none, its last one."""
+
+    flow_id: str
+    flow_run_uuid: str
+    action_run: ActionRun
+    response: Response
+    data: Json
+    retry_count: Count
+    global_variables: dict[str, Json]
+
+
+class Step(TypedDict):
+    """A step of a run. `metadata.uuid` identifies its activation; it is empty before the first one."""
+
+    metadata: Metadata
+    spec: StepSpec
+
+
+class RunSpec(TypedDict):
+    """The state of a run. In lists, `steps` and `history_states` cover only the newest transitions."""
+
+    steps: list[Step]
+    history_states: list[str]
+    current_state: str
+    last_state: str
+    last_event: str
+    last_err: str
+    global_variable: dict[str, Json]
+    status: Status
+    flow: str
+    flow_version: Count
+    input: dict[str, Json]
+    output: Json
+    tokens: list[Token]
+    created_at: Moment
+    updated_at: Moment
+    ended_at: Moment | None
+    seq: Count
+
+
+class Run(TypedDict):
+    """A run of a flow."""
+
+    metadata: Metadata
+    spec: RunSpec
+
+
+Entry = TypedDict(
+    "Entry",
+    {
+        "seq": Number,
+        "at": Moment,
+        "event": str,
+        "step": str,
+        "token": str,
+        "from": str,
+        "to": str,
+        "state": str,
+        "data": Json,
+        "by": str,
+        "uuid": str,
+        "error": str,
+        "vars": dict[str, Json],
+    },
+)
+Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
+
+
+class Task(TypedDict):
+    """A task for a person. Answer it with `POST /step`: send its `flowId`, `stepName` and `uuid`, and one of its
+    `ackStates` as `ackState`."""
+
+    flowId: str
+    stepName: str
+    uuid: str
+    action: str
+    kind: Literal["task", "approval"]
+    ackStates: list[str]
+    args: dict[str, Json]
+    since: Moment
+    deadline: Moment
+
+
+class Outcome(TypedDict):
+    """The effect of an answer: the run advanced, the progress was recorded, or the answer was received before."""
+
+    outcome: Literal["advanced", "progress", "duplicate"]
+
+
+class EventSpec(TypedDict):
+    """A published event. `run` is empty if the event is for all runs."""
+
+    name: str
+    key: str
+    data: Json
+    run: str
+    at: Moment
+    expires_at: Moment
+
+
+class Event(TypedDict):
+    """A published event."""
+
+    metadata: Metadata
+    spec: EventSpec

@@ -1,0 +1,72 @@
+"""`Route`: one HTTP call. Routing, roles, the OpenAPI document, the documentation and the client are made from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.model.json_values import Json
+from chalicelib.service.security.roles import Role
+
+View: TypeAlias = Callable[..., Json]
+"""`view(request, **names in the path)` returns a JSON value or a Response. It may raise any EchoerError."""
+
+_PATH_PARAMETER: Final = re.compile(r"{(\w+)}")
+_NO_LETTERS: Final = re.compile(r"[^A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One HTTP call.
+
+    method, path: the call, for example `GET` and `/flow/{name}`.
+    view: the function that responds. Its docstring is the summary and the description of the call.
+    group: the chapter of the documentation.
+    role: the minimum role of a token; None if the call is public.
+    query: the parameters after the `?`.
+    body: the type of the JSON body; None if the call takes no body.
+    text_body: the JSON schema of a `text/plain` body that is accepted as well.
+    answers: HTTP status -> type of the JSON body.
+    media: other content types of a 200 -> JSON schema.
+    errors: statuses of errors that this call has in addition to those of every call.
+    paged: the response has `x-next-cursor` if the list continues.
+    resource: the path below which the calls on the returned resource are, for example `flowrun`.
+    example: the title of the example that the documentation shows at its beginning.
+    """
+
+    method: str
+    path: str
+    view: View
+    group: str
+    role: Role | None
+    query: tuple[Parameter, ...] = ()
+    body: Any = None
+    text_body: Json = None
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    media: Mapping[str, Json] = field(default_factory=dict)
+    errors: tuple[int, ...] = ()
+    paged: bool = False
+    resource: str = ""
+    example: str = ""
+
+    @property
+    def call(self) -> tuple[str, str]:
+        """The method and the path."""
+        return self.method, self.path
+
+    @property
+    def operation_id(self) -> str:
+        """The name of the call in the OpenAPI document and in the client, for example `get_flow_name`."""
+        return f"{self.method.lower()}{_NO_LETTERS.sub('_', self.path)}".rstrip("_")
+
+    @property
+    def path_parameters(self) -> list[str]:
+        return _PATH_PARAMETER.findall(self.path)
+
+    @property
+    def is_callback(self) -> bool:
+        """Whether actions call it to answer a step. Callbacks can be open when everything else requires a token."""
+        return self.role is Role.ACTION

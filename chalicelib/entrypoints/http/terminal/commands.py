@@ -1,0 +1,264 @@
+"""The commands of the terminal. Their docstrings are the help texts."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+from chalicelib.entrypoints.http import presenters
+from chalicelib.entrypoints.http.request import Request
+from chalicelib.entrypoints.http.step_lookup import find_step
+from chalicelib.entrypoints.http.terminal import tables
+from chalicelib.model.errors import EchoerError
+from chalicelib.model.json_values import Json
+from chalicelib.service.errors import Malformed
+from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import RunQuery
+
+MAX_ROWS: Final = 200
+"""How many resources or history entries a table has."""
+
+_FSL: Final = re.compile(r"\s*(?:action|flow|#|/\*)", re.IGNORECASE)
+_ARG: Final = re.compile(r"(?:`[^`]*`?|[^\s`])+")
+
+
+class ResourceType(StrEnum):
+    """Types of resources, as commands name them."""
+
+    ACTION = "action"
+    FLOW = "flow"
+    FLOWRUN = "flowrun"
+    STEP = "step"
+    EVENT = "event"
+
+
+class OutputKind(StrEnum):
+    """How the terminal shows an output."""
+
+    OK = "OK"
+    RAW = "Raw"
+    ERR = "ERR"
+    NIL = "NIL"
+
+
+class Output(NamedTuple):
+    """The output of a command."""
+
+    kind: OutputKind
+    text: str = ""
+
+
+class Usage(Malformed):
+    """A command is unknown, or its arguments are wrong."""
+
+
+Verb: TypeAlias = Callable[..., Output]
+
+DONE: Final = Output(OutputKind.OK)
+NOTHING: Final = Output(OutputKind.NIL)
+
+
+def execute(request: Request, text: str) -> Output:
+    """Execute a command or FSL statements. An error becomes an output."""
+    try:
+        return _submit(request, text) if _FSL.match(text) else _run(request, text)
+    except EchoerError as error:
+        return Output(OutputKind.ERR, _error_text(error, text))
+
+
+def _error_text(error: EchoerError, text: str) -> str:
+    """Return the message of the error. For FSL, return every diagnostic with its line."""
+    diagnostics = getattr(error, "diagnostics", None)
+    if diagnostics is None:
+        return str(error)
+    from chalicelib.language import render  # loaded already, by the module that made the diagnostics
+
+    return "\n".join(render(diagnostic, text, "command") for diagnostic in diagnostics)
+
+
+def _submit(request: Request, text: str) -> Output:
+    submission = request.services.submitter.submit(request.namespace, text, by=request.caller, trace=request.trace)
+    lines = (f"{one.kind} {one.name} version {one.version} {one.change}" for one in submission.results)
+    return Output(OutputKind.OK, "\n".join(lines))
+
+
+def _run(request: Request, text: str) -> Output:
+    args = [found.replace("`", "") for found in _ARG.findall(text.strip().removesuffix("/"))]
+    if not args:
+        return NOTHING
+    verb = _VERBS.get(args[0].lower())
+    if verb is None:
+        raise Usage(_unknown_command(args[0], _VERBS))
+    try:
+        inspect.signature(verb).bind(request, *args[1:])
+    except TypeError:
+        raise Usage(f"wrong number of arguments; usage: {_first_line(verb)}") from None
+    return verb(request, *args[1:])
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _list(request: Request, kind: str) -> Output:
+    """list TYPE
+
+    List the newest resources of a type: action, flow, flowrun, step, event.
+    """
+    reader, wanted = request.services.reader, _type(kind)
+    found: list[Json]
+    match wanted:
+        case ResourceType.ACTION | ResourceType.FLOW:
+            definitions = reader.definitions(request.namespace, Kind(wanted), MAX_ROWS, "")
+            found = [presenters.definition(request.namespace, one) for one in definitions]
+        case ResourceType.FLOWRUN:
+            found = [presenters.run(view) for view in reader.views(request.namespace, RunQuery(limit=MAX_ROWS))[0]]
+        case ResourceType.STEP:
+            views, _ = reader.views(request.namespace, RunQuery(limit=MAX_ROWS))
+            found = [step for view in views for step in presenters.current_steps(view)]
+        case ResourceType.EVENT:
+            found = [presenters.signal(request.namespace, one) for one in reader.signals(request.namespace, MAX_ROWS)]
+    return Output(OutputKind.RAW, tables.resources(wanted, found)) if found else NOTHING
+
+
+def _get(request: Request, kind: str, name: str) -> Output:
+    """get TYPE NAME
+
+    Show an action, a flow, a flowrun, or a step as RUN.STEP.
+    """
+    namespace, reader = request.namespace, request.services.reader
+    match _type(kind):
+        case ResourceType.ACTION:
+            found = presenters.definition(namespace, reader.definition(namespace, Kind.ACTION, name))
+            return Output(OutputKind.RAW, tables.action(found))
+        case ResourceType.FLOW:
+            found = presenters.definition(namespace, reader.definition(namespace, Kind.FLOW, name))
+            return Output(OutputKind.RAW, tables.flow(found))
+        case ResourceType.FLOWRUN:
+            return Output(OutputKind.RAW, tables.flowrun(presenters.run(reader.view(namespace, name))))
+        case ResourceType.STEP:
+            return Output(OutputKind.RAW, tables.step(find_step(reader, namespace, name)))
+        case ResourceType.EVENT:
+            raise Usage("cannot get one event; `list event` shows all events")
+
+
+def _del(request: Request, kind: str, name: str, uuid: str | None = None) -> Output:
+    """del TYPE NAME [UUID]
+
+    Delete an action, a flow, or a flowrun that has ended. With a UUID, delete it only if it has this uuid.
+    """
+    match wanted := _type(kind):
+        case ResourceType.ACTION | ResourceType.FLOW:
+            request.services.definition_deleter.delete(request.namespace, Kind(wanted), name, uuid)
+        case ResourceType.FLOWRUN:
+            request.services.operator.delete_run(request.namespace, name, uuid)
+        case ResourceType.STEP | ResourceType.EVENT:
+            raise Usage(f"cannot delete a {wanted}; only actions, flows and flowruns can be deleted")
+    return DONE
+
+
+def _history(request: Request, run: str) -> Output:
+    """history RUN
+
+    Show the newest history entries of a run.
+    """
+    reader = request.services.reader
+    after = max(0, reader.run(request.namespace, run).seq - MAX_ROWS)
+    entries = reader.history(request.namespace, run, after, MAX_ROWS)
+    return Output(OutputKind.RAW, tables.history([presenters.entry(one) for one in entries]))
+
+
+def _pause(request: Request, run: str) -> Output:
+    """pause RUN
+
+    Pause a run: it records answers and sends nothing.
+    """
+    request.services.operator.pause(request.namespace, run, by=request.caller)
+    return DONE
+
+
+def _continue(request: Request, run: str) -> Output:
+    """continue RUN
+
+    Continue a paused run.
+    """
+    request.services.operator.resume(request.namespace, run, by=request.caller)
+    return DONE
+
+
+def _stop(request: Request, run: str, reason: str = "") -> Output:
+    """stop RUN [REASON]
+
+    Stop a run. Put a reason of several words in backticks.
+    """
+    request.services.operator.stop(request.namespace, run, reason=reason, by=request.caller)
+    return DONE
+
+
+def _retry(request: Request, run: str, step: str | None = None) -> Output:
+    """retry RUN [STEP]
+
+    Continue a failed or stopped run, where it stopped or at a step.
+    """
+    request.services.operator.retry(request.namespace, run, step=step, by=request.caller)
+    return DONE
+
+
+def _help(_: Request, command: str = "") -> Output:
+    """help [COMMAND]
+
+    List the commands, or show how one is used.
+    """
+    if not command:
+        lines = [f"  {_first_line(verb)}" for verb in _VERBS.values()]
+        statements = "  action ... action_end, flow ... flow_end, flow_run ... flow_run_end"
+        heading = "Commands, in upper or lower case; put arguments with spaces in backticks:"
+        return Output(OutputKind.RAW, "\n".join([heading, *lines, "FSL:", statements]))
+    verb = _VERBS.get(command.lower())
+    if verb is not None:
+        return Output(OutputKind.RAW, inspect.getdoc(verb) or "")
+    if command.lower() in _STATEMENTS:
+        return Output(OutputKind.RAW, _STATEMENTS[command.lower()])
+    raise Usage(_unknown_command(command, [*_VERBS, *_STATEMENTS]))
+
+
+_VERBS: Final[dict[str, Verb]] = {
+    "list": _list,
+    "get": _get,
+    "del": _del,
+    "history": _history,
+    "pause": _pause,
+    "continue": _continue,
+    "stop": _stop,
+    "retry": _retry,
+    "help": _help,
+}
+
+_STATEMENTS: Final = {
+    "action": 'action NAME addr = "URL"; method = http; args = (str NAME, ...); return = (STATE | ...); action_end',
+    "flow": "flow NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_end",
+    "flow_run": "flow_run NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_run_end",
+}
+
+
+def _first_line(verb: Verb) -> str:
+    return (verb.__doc__ or "").partition("\n")[0]
+
+
+def _type(word: str) -> ResourceType:
+    known = word.lower().replace("_", "")
+    if known not in list(ResourceType):
+        raise Usage(f"unknown type {word!r:.60}{_similar(word, ResourceType)}; the types are {', '.join(ResourceType)}")
+    return ResourceType(known)
+
+
+def _unknown_command(word: str, known: Iterable[str]) -> str:
+    return f"unknown command {word!r:.60}{_similar(word, known)}; type help for a list of commands"
+
+
+def _similar(word: str, known: Iterable[str]) -> str:
+    similar = get_close_matches(word.lower(), list(known), n=1)
+    return f" (did you mean {similar[0]}?)" if similar else ""

@@ -1,0 +1,108 @@
+"""Calls on the steps of runs: answers of actions, the inbox of tasks, and what runs wait for."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http.bodies import AnswerBody
+from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.request import Request, Response
+from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.step_lookup import find_step
+from chalicelib.model.json_values import Json
+from chalicelib.service.errors import Malformed
+from chalicelib.service.observability import work_context
+from chalicelib.service.security.roles import Role
+from chalicelib.service.security.webhooks import signature_in
+
+
+def tasks(request: Request) -> Json:
+    """List the tasks that wait for a person, the longest-waiting first."""
+    limit, run, step = request.query.limit(), request.query.text("flowId"), request.query.text("stepName")
+    found = request.services.inbox.open(request.namespace, limit, run=run, step=step)
+    return [presenters.task(task) for task in found]
+
+
+def answer(request: Request) -> Json:
+    """Answer a step, as an action or a person. An answer that is repeated has no effect.
+
+    With `done` true the answer is final and `ackState` is the state that the step returns. Otherwise it reports
+    progress: `data` and `globalVariables` are recorded, and the step keeps waiting.
+    """
+    body = bodies.read(request.body, AnswerBody)
+    if body.done and not body.state:
+        raise Malformed("`ackState` must be a string that is not empty, because `done` is true")
+    work_context.note(run=body.run, step=body.step, uuid=body.uuid)
+    signature = signature_in(request.headers, request.body)
+    outcome = request.services.answerer.answer(
+        request.namespace, body, by=request.caller, signature=signature, trace=request.trace
+    )
+    return {"outcome": outcome}
+
+
+def list_steps(request: Request) -> Json:
+    """List the steps that the newest runs wait for."""
+    name = request.query.text("metadata.name")
+    views, cursor = request.services.reader.views(request.namespace, request.query.runs())
+    found = [step for view in views for step in presenters.current_steps(view)]
+    page = [step for step in found if name in (None, step["metadata"]["name"])]
+    return Response(page, headers={"x-next-cursor": cursor} if cursor else {})
+
+
+def get_step(request: Request, name: str) -> Json:
+    """Get a step by `RUN.STEP`, or the newest run's step with this name or uuid."""
+    return find_step(request.services.reader, request.namespace, name)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/task",
+        view=tasks,
+        group="steps",
+        role=Role.VIEWER,
+        query=(
+            Parameter("flowId", "Return only tasks of this run."),
+            Parameter("stepName", "Return only tasks of this step."),
+            parameters.LIMIT,
+        ),
+        answers={200: list[responses.Task]},
+        example="the inbox",
+    ),
+    Route(
+        method="POST",
+        path="/step",
+        view=answer,
+        group="steps",
+        role=Role.ACTION,
+        query=(
+            Parameter(
+                "namespace", "The namespace of the run, if it is not the default namespace.", parameters.NAMESPACE
+            ),
+        ),
+        body=AnswerBody,
+        answers={200: responses.Outcome},
+        errors=(401, 404, 409, 413, 422),
+        example="a person's answer",
+    ),
+    Route(
+        method="GET",
+        path="/step",
+        view=list_steps,
+        group="steps",
+        role=Role.VIEWER,
+        query=parameters.RUNS,
+        answers={200: list[responses.Step]},
+        paged=True,
+    ),
+    Route(
+        method="GET",
+        path="/step/{name}",
+        view=get_step,
+        group="steps",
+        role=Role.VIEWER,
+        answers={200: responses.Step},
+        errors=(404,),
+    ),
+)

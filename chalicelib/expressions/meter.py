@@ -1,0 +1,178 @@
+"""What an evaluation may take, and the meter that stops it.
+
+Every limit that decides an outcome is counted, so that an expression ends alike on every machine. Work is charged
+before it is done. The CPU clock is a second net for what counting underrates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import thread_time
+from typing import Final
+
+from chalicelib.expressions.errors import Failure
+
+MAX_STEPS: Final = 400_000
+"""Units of work of one evaluation: one for each node evaluated, ITEMS_PER_STEP items or CHARACTERS_PER_STEP."""
+
+MAX_STEPS_TOGETHER: Final = 2_400_000
+"""Steps of all evaluations within one `together()`."""
+
+MAX_PATTERN_STEPS: Final = 20_000
+"""What compiling the regular expressions of one expression may cost, in instructions of their programs."""
+
+MAX_PATTERN_STEPS_TOGETHER: Final = 200_000
+"""What compiling regular expressions may cost within one `together()`."""
+
+ITEMS_PER_STEP: Final = 8
+"""Items of an array or members of an object that a loop visits for one step."""
+
+CHARACTERS_PER_STEP: Final = 128
+"""Characters that are read or written for one step."""
+
+MAX_DEPTH: Final = 1_000
+"""Evaluations within evaluations; a recursion that is no tail call takes about four for each call."""
+
+MAX_TEXT: Final = 8_000_000
+"""Characters of one text, or of one value written as JSON."""
+
+MAX_ITEMS: Final = 100_000
+"""Items of one array, or members of one object."""
+
+MAX_PICTURE: Final = 256
+"""Characters of a picture of a number or a time."""
+
+MAX_SPACE_BYTES: Final = 64_000_000
+"""What one evaluation may allocate in all, roughly."""
+
+ITEM_BYTES: Final = 40
+"""What an item of an array, or half a member of an object, is taken to need."""
+
+FUNCTION_BYTES: Final = 1_000
+"""What a function value with its scope is taken to need."""
+
+MAX_SECONDS: Final = 5.0
+"""CPU time of one evaluation: the second net. A machine that is busy with other work does not change it."""
+
+MAX_SECONDS_TOGETHER: Final = 30.0
+"""CPU time of all evaluations within one `together()`: the second net."""
+
+_CHUNK: Final = 4_096
+"""Steps between two looks at the clock."""
+
+
+class _Budget:
+    """What is left for all evaluations within one `together()`."""
+
+    __slots__ = ("deadline", "patterns", "steps")
+
+    def __init__(self) -> None:
+        self.steps = MAX_STEPS_TOGETHER
+        self.patterns = MAX_PATTERN_STEPS_TOGETHER
+        self.deadline = thread_time() + MAX_SECONDS_TOGETHER
+
+
+_shared: Final[ContextVar[_Budget | None]] = ContextVar("shared_budget", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Bound all evaluations and checks within, together. Usable as a decorator."""
+    token = _shared.set(_Budget())
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def charge_pattern(steps: int) -> None:
+    """Charge the compilation of a regular expression to the budget of `together()`. Raises Failure."""
+    budget = _shared.get()
+    if budget:
+        budget.patterns -= steps
+        if budget.patterns < 0:
+            raise Failure("L0009")
+
+
+class Meter:
+    """Counts down what one evaluation may take. Its methods raise Failure when that is used up."""
+
+    __slots__ = ("_budget", "_deadline", "_rest", "left", "space")
+
+    def __init__(self) -> None:
+        self._budget = budget = _shared.get()
+        now = thread_time()
+        self._deadline = now + MAX_SECONDS
+        if budget:
+            if budget.steps <= 0:
+                raise Failure("L0006")
+            if now > budget.deadline:
+                raise Failure("L0007")
+        self.left = _CHUNK
+        self._rest = MAX_STEPS - _CHUNK
+        self.space = MAX_SPACE_BYTES
+
+    @property
+    def taken(self) -> int:
+        """Steps taken so far."""
+        return MAX_STEPS - self.left - self._rest
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        """Steps and bytes taken so far, without a charge that was refused."""
+        return min(self.taken, MAX_STEPS), min(MAX_SPACE_BYTES - self.space, MAX_SPACE_BYTES)
+
+    def close(self) -> None:
+        """Charge the steps taken to the budget of `together()`."""
+        if self._budget:
+            self._budget.steps -= self.taken
+
+    def spend(self, steps: int) -> None:
+        """Take this many steps."""
+        self.left -= steps
+        if self.left < 0:
+            self.look()
+
+    def look(self) -> None:
+        """Stop if the steps or the time are used up; must be called once `left` is negative."""
+        total = self.left + self._rest
+        if total < 0:
+            raise Failure("L0001")
+        self.left = min(total, _CHUNK)
+        self._rest = total - self.left
+        if thread_time() > self._deadline:
+            raise Failure("L0007")
+
+    def visit(self, count: int) -> None:
+        """Take the steps to visit this many items."""
+        self.spend(1 + count // ITEMS_PER_STEP)
+
+    def items(self, count: int) -> None:
+        """Take the room and the steps for an array or object of this many items."""
+        if count > MAX_ITEMS:
+            raise Failure("L0004")
+        self.room(count)
+
+    def room(self, count: int) -> None:
+        """Take the room and the steps for this many items in all, of any number of arrays and objects."""
+        self.spend(1 + count // ITEMS_PER_STEP)
+        self.bytes(64 + count * ITEM_BYTES)
+
+    def read(self, length: int) -> None:
+        """Take the steps to read this many characters."""
+        self.spend(1 + length // CHARACTERS_PER_STEP)
+
+    def text(self, length: int) -> None:
+        """Take the room and the steps for a text of this many characters."""
+        if length > MAX_TEXT:
+            raise Failure("L0003")
+        self.spend(1 + length // CHARACTERS_PER_STEP)
+        self.bytes(64 + length)
+
+    def bytes(self, count: int) -> None:
+        """Take this much memory."""
+        self.space -= count
+        if self.space < 0:
+            raise Failure("L0005")

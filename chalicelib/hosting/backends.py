@@ -1,0 +1,129 @@
+"""The adapters that settings ask for.
+
+A module of a technology is imported where it is chosen: a cold start pays for every module.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from chalicelib.config import Backend, EgressScope, Metrics, Settings
+from chalicelib.hosting.wiring import Adapters
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.encryption import Encryption
+
+if TYPE_CHECKING:
+    from chalicelib.adapters.actions.egress import EgressPolicy
+
+PROCESS_KEY: Final = os.urandom(32).hex()
+"""Encrypts the secrets of stores that end with this process."""
+
+
+def adapters_for(settings: Settings) -> Adapters:
+    """Return the adapters of the settings' backend."""
+    match settings.backend:
+        case Backend.SQLITE:
+            return _embedded(settings)
+        case Backend.AWS:
+            return _on_aws(settings)
+        case Backend.MEMORY:
+            return _in_memory(settings)
+
+
+def _embedded(settings: Settings) -> Adapters:
+    from chalicelib.adapters.actions.dispatch import Dispatcher
+    from chalicelib.adapters.encryption import key_in_file
+    from chalicelib.adapters.sqlite.database import Database
+    from chalicelib.adapters.sqlite.message_queue import SqliteQueue
+    from chalicelib.adapters.sqlite.store import SqliteStore
+    from chalicelib.adapters.system import SystemClock, SystemIds
+
+    database, clock = Database.open(settings.db), SystemClock()
+
+    def key() -> str:
+        return PROCESS_KEY if isinstance(settings.db, str) else key_in_file(settings.db.with_suffix(".key"))
+
+    return Adapters(
+        store=SqliteStore(database),
+        queue=SqliteQueue(database, clock),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
+        clock=clock,
+        ids=SystemIds(),
+        observer=observer(settings, clock),
+        encryption=encryption_for(settings, key),
+        close=database.close,
+    )
+
+
+def _on_aws(settings: Settings) -> Adapters:
+    from chalicelib.adapters import sqs
+    from chalicelib.adapters.actions.dispatch import Dispatcher
+    from chalicelib.adapters.dynamodb.items import TableLocation
+    from chalicelib.adapters.dynamodb.store import DynamoStore
+    from chalicelib.adapters.system import SystemClock, SystemIds
+
+    clock = SystemClock()
+    urls = sqs.find_queues(sqs.connect(endpoint=settings.sqs_url), settings.queue_prefix)
+    return Adapters(
+        store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
+        queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
+        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
+        clock=clock,
+        ids=SystemIds(),
+        observer=observer(settings, clock),
+        encryption=encryption_for(settings, lambda: None),
+    )
+
+
+def _in_memory(settings: Settings) -> Adapters:
+    from chalicelib.adapters.actions.dispatch import Dispatcher
+    from chalicelib.adapters.memory import MemoryQueue, MemoryStore
+    from chalicelib.adapters.system import SystemClock, SystemIds
+
+    clock = SystemClock()
+    return Adapters(
+        store=MemoryStore(),
+        queue=MemoryQueue(clock),
+        caller=Dispatcher(clock.now, egress=_egress_policy(settings)),
+        clock=clock,
+        ids=SystemIds(),
+        observer=observer(settings, clock),
+        encryption=encryption_for(settings),
+    )
+
+
+def observer(settings: Settings, clock: Clock) -> Observer:
+    """Return the observer for metrics and traces, as far as the settings ask for them."""
+    made: list[Observer] = []
+    if settings.metrics is Metrics.EMF:
+        from chalicelib.adapters.telemetry.metrics import EmfMetrics
+
+        made.append(EmfMetrics(clock, settings.metrics_namespace))
+    if settings.otlp_endpoint:
+        from chalicelib.adapters.telemetry.traces import Traces, otlp
+
+        made.append(Traces(otlp(settings.otlp_endpoint, clock), at_once=settings.on_lambda))
+    return Several(made) if made else NULL_OBSERVER
+
+
+def _egress_policy(settings: Settings) -> EgressPolicy:
+    from chalicelib.adapters.actions.egress import EgressPolicy
+
+    return EgressPolicy(public=settings.outbound is EgressScope.PUBLIC, allow=settings.outbound_allow)
+
+
+def encryption_for(settings: Settings, default_key: Callable[[], str | None] = lambda: PROCESS_KEY) -> Encryption:
+    """Return the encryption of secrets, by the key that is set or referred to, or else by `default_key`."""
+    from chalicelib.adapters.encryption import LibsodiumEncryption
+
+    def key() -> str | None:
+        if settings.secrets_key_ref is None:
+            return settings.secrets_key or default_key()
+        from chalicelib.adapters import secret_references
+
+        return secret_references.read(settings.secrets_key_ref)
+
+    return LibsodiumEncryption(key)

@@ -1,0 +1,154 @@
+"""Settings and adapters become the use cases of the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Protocol
+
+from chalicelib.config import Settings
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.definitions.delete import DefinitionDeleter
+from chalicelib.service.deliveries.deliver import Deliverer
+from chalicelib.service.deliveries.delivery_check import DeliveryChecker
+from chalicelib.service.deliveries.permits import Limiter
+from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.events.publish import Signaler
+from chalicelib.service.inbox import Inbox
+from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
+from chalicelib.service.ports.actions import Caller
+from chalicelib.service.ports.clock import Clock, IdSource
+from chalicelib.service.ports.encryption import Encryption
+from chalicelib.service.ports.queues import Queue, Source
+from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.answer import Answerer
+from chalicelib.service.runs.children import ChildRuns
+from chalicelib.service.runs.commands import Operator
+from chalicelib.service.runs.effect_executor import EffectExecutor
+from chalicelib.service.runs.new_run import RunFactory
+from chalicelib.service.runs.offloading import OffloadingRunStore
+from chalicelib.service.runs.read import Reader
+from chalicelib.service.runs.start import Starter
+from chalicelib.service.security.rate_limits import Rates
+from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.tokens import Tokens
+from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.timers.run_timers import RunTimers
+from chalicelib.service.wakeups import Waker
+
+if TYPE_CHECKING:
+    from chalicelib.service.documents.submit import Submitter
+
+
+class QueueAndSource(Queue, Source, Protocol):
+    """A queue that both sends and receives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapters:
+    """The adapters that implement the ports."""
+
+    store: Store
+    queue: QueueAndSource
+    caller: Caller
+    clock: Clock
+    ids: IdSource
+    observer: Observer = NULL_OBSERVER
+    encryption: Encryption = field(default_factory=NoEncryption)
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The use cases, ready to be called."""
+
+    settings: Settings
+    adapters: Adapters
+    runs: OffloadingRunStore
+    definition_cache: DefinitionCache
+    advancer: RunAdvancer
+    factory: RunFactory
+    starter: Starter
+    answerer: Answerer
+    deliverer: Deliverer
+    waker: Waker
+    timers: RunTimers
+    operator: Operator
+    definition_deleter: DefinitionDeleter
+    doctor: Doctor
+    reader: Reader
+    signaler: Signaler
+    inbox: Inbox
+    tokens: Tokens
+    secrets: Secrets
+    rates: Rates
+
+    @cached_property
+    def submitter(self) -> Submitter:
+        """The use case that submits FSL. Its parser is imported when it is first needed: cold starts do without."""
+        from chalicelib.service.documents.submit import Submitter
+
+        adapters = self.adapters
+        return Submitter(
+            adapters.store,
+            self.runs,
+            self.definition_cache,
+            self.advancer,
+            self.factory,
+            self.secrets,
+            adapters.clock,
+            adapters.ids,
+        )
+
+
+def assemble(settings: Settings, adapters: Adapters) -> Services:
+    """Return the use cases on these adapters."""
+    store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
+    runs = OffloadingRunStore(store.runs)
+    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age)
+    effect_executor = EffectExecutor(store, runs, queue, clock)
+    secrets = Secrets(adapters.encryption, store.versioned_values, clock)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
+    signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
+    factory = RunFactory(secrets, clock, ids)
+    child_runs = ChildRuns(runs, definition_cache, advancer, factory)
+    timers = RunTimers(runs, queue, advancer, clock)
+    checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
+    webhook_key = partial(webhook_key_of, settings)
+    webhook_client = WebhookClient(
+        adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
+    )
+    return Services(
+        settings=settings,
+        adapters=adapters,
+        definition_cache=definition_cache,
+        advancer=advancer,
+        runs=runs,
+        factory=factory,
+        starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
+        answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
+        waker=Waker(runs, timers, signaler, child_runs, clock),
+        timers=timers,
+        operator=Operator(runs, advancer),
+        definition_deleter=DefinitionDeleter(store, runs, definition_cache),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
+        reader=Reader(store, runs, definition_cache, clock),
+        signaler=signaler,
+        inbox=Inbox(runs, store.tasks, definition_cache, clock),
+        tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
+        secrets=secrets,
+        rates=Rates(clock),
+    )
+
+
+def webhook_key_of(settings: Settings) -> bytes:
+    """Return the webhook key. Where the settings only refer to it, each call reads it."""
+    if settings.webhook_key_ref is None:
+        return settings.webhook_key.encode()
+    from chalicelib.adapters import secret_references
+
+    return secret_references.read(settings.webhook_key_ref).encode()

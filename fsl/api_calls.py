@@ -1,0 +1,76 @@
+"""The HTTP calls of the API, for the client. Generated from the routes; do not edit.
+
+After a change of a route, run `python -m scripts.api_calls`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+_PATH_PARAMETER: Final = re.compile(r"{\w+}")
+
+
+class Call(NamedTuple):
+    """One HTTP call: its method, its path, and the names of its query parameters."""
+
+    method: str
+    path: str
+    query: tuple[str, ...] = ()
+
+    def path_of(self, *names: str) -> str:
+        """Return the path with these names instead of its parameters. Raises ValueError if their number is wrong."""
+        parts = _PATH_PARAMETER.split(self.path)
+        if len(names) != len(parts) - 1:
+            raise ValueError(f"{self.method} {self.path} takes {len(parts) - 1} names, not {len(names)}")
+        return parts[0] + "".join(quote(name, safe="") + part for name, part in zip(names, parts[1:], strict=True))
+
+
+GET: Final = Call("GET", "/")
+GET_HEALTHZ: Final = Call("GET", "/healthz")
+GET_OPENAPI_JSON: Final = Call("GET", "/openapi.json")
+GET_DOCS: Final = Call("GET", "/docs")
+POST_COMMAND: Final = Call("POST", "/command")
+GET_DOCTOR: Final = Call("GET", "/doctor", ("silent", "limit"))
+POST_DOCTOR_REPAIR: Final = Call("POST", "/doctor/repair", ("silent", "limit"))
+POST_FSL: Final = Call("POST", "/fsl", ("dry_run",))
+POST_ACTION: Final = Call("POST", "/action")
+GET_ACTION: Final = Call("GET", "/action", ("metadata.name", "limit", "cursor"))
+GET_ACTION_NAME: Final = Call("GET", "/action/{name}", ("version",))
+DELETE_ACTION_NAME: Final = Call("DELETE", "/action/{name}")
+DELETE_ACTION_NAME_UUID: Final = Call("DELETE", "/action/{name}/{uuid}")
+POST_FLOW: Final = Call("POST", "/flow")
+GET_FLOW: Final = Call("GET", "/flow", ("metadata.name", "limit", "cursor"))
+GET_FLOW_NAME: Final = Call("GET", "/flow/{name}", ("version",))
+DELETE_FLOW_NAME: Final = Call("DELETE", "/flow/{name}")
+DELETE_FLOW_NAME_UUID: Final = Call("DELETE", "/flow/{name}/{uuid}")
+POST_FLOWRUN: Final = Call("POST", "/flowrun")
+GET_FLOW_NAME_GRAPH: Final = Call("GET", "/flow/{name}/graph", ("format", "version"))
+GET_FLOWRUN_NAME_GRAPH: Final = Call("GET", "/flowrun/{name}/graph", ("format",))
+POST_FLOW_NAME_RUNS: Final = Call("POST", "/flow/{name}/runs")
+GET_FLOWRUN: Final = Call("GET", "/flowrun", ("metadata.name", "status", "flow", "label", "since", "limit", "cursor"))
+GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}")
+GET_FLOWRUN_NAME_HISTORY: Final = Call("GET", "/flowrun/{name}/history", ("after", "cursor", "limit"))
+GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit"))
+POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
+POST_FLOWRUN_NAME_CONTINUE: Final = Call("POST", "/flowrun/{name}/continue")
+POST_FLOWRUN_NAME_STOP: Final = Call("POST", "/flowrun/{name}/stop")
+POST_FLOWRUN_NAME_RETRY: Final = Call("POST", "/flowrun/{name}/retry")
+POST_FLOWRUN_NAME_VARS: Final = Call("POST", "/flowrun/{name}/vars")
+DELETE_FLOWRUN_NAME: Final = Call("DELETE", "/flowrun/{name}")
+DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
+GET_TASK: Final = Call("GET", "/task", ("flowId", "stepName", "limit"))
+POST_STEP: Final = Call("POST", "/step", ("namespace",))
+GET_STEP: Final = Call("GET", "/step", ("metadata.name", "status", "flow", "label", "since", "limit", "cursor"))
+GET_STEP_NAME: Final = Call("GET", "/step/{name}")
+POST_FLOWRUN_NAME_SIGNAL: Final = Call("POST", "/flowrun/{name}/signal")
+POST_EVENT: Final = Call("POST", "/event")
+GET_EVENT: Final = Call("GET", "/event", ("metadata.name", "limit"))
+GET_WATCH: Final = Call("GET", "/watch", ("resource", "version", "lastEventId"))
+PUT_SECRET_NAME: Final = Call("PUT", "/secret/{name}")
+GET_SECRET: Final = Call("GET", "/secret")
+DELETE_SECRET_NAME: Final = Call("DELETE", "/secret/{name}")
+POST_TOKEN: Final = Call("POST", "/token")
+GET_TOKEN: Final = Call("GET", "/token")
+DELETE_TOKEN_TOKEN_ID: Final = Call("DELETE", "/token/{token_id}")
