@@ -11,6 +11,7 @@
 | ECHOER_DYNAMODB_URL, ECHOER_SQS_URL | | endpoints to use instead of AWS's |
 | ECHOER_STEP_TIMEOUT | 7d | the default time that a step waits for its answer |
 | ECHOER_RETRY_MAX, ECHOER_RETRY_DELAY | 3, 1s | the default number of deliveries, and the first pause between them |
+| ECHOER_MAX_STEPS | 1000000 | how many steps a run may enter in all, unless its flow has `max_steps` |
 | ECHOER_DEFINITION_MAX_AGE | 2s | how long a container may use the previous version of a definition |
 | ECHOER_WEBHOOK_KEY | a key for development | signs requests to actions; to rotate, several keys, the newest first |
 | ECHOER_WEBHOOK_KEY_REF | | a reference to that key instead: `ssm:NAME` or `secretsmanager:NAME#FIELD` |
@@ -46,6 +47,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.model import times
 from chalicelib.model.actions import DEFAULTS, Options, Retry
+from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS
@@ -109,6 +111,8 @@ class Settings:
     sqs_url: str | None = None
     defaults: Options = DEFAULTS
     definition_max_age: int = 2_000
+    max_steps: int = MAX_STEPS
+    """How many steps a run may enter in all, unless its flow says otherwise."""
     webhook_key: str = DEVELOPMENT_KEY
     webhook_key_ref: str | None = None
     secrets_key: str | None = None
@@ -169,6 +173,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
                 max=read.integer("ECHOER_RETRY_MAX", 3, 1, 50), delay=read.duration("ECHOER_RETRY_DELAY", "1s")
             ),
         ),
+        max_steps=read.integer("ECHOER_MAX_STEPS", MAX_STEPS, 1, 1_000_000_000),
         definition_max_age=read.duration("ECHOER_DEFINITION_MAX_AGE", "2s"),
         webhook_key_ref=read.text("ECHOER_WEBHOOK_KEY_REF", "") or None,
         webhook_key=read.keys("ECHOER_WEBHOOK_KEY", DEVELOPMENT_KEY),

@@ -41,6 +41,11 @@ def timer_of(run: Run) -> Instant | None:
     return run.timer_at if run.status in MOVING else None
 
 
+def undo_failed(run: Run) -> int | None:
+    """Return 1 if an undo of the run failed, else None: indexes of such runs hold no others."""
+    return 1 if run.failed_undos else None
+
+
 def labels_of(run: Run) -> dict[str, str]:
     """Return the searchable labels as text: the scalars. Lists and maps are stored but cannot be searched."""
     texts = {key: _label_text(value) for key, value in run.labels.items()}
@@ -64,6 +69,7 @@ def admits(query: RunQuery, run: Run) -> bool:
     return (
         (query.statuses is None or run.status in query.statuses)
         and (query.flow is None or flow_of(run) == query.flow)
+        and (not query.undo_failed or undo_failed(run) is not None)
         and (query.since is None or run.created_at >= query.since)
         and (query.label is None or labels_of(run).get(query.label[0]) == query.label[1])
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.evaluation import Names
 from chalicelib.engine.secret_values import holds_secret
 from chalicelib.engine.transition import Transition
@@ -19,7 +20,7 @@ from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 NO_NAMES: Final = Names()
 
 
-def step_names(transition: Transition, token: Token, *, error: str = "", event: Json = None) -> Names:
+def step_names(transition: Transition, token: Token, *, error: StepError | None = None, event: Json = None) -> Names:
     """Return the names that the expressions of the token's step may read."""
     needed = transition.definition.steps[token.step].names
     if not needed:
@@ -35,7 +36,7 @@ def names_for(
     at: Instant,
     *,
     item: Json = None,
-    error: str = "",
+    error: StepError | None = None,
     event: Json = None,
 ) -> Names:
     """Return all names at `token`. `item` is the value of the innermost `each` around it."""
@@ -44,13 +45,21 @@ def names_for(
         vars=run.vars,
         result=token.result,
         state=token.state,
-        error=error,
+        error=_error_value(error) if error else None,
         event=event,
         item=item,
         index=token.index,
         run=_run_value(definition, run),
         now=rfc3339(at),
     )
+
+
+def _error_value(error: StepError) -> dict[str, Json]:
+    """Return what `$error` is."""
+    value: dict[str, Json] = {"name": error.name, "cause": error.cause, "step": error.step, "state": error.state}
+    if error.status is not None:
+        value["status"] = error.status
+    return value if error.data is None else {**value, "data": error.data}
 
 
 def _run_value(definition: Definition, run: Run) -> dict[str, Json]:

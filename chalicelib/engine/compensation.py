@@ -1,79 +1,262 @@
-"""How a run fails or is canceled: the work of finished steps is undone, newest first, before the run ends."""
+"""How work is undone: what is registered, when its turn comes, and what happens if undoing fails.
+
+Theory of operation. A step that is answered with a state of its `undo` registers its work in `run.undos`, with the args
+of the undo as they are then. Work is *due* when its branch has lost or its failed item was tolerated, and all work is
+due when the run fails or is canceled. One token, UNDO, undoes what is due, one after the other, newest first. Before
+that, child runs that were told to stop must have ended, because what they undo is newer. An undo that fails stays in
+`run.undos` with the reason, also when the run has ended.
+"""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.evaluation import Names, resolve_known
-from chalicelib.engine.invocation import UNDO, invocation_of
-from chalicelib.engine.secret_values import encrypted
-from chalicelib.engine.size_limits import fit
+from chalicelib.engine.bindings import step_names
+from chalicelib.engine.evaluation import Names
+from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
+from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.steps import action
+from chalicelib.engine.steps import action, call
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
-from chalicelib.model.compiled_step import CompiledStep
-from chalicelib.model.flow import BUILT_IN_STATES
-from chalicelib.model.run import PendingUndo, Token
-from chalicelib.model.status import Status
+from chalicelib.engine.undo_args import undo_args
+from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.status import STOPPED, Status
+from chalicelib.model.waits import EachWait, ForkWait
 
 
-def note_undo(transition: Transition, step: CompiledStep, returned: StepResult, names: Names) -> None:
-    """Remember how to undo a finished step, with the args as they are now. Raises ExpressionFailed.
+def register(
+    transition: Transition,
+    token: Token,
+    uuid: str,
+    state: str,
+    names: Names,
+    *,
+    sent: Names | None = None,
+    is_due: bool = False,
+) -> str:
+    """Register the work of a step that was answered with `state`, if the step has an undo for it.
 
-    A step has finished when it leads to another step: not if it is repeated, and not if it stops the run.
+    `uuid` is the activation that did the work, `sent` the names as they were before it returned: for args that are the
+    step's own. Return why args of the undo could not be made; empty if they could.
     """
-    undo = step.undo
-    if undo is None or returned.state in BUILT_IN_STATES:
-        return
-    args = resolve_known(undo.args, names)
-    if undo.secret_args:
-        found = resolve_known(undo.secret_args, transition.with_secrets(names))
-        args |= {name: encrypted(value, transition.cipher) for name, value in found.items()}
-    fit("the args of its undo", args)
-    pending = PendingUndo(step=step.step.name, action=undo.action, args=args)
-    transition.set_run(undos=(*transition.run.undos, pending))
+    undo = transition.definition.steps[token.step].undo
+    if undo is None or state not in undo.states or any(known.uuid == uuid for known in transition.run.undos):
+        return ""
+    args, problem = undo_args(undo, names, sent or names, transition)
+    pending = PendingUndo(
+        step=token.step,
+        action=undo.action,
+        args=args,
+        state=state,
+        uuid=uuid,
+        token=token.id,
+        incomplete=problem[:MAX_ERROR_CHARACTERS],
+        is_due=is_due,
+    )
+    _set_undos(transition, (*transition.run.undos, pending))
+    return problem
 
 
 def fail(transition: Transition, status: Status, why: str) -> None:
-    """End the run as `status` (failed or canceled), after everything that is to be undone has been undone."""
+    """End the run as `status` (failed or canceled), after its child runs have ended and its work has been undone."""
     transition.arrivals.clear()
-    if not transition.run.undos:
+    for token in tuple(transition.tokens.values()):
+        if token.id != UNDO:
+            transition.abandon(token, is_due=True)
+    if not any(_is_open(undo) for undo in transition.run.undos) and not transition.run.stopping:
         transition.end(status, error=why)
         return
-    for token in tuple(transition.tokens.values()):
-        transition.abandon(token)
-        if token.parent:
-            transition.tokens.pop(token.id)
-        else:
-            transition.put(replace(token, activation=None))
+    _strip_tokens(transition)
+    _set_undos(transition, tuple(replace(undo, is_due=_is_open(undo)) for undo in transition.run.undos))
     if status is Status.CANCELED:
         passing = Status.CANCELING
     elif transition.run.status is Status.PAUSED:
         passing = Status.PAUSED  # `continue` starts the compensation
     else:
         passing = Status.COMPENSATING
+    was_paused = transition.run.status is Status.PAUSED
     transition.set_status(passing)
+    if was_paused:
+        stop_held_children(transition)
     transition.set_run(ending=status, last_err=why, deadline=None)  # the flow's timeout does not bound the compensation
-    _undo_next(transition)
+
+
+def stop_held_children(transition: Transition) -> None:
+    """Stop the child runs that a paused run has not told to stop yet."""
+    for stopping in transition.run.stopping:
+        transition.stop(stopping)
+
+
+def proceed(transition: Transition) -> bool:
+    """Take the next step of undoing what is due, or end the run when all is done; return whether anything was done."""
+    if UNDO in transition.tokens or _waits_for_children(transition):
+        return False
+    run = transition.run
+    pending = next((undo for undo in reversed(run.undos) if _is_due(run, undo)), None)
+    if pending is not None:
+        _start(transition, pending)
+        return True
+    if run.ending is None:
+        return False
+    _end(transition, run.ending)
+    return True
 
 
 def undone(transition: Transition, token: Token, returned: StepResult) -> None:
-    """Continue with the next undo, whether this one succeeded or not."""
-    undo = transition.run.undos[-1]
+    """Note how an undo ended. One that failed stays registered."""
+    pending = pending_undo(transition.run, token)
     transition.record_return(token, returned, "")
-    if returned.state in BUILT_IN_STATES:
-        problem = f"step {undo.step!r} could not be undone by {undo.action!r}: {returned.error}"
-        transition.set_run(last_err=f"{transition.run.last_err}; {problem}"[:MAX_ERROR_CHARACTERS])
-    transition.set_run(undos=transition.run.undos[:-1])
-    _undo_next(transition)
-
-
-def _undo_next(transition: Transition) -> None:
-    if not transition.run.undos:
-        transition.tokens.pop(UNDO, None)
-        transition.end(transition.run.ending or Status.FAILED, error=transition.run.last_err)
+    transition.tokens.pop(UNDO, None)
+    if pending is None:
         return
-    token = transition.put(Token(id=UNDO, step=transition.run.undos[-1].step))
+    compiled = transition.definition.steps.get(pending.step)
+    by_flow = compiled is not None and compiled.undo is not None and compiled.undo.is_flow
+    failed = returned.state != DEFAULT_STATE if by_flow else returned.state in BUILT_IN_STATES
+    cause = returned.error.cause if returned.error else ""
+    _close(transition, pending, f"{returned.state}: {cause}" if failed else "")
+
+
+def child_stopped(transition: Transition, uuid: str, state: str, output: Json, error: str) -> bool:
+    """Note that a child run which was told to stop has ended; return whether the run waited for it.
+
+    A child that succeeded before it could be stopped has done work: it is registered.
+    """
+    stopping = next((known for known in transition.run.stopping if known.uuid == uuid), None)
+    if stopping is None:
+        return False
+    transition.set_run(stopping=tuple(known for known in transition.run.stopping if known is not stopping))
+    token = Token(id=stopping.token, step=stopping.step, state=state, result=output)
+    transition.record("ChildStopped", token, uuid=uuid, state=state, data=output, error=error)
+    if state == DEFAULT_STATE:
+        is_due = stopping.is_due or transition.run.ending is not None
+        register(transition, token, uuid, state, step_names(transition, token), is_due=is_due)
+    return True
+
+
+def give_up_children(transition: Transition) -> None:
+    """Stop waiting for child runs that have not ended in time."""
+    for stopping in transition.run.stopping:
+        if stopping.deadline <= transition.at:
+            child_stopped(transition, stopping.uuid, ERROR, None, "the child run did not end in time")
+
+
+def abandon_scope(transition: Transition, scope: str) -> None:
+    """Have everything undone that was done in the scope (a branch or an item, by its token's id)."""
+    undos = transition.run.undos
+    marked = tuple(replace(undo, is_due=_is_open(undo)) if in_scope(undo.token, scope) else undo for undo in undos)
+    if marked != undos:
+        _set_undos(transition, marked)
+    stopping = transition.run.stopping
+    if any(in_scope(known.token, scope) for known in stopping):
+        due = (replace(known, is_due=known.is_due or in_scope(known.token, scope)) for known in stopping)
+        transition.set_run(stopping=tuple(due))
+
+
+def has_due(transition: Transition, scope: str) -> bool:
+    """Return whether anything in the scope is still to be undone or to be stopped."""
+    run = transition.run
+    return any(undo.is_due and in_scope(undo.token, scope) for undo in run.undos) or any(
+        stopping.is_due and in_scope(stopping.token, scope) for stopping in run.stopping
+    )
+
+
+def adopt(transition: Transition, scope: str) -> None:
+    """Let the work done below the token become its own: its fork or each has returned."""
+    undos = transition.run.undos
+    if any(in_scope(undo.token, scope) and undo.token != scope for undo in undos):
+        adopted = (replace(undo, token=scope) if in_scope(undo.token, scope) else undo for undo in undos)
+        _set_undos(transition, tuple(adopted))
+
+
+def retry_undos(transition: Transition) -> None:
+    """Have the undos that failed done again. The run then ends as it had ended."""
+    run = transition.run
+    again = tuple(replace(undo, failed="", is_due=True) if undo.failed else undo for undo in run.undos)
+    ended = run.status
+    transition.record("UndosRetried", origin=transition.current_step)
+    _strip_tokens(transition)
+    transition.set_status(Status.CANCELING if ended is Status.CANCELED else Status.COMPENSATING)
+    transition.set_run(ended_at=None, ending=ended, deadline=None)
+    transition.set_run(last_err=run.last_err.removesuffix(_problems(run.undos)))
+    _set_undos(transition, again)
+
+
+def _strip_tokens(transition: Transition) -> None:
+    """Leave only the root, which `retry` continues, and the token that undoes. Both keep what they must remember."""
+    for token in tuple(transition.tokens.values()):
+        if token.id == UNDO:
+            continue
+        if not token.parent:
+            kept = token.activation if is_join(token) else None
+            transition.put(replace(token, activation=kept))
+            continue
+        parent = transition.tokens.get(token.parent)
+        wait = parent.activation.wait if parent and parent.activation else None
+        if parent and isinstance(wait, EachWait) and token.index is not None:
+            transition.set_wait(parent, replace(wait, again=(*wait.again, token.index)))
+        transition.tokens.pop(token.id)
+
+
+def is_join(token: Token) -> bool:
+    """Return whether the token waits for the tokens of branches or items."""
+    return token.activation is not None and isinstance(token.activation.wait, (ForkWait, EachWait))
+
+
+def _waits_for_children(transition: Transition) -> bool:
+    stopping = transition.run.stopping
+    return bool(stopping) if transition.run.ending else any(known.is_due for known in stopping)
+
+
+def _start(transition: Transition, pending: PendingUndo) -> None:
+    """Send the undo. One with incomplete args is not sent: it fails."""
+    token = Token(id=UNDO, step=pending.step, undoes=pending.uuid)
+    if pending.incomplete:
+        transition.record("UndoFailed", token, state=ERROR, error=pending.incomplete)
+        _close(transition, pending, pending.incomplete)
+        return
+    token = transition.put(token)
     invocation = invocation_of(transition.definition, transition.run, token)
     if invocation is not None:
         action.enter(transition, token, invocation)
+    else:
+        call.start_child(transition, token, None, pending.args)
+
+
+def _close(transition: Transition, pending: PendingUndo, failed: str) -> None:
+    """Remove the undo, or keep it with the reason of its failure; note the step if the whole run is undone."""
+    run = transition.run
+    if failed:
+        kept = replace(pending, failed=failed[:MAX_ERROR_CHARACTERS], is_due=False)
+        _set_undos(transition, tuple(kept if undo is pending else undo for undo in run.undos))
+    else:
+        _set_undos(transition, tuple(undo for undo in run.undos if undo is not pending))
+    if run.ending in STOPPED and pending.step not in run.undone:
+        transition.set_run(undone=(*run.undone, pending.step))
+
+
+def _end(transition: Transition, status: Status) -> None:
+    run = transition.run
+    error = run.last_err + _problems(run.undos) if status in STOPPED else ""
+    transition.end(status, error=error, output=run.output)
+
+
+def _problems(undos: tuple[PendingUndo, ...]) -> str:
+    """Return what is appended to the error of a run of which undos failed."""
+    failed = (undo for undo in undos if undo.failed)
+    return "".join(f"; step {undo.step!r} could not be undone by {undo.action!r}: {undo.failed}" for undo in failed)
+
+
+def _is_due(run: Run, undo: PendingUndo) -> bool:
+    """Return whether the undo is to be done now. In heads of version 0.1.0, without uuids, only `ending` says so."""
+    return undo.is_due or (run.ending is not None and not undo.uuid and not undo.failed)
+
+
+def _is_open(undo: PendingUndo) -> bool:
+    """Return whether the undo is still to be done."""
+    return not undo.failed
+
+
+def _set_undos(transition: Transition, undos: tuple[PendingUndo, ...]) -> None:
+    transition.set_run(undos=undos, failed_undos=sum(bool(undo.failed) for undo in undos))

@@ -64,7 +64,14 @@ class StartChild:
 
 @dataclass(frozen=True, slots=True)
 class StopChild:
-    """Stop the run, because its parent no longer waits for it."""
+    """Stop the run, because its parent needs no result of it."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncChild:
+    """Pause the child run or continue it, as its parent is paused or not."""
 
     run: str
 
@@ -74,7 +81,9 @@ class TellParent:
     """Notify the run that waits for this one that it has ended."""
 
 
-Effect: TypeAlias = DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | TellParent
+Effect: TypeAlias = (
+    DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | SyncChild | TellParent
+)
 
 
 class Outcome(StrEnum):

@@ -7,14 +7,11 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
-from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names, holds
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.invocation import invocation_of
-from chalicelib.engine.routes import choose
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call, each, fork, waits
 from chalicelib.engine.transition import Transition
-from chalicelib.model.compiled_step import CompiledStep
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     ERROR,
@@ -37,7 +34,7 @@ def enter(transition: Transition, token: Token) -> StepResult | None:
     try:
         return _enter(transition, token, transition.step_of(token))
     except ExpressionFailed as failure:
-        return StepResult(state=ERROR, error=str(failure))
+        return StepResult(state=ERROR, error=StepError(failure.name, str(failure)))
 
 
 def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
@@ -50,7 +47,7 @@ def _enter(transition: Transition, token: Token, step: Step) -> StepResult | Non
         case CallStep():
             call.enter(transition, token, step, names)
         case ChoiceStep():
-            return _choose(transition.definition.steps[step.name], transition.with_secrets(names))
+            return StepResult(state="")  # its conditions are judged when its route is chosen
         case SetStep():
             return StepResult(state=DEFAULT_STATE)
         case TimerStep() | EventStep() | ConditionStep():
@@ -68,10 +65,3 @@ def _send(transition: Transition, token: Token) -> None:
     invocation = invocation_of(transition.definition, transition.run, token)
     if invocation is not None:
         action.enter(transition, token, invocation)
-
-
-def _choose(step: CompiledStep, names: Names) -> StepResult:
-    """Return without a state, which the routes of a choice do not ask for; ERROR if no condition holds."""
-    if choose(step, "", lambda when: holds(when, names)) is None:
-        return StepResult(state=ERROR, error="none of its conditions holds, and there is no else")
-    return StepResult(state="")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.run_error import ErrorName, RunError
 from chalicelib.model.status import Status
 
 
@@ -30,12 +34,12 @@ class RunIsStopped(Refused):
 
 
 class StateNotRouted(Refused):
-    """The step routes other states; it goes on waiting."""
+    """The step cannot be answered with the state. It keeps waiting."""
 
     code = "state-not-routed"
 
     def __init__(self, step: str, state: str, routed: tuple[str, ...]) -> None:
-        super().__init__(f"step {step!r} does not route state {state!r}; it routes {', '.join(routed) or 'none'}")
+        super().__init__(f"step {step!r} does not accept state {state!r}; it accepts {', '.join(routed) or 'none'}")
         self.routed = routed
 
 
@@ -59,6 +63,29 @@ class CommandRefused(Refused):
 
     def __init__(self, run: str, status: Status, command: Command) -> None:
         super().__init__(f"run {run!r} is {status}: it cannot {command}")
+
+
+class WasUndone(Refused):
+    """The run cannot continue where it stopped, because the work of its steps was undone."""
+
+    code = "was-undone"
+
+    def __init__(self, run: str, undone: Sequence[str], failed: Sequence[str]) -> None:
+        done = ", ".join(step for step in undone if step not in failed)
+        problems = f"; undoing failed for {', '.join(failed)}" if failed else ""
+        super().__init__(
+            f"cannot retry {run!r} where it stopped: its work was undone (steps {done or 'none'}{problems}); "
+            "give the `step` from which it is to be done again"
+        )
+
+
+class NoFailedUndo(Refused):
+    """The run has no undo that failed."""
+
+    code = "no-failed-undo"
+
+    def __init__(self, run: str) -> None:
+        super().__init__(f"cannot retry the undos of {run!r}: none has failed")
 
 
 class NoSuchStep(Refused):
@@ -91,3 +118,21 @@ class ExpressionFailed(EchoerError):
     """An expression could not be evaluated, or yielded nothing where a value is needed."""
 
     code = "expression-failed"
+    name: str = ErrorName.EXPRESSION_FAILED
+    """The name of the error that the step returns."""
+
+
+class ComputedTooLarge(ExpressionFailed):
+    """A value that a flow computed is too large; the message names the limit."""
+
+    name = ErrorName.TOO_LARGE
+
+
+class NoMatch(ExpressionFailed):
+    """No condition of a choice holds, and it has no `else`."""
+
+    name = ErrorName.NO_MATCH
+
+
+StepError: TypeAlias = RunError
+"""Why a step returned ERROR, TIMEOUT, FAIL or STOPPED, or another state. A run that stops there stores it."""

@@ -22,7 +22,7 @@ class Names:
     vars: Mapping[str, Json] = field(default_factory=dict)
     result: Json = None
     state: str = ""
-    error: str = ""
+    error: Json = None
     event: Json = None
     item: Json = None
     index: int | None = None
@@ -44,7 +44,7 @@ class Names:
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
 
-_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item")
+_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error")
 _BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("cipher", "redact_errors"))
 
 

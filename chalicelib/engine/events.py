@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 
 
@@ -51,6 +53,8 @@ class StepAcked(Fact):
     done: bool = True
     data: Json = None
     variables: dict[str, Json] = field(default_factory=dict)
+    error: StepError | None = None
+    """Why the action failed, in its own words."""
     signed: bool = False
 
 
@@ -62,6 +66,10 @@ class DeliveryFailed(Fact):
     error: str
     final: bool = False
     retry_after: int = 0
+    name: str = ErrorName.UNDELIVERABLE
+    """The name of the error that the step returns, if this was the last attempt."""
+    status: int | None = None
+    """The HTTP status of the answer, if there was one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +97,7 @@ class ChildEnded(Fact):
     uuid: str
     state: str
     output: Json = None
-    error: str = ""
+    error: StepError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +114,16 @@ class TimerFired(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPaused(Fact):
-    """A person paused the run."""
+    """A person paused the run, or its parent was paused (`with_parent`)."""
+
+    with_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContinued(Fact):
-    """A person continued a paused run."""
+    """A person continued a paused run, or its parent was continued (`with_parent`)."""
+
+    with_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +140,11 @@ class RunRetried(Fact):
     step: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UndosRetried(Fact):
+    """A person had the undos of an ended run that failed done again."""
+
+
 Event: TypeAlias = (
     RunStarted
     | StepAcked
@@ -141,4 +158,5 @@ Event: TypeAlias = (
     | RunContinued
     | RunStopped
     | RunRetried
+    | UndosRetried
 )

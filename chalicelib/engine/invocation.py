@@ -7,8 +7,8 @@ from typing import Final
 
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.run import Run, Token
-from chalicelib.model.waits import ApprovalWait
+from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.waits import ApprovalWait, RepeatWait
 
 UNDO: Final = "undo"
 """The id of the token that undoes finished steps."""
@@ -20,18 +20,29 @@ REJECTED: Final = "REJECT"
 
 
 def invocation_of(definition: Definition, run: Run, token: Token) -> Invocation | None:
-    """Return what the token's activation sends; None if its step sends no action."""
+    """Return what the token's activation sends; None if it sends no action."""
     if token.id == UNDO:
-        return _undo_invocation(definition, run)
+        return _undo_invocation(definition, run, token)
+    if token.activation is not None and isinstance(token.activation.wait, RepeatWait):
+        return None
     compiled = definition.steps.get(token.step)
     return compiled.invocation if compiled else None
 
 
-def _undo_invocation(definition: Definition, run: Run) -> Invocation | None:
-    if not run.undos:
+def pending_undo(run: Run, token: Token) -> PendingUndo | None:
+    """Return what the token undoes; None if the run does not know it any more."""
+    if not token.undoes:  # the head is of version 0.1.0
+        return next((undo for undo in reversed(run.undos) if not undo.failed), None)
+    return next((undo for undo in run.undos if undo.uuid == token.undoes), None)
+
+
+def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocation | None:
+    undo = pending_undo(run, token)
+    if undo is None:
         return None
-    undo = run.undos[-1]
     compiled = definition.steps.get(undo.step)
+    if compiled and compiled.undo and compiled.undo.is_flow:
+        return None
     references = compiled.undo.references if compiled and compiled.undo else {}
     return dataclasses.replace(definition.undo_invocations[undo.action], args=references, given=undo.args)
 

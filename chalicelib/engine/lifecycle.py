@@ -3,16 +3,18 @@
 A run is *live* until it has ended. It is `running` from its first step on (or `pending`, if it is to start later).
 While `paused` it records answers and sends nothing. It ends as `succeeded` (a route led to `done`), `failed` (a route
 led to `stopped`, or a step returned TIMEOUT or ERROR and does not route it) or `canceled` (a person stopped it). If
-finished steps are to be undone, it is `compensating` or `canceling` until that is done. A run that has ended never
-changes, except that it can be deleted, and that a person can `retry` a failed or canceled run where it stopped.
+work is to be undone, it is `compensating` or `canceling` until that is done. A run that has ended never changes, except
+that it can be deleted, that a person can `retry` a failed or canceled run where it stopped, and that a person can have
+undos that failed done again, after which it ends as before.
 
     pending       ──> running | paused | failed | canceled
     running       ──> paused | compensating | succeeded | failed | canceling | canceled
     paused        ──> running | compensating | succeeded | failed | canceling | canceled
-    compensating  ──> paused | failed | canceling | canceled
-    failed        ──> running
+    compensating  ──> paused | succeeded | failed | canceling | canceled
+    succeeded     ──> compensating
+    failed        ──> running | compensating
     canceling     ──> paused | canceled
-    canceled      ──> running
+    canceled      ──> running | canceling
 
 The API's `current_state` shows this as echoer does: `ready`, the step's name, `suspend`, `stopped` or `done`.
 """
@@ -31,11 +33,11 @@ NEXT: Final[Mapping[Status, frozenset[Status]]] = {
     Status.PENDING: STOPPED | {Status.RUNNING, Status.PAUSED},
     Status.RUNNING: _ENDING | {Status.PAUSED},
     Status.PAUSED: _ENDING | {Status.RUNNING},
-    Status.COMPENSATING: STOPPED | {Status.PAUSED, Status.CANCELING},
+    Status.COMPENSATING: ENDED | {Status.PAUSED, Status.CANCELING},
     Status.CANCELING: frozenset({Status.PAUSED, Status.CANCELED}),
-    Status.SUCCEEDED: frozenset(),
-    Status.FAILED: frozenset({Status.RUNNING}),
-    Status.CANCELED: frozenset({Status.RUNNING}),
+    Status.SUCCEEDED: frozenset({Status.COMPENSATING}),
+    Status.FAILED: frozenset({Status.RUNNING, Status.COMPENSATING}),
+    Status.CANCELED: frozenset({Status.RUNNING, Status.CANCELING}),
 }
 """The statuses that may follow each status. `Transition.set_status` allows no other change."""
 
@@ -47,6 +49,7 @@ class Command(StrEnum):
     CONTINUE = "continue"
     STOP = "stop"
     RETRY = "retry"
+    RETRY_UNDOS = "retry its undos"
     VARS = "change its variables"
     SIGNAL = "take a signal"
     DELETE = "be deleted"
@@ -57,6 +60,7 @@ ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.CONTINUE: frozenset({Status.PAUSED}),
     Command.STOP: LIVE,
     Command.RETRY: STOPPED,
+    Command.RETRY_UNDOS: ENDED,
     Command.VARS: LIVE,
     Command.SIGNAL: LIVE,
     Command.DELETE: ENDED,
@@ -68,6 +72,7 @@ WITHOUT_EFFECT: Final[Mapping[Command, frozenset[Status]]] = {
     Command.CONTINUE: MOVING,
     Command.STOP: frozenset({Status.CANCELED}),
     Command.RETRY: frozenset(),
+    Command.RETRY_UNDOS: frozenset(),
     Command.VARS: frozenset(),
     Command.SIGNAL: frozenset(),
     Command.DELETE: frozenset(),

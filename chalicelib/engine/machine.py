@@ -27,6 +27,7 @@ from chalicelib.engine.events import (
     RunStopped,
     StepAcked,
     TimerFired,
+    UndosRetried,
     VarsSet,
 )
 from chalicelib.engine.expressions.limits import together
@@ -84,7 +85,7 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return arrivals.child_ended(transition, event)
         case TimerFired():
             return timers.fired(transition)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | VarsSet():
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
             return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")

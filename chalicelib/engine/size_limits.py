@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.errors import ExpressionFailed, TooLarge
+from chalicelib.engine.errors import ComputedTooLarge, TooLarge
 from chalicelib.model.json_values import Json
 
 MAX_VALUE_BYTES: Final = 5 * 1024 * 1024
@@ -41,10 +41,10 @@ def admit(what: str, value: Json) -> None:
 
 
 def fit(what: str, value: Json) -> None:
-    """Raise ExpressionFailed if the value, which a flow computed, is too large. `what` names it in the message."""
+    """Raise ComputedTooLarge if the value, which a flow computed, is too large. `what` names it in the message."""
     problem = _too_large(what, value)
     if problem:
-        raise ExpressionFailed(problem)
+        raise ComputedTooLarge(problem)
 
 
 def admit_labels(labels: Mapping[str, Json]) -> None:

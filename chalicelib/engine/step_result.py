@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
 
 
@@ -14,10 +15,12 @@ class StepResult:
 
     state: str
     data: Json = None
-    error: str = ""
+    error: StepError | None = None
     event: str = "StepPassed"
     """The name of its history entry."""
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Variables that an answer set."""
     signal: Json = None
     """The event that the step waited for: `$event`."""
+    after_failure: bool = False
+    """Whether something failed after the step returned: it returns ERROR for this reason, and saves nothing."""

@@ -7,165 +7,299 @@ root) or is counted by the fork or each that waits for it.
 
 from __future__ import annotations
 
-from collections import Counter
+import dataclasses
 from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import size_limits
-from chalicelib.engine.bindings import names_for, result_of, step_names
-from chalicelib.engine.compensation import fail, note_undo, undone
+from chalicelib.engine import repeats
+from chalicelib.engine.bindings import step_names
+from chalicelib.engine.compensation import (
+    abandon_scope,
+    adopt,
+    has_due,
+    is_join,
+    proceed,
+    register,
+    undone,
+)
+from chalicelib.engine.endings import fail_with, succeed
 from chalicelib.engine.entering import enter
-from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import holds, resolve
+from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.evaluation import holds
 from chalicelib.engine.invocation import UNDO
-from chalicelib.engine.routes import choose
+from chalicelib.engine.repeats import Repetition, is_repeating
+from chalicelib.engine.returns import Move, after_step, failure_of, located, next_move, unrouted_error
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each, fork
-from chalicelib.engine.transition import Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import (
-    BUILT_IN_STATES,
     DEFAULT_STATE,
     DONE,
     ENDS,
     ERROR,
+    FAIL,
     STOPPED,
-    ChoiceStep,
+    TIMEOUT,
     ConditionStep,
     EachStep,
     ForkStep,
-    Route,
-    Step,
+    TimerStep,
 )
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
-from chalicelib.model.status import LIVE, Status
+from chalicelib.model.run_error import ErrorName
+from chalicelib.model.status import LIVE
+from chalicelib.model.waits import Decided, EachWait, ForkWait, Wait
 
 MAX_PASSES: Final = 1_000
-"""How often one token may pass one step without a wait in one transition: more is a loop that never ends."""
+"""A step that a token passes this often without a wait returns ERROR: the token is in a loop."""
 
 
 def run_until_waiting(transition: Transition) -> None:
     """Let every token that has arrived enter its step, and every condition that holds end its wait."""
-    passed: Counter[tuple[str, str]] = Counter()
     while transition.run.status in LIVE:
         if not transition.arrivals:
-            if not _end_condition_wait(transition):
+            if not proceed(transition) and not _end_decided(transition) and not _end_condition_wait(transition):
                 return
             continue
         token = transition.tokens.get(transition.arrivals.popleft())
         if token is None:
             continue
-        passed[token.id, token.step] += 1
-        if passed[token.id, token.step] > MAX_PASSES:
-            why = f"step {token.step!r} was passed {MAX_PASSES} times at once"
-            end_unrouted(transition, token, StepResult(state=ERROR, error=why))
-            continue
         transition.passed += 1
+        transition.set_run(steps=transition.run.steps + 1)
+        if transition.run.steps > transition.definition.step_limit:
+            _stop_runaway(transition, token)
+            continue
         returned = enter(transition, token)
         if returned is not None:
             leave(transition, token, returned)
 
 
+def _stop_runaway(transition: Transition, token: Token) -> None:
+    """Fail the run because it has entered too many steps."""
+    cause = f"the run has entered {transition.definition.step_limit} steps, which is the limit"
+    name = ErrorName.RUNAWAY_LOOP
+    transition.record("RunFailed", token, target=STOPPED, error=cause, error_name=name)
+    fail_with(transition, StepError(name, cause, step=token.step))
+
+
 def leave(transition: Transition, token: Token, returned: StepResult) -> None:
-    """Save the variables of the step that returned, and move its token to where the state leads."""
+    """Do what follows when a step returns: repeat it, or save its variables and move its token along its route."""
     if token.id == UNDO:
         undone(transition, token, returned)
         return
     token = transition.tokens.get(token.id, token)
-    after = replace(token, activation=None, state=returned.state, result=result_of(returned.data))
+    waited = _has_waited(transition, token)
+    token = replace(token, passes=0 if waited else token.passes)
+    if token.passes % MAX_PASSES == MAX_PASSES - 1:
+        token, returned = _runaway(token, returned)
+    returned = located(token, returned)
+    old_vars = transition.run.vars
+    transition.set_vars(returned.variables)
+    after = after_step(transition, token, returned)
     before = transition.run
     try:
-        route = _save_and_choose(transition, after, returned)
+        move = next_move(transition, after, returned)
     except ExpressionFailed as failure:
         transition.run = before
-        _leave_with_error(transition, token, returned, str(failure))
+        _register(transition, token, after, returned, old_vars)
+        _leave_with_error(transition, token, returned, failure)
         return
-    if route is None:
+    problem = _register(transition, token, after, returned, old_vars)
+    if problem:
+        transition.set_run(vars=before.vars)
+        _leave_with_error(transition, token, returned, ExpressionFailed(f"its undo could not be prepared: {problem}"))
+    elif move is None or (token.passes > MAX_PASSES and token.passes % MAX_PASSES == 0):
         end_unrouted(transition, token, returned)
-        return
-    transition.record_return(token, returned, route.target)
-    transition.abandon(token)
-    for child in transition.children_of(token):
-        transition.remove(child)
-    if route.target in ENDS:
-        finish(transition, transition.put(after), ok=route.target == DONE, error=returned.error)
+    elif isinstance(move, Repetition):
+        transition.record_return(token, returned, token.step)
+        _clear(transition, token)
+        repeats.begin(transition, token, returned.state, move)
     else:
-        transition.arrive(replace(after, step=route.target))
+        _move(transition, token, after, returned, move, waited=waited)
+
+
+def _has_waited(transition: Transition, token: Token) -> bool:
+    """Return whether the token waited at its step, for something else than a pause of no length."""
+    activation = token.activation
+    if activation is None or not transition.was_active(token):
+        return False
+    return activation.deadline > activation.since or not isinstance(transition.step_of(token), TimerStep)
+
+
+def _runaway(token: Token, returned: StepResult) -> tuple[Token, StepResult]:
+    """Return the token and what its step returns instead, because it is in a loop without a wait."""
+    cause = f"step {token.step!r} was passed {MAX_PASSES} times without a wait"
+    error = StepError(ErrorName.RUNAWAY_LOOP, cause)
+    failed = StepResult(state=ERROR, error=error, event=returned.event, after_failure=True)
+    return replace(token, passes=token.passes + 1), failed
+
+
+def _move(
+    transition: Transition, token: Token, after: Token, returned: StepResult, move: Move, *, waited: bool
+) -> None:
+    """Move the token along the route that was chosen."""
+    shown = dataclasses.replace(returned, error=move.error) if move.error and move.is_given else returned
+    transition.record_return(token, shown, move.target)
+    _clear(transition, token)
+    if move.target not in ENDS:
+        steps = transition.definition.steps
+        is_back = steps[move.target].position <= steps[token.step].position
+        passes = token.passes + (is_back and not waited)
+        transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
+        return
+    if move.target == DONE and move.is_given:
+        after = replace(after, result=move.output)
+    elif move.target == STOPPED and is_join(token):
+        after = replace(after, activation=transition.tokens[token.id].activation)  # `retry` continues it
+    finish(transition, transition.put(after), error=move.error, has_output=move.is_given)
+
+
+def _register(
+    transition: Transition, token: Token, after: Token, returned: StepResult, old_vars: dict[str, Json]
+) -> str:
+    """Register the work that is undone if the run comes to nothing. Return why args could not be made, or nothing.
+
+    `old_vars` are the variables as they were before the step returned.
+    """
+    if token.activation is None:
+        return ""
+    names = step_names(transition, after, error=returned.error, event=returned.signal)
+    sent = dataclasses.replace(step_names(transition, token), vars=old_vars)
+    return register(transition, after, token.activation.uuid, returned.state, names, sent=sent)
+
+
+def _clear(transition: Transition, token: Token) -> None:
+    """Remove what the token waited for. The work done below it becomes its own."""
+    transition.abandon(token)
+    _remove_children(transition, token)
+    adopt(transition, token.id)
+
+
+def _remove_children(transition: Transition, token: Token) -> None:
+    """Remove the tokens that the token waits for. An each remembers their items: `retry` starts them again."""
+    children = transition.children_of(token)
+    for child in children:
+        transition.remove(child)
+    known = transition.tokens.get(token.id)
+    if children and known is not None and known.activation and isinstance(known.activation.wait, EachWait):
+        transition.set_wait(known, each.interrupted(known.activation.wait, children))
 
 
 def end_unrouted(transition: Transition, token: Token, returned: StepResult) -> None:
     """End a token if no route accepts its state: its branch or item fails, or the run stops there."""
-    why = f"step {token.step!r} returned {returned.state}" + (f" ({returned.error})" if returned.error else "")
-    transition.record_return(token, returned, STOPPED)
-    for child in transition.children_of(token):
-        transition.remove(child)
+    error = unrouted_error(token, returned)
+    transition.record_return(token, dataclasses.replace(returned, error=error), STOPPED)
+    _clear(transition, token)
     if token.parent:
-        finish(transition, replace(token, state=returned.state), ok=False, error=returned.error or why)
+        finish(transition, replace(token, state=returned.state), error=error)
     else:
-        fail(transition, Status.FAILED, f"{why}, which it does not route")
+        fail_with(transition, error)
 
 
-def finish(transition: Transition, token: Token, *, ok: bool, error: str) -> None:
-    """End the token, and with it the run, its branch or its item."""
+def finish(transition: Transition, token: Token, *, error: StepError | None = None, has_output: bool = False) -> None:
+    """End the token, and with it the run, its branch or its item. Without an error it has finished.
+
+    `has_output`: its result is the output that its route made.
+    """
     parent = transition.tokens.get(token.parent) if token.parent else None
     if parent is None:
-        _finish_run(transition, token, ok=ok, error=error)
+        if error is not None:
+            fail_with(transition, error)
+        else:
+            succeed(transition, token, has_output=has_output)
         return
     transition.remove(token)
     try:
-        returned = _child_ended(transition, parent, token, ok=ok, error=error)
+        returned = _child_ended(transition, parent, token, error)
     except ExpressionFailed as failure:
-        returned = StepResult(state=ERROR, error=str(failure), event="StepJoined")
+        returned = StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event="StepJoined")
+    step = transition.step_of(parent)
+    is_tolerated = error is not None and (returned is None or returned.state != FAIL)
+    if is_tolerated and isinstance(step, EachStep) and not step.keep_abandoned:
+        abandon_scope(transition, token.id)
     if returned is not None:
-        leave(transition, parent, returned)
+        end_wait(transition, parent, returned)
 
 
-def _save_and_choose(transition: Transition, token: Token, returned: StepResult) -> Route | None:
-    """Save the step's variables and its undo, and return the route of its state. Raises ExpressionFailed."""
-    step = transition.step_of(token)
-    transition.set_vars(returned.variables)
-    transition.set_vars(_saved(transition, step, token, returned))
-    names = step_names(transition, token, error=returned.error, event=returned.signal)
-    compiled = transition.definition.steps[step.name]
-    route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
-    if route is not None and route.target not in (STOPPED, step.name):
-        note_undo(transition, compiled, returned, names)
-    return route
-
-
-def _leave_with_error(transition: Transition, token: Token, returned: StepResult, error: str) -> None:
-    """Make the step return ERROR, because an expression failed; end the token if this happened after an ERROR."""
-    if returned.state == ERROR:
-        ended = StepResult(state=ERROR, error=returned.error or error, event=returned.event)
-        end_unrouted(transition, token, ended)
+def end_wait(transition: Transition, token: Token, returned: StepResult) -> None:
+    """Let the step return. A fork or an each first waits until the work that it abandoned is undone."""
+    token = transition.tokens.get(token.id, token)
+    step = transition.step_of(token) if token.id != UNDO else None
+    if isinstance(step, ForkStep) and returned.state == DEFAULT_STATE and not step.keep_abandoned:
+        for child in transition.children_of(token):
+            transition.remove(child, is_due=True)
+        for scope in fork.lost_branches(token, step):
+            abandon_scope(transition, scope)
+    if isinstance(step, (ForkStep, EachStep)) and has_due(transition, token.id):
+        _decide(transition, token, returned)
     else:
-        failed = StepResult(state=ERROR, error=error, event=returned.event, variables=returned.variables)
-        leave(transition, token, failed)
+        leave(transition, token, returned)
 
 
-def _saved(transition: Transition, step: Step, token: Token, returned: StepResult) -> dict[str, Json]:
-    """Return the variables that the step saves. After TIMEOUT or ERROR, none if an expression fails."""
-    if isinstance(step, ChoiceStep) or not step.save:
-        return {}
+def _decide(transition: Transition, token: Token, returned: StepResult) -> None:
+    """Remember what the fork or each returns once everything that is due below it has been undone."""
+    _remove_children(transition, token)
+    token = transition.tokens[token.id]
+    activation = token.activation
+    wait = activation.wait if activation else None
+    if activation is None or not isinstance(wait, (ForkWait, EachWait)):
+        raise LookupError(f"token {token.id} waits for no tokens")
+    decided = wait.decided or Decided(state=returned.state, error=returned.error)
+    deadline = transition.at + JOIN_TIMEOUT_MS
+    transition.put(
+        replace(token, activation=replace(activation, deadline=deadline, wait=replace(wait, decided=decided)))
+    )
+
+
+def _end_decided(transition: Transition) -> bool:
+    """Let the first fork or each return whose abandoned work has been undone; return whether there was one."""
+    if transition.run.ending is not None:
+        return False
+    for token in transition.tokens.values():
+        wait = token.activation.wait if token.activation else None
+        decided = wait.decided if isinstance(wait, (ForkWait, EachWait)) else None
+        if decided and not has_due(transition, token.id):
+            leave(transition, token, _decided_result(transition, wait, decided))
+            return True
+    return False
+
+
+def _decided_result(transition: Transition, wait: Wait | None, decided: Decided) -> StepResult:
+    event = "StepTimedOut" if decided.state == TIMEOUT else "StepJoined"
+    returned = StepResult(state=decided.state, error=decided.error, event=event)
     try:
-        names = step_names(transition, token, error=returned.error, event=returned.signal)
-        saved = transition.resolve_vars(step.save, names)
-        size_limits.fit("the run's variables", {**transition.run.vars, **saved})
-    except ExpressionFailed:
-        if returned.state in BUILT_IN_STATES:
-            return {}
-        raise
-    return saved
+        if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL):
+            return dataclasses.replace(returned, data=wait.results)
+        if isinstance(wait, EachWait) and decided.state == DEFAULT_STATE:
+            return dataclasses.replace(returned, data=each.results(transition, wait))
+    except ExpressionFailed as failure:
+        return StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event=event)
+    return returned
 
 
-def _child_ended(transition: Transition, parent: Token, token: Token, *, ok: bool, error: str) -> StepResult | None:
+def _leave_with_error(transition: Transition, token: Token, returned: StepResult, failure: ExpressionFailed) -> None:
+    """Make the step return ERROR, because something failed after it returned. What it returned stays in the history.
+
+    If this happens while such an ERROR is routed, the token ends.
+    """
+    if returned.after_failure:
+        end_unrouted(transition, token, returned)
+        return
+    failed = failure_of(token, returned, failure)
+    if failed.event != returned.event:
+        transition.record_return(token, returned, "")
+    leave(transition, token, failed)
+
+
+def _child_ended(transition: Transition, parent: Token, token: Token, error: StepError | None) -> StepResult | None:
     step = transition.step_of(parent)
     match step:
         case ForkStep():
-            return fork.child_ended(transition, parent, step, token, ok=ok, error=error)
+            return fork.child_ended(transition, parent, step, token, error)
         case EachStep():
-            return each.child_ended(transition, parent, step, token, ok=ok, error=error)
+            return each.child_ended(transition, parent, step, token, error)
         case _:
             raise LookupError(f"step {step.name!r} waits for no tokens")
 
@@ -176,31 +310,14 @@ def _end_condition_wait(transition: Transition) -> bool:
         return False
     for token in transition.tokens.values():
         step = transition.step_of(token) if token.activation and token.id != UNDO else None
-        if not isinstance(step, ConditionStep):
+        if not isinstance(step, ConditionStep) or is_repeating(token):
             continue
         try:
             met = holds(step.condition, transition.with_secrets(step_names(transition, token)))
         except ExpressionFailed as failure:
-            leave(transition, token, StepResult(state=ERROR, error=str(failure)))
+            leave(transition, token, StepResult(state=ERROR, error=StepError(failure.name, str(failure))))
             return True
         if met:
             leave(transition, token, StepResult(state=DEFAULT_STATE, event="ConditionMet"))
             return True
     return False
-
-
-def _finish_run(transition: Transition, token: Token, *, ok: bool, error: str) -> None:
-    if not ok:
-        why = f"step {token.step!r} returned {token.state}, which leads to {STOPPED}"
-        fail(transition, Status.FAILED, f"{why}: {error}" if error else why)
-        return
-    output = transition.definition.flow.output
-    try:
-        value = token.result
-        if output is not None:
-            value = resolve(output, names_for(transition.definition, transition.run, token, transition.at))
-        size_limits.fit("the output", value)
-    except ExpressionFailed as failure:
-        fail(transition, Status.FAILED, f"the flow's output could not be made: {failure}")
-        return
-    transition.end(Status.SUCCEEDED, output=value)

@@ -23,10 +23,12 @@ from chalicelib.engine.effects import (
     SetTimer,
     StopChild,
     StoreBlob,
+    SyncChild,
     TellParent,
 )
 from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.events import Fact
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.secret_values import Cipher, encrypted
 from chalicelib.engine.step_result import StepResult
@@ -35,7 +37,7 @@ from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run import Activation, Run, StoppingChild, Token
 from chalicelib.model.status import MOVING, Status
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Instant, Milliseconds
@@ -44,8 +46,8 @@ from chalicelib.model.waits import ChildWait, Wait
 MAX_ERROR_CHARACTERS: Final = 2_000
 """Longer texts of errors are cut off in the head."""
 
-FOREVER_MS: Final[Milliseconds] = 100 * 366 * 86_400_000
-"""The timeout of a step that waits for other tokens or for another run: their own deadlines end the wait."""
+JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
+"""The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
 
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
@@ -106,6 +108,10 @@ class Transition:
         """Return whether the token has changed since the head was read."""
         return all(token is not known for known in self._written.tokens)
 
+    def was_active(self, token: Token) -> bool:
+        """Return whether the token's activation existed before the event: the token has waited at its step."""
+        return token.activation is not None and self._before.token_of(token.activation.uuid) is not None
+
     @property
     def current_step(self) -> str:
         """The step of the run's first token; empty if there is no token."""
@@ -140,18 +146,44 @@ class Transition:
         self.put(token)
         self.arrivals.append(token.id)
 
-    def remove(self, token: Token) -> None:
-        """Remove the token and all tokens that it waits for."""
-        self.abandon(token)
+    def remove(self, token: Token, *, is_due: bool = False) -> None:
+        """Remove the token and all tokens that it waits for, and stop the runs that they wait for.
+
+        `is_due`: what these runs did, if they succeed before they can be stopped, is undone while this run goes on.
+        """
+        self.abandon(token, is_due=is_due)
         for child in self.children_of(token):
-            self.remove(child)
+            self.remove(child, is_due=is_due)
         self.tokens.pop(token.id, None)
 
-    def abandon(self, token: Token) -> None:
-        """Stop the run that the token waits for, if it waits for one."""
-        wait = token.activation.wait if token.activation else None
-        if isinstance(wait, ChildWait):
-            self.emit(StopChild(wait.child))
+    def abandon(self, token: Token, *, is_due: bool = False) -> None:
+        """Stop the run that the token waits for, if it waits for one that was started."""
+        activation = token.activation
+        if activation is None or not isinstance(activation.wait, ChildWait) or activation.held:
+            return
+        stopping = StoppingChild(
+            child=activation.wait.child,
+            uuid=activation.uuid,
+            step=token.step,
+            token=token.id,
+            deadline=self.at + JOIN_TIMEOUT_MS,
+            is_due=is_due,
+        )
+        if all(known.uuid != stopping.uuid for known in self.run.stopping):
+            self.set_run(stopping=(*self.run.stopping, stopping))
+            self.stop(stopping)
+
+    def stop(self, stopping: StoppingChild) -> None:
+        """Tell the child run to stop; a paused run does so when it is continued."""
+        if self.run.status is not Status.PAUSED:
+            self.emit(StopChild(stopping.child))
+
+    def sync_children(self) -> None:
+        """Let child runs be paused or continued as this run is."""
+        waits = [token.activation for token in self.tokens.values() if token.activation]
+        children = [known.wait.child for known in waits if isinstance(known.wait, ChildWait) and not known.held]
+        for child in (*children, *(stopping.child for stopping in self.run.stopping)):
+            self.emit(SyncChild(child))
 
     def activate(
         self,
@@ -243,20 +275,30 @@ class Transition:
             state=returned.state,
             target=target,
             data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
-            error=returned.error,
+            error=returned.error.cause if returned.error else "",
+            error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables),
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 
     def end(self, status: Status, *, error: str = "", output: Json = None) -> None:
-        """End the run. A failed or canceled one keeps its tokens, for late answers and for `retry`."""
-        for token in self.tokens.values():
+        """End the run. A failed or canceled one keeps its tokens, for late answers and for `retry`.
+
+        Of a run that succeeded, only undos that failed stay in the head.
+        """
+        for token in tuple(self.tokens.values()):
             self.abandon(token)
+        if self.run.status is Status.PAUSED:
+            for stopping in self.run.stopping:
+                self.emit(StopChild(stopping.child))
         if status is Status.SUCCEEDED:
             self.tokens = {}
         self.arrivals.clear()
         self.set_status(status)
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
+        self.set_run(stopping=())
+        if status is Status.SUCCEEDED:
+            self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
 
@@ -284,7 +326,9 @@ class Transition:
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return
-        deadlines = [token.activation.due for token in self.tokens.values() if token.activation]
+        awaited = [token for token in self.tokens.values() if self.run.ending is None or token.id == UNDO]
+        deadlines = [token.activation.due for token in awaited if token.activation]
+        deadlines += [stopping.deadline for stopping in self.run.stopping]
         if self.run.deadline is not None:
             deadlines.append(self.run.deadline)
         timer_at = self.run.timer_at

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant, Milliseconds
 
 
@@ -47,7 +49,7 @@ class Answer:
     vars: dict[str, Json] = field(default_factory=dict)
     after: Milliseconds = 0
     done: bool = True
-    error: str = ""
+    error: StepError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,10 @@ class Failure:
     error: str
     final: bool = False
     retry_after: Milliseconds = 0
+    status: int | None = None
+    """The HTTP status of the answer, if there was one."""
+    name: str = ErrorName.UNDELIVERABLE
+    """The name of the error."""
 
 
 Reply: TypeAlias = tuple[Answer, ...] | Failure

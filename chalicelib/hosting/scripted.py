@@ -127,7 +127,9 @@ class ScriptedHost(VirtualHost):
         states, attempt = tuple(body["ackStates"]), token.activation.attempt + 1
         reply = self._ask(replace(request, states=states, attempt=attempt, undoes=token.id == UNDO))
         if isinstance(reply, Failure):
-            return ports.NotTaken(reply.error, final=reply.final, retry_after=reply.retry_after)
+            return ports.NotTaken(
+                reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
+            )
         self._plan_answers(run, token, reply or (), "action")
         return ports.Taken()
 
@@ -207,6 +209,7 @@ class ScriptedHost(VirtualHost):
                 done=answer.done,
                 data=answer.data,
                 variables=answer.vars,
+                error=answer.error,
             )
             self.at(self.clock.now() + answer.after, partial(self._answer, given, by))
 

@@ -108,7 +108,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     """Return the use cases on these adapters."""
     store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
     runs = OffloadingRunStore(store.runs)
-    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age)
+    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)

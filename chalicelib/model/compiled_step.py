@@ -9,9 +9,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, Method, Options, Undo
+from chalicelib.model.actions import Action, Method, Options, Parameter
 from chalicelib.model.flow import (
     BUILT_IN_STATES,
+    DEFAULT_STATE,
+    ERROR,
     ActionStep,
     CallStep,
     ChoiceStep,
@@ -20,6 +22,7 @@ from chalicelib.model.flow import (
     EventStep,
     Flow,
     Route,
+    SetStep,
     Step,
     TimerStep,
     children_of,
@@ -42,7 +45,7 @@ class Invocation:
     options: Options
     args: Mapping[str, Template]
     states: tuple[str, ...]
-    """The states that may be answered, in the order in which the action declares them."""
+    """The declared states that the step routes, in the order in which the action declares them."""
     routed: frozenset[str] = frozenset()
     """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
@@ -55,18 +58,26 @@ class Invocation:
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait."""
-        return state in self.states or state in self.routed
+        return state in self.action.returns or state in self.routed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledUndo:
-    """The action that undoes a finished step, with its args by the time at which they are evaluated."""
+    """What undoes the work of a step, with its args by the time at which they are evaluated."""
 
     action: str
+    """The name of the action or of the flow."""
+    is_flow: bool
+    states: frozenset[str]
+    """The states after which there is work to undo."""
+    parameters: Mapping[str, Parameter]
+    """What the action declares, by name; empty for a flow, which checks its input when it starts."""
     args: Mapping[str, Template]
     """Evaluated when the step finishes."""
     secret_args: Mapping[str, Template]
     """Evaluated when the step finishes, and encrypted."""
+    inherited: frozenset[str]
+    """The names of args that are those of the step itself, as they were sent."""
     references: Mapping[str, Template]
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
@@ -78,6 +89,8 @@ class CompiledStep:
     step: Step
     parent: str
     """The name of the fork or each around it; empty at the top level."""
+    position: int
+    """Its place among all steps of the flow, nested ones included, in the order of the text."""
     names: frozenset[str]
     """The names (`vars` for `$vars`) that its expressions may read; empty if it has no expressions."""
     routes: Mapping[str, tuple[Route, ...]]
@@ -97,7 +110,8 @@ class CompiledStep:
 
 def compile_steps(flow: Flow, actions: Mapping[str, Action], defaults: Options) -> dict[str, CompiledStep]:
     """Compile every step of the flow, nested ones included; the keys are their names."""
-    return {step.name: _compile(step, parent, actions, defaults) for step, parent in _with_parents(flow.steps, "")}
+    steps = enumerate(_with_parents(flow.steps, ""))
+    return {step.name: _compile(step, parent, place, actions, defaults) for place, (step, parent) in steps}
 
 
 def undo_invocation(action: Action, defaults: Options) -> Invocation:
@@ -121,20 +135,28 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
             yield from _with_parents(nested, step.name)
 
 
-def _compile(step: Step, parent: str, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
+def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
-    undo = _undo(step, actions) if isinstance(step, ActionStep) else None
+    undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     return CompiledStep(
         step=step,
         parent=parent,
+        position=position,
         names=_names(step, undo),
-        routes={state: _accepting(step, state) for route in step.routes if (state := route.state) is not None},
+        routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
-        or (undo is not None and actions[undo.action].options.signed),
+        or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
     )
+
+
+def _routes_by_state(step: Step) -> dict[str, tuple[Route, ...]]:
+    """Return the routes of each state that is named. No condition of a choice is judged again after it failed."""
+    if isinstance(step, ChoiceStep):
+        return {ERROR: tuple(route for route in step.routes if route.state == ERROR)}
+    return {state: _accepting(step, state) for route in step.routes if (state := route.state) is not None}
 
 
 def _accepting(step: Step, state: str | None) -> tuple[Route, ...]:
@@ -159,28 +181,27 @@ def _human_timeout(action: Action, options: Options, stated: Milliseconds | None
     return replace(options, timeout=HUMAN_TIMEOUT_MS) if action.method is Method.HUMAN and stated is None else options
 
 
-def _undo(step: ActionStep, actions: Mapping[str, Action]) -> CompiledUndo | None:
-    """The step's own undo, or its action's, which takes the step's args where it has args of their names."""
-    undo = step.undo or _inherited_undo(step, actions)
+def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> CompiledUndo | None:
+    """The step's own undo, or its action's. Args that it leaves out are the step's own args of the same names."""
+    undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    secret = {parameter.name for parameter in actions[undo.action].parameters if parameter.secret}
-    references = {name: arg for name, arg in undo.args.items() if holds_reference(arg)}
+    parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
+    secret = {name for name, parameter in parameters.items() if parameter.secret}
+    own = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
+    args = {**own, **undo.args}
+    references = {name: arg for name, arg in args.items() if holds_reference(arg)}
+    declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
     return CompiledUndo(
         action=undo.action,
-        args={name: arg for name, arg in undo.args.items() if name not in secret},
-        secret_args={name: arg for name, arg in undo.args.items() if name in secret and name not in references},
+        is_flow=undo.is_flow,
+        states=frozenset(undo.states or declared),
+        parameters=parameters,
+        args={name: arg for name, arg in args.items() if name not in secret and name not in references},
+        secret_args={name: arg for name, arg in args.items() if name in secret and name not in references},
+        inherited=frozenset(own.keys() - undo.args.keys()),
         references=references,
     )
-
-
-def _inherited_undo(step: ActionStep, actions: Mapping[str, Action]) -> Undo | None:
-    undo = actions[step.action].undo
-    if undo is None:
-        return None
-    wanted = {parameter.name for parameter in actions[undo.action].parameters}
-    given = {name: arg for name, arg in step.args.items() if name in wanted}
-    return Undo(action=undo.action, args={**given, **undo.args})
 
 
 def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
@@ -189,6 +210,8 @@ def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
+    if not isinstance(step, (ChoiceStep, SetStep)):
+        conditions += [rule.when for rule in step.repeat if rule.when is not None]
     if isinstance(step, ConditionStep):
         conditions.append(step.condition)
     for condition in conditions:
@@ -197,6 +220,8 @@ def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
 
 
 def _templates(step: Step) -> Iterator[Template]:
+    for route in step.routes:
+        yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
     match step:

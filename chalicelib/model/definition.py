@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
 from chalicelib.model.flow import ConditionStep, Flow, Step
+
+MAX_STEPS: Final = 1_000_000
+"""How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,8 @@ class Definition:
     actions: Mapping[str, Action]
     defaults: Options = DEFAULTS
     """The options that apply where neither a step nor its action has them."""
+    max_steps: int = MAX_STEPS
+    """How many steps a run may enter in all, if its flow has no `max_steps`."""
     steps: Mapping[str, CompiledStep] = field(init=False, repr=False, compare=False)
     """Every step by name, nested ones included."""
     undo_invocations: Mapping[str, Invocation] = field(init=False, repr=False, compare=False)
@@ -38,6 +44,11 @@ class Definition:
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def step_limit(self) -> int:
+        """How many steps a run may enter in all."""
+        return self.flow.max_steps if self.flow.max_steps is not None else self.max_steps
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name, at any depth, or None."""

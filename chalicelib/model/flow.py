@@ -221,13 +221,20 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
 
 def actions_named(flow: Flow) -> frozenset[str]:
     """Return the names of all actions that a flow sends, with those that undo its steps."""
-    names: set[str] = set()
+    sent = {step.action for step in walk(flow.steps) if isinstance(step, ActionStep)}
+    return frozenset(sent | {undo.action for undo in _undos_of(flow) if not undo.is_flow})
+
+
+def flows_named(flow: Flow) -> frozenset[str]:
+    """Return the names of all flows that a flow calls, with those that undo its steps."""
+    called = {step.flow for step in walk(flow.steps) if isinstance(step, CallStep)}
+    return frozenset(called | {undo.action for undo in _undos_of(flow) if undo.is_flow})
+
+
+def _undos_of(flow: Flow) -> Iterator[Undo]:
     for step in walk(flow.steps):
-        if isinstance(step, ActionStep):
-            names.add(step.action)
-            if step.undo:
-                names.add(step.undo.action)
-    return frozenset(names)
+        if isinstance(step, (ActionStep, CallStep)) and step.undo:
+            yield step.undo
 
 
 ready(Flow)

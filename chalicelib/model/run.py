@@ -14,6 +14,7 @@ from chalicelib.model import formats
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
+from chalicelib.model.run_error import RunError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import Wait, decode_hook
@@ -74,7 +75,9 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
     passes: int = msgspec.field(name="l", default=0)
-    """How many steps it passed since it last waited."""
+    """How often it went back to an earlier step, or to the same one, since it last waited."""
+    undoes: str = msgspec.field(name="u", default="")
+    """The activation whose work it undoes; empty for a token that follows the flow."""
 
 
 class PendingUndo(FrozenValue, frozen=True, kw_only=True):
@@ -93,21 +96,24 @@ class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     """Why not all of its args could be made; empty if they could."""
     failed: str = msgspec.field(name="f", default="")
     """Why the undo failed; empty if it has not failed."""
+    is_due: bool = msgspec.field(name="d", default=False)
+    """Whether it is undone now, while the run goes on: its branch lost, or its failed item was tolerated."""
 
 
-class RunError(FrozenValue, frozen=True, kw_only=True):
-    """Why a run failed: the error of the step at which it stopped."""
+class StoppingChild(FrozenValue, frozen=True, kw_only=True):
+    """A child run that was told to stop and has not ended yet: it undoes its own work first."""
 
-    name: str = msgspec.field(name="n")
-    cause: str = msgspec.field(name="c", default="")
-    step: str = msgspec.field(name="s", default="")
-    """The step that returned the error."""
-    state: str = msgspec.field(name="t", default="")
-    """The state that was answered, where saving or routing it failed; otherwise the state that the step returned."""
-    status: int | None = msgspec.field(name="h", default=None)
-    """The HTTP status of a final refusal."""
-    data: Json = msgspec.field(name="d", default=None)
-    """The data that came with the state."""
+    child: str = msgspec.field(name="c")
+    """The name of that run."""
+    uuid: str = msgspec.field(name="u")
+    """The activation that started it."""
+    step: str = msgspec.field(name="s")
+    token: str = msgspec.field(name="k", default=ROOT)
+    """The token that was at the step."""
+    deadline: Instant = msgspec.field(name="d")
+    """When this run stops waiting for its end."""
+    is_due: bool = msgspec.field(name="b", default=False)
+    """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
@@ -164,7 +170,15 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
-    """The finished steps that can be undone, oldest first."""
+    """The work that can be undone, oldest first; in an ended run the undos that failed."""
+    stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())
+    """Child runs that were told to stop and have not ended."""
+    undone: tuple[str, ...] = msgspec.field(name="uo", default=())
+    """The steps whose work was undone when the run failed or was canceled, each once, in this order."""
+    failed_undos: int = msgspec.field(name="fu", default=0)
+    """How many undos failed. Derived from `undos`, which large heads store as a blob."""
+    paused_with_parent: bool = msgspec.field(name="pp", default=False)
+    """Whether it was paused because its parent was."""
     ending: Status | None = msgspec.field(name="ed", default=None)
     """The status in which it will end when everything is undone."""
     received: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)

@@ -11,6 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.run_error import RunError
+from chalicelib.model.times import Milliseconds
 
 REFERENCE_KEY: Final = "\0spilled"
 """The only key of a reference to a blob."""
@@ -43,6 +45,22 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     key: str
 
 
+class RepeatWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A step is done again when the delay of a rule of its `repeat` is over."""
+
+    rule: int = msgspec.field(name="repeats")
+    """The index of the rule."""
+    state: str = msgspec.field(name="t")
+    """The state that the step returned."""
+
+
+class Decided(FrozenValue, frozen=True, kw_only=True):
+    """What a fork or an each returns once the work that it abandoned has been undone."""
+
+    state: str = msgspec.field(name="t")
+    error: RunError | None = msgspec.field(name="x", default=None)
+
+
 class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A fork waits for its branches."""
 
@@ -50,6 +68,8 @@ class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """What each finished branch returned."""
     failed: tuple[str, ...] = msgspec.field(name="bad")
     """The names of the branches that failed."""
+    decided: Decided | None = msgspec.field(name="end", default=None)
+    """What it returns, when its branches have ended and it waits for the undo of lost ones."""
 
 
 class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
@@ -74,6 +94,10 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """Results (index, output) that are not stored yet."""
     stored_chunks: int = msgspec.field(name="put")
     """How many chunks of results are stored."""
+    decided: Decided | None = msgspec.field(name="end", default=None)
+    """What it returns, when its items have ended and it waits for the undo of failed ones."""
+    remaining: Milliseconds | None = msgspec.field(name="left", default=None)
+    """How much of its timeout is left, when the activation's deadline is the moment to start deferred items."""
 
     def item_key(self, index: int) -> str:
         """Return the key of the blob that holds the item."""
@@ -94,6 +118,7 @@ _KINDS: Final[dict[str, type[Wait]]] = {
     "approval": ApprovalWait,
     "child": ChildWait,
     "key": EventWait,
+    "repeats": RepeatWait,
     "out": ForkWait,
     "n": EachWait,
 }
@@ -123,4 +148,4 @@ def decode_hook(kind: Any, value: Json) -> Wait:
     return wait_from_json(value)
 
 
-ready(*_KINDS.values())
+ready(Decided, *_KINDS.values())

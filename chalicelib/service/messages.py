@@ -52,7 +52,13 @@ class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
 
 
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
-    """Stop the run `child`, which this run no longer waits for."""
+    """Stop the run `child`, of which this run needs no result."""
+
+    child: str
+
+
+class SyncChild(_Message, frozen=True, kw_only=True, tag="sync"):
+    """Pause or continue the run `child`, as this run is paused or not."""
 
     child: str
 
@@ -61,7 +67,7 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | TellParent
+Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent
 
 
 def encode(message: Message) -> str:

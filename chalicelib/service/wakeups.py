@@ -14,7 +14,7 @@ import msgspec
 
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
@@ -59,6 +59,8 @@ class Waker:
                     self._child_runs.start_child(run, uuid)
                 case StopChild(child=child):
                     self._child_runs.stop_child(run, child)
+                case SyncChild(child=child):
+                    self._child_runs.sync_child(run, child)
                 case TellParent():
                     self._child_runs.tell_parent(run)
                 case Deliver():

@@ -30,7 +30,7 @@ class FlowCoverage:
     steps: list[str] = field(default_factory=list)
     routes: list[tuple[str, Route]] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
-    taken: set[tuple[str, Route]] = field(default_factory=set)
+    taken: list[tuple[str, Route]] = field(default_factory=list)
     entered: set[str] = field(default_factory=set)
 
     def note(self, entry: Entry, steps: dict[str, Step]) -> None:
@@ -41,7 +41,8 @@ class FlowCoverage:
         self.entered.add(step.name)
         found = (one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target)
         for route in found:
-            self.taken.add((step.name, route))
+            if (step.name, route) not in self.taken:
+                self.taken.append((step.name, route))
             return
 
     @property

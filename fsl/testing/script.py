@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
+from chalicelib.engine.errors import StepError
 from chalicelib.hosting import responder
 from chalicelib.hosting.responder import Answer, Failure, Kind, Request
 from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import ErrorName
 from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
 
 _R = TypeVar("_R", Reply, FlowReply)
@@ -61,7 +63,8 @@ class Script:
             return None
         found = self._next("flows", request.name, flow_replies(given), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
-        return (Answer(state=state, data=found.output, error=found.stopped or "", after=span(found.after)),)
+        error = StepError(ErrorName.CHILD_FAILED, found.stopped) if found.stopped else None
+        return (Answer(state=state, data=found.output, error=error, after=span(found.after)),)
 
     def _next(self, where: str, name: str, candidates: Sequence[_R], request: Request) -> _R:
         """Return the first reply that fits the args and is not used up, or else the last one that fits.
@@ -101,7 +104,8 @@ def _as_reply(reply: Reply, request: Request) -> responder.Reply:
     if isinstance(reply.fail, int):
         error = reply.error or f"{request.name}: HTTP {reply.fail}"
         final = reply.fail < 500 and reply.fail not in RETRIED_STATUSES
-        return Failure(error=error, final=final, retry_after=span(reply.retry_after))
+        name = ErrorName.REFUSED if final else ErrorName.UNDELIVERABLE
+        return Failure(error=error, final=final, retry_after=span(reply.retry_after), status=reply.fail, name=name)
     answers: list[Answer] = []
     at = 0
     for report in reply.progress:

@@ -61,6 +61,7 @@ def every_page(store: Store, query: RunQuery, namespace: str = "ns") -> Iterator
             flow=query.flow,
             label=query.label,
             since=query.since,
+            undo_failed=query.undo_failed,
             limit=query.limit,
             cursor=listing.cursor,
         )
@@ -277,6 +278,16 @@ class ListingContract:
             assert names(store, RunQuery(statuses=frozenset({was.status}))) == []
             assert names(store, RunQuery(statuses=frozenset({status}))) == ["r1"]
             assert names(store, RunQuery(flow="deploy")) == ["r1"]
+
+    def test_runs_with_failed_undos_are_found(self, store: Store) -> None:
+        for number in range(4):
+            store.runs.create(new(a_run(f"r{number}", at=START + number, failed_undos=number % 2)))
+        assert names(store, RunQuery(undo_failed=True, limit=1)) == ["r3", "r1"]
+        assert names(store, RunQuery(undo_failed=True, statuses=frozenset({Status.FAILED}))) == []
+        run = store.runs.load("ns", "r3")
+        assert run
+        store.runs.save(after(run, failed_undos=0), seen=run.version)
+        assert names(store, RunQuery(undo_failed=True)) == ["r1"]
 
     def test_runs_are_found_by_flow(self, store: Store) -> None:
         for number in range(6):

@@ -64,6 +64,7 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         tokens=(Token(step="A", activation=Activation(uuid=uuid, since=1_000, deadline=1_000 + 7 * DAY)),),
         last_state="ready",
         last_event="start",
+        steps=1,
         tail=(Entry(seq=1, at=1_000, event="RunStarted", step="A", origin="ready", target="A", by="api"),),
     )
     assert begun() == Decision(run, Outcome.ADVANCED, (DeliverAction(uuid), SetTimer(1_000 + 7 * DAY)))
@@ -89,6 +90,7 @@ def test_an_answer_moves_the_run_to_the_next_step_and_arms_no_second_timer() -> 
             ),
             last_state="A",
             last_event="r_A_OK",
+            steps=2,
             tail=(
                 *run.tail,
                 Entry(
@@ -128,7 +130,7 @@ def test_a_route_to_stopped_fails_the_run_and_says_why() -> None:
     run = decide(TWO_STEPS, begun().run, acked(begun().run)).run
     failed = decide(TWO_STEPS, run, acked(run, state="FAIL", n=2)).run
     assert failed.status is Status.FAILED
-    assert failed.last_err == "step 'B' returned FAIL, which leads to stopped"
+    assert failed.last_err == "Stopped: step 'B' returned FAIL, which leads to stopped"
     assert failed.tail[-1].target == "stopped"
 
 
@@ -166,7 +168,7 @@ def test_an_answer_to_an_activation_that_never_was_is_refused(step_name: str, uu
 
 def test_a_state_that_is_not_routed_is_refused_naming_those_that_are() -> None:
     run = begun().run
-    with pytest.raises(StateNotRouted, match=r"step 'A' does not route state 'MAYBE'; it routes OK, FAIL"):
+    with pytest.raises(StateNotRouted, match=r"step 'A' does not accept state 'MAYBE'; it accepts OK, FAIL"):
         decide(TWO_STEPS, run, acked(run, state="MAYBE"))
 
 
@@ -219,7 +221,7 @@ def test_used_up_deliveries_return_error_and_stop_a_run_that_does_not_route_it()
         assert run.status is Status.RUNNING
         run = decide(TWO_STEPS, run, failed(run, n=n)).run
     assert run.status is Status.FAILED
-    assert run.last_err == "step 'A' returned ERROR (refused), which it does not route"
+    assert run.last_err == "Undeliverable: refused"
     assert [entry.event for entry in run.tail] == ["RunStarted", *["DeliveryFailed"] * 3]
 
 
@@ -245,7 +247,7 @@ def test_a_deadline_that_passed_returns_timeout() -> None:
     run = begun().run
     decision = decide(TWO_STEPS, run, TimerFired(at=1_000 + 7 * DAY, nonce=nonce(1)))
     assert decision.run.status is Status.FAILED
-    assert "returned TIMEOUT (no final answer came in time)" in decision.run.last_err
+    assert decision.run.last_err == "Timeout: no final answer came in time"
 
 
 def test_an_alarm_before_the_deadline_changes_nothing() -> None:

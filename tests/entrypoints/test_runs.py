@@ -44,6 +44,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
                 "held": False,
             }
         ],
+        "failed_undos": [],
         "created_at": "2027-01-15T08:00:00.000Z",
         "updated_at": "2027-01-15T08:00:00.000Z",
         "ended_at": None,
@@ -189,6 +190,18 @@ def test_a_person_pauses_continues_stops_and_retries_a_run(host: Host) -> None:
     nowhere = call("POST", "/flowrun/r/retry", {"step": "Z"})
     assert (nowhere.status, nowhere.code) == (422, "no-such-step")
     assert state("retry") == ("running", "B")
+
+
+def test_undos_that_failed_are_asked_for_by_their_own_names(host: Host) -> None:
+    started()
+    call("POST", "/flowrun/r/stop")
+    refused = call("POST", "/flowrun/r/retry", {"undo": True})
+    assert (refused.status, refused.code) == (409, "no-failed-undo")
+    both = call("POST", "/flowrun/r/retry", {"undo": True, "step": "A"})
+    assert (both.status, both.code) == (400, "malformed")
+    assert call("GET", "/flowrun?undo=failed").json == []
+    assert call("GET", "/flowrun?undo=").json[0]["metadata"]["name"] == "r"
+    assert call("GET", "/flowrun?undo=done").code == "malformed"
 
 
 def test_only_a_run_that_has_ended_can_be_deleted(host: Host) -> None:

@@ -113,7 +113,8 @@ def test_a_paused_run_sends_nothing_until_it_continues() -> None:
 def test_an_answer_with_a_state_that_is_not_routed_is_recorded_as_refused() -> None:
     host = started(ONE, "one", lambda _: (Answer(state="MAYBE"), Answer(state="OK", after=HOUR)))
     host.run_until()
-    assert [refusal.reason for refusal in host.refusals] == ["step 'A' does not route state 'MAYBE'; it routes OK, NO"]
+    reasons = [refusal.reason for refusal in host.refusals]
+    assert reasons == ["step 'A' does not accept state 'MAYBE'; it accepts OK, NO"]
     assert host.head("run").status is Status.SUCCEEDED
 
 

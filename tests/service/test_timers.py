@@ -79,7 +79,7 @@ def test_failed_deliveries_come_back_later_each_time_and_then_give_up(host: Host
     assert len(host.actions.calls) == 3
     run = host.run()
     assert run.status is Status.FAILED
-    assert run.last_err == "step 'A' returned ERROR (http://work.test/ refused the connection), which it does not route"
+    assert run.last_err == "Undeliverable: http://work.test/ refused the connection"
 
 
 def test_what_a_service_asks_to_wait_is_waited(host: Host) -> None:

@@ -9,18 +9,29 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.engine.errors import NeverIssued, Unsigned
+from chalicelib.engine.errors import NeverIssued, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.invocation import APPROVED, REJECTED
 from chalicelib.hosting import Services
+from chalicelib.model.flow import ERROR
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.security.webhooks import AnswerSignature, key_of, signature
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
-from tests.simulation.flows import DATA, is_signed
+from tests.simulation.flows import DATA, STATES, is_signed
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
+
+BROKEN: Final = StepError("Broken", "it fell down")
+"""The error that a service answers now and then."""
+
+OTHERS: Final[dict[str, dict[str, Any]]] = {
+    "callback-odd": {"state": "ODD"},
+    "callback-error": {"state": ERROR, "error": BROKEN},
+    "callback-unrouted": {"state": "NOBODY_ROUTES_THIS"},
+}
+"""What a service answers instead."""
 
 LARGE: Final = {"v": "x" * 5_000}
 GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
@@ -113,8 +124,8 @@ class Actions:
                 say(answer, fates.span("callback-again", 1, 100_000))
             case "callbacks-at-once":
                 say(replace(answer, state=states[-1]), delay)
-            case "callback-unrouted":
-                say(replace(answer, state="NOBODY_ROUTES_THIS"), delay // 2)
+            case "callback-odd" | "callback-error" | "callback-unrouted":
+                say(replace(answer, **OTHERS[fault]), delay // 2)
             case "callback-reports":
                 for part in (3, 2):
                     say(replace(answer, done=False, variables={"n": part}), delay // part)
@@ -155,13 +166,15 @@ class Actions:
             if forged:
                 laws.breaks("forged", f"{answer} was {outcome}")
             if answer.done or approval:
-                laws.answered(namespace, answer.run, answer.uuid, outcome, approval=approval)
+                laws.answered(namespace, answer, outcome, approval=approval)
 
         def refused(failure: Exception) -> None:
             head = laws.heads.get((namespace, answer.run))
             issued = head is not None and answer.uuid in laws.histories[head.id].uuids
             if isinstance(failure, NeverIssued) and issued and not forged:
                 laws.breaks("late", f"{answer} was called never issued")
+            if isinstance(failure, StateNotRouted) and answer.state in STATES and not approval:
+                laws.breaks("answers", f"{answer} was refused, and its action declares the state")
             if isinstance(failure, Unsigned) and seal and not forged:
                 laws.breaks("signed", f"{answer} was signed, and called unsigned")
 

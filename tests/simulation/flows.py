@@ -5,6 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from chalicelib.model.actions import (
     Action,
     ArgType,
@@ -35,8 +37,11 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.templates import expression
+from tests.simulation.mishaps import with_mishaps
 
-STATES: Final = ("OK", "FAIL")
+STATES: Final = ("OK", "ODD", "FAIL")
+"""What actions declare. Few steps route ODD."""
+
 DATA: Final = {"v": 1}
 EVENTS: Final = ("go", "no")
 MAIN: Final = "main"
@@ -46,9 +51,32 @@ SECRET: Final = "S3CR3T"
 """What every run keeps, and only some actions may see."""
 
 _TOKEN: Final = {"token": expression("$vars.token")}
-_UNDO: Final = Undo(action="undo", args=_TOKEN)
+UNDOER: Final = "undoer"
+"""The flow that undoes calls."""
+
+_UNDOS: Final = (
+    Undo(action="undo", args=_TOKEN),
+    Undo(action="undo", args=_TOKEN, states=("OK",)),
+    Undo(action="undo", args=_TOKEN, states=("FAIL",)),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$result.v")}, states=STATES),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$result.missing")}, states=("OK",)),
+    Undo(action="undo", args={**_TOKEN, "note": expression("$string($result)")}, states=("OK",)),
+    Undo(action=UNDOER, args={"n": expression("$result.v")}, states=("OK",), is_flow=True),
+)
+_BROKEN_UNDOS: Final = _UNDOS[4:]
+"""They may have an arg that cannot be made: it yields nothing, or has the wrong type."""
+_UNDOS_OF_CALLS: Final = (
+    Undo(action="undo", args=_TOKEN, states=("DONE",)),
+    Undo(action=UNDOER, states=("DONE",), is_flow=True),
+)
 TRUSTED: Final = ("plain", "human", "undo")
 """Actions that are sent the secret."""
+
+
+_PARAMETERS: Final = (
+    Parameter(name="token", type=ArgType.STR, secret=True),
+    Parameter(name="note", type=ArgType.INT, required=False, default=0),
+)
 
 
 def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
@@ -57,7 +85,7 @@ def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
         returns=STATES,
         method=method,
         addresses=(f"http://{name}.test/",),
-        parameters=(Parameter(name="token", type=ArgType.STR, secret=True),) if name in TRUSTED else (),
+        parameters=_PARAMETERS if name == "undo" else _PARAMETERS[:1] if name in TRUSTED else (),
         secret_data=name == "brisk",
         options=Options(**options),
     )
@@ -76,7 +104,7 @@ ACTIONS: Final = (
 
 _SENT: Final = ("plain", "plain", "scarce", "brisk", "alive", "asked", "human")
 _PLAIN_KINDS: Final = ("action",) * 6 + ("choice", "set", "timer", "event", "condition")
-_NESTING: Final = ("fork", "each", "fork", "each", "call")
+_NESTING: Final = ("fork", "each", "call", "fork", "each", "call", "call")
 
 
 def is_signed(step: str) -> bool:
@@ -104,11 +132,11 @@ class FlowMaker:
 
     def _steps(self, count: int, depth: int, *, action_last: bool = False) -> tuple[Step, ...]:
         names = [self._name() for _ in range(count)]
-        steps = []
+        steps: list[Step] = []
         for place, name in enumerate(names):
             forward = names[place + 1] if place + 1 < count else DONE
             kind = "action" if action_last and place == count - 1 else self._kind(depth)
-            steps.append(self._step(kind, name, forward, names, depth))
+            steps.append(with_mishaps(self._rng, self._step(kind, name, forward, names, depth), forward))
         return tuple(steps)
 
     def _name(self) -> str:
@@ -118,7 +146,7 @@ class FlowMaker:
     def _kind(self, depth: int) -> str:
         if depth < 2 and self._rng.random() < (0.3 if depth == 0 else 0.15):
             kind = self._rng.choice(_NESTING)
-            return kind if kind != "call" or (self._calls and depth == 0) else "action"
+            return kind if kind != "call" or (self._calls and depth <= 1) else "action"
         return self._rng.choice(_PLAIN_KINDS)
 
     def _step(self, kind: str, name: str, forward: str, names: list[str], depth: int) -> Step:
@@ -152,7 +180,9 @@ class FlowMaker:
                 return self._each(name, self._joined(forward, aside), depth)
             case "call":
                 routes = (*on_done, Route(state="STOPPED", target=aside), Route(target=forward))
-                return CallStep(name=name, routes=routes, flow=CHILD, timeout=rng.choice((None, 30_000, 3_600_000)))
+                undo = rng.choice((None, None, *_UNDOS_OF_CALLS))
+                timeout = rng.choice((None, 30_000, 3_600_000))
+                return CallStep(name=name, routes=routes, flow=CHILD, timeout=timeout, undo=undo)
             case _:
                 return self._sends(name, forward, names)
 
@@ -166,13 +196,16 @@ class FlowMaker:
             Route(state=state, target=rng.choice((forward, name))) for state in (TIMEOUT, ERROR) if rng.random() < 0.4
         ]
         action = rng.choice(_SENT)
+        undo = rng.choice(_UNDOS) if rng.random() < 0.3 else None
+        if undo in _BROKEN_UNDOS:  # every answer becomes an ERROR, so a loop would never end
+            routes = [replace(route, target=forward) if route.state == ERROR else route for route in routes]
         return ActionStep(
             name=name,
             routes=tuple(routes),
             action=action,
             args=_TOKEN if action in TRUSTED else {},
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
-            undo=_UNDO if rng.random() < 0.25 else None,
+            undo=undo,
             options=Options(signed=is_signed(name)),
         )
 
@@ -181,7 +214,13 @@ class FlowMaker:
         branches = tuple(
             Branch(name=f"b{n}", steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1)) for n in range(count)
         )
-        return ForkStep(name=name, routes=routes, branches=branches, join=self._rng.randint(1, count))
+        return ForkStep(
+            name=name,
+            routes=routes,
+            branches=branches,
+            join=self._rng.randint(1, count),
+            keep_abandoned=self._rng.random() < 0.2,
+        )
 
     def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
         return EachStep(
@@ -191,4 +230,17 @@ class FlowMaker:
             steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1, action_last=True),
             max=self._rng.choice((0, 1, 2)),
             tolerate=self._rng.choice((0, 0, 1, 5)),
+            keep_abandoned=self._rng.random() < 0.2,
         )
+
+
+def undoer() -> Flow:
+    """A flow that undoes: it may fail as any other."""
+    routes = (Route(state="OK", target=DONE), Route(state="FAIL", target=STOPPED))
+    return Flow(
+        name=UNDOER,
+        steps=(ActionStep(name="Undo", routes=routes, action="plain", args=_TOKEN),),
+        input=(Parameter(name="n", type=ArgType.INT, required=False, default=0),),
+        vars={"token": SECRET},
+        secret_vars=("token",),
+    )

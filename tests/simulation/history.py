@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.engine.invocation import UNDO
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import DEFAULT_STATE, DONE, STOPPED, EachStep, children_of
@@ -71,7 +72,7 @@ class History:
             was = set()
         if again := (now - was) & self.uuids:
             yield f"activation {again} is current again"
-        if after.status in status.LIVE and (ghosts := now & self.closed):
+        if after.status in status.LIVE and (ghosts := _awaited(after) & self.closed):
             yield f"activation {ghosts} has ended and is current"
         self.uuids |= now
 
@@ -93,7 +94,7 @@ class History:
                 yield f"entry {entry.seq} ends activation {entry.uuid}, which was no longer current"
         if entry.event in ("RunPaused", "RunContinued", "RunStopped", "RunRetried"):
             self._paused = entry.event == "RunPaused"
-        if entry.event == "StepReported" or not entry.target or entry.event == "RunContinued":
+        if entry.event in ("StepReported", "RunContinued") or not entry.target or entry.token == UNDO:
             return
         if entry.event != "RunPaused":
             self._target[entry.token] = (entry.seq, entry.target)
@@ -127,7 +128,7 @@ class History:
             return
         known = {token.id: token for token in run.tokens}
         for token in run.tokens:
-            if token.step != self._stands_at(token, known, definition):
+            if token.id != UNDO and token.step != self._stands_at(token, known, definition):
                 yield f"token {token.id} is at {token.step!r}, and by the history it is not"
 
     def _stands_at(self, token: Token, known: dict[str, Token], definition: Definition) -> str:
@@ -154,10 +155,21 @@ class History:
         for token in run.tokens:
             entry = last.get(token.id)
             step = definition.step(entry.step) if entry else None
-            if entry is None or not isinstance(step, EachStep) or entry.state != DEFAULT_STATE:
+            if (
+                entry is None
+                or not isinstance(step, EachStep)
+                or entry.state != DEFAULT_STATE
+                or entry.target == step.name
+            ):
                 continue
             results = token.result if isinstance(token.result, (list, tuple)) else []
             for index, result in enumerate(results):
                 answered = self._joined[token.id].get(f"{token.id}.{index}")
                 if answered is not None and result != answered:
                     yield f"item {index} of {step.name!r} answered {answered!r}, and the result holds {result!r}"
+
+
+def _awaited(run: Run) -> set[str]:
+    """The activations that may still end: a run that is ending only waits for what undoes its work."""
+    tokens = [token for token in run.tokens if run.ending is None or token.id == UNDO]
+    return {token.activation.uuid for token in tokens if token.activation}

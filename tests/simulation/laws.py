@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.engine.invocation import invocation_of
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
@@ -16,9 +16,12 @@ from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs.answer import Answer
 from tests.simulation.flows import SECRET, TRUSTED
 from tests.simulation.history import History
 from tests.simulation.messages import Messages
+from tests.simulation.money import Ledger
+from tests.simulation.returns import Returns
 from tests.simulation.tokens import crooked
 from tests.simulation.waking import Waking
 
@@ -41,6 +44,8 @@ class Laws:
         self.broken: Broken | None = None
         self.heads: dict[tuple[str, str], Run] = {}
         self.histories: dict[str, History] = {}
+        self.ledgers: dict[str, Ledger] = {}
+        self.returns: dict[str, Returns] = {}
         self.owners: dict[str, tuple[str, str]] = {}
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
@@ -126,8 +131,9 @@ class Laws:
         head = self.heads.get(self.owners[uuid])
         return head is not None and head.status in status.LIVE and head.token_of(uuid) is not None
 
-    def answered(self, namespace: str, run: str, uuid: str, outcome: Outcome, *, approval: bool) -> None:
+    def answered(self, namespace: str, answer: Answer, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""
+        run, uuid = answer.run, answer.uuid
         head = self.heads.get((namespace, run))
         if outcome is not Outcome.ADVANCED or head is None or self.owners.get(uuid) != (namespace, run):
             return
@@ -136,6 +142,9 @@ class Laws:
         if uuid in self.acked:
             self.breaks("once", f"a second answer for activation {uuid} was `advanced`")
         self.acked.add(uuid)
+        error = answer.error.name if answer.error else ""
+        for wrong in self.returns.setdefault(head.id, Returns()).kept(uuid, answer.state or "", answer.data, error):
+            self.breaks("answers", wrong)
         if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
 
@@ -161,6 +170,7 @@ class Laws:
             if token.activation:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
+        self._keeps_its_books(before, after, added, definition)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
         for wrong in history.contradicts(after, definition):
@@ -174,19 +184,35 @@ class Laws:
             self._look_at(after.namespace, after.parent.run)
         self._look_at_children(after.namespace, after.name)
 
+    def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
+        for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
+            self.breaks("returns", wrong)
+        ledger = self.ledgers.setdefault(after.id, Ledger())
+        for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
+            self.breaks("undo", f"run {after.name!r}: {wrong}")
+
+    def _live_children(self, run: Run) -> list[Run]:
+        """The runs that it started and that have not ended."""
+        uuids = self.histories[run.id].uuids
+        return [
+            child
+            for (namespace, _), child in self.heads.items()
+            if child.parent
+            and (namespace, child.parent.run) == (run.namespace, run.name)
+            and child.parent.uuid in uuids
+            and child.status in status.LIVE
+        ]
+
     def _follows(self, before: Run, after: Run, added: list[Entry]) -> None:
         """Whether one head may follow the other."""
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        if before.status in status.ENDED and events[:1] != ["RunRetried"]:
+        if before.status in status.ENDED and events[:1] not in (["RunRetried"], ["UndosRetried"]):
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
             self.breaks("paused", f"run {name!r} was paused and is {after.status}, and it was not continued")
-        undone = sum(entry.token == UNDO and entry.state != "" for entry in added)
-        if len(before.undos) - len(after.undos) > undone:
-            self.breaks("undo", f"run {name!r} forgot {len(before.undos) - len(after.undos) - undone} undos")
 
     # ── who will wake it ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,8 +223,6 @@ class Laws:
 
     def _wakes(self, run: Run, definition: Definition) -> None:
         if run.status in status.ENDED:
-            if run.undos and run.status is not Status.SUCCEEDED:
-                self.breaks("undo", f"run {run.name!r} is {run.status}, and {len(run.undos)} steps are not undone")
             return
         for wrong in self.waking.missing(run, definition):
             self.breaks("wake", f"run {run.name!r}: {wrong}")
@@ -218,7 +242,8 @@ class Laws:
         retried = any(entry.event == "RunRetried" for entry in self.histories[child.id].entries)
         known = child.parent.uuid in self.histories[parent.id].uuids
         if known and not waits and not retried and child.ending is None:
-            stops = self._messages.waits(StopChild, parent.namespace, parent.name, child=child.name)
+            held = parent.status is Status.PAUSED and any(one.child == child.name for one in parent.stopping)
+            stops = held or self._messages.waits(StopChild, parent.namespace, parent.name, child=child.name)
             starts = self._messages.waits(StartChild, parent.namespace, parent.name, uuid=child.parent.uuid)
             if not stops and not starts:
                 self.breaks("orphan", f"run {child.name!r} is {child.status}, and no run waits for it or stops it")

@@ -14,7 +14,7 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.start import StartOrder
 from tests.simulation.fates import ORDERS
-from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker
+from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker, undoer
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -31,7 +31,7 @@ class People:
         self._started: list[tuple[str, str]] = []
         for namespace in self._namespaces:
             stage.store.definitions.submit(namespace, [stored(action, 1) for action in ACTIONS], [])
-            flows = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD)
+            flows = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD), undoer()
             stage.store.definitions.submit(namespace, [stored(flow, 1) for flow in flows], [])
         for number in range(rng.choice((1, 2, 2, 3))):
             self._plan_start(number)
@@ -104,6 +104,8 @@ class People:
                     operator.stop(namespace, name)
                 case "retry":
                     operator.retry(namespace, name)
+                case "retry-undos":
+                    operator.retry_undos(namespace, name)
                 case "delete":
                     operator.delete_run(namespace, name)
                 case "vars":

@@ -10,13 +10,16 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.engine import compensation, effects, request_args
+from chalicelib.engine import compensation, effects, request_args, token_moves
 from chalicelib.engine import transition as transitions
 from chalicelib.engine.events import RunContinued, RunRetried
-from chalicelib.engine.handlers import answers
+from chalicelib.engine.handlers import answers, commands
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.paging import turn_page
+from chalicelib.engine.scopes import child_id
 from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import Transition
+from chalicelib.model.flow import ForkStep
 from chalicelib.model.history import Page
 from chalicelib.model.ids import mint_uuid
 from chalicelib.service import messages
@@ -35,6 +38,8 @@ from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
+from tests.simulation.flows import STATES
+from tests.simulation.planted_errors import ERROR_BUGS
 from tests.simulation.schedule import Result, play
 
 
@@ -171,15 +176,15 @@ def _no_deadline_after_continue(right: Any) -> Any:
 
 
 def _cancelled_lives_on(right: Any) -> Any:
-    def remove(self: Any, token: Any) -> None:
+    def remove(self: Any, token: Any, **_: Any) -> None:
         self.tokens.pop(token.id, None)
 
     return remove
 
 
 def _joined_twice(right: Any) -> Any:
-    def child_ended(transition: Any, token: Any, step: Any, child: Any, **how: Any) -> Any:
-        returned = right(transition, token, step, child, **how)
+    def child_ended(transition: Any, token: Any, step: Any, child: Any, *how: Any) -> Any:
+        returned = right(transition, token, step, child, *how)
         wait = transition.tokens[token.id].activation.wait
         transition.set_wait(transition.tokens[token.id], replace(wait, failed=(*wait.failed, child.scope)))
         return returned
@@ -196,11 +201,73 @@ def _max_does_not_matter(right: Any) -> Any:
 
 
 def _undo_skipped(right: Any) -> Any:
-    def undo_next(transition: Any) -> None:
-        transition.set_run(undos=transition.run.undos[:-1])
-        right(transition)
+    def start(transition: Any, pending: Any) -> None:
+        transition.set_run(undos=tuple(undo for undo in transition.run.undos if undo is not pending))
 
-    return undo_next
+    return start
+
+
+def _any_state_is_undone(right: Any) -> Any:
+    def register(transition: Any, token: Any, uuid: str, state: str, names: Any, **more: Any) -> Any:
+        undo = transition.definition.steps[token.step].undo
+        state = min(undo.states) if undo and uuid and state in STATES else state
+        return right(transition, token, uuid, state, names, **more)
+
+    return register
+
+
+def _not_before_stopped(right: Any) -> Any:
+    def register(transition: Any, token: Any, after: Any, returned: Any, old_vars: Any) -> Any:
+        routes = transition.definition.steps[token.step].routes_of(returned.state)
+        return "" if routes and routes[0].target == "stopped" else right(transition, token, after, returned, old_vars)
+
+    return register
+
+
+def _incomplete_is_forgotten(right: Any) -> Any:
+    def register(transition: Any, *args: Any, **more: Any) -> Any:
+        undos = transition.run.undos
+        problem = right(transition, *args, **more)
+        if problem:
+            transition.set_run(undos=undos)
+        return problem
+
+    return register
+
+
+def _incomplete_is_sent(right: Any) -> Any:
+    return lambda transition, pending: right(transition, replace(pending, incomplete=""))
+
+
+def _failure_is_forgotten(right: Any) -> Any:
+    return lambda transition, pending, _: right(transition, pending, "")
+
+
+def _oldest_first(right: Any) -> Any:
+    return lambda transition, _: right(transition, next(undo for undo in transition.run.undos if undo.is_due))
+
+
+def _every_branch_lost(_: Any) -> Any:
+    return lambda token, step: [child_id(token.id, branch.name) for branch in step.branches]
+
+
+def _keep_ignored(right: Any) -> Any:
+    def end_wait(transition: Any, token: Any, returned: Any) -> None:
+        step = transition.step_of(token)
+        if isinstance(step, ForkStep) and returned.state == "DONE":
+            for scope in fork.lost_branches(transition.tokens[token.id], step):
+                compensation.abandon_scope(transition, scope)
+        right(transition, token, returned)
+
+    return end_wait
+
+
+def _undo_sent_again(right: Any) -> Any:
+    def fail(transition: Any, *args: Any) -> None:
+        transition.tokens.pop(UNDO, None)
+        right(transition, *args)
+
+    return fail
 
 
 def _retry_keeps_the_uuid(right: Any) -> Any:
@@ -296,11 +363,26 @@ BUGS: Final = (
     Bug("task not in the inbox", EffectExecutor, "_write", _write_without(effects.OpenTask)),
     Bug("cancelled branch lives on", Transition, "remove", _cancelled_lives_on),
     Bug("join counted twice", fork, "child_ended", _joined_twice),
-    Bug("result of an item lost", each, "_results", _result_lost),
+    Bug("result of an item lost", each, "results", _result_lost),
     Bug("max of each ignored", each, "_begin", _max_does_not_matter),
-    Bug("undo skipped", compensation, "_undo_next", _undo_skipped),
+    Bug("undo skipped", compensation, "_start", _undo_skipped),
+    Bug("work registered whatever the state", token_moves, "register", _any_state_is_undone),
+    Bug("work not registered on the way to stopped", token_moves, "_register", _not_before_stopped),
+    Bug("work of an incomplete undo not registered", token_moves, "register", _incomplete_is_forgotten),
+    Bug("incomplete undo sent", compensation, "_start", _incomplete_is_sent),
+    Bug("failed undo forgotten", compensation, "_close", _failure_is_forgotten),
+    Bug("lost branches not undone", fork, "lost_branches", _nothing([])),
+    Bug("branches that finished undone too", fork, "lost_branches", _every_branch_lost),
+    Bug("abandoned work not undone", token_moves, "abandon_scope", _nothing(None)),
+    Bug("abandoned work undone though it is kept", token_moves, "end_wait", _keep_ignored),
+    Bug("oldest work undone first", compensation, "_start", _oldest_first),
+    Bug("children not awaited", compensation, "_waits_for_children", _nothing(False)),
+    Bug("undo sent again at a stop", commands, "fail", _undo_sent_again),
+    Bug("work of an earlier visit undone", token_moves, "adopt", _nothing(None)),
+    Bug("fork returns before the undo", token_moves, "has_due", _nothing(False)),
     Bug("retry keeps the old uuid", Transition, "activate", _retry_keeps_the_uuid),
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
+    *(Bug(*bug) for bug in ERROR_BUGS),
 )

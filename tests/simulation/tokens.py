@@ -10,7 +10,7 @@ from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import EachStep, ForkStep
 from chalicelib.model.run import Run, Token
-from chalicelib.model.waits import EachWait, ForkWait, Wait
+from chalicelib.model.waits import EachWait, ForkWait, RepeatWait, Wait
 
 
 def crooked(run: Run, definition: Definition) -> Iterator[str]:
@@ -24,15 +24,22 @@ def crooked(run: Run, definition: Definition) -> Iterator[str]:
             yield f"token {token.id} works for token {token.parent}, which is gone"
         children.setdefault(token.parent, []).append(token)
     for token in run.tokens:
-        if token.id == UNDO or token.activation is None:
+        if token.id == UNDO or token.activation is None or run.ending is not None:
             continue
-        step, wait, below = definition.step(token.step), token.activation.wait, children.get(token.id, [])
-        if isinstance(step, ForkStep):
-            yield from _crooked_fork(step, wait, below)
-        elif isinstance(step, EachStep):
-            yield from _crooked_each(step, wait, below)
-        elif below:
-            yield f"step {token.step!r} has tokens below it"
+        yield from _crooked_wait(token, definition, children.get(token.id, []))
+
+
+def _crooked_wait(token: Token, definition: Definition, below: list[Token]) -> Iterator[str]:
+    step, wait = definition.step(token.step), token.activation.wait if token.activation else None
+    if isinstance(wait, RepeatWait):
+        if below:
+            yield f"step {token.step!r} waits to be repeated, and has tokens below it"
+    elif isinstance(step, ForkStep):
+        yield from _crooked_fork(step, wait, below)
+    elif isinstance(step, EachStep):
+        yield from _crooked_each(step, wait, below)
+    elif below:
+        yield f"step {token.step!r} has tokens below it"
 
 
 def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iterator[str]:
@@ -40,6 +47,10 @@ def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iter
         yield f"fork {step.name!r} remembers {wait}"
         return
     places = [*wait.results, *wait.failed, *(child.scope for child in below)]
+    if wait.decided:
+        if below:
+            yield f"fork {step.name!r} has returned in all but name, and has tokens below it"
+        return
     if sorted(places) != sorted(branch.name for branch in step.branches):
         yield f"fork {step.name!r} counts {places}"
     if len(wait.results) >= step.join:
@@ -52,6 +63,8 @@ def _crooked_each(step: EachStep, wait: Wait | None, below: list[Token]) -> Iter
     if not isinstance(wait, EachWait):
         yield f"each {step.name!r} remembers {wait}"
         return
+    if wait.decided and below:
+        yield f"each {step.name!r} has returned in all but name, and has tokens below it"
     begun = wait.finished + len(wait.failed) + len(below) + len(wait.again)
     if begun != wait.next:
         yield f"each {step.name!r} began {wait.next} items and knows of {begun}"

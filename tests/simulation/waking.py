@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.received_events import took
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
-from chalicelib.model.waits import ChildWait, EventWait
-from chalicelib.service.messages import Deliver, Listen, StartChild, TellParent
+from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
+from chalicelib.service.messages import Deliver, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
@@ -32,18 +32,36 @@ class Waking:
 
     def missing(self, run: Run, definition: Definition) -> Iterator[str]:
         """What of the live run nothing will wake."""
-        dues = [token.activation.due for token in run.tokens if token.activation]
+        awaited = [token for token in run.tokens if run.ending is None or token.id == UNDO]
+        dues = [token.activation.due for token in awaited if token.activation]
+        dues += [stopping.deadline for stopping in run.stopping]
         dues += [run.deadline] if run.deadline is not None else []
         late = run.timer_at is None or run.timer_at > min(dues, default=run.timer_at)
         if run.status in status.MOVING and late:
             yield f"its alarm is at {run.timer_at}, and it waits until {min(dues, default=None)}"
         if not run.tokens:
             yield "it has no token"
-        for token in run.tokens:
+        yield from self._of_undos(run)
+        for token in awaited:
             if token.activation is not None:
                 yield from self._of_token(run, definition, token, token.activation)
             elif run.ending is None:
                 yield f"token {token.id} waits for nothing"
+
+    def _of_undos(self, run: Run) -> Iterator[str]:
+        undoing = any(token.id == UNDO and token.activation for token in run.tokens)
+        if run.ending is not None and not undoing and not run.stopping:
+            yield "it is ending, and neither undoes anything nor waits for a child"
+        if run.ending is None and not undoing and not run.stopping and any(undo.is_due for undo in run.undos):
+            yield "work is due to be undone, and nothing undoes it"
+        for stopping in run.stopping:
+            child = self._heads.get((run.namespace, stopping.child))
+            if child is None or child.status in status.ENDED:
+                told = self._messages.waits(TellParent, run.namespace, stopping.child)
+                started = self._messages.waits(StartChild, run.namespace, run.name, uuid=stopping.uuid)
+                stops = self._messages.waits(StopChild, run.namespace, run.name, child=stopping.child)
+                if not told and not started and not stops and run.status is not Status.PAUSED:
+                    yield f"nothing will report the end of the child run {stopping.child!r}"
 
     def _of_token(self, run: Run, definition: Definition, token: Token, activation: Activation) -> Iterator[str]:
         invocation, step, uuid = invocation_of(definition, run, token), definition.step(token.step), activation.uuid
@@ -54,7 +72,9 @@ class Waking:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
                 yield f"nothing will deliver step {token.step!r} ({uuid})"
-        elif isinstance(step, CallStep):
+        elif isinstance(activation.wait, RepeatWait):
+            return  # the timer wakes it
+        elif isinstance(step, CallStep) or token.id == UNDO:
             yield from self._of_call(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)

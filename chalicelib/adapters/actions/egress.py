@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
+from chalicelib.model.run_error import ErrorName
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -147,7 +148,7 @@ class GuardedCaller:
             host = found[1].strip("[]") if found else ""
             if reason := self._egress.refuses_name(host):
                 text = f"{address}: {host or 'the host'} is {reason}; add it to ECHOER_OUTBOUND_ALLOW"
-                return NotTaken(text, final=True)
+                return NotTaken(text, final=True, name=ErrorName.FORBIDDEN)
         return self._caller.post(call)
 
 

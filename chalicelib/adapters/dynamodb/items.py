@@ -88,6 +88,15 @@ class ChangedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-cal
     ca = NumberAttribute(range_key=True)
 
 
+class UndoFailedIndex(GlobalSecondaryIndex["Item"]):  # type: ignore[no-untyped-call]  # an untyped hook
+    class Meta:
+        index_name = tables.UNDO_FAILED.name
+        projection = KeysOnlyProjection()
+
+    up = UnicodeAttribute(hash_key=True)
+    c = UnicodeAttribute(range_key=True)
+
+
 LAYOUT: Final = Format("DynamoDB item")
 """Which attributes an item has. An upgrade gets and returns the raw attributes of an item, as the low-level API has
 them. It must not change keys or attributes of indexes: an entry of an index holds nothing else, not even its format.
@@ -124,11 +133,13 @@ class Item(Model):
     c = UnicodeAttribute(null=True)
     cp = UnicodeAttribute(null=True)
     ca = NumberAttribute(null=True)
+    up = UnicodeAttribute(null=True)
 
     timers = TimersIndex()
     listed = ListedIndex()
     by_flow = ByFlowIndex()
     changed = ChangedIndex()
+    undo_failed = UndoFailedIndex()
 
     @classmethod
     def from_raw_data(cls, data: dict[str, Any]) -> Self:

@@ -26,6 +26,7 @@ have its attributes. `#` separates the parts of a key.
               lp = namespace#signal#shard             c = at#id                signals
     by_flow   fp = namespace#flow#class#shard         c = created at#name      heads
     changed   cp = namespace#shard                    ca = status changed at   heads
+    undo_failed  up = namespace#shard                 c = created at#name      heads of runs with failed undos
 
 **Names cannot collide.** A name may contain any character. In every part except the last of a sort key, `%` and `#` are
 written `%25` and `%23`, so a `#` in a key is always a separator and a key can be read in one way only. The last part of
@@ -229,6 +230,10 @@ def listed_signals(namespace: str, number: int) -> str:
 
 def by_flow(namespace: str, flow: str, status: StatusClass, number: int) -> str:
     return _join(namespace, flow, status, str(number))
+
+
+def undo_failed(namespace: str, number: int) -> str:
+    return _join(namespace, str(number))
 
 
 def changed(namespace: str, number: int) -> str:

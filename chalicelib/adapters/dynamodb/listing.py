@@ -95,6 +95,10 @@ def _partitions(namespace: str, query: RunQuery) -> Iterator[tuple[tables.Index 
     if query.label is not None:
         yield None, keys.label(namespace, *query.label)
         return
+    if query.undo_failed:
+        for shard in range(keys.SHARDS):
+            yield tables.UNDO_FAILED, keys.undo_failed(namespace, shard)
+        return
     classes = {keys.CLASS_OF[status] for status in (keys.CLASS_OF if query.statuses is None else query.statuses)}
     for status in sorted(classes):
         for shard in range(keys.SHARDS):

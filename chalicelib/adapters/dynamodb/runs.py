@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, position_of, timer_of
+from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, position_of, timer_of, undo_failed
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
@@ -125,6 +125,8 @@ class DynamoRuns:
         item.lp = keys.listed(run.namespace, status, shard)
         item.fp = keys.by_flow(run.namespace, flow_of(run), status, shard)
         item.cp, item.ca = keys.changed(run.namespace, shard), run.status_at
+        if undo_failed(run):
+            item.up = keys.undo_failed(run.namespace, shard)
         if (timer := timer_of(run)) is not None:
             item.ap, item.al = keys.timers(shard), timer
         return item

@@ -26,7 +26,8 @@ TIMERS: Final = Index("alarms", "ap", "al")
 LISTED: Final = Index("listed", "lp", "c")
 BY_FLOW: Final = Index("by_flow", "fp", "c")
 CHANGED: Final = Index("changed", "cp", "ca")
-INDEXES: Final = (TIMERS, LISTED, BY_FLOW, CHANGED)
+UNDO_FAILED: Final = Index("undo_failed", "up", "c")
+INDEXES: Final = (TIMERS, LISTED, BY_FLOW, CHANGED, UNDO_FAILED)
 
 _NUMBERS: Final = frozenset({"al", "ca"})
 

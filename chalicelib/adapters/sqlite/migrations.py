@@ -32,7 +32,15 @@ def _rename_tables(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX runs_timers ON runs (timer_at) WHERE timer_at IS NOT NULL")
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables,)
+def _list_failed_undos(connection: sqlite3.Connection) -> None:
+    """Version 2 to 3: find runs with failed undos. No run of version 2 records any."""
+    connection.execute("ALTER TABLE runs ADD COLUMN undo_failed INTEGER")
+    connection.execute(
+        "CREATE INDEX runs_undo_failed ON runs (namespace, created_at, name) WHERE undo_failed IS NOT NULL"
+    )
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 

@@ -17,6 +17,7 @@ from chalicelib.adapters.store_rules import (
     position_at,
     position_of,
     timer_of,
+    undo_failed,
 )
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
@@ -82,10 +83,10 @@ class SqliteRuns:
 
     def save(self, run: Run, seen: int, body: bytes = b"") -> None:
         saved = self._database.change(
-            "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?"
+            "UPDATE runs SET version = ?, status = ?, status_at = ?, timer_at = ?, body = ?, undo_failed = ?"
             " WHERE namespace = ? AND name = ? AND version = ? AND id = ?",
             (
-                *(run.version, run.status, run.status_at, timer_of(run), body or encode(run)),
+                *(run.version, run.status, run.status_at, timer_of(run), body or encode(run), undo_failed(run)),
                 *(run.namespace, run.name, seen, run.id),
             ),
         )
@@ -147,6 +148,8 @@ def _newest(
         terms.append(("runs.status = ?", (status,)))
     if query.flow is not None:
         terms.append(("runs.flow = ?", (query.flow,)))
+    if query.undo_failed:
+        terms.append(("runs.undo_failed IS NOT NULL", ()))
     if query.since is not None:
         terms.append((f"{index}.created_at >= ?", (query.since,)))
     if before is not None:
@@ -170,9 +173,9 @@ def create_within(connection: sqlite3.Connection, new: NewRun) -> None:
 
 def _insert(new: NewRun) -> tuple[str, tuple[object, ...]]:
     run = new.run
-    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    sql = "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     key = (run.namespace, run.name, run.id, run.version, run.status, run.status_at)
-    return sql, (*key, flow_of(run), run.created_at, timer_of(run), new.body or encode(run))
+    return sql, (*key, flow_of(run), run.created_at, timer_of(run), new.body or encode(run), undo_failed(run))
 
 
 def _label_rows(run: Run) -> list[tuple[object, ...]]:

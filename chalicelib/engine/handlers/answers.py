@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Final
 
 from msgspec.structs import replace
 
 from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import result_of
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, Unsigned
+from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
 from chalicelib.engine.secret_values import encrypted
@@ -21,7 +22,10 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR
 from chalicelib.model.ids import was_minted
 from chalicelib.model.run import Activation, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
+
+_REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 
 
 def acked(transition: Transition, event: StepAcked) -> Outcome:
@@ -44,9 +48,11 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         return _approved(transition, token, token.activation, invocation, event)
     if not event.done:
         return _reported(transition, token, token.activation, event)
-    if not invocation.accepts(event.state):
-        raise StateNotRouted(token.step, event.state, invocation.states)
-    returned = StepResult(state=event.state, data=event.data, event="StepAcked", variables=event.variables)
+    if not invocation.accepts(event.state) and not (event.state == ERROR and event.error):
+        raise StateNotRouted(token.step, event.state, invocation.action.returns)
+    returned = StepResult(
+        state=event.state, data=event.data, error=event.error, event="StepAcked", variables=event.variables
+    )
     leave(transition, token, returned)
     return Outcome.ADVANCED
 
@@ -103,7 +109,7 @@ def _approved(
         leave(
             transition,
             token,
-            StepResult(state=ERROR, data=event.data, error="a person refused it", event="StepRejected"),
+            StepResult(state=ERROR, data=event.data, error=event.error or _REJECTED, event="StepRejected"),
         )
         return Outcome.ADVANCED
     if event.state != APPROVED:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.compensation import child_stopped
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.events import ChildEnded, EventArrived
 from chalicelib.engine.received_events import take
@@ -12,7 +13,8 @@ from chalicelib.engine.steps import waits
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import Transition
 from chalicelib.model import status
-from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.flow import EventStep
+from chalicelib.model.waits import ChildWait
 
 
 def event_arrived(transition: Transition, event: EventArrived) -> Outcome:
@@ -30,11 +32,15 @@ def event_arrived(transition: Transition, event: EventArrived) -> Outcome:
 
 
 def child_ended(transition: Transition, event: ChildEnded) -> Outcome:
-    """Move the token that waits for the end of the run."""
-    token = transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or transition.run.status in status.ENDED:
+    """Move the token that waits for the end of the run, or note that a run which was told to stop has ended."""
+    if transition.run.status in status.ENDED:
         return Outcome.IGNORED
-    if not isinstance(transition.step_of(token), CallStep):
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None:
+        error = event.error.text if event.error else ""
+        stopped = child_stopped(transition, event.uuid, event.state, event.output, error)
+        return Outcome.ADVANCED if stopped else Outcome.IGNORED
+    if not isinstance(token.activation.wait, ChildWait):
         return Outcome.IGNORED
     token = transition.put(replace(token, activation=replace(token.activation, wait=None)))
     returned = StepResult(state=event.state, data=event.output, error=event.error, event="ChildEnded")

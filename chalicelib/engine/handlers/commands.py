@@ -7,57 +7,77 @@ from typing import Final, TypeAlias, assert_never
 from msgspec.structs import replace
 
 from chalicelib.engine import lifecycle, size_limits
-from chalicelib.engine.compensation import fail
+from chalicelib.engine.compensation import fail, retry_undos, stop_held_children
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import CommandRefused, NoSuchStep
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
+from chalicelib.engine.endings import succeed
+from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
+from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.handlers import start
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
+from chalicelib.engine.repeats import is_repeating
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
-from chalicelib.model.flow import STOPPED, CallStep, EventStep, Step, TimerStep
+from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, Token
+from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import ChildWait
 
-CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | VarsSet
+CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
     RunPaused: Command.PAUSE,
     RunContinued: Command.CONTINUE,
     RunStopped: Command.STOP,
     RunRetried: Command.RETRY,
+    UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
 }
 
 
 def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
-    """Carry out the command; ignore it if it has its effect already. Raises CommandRefused, NoSuchStep, TooLarge."""
-    status, command = transition.run.status, _COMMANDS[type(event)]
-    if status in lifecycle.WITHOUT_EFFECT[command]:
+    """Carry out the command; ignore it if it has its effect already. Raises Refused."""
+    if not _applies(transition.run, event):
         return Outcome.IGNORED
-    if status not in lifecycle.ALLOWED[command]:
-        raise CommandRefused(transition.run.name, status, command)
     match event:
         case RunPaused():
             transition.record("RunPaused", target=SUSPEND, origin=transition.current_step)
             transition.set_status(Status.PAUSED)
-            transition.set_run(paused_at=transition.at)
+            transition.set_run(paused_at=transition.at, paused_with_parent=event.with_parent)
+            transition.sync_children()
         case RunContinued():
             _continue(transition)
         case RunStopped(reason=reason):
             transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
+            transition.set_run(error=None)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
         case RunRetried(step=step):
             _retry(transition, step)
+        case UndosRetried():
+            if not transition.run.failed_undos:
+                raise NoFailedUndo(transition.run.name)
+            retry_undos(transition)
         case VarsSet(vars=changed):
             _set_vars(transition, changed)
             return Outcome.ADVANCED
         case _:
             assert_never(event)
-    transition.set_run(last_event=str(command))
+    transition.set_run(last_event=str(_COMMANDS[type(event)]))
     return Outcome.ADVANCED
+
+
+def _applies(run: Run, event: CommandEvent) -> bool:
+    """Return whether the command changes anything. Raises CommandRefused."""
+    command = _COMMANDS[type(event)]
+    if run.status in lifecycle.WITHOUT_EFFECT[command]:
+        return False
+    has_succeeded = command is Command.STOP and run.ending is Status.SUCCEEDED
+    if run.status not in lifecycle.ALLOWED[command] or has_succeeded:
+        raise CommandRefused(run.name, run.status, command)
+    # A run that a person paused is continued by a person, not with its parent.
+    return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
 
 
 def _set_vars(transition: Transition, given: dict[str, Json]) -> None:
@@ -77,7 +97,9 @@ def _continue(transition: Transition) -> None:
     deadline = transition.run.deadline
     resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
     transition.set_status(resumed)
-    transition.set_run(paused_at=None, deadline=deadline + pause if deadline is not None else None)
+    moved = deadline + pause if deadline is not None else None
+    transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
+    stop_held_children(transition)
     for token in tuple(transition.tokens.values()):
         activation = token.activation
         if activation is None:
@@ -86,13 +108,14 @@ def _continue(transition: Transition) -> None:
         token = transition.put(replace(token, activation=_postpone(activation, step, paused_at, transition.at)))
         if isinstance(step, EventStep):
             waits.listen(transition, token, step)
-        elif activation.held:
-            _send(transition, token, step)
+        elif activation.held and not is_repeating(token):
+            _send(transition, token)
+    transition.sync_children()
 
 
-def _send(transition: Transition, token: Token, step: Step | None) -> None:
+def _send(transition: Transition, token: Token) -> None:
     """Send what the token's activation held back while the run was paused."""
-    if isinstance(step, CallStep):
+    if token.activation and isinstance(token.activation.wait, ChildWait):
         call.start(transition, token)
         return
     invocation = invocation_of(transition.definition, transition.run, token)
@@ -112,7 +135,11 @@ def _postpone(activation: Activation, step: Step | None, paused_at: Instant, at:
 
 
 def _retry(transition: Transition, step: str | None) -> None:
-    """Continue a stopped run at the step where it stopped, or at a top-level step. Raises NoSuchStep."""
+    """Continue a stopped run at the step where it stopped, or at a top-level step. Raises NoSuchStep, WasUndone."""
+    run = transition.run
+    if step is None and run.undone:
+        failed = [undo.step for undo in run.undos if undo.failed]
+        raise WasUndone(run.name, run.undone, failed)
     if step is not None:
         compiled = transition.definition.steps.get(step)
         if compiled is None or compiled.parent:
@@ -122,10 +149,17 @@ def _retry(transition: Transition, step: str | None) -> None:
     timeout = transition.definition.flow.timeout
     deadline = transition.at + timeout if timeout is not None else None
     transition.set_status(Status.RUNNING)
-    transition.set_run(ended_at=None, output=None, last_err="", deadline=deadline)
+    transition.set_run(ended_at=None, output=None, last_err="", error=None, deadline=deadline, undone=(), steps=0)
+    if not transition.tokens:
+        target = transition.definition.flow.steps[0].name
+        transition.record("RunRetried", origin=STOPPED, target=target)
+        start.begin(transition)
     for token in tuple(transition.tokens.values()):
         if token.parent:
             transition.tokens.pop(token.id)  # the fork or each that waits for it starts it again
             continue
         transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
-        transition.arrive(token)
+        if token.step == DONE:  # its output could not be made
+            succeed(transition, token, has_output=False)
+        else:
+            transition.arrive(replace(token, repeats={}, passes=0))

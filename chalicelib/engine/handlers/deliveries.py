@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
@@ -28,9 +29,10 @@ def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
     token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
     if retry_at is None:
-        leave(transition, token, StepResult(state=ERROR, error=event.error, event="DeliveryFailed"))
+        error = StepError(event.name, event.error, status=event.status)
+        leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed"))
         return Outcome.ADVANCED
-    transition.record("DeliveryFailed", token, error=event.error)
+    transition.record("DeliveryFailed", token, error=event.error, error_name=event.name)
     return Outcome.PROGRESS
 
 

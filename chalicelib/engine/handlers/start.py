@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import names_for
-from chalicelib.engine.compensation import fail
 from chalicelib.engine.effects import Decision, Outcome
-from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.endings import stop
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.evaluation import resolve_known
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.secret_values import Cipher
@@ -24,15 +24,23 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     transition = Transition(definition, _new_run(definition, event), event, read_blob, cipher)
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
+    begin(transition)
+    run_until_waiting(transition)
+    return transition.build(Outcome.ADVANCED)
+
+
+def begin(transition: Transition) -> None:
+    """Make the run's variables and labels, and let its token arrive at the first step.
+
+    A run of which these cannot be made fails, and has no token: `retry` begins it again. Raises TooLarge.
+    """
+    token = Token(step=transition.definition.flow.steps[0].name)
     try:
-        _set_vars_and_labels(transition, token, event)
+        _set_vars_and_labels(transition, token)
     except ExpressionFailed as failure:
-        transition.put(token)
-        fail(transition, Status.FAILED, f"the run's variables or labels could not be made: {failure}")
+        stop(transition, StepError(failure.name, f"the run's variables or labels could not be made: {failure}"))
     else:
         transition.arrive(token)
-        run_until_waiting(transition)
-    return transition.build(Outcome.ADVANCED)
 
 
 def _new_run(definition: Definition, event: RunStarted) -> Run:
@@ -56,7 +64,7 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
     )
 
 
-def _set_vars_and_labels(transition: Transition, token: Token, event: RunStarted) -> None:
+def _set_vars_and_labels(transition: Transition, token: Token) -> None:
     """Set the variables, then the labels, which may read them. Raises ExpressionFailed, or TooLarge."""
     definition = transition.definition
     variables = transition.resolve_vars(
@@ -65,6 +73,6 @@ def _set_vars_and_labels(transition: Transition, token: Token, event: RunStarted
     size_limits.admit("the variables", variables)
     transition.set_vars(variables)
     names = names_for(definition, transition.run, token, transition.at)
-    labels = {**resolve_known(definition.flow.labels, names), **event.labels}
+    labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
     size_limits.admit_labels(labels)
     transition.set_run(labels=labels)

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.compensation import fail
+from typing import Final
+
+from msgspec.structs import replace
+
+from chalicelib.engine.compensation import give_up_children
 from chalicelib.engine.effects import Outcome
+from chalicelib.engine.endings import fail_with
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.repeats import is_repeating
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each
-from chalicelib.engine.token_moves import leave
+from chalicelib.engine.token_moves import end_wait, leave
 from chalicelib.engine.transition import Transition
-from chalicelib.model.flow import DEFAULT_STATE, STOPPED, TIMEOUT, EachStep, TimerStep
+from chalicelib.model.flow import (
+    DEFAULT_STATE,
+    STOPPED,
+    TIMEOUT,
+    ConditionStep,
+    EachStep,
+    EventStep,
+    Step,
+    TimerStep,
+)
 from chalicelib.model.run import Activation, Token
-from chalicelib.model.status import MOVING, Status
+from chalicelib.model.run_error import ErrorName
+from chalicelib.model.status import MOVING
+from chalicelib.model.waits import ApprovalWait, ChildWait, EventWait
+
+_RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
 
 def fired(transition: Transition) -> Outcome:
@@ -22,24 +42,47 @@ def fired(transition: Transition) -> Outcome:
     if run.deadline is not None and run.deadline <= transition.at and run.ending is None:
         transition.set_run(deadline=None)
         transition.record("RunTimedOut", origin=transition.current_step, target=STOPPED, state=TIMEOUT)
-        fail(transition, Status.FAILED, "the run took longer than its flow's timeout")
+        fail_with(transition, StepError(ErrorName.TIMEOUT, _RUN_TIMED_OUT, transition.current_step, TIMEOUT))
         return Outcome.ADVANCED
+    give_up_children(transition)
     for token_id in tuple(transition.tokens):
         token = transition.tokens.get(token_id)
         activation = token.activation if token else None
-        if token and activation and activation.due <= transition.at and transition.run.status in MOVING:
+        is_awaited = token_id == UNDO or transition.run.ending is None
+        if token and activation and is_awaited and activation.due <= transition.at:
             _time_out(transition, token, activation)
     return Outcome.ADVANCED if transition.entries else Outcome.PROGRESS
 
 
 def _time_out(transition: Transition, token: Token, activation: Activation) -> None:
-    """End the wait of the token; an each starts its deferred items instead."""
+    """End the wait of the token. A repeated step begins, and an each starts its deferred items."""
     step = transition.step_of(token) if token.id != UNDO else None
-    if isinstance(step, EachStep):
+    if is_repeating(token):
+        transition.arrive(replace(token, activation=None))
+    elif isinstance(step, EachStep) and each.is_deferred(activation):
         each.start_deferred(transition, token, step)
     elif isinstance(step, TimerStep):
         leave(transition, token, StepResult(state=DEFAULT_STATE, event="TimerRang"))
     else:
-        silent = activation.due < activation.deadline
-        why = "no report came within its heartbeat" if silent else "no final answer came in time"
-        leave(transition, token, StepResult(state=TIMEOUT, error=why, event="StepTimedOut"))
+        error = _timeout_error(step, activation)
+        end_wait(transition, token, StepResult(state=TIMEOUT, error=error, event="StepTimedOut"))
+
+
+def _timeout_error(step: Step | None, activation: Activation) -> StepError:
+    """Return the error that says what did not happen in time. `step` is None where an undo was awaited."""
+    if activation.due < activation.deadline:
+        return StepError(ErrorName.HEARTBEAT_TIMEOUT, "no report came within its heartbeat")
+    match activation.wait, step:
+        case ApprovalWait(), _:
+            return StepError(ErrorName.APPROVAL_EXPIRED, "no person approved it in time")
+        case EventWait(key=key), EventStep(events=events):
+            names = " or ".join(repr(name) for name in dict.fromkeys(events.values()))
+            return StepError(
+                ErrorName.TIMEOUT, f"no event {names}" + (f" with key {key!r}" if key else "") + " came in time"
+            )
+        case ChildWait(child=child), _:
+            return StepError(ErrorName.TIMEOUT, f"run {child!r} did not end in time")
+        case _, ConditionStep():
+            return StepError(ErrorName.TIMEOUT, "its condition did not hold in time")
+        case _:
+            return StepError(ErrorName.TIMEOUT, "no final answer came in time")

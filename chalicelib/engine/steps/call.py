@@ -6,12 +6,16 @@ import hashlib
 from typing import Final
 
 from chalicelib.engine.effects import StartChild
+from chalicelib.engine.errors import StepError
 from chalicelib.engine.evaluation import Names, resolve
 from chalicelib.engine.size_limits import fit
-from chalicelib.engine.transition import FOREVER_MS, Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import CallStep
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import ChildWait
 
 MAX_CHILD_NAME: Final = 512
@@ -19,13 +23,15 @@ MAX_CHILD_NAME: Final = 512
 
 
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
-    """Start the child, or leave it to `continue` if this run is paused, and wait for its end.
-
-    Raises ExpressionFailed.
-    """
+    """Start the child and wait for its end. Raises ExpressionFailed."""
     given = resolve(step.input, names)
     fit("the input of the run that it starts", given)
-    token = transition.activate(token, step.timeout if step.timeout is not None else FOREVER_MS)
+    start_child(transition, token, step.timeout, given)
+
+
+def start_child(transition: Transition, token: Token, timeout: Milliseconds | None, given: dict[str, Json]) -> None:
+    """Start a child with that input, or leave it to `continue` if this run is paused, and let the token wait for it."""
+    token = transition.activate(token, timeout if timeout is not None else JOIN_TIMEOUT_MS)
     if token.activation:
         child = child_name(transition.run, token.step, token.activation.uuid)
         token = transition.set_wait(token, ChildWait(child=child, input=given))
@@ -39,12 +45,21 @@ def start(transition: Transition, token: Token) -> None:
         transition.emit(StartChild(token.activation.uuid))
 
 
+def error_of(child: Run) -> StepError | None:
+    """Return the error with which a `call` returns when the child has ended; None if it has succeeded."""
+    if child.status is Status.SUCCEEDED:
+        return None
+    name = ErrorName.CHILD_CANCELED if child.status is Status.CANCELED else ErrorName.CHILD_FAILED
+    return child.error or StepError(name, child.last_err)
+
+
 def child_name(run: Run, step: str, uuid: str) -> str:
     """Return the name of the run that an activation starts. The same activation always gives the same name.
 
-    The name is the path to the child. Where the path is too long, a digest replaces all but its end.
+    The name is the path to the child, and ends in the whole uuid, so no two names are the same. Where the path is too
+    long, a digest replaces all but its end.
     """
-    ending = f".{step}.{uuid[:8]}"
+    ending = f".{step}.{uuid}"
     if len(run.name) + len(ending) <= MAX_CHILD_NAME:
         return run.name + ending
     digest = hashlib.sha256(run.name.encode()).hexdigest()[:32]

@@ -6,19 +6,22 @@ flight; items and results are stored as blobs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.transition import FOREVER_MS, Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Token
+from chalicelib.model.run import Activation, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
 
 MAX_ITEMS: Final = 100_000
@@ -51,7 +54,7 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
         return StepResult(state=DEFAULT_STATE, data=[])
-    token = transition.activate(token, FOREVER_MS)
+    token = transition.activate(token, JOIN_TIMEOUT_MS)
     wait = EachWait(
         id=token.activation.uuid if token.activation else "",
         count=len(items),
@@ -69,27 +72,53 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
 
 
 def child_ended(
-    transition: Transition, token: Token, step: EachStep, child: Token, *, ok: bool, error: str
+    transition: Transition, token: Token, step: EachStep, child: Token, error: StepError | None
 ) -> StepResult | None:
-    """Count the item of `child`, and return what the each returns if that decides it. Raises ExpressionFailed."""
-    wait = _count_item(transition, token, child, ok=ok)
+    """Count the item of `child`, which failed if there is an error. Raises ExpressionFailed.
+
+    Return what the each returns if that decides it.
+    """
+    wait = _count_item(transition, token, child, ok=error is None)
     token = transition.set_wait(token, wait)
     if len(wait.failed) > tolerated(step, wait.count):
-        in_flight = [_index(other) for other in transition.children_of(token) if other.id != child.id]
-        transition.set_wait(token, replace(wait, again=(*wait.again, *in_flight)))
-        why = f"{len(wait.failed)} of {wait.count} items failed" + (f", the last: {error}" if error else "")
-        return StepResult(state=FAIL, error=why, event="StepJoined")
+        return StepResult(state=FAIL, error=_error(step, wait, error), event="StepJoined")
     if wait.finished + len(wait.failed) == wait.count:
-        return StepResult(state=DEFAULT_STATE, data=_results(transition, wait), event="StepJoined")
+        return StepResult(state=DEFAULT_STATE, data=results(transition, wait), event="StepJoined")
     _begin(transition, token, step)
     return None
 
 
+def _error(step: EachStep, wait: EachWait, error: StepError | None) -> StepError | None:
+    """Return the error of the item, or of all that failed if the each tolerated some."""
+    if not tolerated(step, wait.count):
+        return error
+    cause = f"{len(wait.failed)} of {wait.count} items failed"
+    return StepError(ErrorName.ITEMS_FAILED, cause + (f", the last: {error.text}" if error else ""))
+
+
+def interrupted(wait: EachWait, children: Iterable[Token]) -> EachWait:
+    """Return the wait with the items of these tokens to be started again: they are removed before they ended."""
+    return replace(wait, again=tuple(dict.fromkeys((*wait.again, *map(_index, children)))))
+
+
 def start_deferred(transition: Transition, token: Token, step: EachStep) -> None:
     """Start the items that were deferred to this transition."""
-    if token.activation:
-        activation = replace(token.activation, deadline=transition.at + FOREVER_MS)
+    wait, activation = _wait_of(token), token.activation
+    if activation:
+        left = JOIN_TIMEOUT_MS if wait.remaining is None else wait.remaining
+        activation = replace(activation, deadline=transition.at + left, wait=replace(wait, remaining=None))
         _begin(transition, transition.put(replace(token, activation=activation)), step)
+
+
+def is_deferred(activation: Activation) -> bool:
+    """Return whether the activation's deadline is the moment to start deferred items.
+
+    In heads of version 0.1.0 only the deadline says so.
+    """
+    wait = activation.wait
+    if not isinstance(wait, EachWait) or wait.decided:
+        return False
+    return wait.remaining is not None or activation.deadline < activation.since + JOIN_TIMEOUT_MS
 
 
 def tolerated(step: EachStep, items: int) -> int:
@@ -101,8 +130,9 @@ def tolerated(step: EachStep, items: int) -> int:
 
 def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> None:
     interrupted = [_index(child) for child in transition.run.tokens if child.parent == token.id]
-    wait = replace(before, failed=(), again=(*before.failed, *before.again, *interrupted))
-    _begin(transition, transition.activate(token, FOREVER_MS, wait=wait), step)
+    again = (*before.failed, *before.again, *interrupted)
+    wait = replace(before, failed=(), again=again, decided=None, remaining=None)
+    _begin(transition, transition.activate(token, JOIN_TIMEOUT_MS, wait=wait), step)
 
 
 def _begin(transition: Transition, token: Token, step: EachStep) -> None:
@@ -121,10 +151,18 @@ def _begin(transition: Transition, token: Token, step: EachStep) -> None:
             after += 1
     token = transition.set_wait(token, replace(wait, again=tuple(again), next=after))
     if token.activation and len(started) < room and (again or after < wait.count):
-        transition.put(replace(token, activation=replace(token.activation, deadline=transition.at)))
+        _defer(transition, token, token.activation)
     for index in started:
-        child = Token(id=f"{token.id}.{index}", parent=token.id, index=index, step=step.steps[0].name)
+        child = Token(id=child_id(token.id, index), parent=token.id, index=index, step=step.steps[0].name)
         transition.arrive(child)
+
+
+def _defer(transition: Transition, token: Token, activation: Activation) -> None:
+    """Start the other items when the run's timer fires, which is immediately."""
+    wait = _wait_of(token)
+    if wait.remaining is None:
+        wait = replace(wait, remaining=activation.deadline - transition.at)
+    transition.put(replace(token, activation=replace(activation, deadline=transition.at, wait=wait)))
 
 
 def _count_item(transition: Transition, token: Token, child: Token, *, ok: bool) -> EachWait:
@@ -142,16 +180,16 @@ def _is_full(results: tuple[tuple[int, Json], ...]) -> bool:
     return len(results) >= MAX_BUFFERED_RESULTS or len(msgspec.json.encode(results)) > MAX_BUFFERED_BYTES
 
 
-def _results(transition: Transition, wait: EachWait) -> list[Json]:
+def results(transition: Transition, wait: EachWait) -> list[Json]:
     """Return the outputs in the order of the items, None where an item failed. Raises ExpressionFailed."""
-    results: list[Json] = [None] * wait.count
+    found: list[Json] = [None] * wait.count
     for chunk in range(wait.stored_chunks):
         for index, output in transition.read(wait.results_key(chunk)):
-            results[index] = output
+            found[index] = output
     for index, output in wait.results:
-        results[index] = output
-    fit("what its items return", results)
-    return results
+        found[index] = output
+    fit("what its items return", found)
+    return found
 
 
 def _wait_of(token: Token) -> EachWait:

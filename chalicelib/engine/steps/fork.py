@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.errors import StepError
+from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.transition import FOREVER_MS, Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.waits import ForkWait, Wait
 
 _NOTHING_ENDED = ForkWait(results={}, failed=())
@@ -17,11 +20,11 @@ _NOTHING_ENDED = ForkWait(results={}, failed=())
 def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> None:
     """Start every branch. After a retry, `before` is the wait as it was: branches that finished do not start again."""
     finished = before.results if isinstance(before, ForkWait) else {}
-    token = transition.activate(token, FOREVER_MS, wait=ForkWait(results=finished, failed=()))
+    token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
         if branch.name not in finished:
             child = Token(
-                id=f"{token.id}.{branch.name}",
+                id=child_id(token.id, branch.name),
                 parent=token.id,
                 scope=branch.name,
                 step=branch.steps[0].name,
@@ -32,13 +35,16 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | N
 
 
 def child_ended(
-    transition: Transition, token: Token, step: ForkStep, child: Token, *, ok: bool, error: str
+    transition: Transition, token: Token, step: ForkStep, child: Token, error: StepError | None
 ) -> StepResult | None:
-    """Count the branch of `child`, and return what the fork returns if that decides it. Raises ExpressionFailed."""
+    """Count the branch of `child`, which failed if there is an error. Raises ExpressionFailed.
+
+    Return what the fork returns if that decides it.
+    """
     wait = token.activation.wait if token.activation else None
     if not isinstance(wait, ForkWait):
         wait = _NOTHING_ENDED
-    if ok:
+    if error is None:
         wait = replace(wait, results={**wait.results, child.scope: child.result})
         fit("what its branches return", wait.results)
     else:
@@ -47,6 +53,20 @@ def child_ended(
     if len(wait.results) >= step.join:
         return StepResult(state=DEFAULT_STATE, data=wait.results, event="StepJoined")
     if len(step.branches) - len(wait.failed) < step.join:
-        why = f"branch {child.scope!r} failed" + (f": {error}" if error else "")
-        return StepResult(state=FAIL, data=wait.results, error=why, event="StepJoined")
+        return StepResult(state=FAIL, data=wait.results, error=_error(step, wait, child, error), event="StepJoined")
     return None
+
+
+def _error(step: ForkStep, wait: ForkWait, child: Token, error: StepError | None) -> StepError | None:
+    """Return the error of the branch, or of all that failed if the fork allowed some to fail."""
+    if step.join == len(step.branches):
+        return error
+    cause = f"{len(wait.failed)} of {len(step.branches)} branches failed"
+    return StepError(ErrorName.BRANCHES_FAILED, cause + (f", the last, {child.scope!r}: {error.text}" if error else ""))
+
+
+def lost_branches(token: Token, step: ForkStep) -> list[str]:
+    """Return the ids of the tokens of branches that did not finish, though the fork returns DONE."""
+    wait = token.activation.wait if token.activation else None
+    finished = wait.results if isinstance(wait, ForkWait) else {}
+    return [child_id(token.id, branch.name) for branch in step.branches if branch.name not in finished]

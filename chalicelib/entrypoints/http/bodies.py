@@ -67,9 +67,11 @@ class StopBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The step at which the run continues. It defaults to the step where the run stopped."""
+    """The step at which the run continues, by default the step where it stopped; or `undo`: true, which only repeats
+    the undos that failed. A run whose work was undone needs a `step`."""
 
     step: Text | None = None
+    undo: bool = False
 
 
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,8 @@ CODES: Final[dict[str, ErrorCode]] = {
     "key-taken": ErrorCode(409, "The idempotency key was used for a different request in the last 24 hours."),
     "run-is-stopped": ErrorCode(409, "The run was stopped before the answer arrived."),
     "order-refused": ErrorCode(409, "The run's status does not permit this command."),
+    "was-undone": ErrorCode(409, "The work of the run was undone: `retry` needs a `step`."),
+    "no-failed-undo": ErrorCode(409, "No undo of the run has failed."),
     "too-large": ErrorCode(413, "A value is too large; the message names the limit."),
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),

@@ -57,6 +57,7 @@ RUNS: Final = (
         "Return runs with this label, written as `KEY:VALUE`.",
         {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
     ),
+    Parameter("undo", "Return runs of which an undo failed.", {"type": "string", "enum": ["failed", ""]}),
     Parameter("since", "Return runs that started at this time or later.", {"type": "string", "format": "date-time"}),
     LIMIT,
     CURSOR,

@@ -12,7 +12,7 @@ from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run, Token
+from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.inbox import OpenTask
@@ -131,6 +131,7 @@ def run(view: RunView) -> responses.Run:
             "input": head.input,
             "output": head.output,
             "tokens": [_token(token) for token in head.tokens],
+            "failed_undos": [_failed_undo(undo) for undo in head.undos if undo.failed],
             "created_at": moment(head.created_at),
             "updated_at": moment(head.updated_at),
             "ended_at": moment(head.ended_at),
@@ -153,6 +154,18 @@ def history_states(entries: Iterable[Entry]) -> list[str]:
         if entry.target and (entry.token == ROOT or entry.target not in flow.ENDS):
             states.append(entry.target)
     return states
+
+
+def _failed_undo(undo: PendingUndo) -> responses.FailedUndo:
+    return {
+        "step": undo.step,
+        "uuid": undo.uuid,
+        "state": undo.state,
+        "action": undo.action,
+        "args": undo.args,
+        "incomplete": bool(undo.incomplete),
+        "error": undo.failed,
+    }
 
 
 def _token(token: Token) -> responses.Token:

@@ -66,6 +66,7 @@ class Query:
             flow=self.text("flow"),
             label=self._label(),
             since=self._since(),
+            undo_failed=self._undo_failed(),
             limit=self.limit(),
             cursor=self.text("cursor"),
         )
@@ -88,6 +89,12 @@ class Query:
         if not key or not colon:
             raise Malformed(f"`label` must have the form KEY:VALUE, not {text!r:.60}")
         return key, value
+
+    def _undo_failed(self) -> bool:
+        text = self.text("undo")
+        if text not in (None, "failed"):
+            raise Malformed(f"`undo` must be failed, not {text!r:.60}")
+        return text is not None
 
     def _since(self) -> Instant | None:
         text = self.text("since")

@@ -29,11 +29,12 @@ MAX_CACHED_DEFINITIONS: Final = 1_000
 class DefinitionCache:
     """Reads definitions through a cache. Safe for use by several threads."""
 
-    def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int) -> None:
+    def __init__(self, store: Store, clock: Clock, defaults: Options, max_age: int, max_steps: int) -> None:
         self._store = store
         self._clock = clock
         self._defaults = defaults
         self._max_age = max_age
+        self._max_steps = max_steps
         self._lock = Lock()
         self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
@@ -94,7 +95,7 @@ class DefinitionCache:
             found.update({name: at_hand[name] for name in wanted & at_hand.keys()})
             found.update(self.newest(namespace, Kind.ACTION, wanted - found.keys()))
             actions = [_action(found[name].value) for name in wanted & found.keys()]
-            wanted = {action.undo.action for action in actions if action.undo} - found.keys()
+            wanted = {undo.action for action in actions if (undo := action.undo) and not undo.is_flow} - found.keys()
         return found
 
     def assemble(
@@ -104,7 +105,7 @@ class DefinitionCache:
         for name in actions_named(flow) - actions.keys():
             raise NotFound("action", name)
         checked = {name: _action(action.value) for name, action in actions.items()}
-        compiled = definition.Definition(flow=flow, actions=checked, defaults=self._defaults)
+        compiled = self._compile(flow, checked)
         return compiled, _reference(flow, version, actions)
 
     def _read(self, run: Run, ref: DefinitionRef) -> definition.Definition:
@@ -122,7 +123,10 @@ class DefinitionCache:
             if action is None:
                 raise NotFound("action", f"{name} version {version}")
             actions[name] = _action(action.value)
-        return definition.Definition(flow=flow, actions=actions, defaults=self._defaults)
+        return self._compile(flow, actions)
+
+    def _compile(self, flow: Flow, actions: dict[str, Action]) -> definition.Definition:
+        return definition.Definition(flow=flow, actions=actions, defaults=self._defaults, max_steps=self._max_steps)
 
     def _cached(self, key: tuple[str, str]) -> definition.Definition | None:
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.model import json_values, status
-from chalicelib.model.flow import CallStep, Flow, actions_named, walk
+from chalicelib.model.flow import Flow, actions_named, flows_named
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, StillReferred
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -66,5 +66,5 @@ class DefinitionDeleter:
 def _references(kind: Kind, flow: Flow) -> frozenset[str]:
     """Return the names of that kind in the flow."""
     if kind is Kind.ACTION:
-        return frozenset(actions_named(flow))
-    return frozenset(step.flow for step in walk(flow.steps) if isinstance(step, CallStep))
+        return actions_named(flow)
+    return flows_named(flow)

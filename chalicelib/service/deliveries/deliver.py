@@ -15,6 +15,7 @@ from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
 from chalicelib.model import status
 from chalicelib.model.run import Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
@@ -172,6 +173,8 @@ def _event(uuid: str, check: DeliveryCheck, reply: Reply | None, at: Instant, no
             error=reply.error,
             final=reply.final,
             retry_after=reply.retry_after,
+            name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
+            status=reply.status,
         )
     answer = answer_in(reply.answer, check.run, check.token)
     if answer is None:

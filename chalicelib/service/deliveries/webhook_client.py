@@ -15,6 +15,7 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run_error import ErrorName
 from chalicelib.service.deliveries.redaction import redact
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
@@ -70,9 +71,11 @@ class WebhookClient:
                 name: str(cipher.secret(secret)) for name, secret in invocation.options.secret_headers.items()
             }
         except ExpressionFailed as failure:
-            return NotTaken(str(failure), final=True)
+            return NotTaken(str(failure), final=True, name=failure.name)
         if len(body) > MAX_REQUEST_BYTES:
-            return NotTaken(f"the request is larger than {MAX_REQUEST_BYTES} bytes", final=True)
+            return NotTaken(
+                f"the request is larger than {MAX_REQUEST_BYTES} bytes", final=True, name=ErrorName.TOO_LARGE
+            )
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
         own, given = self._headers(run, activation, body), {**invocation.options.headers, **secret_headers}

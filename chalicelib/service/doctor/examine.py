@@ -91,7 +91,7 @@ class Doctor:
             Finding(
                 kind=FindingKind.FAILED_RUN,
                 run=run.name,
-                step=run.tokens[0].step if run.tokens else "",
+                step=run.error.step if run.error else run.tokens[0].step if run.tokens else "",
                 since=run.ended_at,
                 detail=run.last_err,
             )

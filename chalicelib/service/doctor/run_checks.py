@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.repeats import is_repeating
 from chalicelib.model import status
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Run, Token
@@ -86,6 +87,8 @@ class RunChecks:
             if invocation.is_human or awaits_approval(token):
                 return None
             return Deliver(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)
+        if is_repeating(token):
+            return None
         match definition.step(token.step):
             case EventStep():
                 return Listen(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)

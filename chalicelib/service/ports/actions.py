@@ -35,6 +35,10 @@ class NotTaken:
     error: str
     final: bool
     retry_after: int = 0
+    status: int | None = None
+    """The HTTP status that it answered with."""
+    name: str = ""
+    """The name of the error; empty for the usual one: Refused with a final status, otherwise Undeliverable."""
 
 
 Reply: TypeAlias = Taken | NotTaken

@@ -32,6 +32,8 @@ class RunQuery:
     label: tuple[str, str] | None = None
     since: Instant | None = None
     """Only runs created at that time or later."""
+    undo_failed: bool = False
+    """Only runs of which an undo failed."""
     limit: int = 50
     cursor: str | None = None
 

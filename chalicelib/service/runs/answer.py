@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued
+from chalicelib.engine.errors import NeverIssued, StepError
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.secret_values import holds_secret
 from chalicelib.model.json_values import Json, is_shallow
@@ -31,6 +31,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     done: bool = False
     data: Json = None
     variables: dict[str, Json] | None = None
+    error: StepError | None = None
+    """Why the action failed, in its own words."""
 
     def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
         """Return the event of this answer."""
@@ -44,6 +46,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             done=self.done,
             data=self.data,
             variables=self.variables or {},
+            error=self.error,
             signed=signed,
         )
 

@@ -1,21 +1,24 @@
-"""Child runs: start the run that a `call` step waits for, report its end to the parent, and stop it."""
+"""Child runs: start the run that a `call` step or a flow that undoes waits for, report its end, pause and stop it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InputRefused, Refused, TooLarge
-from chalicelib.engine.events import ChildEnded, Event, RunStopped
-from chalicelib.engine.steps.call import child_name
+from chalicelib.engine.errors import InputRefused, Refused, StepError, TooLarge
+from chalicelib.engine.events import ChildEnded, DeliveryHeld, Event, RunContinued, RunPaused, RunStopped
+from chalicelib.engine.invocation import UNDO, pending_undo
+from chalicelib.engine.steps.call import child_name, error_of
 from chalicelib.model import status
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, walk
 from chalicelib.model.ids import was_minted
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
@@ -32,6 +35,15 @@ MAX_CALL_DEPTH: Final = 32
 """How deeply calls may be nested."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A run that an activation waits for, and how it is started."""
+
+    child: str
+    flow: str
+    input: Json
+
+
 class ChildRuns:
     """Starts and stops child runs, and reports their ends."""
 
@@ -44,38 +56,68 @@ class ChildRuns:
         self._factory = factory
 
     def start_child(self, parent: Run, uuid: str) -> None:
-        """Start the run that the parent's activation waits for. If that fails, the activation returns ERROR."""
-        token = parent.token_of(uuid)
-        step = self._definition_cache.of(parent).step(token.step) if token else None
-        wait = token.activation.wait if token and token.activation else None
-        if not isinstance(step, CallStep) or not isinstance(wait, ChildWait) or parent.status in status.ENDED:
+        """Start the run that the parent's activation waits for. If that fails, the activation returns ERROR.
+
+        While the parent is paused nothing is started; `continue` asks for it again.
+        """
+        call = self._call(parent, uuid)
+        if call is None:
             self._call_off(parent, uuid)
             return
+        if parent.status is Status.PAUSED and self._runs.load(parent.namespace, call.child) is None:
+            self._hold(parent, uuid)
+            return
         try:
-            self._start(parent, uuid, wait.child, step.flow, wait.input)
-        except (NotFound, InputRefused, TooLarge, RecursionError) as failure:
-            self._report(parent.namespace, parent.name, uuid, ERROR, None, str(failure))
+            self._start(parent, uuid, call)
+        except (NotFound, InputRefused, TooLarge, RunExists, RecursionError) as failure:
+            error = StepError(ErrorName.CHILD_FAILED, str(failure))
+            self._report(parent.namespace, parent.name, uuid, ERROR, None, error)
         else:
-            self._call_off(self._runs.load(parent.namespace, parent.name) or replace(parent, tokens=()), uuid)
+            self._follow(parent, uuid, call.child)
+
+    def _call(self, parent: Run, uuid: str) -> _Call | None:
+        """Return what the activation calls; None if it waits for no run any more."""
+        token = parent.token_of(uuid)
+        wait = token.activation.wait if token and token.activation else None
+        if token is None or not isinstance(wait, ChildWait) or parent.status in status.ENDED:
+            return None
+        step = self._definition_cache.of(parent).step(token.step)
+        undo = pending_undo(parent, token) if token.id == UNDO else None
+        flow = undo.action if undo else step.flow if isinstance(step, CallStep) else None
+        return None if flow is None else _Call(wait.child, flow, wait.input)
+
+    def _hold(self, parent: Run, uuid: str) -> None:
+        self._advancer.advance(
+            parent.namespace, parent.name, lambda at, nonce: [DeliveryHeld(at=at, nonce=nonce, uuid=uuid)]
+        )
+
+    def _follow(self, parent: Run, uuid: str, child: str) -> None:
+        """Do to the child what happened to its parent while it was being started."""
+        now = self._runs.load(parent.namespace, parent.name)
+        if now is None or self._call(now, uuid) is None:
+            self._call_off(now or replace(parent, tokens=()), uuid)
+        elif now.status is Status.PAUSED:
+            self.sync_child(now, child)
 
     def _call_off(self, parent: Run, uuid: str) -> None:
         """Stop the child if the activation that it was started for ended in the meantime."""
         for step in walk(self._definition_cache.of(parent).flow.steps):
-            if isinstance(step, CallStep) and was_minted(parent.id, step.name, uuid):
+            if was_minted(parent.id, step.name, uuid):
                 self.stop_child(parent, child_name(parent, step.name, uuid))
 
-    def _start(self, parent: Run, uuid: str, name: str, flow: str, given: dict[str, Json]) -> None:
+    def _start(self, parent: Run, uuid: str, call: _Call) -> None:
+        """Start the child, unless it was started before. Raises RunExists if another run has its name."""
         depth = parent.parent.depth + 1 if parent.parent else 1
         if depth > MAX_CALL_DEPTH:
             raise RecursionError(f"calls are nested more than {MAX_CALL_DEPTH} deep")
-        definition, ref = self._definition_cache.of_flow(parent.namespace, flow)
+        definition, ref = self._definition_cache.of_flow(parent.namespace, call.flow)
         decision = self._factory.decide(
             RunPlan(
                 namespace=parent.namespace,
-                name=name,
+                name=call.child,
                 definition=definition,
                 ref=ref,
-                input=self._factory.input(parent.namespace, definition.flow, given),
+                input=self._factory.input(parent.namespace, definition.flow, call.input),
                 by=f"run {parent.name}",
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
                 trace=traceparent(parent, uuid),
@@ -84,20 +126,21 @@ class ChildRuns:
         try:
             self._advancer.create(decision)
         except RunExists:
-            LOG.debug("the child run was started before", extra={"run": name})
+            found = self._runs.load(parent.namespace, call.child)
+            if found is None or found.parent is None or found.parent.uuid != uuid:
+                raise
+            LOG.debug("the child run was started before", extra={"run": call.child})
 
     def tell_parent(self, child: Run) -> None:
         """Report the end of the child to the run that waits for it."""
         if child.parent is None or child.status not in status.ENDED:
             return
         state = DEFAULT_STATE if child.status is Status.SUCCEEDED else STOPPED_STATE
-        self._report(child.namespace, child.parent.run, child.parent.uuid, state, child.output, child.last_err)
+        self._report(child.namespace, child.parent.run, child.parent.uuid, state, child.output, error_of(child))
 
     def stop_child(self, parent: Run, child: str) -> None:
-        """Stop the child if the parent no longer waits for it."""
-        waits = [token.activation.wait for token in parent.tokens if token.activation]
-        live = parent.status not in status.ENDED
-        if live and any(isinstance(wait, ChildWait) and wait.child == child for wait in waits):
+        """Stop the child if the parent needs no result of it."""
+        if parent.status not in status.ENDED and child in _children(parent):
             return
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
@@ -106,10 +149,37 @@ class ChildRuns:
 
         try:
             self._advancer.advance(parent.namespace, child, make_events).sole()
-        except (NotFound, Refused):
-            LOG.debug("the child run has ended or is gone", extra={"run": child})
+        except NotFound:
+            for stopping in parent.stopping:
+                if stopping.child == child:
+                    error = StepError(ErrorName.CHILD_CANCELED, "it was not started")
+                    self._report(parent.namespace, parent.name, stopping.uuid, STOPPED_STATE, None, error)
+        except Refused:
+            LOG.debug("the child run has ended", extra={"run": child})
 
-    def _report(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: str) -> None:
+    def sync_child(self, parent: Run, child: str) -> None:
+        """Pause or continue the child as its parent is. A child that a person paused stays paused."""
+        now: Run | None = parent
+        paused: bool | None = None
+        while now is not None and paused is not (now.status is Status.PAUSED):  # it may change in the meantime
+            if now.status in status.ENDED or child not in {*_children(now), *(one.child for one in now.stopping)}:
+                return
+            paused = now.status is Status.PAUSED
+            self._pause_or_continue(now, child, paused=paused)
+            now = self._runs.load(parent.namespace, parent.name)
+
+    def _pause_or_continue(self, parent: Run, child: str, *, paused: bool) -> None:
+        kind = RunPaused if paused else RunContinued
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [kind(at=at, nonce=nonce, by=f"run {parent.name}", with_parent=True)]
+
+        try:
+            self._advancer.advance(parent.namespace, child, make_events).sole()
+        except (NotFound, Refused):
+            LOG.debug("the child run has ended or is not started yet", extra={"run": child})
+
+    def _report(self, namespace: str, run: str, uuid: str, state: str, output: Json, error: StepError | None) -> None:
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [ChildEnded(at=at, nonce=nonce, by="run", uuid=uuid, state=state, output=output, error=error)]
 
@@ -117,3 +187,9 @@ class ChildRuns:
             self._advancer.advance(namespace, run, make_events)
         except NotFound:
             LOG.info("the parent of an ended run is gone", extra={"run": run})
+
+
+def _children(parent: Run) -> set[str]:
+    """Return the names of the runs that the parent waits for."""
+    waits = [token.activation.wait for token in parent.tokens if token.activation]
+    return {wait.child for wait in waits if isinstance(wait, ChildWait)}

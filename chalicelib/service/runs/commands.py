@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import CommandRefused
-from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, VarsSet
+from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model import status
 from chalicelib.model.json_values import Json
@@ -38,8 +38,12 @@ class Operator:
         return self._command(namespace, name, lambda at, nonce: [VarsSet(at=at, nonce=nonce, by=by, vars=variables)])
 
     def retry(self, namespace: str, name: str, *, step: str | None = None, by: str = "") -> Run:
-        """Continue a failed or stopped run where it ended, or at `step`. Raises NoSuchStep."""
+        """Continue a failed or stopped run where it ended, or at `step`. Raises NoSuchStep, WasUndone."""
         return self._command(namespace, name, lambda at, nonce: [RunRetried(at=at, nonce=nonce, by=by, step=step)])
+
+    def retry_undos(self, namespace: str, name: str, *, by: str = "") -> Run:
+        """Have the undos of an ended run that failed done again. Raises NoFailedUndo."""
+        return self._command(namespace, name, lambda at, nonce: [UndosRetried(at=at, nonce=nonce, by=by)])
 
     def delete_run(self, namespace: str, name: str, run_id: str | None = None) -> Run:
         """Delete an ended run with its history. Raises NotFound if `run_id` is given and the run has another id.
@@ -61,7 +65,10 @@ class Operator:
         if run.parent is None:
             return False
         parent = self._runs.load(run.namespace, run.parent.run)
-        return parent is not None and parent.status in status.LIVE and parent.token_of(run.parent.uuid) is not None
+        if parent is None or parent.status not in status.LIVE:
+            return False
+        uuids = {stopping.uuid for stopping in parent.stopping}
+        return parent.token_of(run.parent.uuid) is not None or run.parent.uuid in uuids
 
     def _command(self, namespace: str, name: str, make_events: EventFactory) -> Run:
         advanced = self._advancer.advance(namespace, name, make_events)

@@ -87,6 +87,8 @@ class EffectExecutor:
                 return messages.StartChild(uuid=uuid, **common), 0
             case effects.StopChild(child):
                 return messages.StopChild(child=child, **common), 0
+            case effects.SyncChild(child):
+                return messages.SyncChild(child=child, **common), 0
             case effects.TellParent():
                 return messages.TellParent(**common), 0
             case effects.StoreBlob() | effects.OpenTask():

@@ -239,7 +239,7 @@ def test_a_compressed_answer_is_understood_within_the_same_bound() -> None:
     assert reply_to(answers(200, bomb, Content_Encoding="gzip"))[0] == Taken(None)
     assert reply_to(answers(200, b"no gzip", Content_Encoding="gzip"))[0] == Taken(None)
     reply, url = reply_to(answers(400, bomb, Content_Encoding="gzip"))
-    assert reply == NotTaken(f'{url} answered 400: {{"a":"' + "x" * 994, final=True)
+    assert reply == NotTaken(f'{url} answered 400: {{"a":"' + "x" * 994, final=True, status=400)
 
 
 def test_a_compressed_answer_is_not_unpacked_beyond_the_bound() -> None:
@@ -257,13 +257,13 @@ def test_a_compressed_answer_is_not_unpacked_beyond_the_bound() -> None:
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 413, 422, 600])
 def test_any_other_status_is_final_and_tells_the_body(status: int) -> None:
     reply, url = reply_to(answers(status, "no such projet\u00e9\n".encode() + b"y" * 3000))
-    assert reply == NotTaken(f"{url} answered {status}: no such projet\u00e9\n" + "y" * 984, final=True)
+    assert reply == NotTaken(f"{url} answered {status}: no such projet\u00e9\n" + "y" * 984, final=True, status=status)
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_some_statuses_are_tried_again(status: int) -> None:
     reply, url = reply_to(answers(status))
-    assert reply == NotTaken(f"{url} answered {status}", final=False)
+    assert reply == NotTaken(f"{url} answered {status}", final=False, status=status)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -271,13 +271,13 @@ def test_redirects_are_not_followed(status: int) -> None:
     with serving(answers(200)) as other:
         reply, url = reply_to(answers(status, b"moved", Location=other.url))
     text = f"{url} answered {status} and redirects to {other.url}; redirects are not followed: moved"
-    assert reply == NotTaken(text, final=True)
+    assert reply == NotTaken(text, final=True, status=status)
     assert other.requests == []
 
 
 def test_a_refusal_is_final_even_if_its_body_breaks_off() -> None:
     reply, url = reply_to(raw(b"HTTP/1.1 404 X\r\nContent-Length: 100\r\n\r\nno such"))
-    assert reply == NotTaken(f"{url} answered 404: no such", final=True)
+    assert reply == NotTaken(f"{url} answered 404: no such", final=True, status=404)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_refusal_is_final_even_if_its_body_breaks_off() -> None:
 def test_retry_after_is_honoured(value: str, date: str, wait: int) -> None:
     """As seconds or as a date, the latter by the service's own clock if it sends it."""
     reply, url = reply_to(answers(503, Retry_After=value, Date=date))
-    assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=wait)
+    assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=wait, status=503)
 
 
 # ── not reached, not answered ────────────────────────────────────────────────────────────────────────────────────────
@@ -368,7 +368,7 @@ def test_any_2xx_is_taken_even_if_its_body_never_ends(script: Callable[[Server, 
 
 def test_a_refusal_whose_body_drips_is_a_refusal() -> None:
     reply, url = reply_to(drips(b"HTTP/1.1 503 X\r\nRetry-After: 3\r\n\r\n", b""), total=0.2)
-    assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=3000)
+    assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=3000, status=503)
 
 
 def test_the_time_limit_holds_for_sending_too() -> None:
@@ -462,7 +462,7 @@ def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
 def test_a_password_in_the_address_is_used_and_not_told() -> None:
     with serving(answers(503)) as server:
         reply = post(server.url.replace("//", "//me:secret@"))
-    assert reply == NotTaken(f"{server.url} answered 503", final=False)
+    assert reply == NotTaken(f"{server.url} answered 503", final=False, status=503)
     assert server.requests[0][1]["authorization"] == "Basic " + base64.b64encode(b"me:secret").decode()
 
 
@@ -478,13 +478,15 @@ def test_the_next_address_is_tried_at_once(script: Callable[[Server, socket.sock
 
 def test_a_final_answer_ends_the_search() -> None:
     with serving(answers(404)) as bad, serving(answers(200)) as good:
-        assert post(bad.url, good.url) == NotTaken(f"{bad.url} answered 404", final=True)
+        assert post(bad.url, good.url) == NotTaken(f"{bad.url} answered 404", final=True, status=404)
     assert good.requests == []
 
 
 def test_the_last_failure_decides() -> None:
     with serving(answers(503, Retry_After="9")) as bad:
-        assert post(refusing(), bad.url) == NotTaken(f"{bad.url} answered 503", final=False, retry_after=9000)
+        assert post(refusing(), bad.url) == NotTaken(
+            f"{bad.url} answered 503", final=False, retry_after=9000, status=503
+        )
         last = refusing()
         assert post(bad.url, last) == NotTaken(f"{last} refused the connection", final=False)
 

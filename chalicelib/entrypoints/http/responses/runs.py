@@ -55,6 +55,19 @@ class Step(TypedDict):
     spec: StepSpec
 
 
+class FailedUndo(TypedDict):
+    """Work that could not be undone. `uuid` is the activation that did it, with `state`; `action` (or flow) and `args`
+    are what should have undone it. `incomplete` is true if args could not be made: a person has to undo it."""
+
+    step: str
+    uuid: str
+    state: str
+    action: str
+    args: dict[str, Json]
+    incomplete: bool
+    error: str
+
+
 class RunSpec(TypedDict):
     """The state of a run. In lists, `steps` and `history_states` cover only the newest transitions."""
 
@@ -71,6 +84,7 @@ class RunSpec(TypedDict):
     input: dict[str, Json]
     output: Json
     tokens: list[Token]
+    failed_undos: list[FailedUndo]
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None

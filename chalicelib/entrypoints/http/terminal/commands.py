@@ -201,7 +201,7 @@ def _stop(request: Request, run: str, reason: str = "") -> Output:
 def _retry(request: Request, run: str, step: str | None = None) -> Output:
     """retry RUN [STEP]
 
-    Continue a failed or stopped run, where it stopped or at a step.
+    Continue a failed or stopped run, where it stopped or at a step. A run whose work was undone needs the step.
     """
     request.services.operator.retry(request.namespace, run, step=step, by=request.caller)
     return DONE

@@ -13,7 +13,7 @@ from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import Malformed, NotFound
 from chalicelib.service.observability import work_context
 from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
@@ -93,9 +93,14 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def retry(request: Request, name: str) -> Json:
-    """Continue a failed or stopped run, where it stopped or at another step."""
-    step = bodies.read_optional(request.body, RetryBody).step
-    return _presented(request, request.services.operator.retry(request.namespace, name, step=step, by=request.caller))
+    """Continue a failed or stopped run, where it stopped or at another step; or repeat its failed undos."""
+    body = bodies.read_optional(request.body, RetryBody)
+    operator, by = request.services.operator, request.caller
+    if not body.undo:
+        return _presented(request, operator.retry(request.namespace, name, step=body.step, by=by))
+    if body.step is not None:
+        raise Malformed("`step` and `undo` exclude each other: `undo` repeats undos and does not continue the run")
+    return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
 def delete(request: Request, name: str) -> Json:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from msgspec.structs import replace
-
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import (
     Inputs,
@@ -30,7 +28,6 @@ from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
 from chalicelib.model import actions, flow, templates
 from chalicelib.model.flow import DEFAULT_STATE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
 from chalicelib.model.flow import Step as FlowStep
-from chalicelib.model.templates import holds_reference
 
 _ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", "repeat", *OPTIONS)
 _BRANCH: Final = "branch"
@@ -176,7 +173,11 @@ class Steps:
         own: dict[str, templates.Template],
         parameters: Iterable[actions.Parameter],
     ) -> actions.Undo | None:
-        """Read the undo of a step or call. Args that it does not set are those in `own` of the same name."""
+        """Read the undo of a step or call.
+
+        Args that it does not set are those in `own` of the same name, as they were sent. A flow, and the undo of a call,
+        get only what is set.
+        """
         value = properties.value("undo")
         found = None if value is None else read_undo(self._context, value, undone)
         if value is None or found is None:
@@ -184,12 +185,12 @@ class Steps:
         undo, undoer = found
         refuse_useless(self._context, value, undone, undo, routes)
         missing = lacking(undoer.parameters or (), undo.args)
-        heirs = [one for one in missing if one.name in own and not (undo.is_flow and holds_reference(own[one.name]))]
+        heirs = [one for one in missing if one.name in own and not undo.is_flow]
         at, what = properties.span("undo"), "input" if undo.is_flow else "arg"
         refuse_plain_heirs(self._context, parameters, heirs, at, owner=undone.source, undoer=undoer.owner)
         absent = [one for one in missing if one not in heirs]
         report_missing(self._context, absent, at, step=f"the undo of {undone.owner}", owner=undoer.owner, what=what)
-        return replace(undo, args=undo.args | {one.name: own[one.name] for one in heirs})
+        return undo
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
@@ -250,9 +251,7 @@ class Steps:
         name = properties.read("flow", read_name)
         owner = f"call '{step.name.text}'"
         given = read_flow_input(properties, name, owner, step.name.span)
-        called = None if name is None else self._context.flow(name)
         undone = Undone(owner, "a call", (DEFAULT_STATE,))
-        own, parameters = (given, called.input) if called else ({}, ())
         return flow.CallStep(
             name=step.name.text,
             routes=routes,
@@ -260,7 +259,7 @@ class Steps:
             input=given,
             timeout=properties.read("timeout", read_duration),
             save=properties.variables("save"),
-            undo=self._undo(properties, undone, routes, own, parameters),
+            undo=self._undo(properties, undone, routes, {}, ()),
             repeat=read_repeat(properties, states),
         )
 

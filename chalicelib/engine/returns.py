@@ -1,0 +1,164 @@
+"""What follows when a step returns: it is done again, or its variables are saved and its route is taken.
+
+The order is fixed: `repeat`, `save` with the old variables, then the route and its entries with the new ones. If any of
+it fails, the step returns ERROR once. This second return is neither repeated nor saved; it only takes a route.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec.structs import replace
+
+from chalicelib.engine import size_limits
+from chalicelib.engine.bindings import result_of, step_names
+from chalicelib.engine.errors import ExpressionFailed, NoMatch, StepError
+from chalicelib.engine.evaluation import Names, holds, resolve_known
+from chalicelib.engine.repeats import Repetition, next_repetition
+from chalicelib.engine.routes import choose
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
+from chalicelib.model.run_error import ErrorName
+from chalicelib.model.templates import Template
+
+MAX_ERROR_NAME_CHARACTERS: Final = 128
+"""Longer names of errors are cut off."""
+
+_FAILURES: Final = BUILT_IN_STATES | {FAIL, STOPPED_STATE}
+"""The states that say themselves that something failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where a token goes after its step, and with what."""
+
+    target: str
+    output: Json = None
+    error: StepError | None = None
+    """Why the token stops, if it does."""
+    is_given: bool = False
+    """Whether the route gives the output or the error."""
+
+
+def after_step(transition: Transition, token: Token, returned: StepResult) -> Token:
+    """Return the token as it is after its step. A choice keeps the state and the result of the step before it."""
+    after = replace(token, activation=None)
+    if not isinstance(transition.step_of(token), ChoiceStep):
+        return replace(after, state=returned.state, result=result_of(returned.data))
+    return replace(after, state=returned.state) if returned.state else after
+
+
+def located(token: Token, returned: StepResult) -> StepResult:
+    """Return the result with the step and the state in its error, and texts cut off that are too long."""
+    error = returned.error
+    if error is None:
+        return returned
+    error = replace(
+        error,
+        name=error.name[:MAX_ERROR_NAME_CHARACTERS],
+        cause=error.cause[:MAX_ERROR_CHARACTERS],
+        step=error.step or token.step,
+        state=error.state or returned.state,
+    )
+    return dataclasses.replace(returned, error=error)
+
+
+def next_move(transition: Transition, token: Token, returned: StepResult) -> Repetition | Move | None:
+    """Save what the step saves, and return where the token goes; None if no route accepts the state.
+
+    `token` is the token as it is after the step. Raises ExpressionFailed; then what was saved must be taken back.
+    """
+    compiled = transition.definition.steps[token.step]
+    if not returned.after_failure:
+        repetition = next_repetition(transition, token, transition.with_secrets(_names(transition, token, returned)))
+        if repetition is not None:
+            return repetition
+        if not isinstance(compiled.step, ChoiceStep):
+            _save(transition, compiled.step.save, _names(transition, token, returned))
+    names = _names(transition, token, returned)
+    route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
+    if route is not None:
+        return _move(transition, route, names, token, returned)
+    if isinstance(compiled.step, ChoiceStep) and not returned.state:
+        raise NoMatch("none of its conditions holds, and there is no else")
+    return None
+
+
+def failure_of(token: Token, returned: StepResult, failure: ExpressionFailed) -> StepResult:
+    """Return what the step returns after its return could not be processed. Only an ERROR keeps its own name."""
+    if returned.state == ERROR and returned.error is not None:
+        error = replace(returned.error, cause=f"{returned.error.cause}; then {failure}")
+    else:
+        data = result_of(returned.data)
+        error = StepError(failure.name, str(failure), step=token.step, state=returned.state, data=data)
+    event = returned.event if returned.event == "StepPassed" else "StepFailed"
+    return StepResult(state=ERROR, error=error, event=event, after_failure=True)
+
+
+def unrouted_error(token: Token, returned: StepResult) -> StepError:
+    """Return the error of a token that no route takes on: the step's own, or that its state has no route."""
+    error = returned.error
+    if error is not None and returned.state in _FAILURES:
+        return error
+    cause = f"step {token.step!r} returned {returned.state}, which it does not route"
+    cause += f" ({error.text})" if error else ""
+    data = result_of(returned.data)
+    return StepError(ErrorName.NOT_ROUTED, cause, step=token.step, state=returned.state, data=data)
+
+
+def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
+    return step_names(transition, token, error=returned.error, event=returned.signal)
+
+
+def _save(transition: Transition, templates: Mapping[str, Template], names: Names) -> None:
+    if templates:
+        saved = transition.resolve_vars(templates, names)
+        size_limits.fit("the run's variables", {**transition.run.vars, **saved})
+        transition.set_vars(saved)
+
+
+def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
+    if route.target == STOPPED:
+        error = _stop_error(route, names, token, returned)
+        return Move(target=STOPPED, error=error, is_given=bool(route.entries))
+    if route.target != DONE:
+        _save(transition, route.entries, names)
+        return Move(target=route.target)
+    output = resolve_known(route.entries, names).get("output")
+    size_limits.fit("the output", output)
+    return Move(target=DONE, output=output, is_given=bool(route.entries))
+
+
+def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:
+    """Return the error that the route gives, or that of the step, or one that only says where the run stopped."""
+    given = resolve_known(route.entries, names)
+    where = f"step {token.step!r} returned {returned.state}, which leads to {STOPPED}"
+    if not route.entries:
+        return returned.error or StepError(ErrorName.STOPPED, where, step=token.step, state=returned.state)
+    error = StepError(
+        _text("error", given)[:MAX_ERROR_NAME_CHARACTERS] or ErrorName.STOPPED,
+        _text("cause", given)[:MAX_ERROR_CHARACTERS],
+        step=token.step,
+        state=returned.state,
+    )
+    if "cause" in route.entries:
+        return error
+    return replace(error, cause=returned.error.text if returned.error else where)
+
+
+def _text(name: str, given: Mapping[str, Json]) -> str:
+    """Return the entry as text; nothing and null are the empty text. Raises ExpressionFailed."""
+    value = given.get(name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")
