@@ -582,6 +582,7 @@ def test_settings_are_read() -> None:
             "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST).upper(),
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
+            "ECHOER_MAX_STEPS": "5",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
         }
     )
@@ -591,6 +592,7 @@ def test_settings_are_read() -> None:
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
+        max_steps=5,
         secrets_key=f"{KEY}, {KEY}",
     )
 
@@ -605,6 +607,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_RATE": "-1"},
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
+        {"ECHOER_MAX_STEPS": "0"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_NAMESPACE": "@access"},

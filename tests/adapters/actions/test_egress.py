@@ -103,7 +103,8 @@ def post(address: str, *allow: str) -> Reply:
 
 
 def refusal(address: str, found: str, reason: str) -> NotTaken:
-    return NotTaken(f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW", final=True)
+    error = f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW"
+    return NotTaken(error, final=True, name="Forbidden")
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,7 @@ def test_every_method_obeys(method: Method, address: str, said: str) -> None:
     assert reply.final
     assert said in reply.error
     assert reply.error.endswith("add it to ECHOER_OUTBOUND_ALLOW")
+    assert reply.name == "Forbidden"
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
