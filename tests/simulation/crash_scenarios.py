@@ -38,7 +38,7 @@ flow wide
     vars = (n = 0, secret key = ${ "k-" & $run.name });
     fork Both => (DONE -> Each) {
         join = all;
-        branch left { step Left => (OK -> done) { action = work; args = (key = ${ $vars.key }); undo = back; }; };
+        branch left { step Left => (OK -> done) { action = work; args = (key = ${ $vars.key }); undo = back on OK; }; };
         branch right {
             wait Right => (GO -> done | TIMEOUT -> done) { events = (GO = "go"); key = "k"; timeout = 1h; };
         };
