@@ -224,7 +224,7 @@ def test_what_was_done_is_undone_newest_first(api: Api, actions: Actions, name: 
     done, undone, bad = actions.serve(echo), actions.serve(echo), actions.serve(says("FAIL"))
 
     def saga(number: int, then: str) -> str:
-        undo = f'undo = {name}_undo (what = "{number}");'
+        undo = f'undo = {name}_undo (what = "{number}") on OK;'
         return step(f"S{number}", name, f"OK -> {then} | FAIL -> stopped", f'what = "{number}"', undo)
 
     api.submit(
