@@ -66,7 +66,8 @@ def test_a_document_with_words_of_0_4_keeps_its_errors() -> None:
     ("flow", "note"),
     [
         (
-            "flow f step A => (PAID when ${ 1 } -> B | else -> stopped) { action = pay; undo = refund; }; step B => (OK) { action = one; }; flow_end",
+            "flow f step A => (PAID when ${ 1 } -> B | else -> stopped) { action = pay; undo = refund; };"
+            " step B => (OK) { action = one; }; flow_end",
             "0.4 undoes step 'A' after a state whatever route it takes; in 0.3, step 'A' was undone only on some of the"
             " routes of PAID",
         ),

@@ -175,8 +175,8 @@ class Steps:
     ) -> actions.Undo | None:
         """Read the undo of a step or call.
 
-        Args that it does not set are those in `own` of the same name, as they were sent. A flow, and the undo of a call,
-        get only what is set.
+        Args that it does not set are those in `own` of the same name, as they were sent. A flow, and the undo of a
+        call, get only what is set.
         """
         value = properties.value("undo")
         found = None if value is None else read_undo(self._context, value, undone)
