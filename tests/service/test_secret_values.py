@@ -25,7 +25,7 @@ CARD = "4111-1111-1111-1111"
 
 ACTIONS = """
 action pay addr = "http://pay/"; args = (secret str card, str order = "o"); return = (PAID | DECLINED);
-    undo = refund; action_end
+    undo = refund on PAID; action_end
 /
 action refund addr = "http://refund/"; args = (secret str card); return = (OK); action_end
 /
@@ -212,7 +212,7 @@ def test_an_undo_gets_the_secret_that_its_step_had() -> None:
 
 def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> None:
     steps = """step Pay => (PAID -> Note | DECLINED -> stopped) {
-            action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }); };
+            action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }) on PAID; };
         step Note => (OK -> stopped) { action = note; };"""
     world = host(flow(steps.replace('card = "x"', "card = ${ 'x' }"), ""), done)
     put = world.services.secrets.put
@@ -320,7 +320,7 @@ def test_flows_without_secrets_need_no_key() -> None:
 def test_a_secret_may_be_any_json() -> None:
     value: Json = {"number": CARD, "cvc": 123, "list": [1, None]}
     world = host(
-        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace("undo = refund; ", "")
+        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace("undo = refund on PAID; ", "")
         + "flow f step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; }; flow_end",
         done,
     )

@@ -10,6 +10,7 @@ from chalicelib import language
 from chalicelib.engine import expressions
 from chalicelib.engine.effects import Decision
 from chalicelib.language import Checked, Document, Statement
+from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
@@ -152,7 +153,7 @@ class Submitter:
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored)
         checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
-        diagnostics = tuple(sorted((*syntax, *checked.diagnostics), key=lambda found: (found.line, found.column)))
+        diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)
         if any(found.severity == "error" for found in diagnostics):

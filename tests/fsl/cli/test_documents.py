@@ -238,3 +238,42 @@ def test_a_byte_order_mark_at_the_beginning_of_a_file_is_skipped(tmp_path: Path)
     assert result.exit_code == 0, result.output
     exported.write_text(fsl("export", program).stdout, "utf-8-sig")
     assert fsl("import", exported).stdout == fsl("import", "-", text=fsl("export", program).stdout).stdout != ""
+
+
+# ── upgrade ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+OLD = """action pay addr = "http://p"; return = (PAID | DECLINED); action_end
+/
+action refund addr = "http://r"; return = (OK); action_end
+/
+flow f step A => (PAID -> done | DECLINED -> stopped) { action = pay; undo = refund; }; flow_end  # an order
+"""
+
+
+def test_upgrade_rewrites_a_file_in_place_once(tmp_path: Path) -> None:
+    file = tmp_path / "old.fsl"
+    file.write_text(OLD)
+    assert fsl("check", file).exit_code == 1
+    told = fsl("upgrade", "--check", file)
+    assert (told.exit_code, file.read_text()) == (1, OLD)
+    assert "would be upgraded to 0.4" in told.stderr
+    shown = fsl("upgrade", "--diff", file)
+    assert (shown.exit_code, file.read_text()) == (1, OLD)
+    assert "{ action = pay; undo = refund on PAID; }; flow_end  # an order" in shown.stdout
+    assert fsl("upgrade", file).exit_code == 0
+    assert file.read_text() == OLD.replace("undo = refund", "undo = refund on PAID")
+    assert fsl("check", file).exit_code == 0
+    assert json.loads(fsl("upgrade", "--check", "--json", file).stdout) == [
+        {"file": str(file), "changed": False, "notes": []}
+    ]
+
+
+def test_upgrade_prints_what_a_person_must_decide(tmp_path: Path) -> None:
+    file = tmp_path / "old.fsl"
+    file.write_text(OLD.replace("PAID -> done", "PAID -> stopped"))
+    told = fsl("upgrade", file)
+    assert told.exit_code == 1
+    assert f"{file}:5:74: step 'A' never led on" in told.stderr
+    file.write_text("flow f step A => (")
+    assert fsl("upgrade", file).exit_code == 1
+    assert file.read_text() == "flow f step A => ("

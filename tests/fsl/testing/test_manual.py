@@ -18,6 +18,7 @@ from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
+from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
@@ -52,6 +53,8 @@ LIMITS: Final = {
     "statements of a document": f"{limits.MAX_STATEMENTS:,}",
     "steps of a flow": f"{limits.MAX_STEPS:,}",
     "args of an action, inputs of a flow": f"{limits.MAX_ENTRIES}",
+    "repetitions by a rule of `repeat`": f"{limits.MAX_REPEATS:,}",
+    "largest `max_steps`": f"{limits.MAX_STEPS_OF_RUN:,}",
     "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
@@ -59,6 +62,7 @@ LIMITS: Final = {
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "steps that a run enters in all": f"{MAX_STEPS:,}",
     "characters of an expression": f"{expressions.SOURCE:,}",
     "time of an expression": spell(expressions.WALL_MS),
     "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
