@@ -1,4 +1,4 @@
-"""Every kind of step, from its text to its end (fsl/manual.md)."""
+"""Every kind of step, from its FSL to the end of its run (fsl/manual.md)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def echo(delivery: Delivery) -> Reply:
-    """Answers OK with the args that it was sent."""
+    """Answer OK, with the received args as data."""
     known = {"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"}
     args = {name: value for name, value in delivery.fields.items() if name not in known}
     return Reply(body=json.dumps({"ackState": "OK", "data": args}).encode())
@@ -70,7 +70,7 @@ def events(name: str, more: str = "") -> str:
     )
 
 
-def test_an_event_wakes_whoever_waits_for_its_key(api: Api, name: str) -> None:
+def test_an_event_wakes_the_runs_that_wait_for_its_key(api: Api, name: str) -> None:
     api.submit(events(name))
     one, two, three = (api.start(name, input={"id": f"o-{n}"}) for n in (1, 2, 2))
     for run in (one, two, three):
@@ -103,7 +103,7 @@ def test_a_signal_is_for_one_run(api: Api, name: str) -> None:
     api.order(other, "stop")
 
 
-def test_a_condition_holds_once_anybody_makes_it_so(api: Api, actions: Actions, name: str) -> None:
+def test_a_condition_can_become_true_from_outside(api: Api, actions: Actions, name: str) -> None:
     api.submit(flow(name, "wait Both => (DONE -> done) { condition = ${ $vars.stock and $vars.paid }; };"))
     run = api.start(name)
     api.order(run, "vars", {"vars": {"stock": True}})
@@ -253,7 +253,7 @@ def test_people_answer_tasks(api: Api, name: str) -> None:
     assert api.get("/task", flowId=run) == []
 
 
-def test_a_person_lets_a_dispatch_pass(api: Api, actions: Actions, name: str) -> None:
+def test_a_person_approves_a_delivery(api: Api, actions: Actions, name: str) -> None:
     service = actions.serve(says("OK"))
     api.submit(
         action(name, service.url, more="approval = required;"),

@@ -1,4 +1,4 @@
-"""The grammar itself: no conflicts, nothing unused, nothing written, every keyword a name, threads side by side."""
+"""The grammar: no conflicts, no unused rules, no written files, keywords as names, concurrent threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYWORDS = re.findall(
 
 
 class Heard:
-    """A log for ply that keeps what ply complains about."""
+    """A log that records ply's warnings."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []

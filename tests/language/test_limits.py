@@ -1,4 +1,4 @@
-"""Every limit of the language from both sides: what is just within it is checked, one more is a diagnostic."""
+"""Every limit of the language from both sides: a document at the limit is checked, one beyond it is a diagnostic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Definitions written as FSL mean the same when they are read again."""
+"""Definitions that are written as FSL keep their meaning when they are read."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_explain_says_where_each_setting_comes_from() -> None:
     )
 
 
-def test_explain_tells_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
+def test_explain_shows_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
     text = (LANGUAGE / "valid" / "secrets.fsl").read_text()
     rows = json.loads(fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order", "--json").stdout)
     assert [(row["step"], row["callback"], row["secret"]) for row in rows] == [
@@ -172,7 +172,7 @@ def test_what_is_exported_fits_the_schema_and_comes_back(path: Path) -> None:
     assert definition_json.imported(json.dumps(exported)) == values
 
 
-def test_export_and_import_are_each_others_way_back(tmp_path: Path) -> None:
+def test_export_and_import_are_inverse(tmp_path: Path) -> None:
     exported = fsl("export", ORDER)
     (tmp_path / "x.fsl").write_bytes(fsl("import", "-", text=exported.stdout).stdout_bytes)
     again = fsl("export", tmp_path / "x.fsl")

@@ -1,4 +1,4 @@
-"""The language server: results on texts, and one session over pipes as an editor has it."""
+"""The language server: results for texts, and one session over pipes as from an editor."""
 
 from __future__ import annotations
 

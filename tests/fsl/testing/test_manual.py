@@ -1,4 +1,4 @@
-"""The manual: its examples are taken from the programs, its tables from the code."""
+"""The examples of the manual match the programs, and its tables match the code."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0].strip()[:30])
 def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: str) -> None:
-    """What is no part of a program (they are checked by test_programs) must be right by itself."""
+    """Examples that are not part of a program must be valid themselves (test_programs checks the programs)."""
     assert block.count("{") == block.count("}")
     words = " ".join(block.split())
     if not any(words in program for program in PROGRAMS):
@@ -133,7 +133,7 @@ def _anchor(heading: str) -> str:
 
 
 def _table(first: str) -> list[str]:
-    """The rows of the table whose heading begins with that word."""
+    """Return the rows of the table that has a heading with that first word."""
     lines = MANUAL.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
     rows = []

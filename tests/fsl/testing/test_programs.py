@@ -1,4 +1,4 @@
-"""The example programs: each is right, each has tests, and together they show everything that FSL has."""
+"""The example programs: each is valid and has tests, and together they use all of FSL."""
 
 from __future__ import annotations
 
