@@ -192,7 +192,8 @@ class ScriptedHost(VirtualHost):
         return token, invocation_of(definition, run, token) if token else None
 
     def _request(self, kind: Kind, run: Run, token: Token, name: str, args: dict[str, Json]) -> Request:
-        return Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args)
+        flow = run.definition.flow or run.name
+        return Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args, flow=flow)
 
     def _ask(self, request: Request) -> Reply | None:
         self.requests.append(request)

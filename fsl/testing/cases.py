@@ -176,9 +176,9 @@ class Case(_Part, frozen=True, kw_only=True):
 class TestFile(_Part, frozen=True, kw_only=True):
     """Tests of a program. The fields next to `tests` apply to every test that does not set them itself.
 
-    actions: what actions answer, by name. steps: the same by step; it overrides actions. approvals: what a person
-    answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run. secrets:
-    values by name; the default is the text `secret NAME`.
+    actions: what actions answer, by name. steps: the same by step, or by `flow.Step`; it overrides actions. approvals:
+    what a person answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run.
+    secrets: values by name; the default is the text `secret NAME`.
     """
 
     __test__ = False  # pytest must not collect it
