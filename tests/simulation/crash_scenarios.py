@@ -34,6 +34,8 @@ flow small
     step One => (OK -> done | FAIL -> stopped) { action = work; };
 flow_end
 /
+flow brief  wait Long => (DONE -> done) { for = 5s; }; flow_end
+/
 flow wide
     vars = (n = 0, secret key = ${ "k-" & $run.name });
     fork Both => (DONE -> Each) {
@@ -147,6 +149,15 @@ SCENARIOS: Final = (
             (400 * SECOND, _retry),
         ),
         {"o": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "a timer that a short pause moves",
+        (
+            (1, _start("brief", "b")),
+            (1 * SECOND, lambda services: services.operator.pause(NS, "b")),
+            (1 * SECOND + 2500, lambda services: services.operator.resume(NS, "b")),
+        ),
+        {"b": Status.SUCCEEDED},
     ),
     Scenario(
         "a signal for one run",
