@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib import language
-from chalicelib.engine import expressions
+from chalicelib import expressions, language
 from chalicelib.engine.effects import Decision
 from chalicelib.language import Checked, Document, Statement
 from chalicelib.model import json_values
@@ -151,7 +150,8 @@ class Submitter:
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored)
-        checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
+        with expressions.together():
+            checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
         diagnostics = tuple(sorted((*syntax, *checked.diagnostics), key=lambda found: (found.line, found.column)))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)
