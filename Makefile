@@ -34,7 +34,7 @@ simulate: $(READY) ## faults drawn from seeds: make simulate RUNS=20000 SEED=1
 
 check: static test ## what must be green before anything lands
 
-static: lint types imports ## format, lint, types, import contracts
+static: lint types imports words ## format, lint, types, import contracts, plain words
 
 lint: $(READY)
 	$(BIN)/ruff format --check $(CODE)

@@ -1,4 +1,4 @@
-"""What every test can use."""
+"""Fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.hosts import Host, accept
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """A host whose services are those of the process: requests and Lambda events reach it. No action answers."""
+    """Provide a host that serves the requests and Lambda events of this process. No action answers."""
     made = Host(accept)
     hosting.use(made.services)
     yield made

@@ -1,4 +1,4 @@
-"""Fakes: things that answer as the real ones do, as values that a test can read and set."""
+"""Fakes that behave like the real objects, with state that a test can read and set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY = "a-key-that-seals-secrets-in-tests"
 
 
 class FakeClock(VirtualClock):
-    """A virtual clock that records how long was slept."""
+    """A virtual clock that records all sleeps."""
 
     def __init__(self, start: Instant = START) -> None:
         super().__init__(start)
@@ -35,7 +35,7 @@ class Operation:
     consistent: bool = False
     conditional: bool = False
     bytes_written: int = 0
-    """The size of the items that it puts, as DynamoDB counts it for billing."""
+    """The size of the put items in bytes, as DynamoDB bills it."""
 
     @property
     def write_units(self) -> int:
@@ -43,7 +43,7 @@ class Operation:
 
 
 class Counting:
-    """Records what a botocore DynamoDB client sends, retries included, while a `with` block runs."""
+    """Records the requests of a botocore DynamoDB client, including retries, inside a `with` block."""
 
     def __init__(self, client: Any) -> None:
         self._events = client.meta.events
@@ -77,7 +77,7 @@ class Counting:
 
 
 class Sparing:
-    """A DynamoDB that does only the first `most` of each batch, while a `with` block runs."""
+    """Makes DynamoDB process only the first `most` items of each batch inside a `with` block."""
 
     def __init__(self, client: Any, most: int) -> None:
         self._events = client.meta.events
@@ -115,7 +115,7 @@ class Sparing:
 
 
 class Throttled:
-    """A DynamoDB that refuses every request for now, while a `with` block runs."""
+    """Makes DynamoDB throttle every request inside a `with` block."""
 
     def __init__(self, client: Any) -> None:
         self._events = client.meta.events
@@ -135,13 +135,13 @@ class Throttled:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What botocore wants to see of an HTTP answer."""
+    """The part of an HTTP response that botocore reads."""
 
     status_code: int
 
 
 def size_of_item(item: dict[str, dict[str, Any]]) -> int:
-    """Bytes of an item of strings, numbers and binaries, as AWS counts them ("DynamoDB item sizes and formats")."""
+    """Return the bytes of an item without collections, as AWS counts them ("DynamoDB item sizes and formats")."""
     return sum(len(name.encode()) + _size_of(value) for name, value in item.items())
 
 

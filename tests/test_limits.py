@@ -27,10 +27,10 @@ UNITS = {
 """Factor of each unit. Times are milliseconds, except those counted in seconds."""
 
 NAMED = re.compile(r"`(tests/[\w/]+\.py)?(?:::(\w+))?(?:\[([^\]`]+)\])?`")
-"""A test as it is named in a table."""
+"""A test as a table cites it."""
 
 UNTESTED = {"time of a request"}
-"""Limits that API Gateway enforces, so that no test here can show them."""
+"""Limits that API Gateway enforces, so that no test here can cover them."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def test_the_number_is_the_code_s(row: Row) -> None:
 
 
 def missing(cells: Iterator[str]) -> list[str]:
-    """Return the tests in these cells that do not exist. In `FILE::NAME[CASE]` a missing part is as in the last one."""
+    """Return the tests in these cells that do not exist. Parts missing from `FILE::NAME[CASE]` are as before."""
     file, name = "", ""
     found = []
     for cell in cells:

@@ -92,6 +92,8 @@ def _opened(token: SyntaxToken, top: _Frame) -> _Frame:
         return _Frame("routes", first)
     if token.kind == "LCURLY" and "ASSIGN" not in kinds and top.kind not in ("group", "list"):
         return _Frame(first)
+    if top.kind == "routes" and token.kind == "LPAREN" and top.tail:
+        return _Frame("entries", str(top.tail[-1].value).lower())
     inherited = top.owner if top.kind in ("group", "list") else first
     return _Frame("group" if token.kind == "LPAREN" else "list", inherited)
 
@@ -115,6 +117,8 @@ def _completions(
         yield from _in_routes(top, last, after, steps, workspace)
     elif top.kind == "group":
         yield from _in_group(frames, last, after, workspace)
+    elif top.kind == "entries":
+        yield from _keywords(keywords.ENTRIES.get(top.owner, {}) if not last else {})
     elif top.kind != "list":
         yield from _in_body(top, last, workspace, is_last=len(frames) == 2)
 
@@ -202,9 +206,14 @@ def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> 
     if last == "ASSIGN":
         if key in ("action", "undo"):
             yield from (Completion(name, "action", " | ".join(one.returns)) for name, one in workspace.actions.items())
+            yield from (Completion(name, "flow") for name in workspace.flows if key == "undo")
         elif key == "flow":
             yield from (Completion(name, "flow") for name in workspace.flows)
+        if top.kind == "flow" and key == "input":
+            yield from (Completion(name, "value") for name in keywords.INPUT_TYPES)
         yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
+    elif key == "undo" and last in (*_NAMES, "RPAREN") and len(top.tail) in (3, 4):
+        yield Completion("on", "keyword", keywords.ON)
     elif not top.tail:
         yield from (Completion(name, "property", line) for name, line in keywords.properties_of(top.kind).items())
         if top.kind in ("flow", "flow_run", "branch", "each"):

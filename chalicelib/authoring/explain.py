@@ -7,19 +7,24 @@ shows them on hover.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from chalicelib.model.actions import DEFAULTS, Action, Options, Retry
+from chalicelib.model.actions import DEFAULTS, Action, Options, Retry, Undo
 from chalicelib.model.flow import (
     ERROR,
     TIMEOUT,
     ActionStep,
     CallStep,
+    ChoiceStep,
     ConditionStep,
     EachStep,
     EventStep,
     Flow,
+    Jitter,
+    RepeatRule,
+    Route,
+    SetStep,
     Step,
     children_of,
 )
@@ -56,6 +61,10 @@ class Row:
     """Whether answers must be signed."""
     secret: str | None = None
     """The secret args, headers and data."""
+    repeat: str | None = None
+    """When the step is done again before its route is taken."""
+    undo: Setting | None = None
+    """What undoes the step, and after which states."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
@@ -75,6 +84,10 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
 
 
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
+    return replace(_settings(step, actions, defaults, unrouted), repeat=_repeat(step), undo=_undo_of(step, actions))
+
+
+def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
     kind = str(step.__struct_config__.tag)
     on_timeout, on_error = (", ".join(_ways(step, state, unrouted)) for state in (TIMEOUT, ERROR))
     match step:
@@ -114,6 +127,32 @@ def _secrets(action: Action | None, options: Options) -> Iterator[str]:
         yield "data"
 
 
+def undo_text(undo: Undo) -> str:
+    """Return what undoes a step, and after which states."""
+    flow = "flow " if undo.is_flow else ""
+    return f"{flow}{undo.action}" + (f" on {' | '.join(undo.states)}" if undo.states else "")
+
+
+def _undo_of(step: Step, actions: Mapping[str, Action]) -> Setting | None:
+    if not isinstance(step, (ActionStep, CallStep)):
+        return None
+    action = actions.get(step.action) if isinstance(step, ActionStep) else None
+    return _first({"step": step.undo, "action": action.undo if action else None}, undo_text)
+
+
+def _repeat(step: Step) -> str | None:
+    rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
+    return ", ".join(map(_rule, rules)) or None
+
+
+def _rule(rule: RepeatRule) -> str:
+    condition = rule.state or "any state"
+    condition += f" when {' '.join(rule.when.split())}" if rule.when is not None else ""
+    delay, cap = format_duration(rule.delay), format_duration(rule.cap)
+    random = ", random" if rule.jitter is Jitter.FULL else ""
+    return f"{condition}: {rule.max} times, after {delay}, times {rule.rate:g}, up to {cap}{random}"
+
+
 def _retry(retry: Retry) -> str:
     if retry.max == 1:
         return "1 delivery"
@@ -125,7 +164,12 @@ def _ways(step: Step, state: str, unrouted: str) -> Iterator[str]:
     """Yield where a state leads: the routes that may match it, in order."""
     for route in step.routes:
         if route.state in (state, None):
-            yield f"-> {route.target}" + (f" when {route.when}" if route.when is not None else "")
+            yield f"-> {route_target(route)}" + (f" when {route.when}" if route.when is not None else "")
             if route.when is None:
                 return
     yield unrouted
+
+
+def route_target(route: Route) -> str:
+    """Return the target of a route, with the names of what the route sets."""
+    return f"{route.target} ({', '.join(route.entries)})" if route.entries else route.target

@@ -28,11 +28,16 @@ _OPTIONS: Final = {
     "approval": "required: a person must approve each dispatch",
     "callback": "signed: answers must be signed; open: the uuid of the activation is enough",
 }
-_SAVE: Final = {"save": "variables set when the step returns: (name = value, ...)"}
+_SAVE: Final = {"save": "variables set when the step returns: (name = value, name.member = value, ...)"}
+_REPEAT: Final = {
+    "repeat": "does the step again before its route is taken: (max = 3) after ERROR, or (STATE -> (max = 3) | ...)"
+}
+_ABANDONED: Final = "keep: what lost branches or failed items did is not undone"
 _FLOW: Final = {
     "vars": "variables and their initial values: (name = value, secret name = null, ...)",
     "output": "the result of a run",
     "timeout": "maximum duration of a run",
+    "max_steps": "how many steps a run can enter in all",
     "labels": "labels for searching runs: (name = value, ...)",
 }
 PROPERTIES: Final = {
@@ -44,16 +49,20 @@ PROPERTIES: Final = {
         "return": "states that the action can return: (STATE | STATE)",
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
-        "undo": "the action that compensates this action",
+        "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
     },
-    "flow": {"input": "input of a run: (type name, type name = default, secret type name, ...)", **_FLOW},
+    "flow": {
+        "input": "input of a run: (type name, type name = default, secret type name, ...), or any, map or list",
+        **_FLOW,
+    },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...)",
         **_OPTIONS,
         **_SAVE,
-        "undo": "the action that compensates the step after it has finished, with its args",
+        **_REPEAT,
+        "undo": "the action or flow that compensates the step: refund (name = value) on STATE | STATE",
     },
     "wait": {
         "for": "how long to wait: a duration or an expression",
@@ -63,19 +72,29 @@ PROPERTIES: Final = {
         "condition": "an expression over variables; true ends the wait",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
+        **_REPEAT,
     },
-    "fork": {"join": "how many branches must finish: all, any or a number", **_SAVE},
+    "fork": {
+        "join": "how many branches must finish: all, any or a number",
+        "abandoned": _ABANDONED,
+        **_SAVE,
+        **_REPEAT,
+    },
     "each": {
         "items": "the list of items, or an expression",
         "max": "how many items run at the same time",
         "tolerate": 'how many items may fail: a number or a percentage like "10%"',
+        "abandoned": _ABANDONED,
         **_SAVE,
+        **_REPEAT,
     },
     "call": {
         "flow": "the flow to run",
-        "input": "input of the flow: (name = value, ...)",
+        "input": "input of the flow: (name = value, ...), or an expression if the flow takes one value",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
+        **_REPEAT,
+        "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
     "branch": {},
@@ -87,12 +106,22 @@ VALUES: Final = {
     "join": ("all", "any"),
     "data": ("secret",),
     "callback": ("signed", "open"),
+    "abandoned": ("keep",),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
     "limit": ("concurrent", "per_second"),
+    "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }
+ENTRIES: Final = {
+    "done": {"output": "the output of the run, branch or item"},
+    "stopped": {"error": "the name of the error", "cause": "why the run, branch or item stops"},
+}
+"""The entries of a route to an end; those of a route to a step are variables."""
+ON: Final = "the states after which the step is undone: on STATE | STATE"
+JITTER: Final = ("none", "full")
+INPUT_TYPES: Final = ("any", "map", "list")
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
 SECRET: Final = {
     "declared": "the value is encrypted when stored: secret str token, secret token = null",
@@ -100,7 +129,9 @@ SECRET: Final = {
 }
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
-BOUND_NAMES: Final = ("input", "vars", "result", "state", "event", "item", "index", "run", "now")
+BOUND_NAMES: Final = (
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now",
+)  # fmt: skip
 """The names that expressions can use."""
 
 

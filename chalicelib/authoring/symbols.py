@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from chalicelib.authoring import keywords
-from chalicelib.authoring.explain import explain
+from chalicelib.authoring.explain import explain, undo_text
 from chalicelib.language import Document, KnownNames, parse, read
 from chalicelib.language.format.spelling import template
 from chalicelib.language.source import Span
@@ -31,7 +31,11 @@ from chalicelib.model.actions import DEFAULTS, Action, Parameter
 from chalicelib.model.flow import ENDS, Flow, FlowRun
 from chalicelib.model.times import format_duration
 
-Role: TypeAlias = Literal["kind", "statement", "action", "flow", "step", "target", "state", "property", "arg"]
+Role: TypeAlias = Literal["kind", "statement", "action", "flow", "undo", "step", "target", "state", "property", "arg"]
+
+
+_ROLES: Final[dict[str, Role]] = {"action": "action", "undo": "undo", "flow": "flow"}
+"""The properties that name a definition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,7 @@ def use_at(document: Document, offset: int) -> Use | None:
 
 
 def _of_route(route: Route, statement: Statement, step: Step) -> Iterator[Use]:
-    if route.state:
-        yield Use(route.state, "state", statement, step)
+    yield from (Use(state, "state", statement, step) for state in route.states)
     if route.target:
         yield Use(route.target, "target", statement, step)
 
@@ -125,15 +128,18 @@ def _properties(statement: Statement, step: Step | None, members: Iterable[objec
         key = member.name.key
         yield Use(member.name, "property", statement, step, owner)
         name = member.value.name if isinstance(member.value, Call) else member.value
+        if isinstance(member.value, Call):
+            yield from (Use(state, "state", statement, step) for state in member.value.states)
         if isinstance(name, Word):
-            role: Role | None = "action" if key in ("action", "undo") else "flow" if key == "flow" else None
+            role = _ROLES.get(key)
             if role:
                 yield Use(name, role, statement, step)
         yield from (Use(one.name, "arg", statement, step, key) for one in _assignments(member.value))
 
 
 def _assignments(value: Value | None) -> list[Assignment]:
-    return [one for one in value.items if isinstance(one, Assignment)] if isinstance(value, Group) else []
+    group = value.group if isinstance(value, Call) else value
+    return [one for one in group.items if isinstance(one, Assignment)] if isinstance(group, Group) else []
 
 
 def definition(text: str, offset: int, uri: str, workspace: Workspace) -> Location | None:
@@ -144,6 +150,9 @@ def definition(text: str, offset: int, uri: str, workspace: Workspace) -> Locati
     match use.role:
         case "action" | "flow":
             return workspace.locations.get((use.role, use.word.text))
+        case "undo":
+            places = (workspace.locations.get((kind, use.word.text)) for kind in ("action", "flow"))
+            return next((place for place in places if place), None)
         case "target" | "step":
             steps = steps_within(use.statement.members)
             return next((Location(uri, one.name.span) for one in steps if one.name.text == use.word.text), None)
@@ -172,9 +181,9 @@ def _describe(use: Use, text: str, workspace: Workspace) -> str | None:
         case "property":
             line = keywords.properties_of(use.owner).get(key)
             return f"**{key}**: {line}" if line else None
-        case "action":
-            return signature(workspace.actions[name]) if name in workspace.actions else None
-        case "flow":
+        case "action" | "undo" if name in workspace.actions:
+            return signature(workspace.actions[name])
+        case "flow" | "undo":
             return _of_flow(workspace.flows[name]) if name in workspace.flows else None
         case "statement" if use.statement.kind.key == "action":
             return signature(workspace.actions[name]) if name in workspace.actions else None
@@ -198,7 +207,7 @@ def signature(action: Action) -> str:
     lines += [f"{name} {format_duration(value)}" for name, value in times.items() if value is not None]
     lines += ["Answers must be signed."] if options.signed else []
     lines += ["The data of answers is secret."] if action.secret_data else []
-    lines += [f"Undone by {action.undo.action}."] if action.undo else []
+    lines += [f"Undone by {undo_text(action.undo)}."] if action.undo else []
     return "\n\n".join(lines)
 
 
@@ -219,6 +228,8 @@ def _of_step(name: str, statement: Statement, text: str, workspace: Workspace) -
         "secret": row.secret,
         "on TIMEOUT": row.on_timeout,
         "on ERROR": row.on_error,
+        "repeat": row.repeat,
+        "undo": row.undo,
     }
     lines = [f"- {key}: {value}" for key, value in fields.items() if value is not None]
     action = f": {row.action}" if row.action else ""

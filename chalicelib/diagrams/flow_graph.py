@@ -143,7 +143,7 @@ def describe_step(step: Step) -> str:
         case ChoiceStep():
             return "data decides"
         case SetStep():
-            return f"set {', '.join(step.save)}"
+            return f"set {', '.join(step.save)}" if step.save else "milestone"
         case TimerStep():
             return f"until {_described(step.until)}" if step.duration is None else f"for {_described(step.duration)}"
         case EventStep():
@@ -202,4 +202,6 @@ def _label(route: Route) -> str:
     words = [] if route.state is None else [route.state]
     if route.when is not None:
         words.append(f"when {' '.join(route.when.split())}")
+    if route.entries:
+        words = [*(words or ["else"]), f"({', '.join(route.entries)})"]
     return " ".join(words) or "else"

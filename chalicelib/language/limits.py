@@ -13,6 +13,8 @@ MAX_NAME_CHARACTERS: Final = 128
 MAX_STATEMENTS: Final = 2_000
 MAX_STEPS: Final = 2_000
 """Steps of one flow, nested steps included."""
+MAX_STEPS_OF_RUN: Final = 1_000_000_000
+"""The largest `max_steps`: how many steps a run can enter in all."""
 MAX_ENTRIES: Final = 200
 """Args of an action, or inputs of a flow."""
 MAX_ADDRESSES: Final = 8
@@ -24,5 +26,7 @@ MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
 MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 """Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
 MAX_DELIVERIES: Final = 50
+MAX_REPEATS: Final = 1_000
+"""How often a rule of `repeat` can do a step again."""
 MAX_CONCURRENT: Final = 1_000
 """Activations of an action at the same time; one DynamoDB item of at most 400 KB lists them."""

@@ -70,7 +70,7 @@ class Problem(Enum):
     INVALID_NAME = "FSL223", "invalid name: {reason}"
     NO_STEPS = "FSL224", "{owner} has no steps"
     MISPLACED_ROUTE = "FSL225", "this route is not allowed here: {reason}"
-    NEVER_WAITS = "FSL226", "steps {path} form a cycle that never waits"
+    NEVER_WAITS = "FSL226", "steps {path} form a cycle that never waits and that no route leaves"
     RECURSIVE_CALL = "FSL227", "flow '{flow}' calls itself: {path}"
     CHOOSE_ONE = "FSL228", "{owner} must have exactly one of {names}"
     MISPLACED_STEP = "FSL229", "{what} is not allowed in {owner}"
@@ -79,14 +79,26 @@ class Problem(Enum):
     SECRET_IN_DOCUMENT = "FSL232", "'{name}' is secret: its value must not be in the document"
     SECRET_INTO_PLAIN = "FSL233", "{what} is secret, but {owner} declares '{name}' without secret"
     NEEDLESS_SIGNATURE = "FSL234", "action '{name}' is human, so its answers cannot be signed: remove 'callback'"
-    TOO_MANY_PROBLEMS = "FSL299", "the document has more problems; only {limit} are shown"
+    UNDO_WITHOUT_STATES = "FSL235", "{source} can return {states}: the undo of {owner} must say after which states"
+    UNKNOWN_UNDO = "FSL236", "{owner} is undone by '{name}', which is neither an action nor a flow"
+    UNKNOWN_UNDO_STATE = "FSL237", "the undo of {owner} is on state '{state}', which {source} does not declare"
+    USELESS_UNDO = "FSL238", "the undo of {owner} can never run: {reason}"
+    UNKNOWN_REPEAT = "FSL239", "{owner} repeats on state '{state}', which {source} does not return"
+    UNREACHABLE_RULE = "FSL240", "this rule can never be used: an earlier rule of 'repeat' matches every {state}"
+    UNKNOWN_ENTRY = "FSL241", "a route to {target} cannot set '{name}': it takes only {allowed}"
+    MISPLACED_PATH = (
+        "FSL242",
+        "'{path}' is not allowed in '{name}': only 'save' and routes can set members of variables",
+    )
+    SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
+    UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
     UNREACHABLE_STEP = "FSL302", "no route leads to step '{step}'"
     NEVER_ENDS = "FSL303", "{owner} can never reach done or stopped"
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
-    UNREADABLE_ROOTS = "FSL306", "capem is not a base64-encoded PEM bundle: {reason}"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
 
     @property
@@ -120,6 +132,8 @@ class Diagnostic:
     end_line: int
     end_column: int
     hint: str | None = None
+    hidden: int = 0
+    """How many problems are not shown. Only the last of too many diagnostics has this number."""
 
 
 class Findings:
@@ -154,27 +168,37 @@ class Findings:
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Return the diagnostics in order of position; errors take precedence over warnings beyond the limit."""
-        kept = [*self._kept["error"], *self._kept["warning"]]
-        found = in_order(diagnostic for _, diagnostic in kept)
-        return found if sum(self._counts.values()) <= MAX_DIAGNOSTICS else _cut(found)
+        kept = [diagnostic for _, diagnostic in (*self._kept["error"], *self._kept["warning"])]
+        return in_order(kept, hidden=sum(self._counts.values()) - len(kept))
 
 
-def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics in order of position, truncated to the limit."""
-    unique = dict.fromkeys(diagnostics)
-    found = tuple(sorted(unique, key=lambda one: (one.line, one.column, one.code)))
-    return found if len(found) <= MAX_DIAGNOSTICS else _cut(found)
+def in_order(diagnostics: Iterable[Diagnostic], *, hidden: int = 0) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics in order of position, truncated to the limit.
 
-
-def _cut(found: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    more = Problem.TOO_MANY_PROBLEMS
-    errors = [one for one in found if one.severity == "error" and one.code != more.code][:MAX_DIAGNOSTICS]
+    Errors take precedence over warnings. `hidden` is the number of further problems; the last diagnostic says how many
+    are not shown.
+    """
+    unique = tuple(dict.fromkeys(diagnostics))
+    hidden += sum(one.hidden for one in unique)
+    found = sorted((one for one in unique if not one.hidden), key=_place)
+    if not hidden and len(found) <= MAX_DIAGNOSTICS:
+        return tuple(found)
+    errors = [one for one in found if one.severity == "error"][:MAX_DIAGNOSTICS]
     warnings = [one for one in found if one.severity == "warning"][: MAX_DIAGNOSTICS - len(errors)]
-    kept = in_order([*errors, *warnings])
-    last = kept[-1]
-    message = more.template.format(limit=MAX_DIAGNOSTICS)
+    kept = sorted([*errors, *warnings], key=_place)
+    severity: Severity = "error" if errors else "warning"
+    return (*kept, _hiding(hidden + len(found) - len(kept), kept[-1], severity))
+
+
+def _place(one: Diagnostic) -> tuple[int, int, str]:
+    return one.line, one.column, one.code
+
+
+def _hiding(count: int, last: Diagnostic, severity: Severity) -> Diagnostic:
+    more = Problem.TOO_MANY_PROBLEMS
+    message = more.template.format(count=count, limit=MAX_DIAGNOSTICS)
     place = (last.end_line, last.end_column, last.end_line, last.end_column)
-    return (*kept, Diagnostic(more.severity, more.code, more.slug, message, *place))
+    return Diagnostic(severity, more.code, more.slug, message, *place, hidden=count)
 
 
 @dataclass(frozen=True, slots=True)

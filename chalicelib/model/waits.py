@@ -142,9 +142,9 @@ def wait_to_json(wait: Wait) -> Json:
 
 
 def decode_hook(kind: Any, value: Json) -> Wait:
-    """Decode a field of type `Wait`; for msgspec's decoders."""
+    """Decode a field of type `Wait`. msgspec's decoders turn the TypeError into a ValidationError with the path."""
     if kind is not Wait:
-        raise NotImplementedError(f"no value of type {kind} is stored")
+        raise TypeError(f"cannot decode a value of type {kind}: only Wait has a decoder")
     return wait_from_json(value)
 
 

@@ -23,6 +23,7 @@ SECTIONS: Final = {
         LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
         LazyCommand("test", "fsl.cli.testing:test", "Run the tests of FSL programs on a virtual clock."),
         LazyCommand("fmt", f"{_DOCUMENTS}.fmt:fmt", "Format FSL files in place."),
+        LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
         LazyCommand("graph", f"{_DOCUMENTS}.graph:graph", "Draw the state diagram of a flow or run."),
         LazyCommand("export", f"{_DOCUMENTS}.exchange:export", "Print the definitions of FSL files as JSON."),

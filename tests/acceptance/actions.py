@@ -1,4 +1,4 @@
-"""Action services as anybody would write one: an HTTP server; every `serve` is a service at an address of its own."""
+"""An HTTP server that plays action services: each `serve` adds one with an address of its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any, Final, TypeAlias
 import requests
 
 BACK_OFF: Final = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
-"""Pauses before the callback is tried again, in seconds; after the last it is given up."""
+"""Pauses between attempts of a callback, in seconds. There is no attempt after the last one."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One POST as it arrived."""
+    """A POST request that was received."""
 
     fields: dict[str, Any]
     headers: Mapping[str, str]
@@ -32,14 +32,14 @@ class Delivery:
         return str(self.fields["uuid"])
 
     def answer(self, state: str, **more: Any) -> dict[str, Any]:
-        """What echoer's own services send to `/step`, and what else is said."""
+        """Return the answer that the original echoer's services send to `/step`, with `more` fields."""
         named = {name: self.fields[name] for name in ("flowId", "stepName", "uuid")}
         return {**named, "ackState": state, "done": True, **more}
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a service says to a POST; as echoer's do, if nothing else is said."""
+    """The response of a service to a POST. The default is that of the original echoer's services."""
 
     status: int = 200
     body: bytes = b'""'
@@ -48,19 +48,19 @@ class Reply:
 
 TAKEN: Final = Reply()
 Act: TypeAlias = Callable[[Delivery], Reply]
-"""What a service does with a POST."""
+"""Handles a POST request."""
 
 Choose: TypeAlias = Callable[[Delivery], str]
 
 
 def says(state: str, **more: Any) -> Act:
-    """Answers in the HTTP answer."""
+    """Return a handler that answers in the HTTP response."""
     body = json.dumps({"ackState": state, **more}).encode()
     return lambda _: Reply(body=body)
 
 
 def in_turn(*acts: Act) -> Act:
-    """The first act for the first POST, and so on; the last for all that follow."""
+    """Return a handler that uses the first of `acts` for the first POST and so on, and the last one for all others."""
     counter, lock = itertools.count(), threading.Lock()
 
     def act(delivery: Delivery) -> Reply:
@@ -72,12 +72,12 @@ def in_turn(*acts: Act) -> Act:
 
 
 def takes(_: Delivery) -> Reply:
-    """Takes the POST, and never says a word."""
+    """Accept the POST and never answer."""
     return TAKEN
 
 
 class Service:
-    """One service: its address, and what arrived there."""
+    """A service: its address, and the deliveries that it received."""
 
     def __init__(self, url: str, act: Act) -> None:
         self.url = url
@@ -91,7 +91,7 @@ class Service:
             return list(self._arrived)
 
     def wait(self, count: int = 1, seconds: float = 30) -> list[Delivery]:
-        """What arrived, once there are so many."""
+        """Wait until `count` deliveries have arrived, and return all of them."""
         with self._news:
             if not self._news.wait_for(lambda: len(self._arrived) >= count, seconds):
                 raise TimeoutError(f"{len(self._arrived)} of {count} deliveries came within {seconds:g} s")
@@ -105,7 +105,7 @@ class Service:
 
 
 class Actions:
-    """A context manager: inside, services can be had. Callbacks go out from eight threads."""
+    """A context manager in which services can be created. Eight threads send callbacks."""
 
     def __init__(self) -> None:
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -125,14 +125,14 @@ class Actions:
         self._server.server_close()
 
     def serve(self, act: Act = takes) -> Service:
-        """A new service that acts so."""
+        """Create a service with this handler."""
         path = f"/service/{next(self._count)}"
         service = Service(f"http://127.0.0.1:{self._server.server_port}{path}", act)
         self._server.services[path] = service
         return service
 
     def answering(self, choose: str | Choose) -> Service:
-        """A new service as echoer's are: it takes the POST with 200 `""`, and tells the outcome to `/step`."""
+        """Create a service that accepts the POST with 200 `""` and sends its answer to `/step`, as in echoer."""
 
         def act(delivery: Delivery) -> Reply:
             state = choose if isinstance(choose, str) else choose(delivery)
@@ -142,7 +142,7 @@ class Actions:
         return self.serve(act)
 
     def call_back(self, delivery: Delivery, answer: Mapping[str, Any]) -> int | None:
-        """The status that the server answered in the end; None: it could not be reached."""
+        """Send the answer, with retries. Return the last status, or None if the server could not be reached."""
         session = self._session()
         status = None
         for pause in BACK_OFF:
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Quiet."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -196,4 +196,4 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is nobody's error."""
+        """Ignore clients that closed their connection."""

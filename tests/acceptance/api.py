@@ -1,4 +1,4 @@
-"""Echoer as a client sees it: every request over HTTP, every wait a `watch` with a deadline."""
+"""A client of the API for tests. Every request uses HTTP, and every wait is a `watch` with a deadline."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import quote
 import requests
 
 ENDED: Final = frozenset({"succeeded", "failed", "canceled"})
-PATIENCE: Final = 60.0
-"""Seconds until a run that does not get anywhere counts as stuck."""
+RUN_TIMEOUT_S: Final = 60.0
+"""Seconds after which a run without progress counts as stuck."""
 
 
 class Api:
-    """Speaks to the server at `url`; threads may share it. `whole`: its store takes several statements at once."""
+    """A client of the server at `url`, safe for threads. `whole`: a document may have several statements."""
 
     def __init__(self, url: str, *, whole: bool = True) -> None:
         self.url = url
@@ -25,7 +25,7 @@ class Api:
         self._local = threading.local()
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        """The answer, whatever it is. `body` is sent as JSON, text as it is; a path may hold a query."""
+        """Return the response, of any status. `body` is sent as JSON, or as text if it is a string."""
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
             self._local.session.trust_env = False
@@ -37,11 +37,11 @@ class Api:
         return found
 
     def get(self, path: str, **params: Any) -> Any:
-        """The JSON of a success."""
+        """Send a GET request that must succeed, and return its JSON."""
         return self._success(self.ask("GET", path, params=params))
 
     def post(self, path: str, body: Any = None) -> Any:
-        """The JSON of a success."""
+        """Send a POST request that must succeed, and return its JSON."""
         return self._success(self.ask("POST", path, body))
 
     def _success(self, response: requests.Response) -> Any:
@@ -49,7 +49,7 @@ class Api:
         return response.json()
 
     def refusal(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, str]:
-        """The status and the code of an error, whose shape is held here."""
+        """Return the status and the error code of a refused request, and check the shape of the error."""
         response = self.ask(method, path, body, **options)
         told = response.json()
         assert response.status_code >= 400, told
@@ -61,13 +61,13 @@ class Api:
     # ── definitions and runs ─────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, *statements: str) -> Any:
-        """The statements are in force."""
+        """Submit the statements."""
         if self._whole:
             return self.post("/fsl", "\n/\n".join(statements))
         return {"results": [made for one in statements for made in self.post("/fsl", one)["results"]]}
 
     def start(self, flow: str, **order: Any) -> str:
-        """A run of the flow is under way; its name."""
+        """Start a run of the flow, and return its name."""
         return str(self.post(f"/flow/{flow}/runs", order)["metadata"]["name"])
 
     def run(self, name: str) -> Any:
@@ -80,7 +80,7 @@ class Api:
         return self.post(f"/flowrun/{name}/{order}", body)["spec"]
 
     def history(self, name: str) -> list[Any]:
-        """All of it, read in pages of 100; it has no gaps."""
+        """Read the whole history in pages of 100, and check that it has no gaps."""
         found: list[Any] = []
         while True:
             page = self.get(f"/flowrun/{name}/history", after=len(found), limit=100)
@@ -91,13 +91,13 @@ class Api:
         return found
 
     def path(self, name: str) -> list[str]:
-        """Where the run went."""
+        """Return the targets of the run's transitions, in order."""
         return [entry["to"] for entry in self.history(name) if entry["to"]]
 
     # ── waiting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def until(self, name: str, holds: Callable[[Any], Any], seconds: float = PATIENCE) -> Any:
-        """The run's spec, once something holds of it."""
+    def until(self, name: str, holds: Callable[[Any], Any], seconds: float = RUN_TIMEOUT_S) -> Any:
+        """Wait until `holds` is true for the run's spec, and return the spec."""
         give_up = monotonic() + seconds
         spec = self.spec(name)
         while not holds(spec):
@@ -106,22 +106,22 @@ class Api:
             spec = self.spec(name)
         return spec
 
-    def ended(self, name: str, seconds: float = PATIENCE) -> Any:
-        """The run's spec, once it has ended."""
+    def ended(self, name: str, seconds: float = RUN_TIMEOUT_S) -> Any:
+        """Wait until the run has ended, and return its spec."""
         return self.until(name, lambda spec: spec["status"] in ENDED, seconds)
 
     def at(self, name: str, step: str) -> Any:
-        """The token that stands at the step, once there is one."""
+        """Wait until a token is at the step, and return the token."""
         spec = self.until(name, lambda spec: any(token["step"] == step for token in spec["tokens"]))
         return next(token for token in spec["tokens"] if token["step"] == step)
 
     def outcome(self, answer: Any) -> str:
-        """What becomes of an answer to `/step`."""
+        """Send an answer to `/step`, and return its outcome."""
         return str(self.post("/step", answer)["outcome"])
 
 
 def poll(ask: Callable[[], Any], seconds: float = 30) -> Any:
-    """What `ask` gives once it is true."""
+    """Call `ask` until its result is true, and return the result."""
     give_up, pause = monotonic() + seconds, threading.Event()
     while not (found := ask()):
         assert monotonic() < give_up, f"not so within {seconds:g} s"

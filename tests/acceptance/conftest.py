@@ -1,4 +1,4 @@
-"""One suite, several worlds: the real server in a process of its own, on each technology that stands behind it."""
+"""Acceptance tests run against the server in a process of its own, once for each store and queue."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PLAIN: Final = {
     "ECHOER_WEBHOOK_KEY_REF": "",
     "PYTHONFAULTHANDLER": "1",
 }
-"""The server's environment, whatever this process's own says."""
+"""The server's environment. It overrides the variables of this process."""
 
 OTHERS: Final = "ECHOER_OTHER_AWS"
-"""Set where DynamoDB and SQS of other makers listen at ECHOER_DYNAMODB_URL and ECHOER_SQS_URL: one world more."""
+"""If it is set, the tests also run on the DynamoDB and SQS at ECHOER_DYNAMODB_URL and ECHOER_SQS_URL."""
 
 
 def other_aws() -> dict[str, str]:
-    """The environment of a server on other makers' DynamoDB and SQS, with a table and queues of its own."""
+    """Return the environment of a server with its own table and queues on other implementations of AWS."""
     where = {name: os.environ.get(name, "") for name in ("ECHOER_DYNAMODB_URL", "ECHOER_SQS_URL")}
     missing = [name for name, value in where.items() if not value]
     if missing:
@@ -48,7 +48,7 @@ def other_aws() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def credentials() -> Iterator[None]:
-    """What botocore wants to be told even where nobody asks for it."""
+    """Set credentials, which botocore requires even for endpoints that do not check them."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "local")
@@ -57,7 +57,7 @@ def credentials() -> Iterator[None]:
 
 @cache
 def transacts(endpoint: str) -> bool:
-    """Whether that DynamoDB knows TransactWriteItems: dynalite does not."""
+    """Return whether that DynamoDB supports TransactWriteItems (dynalite does not)."""
     client = DynamoStore(TableLocation(region=REGION, endpoint=endpoint)).table.client
     try:
         client.transact_write_items(TransactItems=[{"Delete": {"TableName": "nobody", "Key": {"k": {"S": "k"}}}}])
@@ -99,7 +99,7 @@ _count = itertools.count()
 
 @pytest.fixture
 def name() -> str:
-    """A name that no other test uses."""
+    """Return a name that no other test uses."""
     return f"t{next(_count)}_{uuid4().hex[:6]}"
 
 

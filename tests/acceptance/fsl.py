@@ -1,4 +1,4 @@
-"""Statements as tests need them."""
+"""Build the FSL statements that the tests use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to `/step`: late, doubled, forged, all at once, and not of this step (docs/http-api.md, 2)."""
+"""Answers to `/step`: late, repeated, forged, concurrent, and for another step (docs/http-api.md, 2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEVER = "00000000-0000-8000-8000-000000000000"
 
 
 def waiting(api: Api, actions: Actions, name: str) -> tuple[str, Delivery]:
-    """A run whose first step A waits for its callback, and whose second step B is answered at once."""
+    """Start a run: its first step A waits for a callback, its second step B is answered at once."""
     service, second = actions.serve(), actions.serve(says("OK"))
     api.submit(
         action(name, service.url),
@@ -32,7 +32,7 @@ def waiting(api: Api, actions: Actions, name: str) -> tuple[str, Delivery]:
     return run, service.wait()[0]
 
 
-def test_a_late_or_doubled_answer_changes_nothing(api: Api, actions: Actions, name: str) -> None:
+def test_a_late_or_repeated_answer_changes_nothing(api: Api, actions: Actions, name: str) -> None:
     run, delivery = waiting(api, actions, name)
     assert api.outcome(delivery.answer("OK", data="1")) == "advanced"
     api.ended(run)
@@ -77,7 +77,7 @@ def test_a_forged_answer_is_refused(api: Api, actions: Actions, name: str) -> No
 
 
 def signed(delivery: Delivery, text: str, secret: str) -> dict[str, str]:
-    """As a service does it that verifies what it is sent and signs what it answers, with the standard's library."""
+    """Verify the delivery and sign the answer with the standard's library, as a service does."""
     Webhook(secret).verify(delivery.body, dict(delivery.headers))
     now, own = datetime.now(UTC), f"msg_{uuid4().hex}"
     return {
@@ -88,8 +88,8 @@ def signed(delivery: Delivery, text: str, secret: str) -> dict[str, str]:
     }
 
 
-def test_where_an_action_says_so_a_signed_answer_counts_alone(api: Api, actions: Actions, name: str) -> None:
-    """Not the one in the answer, not one without, not the delivery sent back; the step waits for the right one."""
+def test_an_action_can_require_signed_answers(api: Api, actions: Actions, name: str) -> None:
+    """The step ignores unsigned answers, those in HTTP responses, and the echoed delivery, and waits on."""
     service = actions.serve(says("OK"))
     api.submit(action(name, service.url, more="callback = signed;"), flow(name, step("A", name)))
     run = api.start(name)
@@ -118,7 +118,7 @@ def test_an_answer_that_the_step_does_not_route_is_refused(api: Api, actions: Ac
 
 
 def test_answers_may_come_while_a_step_is_visited_again(api: Api, actions: Actions, name: str) -> None:
-    """FAIL leads back to A: a new visit with a new uuid; the old one moves nothing."""
+    """FAIL leads back to A, which gets a new uuid. Answers to the old uuid change nothing."""
     run, first = waiting(api, actions, name)
     assert api.outcome(first.answer("FAIL")) == "advanced"
     again = api.at(run, "A")

@@ -1,4 +1,4 @@
-"""What each path costs, counted in calls that leave the process (docs/architecture.md, 6): a warm container on AWS."""
+"""The cost of each path in a warm container on AWS: the calls that leave the process (docs/architecture.md, 6)."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ READ = Operation("GetItem", consistent=True)
 
 @dataclass
 class Cost:
-    """What was sent to DynamoDB and SQS."""
+    """The requests to DynamoDB and SQS."""
 
     dynamo: list[Operation] = field(default_factory=list)
     sqs: list[str] = field(default_factory=list)
 
     @property
     def plain(self) -> list[tuple[str, bool]]:
-        """Each operation, and whether it is conditional (a write) or consistent (a read)."""
+        """Return each operation, and whether it is conditional (a write) or consistent (a read)."""
         return [(found.name, found.conditional or found.consistent) for found in self.dynamo]
 
 
 class Container:
-    """A warm container on AWS, and calls that move it."""
+    """A warm container on AWS, and calls that advance its runs."""
 
     def __init__(self, stack: MotoStack) -> None:
         self.stack, self.actions = stack, ScriptedCaller(accept)
@@ -85,7 +85,7 @@ class Container:
         cost.dynamo = counted.operations
 
     def deliver(self) -> Cost:
-        """One delivery comes, is handled, and is deleted as Lambda deletes it."""
+        """Receive one delivery, handle it, and delete it as Lambda does."""
         with self.counting() as cost:
             (message,) = self.stack.queue.receive(QueueName.DELIVERIES, 1, 0)
             assert workers.deliver(queue_event(QueueName.DELIVERIES, [message])) == {"batchItemFailures": []}
@@ -97,7 +97,7 @@ class Container:
             self.stack.queue.delete(QueueName.DELIVERIES, [message.receipt for message in messages])
 
     def keys(self, run: str) -> dict[str, Any]:
-        """The attributes of a head that stand in indexes."""
+        """Return the attributes of a head that are index keys."""
         item = self.stack.store.runs.head_of(self.services.reader.run("default", run))
         return {name: getattr(item, name) for name in ("c", "lp", "fp", "cp", "ca", "ap", "al")}
 
@@ -159,7 +159,7 @@ def test_a_delivery_that_is_answered_at_once_is_one_read_one_write_and_one_send(
 
 
 def test_costs_do_not_grow_with_the_history(host: Container) -> None:
-    """200 transitions: each one read, one conditional write, one send; and a page beside every so many of them."""
+    """Each of 200 transitions takes one read, one conditional write and one send. Every third also writes a page."""
     host.start("long")
     costs = []
     for _ in range(200):
@@ -175,12 +175,12 @@ def test_costs_do_not_grow_with_the_history(host: Container) -> None:
     assert gaps == {PAGE_EVERY: len(pages) - 1}
     assert PAGE_EVERY <= MAX_TAIL_ENTRIES
     heads = [cost.dynamo[-1].bytes_written for cost in costs]
-    assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # numbers get longer, nothing else does
+    assert max(heads[-PAGE_EVERY:]) <= max(heads[: 2 * PAGE_EVERY]) + 8  # only numbers get longer
     assert len(list(host.services.reader.history("default", "long", 0, 1_000))) == 201
 
 
 PAGE_EVERY = 3
-"""So many transitions of a plain flow cost one write more (a page of the history): 1.33 writes per callback."""
+"""Transitions of a plain flow per page of the history, which takes one more write: 1.33 writes per callback."""
 
 
 def test_nothing_scans(host: Container) -> None:

@@ -1,4 +1,4 @@
-"""What a service may say, or not say, to a POST (docs/http-api.md, 1)."""
+"""The responses of a service to a delivery, and the lack of one (docs/http-api.md, 1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def begin(api: Api, name: str, address: str, more: str = "", routes: str = "OK -> done | FAIL -> stopped") -> str:
-    """A run of one step, whose action is at that address."""
+    """Start a run of one step with an action at that address."""
     api.submit(action(name, address, more=more), flow(name, step("A", name, routes)))
     return api.start(name)
 
@@ -63,7 +63,7 @@ def test_a_delivery_is_signed_and_says_who_it_is(api: Api, actions: Actions, nam
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_what_may_pass_is_tried_again(api: Api, actions: Actions, name: str, status: int) -> None:
+def test_temporary_failures_are_retried(api: Api, actions: Actions, name: str, status: int) -> None:
     service, run = serve(api, actions, name, in_turn(lambda _: Reply(status), says("OK")))
     assert api.ended(run)["status"] == "succeeded"
     first, second = service.deliveries
@@ -79,7 +79,7 @@ def test_retry_after_is_honoured(api: Api, actions: Actions, name: str) -> None:
     assert second.at - first.at >= 1.9
 
 
-def test_what_never_passes_returns_error_once_the_tries_are_used_up(api: Api, actions: Actions, name: str) -> None:
+def test_a_permanent_outage_returns_error_after_the_last_attempt(api: Api, actions: Actions, name: str) -> None:
     service, run = serve(api, actions, name, lambda _: Reply(503, b"no power"), "retry = (max = 2, delay = 10ms);")
     spec = api.ended(run)
     assert (spec["status"], spec["current_state"], len(service.deliveries)) == ("failed", "stopped", 2)
@@ -96,7 +96,7 @@ def test_error_can_be_routed(api: Api, actions: Actions, name: str) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 401, 403, 404, 410, 422])
 def test_any_other_status_is_final(api: Api, actions: Actions, name: str, status: int) -> None:
-    """Redirects too: they are not followed."""
+    """This includes redirects: they are not followed."""
     target = actions.serve(says("OK"))
     body = b"<" + b"x" * 3_000 + b">"
     service, run = serve(api, actions, name, lambda _: Reply(status, body, {"Location": target.url}))
@@ -112,7 +112,7 @@ def test_any_other_status_is_final(api: Api, actions: Actions, name: str, status
     [b"", b"\x00\xff\xfe garbage {", b"[" * 100_000, b'{"ackState": 7}', b"[1]", b'"OK"', b'{"a":' + b"x" * 3_000_000],
     ids=["nothing", "garbage", "nested", "no-word", "list", "text", "megabytes"],
 )
-def test_a_success_that_says_nothing_useful_is_taken(api: Api, actions: Actions, name: str, body: bytes) -> None:
+def test_a_success_without_an_answer_is_accepted(api: Api, actions: Actions, name: str, body: bytes) -> None:
     service, run = serve(api, actions, name, lambda _: Reply(200, body))
     (delivery,) = service.wait()
     assert api.outcome(delivery.answer("OK")) == "advanced"
@@ -128,7 +128,7 @@ def test_the_next_address_is_tried_where_one_cannot_be_reached(api: Api, actions
 
 @contextmanager
 def _mute() -> Iterator[tuple[str, list[Any]]]:
-    """A service that takes the connection and says nothing."""
+    """A service that accepts connections and sends nothing."""
     held: list[Any] = []
 
     def hold(door: socket.socket) -> None:
@@ -146,9 +146,9 @@ def _mute() -> Iterator[tuple[str, list[Any]]]:
         connection.close()
 
 
-def test_a_service_that_hangs_holds_up_nobody_else(api: Api, actions: Actions, name: str, backend: str) -> None:
-    """Ten runs hang; an eleventh is done before they are given up. On SQS the local server receives with few threads,
-    each of which waits for its whole batch: there it is only done soon after."""
+def test_a_hanging_service_does_not_delay_other_runs(api: Api, actions: Actions, name: str, backend: str) -> None:
+    """An eleventh run ends before the deliveries of ten hanging runs time out. On SQS it may end soon after them:
+    the local server receives with few threads, and each of them waits for its whole batch."""
     patience = 8 if backend == "sqlite" else 30
     with _mute() as (address, held):
         api.submit(action(f"{name}_m", address, more="retry = (max = 1);"), flow(f"{name}_m", step("A", f"{name}_m")))
@@ -161,7 +161,7 @@ def test_a_service_that_hangs_holds_up_nobody_else(api: Api, actions: Actions, n
     assert len(held) >= 10
 
 
-def test_a_step_that_hears_nothing_times_out(api: Api, actions: Actions, name: str) -> None:
+def test_a_step_without_an_answer_times_out(api: Api, actions: Actions, name: str) -> None:
     service = actions.serve(lambda _: TAKEN)
     routes = "OK -> stopped | TIMEOUT -> done"
     api.submit(action(name, service.url), flow(name, step("A", name, routes, more="timeout = 300ms;")))

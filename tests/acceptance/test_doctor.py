@@ -1,4 +1,4 @@
-"""The doctor: finds what does not get on, and sends it on its way; `fsl doctor` shows it."""
+"""The doctor finds runs that are stuck and repairs them; `fsl doctor` shows its report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def only(report: Report) -> Finding:
 
 
 def lose(host: Host) -> None:
-    """Whatever lies in the queues is lost."""
+    """Delete all messages in the queues."""
     for queue in QueueName:
         host.clock.advance(16 * 60_000)
         while lost := host.queue.receive(queue, 10, 0):
@@ -60,7 +60,7 @@ def host_with(*statements: str, script: Callable[[dict[str, Any]], Reply] = take
     return host
 
 
-def test_all_is_well_with_runs_that_wait_within_their_time() -> None:
+def test_runs_that_wait_within_their_time_are_not_reported() -> None:
     host = host_with(WORK, WAITS)
     host.start("waits")
     host.settle()
@@ -68,7 +68,7 @@ def test_all_is_well_with_runs_that_wait_within_their_time() -> None:
     assert examine(host, silent=HOUR) == Report((), 1, True)
 
 
-def test_an_alarm_that_did_not_ring_is_rung(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_overdue_timer_is_fired(caplog: pytest.LogCaptureFixture) -> None:
     host = host_with(WORK, WAITS)
     host.start("waits")
     host.settle()
@@ -101,15 +101,15 @@ def test_a_delivery_whose_message_is_lost_is_sent_again() -> None:
 
 
 def _deliveries(host: Host) -> list[Deliver]:
-    """What lies in the queue of deliveries, taken out of it."""
+    """Receive and delete all messages in the queue of deliveries."""
     received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
     host.queue.delete(QueueName.DELIVERIES, [one.receipt for one in received])
     found = [messages.decode(one.body) for one in received]
     return [message for message in found if isinstance(message, Deliver)]
 
 
-def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_for() -> None:
-    """Its first message was lost. Nothing tells it from one that is being worked at: so only with `silent`."""
+def test_a_silent_activation_is_delivered_again_on_request() -> None:
+    """After the loss of its message it looks like an activation in progress: it is reported only with `silent`."""
     host = host_with(WORK, WAITS, script=lambda _: Taken({"ackState": "OK"}))
     host.start("waits")
     lose(host)
@@ -120,7 +120,7 @@ def test_an_activation_that_nobody_heard_of_is_delivered_again_if_that_is_asked_
     assert host.run().status == "succeeded"
 
 
-def test_a_wait_for_an_event_that_came_unheard_is_reminded() -> None:
+def test_a_wait_whose_event_was_lost_is_woken() -> None:
     host = host_with(flow("pays", 'wait Pay => (PAID -> done) { events = (PAID = "paid"); };'))
     host.start("pays")
     host.services.signaler.publish(NS, "paid")
@@ -130,7 +130,7 @@ def test_a_wait_for_an_event_that_came_unheard_is_reminded() -> None:
     assert host.run().status == "succeeded"
 
 
-def test_a_parent_that_was_not_told_is_told() -> None:
+def test_a_parent_is_notified_of_an_ended_child() -> None:
     host = host_with(
         WORK,
         flow("inner", step("A", "work", "OK -> done")),
@@ -176,7 +176,7 @@ def test_a_task_of_a_run_that_is_over_is_removed() -> None:
     assert host.store.tasks.list(NS, 10) == []
 
 
-def test_a_paused_run_is_nobodys_patient() -> None:
+def test_a_paused_run_is_not_reported() -> None:
     host = host_with(WORK, WAITS)
     host.start("waits")
     host.services.operator.pause(NS, "r")
@@ -184,7 +184,7 @@ def test_a_paused_run_is_nobodys_patient() -> None:
     assert examine(host, silent=1).findings == ()
 
 
-def test_so_many_runs_are_looked_at() -> None:
+def test_the_number_of_examined_runs_is_limited() -> None:
     host = host_with(WORK, WAITS)
     for number in range(5):
         host.start("waits", name=f"r{number}")
@@ -193,7 +193,7 @@ def test_so_many_runs_are_looked_at() -> None:
 
 
 def test_the_command(api: Api, actions: Actions, name: str) -> None:
-    """Over HTTP: a service that heard nothing hears again."""
+    """`fsl doctor --repair` sends a delivery again over HTTP."""
     service = actions.serve()
     api.submit(action(name, service.url), flow(name, step("A", name)))
     run = api.start(name)

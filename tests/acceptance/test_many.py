@@ -1,4 +1,4 @@
-"""Many runs at once."""
+"""Many concurrent runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUNS = 150
 
 
 def test_150_runs_end_with_one_delivery_per_activation(api: Api, actions: Actions, name: str) -> None:
-    """Three steps each, answered by callbacks: 450 activations, 450 deliveries, no uuid twice."""
+    """Three steps per run, answered by callbacks: 450 activations, 450 deliveries, each uuid once."""
     service = actions.answering("OK")
     api.submit(
         action(name, service.url),

@@ -1,4 +1,4 @@
-"""What a person may tell a run to do: pause, continue, stop, retry, change its variables, delete."""
+"""Commands on a run: pause, continue, stop, retry, change its variables, delete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def waiting(api: Api, actions: Actions, name: str) -> tuple[str, Service, Service]:
-    """A run that waits at A; B is answered at once."""
+    """Start a run that waits at A. B is answered at once."""
     first, second = actions.serve(), actions.serve(says("OK"))
     api.submit(
         action(name, first.url),

@@ -1,4 +1,4 @@
-"""The contracts of store and queue on DynamoDB and SQS by other makers (scripts/other_aws.py)."""
+"""The contracts of store and queue on other implementations of DynamoDB and SQS (scripts/other_aws.py)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.adapters.store_contract import StoreContract
 ON = bool(os.environ.get(OTHERS))
 VISIBILITY = 2_000
 LONGEST = 3_000
-"""How much time a test may let pass here, in milliseconds: it is real."""
+"""The longest wait of a test in milliseconds: here the time is real."""
 
 if not ON:
 
     def test_dynamodb_and_sqs_of_other_makers() -> None:
-        """One line that says what was left out."""
+        """Report what was left out, in one line."""
         pytest.skip(
             f"contracts and acceptance on other makers' AWS are off: {OTHERS} is not set (scripts/other_aws.py)"
         )
@@ -62,13 +62,13 @@ WITH_TRANSACTIONS = {
     "test_nothing_is_submitted_if_one_definition_among_many_is_late",
     "test_nothing_is_submitted_if_one_run_among_many_exists",
     "test_newest_versions_are_listed_by_name",
-    "test_awkward_names_of_definitions_meet_nobody",
+    "test_definitions_with_separators_in_names_do_not_collide",
 }
-"""Tests that submit several things at once."""
+"""Tests that submit several items in one transaction."""
 
 
 def _let_pass(milliseconds: int) -> None:
-    """Nobody can move another maker's clock: a little time is waited for, much of it is not."""
+    """Wait in real time, since these servers have no virtual clock. Skip the test if the wait is long."""
     if milliseconds > LONGEST:
         pytest.skip(f"{milliseconds / 1000:g} s would have to pass in truth")
     threading.Event().wait(milliseconds / 1000)
@@ -79,7 +79,7 @@ class TestOtherQueue(QueueContract):
 
     @pytest.fixture
     def bench(self, credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-        """Queues of its own, with a visibility time-out that can be waited for."""
+        """Create queues with a short visibility timeout."""
         monkeypatch.setattr(queue_contract, "VISIBILITY", VISIBILITY)
         endpoint, prefix = os.environ["ECHOER_SQS_URL"], f"t{uuid4().hex[:10]}"
         client = sqs.connect(REGION, endpoint)
@@ -95,8 +95,8 @@ class TestOtherQueue(QueueContract):
         assert [message.body for message in bench.receive(WAKES, 10, 5)] == ["later"]
         assert time.monotonic() - before >= 1.9  # whole seconds, rounded up
 
-    def test_what_is_given_back_too_often_goes_to_the_dead(self, bench: Bench) -> None:
-        """Given back at once, as a handler does whose time has come."""
+    def test_a_message_returned_too_often_is_dead_lettered(self, bench: Bench) -> None:
+        """Each receive is followed by a deferral of zero seconds."""
         bench.queue.send(DELIVERIES, ["poison"])
         for count in range(1, MAX_RECEIVES + 1):
             (message,) = bench.receive(DELIVERIES, 1, 5)

@@ -1,4 +1,4 @@
-"""What can be read: lists, filters, cursors, history, streams, commands; and errors, all in one shape."""
+"""Reads: lists, filters, cursors, history, streams and commands. All errors have one shape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.acceptance.fsl import action, flow, step
 
 
 def quick(api: Api, actions: Actions, name: str, returns: str = "OK") -> None:
-    """A flow of one step that is answered at once."""
+    """Submit a flow of one step that is answered at once."""
     service = actions.serve(says(returns))
     api.submit(action(name, service.url, "any who = null"), flow(name, "input = (any who = null);", step("A", name)))
 
@@ -41,7 +41,7 @@ def test_lists_are_filtered_and_paged(api: Api, actions: Actions, name: str) -> 
 
 
 def _every(api: Api, **query: Any) -> list[str]:
-    """The names in all pages of a list."""
+    """Return the names in all pages of a list."""
     found: list[str] = []
     cursor = None
     while True:

@@ -1,4 +1,4 @@
-"""The example: `release.fsl`, with services as echoer's own are."""
+"""The example `release.fsl`, with services like those of the original echoer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.acceptance.conftest import RELEASE
 
 
 def _document(name: str, addresses: dict[str, str]) -> str:
-    """The example with a run and actions of its own, and its services where they are."""
+    """Return the example with new names for its run and actions, and with the addresses of the test services."""
     text = RELEASE.replace("my_flow_run", name)
     for path, url in addresses.items():
         text = text.replace(f"http://localhost:18080/{path}", url)
@@ -21,7 +21,7 @@ def _document(name: str, addresses: dict[str, str]) -> str:
 
 
 def test_the_example_runs_to_its_end(api: Api, actions: Actions, name: str) -> None:
-    """ci fails once, the approval says NEXT: A, A, D, E, B, C, done."""
+    """ci fails once, and the approval returns NEXT: A, A, D, E, B, C, done."""
     tried: list[str] = []
 
     def ci(delivery: Delivery) -> str:

@@ -12,14 +12,14 @@ from tests.adapters.queue_contract import MAX_RECEIVES, VISIBILITY
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[MotoStack]:
-    """AWS in this process, once per module: its clients are what takes long to make."""
+    """Provide AWS in this process, once per module, since its clients are slow to create."""
     with MotoStack(visibility=VISIBILITY // 1000, max_receives=MAX_RECEIVES) as stack:
         yield stack
 
 
 @pytest.fixture
 def dynamo(stack: MotoStack) -> DynamoStore:
-    """An empty table."""
+    """Provide an empty table."""
     client = stack.store.table.client
     client.delete_table(TableName="echoer")
     create_tables(client, "echoer")

@@ -1,4 +1,4 @@
-"""What every queue must do. An adapter's test class gives the `bench`: a queue, and a way to let time pass."""
+"""The contract of every queue. An adapter's test class provides `bench`: a queue, and a way to let time pass."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MAX_RECEIVES = 3
 
 
 class QueueAndSource(Queue, Source, Protocol):
-    """Both ends."""
+    """The sending and the receiving side of a queue."""
 
 
 @dataclass
 class Bench:
-    """A queue with a visibility time-out of VISIBILITY and MAX_RECEIVES, and its time."""
+    """Provide a queue with a visibility timeout of VISIBILITY and at most MAX_RECEIVES receives, and its time."""
 
     queue: QueueAndSource
     pass_time: Callable[[int], None]
@@ -151,7 +151,7 @@ class QueueContract:
         assert bench.receive() == []
 
     @pytest.mark.parametrize("queue", [DELIVERIES, WAKES])
-    def test_a_message_received_too_often_goes_to_the_dead(self, bench: Bench, queue: QueueName) -> None:
+    def test_a_message_received_too_often_is_dead_lettered(self, bench: Bench, queue: QueueName) -> None:
         bench.queue.send(queue, ["poison"])
         for count in range(1, MAX_RECEIVES + 1):
             (message,) = bench.receive(queue)

@@ -38,14 +38,14 @@ def read_lines(name: str) -> list[dict[str, Any]]:
 
 
 def sqlite_file(folder: Path) -> Path:
-    """A copy of the fixture's SQLite file."""
+    """Copy the fixture's SQLite file."""
     path = folder / "echoer.db"
     path.write_bytes(gzip.decompress((FIXTURE / "echoer.db.gz").read_bytes()))
     return path
 
 
 def dynamodb_items() -> list[dict[str, dict[str, Any]]]:
-    """The fixture's items, as botocore takes them."""
+    """Return the fixture's items in botocore's format."""
     items = read_lines("dynamodb.jsonl.gz")
     for item in items:
         for value in item.values():
@@ -60,7 +60,7 @@ def send_messages(queue: QueueAndSource) -> None:
 
 
 class Services010:
-    """The services on a store and a queue that hold the fixture. Every action answers OK in its HTTP answer."""
+    """The services on a store and a queue that contain the fixture. Every action answers OK in its HTTP response."""
 
     def __init__(self, store: Store, queue: QueueAndSource, clock: FakeClock) -> None:
         self.clock, self.queue, self.calls = clock, queue, list[Call]()
@@ -81,13 +81,13 @@ class Services010:
         return Taken({"ackState": "OK", "data": {"note": "answered"}})
 
     def runs(self, *, live: bool = False) -> dict[str, Run]:
-        """All runs, or those that have not ended; runs of another namespace have it before their name."""
+        """Return all runs, or those that have not ended. Keys of runs in other namespaces start with the namespace."""
         query = RunQuery(statuses=LIVE if live else None, limit=100)
         found = [run for namespace in ("default", "other") for run in self.made.runs.list(namespace, query).runs]
         return {run.name if run.namespace == "default" else f"{run.namespace}/{run.name}": run for run in found}
 
     def carry_to_the_end(self) -> None:
-        """Answer all that runs wait for, and let time pass where they wait for nothing else."""
+        """Answer everything that runs wait for, and advance the clock if they wait only for time."""
         for pause in PAUSES_MS:
             self.pump()
             while self._answer_all():
@@ -114,7 +114,7 @@ class Services010:
         return bool(received)
 
     def _answer_all(self) -> bool:
-        """Whether a run moved."""
+        """Return whether a run advanced."""
         before = {name: run.version for name, run in self.runs().items()}
         for run in self.runs(live=True).values():
             if run.status is Status.PAUSED:

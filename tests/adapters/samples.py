@@ -1,4 +1,4 @@
-"""Runs, definitions and flows as the contracts need them."""
+"""Sample runs, definitions and flows for the contracts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AWKWARD_NAMES = [
     "a\nb",
     "'",
 ]
-"""Names that would meet each other if a store glued them together carelessly."""
+"""Names that would collide if a store joined them without escaping."""
 
 
 def flow(name: str = "deploy", note: str = "") -> Flow:
@@ -45,7 +45,7 @@ def flow(name: str = "deploy", note: str = "") -> Flow:
 
 
 def a_run(name: str = "r1", namespace: str = "ns", at: int = START, **changes: Any) -> Run:
-    """A run at its first step, with its alarm a minute away."""
+    """Return a run at its first step, with a timer in one minute."""
     run_id = changes.pop("id", f"id-{namespace}-{name}")
     activation = Activation(uuid=mint_uuid(run_id, "build", name, 1), since=at, deadline=at + 60_000)
     run = Run(
@@ -68,7 +68,7 @@ def new(run: Run, own: Flow | None = None) -> NewRun:
 
 
 def after(run: Run, **changes: Any) -> Run:
-    """The run one version later."""
+    """Return the next version of the run."""
     return msgspec.structs.replace(run, version=run.version + 1, **changes)
 
 
@@ -91,7 +91,7 @@ def a_definition(name: str = "deploy", version: int = 1, kind: Kind = Kind.FLOW,
 
 
 def a_signal(number: int = 0, **changes: Any) -> Signal:
-    """The signal `paid` with the key `k`, published `number` milliseconds after START and kept for a second."""
+    """Return the signal `paid` with the key `k`, published `number` ms after START and kept for a second."""
     at = changes.pop("at", START + number)
     signal = Signal(
         id=f"s{number:03}", name="paid", key="k", data={"n": number}, at=at, until=at + 900, expires_at=at + 1_000

@@ -1,4 +1,4 @@
-"""What every store must do, one test per sentence of `service.ports`. An adapter's test class gives the `store`."""
+"""The contract of every store: one test per sentence of `service.ports`. An adapter's test class provides `store`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FLOW = Kind.FLOW
 
 
 def race(attempts: list[Callable[[], T]]) -> list[T | Exception]:
-    """What came of each attempt when all were made at once."""
+    """Make all attempts at the same time, and return the result of each."""
     barrier = Barrier(len(attempts))
 
     def make(attempt: Callable[[], T]) -> T | Exception:
@@ -68,7 +68,7 @@ def every_page(store: Store, query: RunQuery, namespace: str = "ns") -> Iterator
 
 
 def names(store: Store, query: RunQuery, namespace: str = "ns") -> list[str]:
-    """The names of all runs that a query finds, over all its pages."""
+    """Return the names of all runs that a query finds, over all its pages."""
     return [run.name for listing in every_page(store, query, namespace) for run in listing.runs]
 
 
@@ -193,7 +193,7 @@ class RunsContract:
         assert list(store.runs.pages(run, after=0)) == [a_page(1, 8)]
         assert names(store, RunQuery(label=("team", "a"))) == ["r1"]
 
-    def test_what_lies_beside_is_read_by_its_key(self, store: Store) -> None:
+    def test_a_blob_is_read_by_its_key(self, store: Store) -> None:
         run, values = a_run(), {"": b"nothing", "memo/1": b"one", "x" * 2000: b"long", "empty": b""}
         store.runs.put_blobs(run, values)
         store.runs.put_blobs(run, {"memo/1": b"one", "raw": bytes(range(256))})
@@ -202,19 +202,19 @@ class RunsContract:
         assert store.runs.blobs(run, []) == {}
         store.runs.put_blobs(run, {})
 
-    def test_what_lies_beside_may_be_large(self, store: Store) -> None:
+    def test_a_blob_may_be_large(self, store: Store) -> None:
         run = a_run()
         values = {f"value/{size}": b"ab" * (size // 2) for size in (349_998, 350_000, 350_002, 700_000, 5_242_880)}
         store.runs.put_blobs(run, values)
         store.runs.put_blobs(run, values)
         assert store.runs.blobs(run, values) == values
 
-    def test_many_values_lie_beside(self, store: Store) -> None:
+    def test_a_run_may_have_many_blobs(self, store: Store) -> None:
         values = {f"{number}": f"value {number}".encode() for number in range(230)}
         store.runs.put_blobs(a_run(), values)
         assert store.runs.blobs(a_run(), values) == values
 
-    def test_what_lies_beside_awkward_runs_under_awkward_keys_meets_nobody(self, store: Store) -> None:
+    def test_blobs_of_runs_and_keys_with_separators_do_not_collide(self, store: Store) -> None:
         runs = [a_run(id=name) for name in AWKWARD_NAMES[:6]]
         for run in runs:
             store.runs.put_blobs(run, {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES})
@@ -222,7 +222,7 @@ class RunsContract:
             assert store.runs.blobs(run, AWKWARD_NAMES) == {key: f"{run.id}|{key}".encode() for key in AWKWARD_NAMES}
         assert store.runs.blobs(a_run(namespace="other", id="a"), AWKWARD_NAMES) == {}
 
-    def test_what_lies_beside_goes_with_the_run(self, store: Store) -> None:
+    def test_blobs_are_deleted_with_their_run(self, store: Store) -> None:
         run, other = a_run(), a_run("r2")
         for each in (run, other):
             store.runs.create(new(each))
@@ -231,7 +231,7 @@ class RunsContract:
         assert store.runs.blobs(run, ["a", "b"]) == {}
         assert set(store.runs.blobs(other, ["a", "b"])) == {"a", "b"}
 
-    def test_a_big_head_is_kept_whole(self, store: Store) -> None:
+    def test_a_large_head_is_stored_completely(self, store: Store) -> None:
         run = a_run(vars={"text": "ä" * 100_000})
         store.runs.create(new(run))
         assert store.runs.load("ns", "r1") == run
@@ -348,7 +348,7 @@ class ListingContract:
         with pytest.raises(Malformed):
             store.runs.list("other", RunQuery(cursor=cursor))
 
-    def test_awkward_names_meet_nobody(self, store: Store) -> None:
+    def test_names_with_separators_do_not_collide(self, store: Store) -> None:
         runs = [a_run(name, namespace) for namespace in AWKWARD_NAMES[:8] for name in AWKWARD_NAMES]
         for run in runs:
             store.runs.create(new(run, flow(run.name)))
@@ -358,7 +358,7 @@ class ListingContract:
         for namespace in AWKWARD_NAMES[:8]:
             assert names(store, RunQuery(limit=9), namespace) == sorted(AWKWARD_NAMES, reverse=True)
 
-    def test_awkward_flows_and_labels_meet_nobody(self, store: Store) -> None:
+    def test_flows_and_labels_with_separators_do_not_collide(self, store: Store) -> None:
         for word in AWKWARD_NAMES:
             ref = DefinitionRef(flow=word)
             store.runs.create(new(a_run(f"run {word}", definition=ref, labels={word: word, "k": word})))
@@ -396,7 +396,7 @@ class ListingContract:
         store.runs.delete(run)
         assert list(store.runs.changed("ns", 0, 10)) == []
 
-    def test_due_are_alarms_of_runs_that_move(self, store: Store) -> None:
+    def test_due_lists_timers_of_active_runs(self, store: Store) -> None:
         for number, status in enumerate(Status):
             store.runs.create(new(a_run(f"r{number}", f"ns{number % 2}", status=status, timer_at=START + number)))
         store.runs.create(new(a_run("none", timer_at=None)))
@@ -408,7 +408,7 @@ class ListingContract:
         assert list(store.runs.due(START - 1, 50)) == []
         assert len(store.runs.due(START + 100, 3)) == 3
 
-    def test_due_follows_the_alarm(self, store: Store) -> None:
+    def test_due_follows_the_timer(self, store: Store) -> None:
         run = a_run()
         store.runs.create(new(run))
         for timer_at, status in ((START + 5, Status.RUNNING), (START + 5, Status.PAUSED), (START + 9, Status.RUNNING)):
@@ -563,7 +563,7 @@ class DefinitionsContract:
             third,
         ]
 
-    def test_a_deleted_name_is_shown_to_whoever_asks_for_it(self, store: Store) -> None:
+    def test_deleted_names_are_listed_on_request(self, store: Store) -> None:
         """A new definition of the name continues its version numbers."""
         for definition in (a_definition("a"), a_definition("a", 2), a_definition("b")):
             store.definitions.submit("ns", [definition], [])
@@ -594,7 +594,7 @@ class DefinitionsContract:
         with pytest.raises(Conflict):
             store.definitions.delete("ns", second)
 
-    def test_awkward_names_of_definitions_meet_nobody(self, store: Store) -> None:
+    def test_definitions_with_separators_in_names_do_not_collide(self, store: Store) -> None:
         pairs = [(namespace, a_definition(name)) for namespace in ("a", "a#b") for name in AWKWARD_NAMES]
         for namespace in ("a", "a#b"):
             store.definitions.submit(namespace, [each for owner, each in pairs if owner == namespace], [])
@@ -652,7 +652,7 @@ class VersionedValuesContract:
             winners = [value for value, outcome in zip(values, outcomes, strict=True) if outcome is None]
             assert [store.versioned_values.read("ns", "limit")] == [(winner, seen + 1) for winner in winners]
 
-    def test_awkward_cells_meet_nobody(self, store: Store) -> None:
+    def test_versioned_values_with_separators_in_keys_do_not_collide(self, store: Store) -> None:
         pairs = [(namespace, key) for namespace in AWKWARD_NAMES[:6] for key in (*AWKWARD_NAMES[:6], "x" * 3000)]
         for namespace, key in pairs:
             store.versioned_values.write(namespace, key, f"{namespace}|{key}".encode(), seen=0)
@@ -714,7 +714,7 @@ class SignalsContract:
         assert list(store.signals.stored("ns", "paid", "k", "", START)) == signals
         assert list(store.signals.list("ns", START, 10)) == signals[::-1]
 
-    def test_awkward_signals_and_subscriptions_meet_nobody(self, store: Store) -> None:
+    def test_signals_and_subscriptions_with_separators_do_not_collide(self, store: Store) -> None:
         words = [*AWKWARD_NAMES, "x" * 3000]
         pairs = [(name, "") for name in words] + [("", key) for key in words] + [(word, word) for word in words]
         for name, key in pairs:
@@ -795,4 +795,4 @@ class StoreContract(
     SignalsContract,
     TasksContract,
 ):
-    """All of it."""
+    """Read all items."""

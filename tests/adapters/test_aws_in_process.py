@@ -1,4 +1,4 @@
-"""moto without a lock has several winners of one version and loses messages; the stack has one and does not."""
+"""Without a lock, moto lets several writers of one version win, and loses messages. The stack adds a lock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ THREADS = 8
 
 @pytest.fixture(autouse=True)
 def _restless_threads() -> Iterator[None]:
-    """Threads change places all the time, so that what is not locked breaks soon (seen with the lock taken out)."""
+    """Switch threads often, so that missing locks show (verified without the lock)."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -60,7 +60,7 @@ def test_four_hundred_messages_come_once_each(stack: MotoStack) -> None:
     assert sorted(found) == sent
 
 
-def test_a_long_poll_holds_nobody_up(stack: MotoStack, dynamo: DynamoStore) -> None:
+def test_a_long_poll_does_not_block_others(stack: MotoStack, dynamo: DynamoStore) -> None:
     with ThreadPoolExecutor(2) as pool:
         polls = [pool.submit(stack.queue.receive, QueueName.WAKES, 1, 20) for _ in range(2)]
         for number in range(20):
@@ -71,7 +71,7 @@ def test_a_long_poll_holds_nobody_up(stack: MotoStack, dynamo: DynamoStore) -> N
 
 
 def _settings(**changes: Any) -> Settings:
-    """Endpoints given by hand, which happen to be AWS's own: in this process, that is moto."""
+    """AWS's own endpoints as explicit settings: in this process moto answers them."""
     urls = {
         "dynamodb_url": f"https://dynamodb.{REGION}.amazonaws.com",
         "sqs_url": f"https://sqs.{REGION}.amazonaws.com",
@@ -100,7 +100,7 @@ def test_one_endpoint_without_the_other_is_refused() -> None:
             adapters_for(_settings(**{missing: None}))
 
 
-def test_an_endpoint_where_nobody_is_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endpoint_without_a_server_is_busy(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with pytest.raises(Busy):
         prepare(_settings(sqs_url="http://127.0.0.1:9"))

@@ -51,7 +51,7 @@ class TestDynamoStore(StoreContract):
 
 
 class TestWhatItCosts:
-    """HOUSE.md 6, counted."""
+    """The costs of docs/architecture.md, 6."""
 
     def test_loading_a_run_is_one_consistent_read(self, dynamo: DynamoStore) -> None:
         dynamo.runs.create(new(a_run()))
@@ -94,7 +94,7 @@ class TestWhatItCosts:
     def test_a_plain_runs_head_stays_within_one_unit_however_long_it_lives(
         self, dynamo: DynamoStore, flow_name: str
     ) -> None:
-        """The engine's own heads, without variables: a tail (MAX_TAIL_BYTES) leaves room for the rest."""
+        """The engine's heads without variables: a tail of MAX_TAIL_BYTES leaves room for the rest."""
         run = _release(flow_name)
         dynamo.runs.create(new(run))
         with Counting(dynamo.table.client) as counted:
@@ -110,7 +110,7 @@ class TestWhatItCosts:
         entries = [entry.seq for page in dynamo.runs.pages(run, 0) for entry in page.entries]
         assert entries + [entry.seq for entry in run.tail] == list(range(1, run.seq + 1))
 
-    def test_a_value_beside_a_head_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
+    def test_a_blob_is_one_write_and_one_read(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
             dynamo.runs.put_blobs(a_run(), {"a": b"x" * 300_000})
             dynamo.runs.blobs(a_run(), ["a"])
@@ -131,7 +131,7 @@ class TestWhatItCosts:
         assert {operation.index for operation in counted.operations} == {tables.CHANGED.name, None}
 
     def test_kept_signals_and_subscriptions_are_one_consistent_query(self, dynamo: DynamoStore) -> None:
-        """However many signals there are: a wait takes the first that fits."""
+        """The number of signals does not matter: a wait takes the first that matches."""
         for number in range(60):
             dynamo.signals.put("ns", a_signal(number))
         with Counting(dynamo.table.client) as counted:
@@ -139,7 +139,7 @@ class TestWhatItCosts:
             dynamo.signals.subscriptions("ns", "paid", "k")
         assert counted.operations == [Operation("Query", consistent=True)] * 2
 
-    def test_whatever_is_published_or_waits_is_one_write(self, dynamo: DynamoStore) -> None:
+    def test_a_signal_a_subscription_and_a_task_are_one_write_each(self, dynamo: DynamoStore) -> None:
         with Counting(dynamo.table.client) as counted:
             dynamo.signals.put("ns", a_signal())
             dynamo.signals.subscribe("ns", a_subscription())
@@ -164,7 +164,7 @@ class TestWhatItCosts:
 
 
 def _release(flow_name: str) -> Run:
-    """A run that has just begun, as the engine makes it; without a flow's name it is one with steps of its own."""
+    """Start a run with the engine. Without a flow's name it is a run with its own steps."""
     ref = DefinitionRef(flow=flow_name, version=1 if flow_name else 0, actions=dict.fromkeys(RELEASE.actions, 1))
     started = RunStarted(
         at=START,
@@ -179,7 +179,7 @@ def _release(flow_name: str) -> Run:
 
 
 def _answered(run: Run, number: int) -> Run:
-    """The run after its current step has answered; it goes round and round."""
+    """Answer the current step of the run, which loops, and return the new run."""
     (token,) = run.tokens
     assert token.activation
     state = {"Build": "SUCCESS", "Approve": "AGREE", "Ship": "FAIL"}[token.step]
@@ -218,7 +218,7 @@ class TestSubmit:
             dynamo.definitions.submit("other", many, [new(a_run())])
         assert dynamo.definitions.latest("other", Kind.FLOW, ["f1"]) == {}
 
-    def test_what_lay_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
+    def test_blobs_of_a_refused_run_are_deleted(self, dynamo: DynamoStore) -> None:
         dynamo.runs.create(new(a_run()))
         rival = a_run(id="rival", at=START + 1, labels={"team": "x"})
         with pytest.raises(RunExists):
@@ -227,7 +227,7 @@ class TestSubmit:
             dynamo.definitions.submit("ns", [a_definition()], [new(rival, flow("mine"))])
         assert [item.k for item in dynamo.table.item.scan()] == [keys.head("ns", "r1")[0]]
 
-    def test_what_was_put_beside_a_refused_run_is_taken_back(self, dynamo: DynamoStore) -> None:
+    def test_separately_stored_blobs_of_a_refused_run_are_deleted(self, dynamo: DynamoStore) -> None:
         there, rival = a_run(), a_run(id="rival")
         for run in (there, rival):
             dynamo.runs.put_blobs(run, {"a": b"x" * 800_000})
@@ -257,7 +257,7 @@ class TestSubmit:
 
 class TestLists:
     def test_a_list_ends_its_round_with_a_cursor_where_little_matches(self, dynamo: DynamoStore) -> None:
-        """Statuses within a class are distinguished by the heads: a page may hold few, but its cursor leads on."""
+        """The heads distinguish the statuses of a class: a page may have few runs, but its cursor continues."""
         for number in range(30):
             status = Status.PENDING if number == 0 else Status.RUNNING
             dynamo.runs.create(new(a_run(f"r{number}", at=START + number, status=status)))
@@ -284,10 +284,8 @@ class TestLists:
         assert [run.name for run in dynamo.runs.list("ns", RunQuery()).runs] == ["r1"]
         assert dynamo.runs.list("ns", RunQuery(statuses=frozenset({Status.FAILED}))).runs == ()
 
-    def test_changes_that_the_index_has_not_heard_of_neither_double_nor_reorder_what_it_has(
-        self, dynamo: DynamoStore
-    ) -> None:
-        """`r0` has changed since: of its old entry and its new one, one run comes, at the place where it now is."""
+    def test_changes_missing_from_the_index_do_not_repeat_or_reorder_its_entries(self, dynamo: DynamoStore) -> None:
+        """`r0` has changed since. It has an old and a new entry in the index, and is listed once, at its new place."""
         for number in range(6):
             dynamo.runs.create(new(a_run(f"r{number}", status_at=START + (number or 9))))
         for number in range(3):
@@ -298,7 +296,7 @@ class TestLists:
         assert [run.name for run in dynamo.runs.changed("ns", START, 9)] == ["r1", "r2", "r3", "r4", "r5", "r0"]
 
     def test_a_signal_that_loses_its_body_first_is_not_shown(self, dynamo: DynamoStore) -> None:
-        """DynamoDB removes what has expired in no order."""
+        """DynamoDB removes expired items in no particular order."""
         dynamo.signals.put("ns", a_signal(0, data="x" * 800_000))
         dynamo.signals.put("ns", a_signal(1))
         for number in (1, 0):
@@ -308,7 +306,7 @@ class TestLists:
 
 
 class TestBatches:
-    """What DynamoDB leaves undone of a batch."""
+    """The items of a batch that DynamoDB did not process."""
 
     @pytest.fixture
     def slept(self) -> list[float]:
@@ -443,7 +441,9 @@ class TestErrors:
             ("ConditionalCheckFailedException", "", Conflict),
         ],
     )
-    def test_dynamodbs_errors_are_told_in_our_words(self, code: str, message: str, error: type[ServiceError]) -> None:
+    def test_dynamodb_errors_become_errors_of_the_service(
+        self, code: str, message: str, error: type[ServiceError]
+    ) -> None:
         response: Any = {"Error": {"Code": code, "Message": message}}
         with pytest.raises(ServiceError) as caught, translated(refused=Conflict()):
             raise PutError("no", VerboseClientError(response, "PutItem"))
@@ -490,7 +490,7 @@ class TestErrors:
         with pytest.raises(TooLarge, match="400 KB"):
             dynamo.runs.create(new(a_run(vars={"text": "x" * 500_000})))
 
-    def test_a_head_of_many_small_values_is_folded_and_fits(self, dynamo: DynamoStore) -> None:
+    def test_a_head_of_many_small_values_is_offloaded_and_fits(self, dynamo: DynamoStore) -> None:
         runs, run = OffloadingRunStore(dynamo.runs), a_run(vars={f"v{number}": "x" * 3_000 for number in range(1_500)})
         runs.create(new(run))
         assert runs.load("ns", "r1") == run
@@ -504,7 +504,7 @@ class TestErrors:
         runs.delete(later)
         assert list(runs.pages(run, 0)) == []
 
-    def test_a_table_that_is_not_there_is_no_matter_of_patience(self, dynamo: DynamoStore) -> None:
+    def test_a_missing_table_is_not_retried(self, dynamo: DynamoStore) -> None:
         dynamo.table.client.delete_table(TableName="echoer")
         with pytest.raises(ServiceError, match="ResourceNotFound") as caught:
             dynamo.runs.load("ns", "r1")
@@ -524,7 +524,7 @@ class TestLayouts:
         return {("v" if name == "old" else name): value for name, value in item.items()}
 
     def _tables(self, dynamo: DynamoStore) -> tuple[Table, Table]:
-        """The table as one version of Echoer sees it, and as the next one does."""
+        """Return stores of two successive versions of Echoer on one table."""
         second = Format("DynamoDB item", (self._rename,))
         return Table(TableLocation(region=REGION)), Table(TableLocation(region=REGION), layout=second)
 

@@ -102,7 +102,7 @@ def test_a_key_in_a_file_is_made_once_for_its_owner_alone(tmp_path: Path) -> Non
 
 
 def test_what_the_zip_leaves_out_is_not_needed() -> None:
-    """`deploy.build` takes away what only compiles bindings."""
+    """`deploy.build` removes what is needed only to compile bindings."""
     code = """
 import sys
 sys.modules.update(cffi=None, pycparser=None)

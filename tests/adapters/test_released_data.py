@@ -69,7 +69,7 @@ def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Service
 
 
 def _plain(name: str) -> str:
-    """The name without the random part that a called run's name has."""
+    """Return the name without the random part of a called run's name."""
     return name.rpartition(".")[0] if name.count(".") == 2 else name
 
 

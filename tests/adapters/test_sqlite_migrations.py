@@ -18,7 +18,7 @@ CURRENT = len(MIGRATIONS) + 1
 
 
 def _schema(path: Path) -> dict[str, Any]:
-    """Tables with their columns, and indexes with theirs and their conditions."""
+    """Return the tables with their columns, and the indexes with their columns and conditions."""
     connection = sqlite3.connect(path)
     found = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
     schema: dict[str, Any] = {}

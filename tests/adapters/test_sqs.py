@@ -20,7 +20,7 @@ def _queues() -> dict[str, Any]:
 
 
 def _pass_time(milliseconds: int) -> None:
-    """moto takes its time from the machine: moving what was sent into the past is the same as waiting."""
+    """moto uses the time of the machine. Moving sent messages into the past has the same effect as waiting."""
     for queue in _queues().values():
         for message in queue._messages:
             message.visible_at -= milliseconds
@@ -38,7 +38,7 @@ class TestSqsQueue(QueueContract):
 
 
 class _Client:
-    """Answers a batch with the failures it was given, one set per call."""
+    """Answers each batch with the next of the given sets of failures."""
 
     def __init__(self, *failures: set[str]) -> None:
         self.failures = list(failures)

@@ -1,4 +1,4 @@
-"""Documents that are checked alone and together."""
+"""Checks of single documents, and of several together."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Every call of the OpenAPI document against the real app, by requests that schemathesis makes of the document.
+"""Send requests that schemathesis generates from the OpenAPI document to the app, for every call.
 
-No answer is a 5xx, or one that the document does not tell: its status, content type, schema, headers, and not one
-field more. What the document allows is not refused as malformed; what it does not allow is. The requests are the same
-in every run; `ECHOER_CONTRACT_CASES=1000 pytest tests/contract` makes more of them, and
-`--log-cli-level=info` counts them.
+No response is a 5xx. Its status, content type, schema and headers are documented, and it has no other fields. The app
+accepts requests that the document allows, and refuses others as malformed. The requests are the same each time.
+`ECHOER_CONTRACT_CASES=1000 pytest tests/contract` sends more of them, and `--log-cli-level=info` counts them.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ THOROUGH: Final = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    phases=(Phase.explicit, Phase.generate),  # the world remembers what was asked: there is nothing to shrink
+    phases=(Phase.explicit, Phase.generate),  # the host has state, so a failing request cannot be shrunk
     suppress_health_check=list(HealthCheck),
 )
 QUICK: Final = settings(THOROUGH, max_examples=max(2, CASES // 10))
@@ -72,17 +71,17 @@ PUBLIC: Final = {route.call for route in ROUTES if route.role is None}
 UNSAYABLE: Final[tuple[Callable[[Case[Any], Json], bool], ...]] = (
     lambda case, error: error["code"] == "fsl-malformed",  # FSL has a grammar of its own
     lambda case, error: "cursor" in error["detail"] and "integer" not in error["detail"],  # cursors come from responses
-    lambda case, error: (
-        "`name` must have printable characters only" in error["detail"]
-    ),  # which these are is Unicode's to say
+    lambda case, error: "`name` must have printable characters only" in error["detail"],  # Unicode defines them
     lambda case, error: "name different namespaces" in error["detail"],  # by one of two
-    lambda case, error: any(isinstance(value, float) for value in case.query.values()),  # 29.0 is whole in JSON alone
+    lambda case, error: any(
+        isinstance(value, float) for value in case.query.values()
+    ),  # 29.0 is an integer in JSON only
 )
-"""Requests that the document allows and the server refuses as malformed, since JSON Schema has no words for it."""
+"""Requests that the document allows and the server refuses as malformed, since JSON Schema cannot express the rule."""
 
 
 def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
-    """The document under these settings, and the app to drive by it."""
+    """Return the document under these settings, with the app to send requests to."""
     config = schemathesis.Config.from_dict({**CONFIG, **more})
     schema = schemathesis.openapi.from_dict(document(ROUTES, under), config=config)
     schema.app = Gateway(app, threading.Event())
@@ -98,13 +97,13 @@ def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
 
 @dataclass
 class Seen:
-    """A world with runs under way, and what its app answered."""
+    """A host with runs, and the statuses of its responses."""
 
     host: Host
     statuses: Counter[int] = field(default_factory=Counter)
 
     def known(self) -> dict[str, list[Any]]:
-        """By what they are called in paths: what is there now. And what could be answered to steps."""
+        """Return the existing resources by the names that paths use, and valid answers to steps."""
         lists = {kind: call("GET", f"/{kind}", headers=AS_ADMIN).json for kind in ("action", "flow", "flowrun", "step")}
         return {
             **{kind: [one["metadata"] for one in found] for kind, found in lists.items()},
@@ -122,7 +121,7 @@ def _pick(resource: Json, name: str) -> dict[str, str]:
 
 
 def _prepared(host: Host, under: Settings) -> Seen:
-    """The story's first half happened, on SQLite; a run has ended, another waits for a person."""
+    """Run the first half of the story on SQLite. One run has ended, and another one waits for a person."""
     store: Any = SqliteStore(Database(":memory:", full_sync=False, lock_file=None))
     host.rebuild(OPEN, store=store)
     hosting.use(host.services)
@@ -146,7 +145,7 @@ def seen(host: Host, request: pytest.FixtureRequest) -> Iterator[Seen]:
 
 
 def meet(case: Case[Any], seen: Seen) -> None:
-    """Of requests that are as they should be, every second one is about something that is there."""
+    """Make every second valid request refer to an existing resource."""
     body = case.body if isinstance(case.body, (dict, str)) else ""
     said = sorted(map(repr, (*case.path_parameters.items(), *case.query.items(), body)))
     drawn = crc32("".join(said).encode(errors="replace"))
@@ -161,11 +160,11 @@ def meet(case: Case[Any], seen: Seen) -> None:
         case.body.update(known["answer"][drawn // 2 % len(known["answer"])])
 
 
-# ── what the document does not tell ──────────────────────────────────────────────────────────────────────────────────
+# ── undocumented fields ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def closed(schema: Any) -> Any:
-    """The schema, under which an object has no other fields than it names."""
+    """Return the schema without additional properties in objects."""
     if isinstance(schema, list):
         return [closed(one) for one in schema]
     if not isinstance(schema, dict):
@@ -179,7 +178,7 @@ OF_HTTP: Final = {"content-type", "content-length", "cache-control"}
 
 
 def nothing_else(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
-    """The answer has no field and no header that the document does not tell."""
+    """Check that the response has no undocumented field or header."""
     told = case.operation.definition.raw["responses"].get(str(response.status_code))
     if told is None or response.request.method != case.operation.method.upper():
         return  # status_code_conformance and unsupported_method look at these
@@ -227,7 +226,7 @@ CONFORMANCE: Final = [
 @CALLERS.parametrize()
 @QUICK
 def test_where_tokens_are_needed_nobody_is_answered_without_one(guarded: Seen, case: Case[Any]) -> None:
-    """Neither without one, nor with one that is none; with one, the answers are as the document says."""
+    """Requests without a token, or with an invalid one, are refused. With a token the responses match the document."""
     case.call_and_validate(checks=[*CONFORMANCE, checks.ignored_auth])
     if (case.method, case.path) not in PUBLIC:
         response = case.call(headers={"Authorization": "Bearer ech_0"})
@@ -237,7 +236,7 @@ def test_where_tokens_are_needed_nobody_is_answered_without_one(guarded: Seen, c
 
 @pytest.mark.parametrize("under", [OPEN, TOKENS], ids=["open", "tokens"])
 def test_runs_are_followed_along_the_links(host: Host, under: Settings) -> None:
-    """Chains of calls, each made of what the one before answered."""
+    """Send chains of calls, each built from the response of the previous one."""
     counted: Counter[str] = Counter()
 
     class Walk((ANYBODY if under is OPEN else CALLERS).as_state_machine()):  # type: ignore[misc]

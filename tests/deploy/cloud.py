@@ -1,7 +1,7 @@
-"""AWS in this process (moto), a stage deployed to it, and hands that do what AWS does there: call its functions.
+"""AWS in this process (moto), with a stage deployed to it, and methods that call its functions as AWS does.
 
-Each function has the environment that the deployed one has, and use cases of its own. Everything that it asks of AWS
-meanwhile is recorded as IAM sees it: which action, on which resource.
+Each function has the environment of the deployed one, and services of its own. Its requests to AWS are recorded as
+IAM sees them: the action and the resource.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ ARN = f"arn:aws:SERVICE:{REGION}:{DEFAULT_ACCOUNT_ID}"
 
 
 class Need(NamedTuple):
-    """One thing that IAM is asked for."""
+    """A request that IAM authorizes."""
 
     action: str
     resource: str
 
 
 class Cloud:
-    """Within a `with` block the stage is deployed, in the region REGION."""
+    """A context manager in which the stage is deployed in the region REGION."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
@@ -101,15 +101,15 @@ class Cloud:
         return found
 
     def policy(self, function: str) -> list[dict[str, Any]]:
-        """The statements of the deployed function's role."""
+        """Return the statements of the deployed function's role."""
         iam, role = self.client("iam"), self.configuration(function)["Role"].rpartition("/")[2]
         (name,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
         document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        statements: list[dict[str, Any]] = literal_eval(document)["Statement"]  # moto shows it as Python
+        statements: list[dict[str, Any]] = literal_eval(document)["Statement"]  # moto returns Python objects
         return statements
 
     def sources(self) -> list[tuple[str, QueueName, int]]:
-        """The deployed event sources: function, queue, batch size."""
+        """Return the deployed event sources: function, queue, batch size."""
         found = self.client("lambda").list_event_source_mappings()["EventSourceMappings"]
         prefix = f"{self.stage.prefix}-"
         return [
@@ -126,12 +126,12 @@ class Cloud:
     def request(
         self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> gateway.Reply:
-        """API Gateway hands a request to the function behind it."""
+        """Send a request to the function behind API Gateway."""
         with self._as(API):
             return gateway.call(method, url, body, headers={"Authorization": f"Bearer {self.token}", **(headers or {})})
 
     def authorize(self, said: str) -> str:
-        """API Gateway asks the authorizer: Allow or Deny, for every call of the API."""
+        """Call the authorizer, and return its effect for every call of the API: Allow or Deny."""
         assert self.configuration(AUTHORIZE)["Handler"] == "app.authorize"
         variables = self.configuration(AUTHORIZE)["Environment"]["Variables"]
         api = f"{ARN.replace('SERVICE', 'execute-api')}:api-id/api"
@@ -147,25 +147,25 @@ class Cloud:
         return str(statement["Effect"])
 
     def signed(self, body: str) -> dict[str, str]:
-        """The headers of a service that signs its answers."""
+        """Return the headers of a service that signs its answers."""
         (secret,) = secrets_for(secret_references.read(self.stage.keys["key"]).encode(), "default")
         at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
         text = Webhook(secret).sign("msg_1", at, body)
         return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}
 
     def settle(self) -> None:
-        """Messages are handed to their functions until none is due."""
+        """Hand messages to their functions until none is due."""
         sources = self.sources()
         while sum(self._hand_over(*source) for source in sources):
             pass
 
     def sweep(self) -> None:
-        """The schedule comes round."""
+        """Call the function of the schedule."""
         with self._as("sweep"):
             front_door.sweep(schedule_event("sweep"), LambdaContext("sweep"))
 
     def pass_time(self, milliseconds: int) -> None:
-        """It is later, for the engine and for the queues, which take their time from the machine."""
+        """Advance the clock of the engine, and that of the queues, which use the time of the machine."""
         self.clock.advance(milliseconds)
         queues: dict[str, Any] = get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues
         for queue in queues.values():
@@ -187,7 +187,7 @@ class Cloud:
 
     @contextmanager
     def _as(self, function: str) -> Iterator[None]:
-        """Within it, every request to AWS comes from that function."""
+        """A context manager in which that function sends all requests to AWS."""
         self._acting = function
         secret_references.forget()  # each function is a process of its own
         hosting.use(self._services_of(function))
@@ -215,7 +215,7 @@ class Cloud:
 
 
 def _needs(request: Any) -> Iterator[Need]:
-    """What one request needs (Service Authorization Reference). Fails at a call that it does not know."""
+    """Return what a request needs (Service Authorization Reference). Fails for an unknown call."""
     target = request.headers.get("X-Amz-Target", b"")
     service, _, operation = (target.decode() if isinstance(target, bytes) else target).partition(".")
     asked = json.loads(request.body) if operation else {}
@@ -235,7 +235,7 @@ def _needs(request: Any) -> Iterator[Need]:
         case "AmazonSSM", "GetParameter":
             yield Need("ssm:GetParameter", f"{ARN.replace('SERVICE', 'ssm')}:parameter/{asked['Name'].lstrip('/')}")
         case "", "" if "lambda" in request.url:
-            return  # this file, asking for a function's environment
+            return  # this file reads a function's environment
         case _:
             raise AssertionError(f"{request.url}: which permission does {target!r} need?")
 
@@ -246,7 +246,7 @@ def _on_table(operation: str, table: str, index: str | None = None) -> Need:
 
 
 def allows(statements: list[dict[str, Any]], need: Need) -> bool:
-    """Whether a role with these statements may do that."""
+    """Return whether a role with these statements allows the request."""
     return any(
         need.action in _list(statement["Action"])
         and any(fnmatchcase(need.resource, resource) for resource in _list(statement["Resource"]))
@@ -256,7 +256,7 @@ def allows(statements: list[dict[str, Any]], need: Need) -> bool:
 
 
 def grants(statements: list[dict[str, Any]]) -> set[Need]:
-    """Everything that a role with these statements may do."""
+    """Return all requests that a role with these statements allows."""
     return {
         Need(action, resource)
         for statement in statements

@@ -1,4 +1,4 @@
-"""A stage, packaged once for all tests of a worker."""
+"""Fixtures: a stage, packaged once for all tests of a worker."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAGE = "dev"
 
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of both forms of the stage. It needs the package index, as every packaging does."""
+    """Return the folder with both forms of the stage. Packaging needs the package index."""
     out = tmp_path_factory.mktemp("packaged") / STAGE
     try:
         package(STAGE, out)
@@ -29,7 +29,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    """The template of a stage that requires AWS identities, also for answers to steps."""
+    """Return the template of a stage that requires AWS identities, also for answers to steps."""
     configured = configuration()
     configured["stages"][STAGE]["environment_variables"] |= {"ECHOER_AUTH": "iam", "ECHOER_CALLBACKS": "token"}
     out = tmp_path_factory.mktemp("signed") / STAGE
@@ -48,13 +48,13 @@ def dev() -> Stage:
 
 @pytest.fixture(scope="session")
 def template(packaged: Path) -> Document:
-    """The template that goes to CloudFormation."""
+    """Return the template for CloudFormation."""
     found: Document = json.loads((packaged / "cloudformation" / "sam.json").read_text())
     return found
 
 
 @pytest.fixture(scope="module")
 def cloud(packaged: Path, dev: Stage) -> Iterator[Cloud]:
-    """An AWS that was empty before the stage was deployed to it."""
+    """Provide AWS with only the stage deployed to it."""
     with Cloud(dev, packaged / "cloudformation") as made:
         yield made

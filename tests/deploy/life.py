@@ -1,4 +1,4 @@
-"""What happens on a stage in its first week: enough that every function does all that it ever does."""
+"""The first week of a stage, in which every function makes each of its kinds of request."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ VIEWS = (
 
 @dataclass(frozen=True)
 class Life:
-    """What came of it."""
+    """The results."""
 
     submitted: int
     large: dict[str, Any]
@@ -88,7 +88,7 @@ class Life:
 
 
 def live(cloud: Cloud) -> Life:
-    """The week passes."""
+    """Run the week."""
     cloud.actions.script = _script
     cloud.request("PUT", "/secret/k", {"value": "s3cret"})
     submitted = cloud.request("POST", "/fsl", DOCUMENT).status
@@ -108,7 +108,7 @@ def live(cloud: Cloud) -> Life:
 
 
 def _script(request: dict[str, Any]) -> Reply:
-    """Actions answer at once, but for those of two steps, which only take what they are sent."""
+    """Answer at once, except for two steps, whose deliveries are only accepted."""
     return Taken() if request["stepName"] in ("Late", "Ask") else answer_at_once(request)
 
 
@@ -142,7 +142,7 @@ def _nobody_answers(cloud: Cloud) -> dict[str, Any]:
 
 
 def _undeliverable(cloud: Cloud) -> dict[str, Any]:
-    """A delivery comes back too often, and into the queue of dead letters."""
+    """A delivery is received too often, and moves to the queue of dead letters."""
     client = cloud.client("sqs")
     url = sqs.find_queues(client, cloud.stage.prefix)[QueueName.DELIVERIES]
     (told,) = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"].values()

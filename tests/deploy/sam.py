@@ -1,4 +1,4 @@
-"""What CloudFormation itself does to a template of SAM, by AWS's own translator."""
+"""Expand a SAM template with AWS's own translator, as CloudFormation does."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NOT_IN_MOTO = {
 
 
 def expand(template: Document) -> Document:
-    """The template without SAM: what CloudFormation makes of it."""
+    """Return the template that CloudFormation creates from the SAM template."""
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name="eu-central-1"))
     expanded: Document = translator.translate(copy.deepcopy(template), {})
     return expanded
 
 
 def for_moto(template: Document) -> Document:
-    """The same without what moto cannot make."""
+    """Return the expanded template without the resources that moto cannot create."""
     expanded = expand(template)
     resources = {name: each for name, each in expanded["Resources"].items() if each["Type"] not in NOT_IN_MOTO}
     return {**expanded, "Resources": resources}

@@ -1,4 +1,4 @@
-"""The template is loaded into an emulated CloudFormation, and runs live on what it makes."""
+"""The template is deployed to an emulated CloudFormation, and runs are executed on its resources."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ def test_what_is_sent_to_actions_is_signed(life: Life) -> None:
     assert life.signatures == {True}
 
 
-def test_deadlines_of_steps_that_nobody_answers_are_met(life: Life) -> None:
+def test_steps_without_an_answer_end_at_their_deadline(life: Life) -> None:
     assert life.asked["spec"]["current_state"] == "done"
 
 
-def test_what_cannot_be_delivered_is_buried_on_its_run(life: Life) -> None:
+def test_undeliverable_messages_are_recorded_on_their_run(life: Life) -> None:
     assert life.lost["spec"]["current_state"] == "stopped"
     assert "its message was retried too often" in life.lost["spec"]["last_err"]
 
@@ -130,8 +130,8 @@ def test_every_view_may_read_what_it_shows(life: Life) -> None:
     assert all(status < 300 for status in life.deleted), life.deleted
 
 
-def test_who_has_a_token_is_let_in_and_nobody_else(life: Life) -> None:
-    """The authorizer allows every call of the API, since what it says is kept for all of them, or none."""
+def test_only_tokens_are_authorized(life: Life) -> None:
+    """The authorizer allows all calls of the API or none, since its response is cached for all of them."""
     assert life.authorized == {"admin": "Allow", "made": "Allow", "made up": "Deny", "revoked": "Deny"}
 
 
@@ -145,10 +145,10 @@ BY_LAMBDA = {
     "logs:PutLogEvents": "Lambda writes the logs",
     "sqs:ChangeMessageVisibility": "a message that comes too early, or whose run cannot be moved, is put off",
 }
-"""What a role is for though nothing in this file makes the function ask for it."""
+"""Permissions that a role needs although no test in this file uses them."""
 
 MOVERS = frozenset(FUNCTIONS) - {"sweep"}
-"""The same code moves a run, whoever had the cause: what one of these does to runs, any may come to do."""
+"""All these functions advance runs with the same code, so each needs every permission that one of them uses."""
 
 
 @pytest.mark.usefixtures("life")

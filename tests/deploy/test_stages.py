@@ -1,4 +1,4 @@
-"""Stages and policies, before Chalice comes in; secrets, and what a release makes sure of."""
+"""Stages and policies before Chalice processes them, secrets, and the checks of a release."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_setting_that_cannot_be_is_noticed_before_anything_is_built() -> None:
         stages.stage("x", _configured(ECHOER_STEP_TIMEOUT="soon"))
 
 
-def test_what_api_gateway_asks_for_is_the_stage_s_to_say_and_no_shell_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECHOER_AUTH", "open")
     for said, gate, functions in (
         ({}, Access.TOKEN, (*FUNCTIONS, AUTHORIZE)),
@@ -129,7 +129,7 @@ def test_a_reference_must_name_a_place() -> None:
         policies.key_places({"key": "vault:x"}, "arn")
 
 
-def test_the_key_of_secrets_is_read_by_whatever_moves_a_run() -> None:
+def test_the_key_of_secrets_is_readable_by_all_functions_that_advance_runs() -> None:
     stage = stages.stage("x", _configured(ECHOER_SECRETS_KEY_REF="secretsmanager:sealing"))
     readers = {name for name in FUNCTIONS if "secret:sealing" in json.dumps(cloudformation.policy(stage, name))}
     assert readers == set(FUNCTIONS) - {"sweep"}
@@ -170,7 +170,7 @@ def test_secrets_are_read_where_they_are_kept(aws: Any) -> None:
     assert [secret_references.read(reference) for reference in references] == ["one", "two", "three"]
 
 
-def test_a_secret_is_read_once_in_a_while_and_a_change_is_heard(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_secret_is_cached_and_a_change_is_noticed(aws: Any, caplog: pytest.LogCaptureFixture) -> None:
     ssm, time = aws.client("ssm"), FakeClock(0)
 
     def read() -> str:
@@ -197,7 +197,7 @@ NO_SECRETS = ("ssm:/not/there", "secretsmanager:no", "ssm:", "vault:x", "secrets
 
 
 @pytest.mark.parametrize("reference", NO_SECRETS)
-def test_what_is_no_secret_is_told_by_its_reference_alone(aws: Any, reference: str) -> None:
+def test_an_invalid_secret_is_reported_by_its_reference_alone(aws: Any, reference: str) -> None:
     aws.client("secretsmanager").create_secret(Name="plain", SecretString="two")
     with pytest.raises(secret_references.NoSecret) as caught:
         secret_references.read(reference)
@@ -224,7 +224,7 @@ def test_keys_are_made_once(aws: Any, dev: Stage) -> None:
     assert aws.client("ssm").get_parameter(Name=dev.admin_token)["Parameter"]["Type"] == "SecureString"
 
 
-def test_the_bucket_is_nobody_elses(aws: Any) -> None:
+def test_the_bucket_is_private(aws: Any) -> None:
     account = release.Account(aws, lambda _: None)
     release.make_bucket(account)
     release.make_bucket(account)

@@ -1,4 +1,4 @@
-"""The CloudFormation form: lint, the policy check, and that it says what the one description of each thing says."""
+"""The CloudFormation template: lint, the policy check, and consistency with the descriptions that it is built from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = {f"{name.title().replace('_', '')}Role" for name in FUNCTIONS}
 
 
 def _lint(template: Document) -> list[str]:
-    """Errors and warnings; what cfn-lint merely remarks (I...) it does not say on the command line either."""
+    """Return errors and warnings. cfn-lint does not print informational findings (I...) on the command line either."""
     return [str(match) for match in lint_all(json.dumps(template)) if not match.rule.id.startswith("I")]
 
 
@@ -79,7 +79,7 @@ def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Docu
     assert max(timeouts) < WRITER_LIFETIME_MS
 
 
-def test_every_alarm_reaches_somebody_and_watches_what_is_there(template: Document, dev: Stage) -> None:
+def test_every_alarm_has_a_recipient_and_an_existing_metric(template: Document, dev: Stage) -> None:
     alarms = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) == len(watch.alarms(dev)) == len({alarm["AlarmName"] for alarm in alarms})
     assert {alarm["AlarmActions"][0]["Ref"] for alarm in alarms} == {"AlarmTopic"}
@@ -142,7 +142,7 @@ def test_api_gateways_own_answers_have_the_shape_of_all_errors(template: Documen
 
 
 @pytest.mark.parametrize("asked_for", Access)
-def test_whoever_is_not_let_in_is_told_so_in_the_shape_of_all_errors(asked_for: Access) -> None:
+def test_unauthorized_requests_get_the_shape_of_all_errors(asked_for: Access) -> None:
     for body in gateway.responses(asked_for).values():
         text = body["responseTemplates"]["application/json"].replace("$context.error.messageString", '"Too long"')
         answer = json.loads(text)
@@ -156,7 +156,7 @@ FOR_ALL = {("GET", path) for path in ("/", "/healthz", "/openapi.json", "/docs")
 
 
 def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
-    """Whom API Gateway asks before each call."""
+    """API Gateway calls the authorizer before each call."""
     paths = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]["paths"]
     return {
         (method.upper(), path): [name for each in call.get("security", []) for name in each]
@@ -165,7 +165,7 @@ def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
     }
 
 
-def test_the_authorizer_is_asked_before_every_call_that_is_not_for_everybody(template: Document) -> None:
+def test_the_authorizer_is_called_before_every_call_but_the_public_ones(template: Document) -> None:
     asked = _asked(template)
     assert {call for call, names in asked.items() if not names} == FOR_ALL | {("POST", "/step")}
     assert {name for names in asked.values() for name in names} == {AUTHORIZE}
@@ -197,7 +197,7 @@ def test_what_can_be_no_token_is_not_asked_about(template: Document, said: str, 
 
 
 def test_the_authorizer_reads_tokens_alone(template: Document) -> None:
-    """Its policy names the partition keys of tokens, as the store makes them."""
+    """Its policy names the partition keys of tokens in the format of the store."""
     (policy,) = template["Resources"]["AuthorizeRole"]["Properties"]["Policies"]
     read, log = policy["PolicyDocument"]["Statement"]
     assert (read["Action"], log["Sid"]) == ("dynamodb:GetItem", "Log")
@@ -227,7 +227,7 @@ def test_a_path_that_is_not_there_is_a_404(template: Document) -> None:
     assert answers["MISSING_AUTHENTICATION_TOKEN"]["statusCode"] == "404"
 
 
-# ── the check bites ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the policy check finds mistakes ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _statement(template: Document, **changed: Any) -> None:

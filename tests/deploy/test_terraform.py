@@ -1,4 +1,4 @@
-"""The Terraform form, checked without Terraform: its three files are consistent."""
+"""The Terraform configuration, checked without Terraform: its three files are consistent."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def files(packaged: Path) -> dict[str, Document]:
 
 @pytest.fixture(scope="module")
 def whole(files: dict[str, Document]) -> Document:
-    """What Terraform makes of the files: the override's arguments take the place of the others'."""
+    """Merge the files as Terraform does: arguments of the override replace those of the other files."""
     made: Document = {kind: dict(found) for kind, found in files["chalice.tf.json"]["resource"].items()}
     for name in FILES[1:]:
         for kind, resources in files[name]["resource"].items():
@@ -106,7 +106,7 @@ def test_both_forms_answer_alike_where_no_route_is_meant(files: dict[str, Docume
     assert swagger[gateway.KEY] == gateway.responses(Access.TOKEN)
 
 
-def test_both_forms_ask_the_same_before_the_same_calls(files: dict[str, Document], template: Document) -> None:
+def test_both_forms_use_the_same_authorizer_for_the_same_calls(files: dict[str, Document], template: Document) -> None:
     ours = json.loads(files["echoer_override.tf.json"]["locals"]["chalice_api_swagger"])
     theirs = template["Resources"]["RestAPI"]["Properties"]["DefinitionBody"]
     for path, methods in theirs["paths"].items():

@@ -1,4 +1,4 @@
-"""What Lambda unpacks: small, for its platform, with nothing in it that is not needed there."""
+"""The package for Lambda: small, for its platform, and without unneeded files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy import build
 from deploy.stages import RUNTIME
 
 MOST = 6_000_000
-"""Bytes. Far below Lambda's 50 MB; a package that brings much more is to be noticed."""
+"""Far below Lambda's 50 MB: the test reports a package that grows by much."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_machine_code_is_for_lambdas_platform(names: list[str]) -> None:
 
 
 def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None:
-    """Nothing is at hand but the zip and what Lambda's runtime has."""
+    """Only the zip and the packages of Lambda's runtime are importable."""
     python = build.find_python(RUNTIME.removeprefix("python"))
     if python is None:
         pytest.skip(f"THE ZIP IS NOT RUN: there is no {RUNTIME} here")

@@ -122,7 +122,7 @@ def test_routes_to_one_target_are_one_edge() -> None:
     assert [edge.labels for edge in graph_of(flow).edges] == [(), ("OK", "MAYBE"), ("NO",)]
 
 
-def test_a_step_may_bear_any_name() -> None:
+def test_a_step_may_have_any_name() -> None:
     strange = 'begin:<&"\\ \x07'
     graph = graph_of(Flow(name="</svg>", steps=(action_step(strange, ("<b>", "done"), ("#;:{}", strange)),)))
     assert [one.text for one in parsed(svg(graph)).iter(f"{SVG}text")][:2] == [

@@ -1,12 +1,12 @@
-"""kill -9, again and again, in the middle of many runs: every run ends as it must, and nothing is advanced twice.
+"""Kill the server (kill -9) repeatedly while many runs are running: all runs complete, and no answer counts twice.
 
-The moments are drawn from a seed, as counts of deliveries, so that work is going on at each of them.
+The seed determines after how many deliveries each kill happens, so that work is in progress at the time.
 
 | variable | default | meaning |
 |---|---|---|
-| ECHOER_KILLS | 5 | how often the server is killed (the long form: 20) |
-| ECHOER_KILLED_RUNS | 60 | how many runs are under way (200) |
-| ECHOER_KILL_SEED | 1 | draws the moments |
+| ECHOER_KILLS | 5 | number of kills (a long test: 20) |
+| ECHOER_KILLED_RUNS | 60 | number of runs (200) |
+| ECHOER_KILL_SEED | 1 | seed of the times |
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RUNS: Final = int(os.environ.get("ECHOER_KILLED_RUNS", "60"))
 SEED: Final = int(os.environ.get("ECHOER_KILL_SEED", "1"))
 
 VISIBILITY: Final = 5
-"""Seconds until SQS gives a message again that a killed server held; 90 in earnest."""
+"""Seconds until SQS delivers a message of a killed server again. In production it is 90."""
 
 PATIENCE: Final = 240.0
 
@@ -59,12 +59,12 @@ FLOW: Final = """flow storm
 flow_end"""
 
 ACKED: Final = Counter({"A": 1, "Left": 1, "Right": 1, "Z": 1})
-"""The steps that an action answers, each once."""
+"""The steps with an action, each of which is answered once."""
 
 
 @dataclass
 class Patient:
-    """A server that is killed and started again at the same place, and a client that tries until it is heard."""
+    """A server that can be killed and restarted on the same port, and a client that retries until it answers."""
 
     begin: Callable[[int], Process]
 
@@ -76,7 +76,7 @@ class Patient:
         self.given_up = threading.Event()
 
     def kill(self) -> None:
-        """kill -9, and the next one is up."""
+        """Kill the server with SIGKILL, and start another one."""
         self.end(signal.SIGKILL)
         self._process = self.begin(self._port)
         poll(lambda: self._process.running.poll() is not None or "listening on" in "".join(self._process.said))
@@ -87,7 +87,7 @@ class Patient:
         self.said += self._process.said
 
     def insist(self, ask: Callable[[], Any]) -> Any:
-        """What `ask` gives, once somebody answers."""
+        """Call `ask` until the server responds, and return the result."""
 
         def attempt() -> list[Any]:
             try:
@@ -99,14 +99,14 @@ class Patient:
         return poll(attempt, PATIENCE)[0]
 
     def start(self, number: int) -> str:
-        """The run is under way. A try of which the answer was lost may have started it: the same key says so."""
+        """Start the run. An attempt with a lost response may have started it already: then the same key returns it."""
         order = {"name": f"storm-{number}", "key": f"storm-{number}", "input": {"n": number}}
         response = self.insist(lambda: self._not_turned_away("POST", "/flow/storm/runs", order))
         assert response.status_code in (200, 201), response.text
         return f"storm-{number}"
 
     def call_back(self, delivery: Delivery) -> None:
-        """The answer is in the run."""
+        """Send the answer until the server accepts it."""
         answer = delivery.answer("OK", data=delivery.uuid)
         response = self.insist(lambda: self._not_turned_away("POST", "/step", answer))
         assert response.json()["outcome"] in ("advanced", "duplicate"), response.text
@@ -123,7 +123,7 @@ class Patient:
 
 @pytest.fixture(params=["sqlite", *(["other"] if os.environ.get(OTHERS) else [])])
 def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[int], Process]]:
-    """Starts servers, one after the other, on what the last one left."""
+    """Start servers one after the other, each on the data of the previous one."""
     options, environment = ["--db", str(tmp_path / "echoer.db")], PLAIN
     if request.param == "other":
         options, environment = ["--aws"], other_aws()
@@ -163,7 +163,7 @@ def test_runs_survive_a_server_that_is_killed(begin: Callable[[int], Process]) -
         services = actions.serve(slow), actions.serve(says("OK"))
         for statement in (action("slow", services[0].url), action("quick", services[1].url), FLOW):
             server.api.post("/fsl", statement)
-        stack.callback(server.given_up.set)  # clients that insist end with this test
+        stack.callback(server.given_up.set)  # clients that retry stop when this test ends
         starting = [clients.submit(server.start, number) for number in range(RUNS)]
         _kill_at(server, services[0].wait, sorted(draw.sample(range(1, int(RUNS * 2.7)), KILLS)), draw)
         runs = [started.result() for started in starting]
@@ -177,7 +177,7 @@ def test_runs_survive_a_server_that_is_killed(begin: Callable[[int], Process]) -
 
 
 def _kill_at(server: Patient, wait: Callable[[int], Any], counts: list[int], draw: Random) -> None:
-    """The server is killed once so many deliveries came, and a little later."""
+    """Kill the server shortly after that many deliveries."""
     for count in counts:
         wait(count)
         threading.Event().wait(draw.random() * 0.02)
@@ -185,7 +185,7 @@ def _kill_at(server: Patient, wait: Callable[[int], Any], counts: list[int], dra
 
 
 def _hold(server: Patient, runs: list[str], specs: list[Any], delivered: list[Delivery]) -> None:
-    """What must be so at the end of every run."""
+    """Check a run that has ended."""
     assert Counter(spec["status"] for spec in specs) == {"succeeded": RUNS}
     assert [spec["global_variable"] for spec in specs] == [{"counted": number + 1} for number in range(RUNS)]
     by_run: dict[str, Counter[str]] = {run: Counter() for run in runs}
@@ -195,10 +195,12 @@ def _hold(server: Patient, runs: list[str], specs: list[Any], delivered: list[De
         history = server.api.history(run)  # has no gaps
         acked = [entry for entry in history if entry["event"] == "StepAcked"]
         assert Counter(entry["step"] for entry in acked) == ACKED, run
-        assert [entry["to"] for entry in history].count("done") == 3, run  # two branches, and the run
+        assert [entry["to"] for entry in history].count("done") == 3, run  # the two branches, and the run
         uuids = [entry["uuid"] for entry in acked]
         assert len(set(uuids)) == len(uuids)
-        assert set(by_run[run]) == set(uuids), run  # each delivered at least once, and none that never was committed
+        assert set(by_run[run]) == set(uuids), (
+            run
+        )  # each activation was delivered at least once, and only committed ones were delivered
         for entry in acked:
             assert entry["step"] == "Right" or entry["data"] == entry["uuid"]
     extra = sum(by_run[run].total() for run in runs) - 4 * RUNS

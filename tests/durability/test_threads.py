@@ -1,4 +1,4 @@
-"""Threads that meet in a process which has just begun: what a cold container's first batch is."""
+"""Concurrent threads in a new process, as in the first batch of a cold container."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ for thread in threads: thread.join()
 
 
 def test_many_threads_may_be_the_first_to_read_a_run() -> None:
-    """msgspec crashes the process where two threads decode a type for the first time at once (`definition.ready`)."""
+    """msgspec crashes the process if two threads decode a type for the first time concurrently (`definition.ready`)."""
     for _ in range(4):
         ended = subprocess.run([sys.executable, "-c", FIRST], cwd=ROOT, capture_output=True, check=False)  # noqa: S603
         assert (ended.returncode, ended.stderr) == (0, b"")

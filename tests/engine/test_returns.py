@@ -240,6 +240,16 @@ def test_large_data_of_an_error_stays_out_of_the_head() -> None:
     assert ended.tail[-1].data == "x" * 5_000
 
 
+def test_variables_that_become_too_large_are_an_error_of_their_own() -> None:
+    routes = (to("A", "OK"), to("B", "ERROR", why=value("$error.name"), of=value("$error.state")))
+    first = work("A", *routes, save={"big": value("$append($vars.big, $result)")})
+    driven = Driven(defined(first, work("B", to("done", "OK")), vars={"big": []}))
+    for _ in range(2):
+        driven.answer("OK", data="x" * 3_000_000)
+    assert (driven.token().step, driven.run.vars["why"], driven.run.vars["of"]) == ("B", "TooLarge", "OK")
+    assert len(driven.run.vars["big"]) == 1
+
+
 # ── repeat ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

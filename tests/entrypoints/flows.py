@@ -1,4 +1,4 @@
-"""Documents that the tests of the doors speak of."""
+"""FSL documents for the tests of the entry points."""
 
 from __future__ import annotations
 

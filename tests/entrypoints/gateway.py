@@ -1,4 +1,4 @@
-"""Lambda's events as AWS sends them, and an API Gateway so small that a test can call the app through it."""
+"""Lambda events in AWS's format, and a minimal API Gateway through which tests call the app."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chalicelib.service.ports.queues import QueueName, Received
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda hands a function beside its event."""
+    """The context that Lambda passes to a function with its event."""
 
     aws_request_id: str = "req-1"
     function_name: str = "echoer-test"
@@ -33,7 +33,7 @@ class Reply:
 
     @property
     def code(self) -> str:
-        """The error's code; the shape of every error is held here."""
+        """Return the error code, and check the shape of the error."""
         body = self.json
         assert isinstance(body["message"], str), body
         assert body["message"], body
@@ -52,8 +52,11 @@ def call(
     raw: bytes | None = None,
     arn: str | None = None,
 ) -> Reply:
-    """What API Gateway answers. `body` is sent as JSON, text as it is, `raw` bytes as base64 (a binary type); `arn`:
-    whose AWS signature it verified."""
+    """Send a request, and return API Gateway's response.
+
+    `body` is sent as JSON, or as text if it is a string; `raw` bytes as base64 (a binary type). `arn` is the identity
+    whose AWS signature API Gateway verified.
+    """
     event = rest_event(method, url, body, headers=headers, raw=raw)
     event["requestContext"]["identity"]["userArn"] = arn
     answer = app(event, Context())
@@ -64,7 +67,7 @@ def call(
 def rest_event(
     method: str, url: str, body: Any = None, *, headers: Mapping[str, str] | None = None, raw: bytes | None = None
 ) -> dict[str, Any]:
-    """A REST API's proxy event (API Gateway Developer Guide, "Input format of a Lambda function for proxy")."""
+    """Return a REST API's proxy event (API Gateway Developer Guide, "Input format of a Lambda function for proxy")."""
     path, _, query = url.partition("?")
     resource, names = _match(path)
     text = body if isinstance(body, str) or body is None else json.dumps(body)
@@ -101,7 +104,7 @@ def _match(path: str) -> tuple[str, dict[str, str]]:
 
 
 def sqs_event(queue: QueueName, received: Sequence[Received]) -> dict[str, Any]:
-    """What SQS's event source hands over (Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
+    """Return the event of the SQS event source (Lambda Developer Guide, "Using Lambda with Amazon SQS")."""
     return {
         "Records": [
             {
@@ -136,4 +139,4 @@ SCHEDULE_EVENT: dict[str, Any] = {
     "resources": ["arn:aws:events:eu-central-1:123456789012:rule/echoer-dev-sweep"],
     "detail": {},
 }
-"""What EventBridge hands over when the schedule comes round."""
+"""Return the event that EventBridge sends for the schedule."""

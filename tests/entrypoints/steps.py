@@ -1,4 +1,4 @@
-"""Steps that many tests begin with."""
+"""Setup steps that many tests share."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NEVER = "00000000-0000-8000-8000-000000000000"
 
 
 def defined(*statements: str) -> None:
-    """The statements are in force."""
+    """Submit the statements."""
     reply = call("POST", "/fsl", "\n/\n".join(statements))
     assert reply.status == 200, reply.text
 
 
 def started(name: str = "r", **body: Any) -> dict[str, Any]:
-    """A run of the flow `two` is under way."""
+    """Start a run of the flow `two`."""
     defined(WORK, TWO)
     reply = call("POST", "/flow/two/runs", {"name": name, "input": {"order": "o-1"}, **body})
     assert reply.status == 201, reply.text
@@ -31,7 +31,7 @@ def uuid_of(run: dict[str, Any]) -> str:
 
 
 def answered(run: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    """What the action says of the step where the run stands."""
+    """Return the action's answer to the current step of the run."""
     step = run["spec"]["tokens"][0]["step"]
     name = run["metadata"]["name"]
     return {"flowId": name, "stepName": step, "uuid": uuid_of(run), "ackState": "OK", "done": True, **changed}

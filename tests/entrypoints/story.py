@@ -1,4 +1,4 @@
-"""A story that has every call in it: what the contract shows as examples is what was answered here."""
+"""A story that makes every call of the API. Its responses are the examples in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ flow_run_end"""
 
 
 class Teller:
-    """Calls the app, and keeps what was said."""
+    """Calls the app, and records the exchanges."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.told: list[Exchange] = []
 
     def __call__(self, title: str, method: str, template: str, body: Any = None, **given: Any) -> Any:
-        """The answer. Of `given`, what the path names goes there, and the rest behind the `?`."""
+        """Make a call, and return the response. `given` holds the parameters of the path and those of the query."""
         self.host.clock.advance(1_000)
         path = {name: value for name, value in given.items() if f"{{{name}}}" in template}
         query = {name: value for name, value in given.items() if name not in path}
@@ -72,7 +72,7 @@ class Teller:
 
 
 def tell(host: Host) -> list[Exchange]:
-    """Every call, in an order that makes sense; everything that was said."""
+    """Make every call in a realistic order, and return all exchanges."""
     say = settle(host)
     _orders(say)
     _events(say)
@@ -82,7 +82,7 @@ def tell(host: Host) -> list[Exchange]:
 
 
 def settle(host: Host) -> Teller:
-    """The story's first half: definitions, and runs under way."""
+    """Run the first half of the story: definitions and running runs."""
     say = Teller(host)
     _definitions(say)
     _runs(say)
@@ -190,7 +190,7 @@ def _ends(say: Teller) -> None:
 
 
 def written(told: list[Exchange]) -> str:
-    """The story as the contract keeps it: one exchange a line."""
+    """Return the story in the format of its file: one exchange per line."""
     lines = ",\n".join(json.dumps(_plain(one), ensure_ascii=False, separators=(",", ":")) for one in told)
     return f"[\n{lines}\n]\n"
 

@@ -1,4 +1,4 @@
-"""Who may do what at the door: roles, tokens, namespaces, rates, the audit."""
+"""Access to the API: roles, tokens, namespaces, rates and the audit log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ flow_end"""
 
 
 def under(host: Host, settings: Settings) -> Host:
-    """The same house, its door kept as the settings say."""
+    """Apply the settings to the host."""
     host.rebuild(settings)
     hosting.use(host.services)
     return host
@@ -63,7 +63,7 @@ ADMIN = bearer(FIRST)
 
 
 def made(role: Role | str, namespace: str = "default", name: str | None = None, **more: Json) -> str:
-    """The text of a new token."""
+    """Create a token, and return its text."""
     body = {"name": name or f"{role} {namespace}", "role": role, "namespace": namespace, **more}
     reply = call("POST", "/token", body, headers=ADMIN)
     assert reply.status == 201, reply.text
@@ -71,7 +71,7 @@ def made(role: Role | str, namespace: str = "default", name: str | None = None, 
 
 
 class Side:
-    """Somebody who works in a namespace with a token of its own."""
+    """A client with a token for one namespace."""
 
     def __init__(self, namespace: str, role: Role = Role.ADMIN) -> None:
         self.namespace = namespace
@@ -89,7 +89,7 @@ class Side:
 # ── roles ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_calls_that_are_for_everybody() -> None:
+def test_public_calls_need_no_token() -> None:
     public = {route.path for route in ROUTES if route.role is None}
     assert public == {"/", "/healthz", "/openapi.json", "/docs"}
 
@@ -103,7 +103,7 @@ def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> 
 
 
 def request_of(route: Route) -> tuple[str, str]:
-    """The method and a URL of the route."""
+    """Return the method and a URL of the route."""
     return route.method, route.path.format(name="x", uuid="u", token_id="t")
 
 
@@ -145,7 +145,7 @@ def test_the_scheme_is_read_in_any_case(guarded: Host) -> None:
     assert call("GET", "/flowrun", headers={"authorization": f"bearer {FIRST}"}).status == 200
 
 
-def test_a_token_is_told_once_and_listed_without_what_makes_it_good(guarded: Host) -> None:
+def test_a_token_is_shown_once_and_listed_without_its_secret(guarded: Host) -> None:
     reply = call("POST", "/token", {"name": "ci", "role": "author", "expires_in": "30d"}, headers=ADMIN)
     told = reply.json
     text = told.pop("token")
@@ -245,7 +245,7 @@ def test_admins_make_and_revoke_tokens_of_their_own_namespace_alone(guarded: Hos
 
 @pytest.fixture(params=["memory", "sqlite"])
 def twins(guarded: Host, request: pytest.FixtureRequest) -> Iterator[tuple[Side, Side]]:
-    """Two namespaces in which everything is called the same, in one store."""
+    """Create two namespaces with equal names in one store."""
     database = Database.open(":memory:")
     if request.param == "sqlite":
         guarded.rebuild(store=SqliteStore(database))
@@ -299,7 +299,7 @@ def test_equal_names_never_meet_in_what_is_read(twins: tuple[Side, Side], url: s
 
 
 @pytest.mark.parametrize("url", ["/flowrun/r/history", "/flowrun/r/watch", "/task", "/flowrun/r"])
-def test_uuids_of_one_namespace_are_not_told_in_another(twins: tuple[Side, Side], url: str) -> None:
+def test_uuids_of_one_namespace_are_unknown_in_another(twins: tuple[Side, Side], url: str) -> None:
     def uuids(told: Json) -> set[str]:
         match told:
             case dict():
@@ -354,7 +354,7 @@ def test_orders_and_deletions_stay_in_their_namespace(twins: tuple[Side, Side]) 
     assert a.ok("GET", "/flowrun") == []
 
 
-def test_an_event_wakes_nobody_elsewhere(twins: tuple[Side, Side], guarded: Host) -> None:
+def test_an_event_wakes_no_run_in_another_namespace(twins: tuple[Side, Side], guarded: Host) -> None:
     a, b = twins
     a.ok("POST", "/event", {"name": "paid", "key": "o"})
     b.ok("POST", "/flowrun/r/signal", {"name": "paid"})
@@ -378,8 +378,8 @@ def test_an_idempotency_key_is_one_namespace_s_own(twins: tuple[Side, Side]) -> 
 # ── callbacks ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_action_is_told_where_to_answer_and_its_answer_arrives(twins: tuple[Side, Side], guarded: Host) -> None:
-    """No token is needed: the uuid is the key."""
+def test_an_action_receives_its_callback_url_and_its_answer_arrives(twins: tuple[Side, Side], guarded: Host) -> None:
+    """No token is required: the uuid authorizes the answer."""
     sent = [json.loads(call_.body) for call_ in guarded.actions.calls]
     assert [one["callbackUrl"].partition("?")[2] for one in sent] == ["namespace=a", "namespace=b"]
     for side, request in zip(twins, sent, strict=True):
@@ -399,7 +399,7 @@ def test_the_default_namespace_needs_no_name_in_the_url(guarded: Host) -> None:
 
 
 def test_a_uuid_of_another_namespace_is_a_404(twins: tuple[Side, Side]) -> None:
-    """With a token, without one, and in the namespace that is taken where none is named."""
+    """With a token, without a token, and in the default namespace."""
     a, b = twins
     theirs = answered(b.ok("GET", "/flowrun/r"))
     assert a("POST", "/step", theirs).status == 404
@@ -428,7 +428,7 @@ def test_a_wrong_token_is_refused_though_none_would_do(guarded: Host) -> None:
     assert call("POST", "/step", {"flowId": "r"}, headers=bearer("x")).status == 401
 
 
-# ── by whom ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── the caller in the audit log ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_history_says_by_whom(guarded: Host) -> None:
@@ -503,7 +503,7 @@ def test_a_namespace_has_a_rate(guarded: Host) -> None:
     assert [call("GET", "/flowrun", headers=token).status for token in tokens] == [200, 429, 429]
 
 
-def test_no_rate_holds_an_action_s_answer_up(guarded: Host) -> None:
+def test_rates_do_not_apply_to_answers_of_actions(guarded: Host) -> None:
     under(guarded, replace(GUARDED, rate=1, namespace_rate=1))
     body = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done": True}
     assert {call("POST", "/step", body).status for _ in range(9)} == {404}
@@ -514,10 +514,10 @@ def test_without_a_setting_there_is_no_rate(guarded: Host) -> None:
     assert {call("GET", "/flowrun", headers=viewer).status for _ in range(50)} == {200}
 
 
-# ── the open door ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── without authentication ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_open_door_asks_for_nothing(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_authentication_no_token_is_needed(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     run = started()
     call("POST", "/step", answered(run), headers={"Authorization": "Basic of the service's own"})
     call("POST", "/flowrun/r/stop")
@@ -525,7 +525,7 @@ def test_an_open_door_asks_for_nothing(host: Host, caplog: pytest.LogCaptureFixt
     assert not [one for one in caplog.records if one.name == "echoer.audit"]
 
 
-def test_an_open_door_has_namespaces_too(host: Host) -> None:
+def test_without_authentication_there_are_namespaces_too(host: Host) -> None:
     defined(WORK)
     assert call("GET", "/action/work", headers={"X-Echoer-Namespace": "other"}).status == 404
 
@@ -542,18 +542,18 @@ def test_an_open_door_has_namespaces_too(host: Host) -> None:
         ("http://[", 403),
     ],
 )
-def test_pages_from_elsewhere_cannot_use_an_open_door(host: Host, origin: str, status: int) -> None:
+def test_without_authentication_other_origins_are_refused(host: Host, origin: str, status: int) -> None:
     assert call("POST", "/fsl", WORK, headers={"Origin": origin}).status == status
 
 
-def test_a_guarded_door_needs_no_such_check(guarded: Host) -> None:
+def test_with_authentication_origins_are_not_checked(guarded: Host) -> None:
     assert call("GET", "/flowrun", headers={**ADMIN, "Origin": "https://console.example"}).status == 200
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_door_is_open_but_on_lambda() -> None:
+def test_authentication_is_off_except_on_lambda() -> None:
     assert config.from_environment({}).auth is Access.OPEN
     assert "no authentication" in (config.from_environment({}).notice or "")
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "echoer-api"}
@@ -561,7 +561,7 @@ def test_the_door_is_open_but_on_lambda() -> None:
     assert config.from_environment({**on_lambda, "ECHOER_AUTH": "open"}).auth is Access.OPEN
 
 
-def test_a_container_with_an_open_door_says_so(
+def test_a_container_without_authentication_logs_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("ECHOER_BACKEND", "memory")
@@ -582,6 +582,7 @@ def test_settings_are_read() -> None:
             "ECHOER_ADMIN_TOKEN_SHA256": sha256(FIRST).upper(),
             "ECHOER_RATE": "100000",
             "ECHOER_NAMESPACE_RATE": "7",
+            "ECHOER_MAX_STEPS": "5",
             "ECHOER_SECRETS_KEY": f"{KEY}, {KEY}",
         }
     )
@@ -591,6 +592,7 @@ def test_settings_are_read() -> None:
         admin_token_sha256=sha256(FIRST),
         rate=100_000,
         namespace_rate=7,
+        max_steps=5,
         secrets_key=f"{KEY}, {KEY}",
     )
 
@@ -605,6 +607,7 @@ def test_settings_are_read() -> None:
         {"ECHOER_RATE": "-1"},
         {"ECHOER_RATE": "100001"},
         {"ECHOER_NAMESPACE_RATE": "many"},
+        {"ECHOER_MAX_STEPS": "0"},
         {"ECHOER_SECRETS_KEY": "k" * 31},
         {"ECHOER_SECRETS_KEY": "k" * 32 + " short"},
         {"ECHOER_NAMESPACE": "@access"},
@@ -621,7 +624,7 @@ def test_settings_that_cannot_be_are_named(said: Mapping[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def fsl() -> Iterator[Callable[..., Any]]:
-    """Types commands to a guarded server. The desk is imported late: whoever lists all errors does not mean its own."""
+    """Run commands on a server with tokens. The import is late: errors of `fsl` are not errors of the API."""
     from click.testing import CliRunner
 
     from fsl.cli.main import main
@@ -654,7 +657,7 @@ def test_the_command_makes_lists_and_revokes(fsl: Callable[..., Any]) -> None:
 
 
 def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> None:
-    """A value is read from a pipe, and is shown nowhere."""
+    """A value is read from a pipe, and is never shown."""
     assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token was set\n"
     told = [fsl("secret", "list"), fsl("secret", "list", "--json"), fsl("secret", "set", "x", "--json", said="t0p")]
     assert told[0].stdout.splitlines()[1].split()[::3] == ["team.ci-token", "admin"]

@@ -1,4 +1,4 @@
-"""Every limit of the API from both sides: what is just within it is taken, what is just beyond changes nothing."""
+"""Every limit of the API from both sides: a value at the limit is accepted, one beyond it changes nothing."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ flow_end"""
 
 
 def text(size: int) -> str:
-    """A text of so many bytes as JSON."""
+    """Return a string with that many bytes as JSON."""
     return "x" * (size - 2)
 
 
 def within(size: int) -> dict[str, str]:
-    """Two values that have, as one object of JSON, so many bytes."""
+    """Return two values that have that many bytes as one JSON object."""
     half = text(size // 2)
     rest = size - len(msgspec.json.encode({"x": half, "y": ""})) + 2
     made = {"x": half, "y": text(rest)}
@@ -66,7 +66,7 @@ def listed(url: str) -> Reply:
 
 
 def nested(depth: int) -> Any:
-    """A body of that depth: one level is its own."""
+    """Return a body of that depth, including its own level."""
     value: Any = [0]
     for _ in range(depth - 2):
         value = [value]
@@ -174,7 +174,7 @@ def test_a_definition_has_so_many_bytes_and_no_more(host: Host) -> None:
 
 
 def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
-    sign = "\N{GRINNING FACE}"  # four bytes, so that the document is not too long first
+    sign = "\N{GRINNING FACE}"  # four bytes each, so that the limit on characters is not reached first
     note = MAX_CREATED_BYTES // 40 // 4
     refused = call("POST", "/fsl", actions(41, note=note, sign=sign))
     assert (refused.status, refused.code) == (413, "too-large")
@@ -188,7 +188,7 @@ def test_a_document_makes_so_many_bytes_and_no_more(host: Host) -> None:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Answers may have 20,000 bytes."""
+    """Limit responses to 20,000 bytes."""
     monkeypatch.setattr(adapter, "MAX_RESPONSE_BYTES", 20_000)
     return 20_000
 
@@ -204,8 +204,8 @@ def test_an_answer_that_lambda_would_not_pass_on_is_refused(host: Host, narrow: 
     assert call("GET", f"/flowrun?limit={fitting + 1}").status == 413
 
 
-def test_a_change_whose_answer_is_too_large_is_told_in_short(host: Host, narrow: int) -> None:
-    """It was made, so it cannot be refused any more."""
+def test_a_change_with_a_too_large_response_is_confirmed_briefly(host: Host, narrow: int) -> None:
+    """The resource was created, so the response cannot be refused any more."""
     whole = begin(name="a", input={"x": text(1_000)})
     assert whole.json["spec"]["input"]["x"] == text(1_000)
     short = begin(name="b", input={"x": text(narrow)})

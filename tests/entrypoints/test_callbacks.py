@@ -1,4 +1,4 @@
-"""The answers of actions: in time, late, doubled, forged, many at once."""
+"""Answers of actions: in time, late, repeated, forged and concurrent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.hosts import Host
 
 
 def test_an_example_runs_to_its_end_by_handler_calls_alone(host: Host) -> None:
-    """release.fsl: each request is answered in a second one, with the first state that it may answer."""
+    """Run release.fsl: each action calls back with its first state."""
     assert call("POST", "/fsl", RELEASE).status == 200
     for step in "ADBC":
         assert host.work() == []
@@ -52,7 +52,7 @@ def test_an_example_runs_to_its_end_by_handler_calls_alone(host: Host) -> None:
 
 
 def test_an_example_runs_to_its_end_by_answers_in_the_answer(host: Host) -> None:
-    """No callback is needed where the 2xx body holds the answer."""
+    """A 2xx body with an answer makes a callback unnecessary."""
 
     def in_the_answer(request: dict[str, list[str]]) -> Reply:
         return Taken({"ackState": request["ackStates"][0]})
@@ -75,14 +75,14 @@ def test_progress_is_kept_and_does_not_end_the_step(host: Host) -> None:
 
 
 def test_an_answer_without_done_is_progress(host: Host) -> None:
-    """As in echoer, where `done` is false unless it is said."""
+    """As in the original echoer, `done` defaults to false."""
     body = answered(started())
     del body["done"]
     assert call("POST", "/step", body).json == {"outcome": "progress"}
 
 
 def signing(host: Host) -> None:
-    """From now on answers of the action `work` must be signed."""
+    """Require signed answers from the action `work`."""
     kept = host.store.definitions.latest("default", Kind.ACTION, ["work"])["work"]
     action = decode(kept.value, Action)
     signed = encode(replace(action, options=replace(action.options, signed=True)))
@@ -91,7 +91,7 @@ def signing(host: Host) -> None:
 
 
 def headers(host: Host, body: str, secret: str = SECRET) -> dict[str, str]:
-    """What the standard's library signs."""
+    """Return headers signed by the standard's library."""
     seconds = host.clock.now() // 1000
     text = Webhook(secret).sign("msg_1", datetime.fromtimestamp(seconds, UTC), body)
     return {"Webhook-Id": "msg_1", "Webhook-Timestamp": str(seconds), "Webhook-Signature": text}
@@ -116,7 +116,7 @@ def test_an_answer_that_must_be_signed_counts_with_a_signature_alone(host: Host)
 
 
 def test_what_arrives_as_bytes_is_verified_as_bytes(host: Host) -> None:
-    """API Gateway hands binary types over as base64."""
+    """API Gateway passes binary types as base64."""
     started("before")
     signing(host)
     run = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
@@ -126,7 +126,7 @@ def test_what_arrives_as_bytes_is_verified_as_bytes(host: Host) -> None:
 
 
 @pytest.mark.parametrize("state", ["OK", "FAIL", "WHATEVER"])
-def test_a_doubled_answer_changes_nothing_whatever_it_says(host: Host, state: str) -> None:
+def test_a_repeated_answer_with_any_content_changes_nothing(host: Host, state: str) -> None:
     run = started()
     call("POST", "/step", answered(run))
     before = call("GET", "/flowrun/r").json
@@ -181,7 +181,7 @@ def test_a_paused_run_takes_answers_and_sends_nothing(host: Host) -> None:
 
 
 def test_of_answers_at_once_exactly_one_wins(host: Host) -> None:
-    """Requests are served side by side through one app object, each sees its own body and query."""
+    """One app object serves concurrent requests, and each has its own body and query."""
     run = started()
     bodies = [answered(run, data=number, globalVariables={"winner": number}) for number in range(16)]
     with ThreadPoolExecutor(16) as pool:

@@ -64,14 +64,14 @@ def test_resources_are_shown(host: Host) -> None:
     assert "| paid |" in said("list event")[1]
 
 
-def test_names_with_spaces_stand_in_backticks(host: Host) -> None:
+def test_names_with_spaces_are_in_backticks(host: Host) -> None:
     started("my run")
     assert said("stop `my run` `no longer needed`") == ("OK", "")
     assert call("GET", "/flowrun/my%20run").json["spec"]["last_err"] == "no longer needed"
     assert said("del flowrun `my run`") == ("OK", "")
 
 
-def test_runs_are_ordered_about(host: Host) -> None:
+def test_runs_take_commands(host: Host) -> None:
     started()
     for command, status in [
         ("pause r", "paused"),
@@ -111,7 +111,7 @@ def test_wrong_usage_is_answered_with_advice(host: Host, command: str, advice: s
     assert said(command) == ("ERR", advice)
 
 
-def test_help_tells_every_command(host: Host) -> None:
+def test_help_lists_every_command(host: Host) -> None:
     reply, raw = said("HELP")
     assert reply == "Raw"
     assert "  del TYPE NAME [UUID]\n" in raw
@@ -119,7 +119,7 @@ def test_help_tells_every_command(host: Host) -> None:
     assert said("help flow_run")[1].startswith("flow_run NAME")
 
 
-def test_cells_may_have_lines_and_wide_letters() -> None:
+def test_table_cells_may_have_lines_and_wide_letters() -> None:
     assert table(["a", "b"], [["x\ny", "流程"], ["", "\x1b[31m"]]) == (
         "+---+-------+\n| A | B     |\n+---+-------+\n| x | 流程  |\n| y |       |\n|   |  [31m |\n+---+-------+"
     )

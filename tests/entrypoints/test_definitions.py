@@ -17,8 +17,8 @@ from tests.hosts import Host
 # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_document_tells_what_became_of_each_statement(host: Host) -> None:
-    """First created, then unchanged, then updated, in the order of the text."""
+def test_a_document_returns_the_result_of_each_statement(host: Host) -> None:
+    """Statements are created, then unchanged, then updated, and listed in the order of the text."""
     first = call("POST", "/fsl", f"{WORK}\n/\n{TWO}").json
     again = call("POST", "/fsl", {"data": f"{TWO}\n/\n{WORK}"}).json
     changed = call("POST", "/fsl", WORK.replace("work.test", "other.test")).json
@@ -72,7 +72,7 @@ def test_the_content_type_of_a_request_does_not_matter(host: Host, headers: dict
 
 
 def test_each_path_takes_statements_of_its_kind(host: Host) -> None:
-    """One statement is answered with its resource, several with a list of them."""
+    """The response to one statement is its resource, and to several a list."""
     action = call("POST", "/action", {"data": WORK})
     flow = call("POST", "/flow", {"data": TWO})
     run = call("POST", "/flowrun", {"data": DIRECT})
@@ -120,7 +120,7 @@ def test_an_action_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     }
 
 
-def test_a_flow_tells_its_steps_its_text_and_its_input(host: Host) -> None:
+def test_a_flow_shows_its_steps_its_text_and_its_input(host: Host) -> None:
     defined(WORK, TWO)
     spec = call("GET", "/flow/two").json["spec"]
     assert spec["steps"] == [

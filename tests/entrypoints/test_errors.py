@@ -1,4 +1,4 @@
-"""Errors as answers: one shape for all of them, and a status for each."""
+"""Errors as responses: all have one shape, and each has a status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def every_error() -> Iterator[type[EchoerError]]:
 
 
 NOT_OF_THE_API = {"Refused", "Unreadable", "Unwritable"}
-"""Errors that are never raised themselves, or only in the terminal program."""
+"""Base classes, and errors that only the command line raises."""
 
 RELEASED = {
     *("bad-key", "bad-request-error", "bad-setting", "busy", "conflict", "expression-failed", "forbidden"),
@@ -68,7 +68,7 @@ def test_the_code_does_not_depend_on_the_name_of_the_class() -> None:
     assert errors.response_to(Renamed("r"), "id").body == errors.response_to(RunExists("r"), "id").body
 
 
-def test_an_error_is_told_in_one_shape() -> None:
+def test_all_errors_have_one_shape() -> None:
     reply = errors.response_to(RunExists("r"), "id")
     assert (reply.status_code, reply.body) == (
         409,
@@ -77,13 +77,13 @@ def test_an_error_is_told_in_one_shape() -> None:
     )
 
 
-def test_a_busy_store_asks_for_patience() -> None:
+def test_a_busy_store_sets_retry_after() -> None:
     reply = errors.response_to(Busy("the store does not answer"), "id")
     assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
 
 
-def test_an_unexpected_error_tells_an_id_and_nothing_else(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """The log tells the rest under that id."""
+def test_an_unexpected_error_shows_only_an_id(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """The log has the details under that id."""
     hosting.use(replace(host.services, reader=None))  # type: ignore[arg-type]
     reply = call("GET", "/flowrun/x")
     assert (reply.status, reply.code) == (500, "internal")

@@ -1,6 +1,6 @@
-"""The contract's examples: they are what the server answers.
+"""The examples in the OpenAPI document are real responses of the server.
 
-`ECHOER_REGENERATE=1 pytest tests/entrypoints/test_examples.py` writes them anew; then read the difference.
+`ECHOER_REGENERATE=1 pytest tests/entrypoints/test_examples.py` rewrites them. Read the difference before you keep it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.entrypoints.story import tell, written
 from tests.hosts import Host
 
 OF_THEMSELVES = {("GET", "/openapi.json"), ("GET", "/docs")}
-"""What holds the examples is no example."""
+"""Calls that return the examples have none themselves."""
 
 
 def test_the_server_answers_as_the_examples_say(host: Host) -> None:

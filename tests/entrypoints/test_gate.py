@@ -1,4 +1,4 @@
-"""Whom API Gateway asks before it calls the API, what it is told; and the door under ECHOER_AUTH=iam."""
+"""The Lambda authorizer that API Gateway calls before the API, and the API under ECHOER_AUTH=iam."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def told(said: str, call_: str = "GET/flowrun") -> dict[str, Any]:
 
 
 def policy(effect: str, who: str) -> dict[str, Any]:
-    """The policy for every call of the API."""
+    """Return the policy for every call of the API."""
     statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": f"{API}/*"}
     return {"principalId": who, "policyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
 
@@ -48,8 +48,8 @@ def policy(effect: str, who: str) -> dict[str, Any]:
 # ── the authorizer ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role(guarded: Host) -> None:
-    """What is told of one call is kept for all: it must not depend on the one that was asked for."""
+def test_a_token_is_authorized_for_every_call_and_the_api_checks_its_role(guarded: Host) -> None:
+    """API Gateway caches the policy for all calls, so it must not depend on the requested one."""
     token = made(Role.VIEWER, name="ci")
     calls = [f"{route.method}{route.path}" for route in ROUTES]
     assert [told(f"Bearer {token}", one) for one in calls] == [policy("Allow", "token ci")] * len(calls)
@@ -60,11 +60,11 @@ def test_whoever_has_a_token_may_ask_for_every_call_and_the_door_judges_the_role
 @pytest.mark.parametrize(
     "said", ["", "Bearer", "Bearer x", f"Basic {FIRST}", f"Bearer ech_{'0' * 16}_{'0' * 64}", FIRST]
 )
-def test_whoever_has_none_may_ask_for_nothing(guarded: Host, said: str) -> None:
+def test_without_a_valid_token_every_call_is_denied(guarded: Host, said: str) -> None:
     assert told(said) == policy("Deny", "nobody")
 
 
-def test_the_door_does_not_rely_on_what_the_authorizer_remembers(guarded: Host) -> None:
+def test_the_api_does_not_rely_on_the_authorizers_cache(guarded: Host) -> None:
     token = made(Role.VIEWER, name="ci")
     gateway = guarded.services
     assert told(f"Bearer {token}") == policy("Allow", "token ci")
@@ -87,8 +87,8 @@ def test_a_refusal_leaves_a_line_that_no_path_can_forge_and_no_token_is_in(
     assert line == "'nobody': 'DELETE /flowrun/r': the token is unknown"
 
 
-def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """API Gateway keeps refusals; errors it does not."""
+def test_a_failing_lookup_is_an_error_and_not_a_refusal(guarded: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """API Gateway caches refusals, but not errors."""
 
     def fails(*_: object) -> None:
         raise Busy("throttled")
@@ -99,7 +99,7 @@ def test_what_cannot_be_told_is_an_error_and_no_refusal(guarded: Host, monkeypat
 
 
 @pytest.mark.parametrize("callbacks", [Access.OPEN, Access.TOKEN])
-def test_what_is_for_everybody_is_not_asked_about(callbacks: Access) -> None:
+def test_public_calls_skip_the_authorizer(callbacks: Access) -> None:
     free = {route.call for route in ROUTES if not requires_caller(route, callbacks)}
     public = {route.call for route in ROUTES if route.role is None}
     assert free == public | ({("POST", "/step")} if callbacks is Access.OPEN else set())
@@ -123,7 +123,7 @@ print(json.dumps([sorted(set(routes.values())), routes["POST /step"], [a.name fo
         ({"AUTH": "iam", "CALLBACKS": "token"}, [["IAMAuthorizer", "NoneType"], "IAMAuthorizer", []]),
     ],
 )
-def test_the_settings_say_whom_api_gateway_asks(environment: Mapping[str, str], expected: list[object]) -> None:
+def test_the_settings_select_the_authorizer(environment: Mapping[str, str], expected: list[object]) -> None:
     said = {f"ECHOER_{name}": value for name, value in {"BACKEND": "aws", **environment}.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ECHOER_")}
     shown = subprocess.run(  # noqa: S603 - our own words
@@ -149,7 +149,7 @@ print(json.dumps(app.authorize(event, None)))
     assert json.loads(shown.stdout)["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_the_shape_lets_through_whatever_the_door_would_take(guarded: Host) -> None:
+def test_the_authorizers_pattern_accepts_every_valid_token(guarded: Host) -> None:
     for token in (made(Role.VIEWER), FIRST):
         assert re.search(authorizer.TOKEN_PATTERN, f"Bearer {token}")
         assert call("GET", "/flowrun", headers={"Authorization": f"Bearer {token}"}).status == 200
@@ -170,7 +170,7 @@ def signed(method: str, url: str, body: Any = None, **headers: str) -> Reply:
     return call(method, url, body, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=...", **named}, arn=ARN)
 
 
-def test_whoever_signed_is_named_in_history_and_audit(by_iam: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_signing_identity_is_in_history_and_audit(by_iam: Host, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "echoer.audit"):
         assert signed("POST", "/fsl", f"{WORK}\n/\n{TWO}").status == 200
         assert signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).status == 201
@@ -193,7 +193,7 @@ def test_an_identity_acts_in_the_one_namespace(by_iam: Host) -> None:
     assert signed("GET", "/flowrun", X_Echoer_Namespace="there").status == 403
 
 
-def test_answers_to_steps_need_no_signature_unless_it_is_said(by_iam: Host) -> None:
+def test_answers_to_steps_need_no_iam_signature_by_default(by_iam: Host) -> None:
     signed("POST", "/fsl", f"{WORK}\n/\n{TWO}")
     run = signed("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}).json
     assert call("POST", "/step", answered(run, done=False)).json == {"outcome": "progress"}
@@ -202,7 +202,7 @@ def test_answers_to_steps_need_no_signature_unless_it_is_said(by_iam: Host) -> N
     assert signed("POST", "/step", answered(run)).json == {"outcome": "advanced"}
 
 
-def test_settings_of_the_gate_are_read() -> None:
+def test_settings_of_the_authorizer_are_read() -> None:
     read = config.from_environment({"ECHOER_AUTH": "iam", "ECHOER_BACKEND": "aws", "ECHOER_AUTHORIZER": "off"})
     assert (read.auth, read.gate, read.notice) == (Access.IAM, Access.IAM, None)
     for wrong in ({"ECHOER_AUTHORIZER": "maybe"}, {"ECHOER_CALLBACKS": "iam"}):

@@ -29,7 +29,7 @@ def test_json_is_what_is_given_where_nothing_is_said(host: Host) -> None:
     assert {"nodes", "edges", "scopes"} <= call("GET", "/flowrun/r/graph").json.keys()
 
 
-def test_what_cannot_be_drawn_is_told(host: Host) -> None:
+def test_an_impossible_drawing_is_an_error(host: Host) -> None:
     started()
     assert call("GET", "/flowrun/r/graph?format=gif").status == 400
     assert call("GET", "/flow/nothing/graph").status == 404

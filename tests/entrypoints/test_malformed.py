@@ -1,4 +1,4 @@
-"""Requests that do not fit: always a 4xx that says why, never a 5xx."""
+"""Malformed requests: the response is always a 4xx with a reason, never a 5xx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doors tell of what they do: which request, which run; and never what anything was worth."""
+"""Logs, metrics and traces of the entry points: they name the request and the run, and never contain values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GIVEN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 class Log:
-    """All lines at debug level."""
+    """Capture the log at debug level."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self._stream = stream
@@ -42,7 +42,7 @@ class Log:
         return self._stream.getvalue()
 
     def lines(self, **known: str) -> list[dict[str, Any]]:
-        """The lines that know this."""
+        """Return the lines with these fields."""
         told = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in told if known.items() <= line.items()]
 
@@ -60,7 +60,7 @@ def log() -> Iterator[Log]:
 
 
 def watched(host: Host, observer: Observer) -> None:
-    """Let `observer` observe the host."""
+    """Add `observer` to the host."""
     host.rebuild(observer=Several([observer]))
     hosting.use(host.services)
 
@@ -110,7 +110,7 @@ def test_runs_that_are_served_side_by_side_do_not_mix(host: Host, log: Log) -> N
     assert {line["run"]: line["uuid"] for line in lines} == runs
 
 
-def test_a_failure_is_told_with_its_request_and_run(host: Host, log: Log) -> None:
+def test_a_failure_is_logged_with_its_request_and_run(host: Host, log: Log) -> None:
     started("o-1")
     host.store.runs.load = None  # type: ignore[assignment, method-assign]
     reply = call("POST", "/flowrun/o-1/stop")
@@ -131,12 +131,12 @@ def test_a_request_id_is_taken_and_given_back(host: Host, given: str) -> None:
 @pytest.mark.parametrize(
     "given", ["", "a" * 129, "a b", "a\nb", "a\r\nset-cookie: x", 'a"', "\u00e9", "\u0661", "a\x00"]
 )
-def test_one_that_cannot_stand_in_a_log_is_not(host: Host, given: str) -> None:
+def test_an_unsafe_request_id_is_replaced(host: Host, given: str) -> None:
     assert call("GET", "/healthz", headers={"x-request-id": given}).headers["x-request-id"] == "req-1"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/flowrun/no", 404), ("POST", "/flow/no/runs", 404)])
-def test_answers_that_are_errors_bear_it_too(host: Host, method: str, path: str, status: int) -> None:
+def test_error_responses_have_the_request_id(host: Host, method: str, path: str, status: int) -> None:
     reply = call(method, path, headers={"x-request-id": "7"})
     assert (reply.status, reply.headers["x-request-id"]) == (status, "7")
 
@@ -180,8 +180,8 @@ def test_no_line_of_a_whole_run_holds_a_value(host: Host, log: Log) -> None:
     assert SECRET not in log.text
 
 
-def test_the_run_that_no_line_tells_the_values_of_does_hold_them(host: Host) -> None:
-    """Or the test above would say nothing."""
+def test_the_run_of_the_log_test_has_these_values(host: Host) -> None:
+    """Otherwise the test above could not fail."""
     defined(WORK, FULL)
     run = call("POST", "/flow/full/runs", {"name": "r", "input": {"secret": SECRET}}).json
     host.work()
@@ -218,7 +218,7 @@ def test_dead_letters_are_counted(host: Host) -> None:
 
 
 @pytest.mark.parametrize(("given", "kept"), [(GIVEN, GIVEN), (GIVEN.upper(), ""), ("", ""), ("00-1-2-01", "")])
-def test_a_run_is_started_in_the_trace_of_the_request_if_it_bears_one(host: Host, given: str, kept: str) -> None:
+def test_a_run_starts_in_the_trace_of_the_request(host: Host, given: str, kept: str) -> None:
     defined(WORK, TWO)
     for name, path, body in (
         ("r", "/flow/two/runs", {"name": "r", "input": {"order": "o"}}),
@@ -245,7 +245,7 @@ hosting.flush()
 """
 
 
-def test_all_that_a_function_says_is_lines_of_json() -> None:
+def test_a_function_logs_only_json_lines() -> None:
     environment = {
         "AWS_LAMBDA_FUNCTION_NAME": "echoer-dev-api_handler",
         "ECHOER_BACKEND": "memory",
@@ -273,7 +273,7 @@ def test_logs_are_json_where_machines_read_them() -> None:
     assert config.from_environment({**LAMBDA, "ECHOER_LOG_FORMAT": "text"}).log_format is LogFormat.TEXT
 
 
-def test_nobody_watches_unless_asked_to(host: Host) -> None:
+def test_observers_are_off_by_default(host: Host) -> None:
     settings = config.from_environment(LAMBDA)
     assert (settings.metrics, settings.otlp_endpoint) == (Metrics.OFF, None)
     assert hosting.observer(settings, host.clock) is NULL_OBSERVER

@@ -29,7 +29,7 @@ OPERATIONS = {
 
 
 def examples(at: Any) -> list[tuple[Any, Any]]:
-    """(schema, value) of every example of the document."""
+    """Yield (schema, value) of every example in the document."""
     if isinstance(at, list):
         return [found for one in at for found in examples(one)]
     if not isinstance(at, dict):
@@ -44,7 +44,7 @@ def examples(at: Any) -> list[tuple[Any, Any]]:
 
 
 def events(stream: str) -> list[dict[str, Any]]:
-    """The server-sent events that the text holds."""
+    """Parse the server-sent events in the text."""
     found = [dict(line.split(": ", 1) for line in event.splitlines()) for event in stream.split("\n\n") if event]
     return [{**event, "retry": int(event["retry"])} if "retry" in event else event for event in found]
 
@@ -71,7 +71,7 @@ def test_every_answer_of_a_call_has_a_schema(of: tuple[str, str]) -> None:
 
 
 def test_every_example_is_of_its_schema() -> None:
-    """Not only those of answers, but of parameters and bodies too."""
+    """These include examples of parameters and bodies."""
     found = examples(OPEN["paths"])
     assert len(found) >= 150
     for schema, value in found:
@@ -93,7 +93,7 @@ def test_every_link_leads_to_a_call() -> None:
         assert set(link["parameters"]) == names
 
 
-def test_where_tokens_are_needed_every_call_that_is_not_for_everybody_asks_for_one() -> None:
+def test_all_calls_but_the_public_ones_document_their_token() -> None:
     assert "securitySchemes" not in OPEN["components"]
     for route in ROUTES:
         told, least = TOKENS["paths"][route.path][route.method.lower()], route.role

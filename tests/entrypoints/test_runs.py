@@ -1,4 +1,4 @@
-"""Runs: how they look, how they are found and ordered about; steps and events."""
+"""Runs: their representation, queries and commands; steps and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets at the door: no call, list, stream or table shows one, and nothing from outside can pose as sealed."""
+"""Secrets in the API: no call, list, stream or table shows one, and no request can pass a value as encrypted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def begun(host: Host) -> Any:
     return made
 
 
-def test_nothing_that_is_shown_tells_a_secret(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_response_contains_a_secret(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         made = begun(host)
         told = [made.text]
@@ -94,7 +94,7 @@ def test_a_person_sees_that_there_is_a_secret(host: Host) -> None:
         ("POST", "/step", '{"flowId": "c-1", "stepName": "Pay", "uuid": "u", "data": {"KEY": "x.y"}}'),
     ],
 )
-def test_nothing_from_outside_poses_as_sealed(host: Host, key: str, method: str, url: str, body: str) -> None:
+def test_no_request_can_pass_a_value_as_encrypted(host: Host, key: str, method: str, url: str, body: str) -> None:
     begun(host)
     before = call("GET", "/flowrun/c-1").json
     reply = call(method, url, body.replace("KEY", key))
@@ -111,7 +111,7 @@ def test_text_that_holds_such_json_stays_text(host: Host) -> None:
     assert call("GET", "/flowrun/c-1").json["spec"]["current_state"] == "Ask"
 
 
-def test_secrets_by_name_are_never_told(host: Host) -> None:
+def test_named_secrets_are_never_returned(host: Host) -> None:
     made = call("PUT", "/secret/ci.token", {"value": "t0p-s3cret"})
     assert (made.status, made.json.keys()) == (200, {"name", "set_at", "set_by"})
     assert [one["name"] for one in call("GET", "/secret").json] == ["ci.token"]

@@ -14,7 +14,7 @@ from tests.hosts import Host
 
 
 def streamed(url: str, seen: str = "") -> tuple[list[tuple[str, Any]], str]:
-    """The (id, resource) pairs of an answer, and its last id."""
+    """Return the (id, resource) pairs of a response, and its last id."""
     reply = call("GET", url, headers={"Last-Event-ID": seen} if seen else {})
     assert reply.status == 200
     assert reply.headers["Content-Type"] == "text/event-stream"
@@ -62,7 +62,7 @@ def test_a_stream_without_news_ends_with_an_id_to_come_again_with(host: Host) ->
 
 
 def test_what_is_written_within_the_moment_of_an_id_is_not_missed(host: Host) -> None:
-    """The present moment is not told of before it is over."""
+    """Changes of the current millisecond are only sent after it has passed."""
     started("one")
     host.clock.advance(1)
     started("two")

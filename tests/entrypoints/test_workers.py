@@ -1,4 +1,4 @@
-"""The queues' and the schedule's functions, on the events that Lambda hands over."""
+"""The Lambda functions of the queues and the schedule."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAY = 86_400_000
 
 @dataclass
 class FakeQueue:
-    """Remembers what was put off."""
+    """Records deferred messages."""
 
     behind: Queue
     deferred: list[tuple[QueueName, str, int]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class FakeQueue:
 
 
 def watched(host: Host) -> FakeQueue:
-    """The queue to which the workers now give messages back."""
+    """Make the workers use a queue that records deferred messages."""
     queue = FakeQueue(host.queue)
     world: Any = replace(host.services.adapters, queue=queue)
     hosting.use(replace(host.services, adapters=world))
@@ -74,7 +74,7 @@ def test_a_delivered_message_is_done_with(host: Host) -> None:
 
 
 def test_a_failed_delivery_comes_again_when_the_head_says(host: Host) -> None:
-    """The message is put off to the moment of the next try, and reported so that Lambda does not delete it."""
+    """The message is deferred until the next attempt, and reported so that Lambda does not delete it."""
     started()
     host.actions.script = lambda _: NotTaken("connection refused", final=False, retry_after=3000)
     assert len(host.work()) == 1
@@ -106,7 +106,7 @@ def test_deliveries_that_are_used_up_end_the_step(host: Host) -> None:
 )
 @pytest.mark.parametrize(("count", "pause"), [(1, 2000), (3, 8000), (6, 60_000), (99, 60_000)])
 def test_a_message_that_cannot_be_read_comes_again_ever_later(host: Host, body: str, count: int, pause: int) -> None:
-    """Until the queue itself gives it to the dead letters."""
+    """It is returned until the queue moves it to the dead letters."""
     queue = watched(host)
     answer = workers.deliver(sqs_event(QueueName.DELIVERIES, [received(body, count=count)]))
     assert failures(answer) == ["m1"]
@@ -131,8 +131,8 @@ def test_one_message_that_fails_unexpectedly_does_not_lose_the_others(host: Host
     assert states == ["B", "A", "B"]
 
 
-def test_who_asks_for_patience_gets_it_without_an_alarm(host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    """A throttled store, or a server that is being stopped: nothing that somebody would have to look into."""
+def test_a_busy_service_is_retried_with_a_warning_only(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    """A throttled store or a stopping server causes a retry, which needs no attention."""
 
     def reply(_: dict[str, Any]) -> Reply:
         raise Busy("the server is stopping; try again")
@@ -191,7 +191,7 @@ def test_a_dead_delivery_of_a_step_that_went_on_changes_nothing(host: Host) -> N
     assert call("GET", "/flowrun/r").json == before
 
 
-def test_a_dead_timer_rings_once_more_and_the_rest_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dead_timer_fires_once_more_and_the_rest_is_logged(host: Host, caplog: pytest.LogCaptureFixture) -> None:
     started()
     host.clock.advance(7 * DAY)
     dead = [received(wake_of("r")), received("nonsense", 2)]

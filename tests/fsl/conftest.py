@@ -1,4 +1,4 @@
-"""Servers to talk to: one in this process, on memory; others in processes of their own, on a file."""
+"""Servers for tests: one in this process with a store in memory, others in separate processes with a file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ flow ask_once
 flow_end
 /
 """
-"""A flow whose runs wait: its action's address refuses connections, and the next delivery is an hour later."""
+"""A flow of waiting runs: the address of its action refuses connections, and the next attempt is an hour later."""
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -72,13 +72,13 @@ def services(server: LocalServer) -> Iterator[ExampleServices]:
 
 @pytest.fixture(scope="module")
 def release(services: ExampleServices) -> str:
-    """The example document, its actions being those of `services`."""
+    """Return the example document with the addresses of `services`."""
     return RELEASE.replace("//localhost:18080/", f"//127.0.0.1:{services.port}/")
 
 
 @pytest.fixture(scope="module")
 def asking(client: Client) -> str:
-    """The name of a flow whose runs wait."""
+    """Submit a flow of waiting runs, and return its name."""
     client.submit(ASKING)
     return "ask_once"
 
@@ -103,7 +103,7 @@ def fsl(server: LocalServer) -> Cli:
 
 
 class Process:
-    """`fsl local` in a process of its own; `said` is what it wrote to standard error."""
+    """`fsl local` in a separate process. `said` contains what it wrote to standard error."""
 
     def __init__(self, *options: str, port: int = 0, **environment: str) -> None:
         self.running = subprocess.Popen(  # noqa: S603 - our own command
@@ -120,7 +120,7 @@ class Process:
 
     @property
     def url(self) -> str:
-        """The URL of the server, once it listens."""
+        """Wait until the server listens, and return its URL."""
         found = until(lambda: re.search(r"listening on (\S+),", "".join(self.said)) or self.running.poll() is not None)
         assert isinstance(found, re.Match), "".join(self.said)
         return str(found[1])
@@ -149,7 +149,7 @@ class Process:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Process]]:
-    """Starts servers that are stopped after the test."""
+    """Start servers that are stopped after the test."""
     started: list[Process] = []
 
     def begin(*options: str, port: int = 0, **environment: str) -> Process:

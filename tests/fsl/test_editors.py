@@ -1,4 +1,4 @@
-"""The TextMate grammar knows every word of the language."""
+"""The TextMate grammar has every keyword of the language."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GRAMMAR = json.loads((EDITORS / "vscode" / "syntaxes" / "fsl.tmLanguage.json").r
 
 
 def coloured(name: str) -> set[str]:
-    """The words in the patterns of one entry of the repository."""
+    """Return the words in the patterns of one entry of the repository."""
     return set(re.findall(r"[a-z_]+", json.dumps(GRAMMAR["repository"][name]).lower()))
 
 
@@ -66,7 +66,7 @@ def test_the_grammars_patterns_are_there_and_are_regular_expressions() -> None:
     included = re.findall(r'"#(\w+)"', json.dumps(GRAMMAR))
     assert set(included) <= set(GRAMMAR["repository"])
     for pattern in re.findall(r'"(?:match|begin|end)": ("(?:[^"\\]|\\.)*")', json.dumps(GRAMMAR)):
-        text = json.loads(pattern).replace("(?<=^|[;{\\s])", "")  # Oniguruma takes this, Python does not
+        text = json.loads(pattern).replace("(?<=^|[;{\\s])", "")  # Oniguruma accepts this, Python does not
         re.compile(text)
 
 

@@ -42,6 +42,6 @@ def silent(_request: Request) -> Reply | None:
 
 
 def nested(depth: int) -> str:
-    """Flows `f0`, `f1`, ... of which each calls the next one."""
+    """Return flows `f0`, `f1`, ...: each calls the next one."""
     calls = [f"flow f{n} call C => (DONE -> done) {{ flow = f{n + 1}; }}; flow_end" for n in range(depth)]
     return "\n/\n".join([*calls, f"flow f{depth} wait W => () {{ for = 1s; }}; flow_end"])

@@ -92,7 +92,7 @@ def test_time_passes_only_until_the_given_moment() -> None:
     assert host.head("run").ended_at == start + 2 * HOUR
 
 
-def test_a_host_that_does_not_come_to_rest_is_left() -> None:
+def test_a_host_that_never_becomes_idle_is_reported() -> None:
     host = host_of("flow round wait A => (DONE -> A) { for = 1s; }; flow_end")
     host.start("round", {})
     assert not host.run_until(max_events=1_000)

@@ -18,8 +18,8 @@ HERE = Path(__file__).parent
 VALID = sorted((HERE / "valid").glob("*.fsl"))
 INVALID = sorted((HERE / "invalid").glob("*.fsl"))
 REGENERATE = os.environ.get("ECHOER_REGENERATE") == "1"
-NO_GOLDEN = {Problem.DOCUMENT_TOO_LARGE}  # its smallest case has a megabyte; test_limits.py has it
-"""Problems that another test shows."""
+NO_GOLDEN = {Problem.DOCUMENT_TOO_LARGE}  # its smallest document has a megabyte; it is in test_limits.py
+"""Problems that another test covers."""
 
 
 def test_the_folders_are_not_empty() -> None:
@@ -71,5 +71,5 @@ def _expected(path: Path, found: str) -> str:
 
 
 def _unbalanced(source: str) -> tuple[int, str] | None:
-    """A substitute for JSONata's parser that only checks that parentheses match."""
+    """Replaces JSONata's parser. It only checks that parentheses match."""
     return None if source.count("(") == source.count(")") else (source.index("("), "expected ')'")

@@ -1,4 +1,4 @@
-"""The grammar itself: no conflicts, nothing unused, nothing written, every keyword a name, threads side by side."""
+"""The grammar: no conflicts, no unused rules, no written files, keywords as names, concurrent threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYWORDS = re.findall(
 
 
 class Heard:
-    """A log for ply that keeps what ply complains about."""
+    """A log that records ply's warnings."""
 
     def __init__(self) -> None:
         self.complaints: list[str] = []
@@ -55,7 +55,7 @@ def test_the_grammar_has_no_conflicts_and_nothing_unused() -> None:
 
 
 def test_the_lexer_yields_every_kind_of_token_and_no_other() -> None:
-    text = 'a "b" 1 1.5 2s ${ x } flow_end when -> => = ; | , : / ( ) [ ] { }'
+    text = 'a "b" 1 1.5 2s ${ x } flow_end when -> => = ; | , : . / ( ) [ ] { }'
     assert {token.kind for token in _tokens(text)} == set(tokens)
 
 
@@ -73,7 +73,7 @@ def test_every_keyword_can_be_a_name(word: str) -> None:
             vars = (WORD = 1);
             step WORD => (A when ${ 1 } -> WORD | A -> done | WORD -> WORD) {
                 action = WORD; args = (WORD = 1 other = "x");
-                save = (WORD = { WORD: 1 }); undo = WORD (WORD = 2, other = "");
+                save = (WORD = { WORD: 1 }); undo = WORD (WORD = 2, other = "") on A | WORD;
             };
         flow_end /
         flow_run WORD flow = WORD; labels = (WORD = "WORD"); flow_run_end
@@ -168,7 +168,7 @@ def test_references_are_what_the_document_does_not_define() -> None:
     """
     found = references(parse(text)[0])
     assert found.actions == {"far", "away", "else where"}
-    assert found.flows == {"g", "h"}
+    assert found.flows == {"g", "h", "far", "away"}
 
 
 def _tokens(text: str) -> tuple[SyntaxToken, ...]:

@@ -1,4 +1,4 @@
-"""Every limit of the language from both sides: what is just within it is checked, one more is a diagnostic."""
+"""Every limit of the language from both sides: a document at the limit is checked, one beyond it is a diagnostic."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ from chalicelib.language.limits import (
     MAX_ENTRIES,
     MAX_NAME_CHARACTERS,
     MAX_NESTING,
+    MAX_REPEATS,
     MAX_RETRY_PAUSE_MS,
     MAX_STATEMENTS,
     MAX_STEPS,
+    MAX_STEPS_OF_RUN,
 )
 
 Text = Callable[[int], str]
@@ -76,6 +78,13 @@ LIMITS: list[tuple[str, Text, int, str]] = [
     ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), MAX_RETRY_PAUSE_MS, "out-of-range"),
     ("activations at once", lambda n: action(f"limit = (concurrent = {n});"), MAX_CONCURRENT, "out-of-range"),
     ("deliveries", lambda n: action(f"retry = (max = {n});"), MAX_DELIVERIES, "out-of-range"),
+    (
+        "repetitions",
+        lambda n: flow(f"wait W => (DONE) {{ for = 1s; repeat = (max = {n}); }};"),
+        MAX_REPEATS,
+        "out-of-range",
+    ),
+    ("steps of a run", lambda n: flow(chain(1), f"max_steps = {n};"), MAX_STEPS_OF_RUN, "out-of-range"),
     (
         "characters of an expression",
         lambda n: flow(chain(1), f"vars = (x = ${{1+{'1'.rjust(n - 2)}}});"),

@@ -1,4 +1,4 @@
-"""The canonical layout: what it looks like, that it changes nothing, and that formatting twice changes nothing."""
+"""The canonical layout: its form, that it keeps the meaning, and that formatting twice changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READABLE = [
     for path in sorted((HERE / "invalid").glob("*.fsl"))
     if len(text := path.read_bytes().decode("utf-8")) < 5_000 and not parse(text)[0].damaged
 ]
-"""Documents that can be read and are wrong all the same: they are formatted too."""
+"""Documents that can be parsed but are invalid: they are formatted too."""
 PIECES = [
     "", " ", "\n", "\n\n\n", " # why\n", "# why", "/* c */", "/* c\n  d */", "\t", ";", ",", "|", "/", "(", ")", "{",
     "}", "DONE", "when", "${ 1 }", "${\n 1\n}", '"s"', "7", "true", "[1, 2]", "x = 1;", "step S => () { };", "\r\n",
@@ -45,7 +45,7 @@ def comments(text: str) -> Counter[str]:
 
 
 def holds(text: str) -> str:
-    """The formatted text, once everything that is promised of it was seen to be true."""
+    """Format the text, check all guarantees of the formatter, and return the result."""
     formatted = format_text(text)
     assert format_text(formatted) == formatted
     assert meaning(formatted) == meaning(text)

@@ -1,4 +1,4 @@
-"""No text raises, time grows with length, limits are diagnostics."""
+"""No text raises an exception, time is proportional to length, and limits are diagnostics."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_deep_nesting_is_a_diagnostic(brackets: str) -> None:
 
 
 def test_steps_of_work_grow_with_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counts the tokens that are asked for and the errors that are mended, with one defect in each step."""
+    """Count the requested tokens and the repaired errors, with one error in each step."""
 
     def work(steps: int) -> int:
         count = 0

@@ -1,4 +1,4 @@
-"""Definitions written as FSL mean the same when they are read again."""
+"""Definitions that are written as FSL keep their meaning when they are read."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
 from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
@@ -21,6 +22,8 @@ from chalicelib.model.flow import (
     Flow,
     FlowRun,
     ForkStep,
+    Jitter,
+    RepeatRule,
     Route,
     SetStep,
     Step,
@@ -95,13 +98,40 @@ options = st.builds(
     approval=st.booleans(),
     signed=st.booleans(),
 )
-UNDO = st.none() | st.builds(Undo, action=st.just("work"), args=work_args)
+undo_states = st.sampled_from([("OK",), ("else", "OK"), ("NOT OK", "when")])
+UNDO = (
+    st.none()
+    | st.builds(Undo, action=st.just("work"), args=work_args, states=undo_states)
+    | st.builds(Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True))
+)
+CALL_UNDO = st.none() | st.builds(Undo, action=st.sampled_from(["work"]), args=work_args, states=st.just(("DONE",)))
+paths = st.sampled_from(["a", "a.b", r"x\.y.when", r"back\\slash.x y", "TRUE", "else"])
+variables = st.dictionaries(paths, templates, max_size=3)
+rules = st.builds(
+    RepeatRule,
+    state=st.just("ERROR"),
+    when=st.none() | st.just("$x > 1"),
+    max=st.integers(1, 1_000),
+    delay=durations,
+    rate=st.floats(1, 9),
+    cap=durations | st.just(300_000),
+    jitter=st.sampled_from(Jitter),
+)
+REPEAT = (
+    st.just(())
+    | rules.map(lambda rule: (rule,))
+    | rules.map(
+        lambda rule: (replace(rule, when="$n"), replace(rule, state=None, when="$m"), replace(rule, state="TIMEOUT"))
+    )
+)
+TIMER_REPEAT = st.just(()) | rules.map(lambda rule: (rule,))
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),
     Route(state="else", target="stopped"),
-    Route(target="done", when='$y = "|"'),
-    Route(target="First"),
+    Route(target="stopped", when='$y = "|"', entries={"error": "Gone", "cause": expression("$result.why")}),
+    Route(target="done", when='$y = "|"', entries={"output": [1, {"a": None}]}),
+    Route(target="First", entries={"a": 1, "b.c": expression("$vars.a")}),
 )
 
 
@@ -112,10 +142,14 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
     kinds: list[st.SearchStrategy[Step]] = [
         st.builds(
             ActionStep, name=name, routes=st.just(ROUTES), action=st.just("work"), args=work_args,
-            decides=st.booleans(), options=options, save=args, undo=UNDO,
+            decides=st.booleans(), options=options, save=variables, undo=UNDO,
+            repeat=REPEAT,
         ),
-        st.builds(SetStep, name=name, routes=st.just(DONE), save=args),
-        st.builds(TimerStep, name=name, routes=st.just(DONE), duration=durations | expressions, save=args),
+        st.builds(SetStep, name=name, routes=st.just(DONE), save=variables),
+        st.builds(
+            TimerStep, name=name, routes=st.just(DONE), duration=durations | expressions, save=args,
+            repeat=TIMER_REPEAT,
+        ),
         st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
@@ -124,20 +158,25 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"), timeout=waiting
         ),
-        st.builds(ForkStep, name=name, routes=st.just(DONE), branches=st.just(branches), join=st.just(1), save=args),
+        st.builds(ForkStep, name=name, routes=st.just(DONE), branches=st.just(branches), join=st.just(1), save=args,
+                  keep_abandoned=st.booleans(), repeat=REPEAT),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions | st.lists(templates, max_size=2),
             steps=st.just((nested,)), max=st.integers(0, 9), tolerate=st.integers(0, 9),
         ),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions, steps=st.just((nested,)),
-            tolerate_percent=st.integers(0, 10_000).map(lambda n: n / 100),
+            tolerate_percent=st.integers(0, 10_000).map(lambda n: n / 100), keep_abandoned=st.booleans(),
         ),
         st.builds(
-            CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting
+            CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting,
+            undo=CALL_UNDO, repeat=REPEAT,
         ),
     ]  # fmt: skip
     return st.one_of(kinds)
+
+
+TAKES = Flow(name="takes", steps=(SetStep(name="S", routes=DONE, save={"a": 1}),), input_type=ArgType.ANY)
 
 
 steps = st.integers(0, 4).flatmap(lambda count: st.tuples(*(_steps(number) for number in range(count))))
@@ -150,6 +189,7 @@ flows = st.builds(
     secret_vars=st.sampled_from([(), ("token",), ("secret", "token")]),
     output=templates,
     timeout=st.none() | durations,
+    max_steps=st.none() | st.integers(1, 10**9),
     labels=st.dictionaries(st.sampled_from(["a", "b c"]), st.booleans() | texts | st.integers(0, 9) | expressions),
 )
 
@@ -163,11 +203,29 @@ def test_any_flow_comes_back(flow: Flow) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.builds(Action, name=st.just("a"), returns=st.just(("OK",)), addresses=st.just(("http://a", "http://b")),
-                 secret_data=st.booleans(), parameters=st.just((*PARAMETERS, SECRET)), options=options,
-                 undo=UNDO))  # fmt: skip
+@given(
+    st.builds(
+        Action,
+        name=st.just("a"),
+        returns=st.just(("OK",)),
+        addresses=st.just(("http://a", "http://b")),
+        secret_data=st.booleans(),
+        parameters=st.just((*PARAMETERS, SECRET)),
+        options=options,
+        undo=st.none() | st.builds(Undo, action=st.just("work"), args=work_args, states=st.just(("OK",))),
+    )
+)
 def test_any_action_comes_back(action: Action) -> None:
     assert [one.value for one in read(to_fsl(action), KnownNames({"work": WORK})).statements] == [action]
+
+
+@pytest.mark.parametrize("given", [{}, {"a": [1]}, expression("$input")])
+@pytest.mark.parametrize("kind", [ArgType.ANY, ArgType.MAP, ArgType.LIST])
+def test_a_flow_that_takes_one_value_comes_back(kind: ArgType, given: dict[str, object]) -> None:
+    flow = replace(
+        TAKES, name="f", input_type=kind, steps=(CallStep(name="C", routes=DONE, flow="takes", input=given),)
+    )
+    assert [one.value for one in read(to_fsl(flow), KnownNames({}, {"takes": TAKES})).statements] == [flow]
 
 
 def test_a_run_of_a_flow_comes_back() -> None:

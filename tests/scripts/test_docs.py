@@ -1,4 +1,4 @@
-"""The documentation: its links lead somewhere, its programs are valid and pass their tests, its commands exist."""
+"""The documentation: its links are valid, its programs pass their tests, and its commands exist."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def declared() -> set[str]:
-    """The distributions that the project requires, with those that they require themselves."""
+    """Return the distributions that the project requires, including indirect ones."""
     extras = PROJECT["project"]["optional-dependencies"].values()
     direct = {
         distribution(one) for one in [*PROJECT["project"]["dependencies"], *(one for each in extras for one in each)]

@@ -1,4 +1,4 @@
-"""Transitions of runs: lost writes are decided again, nothing is half done, lost responses of the store are noticed."""
+"""Transitions of runs: a lost write is decided again, writes are atomic, and lost responses are detected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def host() -> Host:
 
 
 class Interfering:
-    """Stands before a store's `save`: `before` runs first, `after` runs when the write is done."""
+    """Wrap the store's `save`: `before` runs before the write, and `after` runs after it."""
 
     def __init__(self, host: Host, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None):
         self._save: Any = host.store.runs.save
@@ -56,7 +56,7 @@ def paused(at: Instant, nonce: str) -> Sequence[Event]:
     return [RunPaused(at=at, nonce=nonce)]
 
 
-def test_whoever_loses_the_write_reads_and_decides_again(host: Host) -> None:
+def test_the_loser_of_a_write_reads_and_decides_again(host: Host) -> None:
     uuid = host.uuid("A")
     interfered: list[bool] = []
 
@@ -72,7 +72,7 @@ def test_whoever_loses_the_write_reads_and_decides_again(host: Host) -> None:
     assert [entry.seq for entry in run.tail] == [1, 2, 3]
 
 
-def test_of_two_answers_at_once_one_wins_and_the_other_is_told_so(host: Host) -> None:
+def test_of_two_concurrent_answers_one_wins_and_the_other_is_a_duplicate(host: Host) -> None:
     uuid = host.uuid("A")
     outcomes: list[Outcome | None] = []
 
@@ -127,8 +127,8 @@ def test_what_is_sent_for_a_write_that_never_came_moves_nothing(host: Host) -> N
     assert host.answer("A", "OK") is Outcome.ADVANCED
 
 
-def test_a_stalled_writer_still_finds_its_message_obeyed(host: Host) -> None:
-    """The message comes before the write; it is given back until the write is there."""
+def test_the_message_of_a_stalled_writer_takes_effect(host: Host) -> None:
+    """The message arrives before the write, and is retried until the write has happened."""
     kept: list[tuple[Run, int]] = []
     save: Any = host.store.runs.save
     host.store.runs.save = lambda run, seen, body=b"": kept.append((run, seen))  # type: ignore[method-assign]
@@ -165,7 +165,7 @@ def test_answers_name_their_run(host: Host) -> None:
         host.services.answerer.answer(NS, told)
 
 
-def test_a_hint_without_its_write_is_looked_at_ever_later_and_not_for_ever() -> None:
+def test_a_message_without_its_write_is_retried_ever_later_and_then_dropped() -> None:
     at, looks = 0, 0
     while (pause := until_committed(0, at)) is not None:
         at, looks = at + pause, looks + 1

@@ -35,7 +35,7 @@ UUID = "5667ff87-0000-8000-8000-000000000000"
 def signed(
     secret: str = SECRET, at: int = FakeClock().now(), body: bytes = BODY, name: str = "msg_1"
 ) -> AnswerSignature:
-    """What the standard's library makes of the body, at that moment."""
+    """Sign the body with the standard's library, at that time."""
     moment = datetime.fromtimestamp(at // 1000, UTC)
     text = Webhook(secret).sign(name, moment, body.decode())
     return AnswerSignature(id=name, timestamp=str(at // 1000), signatures=text, body=body)
@@ -45,7 +45,7 @@ def verify(signature: AnswerSignature, setting: bytes = DEVELOPMENT_KEY.encode()
     return SignatureVerifier(lambda: setting, FakeClock()).verify(namespace, UUID, signature)
 
 
-def test_what_the_library_signs_is_believed() -> None:
+def test_signatures_of_the_library_are_accepted() -> None:
     assert verify(signed())
 
 
@@ -80,7 +80,7 @@ def test_another_namespace_s_key_is_no_key() -> None:
         {"signatures": signed().signatures.removeprefix("v1,")},
     ],
 )
-def test_what_was_changed_is_not_believed(changed: dict[str, str | bytes]) -> None:
+def test_a_changed_answer_is_rejected(changed: dict[str, str | bytes]) -> None:
     assert not verify(replace(signed(), **changed))  # type: ignore[arg-type]
 
 
@@ -92,7 +92,7 @@ def test_the_time_may_be_five_minutes_off_and_no_more(off: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1e9", "1" * 16, "1" * 5_000, "\u0661"])
-def test_a_time_that_is_none_is_not_believed(text: str) -> None:
+def test_an_invalid_time_is_rejected(text: str) -> None:
     assert not verify(replace(signed(), timestamp=text))
 
 
@@ -112,7 +112,7 @@ def test_why_it_does_not_count_is_logged_and_no_signature_is(caplog: pytest.LogC
 
 def test_without_a_signature_there_is_no_proof_and_no_key_is_read() -> None:
     assert signature_in({"webhook-id": "x", "webhook-timestamp": "1"}, BODY) is None
-    host = Host(settings=Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"))  # reading it would fail
+    host = Host(settings=Settings(backend=Backend.MEMORY, webhook_key_ref="vault:not-there"))  # a read would fail
     host.define(*definitions())
     host.start("f")
     with pytest.raises(Unsigned):
@@ -148,7 +148,7 @@ def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytes
 
 
 def test_a_delivery_that_is_sent_back_is_no_answer() -> None:
-    """It is signed by the same key, and its body names run, step and uuid: as a report it would keep the step alive."""
+    """It has the same key and names run, step and uuid. Accepted as a report, it would extend the heartbeat."""
     host = Host(lambda request: Taken())
     host.define(*definitions())
     host.start("f")

@@ -77,7 +77,7 @@ def test_a_child_is_stopped_when_its_parent_is(host: Host) -> None:
     assert host.run(kid).last_err == "run 'r' no longer waits for it"
 
 
-def test_hints_that_come_twice_start_one_child_and_tell_once(host: Host) -> None:
+def test_repeated_messages_start_one_child_and_notify_once(host: Host) -> None:
     run = host.start("parent", n=1)
     for _ in range(3):
         host.services.waker._child_runs.start_child(run, run.tokens[0].activation.uuid)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Published events: early or late, each taken once and in order, by the runs that they are meant for."""
+"""Published events, early or late: their recipients take each event once and in order."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_events_that_came_early_are_taken_in_the_order_in_which_they_came(host: 
 
 
 def test_a_long_row_of_early_events_is_taken_one_by_one(host: Host) -> None:
-    """More than a run remembers one by one, and some of them at the same moment."""
+    """There are more events than a run remembers one by one, and some have the same time."""
     host.submit("""
         flow many
             vars = (seen = []);
@@ -121,7 +121,7 @@ def test_a_wait_ends_by_its_timeout(host: Host) -> None:
     assert host.run().status is Status.FAILED
 
 
-def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(host: Host) -> None:
+def test_a_signal_reaches_only_its_run_with_any_key_and_even_early(host: Host) -> None:
     for name in ("a", "b"):
         host.start("pay", name, order="same")
     host.settle()
@@ -136,7 +136,7 @@ def test_a_signal_reaches_its_run_alone_whatever_its_key_and_even_early(host: Ho
 
 
 class Slow:
-    """Signals that take their time to be kept: `meanwhile` is what happens in it."""
+    """A slow store of signals: `meanwhile` is called during each write."""
 
     def __init__(self, signals: SignalStore, meanwhile: Callable[[], None]) -> None:
         self._signals = signals
@@ -151,7 +151,7 @@ class Slow:
 
 
 def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host: Host) -> None:
-    """The simulator's seed 470371."""
+    """The simulator found this with seed 470371."""
     host.actions.script = lambda request: Taken()
     host.submit("""
         action work addr = "http://work.test/"; return = (OK); action_end
@@ -196,7 +196,7 @@ def test_a_paused_run_takes_its_event_and_sends_nothing(host: Host) -> None:
 
 
 def test_of_two_events_at_the_same_moment_both_are_taken(host: Host) -> None:
-    """Whichever of them sorts first; a moment is shared, and clocks differ."""
+    """The sort order does not matter: two events can have the same time, and clocks differ."""
     for n in range(20):
         host.start("pay", f"r{n}", order=f"o{n}")
         host.settle()

@@ -58,7 +58,7 @@ def head_size(host: Host) -> int:
     return len(encode(stored))
 
 
-def test_the_history_tells_large_data_too(host: Host) -> None:
+def test_the_history_contains_large_data(host: Host) -> None:
     big = "y" * 10_000
     host.start("f", big=big)
     host.settle()
@@ -78,16 +78,16 @@ def test_what_is_too_large_is_refused_with_the_limit(host: Host) -> None:
         host.start("f", big="z" * MAX_VALUE_BYTES)
 
 
-# ── much that is small ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── many small values ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def many(size: int, each: int = 3_000) -> dict[str, Json]:
-    """Values that are too small to lie beside a head one by one, of so many bytes together."""
+    """Return values of that total size in bytes, each too small to be stored as a blob."""
     return {f"v{number:04}": "x" * (each - 10) for number in range(size // each)}
 
 
 def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> None:
-    """As many as there may be; the run goes on, its history and its variables are whole, and it can be retried."""
+    """With the maximum of variables the run continues, and its history and variables are complete."""
     told = many(MAX_VALUE_BYTES - 100_000)
     host.start("f", big=1)
     host.actions.script = lambda request: Taken(None)
@@ -109,10 +109,10 @@ def test_thousands_of_small_variables_do_not_make_a_head_large(host: Host) -> No
     assert head_size(host) < 1_000
 
 
-def test_a_head_is_folded_beyond_its_limit_and_not_before(host: Host) -> None:
+def test_a_head_is_offloaded_only_beyond_its_limit(host: Host) -> None:
     host.start("f", big=1)
     host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES // 3))
-    assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the variables stand in the history too
+    assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the history contains the variables too
     host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     assert head_size(host) < 1_000
     host.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
@@ -146,8 +146,8 @@ def test_variables_named_like_our_references_are_variables(host: Host) -> None:
     assert (host.run().vars, host.run().input["big"]) == (sly, sly)
 
 
-def test_a_folded_run_keeps_its_permit() -> None:
-    """Who counts permits looks at heads, folded or not."""
+def test_a_run_with_an_offloaded_head_keeps_its_permit() -> None:
+    """Permits are counted in all heads, offloaded or not."""
     host = Host(lambda request: Taken(None))
     host.submit(FLOW.replace("return = (OK);", "return = (OK); limit = (concurrent = 1);"))
     host.start("f", "one", big=1)

@@ -40,7 +40,7 @@ def invocation(concurrent: int | None = None, per_second: float | None = None, a
 
 @dataclass
 class Watched:
-    """A port that counts its calls, and lets `before` happen ahead of each."""
+    """Wraps a port: counts its calls, and calls `before` first."""
 
     port: Any
     calls: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class WatchedStore(MemoryStore):
 
 
 class Bench:
-    """A limiter on memory, and runs that stand at a step each."""
+    """A limiter with a store in memory, and runs that wait at one step each."""
 
     def __init__(self, clock: FakeClock | None = None) -> None:
         self.clock, self.store = clock or FakeClock(), WatchedStore()
@@ -147,7 +147,7 @@ def test_a_permit_is_free_once_its_activation_has_ended(bench: Bench, changes: C
     assert bench.ask(second, invocation(1)) == 0
 
 
-def test_a_permit_is_free_once_its_run_is_gone_or_another_bears_its_name(bench: Bench) -> None:
+def test_a_permit_is_free_once_its_run_is_deleted_or_replaced(bench: Bench) -> None:
     one, two, three = (bench.started(name) for name in ("one", "two", "three"))
     assert bench.ask(one, invocation(1)) == 0
     bench.store.runs.delete(one)
@@ -196,7 +196,7 @@ def test_of_two_that_ask_at_once_for_the_last_permit_one_gets_it(bench: Bench) -
 
 
 def test_who_loses_every_time_comes_again(bench: Bench) -> None:
-    """Others write before each of its writes: it stops trying, and is not let through either."""
+    """Others write before each of its writes. It stops retrying, and gets no permit."""
     others = iter([bench.started(f"other{number}") for number in range(50)])
     busy = [False]
 
@@ -227,9 +227,7 @@ def test_a_limit_beyond_what_the_store_can_hold_is_what_it_can_hold(bench: Bench
         st.tuples(st.sampled_from(["ask", "ask", "end", "delete", "pass"]), st.integers(0, 7)), max_size=60
     ),
 )
-def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
-    allowed: int, script: Sequence[tuple[str, int]]
-) -> None:
+def test_permits_never_exceed_the_limit_and_every_run_gets_one(allowed: int, script: Sequence[tuple[str, int]]) -> None:
     bench = Bench()
     runs = [bench.started(f"r{number}") for number in range(8)]
     out: set[int] = set()
@@ -253,7 +251,7 @@ def test_at_no_instant_are_more_out_than_allowed_and_nobody_waits_for_ever(
 
 
 class Ticking(FakeClock):
-    """Whoever looks at it makes time pass."""
+    """A clock that advances each time it is read."""
 
     def now(self) -> int:
         self.advance(20)
@@ -292,7 +290,7 @@ def test_after_a_pause_a_second_s_worth_goes_at_once_and_then_one_per_interval(b
     assert [bench.ask(run, invocation(per_second=4)) for _ in range(7)] == [0, 0, 0, 0, 250, 500, 750]
 
 
-def test_everybody_who_comes_at_its_slot_is_let_through_exactly_then(bench: Bench) -> None:
+def test_each_delivery_is_admitted_exactly_at_its_slot(bench: Bench) -> None:
     run = bench.started("r")
     crowd = [wait for _ in range(12) if (wait := bench.ask(run, invocation(per_second=3)))]
     assert crowd == [334, 667, 1_000, 1_334, 1_667, 2_000, 2_334, 2_667, 3_000]
@@ -315,7 +313,7 @@ def test_in_the_long_run_the_rate_is_never_passed_and_nearly_reached(bench: Benc
     assert went >= per_second * span / 1000 * 0.99
 
 
-def test_a_rate_lets_through_what_a_lone_waiter_was_told(bench: Bench) -> None:
+def test_a_single_waiter_is_admitted_at_its_assigned_time(bench: Bench) -> None:
     run = bench.started("r")
     assert bench.ask(run, invocation(per_second=0.5)) == 0
     assert bench.ask(run, invocation(per_second=0.5)) == 2_000
@@ -323,7 +321,7 @@ def test_a_rate_lets_through_what_a_lone_waiter_was_told(bench: Bench) -> None:
     assert bench.ask(run, invocation(per_second=0.5)) == 0
 
 
-def test_slots_are_told_half_a_minute_ahead_at_most(bench: Bench) -> None:
+def test_slots_are_assigned_at_most_half_a_minute_ahead(bench: Bench) -> None:
     run = bench.started("r")
     waits = [bench.ask(run, invocation(per_second=1)) for _ in range(200)]
     assert waits[:32] == [n * 1_000 for n in range(32)]
@@ -334,7 +332,7 @@ def test_slots_are_told_half_a_minute_ahead_at_most(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("per_second", [1e-300, 5e-324, 1e300])
-def test_no_rate_is_beyond_reckoning(bench: Bench, per_second: float) -> None:
+def test_extreme_rates_are_computed(bench: Bench, per_second: float) -> None:
     run = bench.started("r")
     waits = [bench.ask(run, invocation(per_second=per_second)) for _ in range(3)]
     assert waits[0] == 0
@@ -380,7 +378,7 @@ def taken_in(host: Host) -> list[str]:
     return [request["flowId"] for request in host.actions.requests]
 
 
-def test_what_is_over_the_limit_waits_until_somebody_has_answered() -> None:
+def test_deliveries_over_the_limit_wait_for_an_answer() -> None:
     host = Host(lambda request: Taken())
     host.submit(LIMITED)
     names = [f"r{number}" for number in range(5)]
@@ -397,7 +395,7 @@ def test_what_is_over_the_limit_waits_until_somebody_has_answered() -> None:
     assert {host.run(name).status for name in names} == {Status.SUCCEEDED}
 
 
-def test_who_waits_for_long_is_no_dead_letter() -> None:
+def test_a_long_wait_for_a_permit_is_not_dead_lettered() -> None:
     host = Host(lambda request: Taken())
     host.submit(LIMITED)
     for number in range(3):

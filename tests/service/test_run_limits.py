@@ -1,4 +1,4 @@
-"""Limits of one decision, from both sides: what is too large makes a step return ERROR, and no run gets stuck."""
+"""Limits of one decision, from both sides: beyond a limit the step returns ERROR, and no run gets stuck."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORK = 'action work addr = "http://work.test/"; args = (any x = null); return = 
 
 
 def told(flow: str, **given: Json) -> Host:
-    """A run of the flow, whose actions answer with what they are sent, has gone as far as it goes."""
+    """Run the flow until it waits or ends. Its actions answer with their args."""
     host = Host()
     host.submit(WORK + flow)
     host.start("f", **given)
@@ -63,7 +63,7 @@ TOO_MUCH: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("what", "steps"), TOO_MUCH, ids=[what for what, _ in TOO_MUCH])
 def test_what_a_flow_computes_may_be_so_large_and_no_larger(what: str, steps: str) -> None:
-    """Twice a little less than half of it; then a little more."""
+    """Two values of a little less than half the limit each, then of a little more."""
     flow = f"flow f input = (str x); output = 1; {steps} {SORRY} flow_end"
     assert told(flow, x=HALF[:-100]).path()[-2] != "Sorry"
     host = told(flow, x=HALF)
@@ -91,7 +91,7 @@ def test_sizes_are_those_of_json() -> None:
 
 @pytest.mark.parametrize(("items", "path"), [(MAX_ITEMS, "done"), (MAX_ITEMS + 1, "Sorry")])
 def test_an_each_has_so_many_items_and_no_more(items: int, path: str) -> None:
-    """Only the first of them are begun."""
+    """Only the first items are started."""
     host = Host()
     each = "each E => (DONE -> done | FAIL -> stopped | ERROR -> Sorry) { items = ${ [1..$input.n] };"
     item = "step A => (OK -> done) { action = work; }; };"
@@ -174,7 +174,7 @@ def test_events_are_looked_for_from_where_all_are_taken() -> None:
 
 
 def steps_of(source: str) -> int:
-    """How many steps an evaluation takes."""
+    """Return the number of steps of an evaluation."""
     return expressions.compile(source).measure({}, Draw()).steps
 
 
@@ -264,7 +264,7 @@ def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, statu
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_request_to_an_action_is_so_large_and_no_larger(more: int) -> None:
-    """Args and variables are within their limits, but together they are more than Lambda and API Gateway take."""
+    """Args and variables are within their limits, but together exceed the limit of Lambda and API Gateway."""
     flow = (
         "flow f input = (str x, int n); vars = (y = ${ $pad('', $input.n, 'y') });"
         " step A => (OK -> done | ERROR -> Sorry) { action = work; args = (x = ${ $input.x }); };" + SORRY + " flow_end"

@@ -26,7 +26,7 @@ CARD = "4111-1111-1111-1111"
 
 ACTIONS = """
 action pay addr = "http://pay/"; args = (secret str card, str order = "o"); return = (PAID | DECLINED);
-    undo = refund; action_end
+    undo = refund on PAID; action_end
 /
 action refund addr = "http://refund/"; args = (secret str card); return = (OK); action_end
 /
@@ -41,7 +41,7 @@ action ask method = human; args = (secret str card, str order = "o"); return = (
 
 
 def all_kept(host: Host) -> str:
-    """Everything that the stores and queues hold, as text."""
+    """Return the contents of all stores and queues as text."""
     heads = [encode(run) for run in host.store.runs.list(NS, RunQuery(limit=100)).runs]
     pages = [
         msgspec.json.encode(list(host.store.runs.pages(run, 0)))
@@ -89,7 +89,7 @@ def test_a_secret_input_reaches_the_action_that_declares_it_and_nothing_else() -
 
 
 def test_what_is_not_declared_secret_is_found_where_it_is_kept() -> None:
-    """So the other tests would see it."""
+    """This shows that the other tests can find a leak."""
     world = host(
         flow(
             "step Note => (OK -> done) { action = note; args = (text = ${ $input.plain }); };", "input = (str plain);"
@@ -100,14 +100,14 @@ def test_what_is_not_declared_secret_is_found_where_it_is_kept() -> None:
     assert "plainly" in all_kept(world)
 
 
-def test_sealing_is_the_same_again_so_asking_twice_starts_one_run() -> None:
+def test_encryption_is_deterministic_so_repeated_requests_start_one_run() -> None:
     world = host(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"))
     order = StartOrder(flow="f", key="once", input={"card": CARD})
     first, again = (world.services.starter.start(NS, order) for _ in range(2))
     assert (first.run.id, again.created) == (again.run.id, False)
 
 
-def test_a_secret_variable_is_sealed_whoever_writes_it_and_is_not_sent_with_the_others() -> None:
+def test_a_secret_variable_is_always_encrypted_and_not_sent_with_the_others() -> None:
     text = flow(
         """deci Known => (when ${ $vars.pin = "4111-1111-1111-1111" } -> Pay | else -> stopped);
         step Pay => (PAID -> Note | DECLINED -> stopped) { action = pay; args = (card = ${ $vars.pin });
@@ -213,7 +213,7 @@ def test_an_undo_gets_the_secret_that_its_step_had() -> None:
 
 def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> None:
     steps = """step Pay => (PAID -> Note | DECLINED -> stopped) {
-            action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }); };
+            action = pay; args = (card = "x"); undo = login (more = { "k": [secret "late"] }) on PAID; };
         step Note => (OK -> stopped) { action = note; };"""
     world = host(flow(steps.replace('card = "x"', "card = ${ 'x' }"), ""), done)
     put = world.services.secrets.put
@@ -225,7 +225,7 @@ def test_secrets_that_are_named_in_an_undo_are_read_when_it_is_dispatched() -> N
     assert (world.actions.requests[-1]["password"], world.actions.requests[-1]["more"]) == ("pass-w", {"k": ["k-1"]})
 
 
-def test_what_a_service_says_of_an_error_tells_no_secret() -> None:
+def test_secrets_in_error_texts_of_services_are_masked() -> None:
     steps = "step Pay => (PAID -> done | DECLINED -> stopped | ERROR -> stopped) { action = pay; };"
     world = host(flow(steps), lambda request: NotTaken(f"400: no such card {request['card']}!", final=True))
     world.start("f", card=CARD)
@@ -243,7 +243,7 @@ def test_what_a_service_says_of_an_error_tells_no_secret() -> None:
         "step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; args = (card = ${ [$input.card] }); };",
     ],
 )
-def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> None:
+def test_an_expression_that_fails_on_a_secret_does_not_reveal_it(steps: str) -> None:
     world = host(flow(steps), done)
     world.start("f", card=CARD)
     world.settle()
@@ -253,7 +253,7 @@ def test_an_expression_that_fails_on_a_secret_does_not_tell_it(steps: str) -> No
 
 
 def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
-    """Not that of what opens secrets."""
+    """The cipher is not a name in expressions."""
     cipher = Host().services.secrets.cipher(NS)
     names = Names(input={"card": {"\0sealed": cipher.encrypt(CARD)}}, now="then")
     assert names.decrypt(cipher).bound() == {**names.bound(), "input": {"card": CARD}}
@@ -269,7 +269,7 @@ def test_a_secret_does_not_flow_into_a_plain_arg() -> None:
     assert world.actions.calls == []
 
 
-def test_an_output_that_holds_a_secret_is_sealed_and_goes_to_the_parent_so() -> None:
+def test_an_output_with_a_secret_is_encrypted_also_for_the_parent() -> None:
     parent = """/ flow parent input = (secret str card);
         call Child => (DONE -> Pay | STOPPED -> stopped) { flow = f; input = (card = ${ $input.card }); };
         step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; args = (card = ${ $result.card }); };
@@ -290,7 +290,7 @@ def test_a_person_who_is_asked_sees_that_there_is_a_secret_and_not_which() -> No
     assert task.args == {"card": "***", "order": "o"}
 
 
-def test_large_secrets_lie_beside_the_head_and_are_sealed_there_too() -> None:
+def test_large_secrets_are_stored_as_encrypted_blobs() -> None:
     world = host(flow("step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; };"), done)
     world.start("f", card=CARD * 2_000)
     assert CARD not in all_kept(world)
@@ -305,7 +305,7 @@ def test_types_of_secrets_are_checked_as_they_come_in() -> None:
 
 
 def test_flows_without_secrets_need_no_key() -> None:
-    """And nothing looks for one."""
+    """The key is not even read."""
     world = Host(done, encryption=NoEncryption())
     world.submit(
         'action a addr = "http://a/"; return = (OK); action_end'
@@ -321,7 +321,9 @@ def test_flows_without_secrets_need_no_key() -> None:
 def test_a_secret_may_be_any_json() -> None:
     value: Json = {"number": CARD, "cvc": 123, "list": [1, None]}
     world = host(
-        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace("undo = refund; ", "")
+        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace(
+            "undo = refund on PAID; ", ""
+        )
         + "flow f step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; }; flow_end",
         done,
     )
@@ -331,8 +333,8 @@ def test_a_secret_may_be_any_json() -> None:
     assert CARD not in all_kept(world)
 
 
-def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
-    """Else a service could have an expression of its own evaluated, or a secret that it names sent."""
+def test_args_of_an_undo_are_values_and_not_templates() -> None:
+    """Otherwise a service could inject an expression, or the name of a secret."""
     sly = {"${secret}": "auth"}
     text = f"""{ACTIONS} action take addr = "http://take/"; args = (any x = null); return = (OK); action_end
         / flow f
@@ -346,8 +348,8 @@ def test_what_an_undo_was_given_is_a_value_and_no_template() -> None:
     assert [request.get("x") for request in world.actions.requests] == [None, None, sly]
 
 
-def test_what_is_sealed_counts_as_it_is_kept() -> None:
-    """A secret that is too large is refused where it comes in, and the step goes on waiting."""
+def test_encrypted_values_count_with_their_stored_size() -> None:
+    """A secret that is too large is refused on arrival, and the step continues to wait."""
     world = host(flow("step Login => (OK -> done | NO -> stopped) { action = login; };", ""), lambda _: Taken())
     for name in ("login", "auth"):
         world.services.secrets.put(NS, name, "x-y-z", by="me")

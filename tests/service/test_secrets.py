@@ -22,7 +22,7 @@ NS = "default"
 
 
 class TwoContainers:
-    """Two containers on the same cells."""
+    """Return two containers that share versioned values."""
 
     def __init__(self) -> None:
         self.versioned_values, self.clock = VersionedValues(), FakeClock()
@@ -39,7 +39,7 @@ def containers() -> TwoContainers:
     return TwoContainers()
 
 
-def test_a_secret_is_kept_sealed_and_read_by_its_name(containers: TwoContainers) -> None:
+def test_a_secret_is_stored_encrypted_and_read_by_its_name(containers: TwoContainers) -> None:
     made = containers.here.put(NS, "ci.token", "t0p s3cret", by="token ops")
     assert (made.name, made.set_at, made.set_by) == ("ci.token", START, "token ops")
     assert containers.told(containers.there, "ci.token") == "t0p s3cret"
@@ -69,7 +69,7 @@ def test_a_busy_secret_costs_no_reads(containers: TwoContainers) -> None:
     assert containers.versioned_values.reads == before + 1
 
 
-def test_what_was_deleted_is_not_told(containers: TwoContainers) -> None:
+def test_a_deleted_secret_is_not_returned(containers: TwoContainers) -> None:
     containers.here.put(NS, "x", "1", by="me")
     assert containers.here.delete(NS, "x").name == "x"
     assert containers.here.of(NS) == []
@@ -114,7 +114,7 @@ def test_there_is_an_end_to_how_many_there_can_be(containers: TwoContainers) -> 
     containers.here.put(NS, "one-more", "x", by="me")
 
 
-def test_whoever_loses_a_write_writes_again(containers: TwoContainers) -> None:
+def test_the_loser_of_a_write_writes_again(containers: TwoContainers) -> None:
     containers.versioned_values.rivals = 4
     containers.here.put(NS, "x", "1", by="me")
     assert containers.told(containers.here, "x") == "1"

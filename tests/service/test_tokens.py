@@ -18,7 +18,7 @@ DAY = 86_400_000
 
 
 class TwoContainers:
-    """Two containers on the same cells."""
+    """Return two containers that share versioned values."""
 
     def __init__(self) -> None:
         self.versioned_values, self.clock, ids = VersionedValues(), FakeClock(), SequentialIds()
@@ -63,7 +63,7 @@ def test_only_the_hash_of_the_secret_is_kept(containers: TwoContainers) -> None:
         lambda text: FIRST + "f",
     ],
 )
-def test_any_other_text_is_nobodys(containers: TwoContainers, spoil: object) -> None:
+def test_any_other_text_is_no_token(containers: TwoContainers, spoil: object) -> None:
     assert callable(spoil)
     with pytest.raises(Unauthorized, match="unknown"):
         containers.here.caller(spoil(containers.make().text))
@@ -75,7 +75,7 @@ def test_the_first_admin_is_known_by_a_setting(containers: TwoContainers) -> Non
 
 
 @pytest.mark.parametrize("length", [31, 32])
-def test_a_first_token_that_is_too_short_is_nobodys(length: int) -> None:
+def test_a_first_token_that_is_too_short_is_refused(length: int) -> None:
     text = "s" * length
     tokens = Tokens(VersionedValues(), FakeClock(), SequentialIds(), "default", sha256(text))
     if length >= 32:
@@ -156,7 +156,7 @@ def test_revoking_again_changes_nothing(containers: TwoContainers) -> None:
 
 
 def test_a_namespace_has_room_for_so_many_good_tokens(containers: TwoContainers) -> None:
-    """Those that are no longer good make room."""
+    """Expired and revoked tokens do not count."""
     made = [containers.make(f"t{number}") for number in range(MAX_TOKENS)]
     with pytest.raises(Invalid, match="which is the limit"):
         containers.make("late")
@@ -167,7 +167,7 @@ def test_a_namespace_has_room_for_so_many_good_tokens(containers: TwoContainers)
     assert (len(names), names[-1], "t3" in names) == (MAX_TOKENS, "late", False)
 
 
-def test_whoever_loses_a_write_tries_again(containers: TwoContainers) -> None:
+def test_the_loser_of_a_write_tries_again(containers: TwoContainers) -> None:
     one, two = containers.make(), containers.make()
     containers.versioned_values.rivals = 2
     assert containers.here.revoke("a", one.token.id).revoked_at == containers.clock.now()

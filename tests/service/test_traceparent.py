@@ -125,7 +125,7 @@ def test_a_head_that_is_in_no_trace_of_others_is_no_longer() -> None:
 # ── what is known ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_known_ends_with_the_door() -> None:
+def test_context_ends_with_the_request() -> None:
     with about(function="f", request=""):
         with about(run="r"):
             note(step="s")

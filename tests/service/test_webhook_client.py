@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def delivered(key: str = "new, old", headers: str = "", late: int = 0) -> Call:
-    """The request for the one step of a run, as it was sent `late` seconds ago."""
+    """Return the request for the only step of a run, sent `late` seconds ago."""
     host = Host(settings=Settings(backend=Backend.MEMORY, webhook_key=key))
     now = int(time.time() - late) * 1000  # the library that verifies reads the system's clock
     host.clock.advance(now - host.clock.now())
@@ -89,7 +89,7 @@ def test_one_signature_per_key_the_first_key_first() -> None:
 
 
 @pytest.mark.parametrize("setting", [b"a b", b"a,b", b" a , b\n", b"a\tb,"])
-def test_keys_stand_apart_by_spaces_or_commas(setting: bytes) -> None:
+def test_keys_are_separated_by_spaces_or_commas(setting: bytes) -> None:
     assert keys_in(setting) == (b"a", b"b")
     assert secrets_for(setting, "n")[1] == "whsec_" + base64.b64encode(key_of(b"b", "n")).decode()
 
@@ -100,7 +100,7 @@ def test_nothing_goes_out_unsigned(setting: bytes) -> None:
         keys_in(setting)
 
 
-def test_a_setting_without_a_key_is_told() -> None:
+def test_a_setting_without_a_key_is_reported() -> None:
     with pytest.raises(BadSetting, match="ECHOER_WEBHOOK_KEY"):
         config.from_environment({"ECHOER_WEBHOOK_KEY": ","})
 
@@ -120,8 +120,8 @@ def test_a_setting_without_a_key_is_told() -> None:
         "Traceparent",
     ],
 )
-def test_an_action_cannot_speak_in_our_name(name: str) -> None:
-    """No case of a name of ours gets through, not even beside ours: nobody is to choose between two."""
+def test_an_action_cannot_set_our_headers(name: str) -> None:
+    """An action cannot set a header of ours in any case, so that a request never has two of them."""
     call = delivered("k", headers=f'"{name}" = "forged", "X-Team" = "payments"')
     assert "forged" not in call.headers.values()
     assert call.headers["X-Team"] == "payments"
@@ -133,7 +133,7 @@ def test_an_action_cannot_speak_in_our_name(name: str) -> None:
 
 
 def test_the_document_names_tests_that_exist() -> None:
-    """`tests/FILE.py::NAME`; below a name of a file, `::NAME` is of the same one."""
+    """Tests are cited as `tests/FILE.py::NAME`, and as `::NAME` if the file is the one cited before."""
     text = (ROOT / "SECURITY.md").read_text()
     named, file = [], ""
     for path, name in re.findall(r"`(tests/[\w/]+\.py)?(?:::(\w+))?`", text):

@@ -1,4 +1,4 @@
-"""Cells as tests of what is kept in them want them."""
+"""Versioned values for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.service.errors import Conflict
 
 @dataclass
 class VersionedValues(MemoryVersionedValues):
-    """Cells that count who reads them, let others write first as often as they are told, and keep what was written."""
+    """Counts reads, makes the first `rivals` writes lose to another writer, and records the written values."""
 
     reads: int = 0
     rivals: int = 0

@@ -104,7 +104,7 @@ ACTIONS: Final = (
 
 _SENT: Final = ("plain", "plain", "scarce", "brisk", "alive", "asked", "human")
 _PLAIN_KINDS: Final = ("action",) * 6 + ("choice", "set", "timer", "event", "condition")
-_NESTING: Final = ("fork", "each", "fork", "each", "call")
+_NESTING: Final = ("fork", "each", "call", "fork", "each", "call", "call")
 
 
 def is_signed(step: str) -> bool:
@@ -146,7 +146,7 @@ class FlowMaker:
     def _kind(self, depth: int) -> str:
         if depth < 2 and self._rng.random() < (0.3 if depth == 0 else 0.15):
             kind = self._rng.choice(_NESTING)
-            return kind if kind != "call" or (self._calls and depth == 0) else "action"
+            return kind if kind != "call" or (self._calls and depth <= 1) else "action"
         return self._rng.choice(_PLAIN_KINDS)
 
     def _step(self, kind: str, name: str, forward: str, names: list[str], depth: int) -> Step:

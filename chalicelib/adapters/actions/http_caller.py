@@ -27,6 +27,7 @@ from urllib3 import exceptions as urllib3_errors
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
@@ -176,7 +177,8 @@ class HttpCaller:
             "connect": self._connect,
             "total": self._total,
         }
-        return NotTaken(text.format(address=address, **values), final=final)
+        name = ErrorName.FORBIDDEN if any(isinstance(cause, Forbidden) for cause in causes) else ""
+        return NotTaken(text.format(address=address, **values), final=final, name=name)
 
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:
         text = f"{address} answered {answer.status}"

@@ -141,7 +141,7 @@ def contained(m: Machine, left: Any, right: Any) -> bool:
 
 def joined(m: Machine, left: Any, right: Any) -> str:
     """Return `left & right`."""
-    from chalicelib.expressions.functions.text import text_of
+    from chalicelib.expressions.evaluation.json_text import text_of
 
     one = left if isinstance(left, str) else "" if left is NOTHING else text_of(m, left)
     other = right if isinstance(right, str) else "" if right is NOTHING else text_of(m, right)

@@ -14,10 +14,14 @@ from chalicelib.expressions.values import NOTHING, double, js_number, number
 
 if TYPE_CHECKING:
     from chalicelib.expressions.evaluation.evaluator import Machine
+from chalicelib.expressions.rounding import round_half_even
 
 _DECIMAL: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][-+]?[0-9]+)?")
+
 _RADIX: Final = re.compile(r"0(?:([xX])[0-9A-Fa-f]+|([oO])[0-7]+|([bB])[01]+)")
+
 _EXACT_DIGITS: Final = 300
+
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -98,19 +102,6 @@ def rounded(_m: Machine, value: Any = NOTHING, precision: Any = NOTHING) -> Any:
     if isinstance(value, int) and digits >= 0:
         return value
     return number(round_half_even(double(value), digits))
-
-
-def round_half_even(value: float, digits: int) -> float:
-    """Return the number rounded to so many decimal digits after the point."""
-    shifted = _shifted(value, digits)
-    return value if shifted - shifted != 0 else _shifted(float(round(shifted)), -digits)
-
-
-def _shifted(value: float, digits: int) -> float:
-    if not digits:
-        return value
-    text, _, exponent = repr(value).partition("e")
-    return float(f"{text}e{int(exponent or 0) + digits}")
 
 
 def absolute(_m: Machine, value: Any = NOTHING) -> Any:

@@ -7,8 +7,8 @@ from math import gcd
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.expressions.errors import Failure
-from chalicelib.expressions.functions.numbers import round_half_even
 from chalicelib.expressions.meter import MAX_PICTURE
+from chalicelib.expressions.rounding import round_half_even
 
 if TYPE_CHECKING:
     from chalicelib.expressions.meter import Meter

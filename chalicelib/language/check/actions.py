@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import re
+from typing import Final
 
 import msgspec
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.addresses import read_addresses
-from chalicelib.language.check.readers.arguments import (
-    lacking,
-    read_undo,
-    refuse_plain_heirs,
-    report_missing,
-)
+from chalicelib.language.check.readers.arguments import lacking, refuse_plain_heirs, report_missing
 from chalicelib.language.check.readers.members import (
     Properties,
     owner_of,
@@ -26,6 +23,7 @@ from chalicelib.language.check.readers.members import (
     refuse_steps,
 )  # fmt: skip
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.undo import Undone, read_undo
 from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
@@ -33,6 +31,7 @@ from chalicelib.language.syntax.tree import Group, Route, Statement, Value, Word
 from chalicelib.model.actions import RESERVED_ARGS, Action, Method, Parameter
 from chalicelib.model.flow import DEFAULT_STATE
 
+_CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OPTIONS)
 
 
@@ -59,23 +58,32 @@ def read_action(context: Context, statement: Statement) -> Action | None:
 
 
 def with_undo(context: Context, statement: Statement, action: Action) -> Action:
-    """Return the action with its undo action, which is read once all actions are known.
+    """Return the action with what undoes it, which is read once all actions and flows are known.
 
-    Args that `undo` does not set are taken from the args of the same name of the step that is undone.
+    Args that `undo` does not set are taken from the args of the same name of the step that is undone, but not for a
+    flow, which gets only what `undo` sets.
     """
     member = property_named(statement.members, "undo")
     if member is None or member.value is None:
         return action
     owner = owner_of("action", statement.name)
-    undo = read_undo(context, "undo", member.value, owner)
-    undone = None if undo is None else context.action(undo.action)
-    if undo is None or undone is None:
-        return msgspec.structs.replace(action, undo=undo)
-    own = {parameter.name: parameter.type for parameter in action.parameters}
-    heirs = (one for one in undone.parameters if one.name not in undo.args)
-    refuse_plain_heirs(context, action, undone, heirs, member.name.span)
-    absent = [one for one in lacking(undone, undo.args) if own.get(one.name) != one.type]
-    report_missing(context, absent, member.name.span, step=f"the undo of {owner}", owner=f"action '{undone.name}'")
+    found = read_undo(context, member.value, Undone(owner, owner, action.returns))
+    if found is None:
+        return action
+    undo, undoer = found
+    at, parameters = member.name.span, undoer.parameters or ()
+    own = {} if undo.is_flow else {parameter.name: parameter.type for parameter in action.parameters}
+    heirs = (one for one in parameters if one.name not in undo.args and one.name in own)
+    refuse_plain_heirs(context, action.parameters, heirs, at, owner=owner, undoer=undoer.owner)
+    absent = [one for one in lacking(parameters, undo.args) if own.get(one.name) != one.type]
+    report_missing(
+        context,
+        absent,
+        at,
+        step=f"the undo of {owner}",
+        owner=undoer.owner,
+        what="input" if undo.is_flow else "arg",
+    )
     return msgspec.structs.replace(action, undo=undo)
 
 
@@ -110,13 +118,15 @@ def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] |
         return None
     states: dict[str, None] = {}
     for route in routes:
-        if route.state is None or route.when is not None:
-            reason = "'return' lists states, without when"
+        if not route.states or route.when is not None or route.entries is not None:
+            reason = "'return' lists states, without when and without entries"
             context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
-        elif route.state.text in states:
-            context.findings.report(Problem.DUPLICATE_ENTRY, route.state.span, name=route.state.text, group=name)
-        elif context.valid_name(route.state):
-            states[route.state.text] = None
+            continue
+        for word in route.states:
+            if word.text in states:
+                context.findings.report(Problem.DUPLICATE_ENTRY, word.span, name=word.text, group=name)
+            elif context.valid_name(word):
+                states[word.text] = None
     return tuple(states) or (DEFAULT_STATE,)
 
 
@@ -167,7 +177,7 @@ def _check_roots(context: Context, text: str, span: Span) -> None:
     except (binascii.Error, ValueError):
         reason = "it is not valid base64"
     else:
-        if b"-----BEGIN CERTIFICATE-----" in bundle:
+        if _CERTIFICATE.search(bundle):
             return
         reason = "it contains no certificate"
     context.findings.report(Problem.UNREADABLE_ROOTS, span, reason=reason)

@@ -50,17 +50,23 @@ class References:
 
 def references(document: Document) -> References:
     """Return the names to look up before the document can be checked. Accepts damaged documents."""
-    used: dict[str, set[str]] = {"action": set(), "flow": set()}
+    used: dict[str, set[str]] = {"action": set(), "flow": set(), "undo": set()}
     defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
     for statement in document.statements:
         defined.setdefault(statement.kind.key, set()).add(statement.name.text)
         for kind, word in named_by(statement):
             used[kind].add(word.text)
-    return References(frozenset(used["action"] - defined["action"]), frozenset(used["flow"] - defined["flow"]))
+    undos = used["undo"] - defined["action"] - defined["flow"]
+    return References(
+        frozenset(used["action"] - defined["action"] | undos), frozenset(used["flow"] - defined["flow"] | undos)
+    )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow", name) that a statement refers to, in the order of the text."""
+    """Yield each ("action" | "flow" | "undo", name) that a statement refers to, in the order of the text.
+
+    An undo names an action or a flow.
+    """
     yield from _named_in(statement.kind.key, statement.members)
     for step in steps_within(statement.members):
         if step.body:
@@ -75,14 +81,9 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
         if not isinstance(name, Word):
             continue
         match owner, member.name.key:
-            case ("step" | "deci", "action") | ("step" | "deci" | "action", "undo"):
+            case ("step" | "deci", "action"):
                 yield "action", name
+            case ("step" | "deci" | "action" | "call", "undo"):
+                yield "undo", name
             case ("call" | "flow_run", "flow"):
                 yield "flow", name
-
-
-def calls_of(statement: Statement) -> Iterable[Word]:
-    """Yield the names of the flows that the `call` steps of a statement run."""
-    for step in steps_within(statement.members):
-        if step.kind.key == "call" and step.body:
-            yield from (word for kind, word in _named_in("call", step.body.members) if kind == "flow")

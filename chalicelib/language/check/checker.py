@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
 from chalicelib.language.check.actions import read_action, with_undo
-from chalicelib.language.check.catalog import Catalog, calls_of
+from chalicelib.language.check.catalog import Catalog, named_by
 from chalicelib.language.check.context import Context, ExpressionProblem
+from chalicelib.language.check.echoer import is_echoer
 from chalicelib.language.check.flows import read_flow, read_run
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
@@ -18,7 +19,7 @@ from chalicelib.language.syntax.parsing import parse
 from chalicelib.language.syntax.tree import Document, Word
 from chalicelib.language.syntax.tree import Statement as Node
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import CallStep, Flow, FlowRun, walk
+from chalicelib.model.flow import ActionStep, CallStep, Flow, FlowRun, walk
 
 Kind: TypeAlias = Literal["action", "flow", "flow_run"]
 
@@ -57,7 +58,7 @@ def check_document(
     document is checked as far as it was parsed and yields no statements. The diagnostics of `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
-    context = Context(findings, catalog, expression_problem)
+    context = Context(findings, catalog, expression_problem, is_echoer=is_echoer(document))
     values = _Statements(document, context).read()
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())
@@ -76,6 +77,9 @@ class _Statements:
         self._nodes = document.statements
         self._values: dict[int, Action | Flow | FlowRun] = {}
         self._flows: dict[str, Node] = {}
+        self._actions: list[tuple[Node, Action | None]] = []
+        self._undo_of: dict[str, str] = {}
+        """What undoes each action of the document that has an undo."""
 
     def read(self) -> list[tuple[Node, Action | Flow | FlowRun]]:
         findings = self._context.findings
@@ -95,6 +99,7 @@ class _Statements:
             if findings.errors == before and not node.damaged:
                 self._context.flows[name] = flow
                 self._context.broken["flow"].discard(name)
+        self._read_undos()
         for node in self._nodes:
             if node.kind.key == "flow_run":
                 self._values[id(node)] = read_run(self._context, node)
@@ -117,19 +122,24 @@ class _Statements:
 
     def _read_actions(self) -> None:
         actions = [node for node in self._nodes if node.kind.key == "action"]
-        read = [(node, read_action(self._context, node)) for node in actions]
-        for node, action in read:
+        self._actions = [(node, read_action(self._context, node)) for node in actions]
+        for node, action in self._actions:
             if action is not None:
                 self._context.actions.setdefault(node.name.text, action)
                 self._context.broken["action"].discard(node.name.text)
-        for node, action in read:
+            for kind, word in named_by(node):
+                if kind == "undo":
+                    self._undo_of[node.name.text] = word.text
+
+    def _read_undos(self) -> None:
+        for node, action in self._actions:
             if action is not None:
                 self._values[id(node)] = with_undo(self._context, node, action)
 
     def _flows_by_call(self) -> list[str]:
         """Return the document's flows, callees before callers. Reports flows that call themselves."""
         order: list[str] = []
-        path: list[tuple[str, list[Word | str]]] = []
+        path: list[tuple[str, list[str]]] = []
         state: dict[str, Literal["open", "closed"]] = {}
         for name in self._flows:
             if name not in state:
@@ -142,8 +152,7 @@ class _Statements:
                     state[current] = "closed"
                     order.append(current)
                     continue
-                word = calls.pop(0)
-                called = word if isinstance(word, str) else word.text
+                called = calls.pop(0)
                 if called not in state:
                     state[called] = "open"
                     path.append((called, list(self._called_by(called))))
@@ -151,17 +160,35 @@ class _Statements:
                     self._report_cycle([one for one, _ in path], called)
         return [name for name in order if name in self._flows]
 
-    def _called_by(self, name: str) -> Iterable[Word | str]:
+    def _called_by(self, name: str) -> Iterable[str]:
+        """Return the flows that a flow runs: those that it calls, and those that undo its steps."""
         if name in self._flows:
-            return calls_of(self._flows[name])
+            return [called for called, _ in self._calls_in(self._flows[name])]
         flow = self._context.catalog.flow(name)
-        return [step.flow for step in walk(flow.steps) if isinstance(step, CallStep)] if flow else []
+        return _flows_run_by(flow) if flow else []
+
+    def _calls_in(self, node: Node) -> Iterator[tuple[str, Word]]:
+        """Yield each flow that a statement runs, and the word that causes it."""
+        for kind, word in named_by(node):
+            if kind == "flow":
+                yield word.text, word
+            undo = word.text if kind == "undo" else self._undo_of.get(word.text) if kind == "action" else None
+            if undo is not None and undo in self._flows and self._context.action(undo) is None:
+                yield undo, word
 
     def _report_cycle(self, path: list[str], called: str) -> None:
         cycle = [*path[path.index(called) :], called]
         for flow, callee in itertools.pairwise(cycle):
-            for word in calls_of(self._flows[flow]) if flow in self._flows else ():
-                if word.text == callee:
+            for name, word in self._calls_in(self._flows[flow]) if flow in self._flows else ():
+                if name == callee:
                     path_text = " -> ".join(cycle)
                     self._context.findings.report(Problem.RECURSIVE_CALL, word.span, flow=flow, path=path_text)
                     return
+
+
+def _flows_run_by(flow: Flow) -> Iterator[str]:
+    for step in walk(flow.steps):
+        if isinstance(step, CallStep):
+            yield step.flow
+        if isinstance(step, (ActionStep, CallStep)) and step.undo and step.undo.is_flow:
+            yield step.undo.action

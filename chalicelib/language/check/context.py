@@ -18,7 +18,7 @@ from chalicelib.language.syntax.tree import (
     Value,
     Word,
 )  # fmt: skip
-from chalicelib.model.actions import SECRET_NAME, Action, ArgType
+from chalicelib.model.actions import SECRET_NAME, Action, ArgType, Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.templates import Template, expression, reference, reference_of, source_of
 
@@ -37,6 +37,8 @@ class Context:
     expression_problem: ExpressionProblem | None = None
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
+    is_echoer: bool = False
+    """The document uses no word that the original echoer does not have."""
     broken: dict[str, set[str]] = field(default_factory=lambda: {"action": set(), "flow": set()})
     """Names with invalid definitions in the document; their uses are not reported."""
 
@@ -111,6 +113,13 @@ class Context:
     def expression(self, value: Expression) -> Template:
         """Return the expression as a template."""
         return expression(self.source(value))
+
+
+def accepts(parameter: Parameter, template: Template) -> bool:
+    """Whether a parameter can have a value: one of its type, or null if its default is null."""
+    if template is None and not parameter.required and parameter.default is None:
+        return True
+    return fits(parameter.type, template)
 
 
 def fits(kind: ArgType, template: Template) -> bool:

@@ -36,6 +36,8 @@ def described(value: Value) -> str:
             return f"'{value.text}'"
         case Number():
             return str(value.value)
+        case Call() if value.states:
+            return f"'{value.name.text} on ...'"
         case Call():
             return f"'{value.name.text} (...)'"
         case _:

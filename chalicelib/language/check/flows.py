@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
+from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import (
     Properties,
     owner_of,
@@ -16,29 +18,40 @@ from chalicelib.language.check.readers.members import (
 from chalicelib.language.check.readers.values import (
     INVALID_VALUE,
     read_duration,
+    read_int,
     read_json,
     read_name,
     read_template,
 )
-from chalicelib.language.check.secret_flow import read_variables, warn_of_unseen
-from chalicelib.language.check.steps.kinds import Steps, read_flow_input
-from chalicelib.language.limits import MAX_STEPS
+from chalicelib.language.check.secret_flow import read_variables, refuse_members, warn_of_unseen
+from chalicelib.language.check.steps.kinds import Steps
+from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
-from chalicelib.language.syntax.tree import Property, Statement, Value, steps_within
+from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
+from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, source_of
 
-_FLOW: Final = ("input", "vars", "output", "timeout", "labels")
-_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "labels")
+_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels")
+_FLOW: Final = ("input", *_RUN_WITH_STEPS)
+_INPUT_TYPES: Final = (ArgType.ANY, ArgType.MAP, ArgType.LIST)
+"""The types of the input of a flow that takes one value."""
 _RUN_OF_FLOW: Final = ("flow", "input", "labels")
 
 
 def read_flow(context: Context, statement: Statement) -> Flow:
-    """Return the flow, including the inputs that follow from args that its steps do not set."""
+    """Return the flow, including the inputs that follow from args that its steps do not set.
+
+    If the flow takes one value (`input = any`), its steps must set all args.
+    """
     properties = _properties(context, statement, _FLOW)
-    inputs = Inputs(context, properties.owner, properties.read("input", read_parameters) or ())
-    flow = _flow(properties, statement, inputs)
+    input_type = _read_input_type(properties)
+    inputs = None
+    if input_type is None:
+        declared = properties.read("input", read_parameters) if isinstance(properties.value("input"), Group) else ()
+        inputs = Inputs(context, properties.owner, declared or ())
+    flow = _flow(properties, statement, inputs, input_type)
     warn_of_unseen(context, statement, flow)
     return flow
 
@@ -62,6 +75,17 @@ def read_run(context: Context, statement: Statement) -> FlowRun:
     return FlowRun(name=statement.name.text, steps=flow)
 
 
+def _read_input_type(properties: Properties) -> ArgType | None:
+    """Return the type in `input = any;`, None if the flow declares its inputs by name."""
+    value = properties.value("input")
+    if value is None or isinstance(value, Group):
+        return None
+    if isinstance(value, Word) and value.key in _INPUT_TYPES:
+        return ArgType(value.key)
+    properties.context.wrong("input", value, "any, map, list or a group like (type name, ...)")
+    return ArgType.ANY
+
+
 def _run_of_flow(context: Context, statement: Statement) -> FlowRun:
     properties = _properties(context, statement, _RUN_OF_FLOW)
     name = properties.read("flow", read_name)
@@ -75,7 +99,9 @@ def _properties(context: Context, statement: Statement, allowed: tuple[str, ...]
     return Properties(context, owner, statement.members, allowed, damaged=statement.damaged)
 
 
-def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -> Flow:
+def _flow(
+    properties: Properties, statement: Statement, inputs: Inputs | None, input_type: ArgType | None = None
+) -> Flow:
     context = properties.context
     count = sum(1 for _ in steps_within(statement.members))
     if count > MAX_STEPS:
@@ -86,14 +112,17 @@ def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -
     steps = Steps(context, properties.owner, inputs)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
     variables, secret = read_variables(properties)
+    refuse_members(context, statement, secret)
     return Flow(
         name=statement.name.text,
         steps=found,
         input=inputs.parameters() if inputs else (),
+        input_type=input_type,
         vars=variables,
         secret_vars=secret,
         output=properties.template("output"),
         timeout=properties.read("timeout", read_duration),
+        max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
     )
 
@@ -101,6 +130,9 @@ def _flow(properties: Properties, statement: Statement, inputs: Inputs | None) -
 def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
     found = {}
     for name, entry in (properties.read("labels", read_assignments) or {}).items():
+        if ":" in name:
+            reason = f"the name of a label must not contain ':', but '{name}' does"
+            properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
         value = (read_json if plain else read_template)(properties.context, name, entry.value)
         if value is INVALID_VALUE:
             continue

@@ -77,6 +77,25 @@ def _as_assignment(entry: Assignment | Declaration | Route) -> Assignment | Decl
     return entry
 
 
+def refuse_members(context: Context, statement: Statement, secret: Iterable[str]) -> None:
+    """Report entries of `save` and of routes that set a member of a secret variable, which is stored as a whole."""
+    names = frozenset(secret)
+    for entry in _set_in(statement) if names else ():
+        if entry.members and entry.name.text in names:
+            path = ".".join((entry.name.text, *(word.text for word in entry.members)))
+            context.findings.report(Problem.SECRET_MEMBER, entry.name.span, name=entry.name.text, path=path)
+
+
+def _set_in(statement: Statement) -> Iterator[Assignment]:
+    """Yield what the steps of a statement set: the entries of `save` and of their routes."""
+    for step in steps_within(statement.members):
+        save = property_named(step.body.members if step.body else (), "save")
+        routes = [one for one in (step.routes.items if step.routes else ()) if isinstance(one, Route)]
+        for group in (save.value if save else None, *(route.entries for route in routes)):
+            if isinstance(group, Group):
+                yield from (one for one in group.items if isinstance(one, Assignment))
+
+
 def warn_of_unseen(context: Context, statement: Statement, flow: Flow) -> None:
     """Report expressions that read a secret of the flow where its value cannot be seen."""
     secret = {("input", one.name) for one in flow.input if one.secret} | {("vars", name) for name in flow.secret_vars}
@@ -103,8 +122,15 @@ def _plain_values(context: Context, statement: Statement) -> Iterator[Value]:
             elif one.name.key == "input" and flow:
                 yield from filter(_is_path, _given(one.value, flow.input))
             elif one.name.key == "undo" and isinstance(one.value, Call):
-                undo = context.action(one.value.name.text)
-                yield from _given(one.value.group, undo.parameters) if undo else ()
+                yield from _given_to_undo(context, one.value)
+
+
+def _given_to_undo(context: Context, undo: Call) -> Iterator[Value]:
+    action, flow = context.action(undo.name.text), context.flow(undo.name.text)
+    if action:
+        yield from _given(undo.group, action.parameters)
+    elif flow:
+        yield from filter(_is_path, _given(undo.group, flow.input))
 
 
 def _given(value: Value | None, parameters: Iterable[Parameter] = ()) -> Iterator[Value]:

@@ -31,11 +31,15 @@ from chalicelib.language.syntax.parsing import parse
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
 
-_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback"})
+_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input"})
 """Properties with a case-insensitive keyword as their value."""
-_SETTINGS: Final = frozenset({"retry", "limit", "secret"})
+_ENTRIES: Final = "->"
+_END_ENTRIES: Final = "-> end"
+_SETTINGS: Final = frozenset({"retry", "limit", "secret", "repeat", _END_ENTRIES})
 """Properties with case-insensitive keys in their group."""
-_TEMPLATES: Final = frozenset({"args", "input", "vars", "output", "labels", "save", "undo", "key", "items"})
+_TEMPLATES: Final = frozenset(
+    {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", _ENTRIES, _END_ENTRIES}
+)
 """Properties in which `TRUE` is the value true and not a name."""
 _TOP_TEMPLATES: Final = frozenset({"output", "key", "items"})
 """The properties among them that are templates themselves, not groups of templates."""
@@ -190,10 +194,22 @@ class _Printer:
             case tree.Group():
                 return Piece("", self._group(value, owner))
             case tree.Call():
-                glued = self._comments.glue(value.name.span.end, value.group.span.start, above)
-                return Piece(_spaced(self._verbatim(value.name.span), glued, ""), self._group(value.group, owner))
+                return self._call(value, owner, above)
             case _:
                 return Piece(self._verbatim(value.span))
+
+    def _call(self, call: tree.Call, owner: str, above: list[Remark]) -> Piece:
+        head, group, at = self._verbatim(call.name.span), None, call.name.span.end
+        if call.group:
+            head = _spaced(head, self._comments.glue(at, call.group.span.start, above), "")
+            group, at = self._group(call.group, owner), call.group.span.end
+        words: list[str] = []
+        for state in call.states:
+            words += [self._comments.glue(at, state.span.start, above), "|" if words else "on"]
+            words.append(self._verbatim(state.span))
+            at = state.span.end
+        tail = f" {_spaced(*words)}" if words else ""
+        return Piece(head, group, tail) if group else Piece(head + tail)
 
     def _group(self, group: tree.Group, owner: str) -> Bracket:
         return self._bracket(group.span, group.items, lambda one, into: self._entry(one, owner, into))
@@ -232,12 +248,12 @@ class _Printer:
     def _entry(self, entry: tree.Assignment | tree.Declaration | tree.Route, owner: str, above: list[Remark]) -> Piece:
         match entry:
             case tree.Assignment():
-                name = self._verbatim(entry.name.span)
+                name = ".".join(self._verbatim(word.span) for word in (entry.name, *entry.members))
                 return self._given(name.lower() if owner in _SETTINGS else name, entry.name, entry.value, owner, above)
             case tree.Declaration():
                 return self._given(self._declared(entry, above), entry.name, entry.default, owner, above)
             case tree.Route():
-                return Piece(self._route(entry, above))
+                return self._route(entry, owner, above)
 
     def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
         """Return `secret type name` or `type name`."""
@@ -255,16 +271,25 @@ class _Printer:
         glued = self._comments.glue(name.span.end, value.span.start, above)
         return _around(self._value(value, owner, above), _spaced(head, "=", glued, ""), "")
 
-    def _route(self, route: tree.Route, above: list[Remark]) -> str:
+    def _route(self, route: tree.Route, owner: str, above: list[Remark]) -> Piece:
         words: list[str] = []
         at = route.span.start
-        for part in (route.state, route.when, route.target):
+        for number, part in enumerate((*route.states, route.when, route.target)):
             if part is None:
                 continue
             words += {id(route.when): ["when"], id(route.target): ["->"]}.get(id(part), [])
-            words += [self._comments.glue(at, part.span.start, above), self._part(part, is_target=part is route.target)]
+            glued = self._comments.glue(at, part.span.start, above)
+            more = "," if number + 1 < len(route.states) else ""
+            words += [glued, self._part(part, is_target=part is route.target) + more]
             at = part.span.end
-        return _spaced(*words)
+        if route.entries is None:
+            return Piece(_spaced(*words))
+        if route.target is None:
+            words.append("->")
+        elif owner == "=>":
+            owner = _END_ENTRIES if route.target.key in ENDS else _ENTRIES
+        glued = self._comments.glue(at, route.entries.span.start, above)
+        return Piece(_spaced(*words, glued, ""), self._group(route.entries, owner))
 
     def _part(self, part: tree.Word | tree.Expression, *, is_target: bool) -> str:
         if isinstance(part, tree.Expression):
@@ -273,9 +298,10 @@ class _Printer:
 
     def _word(self, word: tree.Word, owner: str, *, top: bool) -> str:
         is_keyword = word.key in _CONSTANTS and owner in (_TOP_TEMPLATES if top else _TEMPLATES)
-        return (
-            word.key if is_keyword or (top and owner in _KEYWORD_PROPERTIES and word.key) else self._verbatim(word.span)
-        )
+        if top and owner in _KEYWORD_PROPERTIES:
+            is_keyword = is_keyword or bool(word.key)
+        is_jitter = not top and owner == "repeat" and bool(word.key)
+        return word.key if is_keyword or is_jitter else self._verbatim(word.span)
 
     def _verbatim(self, span: Span) -> str:
         return self._text[span.start : span.end]

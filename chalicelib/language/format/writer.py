@@ -10,6 +10,8 @@ from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
 from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
+    ENDS,
+    ERROR,
     ActionStep,
     CallStep,
     ChoiceStep,
@@ -19,13 +21,15 @@ from chalicelib.model.flow import (
     Flow,
     FlowRun,
     ForkStep,
+    RepeatRule,
     Route,
     SetStep,
     Step,
     TimerStep,
 )
-from chalicelib.model.templates import Template  # fmt: skip
+from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
+from chalicelib.model.variable_paths import split_path
 
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
@@ -64,19 +68,22 @@ def _of_action(action: Action) -> _Properties:
     if action.secret_data:
         yield "data", "secret"
     yield from _options(action.options)
-    if action.undo:
-        yield "undo", _undo(action.undo)
+    yield from _undo(action.undo)
 
 
 def _of_flow(flow: Flow) -> str:
     def properties_of_flow() -> _Properties:
-        if flow.input:
+        if flow.input_type is not None:
+            yield "input", flow.input_type.value
+        elif flow.input:
             yield "input", _parameters(flow.input)
         if flow.vars or flow.secret_vars:
             yield "vars", _variables(flow)
         if flow.output is not None:
             yield "output", spelling.template(flow.output)
         yield from _timeout(flow.timeout)
+        if flow.max_steps is not None:
+            yield "max_steps", str(flow.max_steps)
         yield from _some("labels", flow.labels)
 
     properties = _written(properties_of_flow())
@@ -139,7 +146,21 @@ def _route(route: Route, otherwise: str) -> str:
     words = [] if route.state is None else [spelling.name(route.state)]
     if route.when is not None:
         words.append(f"when {spelling.expression(route.when)}")
-    return f"{' '.join(words) or otherwise} -> {spelling.name(route.target)}"
+    entries = _end_entries(route) if route.target in ENDS else _variables_set(route.entries)
+    return f"{' '.join(words) or otherwise} -> {spelling.name(route.target)}" + (f" {entries}" if entries else "")
+
+
+def _end_entries(route: Route) -> str:
+    return _group(_templates(route.entries)) if route.entries else ""
+
+
+def _variables_set(values: Mapping[str, Template]) -> str:
+    """Write variables and members of variables; the keys are paths."""
+    entries = (
+        f"{'.'.join(map(spelling.name, split_path(path)))} = {spelling.template(value)}"
+        for path, value in values.items()
+    )
+    return f"({', '.join(entries)})" if values else ""
 
 
 def _body(step: Step) -> str:
@@ -161,16 +182,23 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_wait(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
+            yield from _abandoned(step)
         case EachStep():
             yield from _of_each(step)
         case CallStep():
             yield "flow", spelling.name(step.flow)
-            yield from _some("input", step.input)
+            if source_of(step.input) is not None:
+                yield "input", spelling.template(step.input)
+            else:
+                yield from _some("input", step.input)
             yield from _timeout(step.timeout)
-    if isinstance(step, SetStep):
-        yield "save", _group(_templates(step.save))
-    elif not isinstance(step, ChoiceStep):
-        yield from _some("save", step.save)
+            yield from _undo(step.undo)
+    if isinstance(step, ChoiceStep):
+        return
+    if step.save:
+        yield "save", _variables_set(step.save)
+    if not isinstance(step, SetStep) and step.repeat:
+        yield "repeat", _repeat(step.repeat)
 
 
 def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
@@ -199,8 +227,7 @@ def _of_action_step(step: ActionStep) -> _Properties:
     yield "action", spelling.name(step.action)
     yield from _some("args", step.args)
     yield from _options(step.options)
-    if step.undo:
-        yield "undo", _undo(step.undo)
+    yield from _undo(step.undo)
 
 
 def _of_each(step: EachStep) -> _Properties:
@@ -211,6 +238,12 @@ def _of_each(step: EachStep) -> _Properties:
         yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
     elif step.tolerate:
         yield "tolerate", str(step.tolerate)
+    yield from _abandoned(step)
+
+
+def _abandoned(step: ForkStep | EachStep) -> _Properties:
+    if step.keep_abandoned:
+        yield "abandoned", "keep"
 
 
 def _options(options: Options) -> _Properties:
@@ -252,8 +285,36 @@ def _timeout(timeout: Milliseconds | None) -> _Properties:
         yield "timeout", format_duration(timeout)
 
 
-def _undo(undo: Undo) -> str:
-    return spelling.name(undo.action) + (f" {_group(_templates(undo.args))}" if undo.args else "")
+def _undo(undo: Undo | None) -> _Properties:
+    if undo:
+        args = f" {_group(_templates(undo.args))}" if undo.args else ""
+        states = f" on {' | '.join(map(spelling.name, undo.states))}" if undo.states else ""
+        yield "undo", spelling.name(undo.action) + args + states
+
+
+def _repeat(rules: tuple[RepeatRule, ...]) -> str:
+    if len(rules) == 1 and rules[0].state == ERROR and rules[0].when is None:
+        return _rule_settings(rules[0])
+    return f"({' | '.join(f'{_condition(rule)} -> {_rule_settings(rule)}' for rule in rules)})"
+
+
+def _condition(rule: RepeatRule) -> str:
+    words = [] if rule.state is None else [spelling.name(rule.state)]
+    if rule.when is not None:
+        words.append(f"when {spelling.expression(rule.when)}")
+    return " ".join(words)
+
+
+def _rule_settings(rule: RepeatRule) -> str:
+    usual = RepeatRule(max=1)
+    settings = (
+        ("max", str(rule.max), True),
+        ("delay", format_duration(rule.delay), rule.delay != usual.delay),
+        ("rate", spelling.number(rule.rate), rule.rate != usual.rate),
+        ("cap", format_duration(rule.cap), rule.cap != max(usual.cap, rule.delay)),
+        ("jitter", rule.jitter.value, rule.jitter is not usual.jitter),
+    )
+    return _group((name, text) for name, text, differs in settings if differs)
 
 
 def _parameters(parameters: Iterable[Parameter]) -> str:

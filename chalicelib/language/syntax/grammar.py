@@ -23,8 +23,9 @@ from chalicelib.language.syntax.recovery import Recovery
 from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
-tokens = (*lexed, "SECRET", "MODIFIER")
-"""The tokens that ply reads: those of the lexer, and the word `secret` where `recovery` decides that it is no name."""
+tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND")
+"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret` and `on` where
+they are no names, and a comma between two states of a route."""
 
 
 def p_document(p):
@@ -84,6 +85,25 @@ def p_property(p):
     if value is None:
         p.parser.recovery.lacks_value(p[1], p[3])
     p[0] = tree.Property(p[1], value, p[1].span.to(p[len(p) - 1].span))
+
+
+def p_property_undo(p):
+    """member : kind ASSIGN undo SEMICOLON"""
+    p[0] = tree.Property(p[1], p[3], p[1].span.to(p[4].span))
+
+
+def p_undo(p):
+    """undo : name ON states
+    | name group ON states"""
+    group = p[2] if len(p) == 5 else None
+    states = tuple(p[len(p) - 1])
+    p[0] = tree.Call(p[1], group, p[1].span.to(states[-1].span), states)
+
+
+def p_states(p):
+    """states : name
+    | states OR name"""
+    p[0] = [p[1]] if len(p) == 2 else [*p[1], p[3]]
 
 
 def p_step(p):
@@ -192,8 +212,16 @@ def p_pair(p):
 
 
 def p_assignment(p):
-    """entry : name ASSIGN value"""
-    p[0] = tree.Assignment(p[1], p[3], p[1].span.to(p[3].span))
+    """entry : name ASSIGN value
+    | path ASSIGN value"""
+    first, *members = p[1] if isinstance(p[1], list) else [p[1]]
+    p[0] = tree.Assignment(first, p[3], first.span.to(p[3].span), tuple(members))
+
+
+def p_path(p):
+    """path : name DOT name
+    | path DOT name"""
+    p[0] = [*p[1], p[3]] if isinstance(p[1], list) else [p[1], p[3]]
 
 
 def p_declaration(p):
@@ -213,17 +241,38 @@ def p_secret_declaration(p):
 
 def p_route(p):
     """route : name
-    | name ARROW name"""
-    target = p[3] if len(p) == 4 else None
-    p[0] = tree.Route(p[1], None, target, p[1].span.to((target or p[1]).span))
+    | name ARROW target
+    | several ARROW target"""
+    states = _states(p[1])
+    target, entries = p[3] if len(p) == 4 else (None, None)
+    p[0] = tree.Route(states, None, target, states[0].span.to((entries or target or p[1]).span), entries)
 
 
 def p_route_when(p):
-    """route : name WHEN expression ARROW name
-    | WHEN expression ARROW name"""
-    state = p[1] if len(p) == 6 else None
-    condition, target = p[len(p) - 3], p[len(p) - 1]
-    p[0] = tree.Route(state, condition, target, p[1].span.to(target.span))
+    """route : name WHEN expression ARROW target
+    | several WHEN expression ARROW target
+    | WHEN expression ARROW target"""
+    states = _states(p[1]) if len(p) == 6 else ()
+    condition, (target, entries) = p[len(p) - 3], p[len(p) - 1]
+    first = states[0] if states else p[1]
+    p[0] = tree.Route(states, condition, target, first.span.to((entries or target).span), entries)
+
+
+def p_several(p):
+    """several : name AND name
+    | several AND name"""
+    p[0] = [*p[1], p[3]] if isinstance(p[1], list) else [p[1], p[3]]
+
+
+def p_target(p):
+    """target : name
+    | name group
+    | group"""
+    p[0] = (p[1], p[2]) if len(p) == 3 else (None, p[1]) if isinstance(p[1], tree.Group) else (p[1], None)
+
+
+def _states(found):
+    return tuple(found) if isinstance(found, list) else (found,)
 
 
 def p_error(_token):

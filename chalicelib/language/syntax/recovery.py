@@ -1,7 +1,8 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`). The next two tokens and the parser's tables decide.
+type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`). The next two
+tokens and the parser's tables decide. They also tell a comma between two states of a route (`A, B -> C`) from others.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
@@ -53,6 +54,10 @@ class Recovery:
         token = self._tokens[self._index - 1]
         if token.kind == "NAME" and str(token.value).lower() == "secret":
             return replace(token, kind=self._kind_of_secret())
+        if token.kind == "NAME" and str(token.value).lower() == "on":
+            return replace(token, kind=self._kind_of_on())
+        if token.kind == "COMMA" and self._is_between_states():
+            return replace(token, kind="AND")
         return token
 
     def repair(self, found: Any) -> SyntaxToken | None:
@@ -97,6 +102,16 @@ class Recovery:
         if named[:1] == [True] and following[1:] != ["ASSIGN"] and self._fits("SECRET"):
             return "SECRET"
         return "MODIFIER" if named == [True, True] and self._fits("MODIFIER") else "NAME"
+
+    def _kind_of_on(self) -> str:
+        """Return the kind of the word `on`, which was just read: a name wherever it can be one."""
+        return "ON" if self._tokens[self._index].kind != "ASSIGN" and self._fits("ON") else "NAME"
+
+    def _is_between_states(self) -> bool:
+        """Whether the comma, which was just read, is followed by a state and the rest of a route."""
+        following = [one.kind for one in self._tokens[self._index : self._index + 2]]
+        named = following[0] in _NAMES and following[1:] in (["COMMA"], ["ARROW"], ["WHEN"])
+        return named and self._fits("AND")
 
     def _fits(self, kind: str) -> bool:
         return self._tables.after(self._parser.statestack, kind) is not None
@@ -172,6 +187,8 @@ class Recovery:
     def _in_words(self, kinds: list[str]) -> str:
         """Describe the expected kinds of token for a message."""
         expected = set(kinds) - self._impossible_here()
+        if expected >= {"SEMICOLON", "LPAREN"}:
+            expected -= {"LPAREN"}
         words = []
         if expected >= _NAMES | {"INTEGER"}:
             words.append("a value")
@@ -194,10 +211,11 @@ class Recovery:
         opening = max((at for at, one in enumerate(symbols) if one.type == "LPAREN"), default=0)
         if opening < 2 or any(one.type == "ASSIGN" for one in symbols[opening:]):
             return set()
+        if symbols[-1].type == "DOT":
+            return set()
         if symbols[opening - 1].type == "TO":
-            return {"ASSIGN", "COMMA"} | (
-                _NAMES - {"WHEN"} if symbols[-1].type in ("name", "NAME", "STRING") else set()
-            )
+            impossible = {"ASSIGN", "COMMA", "DOT", "LPAREN"}
+            return impossible | (_NAMES - {"WHEN"} if symbols[-1].type in ("name", "NAME", "STRING") else set())
         key = symbols[opening - 2].value.key if isinstance(symbols[opening - 2].value, Word) else ""
         if key == "return":
             return {"ASSIGN", "COMMA", *(_NAMES if symbols[-1].type == "name" else ())}

@@ -25,7 +25,7 @@ END_WORDS = ("action_end", "flow_end", "flow_run_end")
 
 tokens = (
     "NAME", "STRING", "INTEGER", "FLOAT", "DURATION", "EXPRESSION", "END", "WHEN",
-    "ARROW", "TO", "ASSIGN", "SEMICOLON", "OR", "COMMA", "COLON", "SLASH", "EOF",
+    "ARROW", "TO", "ASSIGN", "SEMICOLON", "OR", "COMMA", "COLON", "DOT", "SLASH", "EOF",
     "LPAREN", "RPAREN", "LSQUARE", "RSQUARE", "LCURLY", "RCURLY",
 )  # fmt: skip
 
@@ -52,7 +52,7 @@ class Scan:
 
 _MAX_NUMBER_CHARACTERS = 400
 _SURROGATE = re.compile("[\ud800-\udfff]+")
-_STRANGE = re.compile(r"""(?:[^\w\s"'`(){}\[\]=;|,:/#$\-]|[\d\ud800-\udfff])+""")
+_STRANGE = re.compile(r"""(?:[^\w\s"'`(){}\[\]=;|,:./#$\-]|[\d\ud800-\udfff])+""")
 
 t_ARROW = r"->"
 t_TO = r"=>"
@@ -61,6 +61,7 @@ t_SEMICOLON = r";"
 t_OR = r"\|"
 t_COMMA = r","
 t_COLON = r":"
+t_DOT = r"\."
 t_SLASH = r"/"
 t_LPAREN = r"\("
 t_RPAREN = r"\)"

@@ -69,11 +69,12 @@ class MapValue:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """`name = value` in a group."""
+    """`name = value` in a group, or `name.member = value`, which sets a member of a variable."""
 
     name: Word
     value: Value
     span: Span
+    members: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,21 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`state when ${...} -> target`; state, condition or target may be missing. `else` counts as a state here."""
+    """`state, state when ${...} -> target (entries)`; any part may be missing. `else` counts as a state here.
 
-    state: Word | None
+    A rule of `repeat` has entries and no target.
+    """
+
+    states: tuple[Word, ...]
     when: Expression | None
     target: Word | None
     span: Span
+    entries: Group | None = None
+
+    @property
+    def state(self) -> Word | None:
+        """The first state; None if the route names none."""
+        return self.states[0] if self.states else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +117,15 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name ( ... )`, as in `undo = refund (order = 1);`."""
+    """`name ( ... )` or `name ( ... ) on STATE | STATE`, as in `undo = refund (order = 1) on PAID;`.
+
+    The group may be missing if there are states.
+    """
 
     name: Word
-    group: Group
+    group: Group | None
     span: Span
+    states: tuple[Word, ...] = ()
 
 
 Value: TypeAlias = Word | Number | Duration | Expression | Reference | ListValue | MapValue | Group | Call

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from chalicelib import expressions, language
 from chalicelib.engine.effects import Decision
 from chalicelib.language import Checked, Document, Statement
+from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
@@ -152,7 +153,7 @@ class Submitter:
         catalog = _Catalog(self._store, namespace, stored)
         with expressions.together():
             checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
-        diagnostics = tuple(sorted((*syntax, *checked.diagnostics), key=lambda found: (found.line, found.column)))
+        diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)
         if any(found.severity == "error" for found in diagnostics):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from chalicelib.authoring.analyze import analyze_all, diagnostics_of
+from chalicelib.authoring.analyze import SourceFile, analyze_all, diagnostics_of
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.language import Checked
 from chalicelib.model.actions import Action
@@ -27,7 +27,7 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
     """Check FSL files for errors.
 
     The files are checked together: each may use the actions and flows of the others. `-` is standard input. The exit
-    code is 1 if there is an error; warnings do not change it.
+    code is 1 if there is an error, and 2 if a file is missing; warnings do not change it.
 
     \b
     fsl check release.fsl
@@ -35,24 +35,40 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
     fsl check - < release.fsl
     fsl check --explain release.fsl
     """
-    sources = read_sources(files)
+    sources, failed = _readable(files)
     results = analyze_all(sources)
     found = {source.name: diagnostics_of(source, checked) for source, checked in results}
     rows = _explained([checked for _, checked in results]) if explained else {}
-    errors = sum(one.severity == "error" for diagnostics in found.values() for one in diagnostics)
+    problems = [one for diagnostics in found.values() for one in diagnostics]
+    errors = sum(one.severity == "error" and not one.hidden for one in problems)
+    ok = not errors and not failed
     if as_json:
         listed = [{"file": name, **dataclasses.asdict(one)} for name, several in found.items() for one in several]
         more = {"explained": {name: [dataclasses.asdict(row) for row in one] for name, one in rows.items()}}
-        put({"ok": errors == 0, "diagnostics": listed, **(more if explained else {})})
+        put({"ok": ok, "diagnostics": listed, **(more if explained else {})})
     else:
         for source in sources:
             show(found[source.name], source.text, source.name)
         for name, one in rows.items():
             say(f"{name}:")
             show_rows(one)
-        warnings = sum(map(len, found.values())) - errors
-        say(_summary(len(sources), errors, warnings), "red" if errors else "green", err=errors > 0)
-    ctx.exit(1 if errors else 0)
+        warnings = sum(one.severity == "warning" and not one.hidden for one in problems)
+        hidden = sum(one.hidden for one in problems)
+        say(_summary(len(sources), errors, warnings, hidden), "green" if ok else "red", err=not ok)
+    ctx.exit(max(failed, 1 if errors else 0))
+
+
+def _readable(files: Sequence[str]) -> tuple[list[SourceFile], int]:
+    """Return the files that can be read, and the highest exit code of those that cannot, which are reported."""
+    sources: list[SourceFile] = []
+    failed = 0
+    for name in files:
+        try:
+            sources += read_sources([name])
+        except click.ClickException as exc:
+            say(f"error: {exc.format_message()}", "red", err=True)
+            failed = max(failed, exc.exit_code)
+    return sources, failed
 
 
 def _explained(documents: Iterable[Checked]) -> dict[str, list[Row]]:
@@ -64,8 +80,9 @@ def _explained(documents: Iterable[Checked]) -> dict[str, list[Row]]:
     return {flow.name: list(explain(flow, actions)) for flow in flows}
 
 
-def _summary(files: int, errors: int, warnings: int) -> str:
-    counted = [_count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+def _summary(files: int, errors: int, warnings: int, hidden: int) -> str:
+    counts = ((errors, "error"), (warnings, "warning"), (hidden, "hidden problem"))
+    counted = [_count(number, word) for number, word in counts if number]
     return f"{_count(files, 'file')}: " + (", ".join(counted) or "no problems")
 
 

@@ -37,9 +37,9 @@ def explain_(*, files: Sequence[str], name: str | None, as_json: bool) -> None:
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Print the settings of steps as a table; columns for signed and secret values only if there are any."""
+    """Print the settings of steps as a table. The last columns are left out if no step has a value for them."""
     columns = ["step", "action", "timeout", "heartbeat", "retry", "on TIMEOUT", "on ERROR"]
-    columns += [name for name in ("callback", "secret") if any(getattr(row, name) for row in rows)]
+    columns += [name for name in ("repeat", "undo", "callback", "secret") if any(getattr(row, name) for row in rows)]
     table(columns, [_cells(row, columns) for row in rows])
 
 

@@ -37,7 +37,7 @@ def fmt(ctx: click.Context, *, files: Sequence[str], only_check: bool, only_diff
         if one.formatted is None:
             continue
         if only_diff:
-            click.echo(_difference(one), nl=False)
+            click.echo(difference(one.name, one.text, one.formatted, "formatted"), nl=False)
         elif one.name == STDIN and not only_check and not as_json:
             click.echo(one.formatted, nl=False)
         elif one.changes and not only_check and one.name != STDIN:
@@ -73,7 +73,8 @@ def _formatted(name: str) -> _Formatted:
         return _Formatted(name, text, None)
 
 
-def _difference(one: _Formatted) -> str:
-    before, after = one.text.splitlines(keepends=True), (one.formatted or "").splitlines(keepends=True)
-    lines = difflib.unified_diff(before, after, one.name, f"{one.name} (formatted)")
+def difference(name: str, old: str, new: str, done: str) -> str:
+    """Return the changes of a file as a unified diff; `done` describes the new text."""
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    lines = difflib.unified_diff(before, after, name, f"{name} ({done})")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)

@@ -42,7 +42,7 @@ OURS = {
 
 
 def call(method: Method, *addresses: str, body: bytes = BODY, own: Mapping[str, str] | None = None) -> Call:
-    """`own`: headers that the action asks for."""
+    """`own`: headers that the action declares."""
     return Call(addresses, body, {**(own or {}), **OURS}, method=method)
 
 
@@ -153,7 +153,7 @@ def test_no_credentials_and_no_region_are_final(monkeypatch: pytest.MonkeyPatch)
 
 @dataclass
 class FakeAws:
-    """Replaces botocore: its clients raise the given errors, once each, and record what was asked of them."""
+    """Replaces botocore: its clients raise the given errors, once each, and record their calls."""
 
     errors: list[Exception] = field(default_factory=list)
     connected: list[tuple[str, str | None, str | None]] = field(default_factory=list)
@@ -195,7 +195,7 @@ def test_a_function_is_invoked_asynchronously_with_the_body() -> None:
 
 
 def test_a_real_client_invokes_a_function(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """moto knows no such function, which is an answer too."""
+    """moto has no such function. Its error shows that the client reached it."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     reply = dispatcher().post(call(Method.LAMBDA, "nobody"))
     assert isinstance(reply, NotTaken)
@@ -261,7 +261,7 @@ Behave = Callable[[Any, Any], Any]
 
 @dataclass
 class Service:
-    """A gRPC service `pay.Charge/Do` that keeps what it was asked."""
+    """A gRPC service `pay.Charge/Do` that records its requests."""
 
     behave: Behave
     port: int = 0
@@ -346,7 +346,7 @@ def test_an_answer_that_cannot_be_read_was_taken_all_the_same(answer: bytes) -> 
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL", "UNKNOWN", "CANCELLED"])
-def test_codes_that_pass_are_tried_again(code: str) -> None:
+def test_temporary_status_codes_are_retried(code: str) -> None:
     with served(refuses(code)) as service:
         reply = by_grpc(service.address)
         assert reply == NotTaken(f"{service.address} answered {code}: because", final=False)
@@ -355,7 +355,7 @@ def test_codes_that_pass_are_tried_again(code: str) -> None:
 @pytest.mark.parametrize(
     "code", ["INVALID_ARGUMENT", "NOT_FOUND", "PERMISSION_DENIED", "UNAUTHENTICATED", "FAILED_PRECONDITION"]
 )
-def test_codes_that_do_not_pass_are_final(code: str) -> None:
+def test_permanent_status_codes_are_final(code: str) -> None:
     with served(refuses(code, "x" * 5000)) as service:
         reply = by_grpc(service.address, "127.0.0.1:1/pay.Charge/Do")
     assert isinstance(reply, NotTaken)
@@ -389,7 +389,7 @@ def test_a_service_that_is_slow_is_tried_again() -> None:
         )
 
 
-def test_nobody_there_is_tried_again_and_the_next_address_at_once() -> None:
+def test_an_unreachable_server_is_retried_and_the_next_address_tried_at_once() -> None:
     nobody = "127.0.0.1:1/pay.Charge/Do"
     reply = by_grpc(nobody)
     assert isinstance(reply, NotTaken)
@@ -412,7 +412,7 @@ def test_a_body_too_deep_for_a_struct_is_final() -> None:
     assert (reply.final, "Struct" in reply.error) == (True, True)
 
 
-def test_without_the_packages_it_is_said_what_to_install() -> None:
+def test_without_the_packages_the_error_names_them() -> None:
     def load(name: str) -> Any:
         raise ImportError(name)
 

@@ -78,7 +78,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
     assert PUBLIC.refuses(address) == "not an internet address"
 
 
-def test_what_is_listed_is_let_through_and_nothing_beside_it() -> None:
+def test_only_listed_networks_are_allowed() -> None:
     listed = EgressPolicy(public=True, allow=["10.1.0.0/16", "fd12::/16", "192.168.7.7", "Inner.example."])
     for address in ("10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::10.1.2.3", "fd12::9", "192.168.7.7"):
         assert listed.refuses(address) is None
@@ -89,12 +89,12 @@ def test_what_is_listed_is_let_through_and_nothing_beside_it() -> None:
     assert listed.refuses("10.9.9.9", "more.inner.example") is not None
 
 
-def test_a_range_that_is_none_is_told() -> None:
+def test_an_invalid_network_is_reported() -> None:
     with pytest.raises(ValueError, match="host bits"):
         EgressPolicy(public=True, allow=["10.0.0.5/8"])
 
 
-# ── on the way of HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── HTTP ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def post(address: str, *allow: str) -> Reply:
@@ -103,7 +103,8 @@ def post(address: str, *allow: str) -> Reply:
 
 
 def refusal(address: str, found: str, reason: str) -> NotTaken:
-    return NotTaken(f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW", final=True)
+    error = f"{address} resolves to {found}, {reason}; add it to ECHOER_OUTBOUND_ALLOW"
+    return NotTaken(error, final=True, name="Forbidden")
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_no_disguise_helps(host: str, found: str, reason: str) -> None:
 
 @dataclass
 class Resolver:
-    """A name server that is asked for `evil.example` and answers with the next of its `answers`."""
+    """Resolves `evil.example`, each time to the next of its `answers`."""
 
     answers: list[list[str]]
     connected: list[object] = field(default_factory=list)
@@ -163,7 +164,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Resolver]:
 
 
 def test_a_name_is_asked_once_and_that_answer_is_connected_to(resolver: Callable[..., Resolver]) -> None:
-    """DNS rebinding: a second question would be answered with an address of the inside."""
+    """DNS rebinding: a second lookup would return an internal address."""
     names = resolver(["8.8.8.8"], ["10.0.0.5"])
     assert post("http://evil.example:8/") == NotTaken("http://evil.example:8/ refused the connection", final=False)
     assert names.connected == [("8.8.8.8", 8)]
@@ -263,6 +264,7 @@ def test_every_method_obeys(method: Method, address: str, said: str) -> None:
     assert reply.final
     assert said in reply.error
     assert reply.error.endswith("add it to ECHOER_OUTBOUND_ALLOW")
+    assert reply.name == "Forbidden"
 
 
 # ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,6 +293,6 @@ def test_what_is_allowed_is_a_list() -> None:
 
 
 @pytest.mark.parametrize("given", ["10.0.0.5/8", "10.0.0.0/33", "http://inner.example", "a b", "*.example", "::g"])
-def test_what_cannot_be_allowed_is_told(given: str) -> None:
+def test_an_invalid_entry_is_reported(given: str) -> None:
     with pytest.raises(BadSetting, match="ECHOER_OUTBOUND_ALLOW"):
         config.from_environment({"ECHOER_OUTBOUND_ALLOW": given})

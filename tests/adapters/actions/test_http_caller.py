@@ -1,4 +1,4 @@
-"""`HttpCaller` against real servers on the loopback: what each answer, and each way of not answering, comes to."""
+"""`HttpCaller` against real servers on the loopback: the result of each response, and of each failure to respond."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def caller(connect: float = 0.5, total: float = 5.0) -> HttpCaller:
 
 @dataclass
 class Server:
-    """Plays `scripts` to its connections in turn (the last one again and again); records the requests that it read."""
+    """Runs one of `scripts` for each connection, in turn, and repeats the last one. It records the requests."""
 
     scripts: tuple[Callable[[Server, socket.socket], None], ...]
     tls: ssl.SSLContext | None = None
@@ -71,10 +71,10 @@ class Server:
             with sock if self.tls is None else self.tls.wrap_socket(sock, server_side=True) as connection:
                 script(self, connection)
         except OSError:
-            pass  # the caller hung up, as many of these tests want it to
+            pass  # the caller closed the connection, as many of these tests intend
 
     def read(self, sock: socket.socket) -> bool:
-        """One request is read and recorded; False if there is none."""
+        """Read and record one request. Return False if there is none."""
         head = b""
         while b"\r\n\r\n" not in head:
             piece = sock.recv(65536)
@@ -102,7 +102,7 @@ def serving(*scripts: Callable[[Server, socket.socket], None], tls: ssl.SSLConte
 
 
 def answers(status: int, body: bytes = b"", **headers: str) -> Callable[[Server, socket.socket], None]:
-    """Answers every request of the connection, and keeps it open."""
+    """Answer every request of the connection, and keep it open."""
     named = {"Content-Length": str(len(body)), **{name.replace("_", "-"): value for name, value in headers.items()}}
     lines = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     return lambda server, sock: loop(server, sock, f"HTTP/1.1 {status} X\r\n{lines}\r\n".encode() + body)
@@ -114,7 +114,7 @@ def loop(server: Server, sock: socket.socket, answer: bytes) -> None:
 
 
 def raw(answer: bytes) -> Callable[[Server, socket.socket], None]:
-    """Answers one request with these very bytes, and closes."""
+    """Answer one request with exactly these bytes, and close the connection."""
     return lambda server, sock: sock.sendall(answer) if server.read(sock) else None
 
 
@@ -133,7 +133,7 @@ def sips(server: Server, sock: socket.socket) -> None:
 
 
 def drips(start: bytes, drop: bytes = b"x") -> Callable[[Server, socket.socket], None]:
-    """Each read of the caller is quick; only all of them together are not."""
+    """Each read of the caller is quick, but all of them together exceed the limit."""
 
     def script(server: Server, sock: socket.socket) -> None:
         server.read(sock)
@@ -155,7 +155,7 @@ def post(*addresses: str, by: HttpCaller | None = None, ca_bundle: str | None = 
 
 
 def refusing() -> str:
-    """An address without a listener."""
+    """Return an address without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         return f"http://127.0.0.1:{gone.getsockname()[1]}/do"
 
@@ -297,7 +297,7 @@ def test_a_refusal_is_final_even_if_its_body_breaks_off() -> None:
     ],
 )
 def test_retry_after_is_honoured(value: str, date: str, wait: int) -> None:
-    """As seconds or as a date, the latter by the service's own clock if it sends it."""
+    """`Retry-After` is in seconds or a date. A date is relative to the service's own clock if `Date` is sent."""
     reply, url = reply_to(answers(503, Retry_After=value, Date=date))
     assert reply == NotTaken(f"{url} answered 503", final=False, retry_after=wait, status=503)
 
@@ -317,7 +317,7 @@ def test_an_unknown_host() -> None:
 
 
 def test_a_host_that_takes_no_connection() -> None:
-    """A listener with a full queue: new connections wait in the kernel."""
+    """Open a listener with a full queue: new connections wait in the kernel."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []
@@ -372,7 +372,7 @@ def test_a_refusal_whose_body_drips_is_a_refusal() -> None:
 
 
 def test_the_time_limit_holds_for_sending_too() -> None:
-    """The server reads, in sips: no single write is late."""
+    """The server reads slowly: no single write is late, but all of them together are."""
     begun = time.monotonic()
     with serving(sips) as server:
         call = Call(addresses=(server.url,), body=b"x" * 30_000_000)
@@ -432,8 +432,8 @@ def test_a_header_that_cannot_be_sent_is_final(name: str, value: str) -> None:
     assert (reply.final, server.requests) == (True, [])
 
 
-def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
-    """The body's length, where it goes, and what it is, are ours, in any case that theirs is written."""
+def test_an_action_cannot_set_headers_that_frame_the_request() -> None:
+    """An action cannot set Content-Length, Host and the like, in upper or lower case."""
     theirs = {
         "Host": "evil.example",
         "CONTENT-LENGTH": "3",
@@ -459,7 +459,7 @@ def test_what_frames_a_request_is_not_the_action_s_to_say() -> None:
     assert not headers.keys() & {"transfer-encoding", "content-encoding", "connection", "expect", "upgrade"}
 
 
-def test_a_password_in_the_address_is_used_and_not_told() -> None:
+def test_a_password_in_the_address_is_used_and_not_shown() -> None:
     with serving(answers(503)) as server:
         reply = post(server.url.replace("//", "//me:secret@"))
     assert reply == NotTaken(f"{server.url} answered 503", final=False, status=503)
@@ -509,7 +509,7 @@ def test_connections_are_kept_per_thread() -> None:
     "end", [lambda sock: None, lambda sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)]
 )
 def test_a_stale_connection_is_no_failed_delivery(end: Callable[[socket.socket], None]) -> None:
-    """The server ends the kept connection when the second request is on its way; on a new connection it answers."""
+    """The server closes the kept connection during the second request, and answers on a new one."""
 
     def once(server: Server, sock: socket.socket) -> None:
         server.read(sock)
@@ -578,7 +578,7 @@ def test_the_environment_does_not_matter(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 @dataclass
 class Authority:
-    """A root of our own, and a server's context with a certificate from it for 127.0.0.1."""
+    """Create a CA, and a server's TLS context with a certificate from it for 127.0.0.1."""
 
     folder: Path
 
@@ -642,7 +642,7 @@ def test_own_roots_are_trusted(ours: Authority) -> None:
 
 
 def test_other_roots_are_not_trusted(ours: Authority, theirs: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the usual nor another bundle's nor the environment's, though a connection under the right is open."""
+    """The default roots, another bundle and the environment's are rejected, even if a trusted connection is open."""
     bundle = ours.folder / "bundle.pem"
     bundle.write_bytes(ours.pem)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
@@ -658,7 +658,7 @@ def test_other_roots_are_not_trusted(ours: Authority, theirs: Authority, monkeyp
 
 
 def test_own_roots_replace_the_usual_ones(ours: Authority, theirs: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual roots are, for this test, the server's."""
+    """This test makes the server's CA the default root."""
     bundle = ours.folder / "usual.pem"
     bundle.write_bytes(ours.pem)
     monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle))

@@ -65,12 +65,12 @@ def test_nothing_can_forge_a_line(stream: io.StringIO) -> None:
     assert (line["run"], line["who"], line["message"], line[NASTY]) == (NASTY, NASTY, f"a {NASTY}", 1)
 
 
-def test_half_a_character_is_told_too() -> None:
+def test_an_unpaired_surrogate_is_logged() -> None:
     record = logging.makeLogRecord({"msg": chr(0xD800)})
     assert '"\\ud800"' in logs.JsonLines().format(record)
 
 
-def test_what_is_no_json_is_told_by_its_type(stream: io.StringIO) -> None:
+def test_a_value_that_is_not_json_is_logged_as_its_type(stream: io.StringIO) -> None:
     LOG.warning("x", extra={"odd": object()})
     assert told(stream)[0]["odd"] == "object"
 
@@ -82,7 +82,7 @@ def _fail(value: str) -> None:
         raise KeyError(value) from error
 
 
-def test_an_exception_is_told_by_its_type_and_place_and_never_by_a_value(stream: io.StringIO) -> None:
+def test_an_exception_is_logged_with_type_and_place_and_without_values(stream: io.StringIO) -> None:
     try:
         _fail("s3cret")
     except KeyError:
@@ -105,19 +105,19 @@ def test_an_exception_is_told_by_its_type_and_place_and_never_by_a_value(stream:
         ),
     ],
 )
-def test_what_we_or_aws_say_is_told(stream: io.StringIO, error: Exception, message: str) -> None:
+def test_messages_of_echoer_and_aws_errors_are_logged(stream: io.StringIO, error: Exception, message: str) -> None:
     LOG.error("failed", exc_info=error)
     assert told(stream)[0]["exception"][0]["message"] == message
 
 
-def test_exceptions_that_lead_to_one_another_without_end_are_told(stream: io.StringIO) -> None:
+def test_cyclic_exception_chains_are_logged(stream: io.StringIO) -> None:
     one, two = ValueError(), TypeError()
     one.__cause__, two.__cause__ = two, one
     LOG.error("failed", exc_info=one)
     assert len(told(stream)[0]["exception"]) == logs.MAX_CAUSES
 
 
-def test_others_are_heard_from_warnings_on(stream: io.StringIO) -> None:
+def test_other_libraries_log_from_level_warning(stream: io.StringIO) -> None:
     logging.getLogger("botocore.test").info("a request with its body")
     logging.getLogger("botocore.test").warning("w")
     assert [line["logger"] for line in told(stream)] == ["botocore.test"]

@@ -1,4 +1,4 @@
-"""Metrics in CloudWatch's Embedded Metric Format: lines that it takes, and numbers that are right."""
+"""Metrics in CloudWatch's Embedded Metric Format: valid lines with correct numbers."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ EMF = {
         }
     },
 }
-"""What AWS says of the format (CloudWatch User Guide, "Specification: Embedded metric format"), as far as we use it."""
+"""The part of the format that we use (CloudWatch User Guide, "Specification: Embedded metric format")."""
 
 
 class Watched(Host):
-    """A small Echoer whose metrics are read."""
+    """An Echoer that records its metrics."""
 
     def __init__(self, script: Script = lambda request: Taken()) -> None:
         super().__init__(script)
@@ -91,7 +91,7 @@ class Watched(Host):
 
 
 def checked(text: str) -> dict[str, Any]:
-    """The metrics of a line that CloudWatch takes."""
+    """Check a line against the format, and return its metrics."""
     line = json.loads(text)
     jsonschema.validate(line, EMF)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
@@ -129,7 +129,7 @@ def test_a_run_from_begin_to_end(watched: Watched) -> None:
     assert watched.told() == {"RunsSucceeded": 1, "Transitions": 1, "AnswersAdvanced": 1, "AnswerAge": [1_500]}
 
 
-def test_what_happens_to_no_run_is_not_told(watched: Watched) -> None:
+def test_what_changes_no_run_is_not_counted(watched: Watched) -> None:
     watched.settle()
     watched.services.timers.sweep()
     assert watched.told() == {}
@@ -234,7 +234,7 @@ class _Broken(Observer):
         raise ZeroDivisionError
 
 
-def test_who_fails_to_watch_fails_nothing_else(watched: Watched) -> None:
+def test_a_failing_observer_fails_nothing_else(watched: Watched) -> None:
     watched.rebuild(observer=Several([_Broken(), watched.metrics]))
     watched.start("f")
     assert watched.answer("A", "OK") is Outcome.ADVANCED

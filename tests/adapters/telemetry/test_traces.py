@@ -1,4 +1,4 @@
-"""Runs as traces: which spans there are, their parents, and that a collector that is down delays nothing."""
+"""Traces of runs: the spans, their parents, and that an unavailable collector delays nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Traced(Host):
         self.submit(FLOWS)
 
     def spans(self) -> dict[str, ReadableSpan]:
-        """The spans that were sent, by name."""
+        """Return the spans that were sent, by name."""
         self.traces.flush()
         found = self.kept.get_finished_spans()
         named = {span.name: span for span in found}
@@ -166,7 +166,7 @@ def test_a_run_that_is_taken_up_again_tells_only_what_is_new(traced: Traced) -> 
     assert place(after["f"]) == place(before["f"])
 
 
-def test_branches_that_nobody_waits_for_any_more_end_too(traced: Traced) -> None:
+def test_cancelled_branches_end_too(traced: Traced) -> None:
     traced.start("race")
     traced.settle()
     traced.answer("Left", "OK")
@@ -228,7 +228,7 @@ def test_progress_ends_nothing(traced: Traced) -> None:
 
 
 class Collector(HTTPServer):
-    """Takes what is sent to it."""
+    """Accepts everything."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Taking)
@@ -253,7 +253,7 @@ class Taking(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 def spans_of_a_run() -> Sequence[ReadableSpan]:
@@ -264,7 +264,7 @@ def spans_of_a_run() -> Sequence[ReadableSpan]:
 
 
 class Failing(SpanExporter):
-    """A collector that is down, until it is up."""
+    """A collector that is unavailable at first."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -275,7 +275,7 @@ class Failing(SpanExporter):
         return self.result
 
     def shutdown(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def test_a_collector_that_is_down_is_left_alone_for_a_while() -> None:
@@ -292,7 +292,7 @@ def test_a_collector_that_is_down_is_left_alone_for_a_while() -> None:
 
 
 def test_a_collector_that_does_not_answer_is_given_up_in_time() -> None:
-    """It takes connections and says nothing."""
+    """The collector accepts connections and sends nothing."""
     spans = spans_of_a_run()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         exporter = traces.otlp(f"http://127.0.0.1:{silent.getsockname()[1]}", FakeClock(), timeout=0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,22 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
     noise = check(str(folder / "noise.fsl"))
     assert noise.exit_code == 1
     assert "not UTF-8" in noise.stderr
+
+
+def test_the_summary_says_how_many_problems_are_hidden(folder: Path) -> None:
+    """Both the hidden problems of the syntax and those of the checker are counted."""
+    wrong = "action a addr = 1; return = (OK); action_end"
+    (folder / "many.fsl").write_text("@ " * 80 + " / ".join([wrong] * 60))
+    found = check(str(folder / "many.fsl"), str(folder / "ci.fsl"))
+    assert found.exit_code == 1
+    hidden = re.search(r"2 files: 100 errors, (\d+) hidden problems", found.stderr)
+    assert hidden
+    assert f"{hidden[1]} more problems are not shown: the limit is 100" in found.stdout + found.stderr
+
+
+def test_a_file_that_is_missing_does_not_hide_the_problems_of_others(folder: Path) -> None:
+    (folder / "bad.fsl").write_text("action b addr = 1; return = (OK); action_end")
+    found = check(str(folder / "nothing.fsl"), str(folder / "bad.fsl"))
+    assert found.exit_code == 2
+    assert "cannot read" in found.stderr
+    assert "wrong-value" in found.stdout + found.stderr

@@ -37,7 +37,7 @@ def waiting(client: Client, asking: str, request: pytest.FixtureRequest) -> str:
 # ── apply ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_apply_says_what_changed(fsl: Cli, tmp_path: Path) -> None:
+def test_apply_prints_what_changed(fsl: Cli, tmp_path: Path) -> None:
     """Created, unchanged, updated; a dry run changes nothing."""
     file = tmp_path / "tea.fsl"
     file.write_text('action brew\n  addr = "http://x/brew";\n  return = (OK);\naction_end\n/\n')
@@ -135,7 +135,7 @@ def test_what_is_not_there(fsl: Cli) -> None:
     assert fsl("get", "event", "nobody").exit_code == 1
 
 
-def test_del_asks_unless_it_is_told_not_to(fsl: Cli, waiting: str) -> None:
+def test_del_asks_for_confirmation_unless_yes_is_given(fsl: Cli, waiting: str) -> None:
     """A pipe allows no confirmation; a run that has not ended is kept; one that has ended is deleted."""
     assert fsl("del", "flowrun", waiting).exit_code == 2
     refused = fsl("del", "flowrun", waiting, "--yes")

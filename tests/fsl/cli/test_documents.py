@@ -137,7 +137,7 @@ def test_explain_says_where_each_setting_comes_from() -> None:
     )
 
 
-def test_explain_tells_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
+def test_explain_shows_what_is_signed_and_what_is_secret(tmp_path: Path) -> None:
     text = (LANGUAGE / "valid" / "secrets.fsl").read_text()
     rows = json.loads(fsl("explain", LANGUAGE / "valid" / "secrets.fsl", "--flow", "order", "--json").stdout)
     assert [(row["step"], row["callback"], row["secret"]) for row in rows] == [
@@ -172,7 +172,7 @@ def test_what_is_exported_fits_the_schema_and_comes_back(path: Path) -> None:
     assert definition_json.imported(json.dumps(exported)) == values
 
 
-def test_export_and_import_are_each_others_way_back(tmp_path: Path) -> None:
+def test_export_and_import_are_inverse(tmp_path: Path) -> None:
     exported = fsl("export", ORDER)
     (tmp_path / "x.fsl").write_bytes(fsl("import", "-", text=exported.stdout).stdout_bytes)
     again = fsl("export", tmp_path / "x.fsl")
@@ -220,3 +220,40 @@ def test_the_schema_refuses_what_is_no_definition() -> None:
     for wrong in ({}, {"name": "a"} | {"returns": 1}, {"name": "f", "steps": [{"kind": "fly"}]}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, definition_json.schema())
+
+
+OLD = """action pay addr = "http://p"; return = (PAID | DECLINED); action_end
+/
+action refund addr = "http://r"; return = (OK); action_end
+/
+flow f step A => (PAID -> done | DECLINED -> stopped) { action = pay; undo = refund; }; flow_end  # an order
+"""
+
+
+def test_upgrade_rewrites_a_file_in_place_once(tmp_path: Path) -> None:
+    file = tmp_path / "old.fsl"
+    file.write_text(OLD)
+    assert fsl("check", file).exit_code == 1
+    told = fsl("upgrade", "--check", file)
+    assert (told.exit_code, file.read_text()) == (1, OLD)
+    assert "would be upgraded to 0.4" in told.stderr
+    shown = fsl("upgrade", "--diff", file)
+    assert (shown.exit_code, file.read_text()) == (1, OLD)
+    assert "{ action = pay; undo = refund on PAID; }; flow_end  # an order" in shown.stdout
+    assert fsl("upgrade", file).exit_code == 0
+    assert file.read_text() == OLD.replace("undo = refund", "undo = refund on PAID")
+    assert fsl("check", file).exit_code == 0
+    assert json.loads(fsl("upgrade", "--check", "--json", file).stdout) == [
+        {"file": str(file), "changed": False, "notes": []}
+    ]
+
+
+def test_upgrade_prints_what_a_person_must_decide(tmp_path: Path) -> None:
+    file = tmp_path / "old.fsl"
+    file.write_text(OLD.replace("PAID -> done", "PAID -> stopped"))
+    told = fsl("upgrade", file)
+    assert told.exit_code == 1
+    assert f"{file}:5:74: step 'A' never led on" in told.stderr
+    file.write_text("flow f step A => (")
+    assert fsl("upgrade", file).exit_code == 1
+    assert file.read_text() == "flow f step A => ("

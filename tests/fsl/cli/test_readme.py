@@ -1,4 +1,4 @@
-"""The README: what it shows is what happens. Its tour is taken, command by command, as it is printed there."""
+"""The README matches the program: each command of its tour prints the output that the page shows."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})?")
 
 
 def sessions() -> list[tuple[str, str]]:
-    """(command, what it printed), in order, of the tour's blocks that show a terminal."""
+    """Return (command, output) pairs from the terminal blocks of the tour, in order."""
     shown = [block for block in BLOCKS if block.startswith("$ ")]
     parts = [part for block in shown for part in re.split(r"^\$ ", block, flags=re.MULTILINE) if part]
     return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
 
 
 def same(text: str) -> str:
-    """The text without what differs each time: moments."""
+    """Return the text without times, which differ each time."""
     return MOMENT.sub("TIME", text).strip()
 
 
 @pytest.fixture(scope="module")
 def order(services: ExampleServices, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """`order.fsl`, as the tour tells to save it, in the working directory; its action is one of `services`."""
+    """Save `order.fsl` from the tour in the working directory, with the address of one of `services`."""
     folder = tmp_path_factory.mktemp("tour")
     text = next(block for block in BLOCKS if block.startswith("action charge"))
     (folder / "order.fsl").write_text(text.replace("//127.0.0.1:18080/", f"//127.0.0.1:{services.port}/"))
@@ -69,7 +69,7 @@ def test_the_tour_is_what_happens(fsl: Cli, order: Path) -> None:
 
 
 def _the_same_over_http(url: str) -> None:
-    """The request is answered as shown, and so is its repetition."""
+    """The request returns the response that the page shows, also when it is repeated."""
     block = next(block for block in BLOCKS if block.startswith("POST /step"))
     shown = re.match(r"POST /step  (\{.*\})\n200 +(\{.*?\}) +# repeated: (\{.*?\})", block)
     assert shown is not None

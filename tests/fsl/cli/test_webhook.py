@@ -59,13 +59,13 @@ def test_the_key_is_read_where_a_deployment_keeps_it(aws: Any) -> None:
     assert (shown.stdout.strip(), shown.stderr) == (secrets_for(b"k", "default")[0], "")
 
 
-def test_a_reference_that_leads_nowhere_is_told(aws: Any) -> None:
+def test_a_reference_that_leads_nowhere_is_reported(aws: Any) -> None:
     shown = fsl(ECHOER_WEBHOOK_KEY_REF="ssm:/not/there")
     assert (shown.exit_code, shown.stdout) == (1, "")
     assert "ssm:/not/there: ParameterNotFound" in shown.stderr
 
 
-def test_a_setting_that_cannot_be_is_told() -> None:
+def test_an_invalid_setting_is_reported() -> None:
     assert fsl(ECHOER_WEBHOOK_KEY=",").exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""The HTTP front: what API Gateway would do, done here."""
+"""The local HTTP server, which does the work of API Gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ask(gateway: Gateway, method: str, path: str, query: str = "", body: bytes =
 
 @pytest.fixture(scope="module")
 def echo() -> Gateway:
-    """In front of an app that answers the event it was given."""
+    """Start the server with an app that returns its event."""
     app = Chalice("echo", configure_logs=False)
 
     @app.route("/thing/{name}", methods=["GET", "POST"], content_types=["*/*"])
@@ -45,7 +45,7 @@ def echo() -> Gateway:
 
 
 def test_fixed_parts_of_a_path_go_before_parameters() -> None:
-    """`/a/own` is found although `/a/{name}` would fit; an empty part fits no parameter."""
+    """`/a/own` takes precedence over `/a/{name}`. An empty segment matches no parameter."""
     routes = Routes(["/a/{name}", "/a/own", "/{kind}/own", "/"])
     assert routes.find("/a/own") == ("/a/own", {})
     assert routes.find("/a/b") == ("/a/{name}", {"name": "b"})
@@ -56,7 +56,7 @@ def test_fixed_parts_of_a_path_go_before_parameters() -> None:
 
 
 def test_path_parameters_stay_encoded_as_in_a_rest_api(echo: Gateway) -> None:
-    """A part of a path is handed over as it was sent."""
+    """Path segments are passed on as they were sent."""
     assert b'"name":"a%2Fb"' in ask(echo, "GET", "/thing/a%2Fb").body
 
 
@@ -70,7 +70,7 @@ def test_query_parameters_are_decoded_and_kept_together(echo: Gateway) -> None:
     ("sent", "said"), [(b"", (None, False)), ("ä".encode(), ("ä", False)), (b"\xff", ("/w==", True))]
 )
 def test_a_body_is_text_or_base64(echo: Gateway, sent: bytes, said: tuple[str | None, bool]) -> None:
-    """What is no UTF-8 is handed over in base64."""
+    """A body that is not UTF-8 is passed as base64."""
     answer = json.loads(ask(echo, "POST", "/thing/a", body=sent).body)
     assert (answer["body"], answer["isBase64Encoded"]) == said
 
@@ -82,8 +82,8 @@ def test_unknown_path_in_the_shape_of_all_errors(echo: Gateway) -> None:
     assert b'"code": "not-found"' in answer.body
 
 
-def test_other_methods_are_told_which_there_are(echo: Gateway) -> None:
-    """405 with Allow; OPTIONS says the same in peace."""
+def test_other_methods_are_refused_with_the_allowed_ones(echo: Gateway) -> None:
+    """405 with Allow. OPTIONS returns the same methods with a success."""
     refused = ask(echo, "DELETE", "/thing/a")
     assert (refused.status, dict(refused.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     asked = ask(echo, "OPTIONS", "/thing/a")
@@ -91,7 +91,7 @@ def test_other_methods_are_told_which_there_are(echo: Gateway) -> None:
 
 
 def test_a_stopping_server_turns_requests_away() -> None:
-    """503, to be tried again."""
+    """503, so that clients retry."""
     stopping = threading.Event()
     stopping.set()
     answer = Gateway(Chalice("app", configure_logs=False), stopping).answer(GET)
@@ -106,7 +106,7 @@ def test_head_says_how_long_the_body_would_be(server: LocalServer) -> None:
 
 
 def test_a_connection_is_kept(server: LocalServer) -> None:
-    """Many requests go through one connection."""
+    """One connection serves many requests."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=5)
     connection.connect()
     mine = connection.sock
@@ -127,7 +127,7 @@ def test_a_large_body_is_refused(server: LocalServer, size: int) -> None:
 
 @pytest.mark.parametrize("sign", ["x", '"', "ä"])
 def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, sign: str) -> None:
-    """What counts is the event that Lambda is handed, in which the body is JSON text."""
+    """The limit applies to the event for Lambda, in which the body is a JSON string."""
     event = api_event(HttpRequest("POST", "/thing/a", "", {"User-Agent": "test"}, b"x"), "/thing/{name}", {"name": "a"})
     room = MAX_EVENT_BYTES - len(msgspec.json.encode(event)) + 1
     fitting = sign * (room // (len(msgspec.json.encode(sign)) - 2))
@@ -137,7 +137,7 @@ def test_a_request_is_as_large_as_lambda_takes_it_and_no_larger(echo: Gateway, s
 
 
 def test_what_is_no_http_is_refused(server: LocalServer) -> None:
-    """400, and the server lives on."""
+    """400, and the server continues."""
     host, _, port = urlsplit(server.url).netloc.partition(":")
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nContent-Length: many\r\n\r\n")
@@ -145,8 +145,8 @@ def test_what_is_no_http_is_refused(server: LocalServer) -> None:
     assert requests.get(f"{server.url}/healthz", timeout=5).ok
 
 
-def test_long_polls_starve_nobody(server: LocalServer, client: Client, asking: str) -> None:
-    """While 80 requests wait for news of a run, others are answered; and news reach all of them."""
+def test_long_polls_do_not_block_other_requests(server: LocalServer, client: Client, asking: str) -> None:
+    """While 80 requests wait for changes of a run, others are answered. A change answers all 80."""
     run = client.start(asking, {"name": "watched"})["metadata"]["name"]
     after = client.history(run)[-1]["seq"] + 100
     waiting = threading.Barrier(81)

@@ -1,4 +1,4 @@
-"""`fsl local` as a process: starting, stopping, dying, going on."""
+"""`fsl local` as a process: start, stop, crash and recovery."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def local(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
-    """One line, exit code 1, and nothing was started: not even the database is there."""
+    """It prints one line, exits with 1, and starts nothing: it does not create the database."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = local("--port", str(port), "--db", str(tmp_path / "e.db"))
@@ -53,7 +53,7 @@ def test_a_database_that_is_in_use(start: Start, tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be(start: Start) -> None:
-    """A setting that means nothing is a usage error."""
+    """An invalid setting is a usage error."""
     server = start("--db", ":memory:", ECHOER_STEP_TIMEOUT="soon")
     assert server.running.wait(20) == 2
     until(lambda: "ECHOER_STEP_TIMEOUT" in "".join(server.said))
@@ -61,7 +61,7 @@ def test_settings_that_cannot_be(start: Start) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it(start: Start, number: int) -> None:
-    """Requests under way end soon, long polls too; then one line, exit code 0."""
+    """Open requests, including long polls, end soon. It prints one line and exits with 0."""
     server = start("--db", ":memory:")
     client = Client(server.url)
     client.submit(ASKING)
@@ -97,7 +97,7 @@ def test_sleep_ends_when_the_server_stops() -> None:
 
 
 def test_a_second_signal_ends_it_at_once(start: Start) -> None:
-    """While it waits for a handler that is busy: an action that takes the connection and says nothing."""
+    """The handler is busy: its action accepts the connection and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as mute:
         server = start("--db", ":memory:")
         client = Client(server.url)
@@ -120,7 +120,7 @@ def _refused(port: int) -> bool:
 
 
 def test_a_killed_server_goes_on(start: Start, tmp_path: Path) -> None:
-    """kill -9 in the middle of ten runs, twice: the next server on the file brings all of them to their end."""
+    """kill -9 twice during ten runs: the next server on the file completes all of them."""
     path = str(tmp_path / "e.db")
     server = start("--db", path)
     port, client = server.port, Client(server.url)
@@ -139,7 +139,7 @@ def test_a_killed_server_goes_on(start: Start, tmp_path: Path) -> None:
 
 
 def test_what_was_not_delivered_is_delivered_after_a_restart(start: Start, tmp_path: Path) -> None:
-    """A message that was in a handler's hands when the server died comes again at once."""
+    """A message that a handler was processing when the server was killed is received again at once."""
     path = str(tmp_path / "e.db")
     with socket.create_server(("127.0.0.1", 0)) as mute:
         server = start("--db", path)
@@ -154,7 +154,7 @@ def test_what_was_not_delivered_is_delivered_after_a_restart(start: Start, tmp_p
         mute.accept()[0].close()
 
 
-def test_the_story_is_told(start: Start) -> None:
+def test_transitions_are_printed(start: Start) -> None:
     """A line for each definition and each transition, readable, without colours in a file."""
     server = start("--db", ":memory:")
     with ExampleServices(0, f"{server.url}/step") as services:
@@ -172,8 +172,8 @@ def test_the_story_is_told(start: Start) -> None:
     assert "\x1b" not in "".join(server.said)
 
 
-def test_debug_tells_of_requests(start: Start) -> None:
-    """The access log is off unless it is asked for."""
+def test_debug_logs_requests(start: Start) -> None:
+    """The access log is off by default."""
     quiet, loud = start("--db", ":memory:"), start("--db", ":memory:", ECHOER_LOG="debug")
     for server in (quiet, loud):
         assert requests.get(f"{server.url}/healthz", timeout=5).ok
@@ -194,11 +194,11 @@ def test_the_demo_twice_on_one_file(tmp_path: Path) -> None:
 
 
 def test_the_demo_where_its_port_is_taken(tmp_path: Path) -> None:
-    """The services take another one, and the document they are named in says so."""
+    """The services choose another port, and the document has it."""
     try:
         taken = socket.create_server(("127.0.0.1", 18080))
     except OSError:
-        taken = None  # another process uses it, which serves as well
+        taken = None  # another process uses it, which is enough for this test
     ended = local("--demo", "--once", "--port", "0", "--db", ":memory:")
     if taken:
         taken.close()
@@ -208,7 +208,7 @@ def test_the_demo_where_its_port_is_taken(tmp_path: Path) -> None:
 
 
 def test_the_demo_on_the_adapters_of_aws() -> None:
-    """DynamoDB and SQS within the process: the same run."""
+    """With DynamoDB and SQS in the process, the run is the same."""
     ended = local("--demo", "--once", "--port", "0", "--aws")
     assert ended.returncode == 0, ended.stderr
     assert "my_flow_run is done (succeeded)" in ended.stdout

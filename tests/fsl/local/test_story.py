@@ -29,7 +29,7 @@ def as_before() -> Iterator[None]:
     """Restore the log of the process after each test."""
     loggers = [logging.getLogger(name) for name in (None, "echoer", "echoer.workers", "waitress.queue")]
     levels, handlers = [log.level for log in loggers], list(loggers[0].handlers)
-    for handler in handlers:  # or they would be closed
+    for handler in handlers:  # otherwise they would be closed
         loggers[0].removeHandler(handler)
     yield
     loggers[0].handlers[:] = handlers

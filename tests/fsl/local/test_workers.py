@@ -1,4 +1,4 @@
-"""Event sources: what is received, handed over, deleted."""
+"""Event sources: receive, call the handler, delete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LETTERS = [Received("1", "1.1", "a", 1, 5), Received("2", "2.1", "b", 3, 6)]
 
 
 class Handler:
-    """Remembers its events; gives back what `again` names, or raises."""
+    """Records its events. Returns the messages in `again` as failed, or raises."""
 
     def __init__(self, *again: str, error: Exception | None = None) -> None:
         self.events: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ class Handler:
 
 
 def test_a_queue_event_is_what_lambda_gets() -> None:
-    """All that a handler may look at."""
+    """The fields that a handler may read."""
     record = queue_event(QueueName.WAKES, LETTERS)["Records"][1]
     assert record["messageId"] == "2"
     assert record["attributes"]["ApproximateReceiveCount"] == "3"
@@ -60,12 +60,12 @@ def test_a_queue_event_is_what_lambda_gets() -> None:
     ],
 )
 def test_a_partial_answer_is_read_as_lambda_reads_it(answer: Any, failed: set[str]) -> None:
-    """Nothing named: all done. Something named that was not in the batch: nothing done."""
+    """No failed ids mean success for all. An id that is not in the batch means failure for all."""
     assert failed_in(answer, LETTERS) == failed
 
 
 def test_a_schedule_event_names_its_rule() -> None:
-    """EventBridge's shape."""
+    """The event has EventBridge's format."""
     event = schedule_event("sweep")
     assert event["detail-type"] == "Scheduled Event"
     assert event["resources"][0].endswith(":rule/sweep")
@@ -83,7 +83,7 @@ def test_an_app_says_what_feeds_it() -> None:
 
 
 def test_done_messages_are_deleted_and_others_come_again() -> None:
-    """A message that was given back comes again when its visibility ends; one that was not does not."""
+    """A failed message is received again when its visibility ends. A handled one is not."""
     queue, handler, stopping = MemoryQueue(SystemClock(), visibility=30), Handler("b"), threading.Event()
     workers = Workers(queue, [Consumer("h", QueueName.WAKES, handler, 10, 1)], [], stopping)
     workers.start()
@@ -95,7 +95,7 @@ def test_done_messages_are_deleted_and_others_come_again() -> None:
 
 
 def test_a_handler_that_fails_gives_everything_back() -> None:
-    """Its messages come again, and the receiver goes on."""
+    """Its messages are received again, and the receiver continues."""
     queue, stopping = MemoryQueue(SystemClock(), visibility=30), threading.Event()
     handler = Handler(error=ValueError("no"))
     Workers(queue, [Consumer("h", QueueName.WAKES, handler, 10, 1)], [], stopping).start()
@@ -105,7 +105,7 @@ def test_a_handler_that_fails_gives_everything_back() -> None:
 
 
 def test_finish_waits_for_running_handlers() -> None:
-    """It says whether they ended in time."""
+    """The result is whether they ended in time."""
     begun, go_on, stopping = threading.Event(), threading.Event(), threading.Event()
 
     def slow(event: dict[str, Any], context: LambdaContext) -> None:
@@ -122,7 +122,7 @@ def test_finish_waits_for_running_handlers() -> None:
 
 
 def test_a_schedule_is_called_at_once_and_again() -> None:
-    """Also after it failed."""
+    """This includes a failed call."""
     calls: list[str] = []
     stopping = threading.Event()
 

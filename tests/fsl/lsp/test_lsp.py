@@ -1,4 +1,4 @@
-"""The language server: results on texts, and one session over pipes as an editor has it."""
+"""The language server: results for texts, and one session over pipes as from an editor."""
 
 from __future__ import annotations
 
@@ -78,7 +78,16 @@ def offered(text: str) -> list[str]:
         ("flow f step A => () { args = (^); action = ci; };", ["project", "count"]),
         ("flow f call A => () { flow = ^", ["invoice"]),
         ("flow f call A => () { flow = invoice; input = (^", ["order"]),
-        ("flow f fork A => () { ^", ["join", "save", "branch"]),
+        ("flow f fork A => () { ^", ["join", "abandoned", "save", "repeat", "branch"]),
+        ("flow f fork A => () { abandoned = ^", ["keep"]),
+        ("flow f step A => () { repeat = (^", ["max", "delay", "rate", "cap", "jitter"]),
+        ("flow f step A => () { undo = ^", ["ci", "pay", "hide", "invoice"]),
+        ("flow f step A => () { undo = ci (a = 1) ^", ["on"]),
+        ("flow f step A => () { undo = ci ^", ["on"]),
+        ("flow f step A => (OK -> stopped (^", ["error", "cause"]),
+        ("flow f step A => (OK -> done (^", ["output"]),
+        ("flow f step A => (OK -> A (^", []),
+        ("flow f input = ^", ["any", "map", "list"]),
         ("flow f fork A => () { join = ^", ["all", "any"]),
         ("flow f set A => () { ^", ["save"]),
         ("flow f step A => () { action = ^ # comment", ["ci", "pay", "hide"]),

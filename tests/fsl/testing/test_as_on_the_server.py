@@ -1,4 +1,4 @@
-"""Two programs that once had other results in `fsl test` than on the server."""
+"""Two programs that used to have different results in `fsl test` and on the server."""
 
 from __future__ import annotations
 

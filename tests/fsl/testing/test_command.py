@@ -1,4 +1,4 @@
-"""`fsl test`: what it prints, and how it ends."""
+"""`fsl test`: its output and its exit codes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def said(*args: object) -> Result:
     return CliRunner().invoke(command, [*map(str, args)], catch_exceptions=False)
 
 
-def test_tests_that_pass_exit_with_0_and_tell_what_was_taken(tmp_path: Path) -> None:
+def test_passing_tests_exit_with_0_and_print_the_coverage(tmp_path: Path) -> None:
     result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS))
     assert result.exit_code == 0
     lines = result.output.splitlines()
@@ -95,7 +95,7 @@ def test_tests_that_pass_exit_with_0_and_tell_what_was_taken(tmp_path: Path) -> 
     assert lines[-1] == "2 passed"
 
 
-def test_a_test_that_fails_tells_its_story_and_exits_with_1(tmp_path: Path) -> None:
+def test_a_failing_test_prints_its_history_and_exits_with_1(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=FAILING)
     file = tmp_path / "b.test.yaml"
     result = said(tmp_path / "b.fsl", "--no-coverage")
@@ -103,7 +103,7 @@ def test_a_test_that_fails_tells_its_story_and_exits_with_1(tmp_path: Path) -> N
     assert result.output == TOLD.replace("FILE", str(file))
 
 
-def test_a_run_that_never_ends_is_cut_and_tells_what_it_waits_for(tmp_path: Path) -> None:
+def test_a_run_that_never_ends_is_stopped_and_its_waits_are_printed(tmp_path: Path) -> None:
     text = "tests: [{name: a, input: {project: p}, limit: 3d, expect: {}}]\nactions: {ci: {fail: timeout}}"
     result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text), "--no-coverage")
     assert result.exit_code == 1
@@ -123,7 +123,7 @@ def test_a_run_that_does_not_come_to_rest_is_cut_off(tmp_path: Path) -> None:
     assert " more ..." in "\n".join(describe_history(run))
 
 
-def test_what_nobody_answers_is_told(tmp_path: Path) -> None:
+def test_steps_without_an_answer_are_reported(tmp_path: Path) -> None:
     text = "tests: [{name: a, input: {project: p}, until: 1d, actions: {ci: 'NO'}, expect: {at: Ask}}]"
     result = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text))
     assert result.exit_code == 1
@@ -156,7 +156,7 @@ def test_only_what_is_wanted_is_run(tmp_path: Path) -> None:
     assert said(tmp_path, "-k", "nobody").exit_code == 2
 
 
-def test_verbose_tells_each_test_and_its_way(tmp_path: Path) -> None:
+def test_verbose_prints_each_test_and_its_path(tmp_path: Path) -> None:
     output = said(written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS), "-v", "--no-coverage").output
     assert f"ok {tmp_path}/b.test.yaml:4: it cools for two days (2d 5m)\n" in output
     assert "            1h  Ask -> Build by StepAcked YES\n" in output
@@ -197,7 +197,7 @@ def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
 
 
 def test_watching_runs_again_when_a_file_changes_comes_or_goes(tmp_path: Path) -> None:
-    """`wait` changes something each time, and at last is interrupted."""
+    """`wait` changes a file each time, and is interrupted in the end."""
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS)
     changes: Iterator[Callable[[], object]] = iter(
         [

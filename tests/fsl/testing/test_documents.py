@@ -1,4 +1,4 @@
-"""A test file that is wrong says where and why; words are read as they stand."""
+"""An invalid test file is reported with place and reason. Words are read literally."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ WRONG: Final = {
 
 
 @pytest.mark.parametrize(("text", "said"), WRONG.items(), ids=range(len(WRONG)))
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_is_reported_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=text)
     file = tmp_path / "b.test.yaml"
     with pytest.raises(BadTest) as caught:
@@ -73,13 +73,13 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, said: s
     assert str(caught.value).startswith(f"{file}:{said}")
 
 
-def test_a_program_that_is_wrong_is_told_as_fsl_check_does(tmp_path: Path) -> None:
+def test_an_invalid_program_is_reported_as_by_fsl_check(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM.replace("action = ci;", "action = cii;"), b_test_yaml=GOOD)
     with pytest.raises(BadProgram, match=r"b.fsl:4:59: error FSL203 unknown-action"):
         Suite(tmp_path / "b.test.yaml")
 
 
-def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_reported(tmp_path: Path) -> None:
     (tmp_path / "b.test.yaml").write_bytes(b"\xff")
     with pytest.raises(BadTest, match="not UTF-8"):
         Suite(tmp_path / "b.test.yaml")
@@ -97,7 +97,7 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
         ("a: &x {b: 1}\nc: *x", {"a": {"b": 1}, "c": {"b": 1}}),
     ],
 )
-def test_words_are_read_as_they_stand(text: str, value: Json) -> None:
+def test_words_are_read_literally(text: str, value: Json) -> None:
     assert Document("t", text).value == value
 
 
@@ -110,7 +110,7 @@ def test_no_text_raises_anything_else(text: str) -> None:
 
 
 @given(st.text(alphabet="[]{}:,-? \n&*!|>'\"#%@`ab0:tests", max_size=80))
-def test_whatever_is_written_is_read_or_told(text: str) -> None:
+def test_any_document_is_read_or_reported(text: str) -> None:
     place = (1, 1)
     try:
         Document("t", text).convert(TestFile)

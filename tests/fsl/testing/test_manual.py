@@ -1,4 +1,4 @@
-"""The manual: its examples are taken from the programs, its tables from the code."""
+"""The examples of the manual match the programs, and its tables match the code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
+from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
@@ -53,6 +54,8 @@ LIMITS: Final = {
     "statements of a document": f"{limits.MAX_STATEMENTS:,}",
     "steps of a flow": f"{limits.MAX_STEPS:,}",
     "args of an action, inputs of a flow": f"{limits.MAX_ENTRIES}",
+    "repetitions by a rule of `repeat`": f"{limits.MAX_REPEATS:,}",
+    "largest `max_steps`": f"{limits.MAX_STEPS_OF_RUN:,}",
     "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
@@ -60,6 +63,7 @@ LIMITS: Final = {
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "steps that a run enters in all": f"{MAX_STEPS:,}",
     "characters of an expression": f"{MAX_SOURCE:,}",
     "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),
     "items of a list, characters of a value in an expression": f"{meter.MAX_ITEMS:,}, {meter.MAX_TEXT:,}",
@@ -73,7 +77,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.split("\n")[0].strip()[:30])
 def test_an_example_is_a_part_of_a_program_which_checks_without_errors(block: str) -> None:
-    """What is no part of a program (they are checked by test_programs) must be right by itself."""
+    """Examples that are not part of a program must be valid themselves (test_programs checks the programs)."""
     assert block.count("{") == block.count("}")
     words = " ".join(block.split())
     if not any(words in program for program in PROGRAMS):
@@ -130,7 +134,7 @@ def _anchor(heading: str) -> str:
 
 
 def _table(first: str) -> list[str]:
-    """The rows of the table whose heading begins with that word."""
+    """Return the rows of the table that has a heading with that first word."""
     lines = MANUAL.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith(f"| {first} |"))
     rows = []

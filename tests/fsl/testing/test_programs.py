@@ -1,4 +1,4 @@
-"""The example programs: each is right, each has tests, and together they show everything that FSL has."""
+"""The example programs: each is valid and has tests, and together they use all of FSL."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    action addr approval args callback condition data events flow for headers heartbeat input items join key
-    labels limit max method output retry return save timeout tolerate undo until vars
+    abandoned action addr approval args callback condition data events flow for headers heartbeat input items join key
+    labels limit max max_steps method output repeat retry return save timeout tolerate undo until vars
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 

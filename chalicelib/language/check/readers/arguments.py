@@ -7,22 +7,20 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from chalicelib.language.check.context import Context, fits
+from chalicelib.language.check.context import Context, accepts
 from chalicelib.language.check.descriptions import described
-from chalicelib.language.check.readers.members import read_assignments
 from chalicelib.language.check.readers.values import (
     INVALID_VALUE,
     InvalidValue,
     is_spelt_out,
     leaves_of,
     read_json,
-    read_name,
     read_template,
 )
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tree import Assignment, Call, Reference, Value
-from chalicelib.model.actions import Action, ArgType, Parameter, Undo
+from chalicelib.language.syntax.tree import Assignment, Reference
+from chalicelib.model.actions import ArgType, Parameter
 from chalicelib.model.templates import Template, expression
 
 _PLAIN: Final = re.compile(r"(?!(and|or|in|true|false|null|function)$)[A-Za-z_][A-Za-z0-9_]*")
@@ -50,7 +48,7 @@ def given_args(
         else:
             value = _read_given(context, entry, parameter, references=what == "arg")
         found[name] = None if value is INVALID_VALUE else value
-        if value is not INVALID_VALUE and parameter and not fits(parameter.type, value):
+        if value is not INVALID_VALUE and parameter and not accepts(parameter, value):
             context.findings.report(
                 Problem.WRONG_TYPE,
                 entry.value.span,
@@ -84,10 +82,10 @@ def _declared_secret(parameter: Parameter) -> str:
     return f"declare it as secret: secret {parameter.type.value} {parameter.name}"
 
 
-def lacking(action: Action, given: Iterable[str]) -> list[Parameter]:
-    """Return the args that have no default and are not given."""
+def lacking(parameters: Iterable[Parameter], given: Iterable[str]) -> list[Parameter]:
+    """Return the parameters that have no default and are not given."""
     names = set(given)
-    return [parameter for parameter in action.parameters if parameter.required and parameter.name not in names]
+    return [parameter for parameter in parameters if parameter.required and parameter.name not in names]
 
 
 def report_missing(
@@ -101,34 +99,18 @@ def report_missing(
 
 
 def refuse_plain_heirs(
-    context: Context, undone: Action | None, undo: Action, heirs: Iterable[Parameter], at: Span
+    context: Context, undone: Iterable[Parameter], heirs: Iterable[Parameter], at: Span, *, owner: str, undoer: str
 ) -> None:
-    """Report plain args of an undo action that would take secret args of the action that it undoes."""
-    secret = {one.name for one in undone.parameters if one.secret} if undone else frozenset()
+    """Report plain parameters of an undo (`undoer`) that would take secret ones of what it undoes (`owner`)."""
+    secret = {one.name for one in undone if one.secret}
     for heir in heirs:
-        if undone and heir.name in secret and not heir.secret:
-            what = f"arg '{heir.name}' of action '{undone.name}'"
-            _refuse_plain(context, heir, at, what=what, owner=f"action '{undo.name}'")
+        if heir.name in secret and not heir.secret:
+            _refuse_plain(context, heir, at, what=f"arg '{heir.name}' of {owner}", owner=undoer)
 
 
 def _refuse_plain(context: Context, plain: Parameter, at: Span, *, what: str, owner: str) -> None:
     hint = _declared_secret(plain)
     context.findings.report(Problem.SECRET_INTO_PLAIN, at, hint=hint, what=what, owner=owner, name=plain.name)
-
-
-def read_undo(context: Context, name: str, value: Value, owner: str) -> Undo | None:
-    """Read `refund` or `refund (order = 1)`. The caller finds the args that are left out."""
-    word = value.name if isinstance(value, Call) else value
-    action_name = read_name(context, name, word)
-    if action_name is None:
-        return None
-    entries = (read_assignments(context, name, value.group) or {}) if isinstance(value, Call) else {}
-    action = context.action(action_name)
-    if action is None and action_name not in context.broken["action"]:
-        near = Suggestion(action_name, context.names())
-        context.findings.report(Problem.UNKNOWN_ACTION, word.span, near=near, owner=owner, name=action_name)
-    parameters = action.parameters if action else None
-    return Undo(action=action_name, args=given_args(context, entries, parameters, f"action '{action_name}'"))
 
 
 class Inputs:
@@ -155,7 +137,7 @@ class Inputs:
             if not _covers(parameter.type, declared.type):
                 self._conflict(parameter, declared, at)
         elif derived:
-            both = _common(derived.type, parameter.type)
+            both = _meeting(derived.type, parameter.type) or (ArgType.ANY if self._context.is_echoer else None)
             if both is None:
                 self._conflict(parameter, derived, at)
             else:
@@ -187,18 +169,19 @@ def _lookup(name: str) -> str:
     return f"$input.`{name}`" if "`" not in name else f"$lookup($input, {json.dumps(name)})"
 
 
-def _common(one: ArgType, other: ArgType) -> ArgType | None:
-    """Return the type of the values that have both types; None if there are none."""
+def _meeting(one: ArgType, other: ArgType) -> ArgType | None:
+    """Return the type of an input that two steps take with different types; None if they conflict."""
     match {one, other}:
         case kinds if len(kinds) == 1:
             return one
         case kinds if ArgType.ANY in kinds:
             return next(iter(kinds - {ArgType.ANY}))
         case kinds if kinds == {ArgType.INT, ArgType.FLOAT}:
-            return ArgType.INT
+            return ArgType.FLOAT
     return None
 
 
 def _covers(wanted: ArgType, declared: ArgType) -> bool:
     """Whether a declared input fits an arg. The value of an input of type any is checked when the run starts."""
-    return declared is ArgType.ANY or _common(wanted, declared) is declared
+    fitting = {wanted, ArgType.ANY, *({ArgType.INT} if wanted is ArgType.FLOAT else ())}
+    return declared in fitting or wanted is ArgType.ANY

@@ -25,6 +25,7 @@ from chalicelib.language.syntax.tree import (
 )  # fmt: skip
 from chalicelib.model.actions import ArgType, Parameter
 from chalicelib.model.templates import Template
+from chalicelib.model.variable_paths import join_path
 
 _T = TypeVar("_T")
 _LIKE = {Assignment: "(name = value, ...)", Declaration: "(type name, ...)", Route: "(STATE | ...)"}
@@ -80,11 +81,9 @@ class Properties:
         found = self.read(name, read_template)
         return None if found is INVALID_VALUE else found
 
-    def templates(self, name: str) -> dict[str, Template]:
-        """Read `(name = value, ...)` with any values; empty if it is absent."""
-        entries = self.read(name, read_assignments) or {}
-        found = {key: read_template(self.context, key, entry.value) for key, entry in entries.items()}
-        return {key: value for key, value in found.items() if value is not INVALID_VALUE}
+    def variables(self, name: str) -> dict[str, Template]:
+        """Read `(name = value, name.member = value, ...)` with any values; empty if it is absent."""
+        return self.read(name, read_variables_set) or {}
 
     def require(self, name: str, at: Span) -> bool:
         """Whether a property is present. A missing one is reported unless a syntax error may have removed it."""
@@ -126,11 +125,30 @@ def read_assignments(context: Context, name: str, value: Value) -> dict[str, Ass
         return None
     found: dict[str, Assignment] = {}
     for entry in entries:
-        if entry.name.text in found:
+        if entry.members:
+            path = ".".join((entry.name.text, *(word.text for word in entry.members)))
+            context.findings.report(Problem.MISPLACED_PATH, entry.name.span, path=path, name=name)
+        elif entry.name.text in found:
             context.findings.report(Problem.DUPLICATE_ENTRY, entry.name.span, name=entry.name.text, group=name)
         elif context.valid_name(entry.name):
             found[entry.name.text] = entry
     return found
+
+
+def read_variables_set(context: Context, name: str, value: Value) -> dict[str, Template] | None:
+    """Read `(name = value, name.member = value, ...)`. The keys are paths (`variable_paths`)."""
+    entries = read_entries(context, name, value, Assignment)
+    if entries is None:
+        return None
+    found: dict[str, Template] = {}
+    for entry in entries:
+        path = join_path((entry.name.text, *(word.text for word in entry.members)))
+        valid = [context.valid_name(word) for word in (entry.name, *entry.members)]
+        if path in found:
+            context.findings.report(Problem.DUPLICATE_ENTRY, entry.name.span, name=path, group=name)
+        elif all(valid):
+            found[path] = read_template(context, path, entry.value)
+    return {path: template for path, template in found.items() if template is not INVALID_VALUE}
 
 
 def read_parameters(
@@ -138,7 +156,7 @@ def read_parameters(
 ) -> tuple[Parameter, ...] | None:
     """Read `(type name, secret type name = default, ...)`; None if the list is invalid, so its uses are not checked.
 
-    The default of a secret parameter may be null for every type, or, with `references`, a reference to a secret.
+    A default may be null for every type. That of a secret parameter may, with `references`, be a reference to a secret.
     """
     entries = read_entries(context, name, value, Declaration)
     if entries is None:
@@ -166,7 +184,7 @@ def _read_parameter(context: Context, entry: Declaration, *, references: bool) -
     elif secret and is_spelt_out(default):
         hint = 'write secret "NAME" or remove the default' if references else "remove the default"
         context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.default.span, hint=hint, name=entry.name.text)
-    elif not fits(kind, default) and not (secret and default is None):
+    elif default is not None and not fits(kind, default):
         context.findings.report(
             Problem.WRONG_TYPE,
             entry.default.span,

@@ -39,7 +39,7 @@ def read_options(properties: Properties) -> Options:
 
 def _read_retry(context: Context, name: str, value: Value) -> Retry | None:
     pause = functools.partial(read_duration, longest=MAX_RETRY_PAUSE_MS)
-    found = _read_settings(
+    found = read_settings(
         context, name, value,
         {
             "max": functools.partial(read_int, least=1, most=MAX_DELIVERIES),
@@ -60,11 +60,11 @@ def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
         "concurrent": functools.partial(read_int, least=1, most=MAX_CONCURRENT),
         "per_second": functools.partial(read_number, least=0, above=True),
     }
-    found = _read_settings(context, name, value, readers)
+    found = read_settings(context, name, value, readers)
     return None if found is None else Limit(**found)
 
 
-def _read_settings(
+def read_settings(
     context: Context, name: str, value: Value, readers: dict[str, Callable[..., object]]
 ) -> dict[str, Any] | None:
     """Read `(key = value, ...)`, where each key has its own reader. Keys are case-insensitive, like properties."""

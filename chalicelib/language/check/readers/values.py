@@ -170,6 +170,6 @@ def read_number(context: Context, name: str, value: Value, least: float, *, abov
 def _in_range(context: Context, name: str, value: Value, found: _T, least: float, most: float | None) -> _T | None:
     if least <= found <= (math.inf if most is None else most):  # type: ignore[operator]  # _T is int or float
         return found
-    range_ = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+    range_ = f"at least {least:g}" if most is None else f"from {least} to {most}"
     context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=str(found), range=range_)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from chalicelib.language.check.context import Context
@@ -10,16 +10,18 @@ from chalicelib.language.check.readers.arguments import (
     Inputs,
     given_args,
     lacking,
-    read_undo,
     refuse_plain_heirs,
     report_missing,
 )
+from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_duration, read_name
 from chalicelib.language.check.steps import reachability
+from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
-from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_each, read_join, read_wait
+from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_abandoned, read_each, read_join, read_wait
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
@@ -27,7 +29,7 @@ from chalicelib.model import actions, flow, templates
 from chalicelib.model.flow import DEFAULT_STATE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
 from chalicelib.model.flow import Step as FlowStep
 
-_ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", *OPTIONS)
+_ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", "repeat", *OPTIONS)
 _BRANCH: Final = "branch"
 
 
@@ -105,8 +107,8 @@ class Steps:
             refuse_steps(self._context, owner, members)
         return Properties(self._context, owner, members, allowed, damaged=step.body is not None and step.body.damaged)
 
-    def _routes(self, step: Step, scope: StepScope, *states: str) -> tuple[flow.Route, ...]:
-        return Routing(self._context, step, scope).by_state(States((*states, ERROR), f"a {step.kind.key}"))
+    def _routes(self, step: Step, scope: StepScope, states: States) -> tuple[flow.Route, ...]:
+        return Routing(self._context, step, scope).by_state(states)
 
     def _deci(self, step: Step, scope: StepScope) -> FlowStep | None:
         if step.body and step.body.members:
@@ -123,6 +125,8 @@ class Steps:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
         args, options = self._args(step, properties, action), read_options(properties)
+        source, owner = f"action '{name}'", f"step '{step.name.text}'"
+        parameters, returns = (action.parameters, action.returns) if action else ((), None)
         if action:
             refuse_signature(properties, options, action)
         return flow.ActionStep(
@@ -132,8 +136,9 @@ class Steps:
             args=args,
             decides=step.kind.key == "deci",
             options=options,
-            save=properties.templates("save"),
-            undo=self._undo(step, properties, args, action),
+            save=properties.variables("save"),
+            undo=self._undo(properties, Undone(owner, source, returns), routes, args, parameters),
+            repeat=read_repeat(properties, states),
         )
 
     def _action(self, name: str, step: Step, properties: Properties) -> actions.Action | None:
@@ -154,41 +159,46 @@ class Steps:
         if action is None or unreadable or properties.damaged:
             return given
         at = properties.span("args") if "args" in properties else step.name.span
-        missing = lacking(action, given)
+        missing = lacking(action.parameters, given)
         if self._inputs is None:
             report_missing(self._context, missing, at, step=f"step '{step.name.text}'", owner=owner)
             return given
         return given | {parameter.name: self._inputs.require(parameter, at, owner) for parameter in missing}
 
     def _undo(
-        self, step: Step, properties: Properties, args: dict[str, templates.Template], undone: actions.Action | None
+        self,
+        properties: Properties,
+        undone: Undone,
+        routes: tuple[flow.Route, ...],
+        own: dict[str, templates.Template],
+        parameters: Iterable[actions.Parameter],
     ) -> actions.Undo | None:
-        """Read the undo of a step. Args that it does not set are the step's own args of the same name."""
+        """Read the undo of a step or call.
+
+        Args that it does not set are those in `own` of the same name, as they were sent. A flow, and the undo of a
+        call, get only what is set.
+        """
         value = properties.value("undo")
-        undo = None if value is None else read_undo(self._context, "undo", value, properties.owner)
-        action = None if undo is None else self._context.action(undo.action)
-        if undo is None or action is None:
-            return undo
-        missing = lacking(action, undo.args)
-        own = {parameter.name: args[parameter.name] for parameter in missing if parameter.name in args}
-        heirs = (parameter for parameter in missing if parameter.name in own)
-        refuse_plain_heirs(self._context, undone, action, heirs, properties.span("undo"))
-        absent = [parameter for parameter in missing if parameter.name not in own]
-        report_missing(
-            self._context,
-            absent,
-            properties.span("undo"),
-            step=f"the undo of step '{step.name.text}'",
-            owner=f"action '{action.name}'",
-        )
+        found = None if value is None else read_undo(self._context, value, undone)
+        if value is None or found is None:
+            return None
+        undo, undoer = found
+        refuse_useless(self._context, value, undone, undo, routes)
+        missing = lacking(undoer.parameters or (), undo.args)
+        heirs = [one for one in missing if one.name in own and not undo.is_flow]
+        at, what = properties.span("undo"), "input" if undo.is_flow else "arg"
+        refuse_plain_heirs(self._context, parameters, heirs, at, owner=undone.source, undoer=undoer.owner)
+        absent = [one for one in missing if one not in heirs]
+        report_missing(self._context, absent, at, step=f"the undo of {undone.owner}", owner=undoer.owner, what=what)
         return undo
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "save", nested=True)
-        routes = self._routes(step, scope, DEFAULT_STATE, FAIL, TIMEOUT)
+        properties = self._properties(step, "join", "abandoned", "save", "repeat", nested=True)
+        states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
+        routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
         refuse_steps(self._context, properties.owner, (one for one in members if not _is_branch(one)))
         branches = self._branches(members, properties.owner)
@@ -201,7 +211,9 @@ class Steps:
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
-            save=properties.templates("save"),
+            keep_abandoned=read_abandoned(properties),
+            save=properties.variables("save"),
+            repeat=read_repeat(properties, states),
         )
 
     def _branches(self, members: tuple[Member, ...], owner: str) -> tuple[Branch, ...]:
@@ -223,54 +235,38 @@ class Steps:
         return Branch(name=step.name.text, steps=steps)
 
     def _each(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "items", "max", "tolerate", "save", nested=True)
-        routes = self._routes(step, scope, DEFAULT_STATE, FAIL, TIMEOUT)
+        properties = self._properties(step, "items", "max", "tolerate", "abandoned", "save", "repeat", nested=True)
+        states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "an each")
+        routes = self._routes(step, scope, states)
         properties.require("items", step.name.span)
         body = step.body.members if step.body else ()
         steps = self.read(body, properties.owner, step.name.span, damaged=properties.damaged)
-        return read_each(properties, step.name.text, routes, steps)
+        return read_each(properties, step.name.text, routes, steps, read_repeat(properties, states))
 
     def _call(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "flow", "input", "timeout", "save")
-        routes = self._routes(step, scope, DEFAULT_STATE, STOPPED_STATE, TIMEOUT)
+        properties = self._properties(step, "flow", "input", "timeout", "save", "undo", "repeat")
+        states = States((DEFAULT_STATE, STOPPED_STATE, TIMEOUT, ERROR), "a call")
+        routes = self._routes(step, scope, states)
         properties.require("flow", step.name.span)
         name = properties.read("flow", read_name)
-        given = read_flow_input(properties, name, f"call '{step.name.text}'", step.name.span)
+        owner = f"call '{step.name.text}'"
+        given = read_flow_input(properties, name, owner, step.name.span)
+        undone = Undone(owner, "a call", (DEFAULT_STATE,))
         return flow.CallStep(
             name=step.name.text,
             routes=routes,
             flow=name or "",
             input=given,
             timeout=properties.read("timeout", read_duration),
-            save=properties.templates("save"),
+            save=properties.variables("save"),
+            undo=self._undo(properties, undone, routes, {}, ()),
+            repeat=read_repeat(properties, states),
         )
 
     def _set(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "save")
-        routes = self._routes(step, scope, DEFAULT_STATE)
-        properties.require("save", step.name.span)
-        return flow.SetStep(name=step.name.text, routes=routes, save=properties.templates("save"))
-
-
-def read_flow_input(
-    properties: Properties, name: str | None, who: str, at: Span, *, plain: bool = False
-) -> dict[str, templates.Template]:
-    """Read the `input` for the flow named by `flow`, checked against the inputs that this flow declares."""
-    context = properties.context
-    flow = None if name is None else context.flow(name)
-    if name is not None and flow is None and name not in context.broken["flow"]:
-        value = properties.value("flow")
-        near = Suggestion(name, context.names())
-        context.findings.report(Problem.UNKNOWN_FLOW, value.span if value else at, near=near, name=name)
-    entries = properties.read("input", read_assignments)
-    owner = f"flow '{name}'"
-    parameters = flow.input if flow else None
-    given = given_args(context, entries or {}, parameters, owner, what="input", plain=plain)
-    if flow and not properties.damaged and (entries is not None or "input" not in properties):
-        missing = [one for one in flow.input if one.required and one.name not in given]
-        where = properties.span("input") if "input" in properties else at
-        report_missing(context, missing, where, step=who, owner=owner, what="input")
-    return given
+        routes = self._routes(step, scope, States((DEFAULT_STATE, ERROR), "a set"))
+        return flow.SetStep(name=step.name.text, routes=routes, save=properties.variables("save"))
 
 
 def _is_branch(member: Member) -> bool:

@@ -1,4 +1,4 @@
-"""Check the graph of the steps of one scope: unreachable steps, scopes that never end, cycles that never wait."""
+"""Check the graph of the steps of one scope: unreachable steps, scopes that never end, cycles without a way out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from chalicelib.model.flow import ENDS
 
 
 def check(findings: Findings, nodes: list[StepNode], owner: str, at: Span) -> None:
-    """Report a cycle without a wait and, if every target is known, unreachable steps and a scope without an end."""
+    """Report a cycle without a wait or a way out.
+
+    If every target is known, also report unreachable steps and a scope without an end.
+    """
     by_name: dict[str, StepNode] = {}
     for node in nodes:
         by_name.setdefault(node.word.text, node)
@@ -35,33 +38,30 @@ def _reached(by_name: dict[str, StepNode], first: StepNode) -> set[str]:
 
 
 def _check_waiting(findings: Findings, by_name: dict[str, StepNode]) -> None:
-    """Report a cycle of steps that take no time: it would never end."""
+    """Report a cycle of steps that take no time and that no route leaves: it ends with RunawayLoop at best."""
     instant = {name: node for name, node in by_name.items() if node.instant}
-    successors = {name: [one for one in node.targets if one in instant] for name, node in instant.items()}
-    for name in _without_exits(successors):
+    trapped = _trapped(instant)
+    for name in trapped:
         path = [name]
         while len(path) == 1 or path[-1] not in path[:-1]:
-            path.append(next(one for one in successors[path[-1]]))
+            path.append(instant[path[-1]].targets[0])
         cycle = path[path.index(path[-1]) :]
         path_text = " -> ".join(cycle)
         findings.report(Problem.NEVER_WAITS, instant[cycle[0]].word.span, path=path_text)
         return
 
 
-def _without_exits(successors: dict[str, list[str]]) -> list[str]:
-    """Return the nodes from which a cycle can be reached, in order, and reduce `successors` to them."""
-    predecessors: dict[str, list[str]] = {name: [] for name in successors}
-    for name, following in successors.items():
-        for one in following:
-            predecessors[one].append(name)
-    left = {name: len(following) for name, following in successors.items()}
-    dead = [name for name, count in left.items() if count == 0]
-    for name in dead:
-        for one in predecessors[name]:
-            left[one] -= 1
-            if left[one] == 0:
-                dead.append(one)
-    gone = set(dead)
-    for name in successors:
-        successors[name] = [one for one in successors[name] if one not in gone]
-    return [name for name in successors if name not in gone]
+def _trapped(instant: dict[str, StepNode]) -> list[str]:
+    """Return the steps, in order, from which every route leads only to such steps."""
+    sources: dict[str, list[str]] = {name: [] for name in instant}
+    free = []
+    for name, node in instant.items():
+        if not node.targets or any(target not in instant for target in node.targets):
+            free.append(name)
+        for target in node.targets:
+            sources.get(target, []).append(name)
+    seen = set(free)
+    for name in free:
+        free += [one for one in dict.fromkeys(sources[name]) if one not in seen]
+        seen.update(sources[name])
+    return [name for name in instant if name not in seen]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import read_entries
+from chalicelib.language.check.steps.entries import read_route_entries
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Group, Route, Step, Word
 from chalicelib.model import flow
-from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS
+from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS, ERROR
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ class Routing:
         if routes is None:
             self._scope.incomplete = True
             return ()
-        found = tuple(self._state_route(route, states) for route in routes)
+        found = tuple(built for route in routes for built in self._state_route(route, states))
         self._warn_of_unrouted(found, states)
         return found
 
@@ -77,11 +79,13 @@ class Routing:
         routes = () if group is None else read_entries(self._context, "routes", group, Route) or ()
         found = []
         for route in routes:
-            if route.state is not None and (route.when is not None or route.state.key != "else"):
-                reason = f"deci '{self._step.name.text}' has no action, so its routes begin with when or else"
-                self._context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
+            if [word.text for word in route.states] == [ERROR]:
+                found += self._built(route, route.states)
+            elif route.state is None or (route.when is None and [word.key for word in route.states] == ["else"]):
+                found += self._built(route, ())
             else:
-                found.append(self._built(route, None))
+                reason = f"deci '{self._step.name.text}' has no action, so its routes begin with when, ERROR or else"
+                self._context.findings.report(Problem.MISPLACED_ROUTE, route.span, reason=reason)
         if group is not None and (not routes or not (routes[-1].state and routes[-1].state.key == "else")):
             self._context.findings.report(Problem.MAY_MATCH_NOTHING, group.span, step=self._step.name.text)
         return tuple(found)
@@ -96,18 +100,26 @@ class Routing:
             )
         return self._step.routes
 
-    def _state_route(self, route: Route, states: States) -> flow.Route:
-        word = route.state
-        known_as_state = word is not None and word.text in (states.known or ())
-        if word is None or (word.key == "else" and route.when is None and not known_as_state):
-            return self._built(route, None)
-        self._check_state(word, states)
-        return self._built(route, word.text)
+    def _state_route(self, route: Route, states: States) -> list[flow.Route]:
+        is_else = route.when is None and [word.key for word in route.states] == ["else"]
+        if is_else and route.states[0].text not in (states.known or ()):
+            return self._built(route, ())
+        for word in route.states:
+            self._check_state(word, states)
+        return self._built(route, route.states)
 
-    def _built(self, route: Route, state: str | None) -> flow.Route:
+    def _built(self, route: Route, words: tuple[Word, ...]) -> list[flow.Route]:
+        """Return one route for each state, or one for every state if there are no words."""
         when = None if route.when is None else self._context.source(route.when)
-        self._check_reachable(state, when, route.span)
-        return flow.Route(target=self._target(route, state), state=state, when=when)
+        several = len(words) > 1
+        for word in words:
+            self._check_reachable(word.text, when, word.span if several else route.span)
+        if not words:
+            self._check_reachable(None, when, route.span)
+        target = self._target(route, words[0].text if words else None)
+        entries = read_route_entries(self._context, target, route.entries) if route.target else {}
+        states: Sequence[str | None] = [word.text for word in words] or [None]
+        return [flow.Route(target=target, state=state, when=when, entries=entries) for state in states]
 
     def _check_reachable(self, state: str | None, when: str | None, span: Span) -> None:
         reason = None
@@ -137,6 +149,9 @@ class Routing:
 
     def _target(self, route: Route, state: str | None) -> str:
         word = route.target
+        if word is None and route.entries is not None:
+            reason = "a route leads to a step, done or stopped"
+            self._context.findings.report(Problem.MISPLACED_ROUTE, route.entries.span, reason=reason)
         if word is None:
             return DONE
         if word.text.lower() in ENDS:

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Expression, Number, Step, Value, Word
@@ -18,7 +19,7 @@ from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR, TIMEOUT
 from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
-WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save")
+WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
@@ -35,12 +36,13 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
         routing.by_state(States(None, "this wait"))
         return None
     _refuse_needless(properties, chosen[0])
-    save, timeout = properties.templates("save"), properties.read("timeout", read_duration)
+    save, timeout = properties.variables("save"), properties.read("timeout", read_duration)
     match chosen[0]:
         case "events":
             events = properties.read("events", _read_events)
             known = None if events is None else (*events, *sorted(BUILT_IN_STATES))
-            routes = routing.by_state(States(known, f"wait '{name}'", tuple(events or ())))
+            states = States(known, f"wait '{name}'", tuple(events or ()))
+            routes = routing.by_state(states)
             return flow.EventStep(
                 name=name,
                 routes=routes,
@@ -48,19 +50,28 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
                 key=properties.template("key"),
                 timeout=timeout,
                 save=save,
+                repeat=read_repeat(properties, states),
             )
         case "condition":
-            routes = routing.by_state(States((DEFAULT_STATE, TIMEOUT, ERROR), "a wait for a condition"))
-            condition = properties.read("condition", read_source) or ""
-            return flow.ConditionStep(name=name, routes=routes, condition=condition, timeout=timeout, save=save)
+            states = States((DEFAULT_STATE, TIMEOUT, ERROR), "a wait for a condition")
+            return flow.ConditionStep(
+                name=name,
+                routes=routing.by_state(states),
+                condition=properties.read("condition", read_source) or "",
+                timeout=timeout,
+                save=save,
+                repeat=read_repeat(properties, states),
+            )
         case _:
-            routes = routing.by_state(States((DEFAULT_STATE, ERROR), "a wait for time"))
+            states = States((DEFAULT_STATE, ERROR), "a wait for time")
+            routes = routing.by_state(states)
             return flow.TimerStep(
                 name=name,
                 routes=routes,
                 duration=properties.read("for", _read_pause),
                 until=properties.read("until", _read_time),
                 save=save,
+                repeat=read_repeat(properties, states),
             )
 
 
@@ -116,8 +127,24 @@ def read_join(properties: Properties, branches: int) -> int:
     return properties.read("join", read) or branches
 
 
+def read_abandoned(properties: Properties) -> bool:
+    """Read whether the work of abandoned branches or items is kept; the default is to undo it."""
+
+    def read(context: Context, name: str, value: Value) -> bool | None:
+        if isinstance(value, Word) and value.key == "keep":
+            return True
+        context.wrong(name, value, "the word keep")
+        return None
+
+    return properties.read("abandoned", read) or False
+
+
 def read_each(
-    properties: Properties, name: str, routes: tuple[flow.Route, ...], steps: tuple[flow.Step, ...]
+    properties: Properties,
+    name: str,
+    routes: tuple[flow.Route, ...],
+    steps: tuple[flow.Step, ...],
+    repeat: tuple[flow.RepeatRule, ...],
 ) -> flow.EachStep:
     """Read an each step over a list of items."""
     items = properties.template("items")
@@ -133,7 +160,9 @@ def read_each(
         max=properties.read("max", functools.partial(read_int, least=1)) or 0,
         tolerate=count,
         tolerate_percent=percent,
-        save=properties.templates("save"),
+        keep_abandoned=read_abandoned(properties),
+        save=properties.variables("save"),
+        repeat=repeat,
     )
 
 
