@@ -75,6 +75,11 @@ class Parameter(FrozenValue, frozen=True, kw_only=True):
     secret: bool = False
     """Its values are stored encrypted, and only the action that declares them receives them."""
 
+    def admits(self, value: Json) -> bool:
+        """Return whether the value has the type, or is null where null is the default."""
+        is_null_default = value is None and not self.required and self.default is None
+        return is_null_default or self.type.admits(value)
+
 
 class Retry(FrozenValue, frozen=True, kw_only=True):
     """How often a delivery is attempted (`max`, the first included), and the delay between attempts."""
