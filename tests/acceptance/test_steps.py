@@ -238,6 +238,67 @@ def test_what_was_done_is_undone_newest_first(api: Api, actions: Actions, name: 
     assert [delivery.fields["what"] for delivery in undone.deliveries] == ["2", "1"]
 
 
+def test_a_failed_undo_is_listed_and_repeated(api: Api, actions: Actions, name: str) -> None:
+    closed = Reply(status=410, body=b"the bank is closed")
+    pay, refund, bad = (
+        actions.serve(says("PAID", data="p-1")),
+        actions.serve(lambda _: closed),
+        actions.serve(says("FAIL")),
+    )
+    api.submit(
+        action(name, pay.url, returns="PAID | DECLINED"),
+        action(f"{name}_refund", refund.url, "str payment", "REFUNDED"),
+        action(f"{name}_bad", bad.url),
+        flow(
+            name,
+            step("Pay", name, "PAID -> Bad", more=f"undo = {name}_refund (payment = ${{ $result }}) on PAID;"),
+            step("Bad", f"{name}_bad"),
+        ),
+    )
+    run = api.start(name)
+    (failed,) = api.ended(run)["failed_undos"]
+    assert (failed["step"], failed["state"], failed["args"]) == ("Pay", "PAID", {"payment": "p-1"})
+    assert "the bank is closed" in failed["error"]
+    assert [found["metadata"]["name"] for found in api.get("/flowrun", undo="failed", flow=name)] == [run]
+    assert api.refusal("POST", f"/flowrun/{run}/retry") == (409, "was-undone")
+    refund.act = says("REFUNDED")
+    api.order(run, "retry", {"undo": True})
+    spec = api.until(run, lambda spec: spec["status"] == "failed" and not spec["failed_undos"])
+    assert "could not be undone" not in spec["last_err"]
+    assert api.get("/flowrun", undo="failed", flow=name) == []
+    assert len(refund.deliveries) == 2
+    assert api.order(run, "retry", {"step": "Pay"})["status"] == "running"
+
+
+def test_a_lost_branch_is_undone_before_the_fork_returns(api: Api, actions: Actions, name: str) -> None:
+    work, undone, slow, last = actions.serve(echo), actions.serve(echo), actions.serve(), actions.serve(echo)
+    api.submit(
+        action(name, work.url, "str what"),
+        action(f"{name}_undo", undone.url, "str what", "OK"),
+        action(f"{name}_slow", slow.url),
+        action(f"{name}_last", last.url),
+        flow(
+            name,
+            "fork Race => (DONE -> Last | FAIL -> stopped) { join = any;",
+            "branch lost {",
+            step("Lost", name, "OK -> Slow | FAIL -> stopped", 'what = "lost"', f"undo = {name}_undo on OK;"),
+            step("Slow", f"{name}_slow"),
+            "}; branch won {",
+            "wait Late => (GO -> Won | TIMEOUT -> stopped) {",
+            'events = (GO = "go"); key = ${ $run.name }; timeout = 1h; };',
+            step("Won", name, "OK -> done | FAIL -> stopped", 'what = "won"', f"undo = {name}_undo on OK;"),
+            "}; };",
+            step("Last", f"{name}_last"),
+        ),
+    )
+    run = api.start(name)
+    slow.wait()
+    api.post("/event", {"name": "go", "key": run})
+    assert api.ended(run)["status"] == "succeeded"
+    assert [delivery.fields["what"] for delivery in undone.deliveries] == ["lost"]
+    assert undone.deliveries[0].at <= last.deliveries[0].at
+
+
 def test_people_answer_tasks(api: Api, name: str) -> None:
     api.submit(
         f"action {name} method = human; args = (str question); return = (YES | NO); action_end",

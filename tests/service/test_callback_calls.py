@@ -1,4 +1,4 @@
-"""The number of Python calls per callback: a definition is compiled when it is loaded, not for each transition."""
+"""How many Python functions one callback calls: a definition is compiled when it is loaded, not at each move."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from tests.hosts import Host
 
 MAX_CALLS = 250
-"""Limit on the calls of one callback: decision, send and write to the memory store."""
+"""Calls of one callback: decided on, sent and written in the memory store."""
 
 
 def flow_of(steps: int) -> str:
-    """Return a flow of sequential steps. AGAIN leads back to the last step but one."""
+    """A flow whose steps follow one another; AGAIN leads to the last but one."""
     names = [*(f"S{number}" for number in range(steps)), "done"]
     routes = [
         f"step {name} => (OK -> {after} | AGAIN -> {names[-3]} | ERROR -> stopped) {{ action = work; }};"

@@ -38,7 +38,7 @@ flow wide
     vars = (n = 0, secret key = ${ "k-" & $run.name });
     fork Both => (DONE -> Each) {
         join = all;
-        branch left { step Left => (OK -> done) { action = work; args = (key = ${ $vars.key }); undo = back; }; };
+        branch left { step Left => (OK -> done) { action = work; args = (key = ${ $vars.key }); undo = back on OK; }; };
         branch right {
             wait Right => (GO -> done | TIMEOUT -> done) { events = (GO = "go"); key = "k"; timeout = 1h; };
         };
@@ -103,7 +103,7 @@ def _signal(services: Services) -> None:
 
 def _retry(services: Services) -> None:
     try:
-        services.operator.retry(NS, "o")
+        services.operator.retry(NS, "o", step="Both")  # its work was undone
     except CommandRefused:
         return  # the answer to the first try went astray
 

@@ -378,7 +378,6 @@ BUGS: Final = (
     Bug("oldest work undone first", compensation, "_start", _oldest_first),
     Bug("children not awaited", compensation, "_waits_for_children", _nothing(False)),
     Bug("undo sent again at a stop", commands, "fail", _undo_sent_again),
-    Bug("work of an earlier visit undone", token_moves, "adopt", _nothing(None)),
     Bug("fork returns before the undo", token_moves, "has_due", _nothing(False)),
     Bug("retry keeps the old uuid", Transition, "activate", _retry_keeps_the_uuid),
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),

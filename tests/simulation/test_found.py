@@ -146,7 +146,7 @@ def test_a_run_that_another_waits_for_is_not_deleted_before_that_one_knows() -> 
     services = stage.services(0)
     parent = services.starter.start("n", StartOrder(flow="f", name="r")).run
     services.waker.wake([received.message for received in stage.messages.live.values()])
-    child = services.operator.stop("n", f"r.Call.{_uuid(parent, 'Call')[:8]}")
+    child = services.operator.stop("n", f"r.Call.{_uuid(parent, 'Call')}")
     with pytest.raises(Busy, match="does not know yet"):
         services.operator.delete_run("n", child.name)
     services.waker.wake([received.message for received in stage.messages.live.values()])
