@@ -86,7 +86,7 @@ def _set_vars(transition: Transition, given: dict[str, Json]) -> None:
     variables = {name: value for name, value in {**transition.run.vars, **changed}.items() if value is not None}
     size_limits.admit("the run's variables", variables)
     transition.record("VarsSet", vars=changed)
-    transition.set_run(vars=variables)
+    transition.replace_vars(variables)
 
 
 def _continue(transition: Transition) -> None:

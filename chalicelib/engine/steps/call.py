@@ -7,7 +7,7 @@ from typing import Final
 
 from chalicelib.engine.effects import StartChild
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve_known
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import CallStep
@@ -24,7 +24,7 @@ MAX_CHILD_NAME: Final = 512
 
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
     """Start the child and wait for its end. Raises ExpressionFailed."""
-    given = resolve(step.input, names)
+    given = resolve_known(step.input, names)  # what yields nothing gets the default of the called flow, if it has one
     fit("the input of the run that it starts", given)
     start_child(transition, token, step.timeout, given)
 
