@@ -38,7 +38,7 @@ def _problem(parameter: Parameter, given: Mapping[str, Json]) -> str:
     value = given[parameter.name]
     if is_encrypted(value):  # a secret of another run: its type is not checked
         return "" if parameter.secret else "is a secret, but is not declared as one"
-    return "" if parameter.type.admits(value) else f"must be of type {parameter.type}"
+    return "" if parameter.admits(value) else f"must be of type {parameter.type}"
 
 
 def _completed(parameter: Parameter, given: Mapping[str, Json], cipher: Cipher) -> Json:

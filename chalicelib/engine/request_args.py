@@ -137,7 +137,7 @@ def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
         raise ExpressionFailed(
             f"arg {name!r} would hold a secret, and action {invocation.action.name!r} does not declare it secret"
         )
-    if not parameter.type.admits(value):
+    if not parameter.admits(value):
         shown = "" if parameter.secret else f", and is {value!r:.100}"
         raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{shown}")
     return parameter.type.converted(value)

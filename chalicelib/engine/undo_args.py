@@ -68,7 +68,7 @@ def _checked(undo: CompiledUndo, name: str, value: Json) -> Json:
         return value
     if not parameter.secret and holds_secret(value):
         raise ExpressionFailed("it would hold a secret, and is not declared secret")
-    if not is_encrypted(value) and not parameter.type.admits(value):
+    if not is_encrypted(value) and not parameter.admits(value):
         shown = "" if parameter.secret else f", and is {value!r:.100}"
         raise ExpressionFailed(f"it must be of type {parameter.type}{shown}")
     return parameter.type.converted(value)

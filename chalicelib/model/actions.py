@@ -75,6 +75,10 @@ class Parameter(FrozenValue, frozen=True, kw_only=True):
     secret: bool = False
     """Its values are stored encrypted, and only the action that declares them receives them."""
 
+    def admits(self, value: Json) -> bool:
+        """Return whether it can have the value: one of its type, or null if its default is null."""
+        return self.type.admits(value) or (value is None and not self.required and self.default is None)
+
 
 class Retry(FrozenValue, frozen=True, kw_only=True):
     """How often a delivery is attempted (`max`, the first included), and the delay between attempts."""

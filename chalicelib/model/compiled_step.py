@@ -257,4 +257,4 @@ def _templates(step: Step) -> Iterator[Template]:
         case EachStep():
             yield step.items
         case CallStep():
-            yield from step.input.values()
+            yield step.input
