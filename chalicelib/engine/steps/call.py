@@ -25,10 +25,9 @@ MAX_CHILD_NAME: Final = 512
 
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
     """Start the child and wait for its end. Raises ExpressionFailed."""
-    if source_of(step.input) is not None:  # the one value of a flow with an input type
-        given = resolve(step.input, names)
-    else:
-        given = resolve_known(step.input, names)  # what yields nothing gets the default of the flow, if it has one
+    # What yields nothing gets the default of the called flow, if it has one; a flow with an input type takes one value.
+    is_one = source_of(step.input) is not None
+    given = resolve(step.input, names) if is_one else resolve_known(step.input, names)
     fit("the input of the run that it starts", given)
     start_child(transition, token, step.timeout, given)
 
