@@ -202,6 +202,7 @@ class ScriptedHost(VirtualHost):
     def _plan_answers(self, run: Run, token: Token, answers: Sequence[Answer], by: str) -> None:
         uuid = token.activation.uuid if token.activation else ""
         for answer in answers:
+            error = answer.error
             given = service.Answer(
                 run=run.name,
                 step=token.step,
@@ -210,7 +211,7 @@ class ScriptedHost(VirtualHost):
                 done=answer.done,
                 data=answer.data,
                 variables=answer.vars,
-                error=answer.error,
+                error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
             )
             self.at(self.clock.now() + answer.after, partial(self._answer, given, by))
 

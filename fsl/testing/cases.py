@@ -105,13 +105,15 @@ class CommandName(StrEnum):
 
 
 class Command(_Part, frozen=True, kw_only=True):
-    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop."""
+    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop; `vars`
+    (to set) and `remove` (names of variables) belong to vars."""
 
     at: Span
     order: CommandName
     step: str | None = None
     reason: str = ""
     vars: dict[str, Any] = {}
+    remove: list[str] = []
 
 
 class Contains(_Part, frozen=True, kw_only=True):
