@@ -320,7 +320,9 @@ def test_flows_without_secrets_need_no_key() -> None:
 def test_a_secret_may_be_any_json() -> None:
     value: Json = {"number": CARD, "cvc": 123, "list": [1, None]}
     world = host(
-        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace("undo = refund on PAID; ", "")
+        ACTIONS.replace("secret str card, str order", "secret map card, str order").replace(
+            "undo = refund on PAID; ", ""
+        )
         + "flow f step Pay => (PAID -> done | DECLINED -> stopped) { action = pay; }; flow_end",
         done,
     )
