@@ -38,7 +38,7 @@ def request_fields(
         **args_of(invocation, names, cipher),
         "flowId": run.name,
         "stepName": token.step,
-        "ackStates": list(invocation.states),
+        "ackStates": list(invocation.action.returns),
         "uuid": token.activation.uuid if token.activation else "",
         "globalVariables": variables,
     }

@@ -8,6 +8,7 @@ from chalicelib.model.json_values import Json
 
 Moment = Annotated[str, Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
+Small = Annotated[int, Meta(ge=0, le=255)]
 Number = Annotated[int, Meta(ge=1)]
 
 
