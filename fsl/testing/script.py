@@ -48,6 +48,7 @@ class Script:
         A step of one flow (`flow.Step`) goes before steps of that name in all flows.
         """
         steps = (f"{request.flow}.{request.step}", request.step)
+        sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
         for n in (0, 1):
             sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
             if request.kind is Kind.APPROVAL:
