@@ -50,7 +50,6 @@ class Script:
         steps = (f"{request.flow}.{request.step}", request.step)
         sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
         for n in (0, 1):
-            sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
             if request.kind is Kind.APPROVAL:
                 sources = [(f"approvals{n}", self._approvals[n], (*steps, request.name))]
             else:
