@@ -34,14 +34,14 @@ def assigned(transition: Transition, templates: Mapping[str, Template], names: N
 
 
 def _with_member(whole: Json, path: tuple[str, ...], members: tuple[str, ...], value: Json) -> Json:
-    """Return the map `whole`, which is at `path`, with the member set. Missing maps are made."""
+    """Return the map `whole`, which is at `path`, with the member set. Maps are made where there is nothing or null."""
     if not members:
         return value
+    whole = {} if whole is None else whole
     if not isinstance(whole, Mapping) or is_encrypted(whole):
-        kind = "a secret" if is_encrypted(whole) else "null" if whole is None else f"of type {type(whole).__name__}"
-        raise ExpressionFailed(
-            f"cannot save {join_path((*path, *members))!r}: {join_path(path)!r} is {kind}, not a map"
-        )
+        shown = "a secret" if is_encrypted(whole) else f"{whole!r:.60}"
+        target, holder = join_path((*path, *members)), join_path(path)
+        raise ExpressionFailed(f"cannot save {target!r}: {holder!r} is {shown}, not a map")
     name = members[0]
     inner = whole.get(name, {})
     return {**whole, name: _with_member(inner, (*path, name), members[1:], value)}

@@ -76,8 +76,9 @@ class Parameter(FrozenValue, frozen=True, kw_only=True):
     """Its values are stored encrypted, and only the action that declares them receives them."""
 
     def admits(self, value: Json) -> bool:
-        """Return whether it can have the value: one of its type, or null if its default is null."""
-        return self.type.admits(value) or (value is None and not self.required and self.default is None)
+        """Return whether the value has the type, or is null where null is the default."""
+        is_null_default = value is None and not self.required and self.default is None
+        return is_null_default or self.type.admits(value)
 
 
 class Retry(FrozenValue, frozen=True, kw_only=True):

@@ -24,10 +24,12 @@ MAX_CHILD_NAME: Final = 512
 
 
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
-    """Start the child and wait for its end. Raises ExpressionFailed."""
-    # What yields nothing gets the default of the called flow, if it has one; a flow with an input type takes one value.
-    is_one = source_of(step.input) is not None
-    given = resolve(step.input, names) if is_one else resolve_known(step.input, names)
+    """Start the child and wait for its end. Raises ExpressionFailed.
+
+    An entry of the input that yields nothing is left out: the called flow has a default for it, or refuses to start.
+    """
+    is_one_value = source_of(step.input) is not None
+    given = resolve(step.input, names) if is_one_value else resolve_known(step.input, names)
     fit("the input of the run that it starts", given)
     start_child(transition, token, step.timeout, given)
 
