@@ -219,7 +219,7 @@ class FlowMaker:
             routes=routes,
             branches=branches,
             join=self._rng.randint(1, count),
-            keep_abandoned=self._rng.random() < 0.2,
+            keep_abandoned=self._rng.random() < 0.5,
         )
 
     def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
@@ -230,7 +230,7 @@ class FlowMaker:
             steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1, action_last=True),
             max=self._rng.choice((0, 1, 2)),
             tolerate=self._rng.choice((0, 0, 1, 5)),
-            keep_abandoned=self._rng.random() < 0.2,
+            keep_abandoned=self._rng.random() < 0.5,
         )
 
 
