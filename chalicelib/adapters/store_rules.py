@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run
 from chalicelib.model.status import MOVING
 from chalicelib.model.times import Instant
@@ -56,10 +56,8 @@ def _label_text(value: Json) -> str | None:
     match value:
         case None:
             return "null"
-        case bool():
-            return "true" if value else "false"
-        case str() | int() | float():
-            return str(value)
+        case str() | bool() | int() | float():
+            return scalar_text(value)
         case _:
             return None
 

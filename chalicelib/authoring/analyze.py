@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib import language
-from chalicelib.engine import expressions
+from chalicelib import expressions, language
 from chalicelib.language import Catalog, Checked, Diagnostic, Document, KnownNames
 from chalicelib.language.problems import in_order
 from chalicelib.model.actions import Action
@@ -30,7 +29,8 @@ class SourceFile:
 
 def analyze(text: str, catalog: Catalog) -> Checked:
     """Parse and check one document, including its expressions. Never raises."""
-    return language.read(text, catalog, expression_problem=expressions.problem_in)
+    with expressions.together():
+        return language.read(text, catalog, expression_problem=expressions.problem_in)
 
 
 def source_file(name: str, text: str) -> SourceFile:
@@ -45,14 +45,17 @@ def analyze_all(files: Sequence[SourceFile]) -> list[tuple[SourceFile, Checked]]
     """
     known = KnownNames()
     for _ in range(MAX_ROUNDS):
-        checked = [
-            language.check_document(file.document, known, expression_problem=expressions.problem_in) for file in files
-        ]
+        checked = [_checked(file, known) for file in files]
         defined = _defined(checked)
         if defined == known:
             break
         known = defined
     return list(zip(files, checked, strict=True))
+
+
+@expressions.together()
+def _checked(file: SourceFile, known: KnownNames) -> Checked:
+    return language.check_document(file.document, known, expression_problem=expressions.problem_in)
 
 
 def diagnostics_of(file: SourceFile, checked: Checked) -> tuple[Diagnostic, ...]:

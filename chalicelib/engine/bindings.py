@@ -8,25 +8,40 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.evaluation import Names
+from chalicelib.engine.evaluation import Draws, Names
 from chalicelib.engine.secret_values import holds_secret
+from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
+from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow
-from chalicelib.model.run import Run, Token
+from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 
 NO_NAMES: Final = Names()
 
 
-def step_names(transition: Transition, token: Token, *, error: StepError | None = None, event: Json = None) -> Names:
+def step_names(
+    transition: Transition, token: Token, *, error: StepError | None = None, event: Json | Nothing = NOTHING
+) -> Names:
     """Return the names that the expressions of the token's step may read."""
     needed = transition.definition.steps[token.step].names
     if not needed:
         return NO_NAMES
-    item = item_of(token, transition.tokens, transition.read) if "item" in needed else None
-    return names_for(transition.definition, transition.run, token, transition.at, item=item, error=error, event=event)
+    known = transition.tokens.get(token.id)
+    return names_for(
+        transition.definition,
+        transition.run,
+        token,
+        transition.at,
+        draws=transition.draws,
+        activation=known.activation if known and known.step == token.step else None,
+        item=item_of(token, transition.tokens, transition.read) if "item" in needed else NOTHING,
+        index=index_of(token, transition.tokens),
+        error=error,
+        event=event,
+    )
 
 
 def names_for(
@@ -35,22 +50,31 @@ def names_for(
     token: Token,
     at: Instant,
     *,
-    item: Json = None,
+    draws: Draws,
+    activation: Activation | None = None,
+    item: Json | Nothing = NOTHING,
+    index: int | Nothing = NOTHING,
     error: StepError | None = None,
-    event: Json = None,
+    event: Json | Nothing = NOTHING,
+    variables: Mapping[str, Json] | None = None,
 ) -> Names:
-    """Return all names at `token`. `item` is the value of the innermost `each` around it."""
+    """Return all names at `token`. `item` and `index` are those of the innermost `each` around it.
+
+    `variables` replace those of the run.
+    """
     return Names(
         input=run.input,
-        vars=run.vars,
+        vars=run.vars if variables is None else variables,
         result=token.result,
         state=token.state,
-        error=_error_value(error) if error else None,
+        error=_error_value(error) if error else NOTHING,
         event=event,
         item=item,
-        index=token.index,
+        index=index,
         run=_run_value(definition, run),
+        step=_step_value(token, token.activation or activation),
         now=rfc3339(at),
+        draws=draws,
     )
 
 
@@ -75,12 +99,26 @@ def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
     }
 
 
-def result_of(data: Json) -> Json:
-    """Return what `$result` is: the data that an action answered; if that is text that holds JSON, the JSON's value.
+def _step_value(token: Token, activation: Activation | None) -> dict[str, Json]:
+    """Return what `$step` is. A step that does not wait has no activation."""
+    value: dict[str, Json] = {"name": token.step, "token": token.id}
+    if activation is None:
+        return value
+    entered_at = rfc3339(activation.since)
+    return {**value, "uuid": activation.uuid, "attempt": activation.attempt + 1, "entered_at": entered_at}
+
+
+def result_of(returned: StepResult) -> Json:
+    """Return what `$result` is after the step: its data, which is read as JSON if an action answered it as text."""
+    return answered_value(returned.data) if returned.event == "StepAcked" else returned.data
+
+
+def answered_value(data: Json) -> Json:
+    """Return the data that an action answered; if that is the JSON text of an object or an array, its value.
 
     JSON that is nested too deeply for other readers stays text, as does JSON that looks like an encrypted value.
     """
-    if not isinstance(data, str):
+    if not isinstance(data, str) or not data.lstrip().startswith(("{", "[")):
         return data
     try:
         found = msgspec.json.decode(data)
@@ -89,13 +127,25 @@ def result_of(data: Json) -> Json:
     return data if holds_secret(found) or not is_shallow(found) else found
 
 
-def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json:
-    """Return the value of the innermost item that the token works on; None outside of an `each`."""
-    at: Token | None = token
-    while at is not None and at.index is None:
-        at = tokens.get(at.parent)
+def index_of(token: Token, tokens: Mapping[str, Token]) -> int | Nothing:
+    """Return the index of the innermost item that the token works on; NOTHING outside of an `each`."""
+    at = _item_token(token, tokens)
+    return NOTHING if at is None or at.index is None else at.index
+
+
+def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json | Nothing:
+    """Return the value of the innermost item that the token works on; NOTHING outside of an `each`."""
+    at = _item_token(token, tokens)
     parent = tokens.get(at.parent) if at else None
     wait = parent.activation.wait if parent and parent.activation else None
     if at is None or at.index is None or not isinstance(wait, EachWait):
-        return None
+        return NOTHING
     return read(wait.item_key(at.index))[at.index % CHUNK_ITEMS]
+
+
+def _item_token(token: Token, tokens: Mapping[str, Token]) -> Token | None:
+    """Return the token of the innermost item around `token`, or `token` itself."""
+    at: Token | None = token
+    while at is not None and at.index is None:
+        at = tokens.get(at.parent)
+    return at

@@ -9,6 +9,8 @@ that, child runs that were told to stop must have ended, because what they undo 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
@@ -34,17 +36,20 @@ def register(
     names: Names,
     *,
     sent: Names | None = None,
+    sent_args: Mapping[str, Json] | None = None,
     is_due: bool = False,
 ) -> str:
     """Register the work of a step that was answered with `state`, if the step has an undo for it.
 
-    `uuid` is the activation that did the work, `sent` the names as they were before it returned: for args that are the
-    step's own. Return why args of the undo could not be made; empty if they could.
+    `uuid` is the activation that did the work. For args that are the step's own, `sent` are the names as they were
+    when the step was entered, and `sent_args` the values that were evaluated then.
+
+    Return why args of the undo could not be made; empty if they could.
     """
     undo = transition.definition.steps[token.step].undo
     if undo is None or state not in undo.states or any(known.uuid == uuid for known in transition.run.undos):
         return ""
-    args, problem = undo_args(undo, names, sent or names, transition)
+    args, problem = undo_args(undo, names, sent or names, sent_args or {}, transition)
     pending = PendingUndo(
         step=token.step,
         action=undo.action,

@@ -11,7 +11,7 @@ from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import names_for
 from chalicelib.engine.compensation import fail
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import resolve
+from chalicelib.engine.evaluation import OnNothing, resolve
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import DONE, STOPPED
 from chalicelib.model.run import Token
@@ -27,7 +27,8 @@ def succeed(transition: Transition, token: Token, *, has_output: bool) -> None:
     value = token.result
     try:
         if output is not None and not has_output:
-            value = resolve(output, names_for(transition.definition, transition.run, token, transition.at))
+            names = names_for(transition.definition, transition.run, token, transition.at, draws=transition.draws)
+            value = resolve(output, names, OnNothing.NULL)
         size_limits.fit("the output", value)
     except ExpressionFailed as failure:
         transition.put(replace(token, step=DONE))  # where `retry` takes the run up

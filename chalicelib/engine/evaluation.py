@@ -1,33 +1,70 @@
-"""Evaluation of templates: JSON values with expressions that read names of the run."""
+"""Evaluation of templates: JSON values with expressions that read names of the run.
+
+An expression that finds nothing yields NOTHING, which is not null. What becomes of it depends on the place
+(fsl/manual.md, 6): what is sent must be there (`OnNothing.FAIL`), what is kept may be null (`OnNothing.NULL`).
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import Enum
 from typing import Final
 
-from chalicelib.engine import expressions
+from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.secret_values import Cipher, decrypt
+from chalicelib.expressions import NOTHING, Draw, Nothing
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of
+from chalicelib.model.times import Instant
+
+
+class OnNothing(Enum):
+    """What becomes of an expression in a template, at any depth, that yields nothing."""
+
+    FAIL = "fail"
+    """The template yields nothing: YieldsNothing is raised."""
+    NULL = "null"
+    """It yields null."""
+
+
+class YieldsNothing(ExpressionFailed):
+    """An expression yields nothing where a value is needed."""
+
+
+class Draws:
+    """Gives each evaluation a draw of its own. The same moment, seed and order of evaluations give the same draws."""
+
+    __slots__ = ("_base", "_count")
+
+    def __init__(self, at: Instant = 0, seed: str = "") -> None:
+        self._base = Draw(at, seed.encode())
+        self._count = 0
+
+    def next(self) -> Draw:
+        """Return the draw of the next evaluation."""
+        self._count += 1
+        return self._base.derive(self._count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The values of `$input`, `$vars` and so on (fsl/manual.md, 6)."""
+    """The values of `$input`, `$vars` and so on (fsl/manual.md, 6). A name that is NOTHING is not bound."""
 
-    input: Mapping[str, Json] = field(default_factory=dict)
+    input: Json = field(default_factory=dict)
     vars: Mapping[str, Json] = field(default_factory=dict)
-    result: Json = None
+    result: Json | Nothing = NOTHING
     state: str = ""
-    error: Json = None
-    event: Json = None
-    item: Json = None
-    index: int | None = None
+    error: Json | Nothing = NOTHING
+    event: Json | Nothing = NOTHING
+    item: Json | Nothing = NOTHING
+    index: int | Nothing = NOTHING
     run: Mapping[str, Json] = field(default_factory=dict)
+    step: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
+    draws: Draws = field(default_factory=Draws, compare=False)
     cipher: Cipher | None = None
     """Set where expressions may read secrets."""
     redact_errors: bool = False
@@ -35,7 +72,7 @@ class Names:
 
     def bound(self) -> dict[str, Json]:
         """Return the names that have a value here."""
-        return {name: value for name in _BOUND if (value := getattr(self, name)) is not None}
+        return {name: value for name in _BOUND if (value := getattr(self, name)) is not NOTHING}
 
     def decrypt(self, cipher: Cipher) -> Names:
         """Return the names with all secrets decrypted."""
@@ -45,66 +82,73 @@ class Names:
 
 
 _ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error")
-_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("cipher", "redact_errors"))
+_BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("draws", "cipher", "redact_errors"))
 
 
 _INPUT: Final = re.compile(r"\$input\.(?:([A-Za-z_]\w*)|`([^`]*)`)")
 
 
-def evaluate(source: str, names: Names) -> Json:
-    """Return the value of a JSONata expression; None if it yields nothing. Raises ExpressionFailed.
+def evaluate(source: str, names: Names) -> Json | Nothing:
+    """Return the value of a JSONata expression, or NOTHING if it finds nothing. Raises ExpressionFailed.
 
     A plain `$input.NAME` is read without JSONata: flows that use nothing else never load it.
     """
     plain = _INPUT.fullmatch(source.strip())
-    if plain:
-        return names.input.get(plain[1] or plain[2])
+    if plain and isinstance(names.input, Mapping):
+        return names.input.get(plain[1] or plain[2], NOTHING)
     try:
-        return expressions.evaluate(source, names.bound())
-    except ExpressionFailed:
+        return expressions.evaluate(source, names.bound(), names.draws.next())
+    except expressions.ExpressionFailed as failure:
         if not names.redact_errors:
-            raise
-        raise ExpressionFailed(
-            f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets"
-        ) from None
+            raise ExpressionFailed(str(failure)) from failure
+    raise ExpressionFailed(f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets")
 
 
 def holds(source: str, names: Names) -> bool:
-    """Return whether a condition is true. Raises ExpressionFailed, also if it yields neither true nor false."""
+    """Return whether a condition is true; nothing and null are false. Raises ExpressionFailed for other values."""
     value = evaluate(source, names)
-    if value is None or isinstance(value, bool):
-        return value is True
+    if value is NOTHING or value is None:
+        return False
+    if isinstance(value, bool):
+        return value
     if names.redact_errors:
         raise ExpressionFailed(f"condition {source.strip()!r} yields neither true nor false")
     raise ExpressionFailed(f"condition {source.strip()!r} yields {value!r:.60}, which is neither true nor false")
 
 
-def resolve(template: Template, names: Names) -> Json:
-    """Return the template with every expression replaced by its value. Raises ExpressionFailed."""
+def resolve(template: Template, names: Names, on_nothing: OnNothing = OnNothing.FAIL) -> Json:
+    """Return the template with every expression replaced by its value. Raises ExpressionFailed, YieldsNothing."""
     source = source_of(template)
     if source is not None:
         value = evaluate(source, names)
-        if value is None:
-            raise ExpressionFailed(f"expression {source.strip()!r} yields nothing")
-        return value
+        if value is not NOTHING:
+            return value
+        if on_nothing is OnNothing.NULL:
+            return None
+        raise YieldsNothing(f"expression {source.strip()!r} yields nothing")
     secret = reference_of(template)
     if secret is not None:
         if names.cipher is None:
             raise ExpressionFailed(f"secret {secret!r} may be used only where a secret is declared")
         return names.cipher.secret(secret)
     if isinstance(template, Mapping):
-        return {key: resolve(value, names) for key, value in template.items()}
+        return {key: resolve(value, names, on_nothing) for key, value in template.items()}
     if isinstance(template, (list, tuple)):
-        return [resolve(value, names) for value in template]
+        return [resolve(value, names, on_nothing) for value in template]
     return template
 
 
 def resolve_known(templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
-    """Return the value of each template, except of expressions that yield nothing. Raises ExpressionFailed."""
+    """Return the value of each template, except of those that yield nothing. Raises ExpressionFailed."""
     found: dict[str, Json] = {}
     for name, template in templates.items():
-        source = source_of(template)
-        value = evaluate(source, names) if source is not None else resolve(template, names)
-        if value is not None or source is None:
-            found[name] = value
+        try:
+            found[name] = resolve(template, names)
+        except YieldsNothing:
+            continue
     return found
+
+
+def resolve_kept(templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
+    """Return the value of each template, null for what yields nothing. Raises ExpressionFailed."""
+    return {name: resolve(template, names, OnNothing.NULL) for name, template in templates.items()}

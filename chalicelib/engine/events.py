@@ -33,7 +33,7 @@ class RunStarted(Fact):
     name: str
     id: str
     ref: DefinitionRef
-    input: dict[str, Json] = field(default_factory=dict)
+    input: Json = field(default_factory=dict)
     labels: dict[str, Json] = field(default_factory=dict)
     parent: Parent | None = None
     trace: str = ""

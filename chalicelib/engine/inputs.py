@@ -12,26 +12,39 @@ from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 
 
-def complete(flow: Flow, given: Mapping[str, Json], cipher: Cipher = NO_CIPHER) -> dict[str, Json]:
-    """Return the input with defaults filled in and secret values encrypted.
+def complete(flow: Flow, given: Json, cipher: Cipher = NO_CIPHER) -> Json:
+    """Return the input with defaults filled in and secret values encrypted; or the one value of the flow's input type.
 
     Raises InputRefused, which names every problem.
     """
+    if flow.input_type is not None:
+        if not flow.input_type.admits(given):
+            raise InputRefused(flow.name, {"input": f"must be of type {flow.input_type}"})
+        return given
+    if not isinstance(given, Mapping):
+        raise InputRefused(flow.name, {"input": "must be a map of the flow's inputs"})
     declared = {parameter.name: parameter for parameter in flow.input}
     problems = {name: _unknown(name, declared) for name in given if name not in declared}
-    for name, parameter in declared.items():
-        if name not in given:
-            if parameter.required:
-                problems[name] = f"is missing (it must be of type {parameter.type})"
-        elif is_encrypted(given[name]):  # a secret of another run: its type is not checked
-            if not parameter.secret:
-                problems[name] = "is a secret, but is not declared as one"
-        elif not parameter.type.admits(given[name]):
-            problems[name] = f"must be of type {parameter.type}"
+    problems |= {name: problem for name in declared if (problem := _problem(declared[name], given))}
     if problems:
         raise InputRefused(flow.name, problems)
-    found = {name: given.get(name, parameter.default) for name, parameter in declared.items()}
-    return {name: encrypted(value, cipher) if declared[name].secret else value for name, value in found.items()}
+    return {name: _completed(parameter, given, cipher) for name, parameter in declared.items()}
+
+
+def _problem(parameter: Parameter, given: Mapping[str, Json]) -> str:
+    """Return what is wrong with the value of the parameter; empty if nothing is."""
+    if parameter.name not in given:
+        return f"is missing (it must be of type {parameter.type})" if parameter.required else ""
+    value = given[parameter.name]
+    if is_encrypted(value):  # a secret of another run: its type is not checked
+        return "" if parameter.secret else "is a secret, but is not declared as one"
+    return "" if parameter.admits(value) else f"must be of type {parameter.type}"
+
+
+def _completed(parameter: Parameter, given: Mapping[str, Json], cipher: Cipher) -> Json:
+    name = parameter.name
+    value = parameter.type.converted(given[name]) if name in given else parameter.default
+    return encrypted(value, cipher) if parameter.secret else value
 
 
 def _unknown(name: str, declared: Mapping[str, Parameter]) -> str:

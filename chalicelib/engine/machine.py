@@ -31,12 +31,12 @@ from chalicelib.engine.events import (
     UndosRetried,
     VarsSet,
 )
-from chalicelib.engine.expressions.limits import together
 from chalicelib.engine.handlers import answers, arrivals, deliveries, start, timers
 from chalicelib.engine.handlers.commands import apply_command
 from chalicelib.engine.secret_values import NO_CIPHER, Cipher
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.expressions import together
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run

@@ -1,20 +1,48 @@
-"""The body of a request to an action (docs/http-api.md, section 1)."""
+"""The body of a request to an action (docs/http-api.md, section 1).
+
+Every delivery of an activation sends the same body. Args that depend on what changes in the course of a run are
+evaluated when the step is entered, and stored with the activation. The others are evaluated when the request is made,
+from constants, `$input` and `$run`, so they are the same each time. Variables are sent as they were when the step was
+entered: the activation has the old values of those that changed. Only secrets of the namespace are read at each
+delivery, in the args that refer to them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from chalicelib.engine.bindings import item_of, names_for
+from chalicelib.engine.bindings import index_of, item_of, names_for, step_names
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names, resolve
-from chalicelib.engine.expressions.limits import together
-from chalicelib.engine.secret_values import MASK, NO_CIPHER, Cipher, decrypt, holds_secret
+from chalicelib.engine.evaluation import Draws, Names, YieldsNothing, resolve
+from chalicelib.engine.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
+from chalicelib.engine.size_limits import fit
+from chalicelib.engine.transition import Transition
+from chalicelib.expressions import together
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run, Token
-from chalicelib.model.times import Instant
+from chalicelib.model.run import ABSENT, Activation, Run, Token
+
+
+def computed_args(transition: Transition, token: Token, invocation: Invocation) -> dict[str, Json]:
+    """Evaluate the args of a step that is entered. Return those that are stored; secret ones are encrypted.
+
+    Raises ExpressionFailed, also for args that are not stored.
+    """
+    if not invocation.evaluated:
+        return {}
+    names = step_names(transition, token)
+    with_secrets = transition.with_secrets(names)
+    found: dict[str, Json] = {}
+    for parameter in invocation.action.parameters:
+        if parameter.name not in invocation.evaluated:
+            continue
+        value = _arg(parameter, invocation, with_secrets if parameter.secret else names)
+        if parameter.name in invocation.varying:
+            found[parameter.name] = encrypted(value, transition.cipher) if parameter.secret else value
+    fit("the args", found)
+    return found
 
 
 @together()
@@ -23,7 +51,6 @@ def request_fields(
     run: Run,
     token: Token,
     invocation: Invocation,
-    at: Instant,
     read: Callable[[str], Json],
     cipher: Cipher = NO_CIPHER,
 ) -> dict[str, Json]:
@@ -31,49 +58,90 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
-    item = item_of(token, {known.id: known for known in run.tokens}, read)
-    names = names_for(definition, run, token, at, item=item)
-    variables = {name: value for name, value in run.vars.items() if not holds_secret(value)}
+    variables = sent_vars(run.vars, token.activation)
     return {
-        **args_of(invocation, names, cipher),
+        **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
         "stepName": token.step,
         "ackStates": list(invocation.action.returns),
         "uuid": token.activation.uuid if token.activation else "",
-        "globalVariables": variables,
+        "globalVariables": {name: value for name, value in variables.items() if not holds_secret(value)},
     }
 
 
-def args_of(invocation: Invocation, names: Names, cipher: Cipher | None) -> dict[str, Json]:
+def sent_vars(variables: Mapping[str, Json], activation: Activation | None) -> dict[str, Json]:
+    """Return the variables as they were when the activation began."""
+    old = activation.old_vars if activation else {}
+    return {name: value for name, value in {**variables, **old}.items() if value != ABSENT}
+
+
+def args_of(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    invocation: Invocation,
+    read: Callable[[str], Json],
+    cipher: Cipher | None,
+) -> dict[str, Json]:
     """Return all args of the action; without a cipher, secret ones are masked. Raises ExpressionFailed."""
+    stored = (token.activation.args if token.activation else None) or {}
+    names = _names(definition, run, token, read)
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
-        if parameter.name in RESERVED_ARGS:
+        name = parameter.name
+        if name in RESERVED_ARGS:
             continue
-        if not parameter.secret:
-            found[parameter.name] = _arg(parameter, invocation, names)
-        elif cipher is None:
-            found[parameter.name] = MASK
-        else:
-            found[parameter.name] = decrypt(_arg(parameter, invocation, names.decrypt(cipher)), cipher)
+        if parameter.secret and cipher is None:
+            found[name] = MASK
+        elif not parameter.secret:
+            found[name] = stored[name] if name in stored else _arg(parameter, invocation, names)
+        elif cipher is not None:
+            value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
+            found[name] = decrypt(value, cipher)
     return found
 
 
+def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:
+    """Return the names as they were when the step was entered."""
+    activation = token.activation
+    tokens = {known.id: known for known in run.tokens}
+    return names_for(
+        definition,
+        run,
+        token,
+        activation.since if activation else run.updated_at,
+        draws=Draws(activation.since, activation.uuid) if activation else Draws(),
+        item=item_of(token, tokens, read),
+        index=index_of(token, tokens),
+        variables=sent_vars(run.vars, activation),
+    )
+
+
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
+    """Return the value of the arg; its default if an expression in it yields nothing. Raises ExpressionFailed."""
     name = parameter.name
-    if name in invocation.given:
-        value = invocation.given[name]
-    elif name in invocation.args:
-        value = resolve(invocation.args[name], names)
-    else:
-        return resolve(parameter.default, names) if parameter.secret else parameter.default
+    try:
+        if name in invocation.given:
+            value = invocation.given[name]
+        elif name in invocation.args:
+            value = resolve(invocation.args[name], names)
+        else:
+            return _default(parameter, names)
+    except YieldsNothing as failure:
+        if not parameter.required:
+            return _default(parameter, names)
+        raise ExpressionFailed(f"arg {name!r} has no value: {failure}") from failure
     if holds_secret(value):
         if parameter.secret:
             return value
         raise ExpressionFailed(
             f"arg {name!r} would hold a secret, and action {invocation.action.name!r} does not declare it secret"
         )
-    if not parameter.type.admits(value):
+    if not parameter.admits(value):
         shown = "" if parameter.secret else f", and is {value!r:.100}"
         raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{shown}")
-    return value
+    return parameter.type.converted(value)
+
+
+def _default(parameter: Parameter, names: Names) -> Json:
+    return resolve(parameter.default, names) if parameter.secret else parameter.default

@@ -14,15 +14,16 @@ from typing import Final
 from msgspec.structs import replace
 
 from chalicelib.engine import size_limits
+from chalicelib.engine.assignments import assigned
 from chalicelib.engine.bindings import result_of, step_names
 from chalicelib.engine.errors import ExpressionFailed, NoMatch, StepError
-from chalicelib.engine.evaluation import Names, holds, resolve_known
+from chalicelib.engine.evaluation import Names, holds, resolve_kept
 from chalicelib.engine.repeats import Repetition, next_repetition
 from chalicelib.engine.routes import choose
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import Template
@@ -50,7 +51,7 @@ def after_step(transition: Transition, token: Token, returned: StepResult) -> To
     """Return the token as it is after its step. A choice keeps the state and the result of the step before it."""
     after = replace(token, activation=None)
     if not isinstance(transition.step_of(token), ChoiceStep):
-        return replace(after, state=returned.state, result=result_of(returned.data))
+        return replace(after, state=returned.state, result=result_of(returned))
     return replace(after, state=returned.state) if returned.state else after
 
 
@@ -95,7 +96,7 @@ def failure_of(token: Token, returned: StepResult, failure: ExpressionFailed) ->
     if returned.state == ERROR and returned.error is not None:
         error = replace(returned.error, cause=f"{returned.error.cause}; then {failure}")
     else:
-        data = result_of(returned.data)
+        data = result_of(returned)
         error = StepError(failure.name, str(failure), step=token.step, state=returned.state, data=data)
     event = returned.event if returned.event == "StepPassed" else "StepFailed"
     return StepResult(state=ERROR, error=error, event=event, after_failure=True)
@@ -108,7 +109,7 @@ def unrouted_error(token: Token, returned: StepResult) -> StepError:
         return error
     cause = f"step {token.step!r} returned {returned.state}, which it does not route"
     cause += f" ({error.text})" if error else ""
-    data = result_of(returned.data)
+    data = result_of(returned)
     return StepError(ErrorName.NOT_ROUTED, cause, step=token.step, state=returned.state, data=data)
 
 
@@ -118,7 +119,7 @@ def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
 
 def _save(transition: Transition, templates: Mapping[str, Template], names: Names) -> None:
     if templates:
-        saved = transition.resolve_vars(templates, names)
+        saved = assigned(transition, templates, names)
         size_limits.fit("the run's variables", {**transition.run.vars, **saved})
         transition.set_vars(saved)
 
@@ -130,14 +131,14 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
     if route.target != DONE:
         _save(transition, route.entries, names)
         return Move(target=route.target)
-    output = resolve_known(route.entries, names).get("output")
+    output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)
     return Move(target=DONE, output=output, is_given=bool(route.entries))
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:
     """Return the error that the route gives, or that of the step, or one that only says where the run stopped."""
-    given = resolve_known(route.entries, names)
+    given = resolve_kept(route.entries, names)
     where = f"step {token.step!r} returned {returned.state}, which leads to {STOPPED}"
     if not route.entries:
         return returned.error or StepError(ErrorName.STOPPED, where, step=token.step, state=returned.state)
@@ -157,8 +158,6 @@ def _text(name: str, given: Mapping[str, Json]) -> str:
     value = given.get(name)
     if value is None or isinstance(value, str):
         return value or ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
+    if isinstance(value, (bool, int, float)):
+        return scalar_text(value)
     raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chalicelib.engine.errors import StepError
+from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.json_values import Json
 
 
@@ -20,7 +21,7 @@ class StepResult:
     """The name of its history entry."""
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Variables that an answer set."""
-    signal: Json = None
+    signal: Json | Nothing = NOTHING
     """The event that the step waited for: `$event`."""
     after_failure: bool = False
     """Whether something failed after the step returned: it returns ERROR for this reason, and saves nothing."""

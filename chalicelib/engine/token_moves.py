@@ -29,6 +29,7 @@ from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.evaluation import holds
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.repeats import Repetition, is_repeating
+from chalicelib.engine.request_args import sent_vars
 from chalicelib.engine.returns import Move, after_step, failure_of, located, next_move, unrouted_error
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each, fork
@@ -166,8 +167,9 @@ def _register(
     if token.activation is None:
         return ""
     names = step_names(transition, after, error=returned.error, event=returned.signal)
-    sent = dataclasses.replace(step_names(transition, token), vars=old_vars)
-    return register(transition, after, token.activation.uuid, returned.state, names, sent=sent)
+    activation = token.activation
+    sent = dataclasses.replace(step_names(transition, token), vars=sent_vars(old_vars, activation))
+    return register(transition, after, activation.uuid, returned.state, names, sent=sent, sent_args=activation.args)
 
 
 def _clear(transition: Transition, token: Token) -> None:

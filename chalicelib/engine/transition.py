@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -26,7 +26,7 @@ from chalicelib.engine.effects import (
     SyncChild,
     TellParent,
 )
-from chalicelib.engine.evaluation import Names, resolve_known
+from chalicelib.engine.evaluation import Draws, Names, OnNothing, resolve
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import NEXT
@@ -37,7 +37,7 @@ from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Activation, Run, StoppingChild, Token
+from chalicelib.model.run import ABSENT, Activation, Run, StoppingChild, Token
 from chalicelib.model.status import MOVING, Status
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Instant, Milliseconds
@@ -76,6 +76,8 @@ class Transition:
         """Ids of tokens that have arrived at a step and have not entered it yet."""
         self.passed = 0
         """How many steps were entered so far."""
+        self.draws = Draws(fact.at, fact.nonce)
+        """What expressions draw random values from."""
         self._before = run
         self._written = written or run
         self._read_blob = read_blob
@@ -126,13 +128,18 @@ class Transition:
         """Return the names with secrets decrypted: for conditions, and for values that are encrypted themselves."""
         return names.decrypt(self.cipher) if self.definition.has_secrets else names
 
-    def resolve_vars(self, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
-        """Return the values of variables, of which secret ones may read secrets. Raises ExpressionFailed."""
-        secret = {name: template for name, template in templates.items() if name in self.definition.flow.secret_vars}
-        if not secret:
-            return resolve_known(templates, names)
-        plain = {name: template for name, template in templates.items() if name not in secret}
-        return self.encrypt_secrets({**resolve_known(plain, names), **resolve_known(secret, self.with_secrets(names))})
+    def resolve_vars(
+        self, templates: Mapping[str, Template], names: Names, secret: Set[str] = frozenset()
+    ) -> dict[str, Json]:
+        """Return the value of each template, null for what yields nothing. Raises ExpressionFailed.
+
+        Those with a key in `secret` may read secrets; their values are returned in plain text.
+        """
+        with_secrets = self.with_secrets(names) if secret & templates.keys() else names
+        return {
+            key: resolve(template, with_secrets if key in secret else names, OnNothing.NULL)
+            for key, template in templates.items()
+        }
 
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,7 +242,24 @@ class Transition:
     def set_vars(self, changed: Mapping[str, Json]) -> None:
         """Merge variables into those of the run."""
         if changed:
-            self.run = replace(self.run, vars={**self.run.vars, **self.encrypt_secrets(changed)})
+            self.replace_vars({**self.run.vars, **self.encrypt_secrets(changed)})
+
+    def replace_vars(self, variables: dict[str, Json]) -> None:
+        """Set all variables of the run. What was sent with the old values is sent with them again."""
+        before = self.run.vars
+        names = before.keys() | variables.keys()
+        old = {name: before.get(name, ABSENT) for name in sorted(names) if _differ(before, variables, name)}
+        if old:
+            for token in tuple(self.tokens.values()):
+                if token.activation is not None and self._is_sent(token):
+                    activation = replace(token.activation, old_vars={**old, **token.activation.old_vars})
+                    self.put(replace(token, activation=activation))
+        self.set_run(vars=variables)
+
+    def _is_sent(self, token: Token) -> bool:
+        """Return whether the token waits for the answer to a request, which may be delivered again."""
+        compiled = self.definition.steps.get(token.step)
+        return token.id == UNDO or (compiled is not None and compiled.invocation is not None)
 
     def encrypt_secrets(self, variables: Mapping[str, Json]) -> dict[str, Json]:
         """Return the variables as they are stored: secret ones are encrypted."""
@@ -335,3 +359,11 @@ class Transition:
         if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
             self.set_run(timer_at=min(deadlines))
             self.emit(SetTimer(min(deadlines)))
+
+
+def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:
+    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal lists."""
+    old, new = before.get(name, ABSENT), after.get(name, ABSENT)
+    if old is new:
+        return False
+    return type(old) is not type(new) or isinstance(old, (dict, list)) or bool(old != new)

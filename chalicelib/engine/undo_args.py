@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names, resolve_known
+from chalicelib.engine.evaluation import Names, YieldsNothing, resolve
 from chalicelib.engine.secret_values import encrypted, holds_secret, is_encrypted
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import Transition
@@ -12,23 +14,30 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 
 
-def undo_args(undo: CompiledUndo, names: Names, sent: Names, transition: Transition) -> tuple[dict[str, Json], str]:
+def undo_args(
+    undo: CompiledUndo, names: Names, sent: Names, stored: Mapping[str, Json], transition: Transition
+) -> tuple[dict[str, Json], str]:
     """Return the args that could be made, and why others could not (empty if all could).
 
-    Args that are the step's own are made with the names `sent`. Args that are declared secret are returned encrypted.
+    Args that are the step's own are those in `stored`, or are made with the names `sent`: both are from the time when
+    the step was entered. Args that are declared secret are returned encrypted.
     """
     args: dict[str, Json] = {}
     problems: list[str] = []
     for name, template in {**undo.args, **undo.secret_args}.items():
-        known = sent if name in undo.inherited else names
+        is_inherited, is_secret = name in undo.inherited, name in undo.secret_args
+        known = sent if is_inherited else names
         try:
-            if name in undo.args:
-                args |= _value(undo, name, template, known)
+            if is_inherited and name in stored:
+                value = _checked(undo, name, stored[name])
             else:
-                found = _value(undo, name, template, transition.with_secrets(known))
-                args |= {name: encrypted(value, transition.cipher) for name, value in found.items()}
+                value = _value(undo, name, template, transition.with_secrets(known) if is_secret else known)
+        except _LeftOut:
+            continue
         except ExpressionFailed as failure:
             problems.append(f"arg {name!r} of {undo.action!r} could not be made: {failure}")
+        else:
+            args[name] = encrypted(value, transition.cipher) if is_secret else value
     try:
         fit("the args of its undo", args)
     except ExpressionFailed as failure:
@@ -36,20 +45,30 @@ def undo_args(undo: CompiledUndo, names: Names, sent: Names, transition: Transit
     return args, "; ".join(problems)
 
 
-def _value(undo: CompiledUndo, name: str, template: Template, names: Names) -> dict[str, Json]:
-    """Return the arg, or nothing if the action's default is used. Raises ExpressionFailed."""
+class _LeftOut(Exception):
+    """The arg is left out: the action's default is used."""
+
+
+def _value(undo: CompiledUndo, name: str, template: Template, names: Names) -> Json:
+    """Return the value of the arg. Raises ExpressionFailed, _LeftOut."""
     parameter = undo.parameters.get(name)
-    found = resolve_known({name: template}, names)
-    if name not in found:
+    try:
+        value = resolve(template, names)
+    except YieldsNothing:
         if parameter is not None and not parameter.required:
-            return {}
-        raise ExpressionFailed("its expression yields nothing")
-    value = found[name]
+            raise _LeftOut from None
+        raise
+    return _checked(undo, name, value)
+
+
+def _checked(undo: CompiledUndo, name: str, value: Json) -> Json:
+    """Return the value as the arg. Raises ExpressionFailed if it is not of the arg's type."""
+    parameter = undo.parameters.get(name)
     if parameter is None:
-        return found
+        return value
     if not parameter.secret and holds_secret(value):
         raise ExpressionFailed("it would hold a secret, and is not declared secret")
-    if not is_encrypted(value) and not parameter.type.admits(value):
+    if not is_encrypted(value) and not parameter.admits(value):
         shown = "" if parameter.secret else f", and is {value!r:.100}"
         raise ExpressionFailed(f"it must be of type {parameter.type}{shown}")
-    return found
+    return parameter.type.converted(value)

@@ -74,11 +74,9 @@ class ScriptedHost(VirtualHost):
         for name, value in secrets.items():
             self.services.secrets.put(self.namespace, name, value, by="test")
 
-    def start(
-        self, flow: str, given: Mapping[str, Json], *, name: str = "run", labels: Mapping[str, Json] | None = None
-    ) -> Run:
+    def start(self, flow: str, given: Json, *, name: str = "run", labels: Mapping[str, Json] | None = None) -> Run:
         """Start a run. Raises NotFound, InputRefused, RunExists."""
-        order = StartOrder(flow=flow, name=name, input=dict(given), labels=dict(labels or {}))
+        order = StartOrder(flow=flow, name=name, input=given, labels=dict(labels or {}))
         return self.services.starter.start(self.namespace, order, by="test").run
 
     def later(self, milliseconds: int, run: str, call: Callable[[], object]) -> None:

@@ -30,12 +30,12 @@ class ArgType(StrEnum):
     ANY = "any"
 
     def admits(self, value: Json) -> bool:
-        """Return whether a JSON value has this type. An int is a float too; a bool is not a number."""
+        """Return whether a JSON value has this type. An int is a float too, and 7.0 an int; a bool is not a number."""
         match self:
             case ArgType.STR:
                 return isinstance(value, str)
             case ArgType.INT:
-                return isinstance(value, int) and not isinstance(value, bool)
+                return not isinstance(value, bool) and (isinstance(value, int) or _is_integral(value))
             case ArgType.FLOAT:
                 return isinstance(value, (int, float)) and not isinstance(value, bool)
             case ArgType.BOOL:
@@ -46,6 +46,14 @@ class ArgType(StrEnum):
                 return isinstance(value, Mapping)
             case ArgType.ANY:
                 return True
+
+    def converted(self, value: Json) -> Json:
+        """Return a value of this type as it is used: 7.0 is the int 7, everything else is as it is."""
+        return int(value) if self is ArgType.INT and _is_integral(value) else value
+
+
+def _is_integral(value: Json) -> bool:
+    return isinstance(value, float) and value.is_integer()
 
 
 class Method(StrEnum):
@@ -66,6 +74,11 @@ class Parameter(FrozenValue, frozen=True, kw_only=True):
     default: Json = None
     secret: bool = False
     """Its values are stored encrypted, and only the action that declares them receives them."""
+
+    def admits(self, value: Json) -> bool:
+        """Return whether the value has the type, or is null where null is the default."""
+        is_null_default = value is None and not self.required and self.default is None
+        return is_null_default or self.type.admits(value)
 
 
 class Retry(FrozenValue, frozen=True, kw_only=True):

@@ -36,6 +36,12 @@ HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 
 _NAME: Final = re.compile(r"\$([A-Za-z_]\w*)")
 
+_VARYING: Final = frozenset(
+    {"vars", "result", "state", "error", "event", "item", "index", "step", "response", "scheduled"}
+    | {"now", "millis", "random", "uuid", "shuffle"}
+)
+"""Names and functions whose values change in the course of a run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -50,6 +56,10 @@ class Invocation:
     """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
     """Args that have been evaluated already."""
+    evaluated: frozenset[str] = frozenset()
+    """The args with expressions: they are evaluated when the step is entered. Not those that refer to secrets."""
+    varying: frozenset[str] = frozenset()
+    """Those of them that depend on more than `$input` and `$run`, which never change: their values are stored."""
 
     @property
     def is_human(self) -> bool:
@@ -128,6 +138,15 @@ def names_in(template: Template) -> frozenset[str]:
     return frozenset[str]().union(*map(names_in, children_in(template)))
 
 
+def _names_read(template: Template) -> frozenset[str] | None:
+    """Return the names of variables and functions in the template's expressions; None if it has no expression."""
+    source = source_of(template)
+    if source is not None:
+        return frozenset(_NAME.findall(source))
+    found = [names for inner in children_in(template) if (names := _names_read(inner)) is not None]
+    return frozenset[str]().union(*found) if found else None
+
+
 def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, str]]:
     for step in steps:
         yield step, parent
@@ -167,12 +186,16 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
     """Services written for echoer take the first state for success, so the order is the action's, not the routes'."""
     own = step.options.over(action.options)
     routed = {route.state for route in step.routes}
+    names = {name: _names_read(arg) for name, arg in step.args.items() if not holds_reference(arg)}
+    evaluated = {name: used for name, used in names.items() if used is not None}
     return Invocation(
         action,
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         BUILT_IN_STATES & routed,
+        evaluated=frozenset(evaluated),
+        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
     )
 
 
@@ -205,7 +228,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
 
 
 def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
-    """The names that the step reads while a run is moved; args are evaluated when its action is sent."""
+    """The names that the step's expressions read."""
     found = set(names_in(list(_templates(step))))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
@@ -225,6 +248,8 @@ def _templates(step: Step) -> Iterator[Template]:
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
     match step:
+        case ActionStep():
+            yield from step.args.values()
         case TimerStep():
             yield from (step.duration, step.until)
         case EventStep():
@@ -232,4 +257,4 @@ def _templates(step: Step) -> Iterator[Template]:
         case EachStep():
             yield step.items
         case CallStep():
-            yield from step.input.values()
+            yield step.input

@@ -161,6 +161,7 @@ class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
 
     flow: str
     input: dict[str, Template] = {}
+    """A template for each parameter of the flow; or one expression, if the flow takes one value."""
     timeout: Milliseconds | None = None
     save: dict[str, Template] = {}
     undo: Undo | None = None

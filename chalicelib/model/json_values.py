@@ -16,6 +16,10 @@ DEEPEST: Final = 64
 """How deeply JSON values may be nested anywhere in Echoer."""
 
 
+_EXPONENT_FROM: Final = 1e21
+"""JSON writes floats from this one on with an exponent."""
+
+
 def is_shallow(value: Json, depth: int = DEEPEST) -> bool:
     """Return whether the value is nested at most `depth` levels deep."""
     level = [value]
@@ -31,6 +35,15 @@ def children_in(value: Json) -> list[Json]:
     if isinstance(value, Mapping):
         return list(value.values())
     return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def scalar_text(value: str | float) -> str:
+    """Return a scalar as event keys, labels and errors have it: 7 and 7.0 are `7`, large integers have all digits."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXPONENT_FROM:
+        return str(int(value))
+    return str(value)
 
 
 class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True):

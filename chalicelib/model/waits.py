@@ -36,7 +36,7 @@ class ChildWait(Wait, FrozenValue, frozen=True, kw_only=True):
 
     child: str
     """The name of that run."""
-    input: dict[str, Json]
+    input: Json
 
 
 class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):

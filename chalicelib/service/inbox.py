@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.engine.bindings import item_of, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of
 from chalicelib.engine.request_args import args_of
@@ -104,8 +103,7 @@ class Inbox:
         invocation = invocation_of(definition, run, token) if token else None
         if token is None or invocation is None:
             return {}
-        item = item_of(token, {one.id: one for one in run.tokens}, blob_reader(self._runs, run))
         try:
-            return args_of(invocation, names_for(definition, run, token, self._clock.now(), item=item), None)
+            return args_of(definition, run, token, invocation, blob_reader(self._runs, run), None)
         except ExpressionFailed:
             return {}

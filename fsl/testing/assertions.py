@@ -11,8 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from chalicelib.engine import expressions
-from chalicelib.engine.errors import ExpressionFailed
+from chalicelib import expressions
 from chalicelib.hosting.responder import Kind
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
@@ -149,12 +148,13 @@ def _time(run: CaseRun, expect: Expect) -> Iterator[Failure]:
 def _asserts(run: CaseRun, sources: Iterable[str]) -> Iterator[Failure]:
     for source in sources:
         try:
-            value = expressions.evaluate(source, names_for(run))
-        except ExpressionFailed as failure:
+            value = expressions.evaluate(source, names_for(run), expressions.Draw())
+        except expressions.ExpressionFailed as failure:
             yield Failure("assert", f"{source.strip()}: {failure}")
         else:
             if value is not True:
-                yield Failure("assert", f"{source.strip()} is {json.dumps(value, ensure_ascii=False)}, not true")
+                shown = "nothing" if value is expressions.NOTHING else json.dumps(value, ensure_ascii=False)
+                yield Failure("assert", f"{source.strip()} is {shown}, not true")
 
 
 def names_for(run: CaseRun) -> dict[str, Json]:

@@ -89,7 +89,7 @@ def branch_of(entry: Entry) -> str:
     return "" if entry.token == ROOT else entry.token.partition(".")[2] or entry.token
 
 
-def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, dict[str, object], dict[str, object], str]:
+def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, Json, dict[str, object], str]:
     """Return the flow that the test runs, its input and labels, and the run's name. Raises LookupError."""
     run = case.run or (None if case.flow else file.run)
     flow = None if run else case.flow or file.flow
@@ -99,8 +99,8 @@ def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, dict[st
     flow_run = program.flow_runs.get(name) if flow not in program.definitions else None
     if flow_run is None:
         return name, case.input, case.labels, NAME
-    given, labels = {**flow_run.input, **case.input}, {**flow_run.labels, **case.labels}
-    return flow_run.flow or flow_run.name, given, labels, flow_run.name
+    given = {**flow_run.input, **case.input} if isinstance(case.input, dict) else case.input
+    return flow_run.flow or flow_run.name, given, {**flow_run.labels, **case.labels}, flow_run.name
 
 
 def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = MAX_EVENTS) -> CaseRun:

@@ -159,7 +159,7 @@ class Case(_Part, frozen=True, kw_only=True):
     flow: str | None = None
     run: str | None = None
     start: str | None = None
-    input: dict[str, Any] = {}
+    input: Any = {}
     labels: dict[str, Any] = {}
     actions: dict[str, Replies] = {}
     steps: dict[str, Replies] = {}

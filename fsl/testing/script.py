@@ -48,12 +48,13 @@ class Script:
         A step of one flow (`flow.Step`) goes before steps of that name in all flows.
         """
         steps = (f"{request.flow}.{request.step}", request.step)
+        sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
         for n in (0, 1):
             if request.kind is Kind.APPROVAL:
                 sources = [(f"approvals{n}", self._approvals[n], (*steps, request.name))]
             else:
-                by_step = [(f"steps{n}", self._steps[n], steps)] if not request.undoes else []
-                sources = [*by_step, (f"actions{n}", self._actions[n], (request.name,))]
+                own = () if request.undoes else steps
+                sources = [(f"steps{n}", self._steps[n], own), (f"actions{n}", self._actions[n], (request.name,))]
             for where, given, names in sources:
                 found = next((name for name in names if name in given), None)
                 if found is not None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from chalicelib.engine import expressions
+from chalicelib import expressions
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.inputs import complete
 from chalicelib.engine.invocation import APPROVED, REJECTED

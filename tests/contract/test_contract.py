@@ -253,7 +253,7 @@ def test_runs_are_followed_along_the_links(host: Host, under: Settings) -> None:
             counted[f"{case.operation.label} {response.status_code}"] += 1
             case.validate_response(response, additional_checks=[nothing_else], **more)
 
-    _prepared(host, under)  # loads jsonata, which sets the recursion limit, before Hypothesis looks at it
+    _prepared(host, under)  # loads the evaluator, which sets the recursion limit, before Hypothesis looks at it
     Walk.run(settings=settings(THOROUGH, max_examples=CASES, stateful_step_count=8))
     LOG.info("along the links: %d requests, %s", counted.total(), dict(sorted(counted.items())))
     assert counted["POST /flowrun/{name}/pause 200"] + counted["POST /flowrun/{name}/stop 200"]

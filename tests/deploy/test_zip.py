@@ -35,7 +35,7 @@ def test_it_is_small(packaged: Path) -> None:
 
 def test_it_holds_the_code_and_what_that_needs(names: list[str]) -> None:
     found = {name.partition("/")[0] for name in names}
-    assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb", "requests", "ply", "jsonata", "re2"} <= found
+    assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb", "requests", "ply", "re2"} <= found
 
 
 STRANGERS = (
@@ -83,7 +83,7 @@ def test_the_code_runs_on_lambdas_python(packaged: Path, tmp_path: Path) -> None
     run = "import app, json; from chalicelib import hosting, language; "
     run += "import chalicelib.adapters.dynamodb.store, "
     run += "chalicelib.adapters.sqs, chalicelib.adapters.actions.http_caller, "
-    run += "chalicelib.adapters.secret_references, re2, jsonata; "
+    run += "chalicelib.adapters.secret_references, re2; "
     run += "print(app.app({'resource': '/', 'path': '/', 'httpMethod': 'GET', 'headers': {}, 'body': None, "
     run += "'multiValueHeaders': {}, 'multiValueQueryStringParameters': None, 'pathParameters': None, "
     run += "'stageVariables': None, 'isBase64Encoded': False, 'requestContext': {'resourcePath': '/', "

@@ -126,7 +126,7 @@ def test_error_after_a_set_that_failed_says_why() -> None:
     )
     why = Driven(flow).run.vars["why"]
     assert (why["name"], why["step"], why["state"]) == ("ExpressionFailed", "S", "DONE")
-    assert why["cause"] == "expression fails at character 1: $number needs the text of a number"
+    assert why["cause"] == 'expression fails at character 1: "no number" is not the text of a number'
 
 
 # ── the names of the engine's errors ─────────────────────────────────────────────────────────────────────────────────

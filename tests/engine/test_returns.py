@@ -129,7 +129,7 @@ def test_a_failing_save_keeps_the_answer_and_returns_error_once() -> None:
     )
     driven = Driven(defined(first, work("B", to("done", "OK"))))
     before, uuid = driven.run, mint_uuid("run-id", "B", nonce(1), 0)
-    cause = "expression fails at character 1: $number needs the text of a number"
+    cause = 'expression fails at character 1: "x" is not the text of a number'
     answered = Entry(
         seq=2,
         at=2_000,
@@ -228,7 +228,7 @@ def test_work_that_was_answered_is_undone_though_its_save_failed() -> None:
     driven.answer("OK", "undo")
     assert (driven.run.status, driven.run.last_err) == (
         Status.FAILED,
-        "ExpressionFailed: expression fails at character 1: $number needs the text of a number",
+        'ExpressionFailed: expression fails at character 1: "x" is not the text of a number',
     )
 
 

@@ -75,7 +75,7 @@ FULL = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done":
         ("/step", {**FULL, "globalVariables": [1]}, "`globalVariables` must be an object or null, not a list"),
         ("/action", {"date": ""}, "`data` is missing"),
         ("/fsl", {"data": 1}, "`data` must be a string, not an integer"),
-        ("/flow/two/runs", {"input": 1}, "`input` must be an object, not an integer"),
+        ("/flow/two/runs", {"labels": 1}, "`labels` must be an object, not an integer"),
         ("/flow/two/runs", {"name": ""}, "`name` must be a string of length >= 1"),
         (
             "/event",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from chalicelib import language
-from chalicelib.engine import expressions
+from chalicelib import expressions, language
 from chalicelib.hosting.responder import Answer, Kind, Reply, Request, Responder, first_state
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.language import KnownNames

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib.engine import expressions
-from chalicelib.engine.expressions.limits import SOURCE
+from chalicelib import expressions
+from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, read
 from chalicelib.language.limits import (
     INTEGER_RANGE,
@@ -88,7 +88,7 @@ LIMITS: list[tuple[str, Text, int, str]] = [
     (
         "characters of an expression",
         lambda n: flow(chain(1), f"vars = (x = ${{1+{'1'.rjust(n - 2)}}});"),
-        SOURCE,
+        MAX_SOURCE,
         "invalid-expression",
     ),
 ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from chalicelib.engine import expressions
+from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.expressions import limits
 from chalicelib.engine.received_events import REMEMBERED_EVENTS, take, taken_until, took
 from chalicelib.engine.size_limits import MAX_VALUE_BYTES, fit
 from chalicelib.engine.steps import each
@@ -15,6 +14,8 @@ from chalicelib.engine.steps.call import MAX_CHILD_NAME, child_name
 from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS, MAX_ITEMS, MAX_STEPS_PER_TRANSITION
 from chalicelib.engine.steps.waits import MAX_WAIT_MS
 from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.expressions import Draw, meter
+from chalicelib.expressions.syntax.stream import MAX_NESTING
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.service.deliveries.webhook_client import MAX_REQUEST_BYTES
@@ -174,63 +175,57 @@ def test_events_are_looked_for_from_where_all_are_taken() -> None:
 
 def steps_of(source: str) -> int:
     """Return the number of steps of an evaluation."""
-    with limits.together():
-        expressions.evaluate(source, {})
-        taken = limits._taken.get()
-        assert taken
-        return taken[0]
+    return expressions.compile(source).measure({}, Draw()).steps
 
 
 def loop(rounds: int) -> str:
     return f"($f := function($n) {{ $n = 0 ? 1 : $f($n - 1) }}; $f({rounds}))"
 
 
+def evaluated(source: str) -> Json:
+    return expressions.evaluate(source, {}, Draw())
+
+
 def test_an_expression_takes_so_many_steps_and_no_more() -> None:
     each = (steps_of(loop(1_100)) - steps_of(loop(100))) // 1_000
-    most = (limits.STEPS - steps_of(loop(0))) // each
-    assert limits.STEPS - each <= steps_of(loop(most)) <= limits.STEPS
-    with pytest.raises(ExpressionFailed, match=f"{limits.STEPS:,} steps"):
-        expressions.evaluate(loop(most + 1), {})
+    most = (meter.MAX_STEPS - steps_of(loop(0))) // each
+    assert meter.MAX_STEPS - each <= steps_of(loop(most)) <= meter.MAX_STEPS
+    with pytest.raises(expressions.ExpressionFailed, match=f"{meter.MAX_STEPS:,} steps"):
+        evaluated(loop(most + 1))
 
 
-def test_the_expressions_of_one_move_take_so_many_steps_together_and_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "TOGETHER", limits.TOGETHER // 10)
-    full = loop(10_000)
-    each = steps_of(full)
-    allowed = -(-limits.TOGETHER // each)
-    with limits.together():
+def test_the_expressions_of_one_move_take_so_many_steps_together_and_no_more() -> None:
+    """One evaluation may begin while any steps are left, and then takes as many as it needs."""
+    full = loop(30_000)
+    allowed = -(-meter.MAX_STEPS_TOGETHER // steps_of(full))
+    with expressions.together():
         for _ in range(allowed):
-            assert expressions.evaluate(full, {}) == 1
-        with pytest.raises(ExpressionFailed, match=f"{limits.TOGETHER:,} steps together"):
-            expressions.evaluate("1 + 1", {})
-    assert expressions.evaluate("1 + 1", {}) == 2
+            assert evaluated(full) == 1
+        with pytest.raises(expressions.ExpressionFailed, match=f"{meter.MAX_STEPS_TOGETHER:,} steps"):
+            evaluated("1 + 1")
+    assert evaluated("1 + 1") == 2
 
 
 SIDES: list[tuple[str, str, int, str]] = [
-    ("items of an array", "$count([1..{}])", limits.ITEMS, "items"),
-    ("characters of a text", "$length($pad('', {}, 'x'))", limits.SIZE, "characters"),
+    ("items of an array", "$count([1..{}])", meter.MAX_ITEMS, "items"),
+    ("characters of a text", "$length($pad('', {}, 'x'))", meter.MAX_TEXT, "characters"),
 ]
 
 
-@pytest.mark.parametrize(("what", "source", "limit", "said"), SIDES, ids=[what for what, *_ in SIDES])
-def test_a_value_is_so_large_and_no_larger(what: str, source: str, limit: int, said: str) -> None:
-    assert expressions.evaluate(source.format(limit), {}) == limit
-    with pytest.raises(ExpressionFailed, match=f"{limit:,} {said}"):
-        expressions.evaluate(source.format(limit + 1), {})
+@pytest.mark.parametrize(("what", "source", "limit", "unit"), SIDES, ids=[what for what, *_ in SIDES])
+def test_a_value_is_so_large_and_no_larger(what: str, source: str, limit: int, unit: str) -> None:
+    assert evaluated(source.format(limit)) == limit
+    with pytest.raises(expressions.ExpressionFailed, match=f"{limit:,} {unit}"):
+        evaluated(source.format(limit + 1))
 
 
 def test_an_expression_is_nested_so_deeply_and_no_more_deeply() -> None:
     def brackets(depth: int) -> str:
         return "[" * depth + "1" + "]" * depth
 
-    deepest = max(
-        depth
-        for depth in range(limits.NESTING - 9, limits.NESTING + 9)
-        if expressions.problem_in(brackets(depth)) is None
-    )
-    assert limits.NESTING - 2 <= deepest <= limits.NESTING
+    depths = range(MAX_NESTING - 9, MAX_NESTING + 9)
+    deepest = max(depth for depth in depths if expressions.problem_in(brackets(depth)) is None)
+    assert MAX_NESTING - 2 <= deepest <= MAX_NESTING
 
 
 # ── rows, loops, requests ────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chalicelib.engine import size_limits
-from chalicelib.engine.bindings import result_of
+from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
@@ -60,7 +60,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
     if not invocation.action.secret_data or awaits_approval(token):
         return event
-    return dataclasses.replace(event, data=encrypted(result_of(event.data), transition.cipher))
+    return dataclasses.replace(event, data=encrypted(answered_value(event.data), transition.cipher))
 
 
 def _admit(transition: Transition, event: StepAcked) -> None:

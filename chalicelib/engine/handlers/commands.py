@@ -87,7 +87,7 @@ def _set_vars(transition: Transition, event: VarsSet) -> None:
     variables = {name: value for name, value in variables.items() if name not in removed}
     size_limits.admit("the run's variables", variables)
     transition.record("VarsSet", vars=changed, removed=removed)
-    transition.set_run(vars=variables)
+    transition.replace_vars(variables)
 
 
 def _continue(transition: Transition) -> None:

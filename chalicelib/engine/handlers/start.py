@@ -67,12 +67,12 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
 def _set_vars_and_labels(transition: Transition, token: Token) -> None:
     """Set the variables, then the labels, which may read them. Raises ExpressionFailed, or TooLarge."""
     definition = transition.definition
-    variables = transition.resolve_vars(
-        definition.flow.vars, names_for(definition, transition.run, token, transition.at)
-    )
+    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+    variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
+    variables = transition.encrypt_secrets(variables)
     size_limits.admit("the variables", variables)
     transition.set_vars(variables)
-    names = names_for(definition, transition.run, token, transition.at)
+    names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
     labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
     size_limits.admit_labels(labels)
     transition.set_run(labels=labels)

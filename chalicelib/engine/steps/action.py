@@ -1,9 +1,16 @@
-"""A step that sends an action, or gives a task to a person, and waits for the answer."""
+"""A step that sends an action, or gives a task to a person, and waits for the answer.
+
+Args are evaluated when the step is entered: every delivery of the activation sends the same.
+"""
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from chalicelib.engine.effects import OpenTask
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
+from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.transition import Transition
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
@@ -13,17 +20,25 @@ from chalicelib.model.waits import ApprovalWait
 
 
 def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
-    """Send the action and wait for its answer; or open a task in the inbox."""
+    """Send the action and wait for its answer; or open a task in the inbox. Raises ExpressionFailed."""
     options = invocation.options
-    if invocation.is_human:
-        token = transition.activate(token, options.timeout)
-    elif options.approval:  # without a heartbeat: nothing is sent yet that could report
-        token = transition.activate(token, options.timeout, wait=ApprovalWait())
-    else:
-        transition.deliver(transition.activate(token, options.timeout, heartbeat=options.heartbeat))
+    approves = options.approval and not invocation.is_human
+    heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
+    active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
+    try:
+        args = computed_args(transition, active, invocation)
+    except ExpressionFailed:
+        transition.put(token)
+        raise
+    activation = active.activation
+    if activation is None:
         return
-    if token.activation:
-        transition.emit(OpenTask(token.activation.uuid))
+    if args:
+        active = transition.put(replace(active, activation=replace(activation, args=args)))
+    if invocation.is_human or approves:
+        transition.emit(OpenTask(activation.uuid))
+    else:
+        transition.deliver(active)
 
 
 def retry_at(

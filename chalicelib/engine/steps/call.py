@@ -7,7 +7,7 @@ from typing import Final
 
 from chalicelib.engine.effects import StartChild
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.model.flow import CallStep
@@ -15,6 +15,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
+from chalicelib.model.templates import source_of
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import ChildWait
 
@@ -23,13 +24,17 @@ MAX_CHILD_NAME: Final = 512
 
 
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
-    """Start the child and wait for its end. Raises ExpressionFailed."""
-    given = resolve(step.input, names)
+    """Start the child and wait for its end. Raises ExpressionFailed.
+
+    An entry of the input that yields nothing is left out: the called flow has a default for it, or refuses to start.
+    """
+    is_one_value = source_of(step.input) is not None
+    given = resolve(step.input, names) if is_one_value else resolve_known(step.input, names)
     fit("the input of the run that it starts", given)
     start_child(transition, token, step.timeout, given)
 
 
-def start_child(transition: Transition, token: Token, timeout: Milliseconds | None, given: dict[str, Json]) -> None:
+def start_child(transition: Transition, token: Token, timeout: Milliseconds | None, given: Json) -> None:
     """Start a child with that input, or leave it to `continue` if this run is paused, and let the token wait for it."""
     token = transition.activate(token, timeout if timeout is not None else JOIN_TIMEOUT_MS)
     if token.activation:

@@ -13,15 +13,17 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import Names, resolve
+from chalicelib.engine.evaluation import Names, OnNothing, evaluate, resolve
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.expressions import NOTHING
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
+from chalicelib.model.templates import source_of
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
 
 MAX_ITEMS: Final = 100_000
@@ -47,9 +49,7 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
     if isinstance(before, EachWait):
         _restart(transition, token, step, before)
         return None
-    items = resolve(step.items, names)
-    if not isinstance(items, (list, tuple)):
-        raise ExpressionFailed(f"`items` must be a list, and is {items!r:.60}")
+    items = _items(step, names)
     if len(items) > MAX_ITEMS:
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
@@ -69,6 +69,15 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
         transition.store_blob(wait.item_key(start), list(items[start : start + CHUNK_ITEMS]))
     _begin(transition, transition.set_wait(token, wait), step)
     return None
+
+
+def _items(step: EachStep, names: Names) -> list[Json]:
+    """Return the items: a list as it is, none for nothing, and any other value as the only item."""
+    source = source_of(step.items)
+    value = resolve(step.items, names, OnNothing.NULL) if source is None else evaluate(source, names)
+    if value is NOTHING:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def child_ended(

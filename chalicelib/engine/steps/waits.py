@@ -12,8 +12,9 @@ from chalicelib.engine.received_events import took
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.model import times
+from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import EventWait
@@ -49,7 +50,8 @@ def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: N
 
 def _duration(value: Json) -> Milliseconds:
     """Return milliseconds from a whole number of them, or from text such as `30s`. Raises ExpressionFailed."""
-    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    value = ArgType.INT.converted(value)
+    whole = ArgType.INT.admits(value) and value >= 0
     found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
         raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
@@ -84,10 +86,8 @@ def result_of_event(run: Run, token: Token, step: EventStep, event: EventArrived
 
 def key_text(value: Json) -> str:
     """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return str(value)
+    if isinstance(value, (bool, str, int, float)):
+        return scalar_text(value)
     raise ExpressionFailed(f"a key must be text or a number, and is {value!r:.60}")
 
 

@@ -58,9 +58,10 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The input of the new run. `name` defaults to a generated name; `key` makes the request idempotent."""
+    """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
+    defaults to a generated name; `key` makes the request idempotent."""
 
-    input: dict[str, Json] = {}
+    input: Json = {}
     name: Name | None = None
     labels: Labels = {}
     key: Name | None = None

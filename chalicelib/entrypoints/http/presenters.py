@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, overload
 
-from chalicelib.engine.bindings import result_of
+from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
@@ -253,7 +253,7 @@ def step(view: RunView, found: Step) -> responses.Step:
             },
             "response": {"state": state or ""},
             "data": echoer_types.text_of(data),
-            "result": result_of(data),
+            "result": answered_value(data),
             "retry_count": wait.attempt if wait else _failures(entries),
             "global_variables": last.vars if last and not is_waiting else {},
         },

@@ -65,7 +65,7 @@ class WebhookClient:
         """Deliver the activation once. Errors of the action or of its args are returned as NotTaken, never raised."""
         action, cipher = invocation.action, self._secrets.cipher(run.namespace)
         try:
-            fields = request_fields(definition, run, token, invocation, self._clock.now(), read_blob, cipher)
+            fields = request_fields(definition, run, token, invocation, read_blob, cipher)
             body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
             secret_headers = {
                 name: str(cipher.secret(secret)) for name, secret in invocation.options.secret_headers.items()

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib import language
-from chalicelib.engine import expressions
+from chalicelib import expressions, language
 from chalicelib.engine.effects import Decision
 from chalicelib.language import Checked, Document, Statement
 from chalicelib.language.problems import in_order
@@ -152,7 +151,8 @@ class Submitter:
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored)
-        checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
+        with expressions.together():
+            checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)

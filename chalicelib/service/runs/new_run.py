@@ -26,7 +26,7 @@ class RunPlan:
     name: str
     definition: Definition
     ref: DefinitionRef
-    input: dict[str, Json]
+    input: Json
     by: str
     labels: dict[str, Json] = field(default_factory=dict)
     parent: Parent | None = None
@@ -42,9 +42,9 @@ class RunFactory:
         self._clock = clock
         self._ids = ids
 
-    def input(self, namespace: str, flow: Flow, given: Mapping[str, Json]) -> dict[str, Json]:
+    def input(self, namespace: str, flow: Flow, given: Json) -> Json:
         """Return the input with defaults filled in and secret values encrypted. Raises InputRefused."""
-        return complete(flow, dict(given), self._secrets.cipher(namespace))
+        return complete(flow, dict(given) if isinstance(given, Mapping) else given, self._secrets.cipher(namespace))
 
     def decide(self, plan: RunPlan) -> Decision:
         """Return the first head of the run, and its effects. Nothing is written or sent. Raises Invalid, TooLarge."""

@@ -118,7 +118,7 @@ def in_run(run: Run, change: Change) -> Run:
     """Return the run with every value that may be large changed."""
     return replace(
         run,
-        input=_in_values(run.input, change),
+        input=_in_values(run.input, change) if isinstance(run.input, Mapping) else change(run.input),
         vars=_in_values(run.vars, change),
         output=change(run.output),
         tokens=tuple(_in_token(token, change) for token in run.tokens),
@@ -181,7 +181,13 @@ def _in_token(token: Token, change: Change) -> Token:
     if activation is not None:
         wait = activation.wait
         wait = None if wait is None else wait_from_json(change(wait_to_json(wait)))
-        activation = replace(activation, data=change(activation.data), wait=wait)
+        activation = replace(
+            activation,
+            data=change(activation.data),
+            args=None if activation.args is None else _in_values(activation.args, change),
+            old_vars=_in_values(activation.old_vars, change),
+            wait=wait,
+        )
     return replace(token, activation=activation, result=change(token.result))
 
 

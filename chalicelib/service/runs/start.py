@@ -27,7 +27,7 @@ class StartOrder:
     """A request to start a run. Without `name` the run gets a generated one; with `key` the request is idempotent."""
 
     flow: str
-    input: dict[str, Json] = field(default_factory=dict)
+    input: Json = field(default_factory=dict)
     name: str | None = None
     labels: dict[str, Json] = field(default_factory=dict)
     key: str | None = None
@@ -71,8 +71,8 @@ class Starter:
         given = self._factory.input(namespace, definition.flow, order.input)
         name = order.name or f"{order.flow}-{self._ids.nonce()[:12]}"
         if order.key is not None:
-            encrypted = replace(order, input={one: given[one] for one in order.input})
-            name = self._claim(namespace, encrypted, order.key, name)
+            named = {one: given[one] for one in order.input} if definition.flow.input_type is None else given
+            name = self._claim(namespace, replace(order, input=named), order.key, name)
         decision = self._factory.decide(
             RunPlan(
                 namespace=namespace,

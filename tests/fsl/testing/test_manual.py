@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from chalicelib import language
-from chalicelib.engine.expressions import limits as expressions
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.expressions import meter
+from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
@@ -63,9 +64,9 @@ LIMITS: Final = {
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
     "steps that a run enters in all": f"{MAX_STEPS:,}",
-    "characters of an expression": f"{expressions.SOURCE:,}",
-    "time of an expression": spell(expressions.WALL_MS),
-    "items of a list, characters of a value in an expression": f"{expressions.ITEMS:,}, {expressions.SIZE:,}",
+    "characters of an expression": f"{MAX_SOURCE:,}",
+    "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),
+    "items of a list, characters of a value in an expression": f"{meter.MAX_ITEMS:,}, {meter.MAX_TEXT:,}",
     "bytes of a request to an action": f"{webhook_client.MAX_REQUEST_BYTES:,}",
 }
 

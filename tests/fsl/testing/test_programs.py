@@ -8,8 +8,7 @@ from typing import Final, get_args
 
 import pytest
 
-from chalicelib import language
-from chalicelib.engine import expressions
+from chalicelib import expressions, language
 from chalicelib.language import KnownNames
 from chalicelib.language.syntax.tree import Property, steps_within
 from chalicelib.model.actions import Method

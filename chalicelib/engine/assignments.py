@@ -1,0 +1,47 @@
+"""What `save` sets: variables, or members within them (`a.b.c`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.evaluation import Names
+from chalicelib.engine.secret_values import decrypt, is_encrypted
+from chalicelib.engine.transition import Transition
+from chalicelib.model.json_values import Json
+from chalicelib.model.templates import Template
+from chalicelib.model.variable_paths import join_path, split_path
+
+
+def assigned(transition: Transition, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
+    """Return the variables that `templates` set, by name; secret ones are encrypted. Raises ExpressionFailed.
+
+    The values are evaluated with the variables as they are, and then set one after the other.
+    """
+    secret = transition.definition.flow.secret_vars
+    paths = {key: split_path(key) for key in templates}
+    values = transition.resolve_vars(templates, names, {key for key, path in paths.items() if path[0] in secret})
+    changed: dict[str, Json] = {}
+    for key, (name, *members) in paths.items():
+        if not members:
+            changed[name] = values[key]
+            continue
+        whole = changed[name] if name in changed else transition.run.vars.get(name, {})
+        if name in secret:
+            whole = decrypt(whole, transition.cipher)
+        changed[name] = _with_member(whole, (name,), tuple(members), values[key])
+    return transition.encrypt_secrets(changed)
+
+
+def _with_member(whole: Json, path: tuple[str, ...], members: tuple[str, ...], value: Json) -> Json:
+    """Return the map `whole`, which is at `path`, with the member set. Maps are made where there is nothing or null."""
+    if not members:
+        return value
+    whole = {} if whole is None else whole
+    if not isinstance(whole, Mapping) or is_encrypted(whole):
+        shown = "a secret" if is_encrypted(whole) else f"{whole!r:.60}"
+        target, holder = join_path((*path, *members)), join_path(path)
+        raise ExpressionFailed(f"cannot save {target!r}: {holder!r} is {shown}, not a map")
+    name = members[0]
+    inner = whole.get(name, {})
+    return {**whole, name: _with_member(inner, (*path, name), members[1:], value)}
