@@ -101,7 +101,7 @@ def test_an_action_can_require_signed_answers(api: Api, actions: Actions, name: 
     assert api.refusal("POST", "/step", text) == (401, "unsigned")
     assert api.refusal("POST", "/step", other, headers=signed(delivery, text, secret)) == (401, "unsigned")
     assert api.refusal("POST", "/step", delivery.body.decode(), headers=reflected) == (401, "unsigned")
-    assert api.spec(run)["seq"] == 1
+    assert {entry["event"] for entry in api.history(run)} <= {"RunStarted", "IgnoredReply"}
     for outcome in ("advanced", "duplicate"):
         response = api.ask("POST", "/step", text, headers=signed(delivery, text, secret))
         assert response.json() == {"outcome": outcome}

@@ -214,7 +214,7 @@ def test_commands(api: Api, actions: Actions, name: str) -> None:
         ("PUT", "/flow", None, 405),
         ("DELETE", "/command", None, 405),
         ("POST", "/flow/x/runs", "no json", 400),
-        ("POST", "/flow/x/runs", {"input": 7}, 400),
+        ("POST", "/flow/x/runs", {"labels": 7}, 400),
         ("POST", "/event", {"key": "k"}, 400),
         ("POST", "/event", {"name": "n", "ttl": "soon"}, 400),
         ("POST", "/action", {"data": "flow f step A => (); flow_end"}, 422),

@@ -117,7 +117,7 @@ class EchoerEventBody(msgspec.Struct, frozen=True, kw_only=True):
     data has the other three fields."""
 
     metadata: EchoerMetadata
-    event_type: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    event_type: Annotated[float, msgspec.Meta(ge=0, le=2**31 - 1, multiple_of=1)] = 0
     message: str = ""
     object: dict[str, Json] | None = None
 
@@ -128,7 +128,7 @@ class EchoerEventBody(msgspec.Struct, frozen=True, kw_only=True):
             raise Malformed(
                 f"the event needs a name of 1 to {MAX_NAME_CHARACTERS} characters in `metadata.name` or `message`"
             )
-        return SignalBody(name=name, data=event_data(self.event_type, self.message, self.object or {}))
+        return SignalBody(name=name, data=event_data(int(self.event_type), self.message, self.object or {}))
 
 
 class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ def stop(request: Request, name: str) -> Json:
 
 def set_vars(request: Request, name: str) -> Json:
     """Set and remove variables of the run."""
-    body = bodies.read(request.body, VarsBody)
+    body = bodies.read_optional(request.body, VarsBody)
     if both := sorted(body.vars.keys() & set(body.remove)):
         raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
     run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
