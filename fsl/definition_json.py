@@ -67,9 +67,10 @@ def exported(value: Definition) -> Json:
 def imported(data: bytes | str) -> list[Definition]:
     """Return the definitions in a JSON document. Raises NoDefinition."""
     try:
-        found = msgspec.json.decode(data)
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        found = msgspec.json.decode(text.removeprefix("\ufeff"))
         return [_imported(one) for one in (found if isinstance(found, list) else [found])]
-    except (msgspec.DecodeError, msgspec.ValidationError) as exc:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as exc:
         raise NoDefinition(str(exc)) from exc
 
 

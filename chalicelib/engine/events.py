@@ -73,6 +73,14 @@ class DeliveryFailed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyIgnored(Fact):
+    """A service accepted a delivery with a response that looked like an answer but was not a valid one."""
+
+    uuid: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryHeld(Fact):
     """A delivery was due while the run was paused."""
 
@@ -102,9 +110,10 @@ class ChildEnded(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VarsSet(Fact):
-    """A person changed variables of the run. A value of None removes the variable."""
+    """A person changed variables of the run, and removed those of `remove`."""
 
     vars: dict[str, Json]
+    remove: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +159,7 @@ Event: TypeAlias = (
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
+    | ReplyIgnored
     | EventArrived
     | ChildEnded
     | VarsSet

@@ -20,6 +20,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    ReplyIgnored,
     RunContinued,
     RunPaused,
     RunRetried,
@@ -79,6 +80,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return deliveries.failed(transition, event)
         case DeliveryHeld():
             return deliveries.held(transition, event)
+        case ReplyIgnored():
+            return deliveries.reply_ignored(transition, event)
         case EventArrived():
             return arrivals.event_arrived(transition, event)
         case ChildEnded():

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.model.flow import ENDS
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run
 
@@ -13,6 +14,9 @@ MAX_TAIL_ENTRIES: Final = 8
 
 MAX_TAIL_BYTES: Final = 384
 """Bytes of JSON."""
+
+MAX_PAGED_STEPS: Final = 100
+"""Different steps whose last states the head keeps. Beyond that they are read from the pages."""
 
 
 def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
@@ -25,7 +29,21 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
     new = after.tail[len(before.tail) :]
     if not new:
         return after, None
-    return msgspec.structs.replace(after, tail=new), Page(entries=before.tail)
+    after = msgspec.structs.replace(after, tail=new, paged_steps=_paged_steps(before))
+    return after, Page(entries=before.tail)
+
+
+def _paged_steps(before: Run) -> dict[str, str | None] | None:
+    """Return `paged_steps` of a run whose tail becomes a page. None if there are too many steps."""
+    if before.paged_steps is None and before.tail[0].seq > 1:
+        return None
+    steps = dict(before.paged_steps or {})
+    for entry in before.tail:
+        if entry.target not in ("", *ENDS):
+            steps.setdefault(entry.target, None)
+        if entry.is_return:
+            steps[entry.step] = entry.state
+    return steps if len(steps) <= MAX_PAGED_STEPS else None
 
 
 def _full(tail: tuple[Entry, ...]) -> bool:

@@ -63,7 +63,7 @@ def request_fields(
         **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
         "stepName": token.step,
-        "ackStates": list(invocation.states),
+        "ackStates": list(invocation.action.returns),
         "uuid": token.activation.uuid if token.activation else "",
         "globalVariables": {name: value for name, value in variables.items() if not holds_secret(value)},
     }

@@ -38,6 +38,8 @@ class Request:
     attempt: int = 1
     undoes: bool = False
     """Whether the action undoes the step instead of performing it."""
+    flow: str = ""
+    """The flow of the run; for a run with its own steps, the name of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

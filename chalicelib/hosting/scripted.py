@@ -190,7 +190,8 @@ class ScriptedHost(VirtualHost):
         return token, invocation_of(definition, run, token) if token else None
 
     def _request(self, kind: Kind, run: Run, token: Token, name: str, args: dict[str, Json]) -> Request:
-        return Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args)
+        flow = run.definition.flow or run.name
+        return Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args, flow=flow)
 
     def _ask(self, request: Request) -> Reply | None:
         self.requests.append(request)
@@ -199,6 +200,7 @@ class ScriptedHost(VirtualHost):
     def _plan_answers(self, run: Run, token: Token, answers: Sequence[Answer], by: str) -> None:
         uuid = token.activation.uuid if token.activation else ""
         for answer in answers:
+            error = answer.error
             given = service.Answer(
                 run=run.name,
                 step=token.step,
@@ -207,7 +209,7 @@ class ScriptedHost(VirtualHost):
                 done=answer.done,
                 data=answer.data,
                 variables=answer.vars,
-                error=answer.error,
+                error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
             )
             self.at(self.clock.now() + answer.after, partial(self._answer, given, by))
 

@@ -24,6 +24,8 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     data: Json = msgspec.field(name="d", default=None)
     vars: dict[str, Json] = msgspec.field(name="v", default_factory=dict)
     """The variables that this entry changed."""
+    removed: tuple[str, ...] = msgspec.field(name="r", default=())
+    """The variables that this entry removed."""
     by: str = msgspec.field(name="b", default="")
     token: str = msgspec.field(name="k", default=ROOT)
     uuid: str = msgspec.field(name="u", default="")
@@ -31,6 +33,11 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     error: str = msgspec.field(name="x", default="")
     error_name: str = msgspec.field(name="y", default="")
     """The name of the error, such as Timeout or CardExpired."""
+
+    @property
+    def is_return(self) -> bool:
+        """Whether its step returned and the token moved on. `state` is empty if it is a choice by conditions."""
+        return bool(self.step and self.target) and self.origin == self.step and self.event != "RunFailed"
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

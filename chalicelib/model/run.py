@@ -45,6 +45,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """The args of its action as they were evaluated when the step was entered, except of those that never change."""
     old_vars: dict[str, Json] = msgspec.field(name="o", default_factory=dict)
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
+    ignored_reply: str = msgspec.field(name="ir", default="")
+    """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -187,6 +189,12 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Derived from the nonce of the event that made it: distinguishes equal heads that two processes wrote."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())
     """The newest entries of the history; older ones are in pages."""
+    paged_steps: dict[str, str | None] | None = msgspec.field(name="ps", default=None)
+    """For each step in the pages: the state that it returned last; None if it was entered and never returned.
+
+    The whole is None if there are no pages, if some are of a version that did not store this, or if there are too many
+    steps.
+    """
 
     @property
     def seq(self) -> int:

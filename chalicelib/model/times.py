@@ -16,7 +16,7 @@ UNIT_MS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms"
 """The units of a duration in milliseconds, the largest first."""
 
 _DURATION: Final = re.compile(r"(\d{1,12})(ms|s|m|h|d)", re.ASCII)
-_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(?P<second>\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,13 +42,23 @@ def format_elapsed(milliseconds: Milliseconds) -> str:
 
 
 def instant(text: str) -> int | None:
-    """The moment of an RFC 3339 time; None if the text is none."""
-    if not _MOMENT.fullmatch(text):
+    """Return the moment of an RFC 3339 time; None if the text is none.
+
+    A leap second, such as 23:59:60Z, counts as the second after it.
+    """
+    matched = _MOMENT.fullmatch(text)
+    if not matched:
         return None
+    is_leap = matched["second"] == "60"
+    if is_leap:
+        text = f"{text[: matched.start('second')]}59{text[matched.end('second') :]}"
     try:
-        return (datetime.fromisoformat(text.upper()) - _EPOCH) // timedelta(milliseconds=1)
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    if is_leap and (moment.hour, moment.minute) != (23, 59):
+        return None
+    return (moment - _EPOCH) // timedelta(milliseconds=1) + (1_000 if is_leap else 0)
 
 
 def rfc3339(moment: int) -> str:

@@ -150,7 +150,7 @@ def _commanded(host: ScriptedHost, name: str, command: Command) -> Callable[[], 
         case CommandName.RETRY:
             return lambda: operator.retry(*of, step=command.step, by="operator")
         case CommandName.VARS:
-            return lambda: operator.set_vars(*of, command.vars, by="operator")
+            return lambda: operator.set_vars(*of, command.vars, remove=command.remove, by="operator")
 
 
 def _values(definitions: Iterable[Definition]) -> Iterator[Action | Flow]:

@@ -105,13 +105,15 @@ class CommandName(StrEnum):
 
 
 class Command(_Part, frozen=True, kw_only=True):
-    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop."""
+    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop; `vars`
+    (to set) and `remove` (names of variables) belong to vars."""
 
     at: Span
     order: CommandName
     step: str | None = None
     reason: str = ""
     vars: dict[str, Any] = {}
+    remove: list[str] = []
 
 
 class Contains(_Part, frozen=True, kw_only=True):
@@ -174,9 +176,9 @@ class Case(_Part, frozen=True, kw_only=True):
 class TestFile(_Part, frozen=True, kw_only=True):
     """Tests of a program. The fields next to `tests` apply to every test that does not set them itself.
 
-    actions: what actions answer, by name. steps: the same by step; it overrides actions. approvals: what a person
-    answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run. secrets:
-    values by name; the default is the text `secret NAME`.
+    actions: what actions answer, by name. steps: the same by step, or by `flow.Step`; it overrides actions. approvals:
+    what a person answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run.
+    secrets: values by name; the default is the text `secret NAME`.
     """
 
     __test__ = False  # pytest must not collect it

@@ -43,18 +43,22 @@ class Script:
         return _as_reply(self._next(where, name, replies(given), request), request)
 
     def _source(self, request: Request) -> tuple[str, str, Replies] | None:
-        """Find the replies for the request: by step before by action, the test's before the file's."""
+        """Find the replies for the request: by step before by action, the test's before the file's.
+
+        A step of one flow (`flow.Step`) goes before steps of that name in all flows.
+        """
+        steps = (f"{request.flow}.{request.step}", request.step)
+        sources: list[tuple[str, Mapping[str, Replies], tuple[str, ...]]]
         for n in (0, 1):
             if request.kind is Kind.APPROVAL:
-                names = (request.step, request.name)
-                found = next((name for name in names if name in self._approvals[n]), None)
+                sources = [(f"approvals{n}", self._approvals[n], (*steps, request.name))]
+            else:
+                own = () if request.undoes else steps
+                sources = [(f"steps{n}", self._steps[n], own), (f"actions{n}", self._actions[n], (request.name,))]
+            for where, given, names in sources:
+                found = next((name for name in names if name in given), None)
                 if found is not None:
-                    return f"approvals{n}", found, self._approvals[n][found]
-                continue
-            if request.step in self._steps[n] and not request.undoes:
-                return f"steps{n}", request.step, self._steps[n][request.step]
-            if request.name in self._actions[n]:
-                return f"actions{n}", request.name, self._actions[n][request.name]
+                    return where, found, given[found]
         return None
 
     def _flow(self, request: Request) -> responder.Reply | None:

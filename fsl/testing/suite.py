@@ -18,7 +18,7 @@ from chalicelib.hosting.responder import first_state
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model import times
 from chalicelib.model.definition import Definition
-from chalicelib.model.flow import BUILT_IN_STATES, walk
+from chalicelib.model.flow import BUILT_IN_STATES, Step, walk
 from chalicelib.service.errors import Invalid
 from fsl.testing.assertions import Failure, check
 from fsl.testing.case_run import CaseRun, run_case, start_of
@@ -158,7 +158,12 @@ class _Known:
         self._definitions: Sequence[Definition] = tuple(program.definitions.values())
         self._actions = {name: one for made in self._definitions for name, one in made.actions.items()}
         self._flows = set(program.definitions)
-        self._steps = {step.name: step for made in self._definitions for step in walk(made.flow.steps)}
+        self._steps: dict[str, list[Step]] = {}
+        """The steps by their names, and by those of their flows and theirs (`flow.Step`)."""
+        for flow, made in program.definitions.items():
+            for step in walk(made.flow.steps):
+                self._steps.setdefault(step.name, []).append(step)
+                self._steps.setdefault(f"{flow}.{step.name}", []).append(step)
 
     def mocks(self, at: Place, given: TestFile | Case) -> Iterator[tuple[Place, str]]:
         for name, action in given.actions.items():
@@ -171,8 +176,8 @@ class _Known:
             if name not in self._steps:
                 yield (*at, "steps", name), _unknown("step", name, self._steps)
             else:
-                sends = self._actions.get(getattr(self._steps[name], "action", ""))
-                returns = {*sends.returns, *BUILT_IN_STATES} if sends else set[str]()
+                sent = [self._actions.get(getattr(one, "action", "")) for one in self._steps[name]]
+                returns = {state for action in sent if action for state in (*action.returns, *BUILT_IN_STATES)}
                 yield from _states((*at, "steps", name), step, returns)
         for name, approval in given.approvals.items():
             if name not in self._actions and name not in self._steps:

@@ -123,7 +123,7 @@ def _runs(say: Teller) -> None:
     say("a report on the way", "POST", "/step", half)
     full = answered(run, ackState="SUCCESS", data={"receipt": 4711}, globalVariables={"receipt": 4711})
     say("an answer", "POST", "/step", full)
-    say("said again", "POST", "/step", full)
+    say("said again", "POST", "/step", {**full, "uuid": full["uuid"].upper()})
     say("never issued", "POST", "/step", {**full, "uuid": NEVER})
     task = say("the inbox", "GET", "/task", flowId="o-2")[0]
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
@@ -135,12 +135,13 @@ def _runs(say: Teller) -> None:
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
-    say("what runs wait for", "GET", "/step", limit=2)
+    say("steps that were started", "GET", "/step", limit=2)
 
 
 def _orders(say: Teller) -> None:
     say("pause", "POST", "/flowrun/{name}/pause", name="o-2")
-    say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True}}, name="o-2")
+    say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True, "clerk": None}}, name="o-2")
+    say("remove variables", "POST", "/flowrun/{name}/vars", {"remove": ["clerk"]}, name="o-2")
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
@@ -150,6 +151,8 @@ def _orders(say: Teller) -> None:
 def _events(say: Teller) -> None:
     say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
     say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
+    resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "card", "object": {"n": 1}}
+    say("in the form of the original echoer", "POST", "/event", resource)
     say("what was published", "GET", "/event", limit=10)
     changed = {"resource": ["event"], "version": 1_800_000_000_000}
     say("changes", "GET", "/watch", **changed)

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -17,9 +18,9 @@ from chalicelib.model.json_values import decode, encode
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.security.webhooks import secrets_for
-from tests.entrypoints.flows import RELEASE
+from tests.entrypoints.flows import RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
-from tests.entrypoints.steps import NEVER, answered, started, uuid_of
+from tests.entrypoints.steps import NEVER, answered, defined, started, uuid_of
 from tests.hosts import Host
 
 (SECRET,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
@@ -74,11 +75,131 @@ def test_progress_is_kept_and_does_not_end_the_step(host: Host) -> None:
     assert uuid_of({"spec": spec}) == uuid_of(run)
 
 
-def test_an_answer_without_done_is_progress(host: Host) -> None:
-    """As in the original echoer, `done` defaults to false."""
+def test_an_answer_without_done_is_final_if_it_has_a_state(host: Host) -> None:
     body = answered(started())
     del body["done"]
-    assert call("POST", "/step", body).json == {"outcome": "progress"}
+    assert call("POST", "/step", {**body, "ackState": None, "data": "half"}).json == {"outcome": "progress"}
+    assert call("POST", "/step", {**body, "done": None}).json == {"outcome": "advanced"}
+
+
+def test_a_uuid_is_compared_without_regard_to_case(host: Host) -> None:
+    run = started()
+    body = answered(run, uuid=uuid_of(run).upper())
+    assert call("GET", f"/step/{uuid_of(run).upper()}").json["metadata"]["uuid"] == uuid_of(run)
+    assert call("POST", "/step", body).json == {"outcome": "advanced"}
+    assert call("POST", "/step", body).json == {"outcome": "duplicate"}
+    uuid = uuid_of(call("GET", "/flowrun/r").json)
+    call("POST", "/step", {**body, "stepName": "B", "uuid": uuid.upper()})
+    assert call("GET", "/flowrun/r").json["spec"]["status"] == "succeeded"
+    assert call("DELETE", f"/flowrun/r/{run['metadata']['uuid'].upper()}").status == 200
+    flow = call("GET", "/flow/two").json
+    assert call("DELETE", f"/flow/two/{flow['metadata']['uuid'].upper()}").status == 200
+
+
+def test_an_answer_says_why_in_an_error(host: Host) -> None:
+    run = started()
+    error = {"name": "CardExpired", "cause": "the card expired in 2026"}
+    assert call("POST", "/step", answered(run, ackState="ERROR")).code == "state-not-routed"
+    assert call("POST", "/step", answered(run, ackState="ERROR", error=error)).json == {"outcome": "advanced"}
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert spec["last_err"] == "CardExpired: the card expired in 2026"
+    assert spec["error"] == {**error, "step": "A", "state": "ERROR", "status": None, "data": None}
+    entry = next(one for one in call("GET", "/flowrun/r/history").json if one["event"] == "StepAcked")
+    assert (entry["error"], entry["error_name"]) == (error["cause"], error["name"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"error": "broken"}, "`error` must be an object or null, not a string"),
+        ({"error": {"cause": "no name"}}, "`error.name` is missing"),
+        ({"error": {"name": ""}}, "`error.name` must be a string of length >= 1"),
+        ({"error": {"name": "X"}, "done": False}, "`error` needs an `ackState`, and `done` must not be false"),
+        ({"error": {"name": "X"}, "done": None, "ackState": None}, "`error` needs an `ackState`, and `done` must not"),
+    ],
+)
+def test_an_error_of_the_wrong_shape_is_malformed(host: Host, changed: dict[str, Any], message: str) -> None:
+    run = started()
+    reply = call("POST", "/step", answered(run, **changed))
+    assert (reply.status, reply.code) == (400, "malformed")
+    assert message in reply.json["message"]
+    assert call("GET", "/flowrun/r").json["spec"]["seq"] == 1
+
+
+def test_a_byte_order_mark_before_a_body_is_skipped(host: Host) -> None:
+    mark = b"\xef\xbb\xbf"
+    assert call("POST", "/fsl", raw=mark + f"{WORK}/{TWO}".encode()).status == 200
+    assert call("POST", "/fsl", raw=mark + json.dumps({"data": "\ufeff" + WORK}).encode()).status == 200
+    start = {"name": "r", "input": {"order": "o-1"}}
+    run = call("POST", "/flow/two/runs", raw=mark + json.dumps(start).encode()).json
+    assert call("POST", "/flowrun/r/pause", raw=mark).status == 200
+    assert call("POST", "/step", raw=mark + json.dumps(answered(run)).encode()).json == {"outcome": "advanced"}
+    command = json.dumps({"command": "\ufeff" + WORK})
+    assert "unchanged" in call("POST", "/command", command).json["raw"]
+    assert call("POST", "/step", raw=mark + mark + b"{}").status == 400
+
+
+def test_ack_states_are_all_that_the_action_declares(host: Host) -> None:
+    """Services of echoer take them by their index; the step routes one of them only."""
+    flow = "flow one step A => (FAIL -> done) { action = work; args = (times = 1); }; flow_end"
+    defined(WORK.replace("str order, ", ""), flow)
+    run = call("POST", "/flow/one/runs", {"name": "r"}).json
+    host.work()
+    assert host.actions.requests[-1]["ackStates"] == ["OK", "FAIL"]
+    assert call("POST", "/step", answered(run, data=7)).json == {"outcome": "advanced"}
+    spec = call("GET", "/flowrun/r").json["spec"]
+    assert (spec["status"], spec["error"]["name"], spec["error"]["data"]) == ("failed", "NotRouted", 7)
+
+
+# ── answers in HTTP responses ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_answer_in_an_http_response_may_have_an_error(host: Host) -> None:
+    started()
+    host.actions.script = lambda _: Taken({"ackState": "ERROR", "error": {"name": "NoStock", "cause": "sold out"}})
+    host.work()
+    assert call("GET", "/flowrun/r").json["spec"]["last_err"] == "NoStock: sold out"
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Taken(None, "it is not JSON"), "it is not JSON"),
+        (Taken({"ackState": "MAYBE"}), "does not accept state 'MAYBE'"),
+        (Taken({"ackState": 1}), "Expected `str`, got `int` - at `$.ackState`"),
+        (Taken({"ackState": ""}), "length >= 1"),
+        (Taken({"ackState": "ERROR"}), "does not accept state 'ERROR'"),
+        (Taken({"ackState": "OK", "done": "yes"}), "$.done"),
+        (Taken({"ackState": "OK", "globalVariables": [1]}), "$.globalVariables"),
+        (Taken({"ackState": "OK", "error": "broken"}), "$.error"),
+        (Taken({"ackState": "OK", "data": "x" * (6 << 20)}), "5242880"),
+    ],
+)
+def test_a_response_that_is_no_valid_answer_is_recorded_and_the_step_waits(
+    host: Host, reply: Taken, reason: str
+) -> None:
+    run = started()
+    host.actions.script = lambda _: reply
+    assert host.work() == []
+    entry = call("GET", "/flowrun/r/history").json[-1]
+    assert (entry["event"], entry["step"], entry["uuid"], entry["to"]) == ("IgnoredReply", "A", uuid_of(run), "")
+    assert reason in entry["error"]
+    report = call("GET", "/doctor").json
+    (found,) = report["findings"]
+    assert (found["ailment"], found["run"], found["step"], found["uuid"]) == ("reply", "r", "A", uuid_of(run))
+    assert entry["error"] in found["detail"]
+    assert call("POST", "/doctor/repair").json["findings"] == [found]
+    assert call("POST", "/step", answered(run)).json == {"outcome": "advanced"}
+    assert call("GET", "/doctor").json["findings"] == []
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"status": "queued"}, {"state": "OK", "done": True}])
+def test_a_response_that_is_no_answer_at_all_leaves_no_trace(host: Host, answer: dict[str, Any] | None) -> None:
+    run = started()
+    host.actions.script = lambda _: Taken(answer)
+    host.work()
+    assert call("GET", "/flowrun/r").json == run
+    assert call("GET", "/doctor").json["findings"] == []
 
 
 def signing(host: Host) -> None:

@@ -111,9 +111,11 @@ def test_an_action_has_the_shape_that_echoer_gave_it(host: Host) -> None:
     }  # fmt: skip
     assert found["spec"] == {
         "system": "",
-        "serve_type": "http",
+        "serve_type": 0,
+        "method": "http",
         "endpoints": ["http://work.test/"],
-        "params": {"order": "str", "times": "int"},
+        "params": {"order": 0, "times": 1},
+        "args": {"order": "str", "times": "int"},
         "return_states": ["OK", "FAIL"],
         "text": WORK,
         "created_at": "2027-01-15T08:00:00.000Z",

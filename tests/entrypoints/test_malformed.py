@@ -69,7 +69,7 @@ FULL = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done":
         ("/step", {**FULL, "uuid": 7}, "`uuid` must be a string, not an integer"),
         ("/step", {**FULL, "uuid": None}, "`uuid` must be a string, not null"),
         ("/step", {"flowId": "r", "stepName": "A"}, "`uuid` is missing"),
-        ("/step", {**FULL, "done": "true"}, "`done` must be true or false, not a string"),
+        ("/step", {**FULL, "done": "true"}, "`done` must be true, false or null, not a string"),
         ("/step", {**FULL, "ackState": ["OK"]}, "`ackState` must be a string or null, not a list"),
         ("/step", {**FULL, "ackState": None}, "`ackState` must be a string that is not empty, because `done` is true"),
         ("/step", {**FULL, "globalVariables": [1]}, "`globalVariables` must be an object or null, not a list"),

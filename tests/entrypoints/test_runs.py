@@ -26,6 +26,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
         "last_state": "ready",
         "last_event": "start",
         "last_err": "",
+        "error": None,
         "global_variable": {},
         "status": "running",
         "flow": "two",
@@ -64,7 +65,8 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
                 "done": False,
             },
             "response": {"state": ""},
-            "data": None,
+            "data": "",
+            "result": None,
             "retry_count": 0,
             "global_variables": {},
         },
@@ -79,7 +81,8 @@ def test_a_finished_step_shows_what_was_answered(host: Host) -> None:
     assert step["metadata"]["uuid"] == uuid_of(run)
     assert step["spec"]["action_run"]["done"] is True
     assert step["spec"]["response"] == {"state": "OK"}
-    assert step["spec"]["data"] == {"n": 1}
+    assert step["spec"]["data"] == '{"n":1}'
+    assert step["spec"]["result"] == {"n": 1}
     assert step["spec"]["global_variables"] == {"seen": True}
 
 
@@ -155,7 +158,9 @@ def test_the_history_is_paged_and_complete(host: Host) -> None:
         "by": "action",
         "uuid": uuid_of(run),
         "error": "",
+        "error_name": "",
         "vars": {"v": 1},
+        "removed": [],
     }
     first = call("GET", "/flowrun/r/history?limit=1")
     assert first.headers["x-next-cursor"] == "1"
@@ -190,6 +195,58 @@ def test_a_person_pauses_continues_stops_and_retries_a_run(host: Host) -> None:
     nowhere = call("POST", "/flowrun/r/retry", {"step": "Z"})
     assert (nowhere.status, nowhere.code) == (422, "no-such-step")
     assert state("retry") == ("running", "B")
+
+
+def test_null_is_a_value_of_a_variable_and_variables_can_be_removed(host: Host) -> None:
+    started()
+
+    def change(**body: Any) -> dict[str, Any]:
+        reply = call("POST", "/flowrun/r/vars", body)
+        assert reply.status == 200, reply.text
+        found: dict[str, Any] = reply.json["spec"]["global_variable"]
+        return found
+
+    assert change(vars={"a": None, "b": 1, "c": {"d": None}}) == {"a": None, "b": 1, "c": {"d": None}}
+    assert change(vars={"b": 2}, remove=["a", "a", "nothing"]) == {"b": 2, "c": {"d": None}}
+    assert change(remove=["b", "c"]) == {}
+    assert change() == {}
+    entries = call("GET", "/flowrun/r/history?after=1").json
+    assert [(one["event"], one["vars"], one["removed"]) for one in entries] == [
+        ("VarsSet", {"a": None, "b": 1, "c": {"d": None}}, []),
+        ("VarsSet", {"b": 2}, ["a"]),
+        ("VarsSet", {}, ["b", "c"]),
+        ("VarsSet", {}, []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ({"vars": {"a": 1}, "remove": ["b", "a"]}, 422, "`vars` and `remove` both have 'a'"),
+        ({"vars": None}, 400, "`vars` must be an object, not null"),
+        ({"remove": "a"}, 400, "`remove` must be a list, not a string"),
+        ({"remove": [1]}, 400, "`remove[0]` must be a string, not an integer"),
+    ],
+)
+def test_variables_of_the_wrong_form_change_nothing(
+    host: Host, body: dict[str, Any], status: int, message: str
+) -> None:
+    before = started()
+    reply = call("POST", "/flowrun/r/vars", body)
+    assert reply.status == status
+    assert message in reply.json["message"]
+    assert call("GET", "/flowrun/r").json == before
+
+
+def test_the_name_of_a_label_has_no_colon(host: Host) -> None:
+    """`?label=a:b` finds the label a."""
+    defined(WORK, TWO)
+    reply = call("POST", "/flow/two/runs", {"name": "r", "input": {"order": "o"}, "labels": {"a:b": 1}})
+    assert (reply.status, reply.code) == (422, "invalid")
+    assert reply.json["message"] == "the name of a label must not contain a colon: 'a:b'"
+    assert call("GET", "/flowrun/r").status == 404
+    started("r", labels={"a": "b:c"})
+    assert len(call("GET", "/flowrun?label=a:b:c").json) == 1
 
 
 def test_undos_that_failed_are_asked_for_by_their_own_names(host: Host) -> None:

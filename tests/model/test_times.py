@@ -1,10 +1,10 @@
-"""Durations as text."""
+"""Durations and moments as text."""
 
 from __future__ import annotations
 
 import pytest
 
-from chalicelib.model.times import UNIT_MS, duration, format_duration, format_elapsed
+from chalicelib.model.times import UNIT_MS, duration, format_duration, format_elapsed, instant, rfc3339
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,36 @@ def test_units_are_ordered_from_the_largest() -> None:
 @pytest.mark.parametrize("text", ["", "1", "ms", "-1s", "1.5s", "1h30m", "1 s", "1w"])
 def test_other_texts_are_no_durations(text: str) -> None:
     assert duration(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00.000Z"),
+        ("2016-12-31T23:59:60.250Z", "2017-01-01T00:00:00.250Z"),
+        ("2017-01-01T08:59:60+09:00", "2017-01-01T00:00:00.000Z"),
+        ("2016-12-31t15:59:60-08:00", "2017-01-01T00:00:00.000Z"),
+        ("2026-07-01T12:00:59z", "2026-07-01T12:00:59.000Z"),
+    ],
+)
+def test_a_leap_second_counts_as_the_next_second(text: str, same: str) -> None:
+    moment = instant(text)
+    assert moment is not None
+    assert rfc3339(moment) == same
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2016-12-31T12:00:60Z",
+        "2016-12-31T23:59:60+01:00",
+        "2016-12-31T23:59:61Z",
+        "2016-12-31T24:00:00Z",
+        "2016-02-30T23:59:60Z",
+        "9999-12-31T23:59:60-23:59",
+        "2016-12-31 23:59:60Z",
+        "2016-12-31T23:59:60",
+    ],
+)
+def test_other_texts_are_no_times(text: str) -> None:
+    assert instant(text) is None

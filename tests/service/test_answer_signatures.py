@@ -133,16 +133,16 @@ def told(host: Host, signature: AnswerSignature | None, *, done: bool = True) ->
     return host.services.answerer.answer(NS, answer, signature=signature)
 
 
-def test_an_answer_in_the_answer_does_not_count_and_the_step_waits(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unsigned_answer_in_an_http_response_is_recorded_and_the_step_waits() -> None:
     host = Host(lambda request: Taken({"ackState": "OK"}))
     host.define(*definitions())
     host.start("f")
-    before = host.run()
-    with caplog.at_level(logging.INFO, "echoer.deliver"):
-        host.settle()
+    host.settle()
     assert len(host.actions.calls) == 1
-    assert host.run() == before
-    assert [record.levelname for record in caplog.records] == ["INFO"]
+    (token,) = host.run().tokens
+    assert token.step == "One"
+    assert host.run().tail[-1].event == "IgnoredReply"
+    assert "no signature" in host.run().tail[-1].error
     assert told(host, signed(at=host.clock.now())) is Outcome.ADVANCED
     assert host.path() == ["One", "done"]
 

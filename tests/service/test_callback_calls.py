@@ -24,7 +24,8 @@ def flow_of(steps: int) -> str:
     ]
     return (
         'action work addr = "http://work.test/"; args = (str x = "x"); return = (OK | AGAIN); '
-        'undo = back on OK | AGAIN; action_end / action back addr = "http://work.test/back"; return = (OK); action_end / '
+        "undo = back on OK | AGAIN; action_end / "
+        'action back addr = "http://work.test/back"; return = (OK); action_end / '
         f"flow long {' '.join(routes)} flow_end /"
     )
 

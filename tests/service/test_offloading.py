@@ -115,7 +115,7 @@ def test_a_head_is_offloaded_only_beyond_its_limit(host: Host) -> None:
     assert MAX_HEAD_BYTES // 3 < head_size(host) <= MAX_HEAD_BYTES  # the history contains the variables too
     host.services.operator.set_vars(NS, "r", many(MAX_HEAD_BYTES))
     assert head_size(host) < 1_000
-    host.services.operator.set_vars(NS, "r", dict.fromkeys(many(MAX_HEAD_BYTES)))
+    host.services.operator.set_vars(NS, "r", {}, remove=list(many(MAX_HEAD_BYTES)))
     for _ in range(9):
         host.services.operator.set_vars(NS, "r", {"a": 1})
     assert host.run().vars == {"a": 1}

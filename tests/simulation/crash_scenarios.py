@@ -145,6 +145,9 @@ SCENARIOS: Final = (
             (90 * SECOND, lambda services: services.operator.resume(NS, "o")),
             (100 * SECOND, lambda services: services.operator.stop(NS, "o")),
             (400 * SECOND, _retry),
+            # the message of the timer then arrives too early
+            (HOUR + 390 * SECOND, lambda services: services.operator.pause(NS, "o")),
+            (HOUR + 390 * SECOND + 500, lambda services: services.operator.resume(NS, "o")),
         ),
         {"o": Status.SUCCEEDED},
     ),

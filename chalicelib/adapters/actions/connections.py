@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import io
 import queue
 import socket
@@ -21,6 +22,7 @@ import ssl
 import threading
 import time
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -91,8 +93,20 @@ class _Reads(io.RawIOBase):
         super().close()
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """Skips interim responses (RFC 9110, 15.2), such as 103 Early Hints. 101 is final: it changes the protocol."""
+
+    def begin(self) -> None:
+        super().begin()
+        while self.status // 100 == 1 and self.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]  # `begin` reads a response only without these
+            super().begin()
+
+
 class _Connection(HTTPConnection):
     """The `timeout` given to the constructor limits connecting; urllib3 later sets it to the total limit."""
+
+    response_class = _FinalResponse
 
     def __init__(self, *args: Any, egress: EgressPolicy, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

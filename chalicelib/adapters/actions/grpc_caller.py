@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NamedTuple
 
+from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES
 from chalicelib.adapters.actions.connections import context_of
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
@@ -27,7 +28,6 @@ from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 TIMEOUT_S: Final = 10.0
 """The time limit per address."""
 
-MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of an error message that is stored."""
 MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
@@ -116,7 +116,7 @@ class GrpcCaller:
                 answer = call(request.body, timeout=self._timeout, metadata=request.metadata)
             except grpc.RpcError as error:
                 return _refusal(address, error, self._timeout)
-        return Taken(_fields(packages, answer))
+        return _taken(packages, answer)
 
 
 def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
@@ -156,15 +156,18 @@ def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
     return NotTaken(text, final=code not in _RETRIED, retry_after=wait)
 
 
-def _fields(packages: _Packages, answer: bytes) -> dict[str, Json] | None:
-    """Return the answer as JSON; None if it is too long, not a Struct, or has an infinite number."""
+def _taken(packages: _Packages, answer: bytes) -> Taken:
+    """Return the reply with the answer as JSON, or with what is wrong with it if it has the word `ackState` in it."""
     if len(answer) > MAX_ANSWER_BYTES:
-        return None
-    try:
-        fields = packages.text.MessageToDict(packages.struct.Struct.FromString(answer))
-    except (packages.message.DecodeError, packages.text.Error, ValueError):
-        return None
-    return {name: _whole(value) for name, value in fields.items()}
+        problem = f"it is larger than {MAX_ANSWER_BYTES} bytes"
+    else:
+        try:
+            fields = packages.text.MessageToDict(packages.struct.Struct.FromString(answer))
+        except (packages.message.DecodeError, packages.text.Error, ValueError) as exc:
+            problem = f"it is not a valid google.protobuf.Struct: {exc}"[:MAX_EXCERPT_CHARS]
+        else:
+            return Taken({name: _whole(value) for name, value in fields.items()})
+    return Taken(None, problem if b"ackState" in answer else "")
 
 
 def _whole(value: Json) -> Json:

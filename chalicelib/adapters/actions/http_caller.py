@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import codecs
 import http.client
 import re
 import socket
@@ -19,21 +18,19 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-import msgspec
 import requests
 from urllib3 import HTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
+from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES, taken
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
-from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import Call, NotTaken, Reply
 
 TIMEOUT_S: Final = 10.0
 """The time limit of one request."""
-MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of an error response's body that is stored."""
 MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
@@ -77,10 +74,10 @@ _FAILURES: Final[tuple[tuple[type[BaseException], str, bool], ...]] = (
 class _Answer:
     status: int
     headers: Mapping[str, str]
-    body: bytes | None
-    """None if it was longer than `MAX_ANSWER_BYTES`."""
-    start: str
-    """The first characters of the body."""
+    body: bytes
+    """The received part of it, at most one byte more than `MAX_ANSWER_BYTES`."""
+    broken_off: bool
+    """Whether the body ended before its end."""
 
     @property
     def is_success(self) -> bool:
@@ -124,7 +121,7 @@ class HttpCaller:
                 reply = self._failure(_shown(address), exc)
                 continue
             if answer.is_success:
-                return Taken(_json_object(answer.body))
+                return taken(answer.body, answer.headers.get("Content-Type", ""), broken_off=answer.broken_off)
             reply = self._refusal(_shown(address), answer)
             if reply.final:
                 break
@@ -184,8 +181,9 @@ class HttpCaller:
         text = f"{address} answered {answer.status}"
         if 300 <= answer.status < 400 and "Location" in answer.headers:
             text += f" and redirects to {answer.headers['Location'][:MAX_EXCERPT_CHARS]}; redirects are not followed"
-        if answer.start:
-            text += f": {answer.start}"
+        excerpt = answer.body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
+        if excerpt:
+            text += f": {excerpt}"
         if answer.status not in _RETRIED:
             return NotTaken(text, final=True, status=answer.status)
         wait = _retry_after(answer.headers, self._now)
@@ -194,32 +192,21 @@ class HttpCaller:
 
 def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:
     """Read a bounded part of the body. A body that breaks off or takes too long does not change the reply."""
-    body, whole = b"", True
+    body, broken_off = b"", False
     try:
         while len(body) <= MAX_ANSWER_BYTES and (
             piece := raw.read(MAX_ANSWER_BYTES + 1 - len(body), decode_content=False)
         ):
             body += piece
     except _ERRORS:
-        whole = False
+        broken_off = True
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if len(body) <= MAX_ANSWER_BYTES and encoding != "identity":
         try:  # unrequested compression; bounded here, since some versions of urllib3 do not bound it
             body = zlib.decompressobj(wbits=47).decompress(body, MAX_ANSWER_BYTES + 1)
         except zlib.error:
-            body = b""
-    whole = whole and len(body) <= MAX_ANSWER_BYTES
-    return _Answer(
-        status, headers, body if whole else None, body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
-    )
-
-
-def _json_object(body: bytes | None) -> dict[str, Json] | None:
-    try:  # msgspec, as in the stores: it refuses NaN and half surrogates, which could not be stored
-        answer = msgspec.json.decode((body or b"").removeprefix(codecs.BOM_UTF8))
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
+            body, broken_off = b"", True
+    return _Answer(status, headers, body, broken_off)
 
 
 def _retry_after(headers: Mapping[str, str], now: Callable[[], Instant]) -> int:

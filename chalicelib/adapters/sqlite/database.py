@@ -154,6 +154,10 @@ def _take_lock(path: Path) -> int:
     return lock_file
 
 
+_BUSY_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""Errors that pass: another thread or process holds the file for longer than the busy timeout."""
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turn sqlite3's errors into the service's. Their texts go to the log: they can quote what is stored."""
@@ -163,5 +167,8 @@ def _translated() -> Iterator[None]:
         LOG.warning("SQLite refused a value: %s", exc)
         raise TooLarge("the value is larger than the store takes") from exc
     except sqlite3.Error as exc:
-        LOG.exception("SQLite failed")
+        if getattr(exc, "sqlite_errorcode", None) in _BUSY_CODES:
+            LOG.warning("SQLite is busy: %s", exc)
+        else:
+            LOG.exception("SQLite failed")
         raise Busy("the store is unavailable; try again later") from exc

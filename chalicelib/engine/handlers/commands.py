@@ -19,7 +19,6 @@ from chalicelib.engine.repeats import is_repeating
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
@@ -59,8 +58,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             if not transition.run.failed_undos:
                 raise NoFailedUndo(transition.run.name)
             retry_undos(transition)
-        case VarsSet(vars=changed):
-            _set_vars(transition, changed)
+        case VarsSet():
+            _set_vars(transition, event)
             return Outcome.ADVANCED
         case _:
             assert_never(event)
@@ -80,12 +79,14 @@ def _applies(run: Run, event: CommandEvent) -> bool:
     return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
 
 
-def _set_vars(transition: Transition, given: dict[str, Json]) -> None:
-    """Change the run's variables; a value of None removes one. Raises TooLarge."""
-    changed = transition.encrypt_secrets(given)
-    variables = {name: value for name, value in {**transition.run.vars, **changed}.items() if value is not None}
+def _set_vars(transition: Transition, event: VarsSet) -> None:
+    """Change and remove variables of the run. Raises TooLarge."""
+    changed = transition.encrypt_secrets(event.vars)
+    variables = {**transition.run.vars, **changed}
+    removed = tuple(name for name in dict.fromkeys(event.remove) if name in variables)
+    variables = {name: value for name, value in variables.items() if name not in removed}
     size_limits.admit("the run's variables", variables)
-    transition.record("VarsSet", vars=changed)
+    transition.record("VarsSet", vars=changed, removed=removed)
     transition.replace_vars(variables)
 
 

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, ReplyIgnored
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
 from chalicelib.model.status import Status
@@ -42,4 +42,15 @@ def held(transition: Transition, event: DeliveryHeld) -> Outcome:
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
     transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
+    """Record that a response was ignored; the step keeps waiting for its answer."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    reason = event.reason[:MAX_ERROR_CHARACTERS]
+    token = transition.put(replace(token, activation=replace(token.activation, ignored_reply=reason)))
+    transition.record("IgnoredReply", token, error=reason)
     return Outcome.PROGRESS

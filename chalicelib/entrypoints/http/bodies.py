@@ -6,6 +6,7 @@ Unknown fields are ignored: Echoer's clients, and newer clients, may send more t
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Annotated, Final, TypeVar
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ import msgspec
 
 from chalicelib.engine.secret_values import holds_secret
 from chalicelib.engine.steps.waits import key_text
+from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.service.errors import Invalid, Malformed
@@ -41,6 +43,10 @@ Ttl = (
 )
 
 
+Labels = Annotated[dict[str, Json], msgspec.Meta(extra_json_schema={"propertyNames": {"pattern": "^[^:]+$"}})]
+"""Labels of a run. A colon separates name and value in the query of a list, so a name has none."""
+
+
 class NoBody(msgspec.Struct, frozen=True, kw_only=True):
     """No field is required."""
 
@@ -57,7 +63,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
 
     input: Json = {}
     name: Name | None = None
-    labels: dict[str, Json] = {}
+    labels: Labels = {}
     key: Name | None = None
 
 
@@ -100,6 +106,31 @@ class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
         return int(found)
 
 
+class EchoerMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """The metadata of an event in the form of the original echoer."""
+
+    name: Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARACTERS)] = ""
+
+
+class EchoerEventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in the form of the original echoer. Its name is `metadata.name` or, if that is empty, `message`; its
+    data has the other three fields."""
+
+    metadata: EchoerMetadata
+    event_type: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    message: str = ""
+    object: dict[str, Json] | None = None
+
+    def as_signal(self) -> SignalBody:
+        """Return the event in Echoer's own form. Raises Malformed if it has no valid name."""
+        name = self.metadata.name or self.message
+        if not 0 < len(name) <= MAX_NAME_CHARACTERS:
+            raise Malformed(
+                f"the event needs a name of 1 to {MAX_NAME_CHARACTERS} characters in `metadata.name` or `message`"
+            )
+        return SignalBody(name=name, data=event_data(self.event_type, self.message, self.object or {}))
+
+
 class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True):
     """An event for one run."""
 
@@ -108,9 +139,10 @@ class RunSignalBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The variables to change. The value null removes a variable."""
+    """The variables to set, and the names of variables to remove. null is a value like any other."""
 
-    vars: dict[str, Json]
+    vars: dict[str, Json] = {}
+    remove: list[str] = []
 
 
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +152,8 @@ class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerBody(Answer, frozen=True, kw_only=True):
-    """The answer of an action. `ackState` is required if `done` is true; otherwise the answer reports progress."""
+    """The answer of an action. With `ackState` the answer is final unless `done` is false; then it reports progress.
+    `error` says why the action returned the state."""
 
     run: Text = msgspec.field(name="flowId")
     step: Text = msgspec.field(name="stepName")
@@ -129,7 +162,19 @@ class AnswerBody(Answer, frozen=True, kw_only=True):
     variables: dict[str, Json] | None = msgspec.field(name="globalVariables", default=None)
 
 
-ready(NoBody, FslBody, StartBody, StopBody, RetryBody, SignalBody, RunSignalBody, VarsBody, CommandBody, AnswerBody)
+ready(
+    EchoerEventBody,
+    NoBody,
+    FslBody,
+    StartBody,
+    StopBody,
+    RetryBody,
+    SignalBody,
+    RunSignalBody,
+    VarsBody,
+    CommandBody,
+    AnswerBody,
+)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -151,9 +196,9 @@ _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`"
 
 
 def text_of(body: bytes) -> str:
-    """Return the body as text. Raises Malformed if it is not UTF-8."""
+    """Return the body as text, without a byte order mark. Raises Malformed if it is not UTF-8."""
     try:
-        return body.decode()
+        return body.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError as exc:
         raise Malformed(f"the body must be UTF-8; byte {exc.start} is not valid") from exc
 
@@ -181,7 +226,20 @@ def read(body: bytes, kind: type[_B]) -> _B:
 
 def read_optional(body: bytes, kind: type[_B]) -> _B:
     """Read the JSON object in the body; a missing body counts as an empty object. Raises Malformed."""
-    return read(body if body.strip() else b"{}", kind)
+    return read(body if body.removeprefix(codecs.BOM_UTF8).strip() else b"{}", kind)
+
+
+def event_of(body: bytes) -> SignalBody:
+    """Return the event in the body. The form of the original echoer has `metadata`, and no `name`. Raises Malformed."""
+    form = read(body, _EventForm)
+    if form.name is None and form.metadata is not None:
+        return read(body, EchoerEventBody).as_signal()
+    return read(body, SignalBody)
+
+
+class _EventForm(msgspec.Struct, frozen=True):
+    name: Json = None
+    metadata: Json = None
 
 
 def name_of(part: str) -> str:
@@ -214,6 +272,7 @@ def _message(message: str) -> str:
     if not expected:
         return f"{field}: {what}"
     wanted = " or ".join(_TYPES.get(name, name) for name in expected["type"].split(" | "))
+    wanted = wanted.replace("true or false or ", "true, false or ")
     if expected["bound"]:
         return f"{field} must be {wanted} {expected['bound']}"
     return f"{field} must be {wanted}, not {_TYPES.get(expected['got'], expected['got'])}"

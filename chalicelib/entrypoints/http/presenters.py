@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, overload
 
-from chalicelib.entrypoints.http import responses
+from chalicelib.engine.bindings import answered_value
+from chalicelib.engine.invocation import UNDO
+from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
 from chalicelib.model.actions import Action, Parameter
 from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
@@ -13,6 +15,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.run_error import RunError
 from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.inbox import OpenTask
@@ -68,9 +71,11 @@ def definition(namespace: str, found: Definition) -> responses.Action | response
 def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:
     return {
         "system": "",
-        "serve_type": action.method,
+        "serve_type": echoer_types.SERVE_TYPES[action.method],
+        "method": action.method,
         "endpoints": list(action.addresses),
-        "params": {parameter.name: parameter.type for parameter in action.parameters},
+        "params": {parameter.name: echoer_types.PARAM_TYPES[parameter.type] for parameter in action.parameters},
+        "args": {parameter.name: parameter.type for parameter in action.parameters},
         "return_states": list(action.returns),
         "text": found.text,
         "created_at": moment(found.created_at),
@@ -80,7 +85,7 @@ def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
     return {
         "steps": [
-            {"name": step.name, "action_name": action_of(step), "returns": returns_of(step)}
+            {"name": step.name, "action_name": action_of(step), "returns": echoer_types.returns_of(step)}
             for step in walk(flow.steps)
         ],
         "input": [_parameter(parameter) for parameter in flow.input],
@@ -101,14 +106,6 @@ def action_of(step: Step) -> str:
     return step.action if isinstance(step, ActionStep) else ""
 
 
-def returns_of(step: Step) -> dict[str, str]:
-    """Map each state to its (first) target. A route without a state counts as `else`."""
-    returns: dict[str, str] = {}
-    for route in step.routes:
-        returns.setdefault(route.state or "else", route.target)
-    return returns
-
-
 # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -124,6 +121,7 @@ def run(view: RunView) -> responses.Run:
             "last_state": head.last_state,
             "last_event": head.last_event,
             "last_err": head.last_err,
+            "error": _error(head.error),
             "global_variable": head.vars,
             "status": head.status,
             "flow": head.definition.flow,
@@ -137,6 +135,19 @@ def run(view: RunView) -> responses.Run:
             "ended_at": moment(head.ended_at),
             "seq": head.seq,
         },
+    }
+
+
+def _error(error: RunError | None) -> responses.RunError | None:
+    if error is None:
+        return None
+    return {
+        "name": error.name,
+        "cause": error.cause,
+        "step": error.step,
+        "state": error.state,
+        "status": error.status,
+        "data": error.data,
     }
 
 
@@ -190,7 +201,15 @@ def steps(view: RunView) -> list[responses.Step]:
     return [step(view, found) for found in walk(view.definition.flow.steps)]
 
 
-def current_steps(view: RunView) -> list[responses.Step]:
+def started_steps(view: RunView) -> list[responses.Step]:
+    """Return the steps that the run has entered so far, whether they have returned or not."""
+    entered = set(view.run.paged_steps or ())
+    entered.update(name for entry in view.entries for name in (entry.step, entry.target))
+    entered.update(token.step for token in view.run.tokens)
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in entered]
+
+
+def waiting_steps(view: RunView) -> list[responses.Step]:
     """Return the steps that the run waits for."""
     if view.run.status not in LIVE:
         return []
@@ -198,14 +217,23 @@ def current_steps(view: RunView) -> list[responses.Step]:
     return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in waiting]
 
 
+def changed_steps(view: RunView, since: Instant) -> list[responses.Step]:
+    """Return the steps that the run waits for, and those with a history entry at `since` or later."""
+    changed = {entry.step for entry in view.entries if entry.at >= since}
+    waiting = {token.step for token in view.run.tokens if token.activation} if view.run.status in LIVE else set()
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in changed | waiting]
+
+
 def step(view: RunView, found: Step) -> responses.Step:
     """Return a step of a run: its current activation or, if there is none, its last one."""
     head = view.run
     entries = [entry for entry in view.entries if entry.step == found.name]
-    last = next((entry for entry in reversed(entries) if entry.target and entry.state), None)
-    wait = next((token.activation for token in head.tokens if token.step == found.name and token.activation), None)
-    if head.status not in LIVE:
-        wait = None
+    last = next((entry for entry in reversed(entries) if entry.is_return), None)
+    token = next((token for token in head.tokens if token.step == found.name and token.activation), None)
+    wait = token.activation if token and head.status in LIVE else None
+    is_waiting = wait is not None and token is not None and token.id != UNDO
+    state = None if is_waiting else last.state if last else (head.paged_steps or {}).get(found.name)
+    data = wait.data if wait and is_waiting else last.data if last else None
     return {
         "metadata": metadata(
             found.name,
@@ -220,13 +248,14 @@ def step(view: RunView, found: Step) -> responses.Step:
             "action_run": {
                 "action_name": action_of(found),
                 "action_params": _arguments(found),
-                "return_state_map": returns_of(found),
-                "done": wait is None and last is not None,
+                "return_state_map": echoer_types.returns_of(found),
+                "done": state is not None,
             },
-            "response": {"state": last.state if last and not wait else ""},
-            "data": wait.data if wait else last.data if last else None,
+            "response": {"state": state or ""},
+            "data": echoer_types.text_of(data),
+            "result": answered_value(data),
             "retry_count": wait.attempt if wait else _failures(entries),
-            "global_variables": head.vars,
+            "global_variables": last.vars if last and not is_waiting else {},
         },
     }
 
@@ -271,7 +300,9 @@ def entry(found: Entry) -> responses.Entry:
         "by": found.by,
         "uuid": found.uuid,
         "error": found.error,
+        "error_name": found.error_name,
         "vars": found.vars,
+        "removed": list(found.removed),
     }
 
 
@@ -292,6 +323,7 @@ def task(found: OpenTask) -> responses.Task:
 
 def signal(namespace: str, found: Signal) -> responses.Event:
     """Return a published event."""
+    event_type, message, content = echoer_types.event_fields(found.name, found.data)
     return {
         "metadata": metadata(found.name, "event", namespace, 1, found.id),
         "spec": {
@@ -302,4 +334,7 @@ def signal(namespace: str, found: Signal) -> responses.Event:
             "at": moment(found.at),
             "expires_at": moment(found.until or found.expires_at),
         },
+        "event_type": event_type,
+        "message": message,
+        "object": content,
     }

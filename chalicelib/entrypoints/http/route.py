@@ -28,6 +28,7 @@ class Route:
     role: the minimum role of a token; None if the call is public.
     query: the parameters after the `?`.
     body: the type of the JSON body; None if the call takes no body.
+    other_body: the type of another form of the JSON body that is accepted as well.
     text_body: the JSON schema of a `text/plain` body that is accepted as well.
     answers: HTTP status -> type of the JSON body.
     media: other content types of a 200 -> JSON schema.
@@ -44,6 +45,7 @@ class Route:
     role: Role | None
     query: tuple[Parameter, ...] = ()
     body: Any = None
+    other_body: Any = None
     text_body: Json = None
     answers: Mapping[int, Any] = field(default_factory=dict)
     media: Mapping[str, Json] = field(default_factory=dict)

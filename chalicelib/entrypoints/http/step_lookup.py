@@ -27,9 +27,14 @@ def find_step(reader: Reader, namespace: str, name: str) -> responses.Step:
         found = [one for one in presenters.steps(view) if one["metadata"]["name"] == step]
     else:
         views, _ = reader.views(namespace, RunQuery(limit=SEARCHED_RUNS))
-        waiting = [one for view in views for one in presenters.current_steps(view)]
+        waiting = [one for view in views for one in presenters.waiting_steps(view)]
         others = [one for view in views for one in presenters.steps(view)]
-        found = [one for one in (*waiting, *others) if name in (one["metadata"]["name"], one["metadata"]["uuid"])]
+        found = [one for one in (*waiting, *others) if _is_called(one, name)]
     if not found:
         raise NotFound("step", name)
     return found[0]
+
+
+def _is_called(step: responses.Step, name: str) -> bool:
+    metadata = step["metadata"]
+    return name == metadata["name"] or name.lower() == metadata["uuid"]

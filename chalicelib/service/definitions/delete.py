@@ -29,7 +29,7 @@ class DefinitionDeleter:
         Raises NotFound if there is none, or if `uuid` is given and it has another uuid.
         """
         found = self._store.definitions.latest(namespace, kind, [name]).get(name)
-        if found is None or uuid not in (None, found.uuid):
+        if found is None or (uuid is not None and uuid.lower() != found.uuid):
             raise NotFound(kind, name)
         referrer = self._referring_flow(namespace, kind, name) or self._referring_run(namespace, kind, name)
         if referrer:

@@ -1,7 +1,7 @@
 """Deliver activations to their actions, and record the results in the heads of their runs.
 
 deliver ──> accepted ──> nothing to write (the callback will come)
-        ├─> answered ──> write the answer
+        ├─> answered ──> write the answer, or why it was ignored
         └─> failed ────> write the failure; try again later, or the step returns ERROR
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event, ReplyIgnored
 from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
@@ -35,8 +37,8 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries
-from chalicelib.service.runs.advance import RunAdvancer
-from chalicelib.service.runs.answer import answer_in
+from chalicelib.service.runs.advance import Advanced, RunAdvancer
+from chalicelib.service.runs.answer import NotAnAnswer, answer_in
 from chalicelib.service.runs.blobs import blob_reader
 
 LOG = logging.getLogger("echoer.deliver")
@@ -105,24 +107,39 @@ class Deliverer:
         checks = [self._checker.check(run, message) for message in batch]
         deliverable = {n: check for n, check in enumerate(checks) if isinstance(check, Deliverable)}
         replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
-        recorded = [n for n, check in enumerate(checks) if _is_recorded(check, replies.get(n))]
+        results = {n: result for n, check in enumerate(checks) if (result := _result_of(check, replies.get(n)))}
         redeliveries = [check if isinstance(check, int | OverLimit) else None for check in checks]
-        if run is None or not recorded:
+        if run is None or not results:
             return redeliveries
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [_event(batch[n].uuid, checks[n], replies.get(n), at, f"{nonce}{n}") for n in recorded]
+            return [result(batch[n].uuid, at, f"{nonce}{n}") for n, result in results.items()]
 
         try:
             advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run)
+            refused = {
+                batch[n].uuid: result
+                for n, result in zip(results, advanced.results, strict=True)
+                if isinstance(result, Refused)
+            }
+            if refused:
+                advanced = self._record_refused(run, refused)
         except NotFound:
             return redeliveries
-        for n, result in zip(recorded, advanced.results, strict=True):
-            if isinstance(result, Refused):
-                extra = {"run": run.name, "uuid": batch[n].uuid}
-                LOG.warning("the answer in an HTTP response was refused: %s", type(result).__name__, extra=extra)
+        for n in results:
             redeliveries[n] = self._after(advanced.run, batch[n].uuid, checks[n])
         return redeliveries
+
+    def _record_refused(self, run: Run, refused: Mapping[str, Refused]) -> Advanced:
+        """Record for each activation (by its uuid) that the answer in an HTTP response was refused."""
+        for uuid, reason in refused.items():
+            extra = {"run": run.name, "uuid": uuid}
+            LOG.warning("the answer in an HTTP response was refused: %s", type(reason).__name__, extra=extra)
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [_ignored(str(reason), uuid, at, nonce) for uuid, reason in refused.items()]
+
+        return self._advancer.advance(run.namespace, run.name, make_events)
 
     def _call(self, deliverable: Deliverable) -> Reply:
         run, token = deliverable.run, deliverable.token
@@ -145,38 +162,42 @@ class Deliverer:
         return max(0, retry_at - self._clock.now()) if retry_at is not None else None
 
 
-def _is_recorded(check: DeliveryCheck, reply: Reply | None) -> bool:
-    """Return whether the check or the reply must be recorded in the head."""
+EventOfDelivery: TypeAlias = Callable[[str, Instant, str], Event]
+"""`make(uuid, at, nonce)` returns the event that records the result of a delivery."""
+
+
+def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | None:
+    """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
-        return True
+        return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if not isinstance(check, Deliverable) or reply is None:
-        return False
+        return None
     if isinstance(reply, NotTaken):
-        return True
-    answer = answer_in(reply.answer, check.run, check.token)
-    if answer is not None and check.invocation.options.signed:
-        LOG.info("the answer in an HTTP response has no signature; the step waits on", extra={"run": check.run.name})
-        return False
-    return answer is not None
-
-
-def _event(uuid: str, check: DeliveryCheck, reply: Reply | None, at: Instant, nonce: str) -> Event:
-    """Return the event of a check or a reply."""
-    if not isinstance(check, Deliverable) or reply is None:
-        return DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
-    if isinstance(reply, NotTaken):
-        return DeliveryFailed(
-            at=at,
-            nonce=nonce,
-            by="delivery",
-            uuid=uuid,
-            error=reply.error,
-            final=reply.final,
-            retry_after=reply.retry_after,
-            name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
-            status=reply.status,
-        )
-    answer = answer_in(reply.answer, check.run, check.token)
+        return partial(_failed, reply)
+    try:
+        answer = answer_in(reply, check.run, check.token)
+    except NotAnAnswer as problem:
+        return partial(_ignored, str(problem))
     if answer is None:
-        raise LookupError("the reply holds no answer")
-    return answer.as_event(at, nonce, "action")
+        return None
+    if check.invocation.options.signed:
+        return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
+    return lambda _, at, nonce: answer.as_event(at, nonce, "action")
+
+
+def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
+    return DeliveryFailed(
+        at=at,
+        nonce=nonce,
+        by="delivery",
+        uuid=uuid,
+        error=reply.error,
+        final=reply.final,
+        retry_after=reply.retry_after,
+        name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
+        status=reply.status,
+    )
+
+
+def _ignored(reason: str, uuid: str, at: Instant, nonce: str) -> Event:
+    return ReplyIgnored(at=at, nonce=nonce, by="delivery", uuid=uuid, reason=reason)

@@ -18,6 +18,8 @@ class FindingKind(StrEnum):
     """The next attempt of a delivery is overdue."""
     SILENT_STEP = "silent"
     """A step has waited without news for longer than the given time: its message may be lost."""
+    IGNORED_REPLY = "reply"
+    """The HTTP response of an action looked like an answer but was not valid, and the step still waits."""
     ENDED_CHILD = "child"
     """The run that a step waits for has ended."""
     FAILED_RUN = "failed"

@@ -63,11 +63,15 @@ class RunChecks:
             detail = f"it waits for run {child.name!r}, which is {child.status}"
             report = TellParent(namespace=run.namespace, run=child.name, sent_at=now, version=child.version)
             return replace(found, kind=FindingKind.ENDED_CHILD, since=child.ended_at, detail=detail, message=report)
+        ignored = ""
+        if wait.ignored_reply:
+            ignored = f"the HTTP response of its action is not a valid answer: {wait.ignored_reply}"
         last_news = max(wait.since, wait.reported_at or 0, wait.retry_at or 0)
-        if silent is None or last_news > now - silent:
-            return None
-        message = self._message(run, token)
-        return replace(found, since=last_news, detail="there is no news of it", message=message) if message else None
+        message = self._message(run, token) if silent is not None and last_news <= now - silent else None
+        if message:
+            detail = "there is no news of it" + (f"; {ignored}" if ignored else "")
+            return replace(found, since=last_news, detail=detail, message=message)
+        return replace(found, kind=FindingKind.IGNORED_REPLY, detail=ignored) if ignored else None
 
     def _ended_child(self, run: Run, token: Token, now: Instant) -> Run | None:
         """Return the run that the token waits for if it ended a while ago."""

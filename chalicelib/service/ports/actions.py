@@ -26,6 +26,8 @@ class Taken:
     """The service accepted the delivery. `answer` is the JSON object in its 2xx body, if there was one."""
 
     answer: dict[str, Json] | None = None
+    problem: str = ""
+    """Why the body could not be read, if it looked like an answer."""
 
 
 @dataclass(frozen=True, slots=True)

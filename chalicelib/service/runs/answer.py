@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, StepError
 from chalicelib.engine.events import StepAcked
+from chalicelib.engine.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.secret_values import holds_secret
-from chalicelib.model.json_values import Json, is_shallow
+from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import NotFound, ServiceError
+from chalicelib.service.ports.actions import Taken
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.security.webhooks import AnswerSignature, SignatureVerifier
+
+
+class AnswerError(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the action returned the state: a name, such as `CardExpired`, and a sentence."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ERROR_NAME_CHARACTERS)]
+    cause: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +39,16 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     uuid: str
     state: str | None = None
-    done: bool = False
+    done: bool | None = None
+    """None counts as true if there is a state."""
     data: Json = None
     variables: dict[str, Json] | None = None
-    error: StepError | None = None
-    """Why the action failed, in its own words."""
+    error: AnswerError | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the answer ends the activation; otherwise it reports progress."""
+        return bool(self.state) if self.done is None else self.done
 
     def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
         """Return the event of this answer."""
@@ -41,12 +57,12 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             nonce=nonce,
             by=by,
             step=self.step,
-            uuid=self.uuid,
+            uuid=self.uuid.lower(),
             state=self.state or "",
-            done=self.done,
+            done=self.is_final,
             data=self.data,
             variables=self.variables or {},
-            error=self.error,
+            error=StepError(self.error.name, self.error.cause) if self.error else None,
             signed=signed,
         )
 
@@ -70,9 +86,10 @@ class Answerer:
     ) -> Outcome:
         """Record the answer, unless it was recorded before.
 
-        `signature` is the signature of the request, `trace` its `traceparent`. Raises NeverIssued, Unsigned,
-        RunIsStopped, StateNotRouted, Busy.
+        Uuids are compared without regard to case. `signature` is the signature of the request, `trace` its
+        `traceparent`. Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
         """
+        answer = replace(answer, uuid=answer.uuid.lower())
         signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
 
         def make_events(at: Instant, nonce: str) -> Sequence[StepAcked]:
@@ -84,22 +101,47 @@ class Answerer:
             raise NeverIssued(answer.run, answer.step, answer.uuid) from None
 
 
-def answer_in(reply: Mapping[str, Json] | None, run: Run, token: Token) -> Answer | None:
-    """Return the answer in an HTTP response, a JSON object with `ackState`; None if there is none.
+class NotAnAnswer(ServiceError):
+    """An HTTP response looks like an answer but is not a valid one. The message says why."""
 
-    The answer is final unless `done` is false.
+
+class _InlineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer in the HTTP response to a delivery."""
+
+    state: Annotated[str, msgspec.Meta(min_length=1)] = msgspec.field(name="ackState")
+    done: bool | None = None
+    data: Json = None
+    variables: dict[str, Json] | None = msgspec.field(name="globalVariables", default=None)
+    error: AnswerError | None = None
+
+
+def answer_in(reply: Taken, run: Run, token: Token) -> Answer | None:
+    """Return the answer in an HTTP response: a JSON object with `ackState`. None if the response holds no answer.
+
+    Raises NotAnAnswer if the response looks like an answer but is not valid.
     """
-    if reply is None or token.activation is None or not isinstance(reply.get("ackState"), str):
+    if reply.problem:
+        raise NotAnAnswer(reply.problem)
+    if token.activation is None or reply.answer is None or "ackState" not in reply.answer:
         return None
-    if not is_shallow(reply) or holds_secret(reply):
-        return None
-    variables = reply.get("globalVariables")
+    if not is_shallow(reply.answer):
+        raise NotAnAnswer(f"it is nested more than {DEEPEST} levels deep")
+    if holds_secret(reply.answer):
+        raise NotAnAnswer("it has a value in the form of an encrypted secret")
+    try:
+        given = msgspec.convert(reply.answer, _InlineAnswer)
+    except msgspec.ValidationError as exc:
+        raise NotAnAnswer(f"it is not valid: {exc}") from exc
     return Answer(
         run=run.name,
         step=token.step,
         uuid=token.activation.uuid,
-        state=reply["ackState"],
-        done=reply.get("done") is not False,
-        data=reply.get("data"),
-        variables=dict(variables) if isinstance(variables, Mapping) else None,
+        state=given.state,
+        done=given.done,
+        data=given.data,
+        variables=given.variables,
+        error=given.error,
     )
+
+
+ready(AnswerError, _InlineAnswer)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import CommandRefused
-from chalicelib.engine.events import RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model import status
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, NotFound
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import EventFactory, RunAdvancer
@@ -33,9 +36,15 @@ class Operator:
         """Stop the run: it ends as canceled."""
         return self._command(namespace, name, lambda at, nonce: [RunStopped(at=at, nonce=nonce, by=by, reason=reason)])
 
-    def set_vars(self, namespace: str, name: str, variables: dict[str, Json], *, by: str = "") -> Run:
-        """Set variables of a run that has not ended; None removes a variable."""
-        return self._command(namespace, name, lambda at, nonce: [VarsSet(at=at, nonce=nonce, by=by, vars=variables)])
+    def set_vars(
+        self, namespace: str, name: str, variables: dict[str, Json], *, remove: Sequence[str] = (), by: str = ""
+    ) -> Run:
+        """Set variables of a run that has not ended, and remove those of `remove`. None is a value."""
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [VarsSet(at=at, nonce=nonce, by=by, vars=variables, remove=tuple(remove))]
+
+        return self._command(namespace, name, make_events)
 
     def retry(self, namespace: str, name: str, *, step: str | None = None, by: str = "") -> Run:
         """Continue a failed or stopped run where it ended, or at `step`. Raises NoSuchStep, WasUndone."""
@@ -51,7 +60,7 @@ class Operator:
         Raises Busy while the run that called it does not know yet how it ended.
         """
         run = self._runs.load(namespace, name)
-        if run is None or run_id not in (None, run.id):
+        if run is None or (run_id is not None and run_id.lower() != run.id):
             raise NotFound("flow_run", name)
         if run.status not in lifecycle.ALLOWED[Command.DELETE]:
             raise CommandRefused(name, run.status, Command.DELETE)

@@ -13,6 +13,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.service.errors import Invalid
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.security.secrets import Secrets
 
@@ -46,7 +47,10 @@ class RunFactory:
         return complete(flow, dict(given) if isinstance(given, Mapping) else given, self._secrets.cipher(namespace))
 
     def decide(self, plan: RunPlan) -> Decision:
-        """Return the first head of the run, and its effects. Nothing is written or sent. Raises TooLarge."""
+        """Return the first head of the run, and its effects. Nothing is written or sent. Raises Invalid, TooLarge."""
+        for name in plan.labels:
+            if ":" in name:
+                raise Invalid(f"the name of a label must not contain a colon: {name!r:.80}")
         event = RunStarted(
             at=self._clock.now(),
             nonce=self._ids.nonce(),

@@ -69,14 +69,20 @@ class Reader:
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Return runs, newest first, each with the tail of its history, and the cursor of the next page."""
         listing: Listing = self._runs.list(namespace, query)
-        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in listing.runs), listing.cursor
+        return tuple(self._summary(run) for run in listing.runs), listing.cursor
 
     def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
         """Return runs that changed at `since` or later: their status did, or they are live and advanced."""
         found = {run.id: run for run in self._runs.changed(namespace, since, MAX_CHANGED_RUNS)}
         live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
         found.update({run.id: run for run in live if run.updated_at >= since})
-        return tuple(RunView(run, self._definition_cache.of(run), run.tail) for run in found.values())
+        return tuple(self._summary(run) for run in found.values())
+
+    def _summary(self, run: Run) -> RunView:
+        """Return the run with its tail, or with older entries if its head does not have the states of older steps."""
+        is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
+        entries = run.tail if is_complete else tuple(self._entries(run, max(0, run.seq - MAX_VIEWED_ENTRIES)))
+        return RunView(run, self._definition_cache.of(run), entries)
 
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
         """Return at most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""

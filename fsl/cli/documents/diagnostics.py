@@ -8,8 +8,8 @@ from typing import Any, Final
 from chalicelib.language.problems import Diagnostic, render
 from fsl.cli.common import say
 
-_FIELDS: Final = ("severity", "code", "slug", "message", "line", "column", "end_line", "end_column", "hint")
-_MISSING: Final[dict[str, Any]] = {"slug": "", "line": 1, "column": 1, "end_line": 1, "end_column": 1}
+_FIELDS: Final = ("severity", "code", "slug", "message", "line", "column", "end_line", "end_column", "hint", "hidden")
+_MISSING: Final[dict[str, Any]] = {"slug": "", "line": 1, "column": 1, "end_line": 1, "end_column": 1, "hidden": 0}
 
 
 def show(diagnostics: Iterable[Diagnostic], text: str, name: str) -> None:

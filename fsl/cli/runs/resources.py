@@ -106,7 +106,7 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
     name, version = str(meta["name"]), str(meta["version"])
     match kind:
         case "action":
-            return name, version, spec["serve_type"], ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
+            return name, version, spec["method"], ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
         case "flow":
             return name, version, str(len(spec["steps"])), ", ".join(one["name"] for one in spec["input"])
         case "flowrun":

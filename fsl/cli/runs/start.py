@@ -72,7 +72,7 @@ def input_of(given: Sequence[str]) -> dict[str, Json]:
 
 def _content(path: str) -> str:
     try:
-        return Path(path).read_text("utf-8")
+        return Path(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise click.BadParameter(f"cannot read {path}: {exc}") from exc
 

@@ -220,6 +220,73 @@ def test_more_than_256_kib_is_taken_without_its_body(size: int) -> None:
     assert reply_to(answers(200, b'{"a":"'.ljust(size - 2, b"x") + b'"}'))[0] == Taken(None)
 
 
+LONG = b'{"ackState":"OK","data":"' + b"x" * (256 * 1024) + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "problem"),
+    [
+        (LONG, "text/plain", "it is larger than 262144 bytes"),
+        (b"x" * (256 * 1024 + 1), "application/json", "it is larger than 262144 bytes"),
+        (b'{"ackState": "OK", "data": NaN}', "text/plain", "it is not JSON: "),
+        (b'{"ackState": "OK"', "text/plain", "it is not JSON: "),
+        (b'{"ackState": "OK", "data": "\\ud800"}', "text/plain", "it is not JSON: "),
+        (b"OK", "application/json; charset=utf-8", "it is not JSON: "),
+        (b"<html>", "application/problem+json", "it is not JSON: "),
+        (b'{"ackState":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "text/plain", "it is nested too deeply"),
+    ],
+)
+def test_a_body_that_looks_like_an_answer_says_why_it_is_none(body: bytes, content_type: str, problem: str) -> None:
+    reply = reply_to(answers(200, body, Content_Type=content_type))[0]
+    assert isinstance(reply, Taken)
+    assert reply.answer is None
+    assert reply.problem.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"OK", "text/plain"), (b"", "application/json"), (b" ", "application/json")]
+)
+def test_a_body_that_is_no_answer_needs_no_reason(body: bytes, content_type: str) -> None:
+    assert reply_to(answers(200, body, Content_Type=content_type))[0] == Taken()
+
+
+def test_an_answer_that_breaks_off_says_so() -> None:
+    text = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"ackState": "OK", '
+    assert reply_to(raw(text))[0] == Taken(None, "it broke off before its end")
+
+
+INTERIM = (
+    b"HTTP/1.1 100 Continue\r\n\r\n"
+    b"HTTP/1.1 102 Processing\r\nServer: x\r\n\r\n"
+    b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\nContent-Length: 4\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_interim_responses_are_skipped_and_the_connection_is_used_again(times: int) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n" + b'{"ackState":"OK"}'
+    with serving(lambda server, sock: loop(server, sock, INTERIM * times + answer)) as server:
+        one = caller()
+        for _ in range(2):
+            assert post(server.url, by=one) == Taken({"ackState": "OK"})
+        assert server.connections == 1
+
+
+def test_interim_responses_without_end_exceed_the_time_limit() -> None:
+    def hints(server: Server, sock: socket.socket) -> None:
+        server.read(sock)
+        while not server.over.wait(0.01):
+            sock.sendall(INTERIM)
+
+    reply, url = reply_to(hints, total=0.3)
+    assert reply == NotTaken(f"{url} did not answer within 0.3 s", final=False)
+
+
+def test_switching_protocols_is_a_final_response() -> None:
+    reply, url = reply_to(answers(101))
+    assert reply == NotTaken(f"{url} answered 101", final=True, status=101)
+
+
 def test_256_kib_are_read() -> None:
     body = b'{"a":"'.ljust(256 * 1024 - 2, b"x") + b'"}'
     reply, _ = reply_to(answers(200, body))

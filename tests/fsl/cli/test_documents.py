@@ -222,6 +222,26 @@ def test_the_schema_refuses_what_is_no_definition() -> None:
             jsonschema.validate(wrong, definition_json.schema())
 
 
+# ── byte order marks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_byte_order_mark_at_the_beginning_of_a_file_is_skipped(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    program, tests, exported = tmp_path / "m.fsl", tmp_path / "m.test.yaml", tmp_path / "m.json"
+    flow = "flow m step S => (OK -> done) { action = a; }; flow_end"
+    program.write_text(f'action a addr = "http://a.test/"; return = (OK); action_end\n/\n{flow}\n', "utf-8-sig")
+    tests.write_text(
+        "tests:\n  - name: it ends\n    flow: m\n    actions: {a: OK}\n    expect: {status: succeeded}\n", "utf-8-sig"
+    )
+    assert fsl("check", program).exit_code == 0
+    result = fsl("test", tests)
+    assert result.exit_code == 0, result.output
+    exported.write_text(fsl("export", program).stdout, "utf-8-sig")
+    assert fsl("import", exported).stdout == fsl("import", "-", text=fsl("export", program).stdout).stdout != ""
+
+
+# ── upgrade ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
 OLD = """action pay addr = "http://p"; return = (PAID | DECLINED); action_end
 /
 action refund addr = "http://r"; return = (OK); action_end

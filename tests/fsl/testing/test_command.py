@@ -222,3 +222,14 @@ def test_watching_runs_again_when_a_file_changes_comes_or_goes(tmp_path: Path) -
 
     watching(once, once(), [tmp_path], wait)
     assert counts == [2, 2, 4, 2]
+
+
+def test_an_operator_sets_variables_to_null_and_removes_others(tmp_path: Path) -> None:
+    program, tests = tmp_path / "v.fsl", tmp_path / "v.test.yaml"
+    wait = "wait W => (DONE -> done) { for = 2h; };"
+    program.write_text(f"flow v vars = (a = 1, b = 2, c = 3); {wait} flow_end")
+    order = "{at: 1h, order: vars, vars: {a: null}, remove: [b]}"
+    expect = '{status: succeeded, vars: {a: null, c: 3}, assert: ["$not($exists($vars.b))"]}'
+    tests.write_text(f"tests:\n  - name: one\n    flow: v\n    orders: [{order}]\n    expect: {expect}\n")
+    result = CliRunner().invoke(command, [str(tests)])
+    assert result.exit_code == 0, result.output

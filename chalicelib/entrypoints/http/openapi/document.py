@@ -11,7 +11,7 @@ import msgspec
 from chalicelib import __version__
 from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http import auth, parameters, responses
-from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS
+from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
 from chalicelib.entrypoints.http.request import JSON
@@ -95,7 +95,9 @@ def summary_of(view: View) -> tuple[str, str]:
 
 def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]:
     """Return the schema of each type that routes name (by the type's text), and the components that they refer to."""
-    kinds = [kind for route in routes for kind in (*route.answers.values(), route.body) if kind is not None]
+    kinds = [
+        kind for route in routes for kind in (*route.answers.values(), route.body, route.other_body) if kind is not None
+    ]
     unique = {str(kind): kind for kind in (*kinds, responses.Error)}
     schemas, components = msgspec.json.schema_components(
         tuple(unique.values()), ref_template=f"{_COMPONENTS}/schemas/{{name}}"
@@ -103,18 +105,31 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]
     for component in components.values():
         if "description" in component:
             component["description"] = " ".join(component["description"].split())
-    components["AnswerBody"].update(_ANSWER_RULE)
+    for name, rule in _RULES.items():
+        components[name].update(rule)
     components["Detail"]["properties"]["code"]["enum"] = [*CODES]
     return dict(zip(unique, schemas, strict=True)), components
 
 
-_ANSWER_RULE: Final[dict[str, Json]] = {
-    "anyOf": [
-        {"properties": {"done": {"const": False}}},
-        {"required": ["ackState"], "properties": {"ackState": {"type": "string", "minLength": 1}}},
-    ]
+_RULES: Final[dict[str, dict[str, Json]]] = {
+    "AnswerBody": {
+        "anyOf": [
+            {"properties": {"done": {"enum": [False, None]}, "error": {"type": "null"}}},
+            {"required": ["ackState"], "properties": {"ackState": {"type": "string", "minLength": 1}}},
+        ],
+        "not": {
+            "required": ["done", "error"],
+            "properties": {"done": {"const": False}, "error": {"type": "object"}},
+        },
+    },
+    "EchoerEventBody": {
+        "anyOf": [
+            {"properties": {"metadata": {"required": ["name"], "properties": {"name": {"minLength": 1}}}}},
+            {"required": ["message"], "properties": {"message": {"minLength": 1, "maxLength": MAX_NAME_CHARACTERS}}},
+        ]
+    },
 }
-"""A final answer requires a state. Python types cannot express this."""
+"""Rules that Python types cannot express: a final answer requires a state, an error a final answer, an event a name."""
 
 
 # ── one call ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -137,7 +152,7 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
         is_optional = not auth.requires_caller(route, source.settings.callbacks)
         operation["security"] = [{"token": []}, *([{}] if is_optional else [])]
     if route.body is not None:
-        operation["requestBody"] = _body(route, source.schemas[str(route.body)], shown)
+        operation["requestBody"] = _body(route, source, shown)
     return operation
 
 
@@ -164,10 +179,12 @@ def _examples(values: Sequence[Json]) -> dict[str, Json]:
     return {"examples": {f"{n}": {"value": value} for n, value in enumerate(unique, 1)}} if unique else {}
 
 
-def _body(route: Route, schema: Json, shown: Sequence[Exchange]) -> Json:
+def _body(route: Route, source: _Source, shown: Sequence[Exchange]) -> Json:
     given = [one for one in shown if one.body is not None]
     texts = {one.title: {"value": one.body} for one in given if isinstance(one.body, str)}
     values = {one.title: {"value": one.body} for one in given if not isinstance(one.body, str)}
+    schemas = [source.schemas[str(kind)] for kind in (route.body, route.other_body) if kind is not None]
+    schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     content: dict[str, Json] = {JSON: {"schema": schema, **({"examples": values} if values else {})}}
     if route.text_body is not None:
         content["text/plain"] = {"schema": route.text_body, "examples": texts}

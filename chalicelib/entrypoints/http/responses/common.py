@@ -8,6 +8,7 @@ from chalicelib.model.json_values import Json
 
 Moment = Annotated[str, Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
+Small = Annotated[int, Meta(ge=0, le=255)]
 Number = Annotated[int, Meta(ge=1)]
 
 
@@ -23,7 +24,10 @@ class Metadata(TypedDict):
 
 
 class Diagnostic(TypedDict):
-    """A problem at a place in an FSL text. Lines and columns count from 1; the end is exclusive."""
+    """A problem at a place in an FSL text. Lines and columns count from 1; the end is exclusive.
+
+    `hidden` is 0, but in the last of too many: there it is the number of problems that are not shown.
+    """
 
     severity: Literal["error", "warning"]
     code: Annotated[str, Meta(pattern="^FSL[0-9]{3}$")]
@@ -34,6 +38,7 @@ class Diagnostic(TypedDict):
     end_line: Number
     end_column: Number
     hint: str | None
+    hidden: Count
 
 
 class Problem(TypedDict):

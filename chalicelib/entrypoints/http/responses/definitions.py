@@ -2,18 +2,21 @@
 
 from typing import Literal, TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Count, Diagnostic, Metadata, Moment
+from chalicelib.entrypoints.http.responses.common import Count, Diagnostic, Metadata, Moment, Small
 from chalicelib.model.actions import ArgType, Method
 from chalicelib.model.json_values import Json
 
 
 class ActionSpec(TypedDict):
-    """The definition of an action. `text` is its FSL."""
+    """The definition of an action. `text` is its FSL. `serve_type` and `params` are the numbers of `method` and `args`
+    in the original echoer."""
 
     system: str
-    serve_type: Method
+    serve_type: Small
+    method: Method
     endpoints: list[str]
-    params: dict[str, ArgType]
+    params: dict[str, Small]
+    args: dict[str, ArgType]
     return_states: list[str]
     text: str
     created_at: Moment
@@ -27,7 +30,8 @@ class Action(TypedDict):
 
 
 class FlowStep(TypedDict):
-    """A step of a flow. `action_name` is empty if it calls no action; `returns` maps states to targets."""
+    """A step of a flow. `action_name` is empty if it calls no action. `returns` maps each route to its target: `STATE`,
+    `STATE when EXPRESSION`, `when EXPRESSION` or `else`."""
 
     name: str
     action_name: str

@@ -21,8 +21,9 @@ class Token(TypedDict):
 
 
 class ActionRun(TypedDict):
-    """The request to an action. `action_params` are the args as written, with expressions as `${...}`. `done` is true
-    after a final answer."""
+    """The request to an action. `action_params` are the args as written, with expressions as `${...}`.
+    `return_state_map` maps each route to its target: `STATE`, `STATE when EXPRESSION`, `when EXPRESSION` or `else`.
+    `done` is true if the step has returned and has not been entered again."""
 
     action_name: str
     action_params: dict[str, Json]
@@ -37,13 +38,16 @@ class Response(TypedDict):
 
 
 class StepSpec(TypedDict):
-    """A step of a run: its current activation or, if there is none, its last one."""
+    """A step of a run: its current activation or, if there is none, its last one. `data` is the answer's data as text,
+    `result` is `$result` in FSL. `global_variables` are the variables that its return changed. In lists, `data`,
+    `result` and `global_variables` are empty if the step returned before the newest transitions."""
 
     flow_id: str
     flow_run_uuid: str
     action_run: ActionRun
     response: Response
-    data: Json
+    data: str
+    result: Json
     retry_count: Count
     global_variables: dict[str, Json]
 
@@ -53,6 +57,18 @@ class Step(TypedDict):
 
     metadata: Metadata
     spec: StepSpec
+
+
+class RunError(TypedDict):
+    """Why a run failed: the error, the step and the state in which it occurred, the HTTP status of a refused delivery,
+    and the data that came with the state."""
+
+    name: str
+    cause: str
+    step: str
+    state: str
+    status: int | None
+    data: Json
 
 
 class FailedUndo(TypedDict):
@@ -77,11 +93,12 @@ class RunSpec(TypedDict):
     last_state: str
     last_event: str
     last_err: str
+    error: RunError | None
     global_variable: dict[str, Json]
     status: Status
     flow: str
     flow_version: Count
-    input: dict[str, Json]
+    input: Json
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
@@ -113,7 +130,9 @@ Entry = TypedDict(
         "by": str,
         "uuid": str,
         "error": str,
+        "error_name": str,
         "vars": dict[str, Json],
+        "removed": list[str],
     },
 )
 Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
@@ -152,7 +171,10 @@ class EventSpec(TypedDict):
 
 
 class Event(TypedDict):
-    """A published event."""
+    """A published event. `event_type`, `message` and `object` are those of an event of the original echoer."""
 
     metadata: Metadata
     spec: EventSpec
+    event_type: Count
+    message: str
+    object: dict[str, Json]

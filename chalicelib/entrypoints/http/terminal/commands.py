@@ -22,6 +22,9 @@ from chalicelib.service.ports.runs import RunQuery
 MAX_ROWS: Final = 200
 """How many resources or history entries a table has."""
 
+BOM: Final = "\ufeff"
+"""The byte order mark that some editors put at the beginning of a text."""
+
 _FSL: Final = re.compile(r"\s*(?:action|flow|#|/\*)", re.IGNORECASE)
 _ARG: Final = re.compile(r"(?:`[^`]*`?|[^\s`])+")
 
@@ -65,6 +68,7 @@ NOTHING: Final = Output(OutputKind.NIL)
 def execute(request: Request, text: str) -> Output:
     """Execute a command or FSL statements. An error becomes an output."""
     try:
+        text = text.removeprefix(BOM)
         return _submit(request, text) if _FSL.match(text) else _run(request, text)
     except EchoerError as error:
         return Output(OutputKind.ERR, _error_text(error, text))
@@ -118,7 +122,7 @@ def _list(request: Request, kind: str) -> Output:
             found = [presenters.run(view) for view in reader.views(request.namespace, RunQuery(limit=MAX_ROWS))[0]]
         case ResourceType.STEP:
             views, _ = reader.views(request.namespace, RunQuery(limit=MAX_ROWS))
-            found = [step for view in views for step in presenters.current_steps(view)]
+            found = [step for view in views for step in presenters.started_steps(view)]
         case ResourceType.EVENT:
             found = [presenters.signal(request.namespace, one) for one in reader.signals(request.namespace, MAX_ROWS)]
     return Output(OutputKind.RAW, tables.resources(wanted, found)) if found else NOTHING

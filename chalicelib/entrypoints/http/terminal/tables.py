@@ -24,7 +24,7 @@ def resources(kind: str, found: Sequence[Json]) -> str:
 
 def action(found: Json) -> str:
     meta, spec = found["metadata"], found["spec"]
-    params = [f"{kind} {name}" for name, kind in spec["params"].items()]
+    params = [f"{kind} {name}" for name, kind in spec["args"].items()]
     cells = [meta["name"], "\n".join(spec["endpoints"]), "\n".join(params), "\n".join(spec["return_states"])]
     return table(["name", "endpoints", "params", "return_states"], [cells])
 
@@ -50,7 +50,7 @@ def step(found: Json) -> str:
     meta, spec = found["metadata"], found["spec"]
     header = ["name", "flow_run_id", "uuid", "response_state", "global_variables", "data"]
     cells = [meta["name"], spec["flow_id"], meta["uuid"], spec["response"]["state"], _json(spec["global_variables"])]
-    return table(header, [[*cells, _json(spec["data"])]])
+    return table(header, [[*cells, spec["data"]]])
 
 
 def history(entries: Sequence[Json]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
-from chalicelib.entrypoints.http.bodies import RunSignalBody, SignalBody
+from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
@@ -15,9 +15,10 @@ from chalicelib.service.security.roles import Role
 def publish(request: Request) -> Json:
     """Publish an event for all runs. Every run that waits for its name and key receives it.
 
-    The event is stored until its `ttl` ends, so runs that start to wait later receive it as well.
+    The event is stored until its `ttl` ends, so runs that start to wait later receive it as well. A body with
+    `metadata` and without `name` is an event in the form of the original echoer.
     """
-    body = bodies.read(request.body, SignalBody)
+    body = bodies.event_of(request.body)
     signal = request.services.signaler.publish(
         request.namespace, body.name, key=body.key_text(), data=body.data, ttl=body.lifetime_ms()
     )
@@ -57,6 +58,7 @@ ROUTES: Final = (
         group="events",
         role=Role.OPERATOR,
         body=SignalBody,
+        other_body=EchoerEventBody,
         answers={200: responses.Event},
         errors=(413, 422),
     ),

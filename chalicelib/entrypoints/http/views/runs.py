@@ -13,7 +13,7 @@ from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.service.errors import Malformed, NotFound
+from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
 from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
@@ -87,9 +87,12 @@ def stop(request: Request, name: str) -> Json:
 
 
 def set_vars(request: Request, name: str) -> Json:
-    """Change variables of the run."""
-    changed = bodies.read(request.body, VarsBody).vars
-    return _presented(request, request.services.operator.set_vars(request.namespace, name, changed, by=request.caller))
+    """Set and remove variables of the run."""
+    body = bodies.read(request.body, VarsBody)
+    if both := sorted(body.vars.keys() & set(body.remove)):
+        raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
+    run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
+    return _presented(request, run)
 
 
 def retry(request: Request, name: str) -> Json:
@@ -233,7 +236,7 @@ ROUTES: Final = (
     _command("continue", resume, NoBody),
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
-    _command("vars", set_vars, VarsBody),
+    _command("vars", set_vars, VarsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )

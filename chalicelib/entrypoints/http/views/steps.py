@@ -27,12 +27,15 @@ def tasks(request: Request) -> Json:
 def answer(request: Request) -> Json:
     """Answer a step, as an action or a person. An answer that is repeated has no effect.
 
-    With `done` true the answer is final and `ackState` is the state that the step returns. Otherwise it reports
-    progress: `data` and `globalVariables` are recorded, and the step keeps waiting.
+    With `ackState` the answer is final, and `ackState` is the state that the step returns. With `done` false it
+    reports progress: `data` and `globalVariables` are recorded, and the step keeps waiting. `error` says why: the state
+    `ERROR` with an `error` need not be declared.
     """
     body = bodies.read(request.body, AnswerBody)
     if body.done and not body.state:
         raise Malformed("`ackState` must be a string that is not empty, because `done` is true")
+    if body.error and not body.is_final:
+        raise Malformed("`error` needs an `ackState`, and `done` must not be false")
     work_context.note(run=body.run, step=body.step, uuid=body.uuid)
     signature = signature_in(request.headers, request.body)
     outcome = request.services.answerer.answer(
@@ -42,10 +45,10 @@ def answer(request: Request) -> Json:
 
 
 def list_steps(request: Request) -> Json:
-    """List the steps that the newest runs wait for."""
+    """List the steps that the newest runs have entered, whether they have returned (`done`) or not."""
     name = request.query.text("metadata.name")
     views, cursor = request.services.reader.views(request.namespace, request.query.runs())
-    found = [step for view in views for step in presenters.current_steps(view)]
+    found = [step for view in views for step in presenters.started_steps(view)]
     page = [step for step in found if name in (None, step["metadata"]["name"])]
     return Response(page, headers={"x-next-cursor": cursor} if cursor else {})
 

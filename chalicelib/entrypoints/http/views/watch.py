@@ -115,7 +115,7 @@ def _runs(services: Services, namespace: str, after: Instant) -> Iterator[Change
 
 def _steps(services: Services, namespace: str, after: Instant) -> Iterator[Change]:
     views = services.reader.changes(namespace, after)
-    return (Change(view.run.updated_at, step) for view in views for step in presenters.current_steps(view))
+    return (Change(view.run.updated_at, step) for view in views for step in presenters.changed_steps(view, after))
 
 
 def _definitions(kind: Kind) -> Source:

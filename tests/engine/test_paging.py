@@ -1,0 +1,73 @@
+"""What a head remembers of history pages."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from chalicelib.engine.paging import MAX_PAGED_STEPS, MAX_TAIL_ENTRIES, turn_page
+from chalicelib.model.history import Entry
+from chalicelib.model.run import DefinitionRef, Run
+
+BEGUN = Entry(seq=1, at=0, event="RunStarted", origin="ready", target="A")
+
+
+def head(*entries: Entry, paged: dict[str, str | None] | None = None) -> Run:
+    return Run(
+        namespace="n", name="r", id="i", definition=DefinitionRef(), created_at=0, updated_at=0, tail=entries,
+        paged_steps=paged,
+    )  # fmt: skip
+
+
+def returned(step: str, state: str, target: str) -> Entry:
+    return Entry(seq=1, at=0, event="StepAcked", step=step, origin=step, target=target, state=state)
+
+
+def numbered(*entries: Entry, first: int = 1) -> tuple[Entry, ...]:
+    """The entries, and so many reports behind them that they fill a tail."""
+    report = Entry(seq=1, at=0, event="StepReported", step="A", origin="A", state="OK")
+    full = [*entries, *[report] * (MAX_TAIL_ENTRIES - len(entries))]
+    return tuple(replace(entry, seq=first + number) for number, entry in enumerate(full))
+
+
+def paged(before: Run) -> dict[str, str | None] | None:
+    """What the head remembers once its tail became a page."""
+    after, page = turn_page(before, replace(before, tail=(*before.tail, replace(BEGUN, seq=before.seq + 1))))
+    assert page is not None
+    assert page.entries == before.tail
+    return after.paged_steps
+
+
+def test_states_of_paged_steps_stay_in_the_head() -> None:
+    moves = (
+        BEGUN,
+        returned("A", "OK", "B"),
+        returned("B", "", "C"),
+        Entry(seq=1, at=0, event="RunFailed", step="C", origin="C", target="stopped"),
+        Entry(seq=1, at=0, event="RunRetried", step="C", origin="stopped", target="C"),
+    )
+    assert paged(head(*numbered(*moves))) == {"A": "OK", "B": "", "C": None}
+
+
+def test_a_later_page_adds_to_earlier_ones() -> None:
+    earlier: dict[str, str | None] = {"A": "OK", "B": None, "C": "LATE"}
+    entries = numbered(returned("B", "DONE", "C"), returned("C", "AGAIN", "C"), first=9)
+    assert paged(head(*entries, paged=earlier)) == {"A": "OK", "B": "DONE", "C": "AGAIN"}
+    assert earlier["B"] is None
+
+
+def test_pages_that_an_earlier_version_wrote_leave_it_unknown() -> None:
+    assert paged(head(*numbered(returned("B", "DONE", "C"), first=9))) is None
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_so_many_steps_are_remembered_and_no_more(more: int) -> None:
+    earlier: dict[str, str | None] = {f"S{number}": "OK" for number in range(MAX_PAGED_STEPS - 1 + more)}
+    found = paged(head(*numbered(returned("B", "OK", "done"), first=9), paged=earlier))
+    assert (found is None) is bool(more)
+
+
+def test_a_tail_with_room_is_no_page() -> None:
+    before = head(BEGUN)
+    after = replace(before, tail=(BEGUN, replace(BEGUN, seq=2)))
+    assert turn_page(before, after) == (after, None)
