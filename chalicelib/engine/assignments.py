@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.evaluation import Names
-from chalicelib.engine.secret_values import decrypt, is_encrypted
+from chalicelib.engine.secret_values import is_encrypted
 from chalicelib.engine.transition import Transition
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
@@ -27,8 +27,6 @@ def assigned(transition: Transition, templates: Mapping[str, Template], names: N
             changed[name] = values[key]
             continue
         whole = changed[name] if name in changed else transition.run.vars.get(name, {})
-        if name in secret:
-            whole = decrypt(whole, transition.cipher)
         changed[name] = _with_member(whole, (name,), tuple(members), values[key])
     return transition.encrypt_secrets(changed)
 

@@ -35,7 +35,7 @@ def test_it_is_small(packaged: Path) -> None:
 
 def test_it_holds_the_code_and_what_that_needs(names: list[str]) -> None:
     found = {name.partition("/")[0] for name in names}
-    assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb", "requests", "ply", "re2"} <= found
+    assert {"app.py", "chalicelib", "chalice", "msgspec", "pynamodb", "requests", "ply", "re2", "tzdata"} <= found
 
 
 STRANGERS = (

@@ -34,6 +34,7 @@ OTHERS: Final[dict[str, dict[str, Any]]] = {
 """What a service answers instead."""
 
 LARGE: Final = {"v": "x" * 5_000}
+NULL: Final = {"v": None}
 GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
     {"ackState": ["OK"]},
     {"ackState": "NOBODY_ROUTES_THIS"},
@@ -66,7 +67,7 @@ class Actions:
         fiber = stage.loop.current
         namespace = fiber.namespace if fiber else ""
         stage.laws.posted(namespace, body["flowId"], body["uuid"])
-        stage.laws.sent(call.addresses[0].removeprefix("http://").removesuffix(".test/"), call.body)
+        stage.laws.sent(call.addresses[0].removeprefix("http://").removesuffix(".test/"), body["uuid"], call.body)
         answer = Answer(run=body["flowId"], step=body["stepName"], uuid=body["uuid"], done=True, data=DATA)
         fault = stage.fates.strikes("http", HTTP_FAULTS, 0.15)
         if fault:
@@ -86,7 +87,7 @@ class Actions:
             case "answer-in-answer":
                 if _is_signed(call, answer):
                     stage.laws.waking.taken.add(answer.uuid)  # what it says does not count, and it says no more
-                data = DATA if stage.fates.below("size", 4) else LARGE
+                data = (LARGE, NULL, DATA, DATA)[stage.fates.below("size", 4)]
                 return Taken({"ackState": self._state(body["ackStates"]), "data": data})
         self._call_back(namespace, answer, body["ackStates"], signed=_is_signed(call, answer))
         if fault == "http-timeout-though-taken":

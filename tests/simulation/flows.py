@@ -79,13 +79,21 @@ _PARAMETERS: Final = (
 )
 
 
+_SEEN: Final = Parameter(name="seen", type=ArgType.ANY, required=False, default=0)
+_SEES: Final = {"seen": [expression("$vars.n"), expression("$result.v ?? 0"), expression("$uuid()")]}
+"""An arg that has another value whenever it is evaluated."""
+
+GONE: Final = {"gone": expression("$vars.nowhere"), "went": True}
+"""Saves nothing: where `went` is true, `gone` is null."""
+
+
 def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
     return Action(
         name=name,
         returns=STATES,
         method=method,
         addresses=(f"http://{name}.test/",),
-        parameters=_PARAMETERS if name == "undo" else _PARAMETERS[:1] if name in TRUSTED else (),
+        parameters=_PARAMETERS if name == "undo" else (*(_PARAMETERS[:1] if name in TRUSTED else ()), _SEEN),
         secret_data=name == "brisk",
         options=Options(**options),
     )
@@ -125,7 +133,7 @@ class FlowMaker:
         return Flow(
             name=name,
             steps=self._steps(rng.choice((1, 1, 2, 2, 3, 4)), depth=0),
-            vars={"n": 0, "flag": False, "token": SECRET},
+            vars={"n": 0, "flag": False, "token": SECRET, "gone": "here"},
             secret_vars=("token",),
             timeout=rng.choice((None, None, None, 15_000, 1_800_000, 21_600_000)),
         )
@@ -159,7 +167,7 @@ class FlowMaker:
                 when = Route(when="$vars.n > 1", target=aside)
                 return ChoiceStep(name=name, routes=(when, Route(target=forward)))
             case "set":
-                return SetStep(name=name, routes=on_done, save={"n": expression("$vars.n + 1")})
+                return SetStep(name=name, routes=on_done, save={"n": expression("$vars.n + 1"), **GONE})
             case "timer":
                 return TimerStep(name=name, routes=on_done, duration=waits)
             case "event":
@@ -203,7 +211,7 @@ class FlowMaker:
             name=name,
             routes=tuple(routes),
             action=action,
-            args=_TOKEN if action in TRUSTED else {},
+            args={**(_TOKEN if action in TRUSTED else {}), **_SEES},
             save={"n": expression("$vars.n + 1")} if rng.random() < 0.15 else {},
             undo=undo,
             options=Options(signed=is_signed(name)),

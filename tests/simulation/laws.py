@@ -51,6 +51,8 @@ class Laws:
         self.acked: set[str] = set()
         self.deletions = 0
         self._posted: dict[tuple[str, str], set[str]] = {}
+        self._bodies: dict[str, bytes] = {}
+        """What was sent for each activation."""
         self.waking = Waking(messages, self.heads)
         self._messages = messages
         self._definition_of = definition_of
@@ -122,8 +124,10 @@ class Laws:
             if out > limit.concurrent:
                 self.breaks("limits", f"{out} activations of action {invocation.action.name!r} are out at once")
 
-    def sent(self, action: str, body: bytes) -> None:
-        """An action was sent that body: the run's secret is in it where the action may see it, and only there."""
+    def sent(self, action: str, uuid: str, body: bytes) -> None:
+        """An action was sent that body, the same each time; the run's secret is only where the action may see it."""
+        if self._bodies.setdefault(uuid, body) != body:
+            self.breaks("args", f"{uuid} was delivered with {self._bodies[uuid]!r}, and then with {body!r}")
         if (f'"token":"{SECRET}"'.encode() in body) is not (action in TRUSTED) or b"sealed" in body:
             self.breaks("secret", f"action {action!r} was sent {body!r}")
 
@@ -185,6 +189,8 @@ class Laws:
         self._look_at_children(after.namespace, after.name)
 
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
+        if after.vars.get("went") and after.vars.get("gone") is not None:
+            self.breaks("values", f"run {after.name!r} saved nothing, and kept {after.vars['gone']!r}")
         for wrong in self.returns.setdefault(after.id, Returns()).commit(after, added, definition):
             self.breaks("returns", wrong)
         ledger = self.ledgers.setdefault(after.id, Ledger())

@@ -40,6 +40,7 @@ from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.flows import STATES
 from tests.simulation.planted_errors import ERROR_BUGS
+from tests.simulation.planted_values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
 
 
@@ -383,5 +384,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
-    *(Bug(*bug) for bug in ERROR_BUGS),
+    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS)),
 )
