@@ -68,7 +68,8 @@ def test_a_failed_run_is_retried_at_a_step(api: Api, actions: Actions, name: str
 def test_variables_are_changed(api: Api, actions: Actions, name: str) -> None:
     run, first, _ = waiting(api, actions, name)
     assert api.order(run, "vars", {"vars": {"a": 1, "b": [2]}})["global_variable"] == {"a": 1, "b": [2]}
-    assert api.order(run, "vars", {"vars": {"a": None}})["global_variable"] == {"b": [2]}
+    assert api.order(run, "vars", {"vars": {"a": None}})["global_variable"] == {"a": None, "b": [2]}
+    assert api.order(run, "vars", {"remove": ["a"]})["global_variable"] == {"b": [2]}
     api.outcome(first.deliveries[0].answer("OK"))
     api.ended(run)
     assert api.refusal("POST", f"/flowrun/{run}/vars", {"vars": {}})[0] == 409
