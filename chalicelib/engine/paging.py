@@ -24,13 +24,20 @@ def turn_page(before: Run | None, after: Run) -> tuple[Run, Page | None]:
 
     A tail is never empty: the next entry's number follows that of its last entry.
     """
-    if before is None or not _full(before.tail):
-        return after, None
-    new = after.tail[len(before.tail) :]
-    if not new:
-        return after, None
+    new = after.tail[len(before.tail) :] if before is not None and _full(before.tail) else ()
+    if before is None or not new:
+        return _without_tail(after), None
     after = msgspec.structs.replace(after, tail=new, paged_steps=_paged_steps(before))
-    return after, Page(entries=before.tail)
+    return _without_tail(after), Page(entries=before.tail)
+
+
+def _without_tail(run: Run) -> Run:
+    """Return the run without the paged states of steps whose later return is in the tail: the head stays small."""
+    if not run.paged_steps:
+        return run
+    returned = {entry.step for entry in run.tail if entry.is_return}
+    kept = {name: state for name, state in run.paged_steps.items() if name not in returned}
+    return run if len(kept) == len(run.paged_steps) else msgspec.structs.replace(run, paged_steps=kept)
 
 
 def _paged_steps(before: Run) -> dict[str, str | None] | None:

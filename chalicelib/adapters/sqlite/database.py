@@ -167,7 +167,9 @@ def _translated() -> Iterator[None]:
         LOG.warning("SQLite refused a value: %s", exc)
         raise TooLarge("the value is larger than the store takes") from exc
     except sqlite3.Error as exc:
-        if getattr(exc, "sqlite_errorcode", None) in _BUSY_CODES:
+        if "closed database" in str(exc):
+            LOG.debug("the database is closed: the server is stopping")
+        elif getattr(exc, "sqlite_errorcode", None) in _BUSY_CODES:
             LOG.warning("SQLite is busy: %s", exc)
         else:
             LOG.exception("SQLite failed")
