@@ -178,7 +178,7 @@ def adopt(transition: Transition, scope: str) -> None:
 def retry_undos(transition: Transition) -> None:
     """Have the undos that failed done again. The run then ends as it had ended."""
     run = transition.run
-    again = tuple(replace(undo, failed="", is_due=True) if undo.failed else undo for undo in run.undos)
+    again = tuple(replace(undo, failed="", is_due=True, is_retried=True) if undo.failed else undo for undo in run.undos)
     ended = run.status
     transition.record("UndosRetried", origin=transition.current_step)
     _strip_tokens(transition)
@@ -237,7 +237,7 @@ def _close(transition: Transition, pending: PendingUndo, failed: str) -> None:
         _set_undos(transition, tuple(kept if undo is pending else undo for undo in run.undos))
     else:
         _set_undos(transition, tuple(undo for undo in run.undos if undo is not pending))
-    if run.ending in STOPPED and pending.step not in run.undone:
+    if run.ending in STOPPED and not pending.is_retried and pending.step not in run.undone:
         transition.set_run(undone=(*run.undone, pending.step))
 
 

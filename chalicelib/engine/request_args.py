@@ -125,6 +125,8 @@ def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
             value = invocation.given[name]
         elif name in invocation.args:
             value = resolve(invocation.args[name], names)
+        elif parameter.required:
+            raise ExpressionFailed(f"arg {name!r} of action {invocation.action.name!r} is missing")
         else:
             return _default(parameter, names)
     except YieldsNothing as failure:

@@ -55,8 +55,10 @@ def _value(undo: CompiledUndo, name: str, template: Template, names: Names) -> J
     try:
         value = resolve(template, names)
     except YieldsNothing:
-        if parameter is not None and not parameter.required:
-            raise _LeftOut from None
+        if name in undo.inherited and name in undo.sent_defaults:
+            return _checked(undo, name, resolve(undo.sent_defaults[name], names))
+        if undo.is_flow or (parameter is not None and not parameter.required):
+            raise _LeftOut from None  # a flow has a default for it, or refuses to start: then the undo has failed
         raise
     return _checked(undo, name, value)
 

@@ -88,6 +88,8 @@ class CompiledUndo:
     """Evaluated when the step finishes, and encrypted."""
     inherited: frozenset[str]
     """The names of args that are those of the step itself, as they were sent."""
+    sent_defaults: Mapping[str, Json]
+    """The defaults that the step's action sends for inherited args whose expressions yield nothing."""
     references: Mapping[str, Template]
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
@@ -211,7 +213,10 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
         return None
     parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
-    own = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
+    sent = {} if isinstance(step, CallStep) else {known.name: known for known in actions[step.action].parameters}
+    defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}
+    given = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
+    own = {**defaults, **given}
     args = {**own, **undo.args}
     references = {name: arg for name, arg in args.items() if holds_reference(arg)}
     declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
@@ -223,6 +228,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
         args={name: arg for name, arg in args.items() if name not in secret and name not in references},
         secret_args={name: arg for name, arg in args.items() if name in secret and name not in references},
         inherited=frozenset(own.keys() - undo.args.keys()),
+        sent_defaults=defaults,
         references=references,
     )
 

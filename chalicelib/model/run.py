@@ -100,6 +100,8 @@ class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     """Why the undo failed; empty if it has not failed."""
     is_due: bool = msgspec.field(name="d", default=False)
     """Whether it is undone now, while the run goes on: its branch lost, or its failed item was tolerated."""
+    is_retried: bool = msgspec.field(name="r", default=False)
+    """Whether a person had it done again. What else the run did is not undone by that."""
 
 
 class StoppingChild(FrozenValue, frozen=True, kw_only=True):

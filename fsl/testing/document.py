@@ -21,7 +21,7 @@ Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
 
 MAX_DEPTH: Final = 64
-_INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
+_INT: Final = re.compile(r"[-+]?[0-9]{1,1000}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final[dict[str, Json]] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
