@@ -258,12 +258,13 @@ def test_stopping_a_run_that_is_being_undone_does_not_send_the_undo_again() -> N
 # ── branches and items ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _race(**more: Any) -> World:
+def _race(*, output: Json = None, **more: Any) -> World:
     slow = Branch(name="slow", steps=(pay("A", "PAID->B"), pay("B", "PAID->done", undo=None)))
     quick = Branch(name="quick", steps=(pay("Q", "PAID->done"),))
     world = World(
         ForkStep(name="Race", routes=route("DONE->Last"), branches=(slow, quick), join=1, **more),
         pay("Last", "PAID->done", undo=None),
+        output=output,
     )
     world.answer("A", "PAID", id="a")
     world.answer("Q", "PAID", id="q")
@@ -298,6 +299,19 @@ def test_an_undo_of_a_lost_branch_that_fails_lets_the_fork_return_and_stays() ->
     world.answer("A", "REFUNDED")
     assert (world.run.status, world.run.failed_undos, world.run.last_err) == (Status.SUCCEEDED, 0, "")
     assert world.run.output == {}
+
+
+def test_an_undo_that_is_done_again_leaves_the_run_to_be_retried_where_it_failed() -> None:
+    """Its output could not be made, which undoes nothing: only the lost branch was undone."""
+    world = _race(output=expression('$error("no output")'))
+    world.answer("A", "ERROR")
+    world.answer("Last", "PAID")
+    assert (world.run.status, world.run.failed_undos) == (Status.FAILED, 1)
+    world.event(UndosRetried)
+    world.answer("A", "REFUNDED")
+    assert (world.run.status, world.run.undone, list(world.undos())) == (Status.FAILED, (), ["Q"])
+    world.event(RunRetried)  # it is not refused, and fails again
+    assert (world.run.status, world.run.failed_undos) == (Status.FAILED, 0)
 
 
 def test_a_fork_that_fails_undoes_nothing_by_itself() -> None:

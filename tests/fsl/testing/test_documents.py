@@ -91,6 +91,7 @@ def test_bytes_that_are_not_text_are_reported(tmp_path: Path) -> None:
         ("[NO, ON, yes, Off]", ["NO", "ON", "yes", "Off"]),
         ("[true, False, null, ~]", [True, False, None, None]),
         ("[1, -2, +3, 1.5, 1e3, .5]", [1, -2, 3, 1.5, 1000.0, 0.5]),
+        ("123456789012345678901234567890", 123456789012345678901234567890),
         ("[2026-01-31T08:00:00Z, 1:30, 0x10, 1_000]", ["2026-01-31T08:00:00Z", "1:30", "0x10", "1_000"]),
         ("[\"1\", 'true']", ["1", "true"]),
         ("a: |\n  two\n  lines\n", {"a": "two\nlines\n"}),
