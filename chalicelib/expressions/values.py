@@ -70,7 +70,7 @@ class Function:
 
     def applied(self, m: Machine, args: list[Any], value: Any) -> Any:
         """Return its result for the arguments, where `$` is `value`. Builtins and lambdas are applied by `calls`."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} is applied by `calls`")
 
 
 _KINDS: Final[dict[type, str]] = {

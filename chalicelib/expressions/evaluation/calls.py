@@ -107,7 +107,7 @@ class Thunk(Function):
 
 
 def _unloaded(*_args: Any) -> Any:
-    raise NotImplementedError
+    raise TypeError("the function is loaded by its first call")
 
 
 _OPEN: Final = object()
