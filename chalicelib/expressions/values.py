@@ -68,8 +68,8 @@ class Function:
     __slots__ = ()
     arity = 0
 
-    def applied(self, m: Machine, args: list[Any], value: Any) -> Any:
-        """Return its result for the arguments, where `$` is `value`. Builtins and lambdas are applied by `calls`."""
+    def applied(self, _m: Machine, _args: list[Any], _value: Any) -> Any:
+        """Return its result for the arguments, where `$` is the value. Builtins and lambdas are applied by `calls`."""
         raise TypeError(f"{type(self).__name__} is applied by `calls`")
 
 
