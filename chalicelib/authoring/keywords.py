@@ -120,7 +120,6 @@ ENTRIES: Final = {
 }
 """The entries of a route to an end; those of a route to a step are variables."""
 ON: Final = "the states after which the step is undone: on STATE | STATE"
-JITTER: Final = ("none", "full")
 INPUT_TYPES: Final = ("any", "map", "list")
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
 SECRET: Final = {

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
-from chalicelib.authoring.analyze import SourceFile as Source
-from chalicelib.authoring.analyze import analyze_all as read_all
+from chalicelib.authoring.analyze import SourceFile, analyze_all
 from chalicelib.language import Statement
-from chalicelib.language.source import Source as Text
+from chalicelib.language.source import Source
 from chalicelib.language.syntax.tree import steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
@@ -59,7 +58,7 @@ class Program:
 def read_program(paths: Sequence[Path]) -> Program:
     """Read and check the files together. Raises OSError, BadProgram."""
     sources = [_source(path) for path in paths]
-    checked = read_all(sources)
+    checked = analyze_all(sources)
     problems = [
         language.render(one, source.text, source.name)
         for source, found in checked
@@ -76,12 +75,12 @@ def read_program(paths: Sequence[Path]) -> Program:
     return Program(_definitions(statements), flow_runs, places)
 
 
-def _source(path: Path) -> Source:
+def _source(path: Path) -> SourceFile:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as exc:
         raise BadProgram(f"{path} is not UTF-8: {exc.reason} at byte {exc.start}") from exc
-    return Source(str(path), text, *language.parse(text))
+    return SourceFile(str(path), text, *language.parse(text))
 
 
 def _definitions(statements: Iterable[Statement]) -> dict[str, Definition]:
@@ -104,8 +103,8 @@ def _needed(flow: Flow, actions: dict[str, Action]) -> dict[str, Action]:
     return found
 
 
-def _places(source: Source) -> dict[tuple[str, str], Place]:
-    text = Text(source.text)
+def _places(source: SourceFile) -> dict[tuple[str, str], Place]:
+    text = Source(source.text)
     found: dict[tuple[str, str], Place] = {}
     for statement in source.document.statements:
         for step in steps_within(statement.members):
