@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.evaluation import Draws, Names
-from chalicelib.engine.secret_values import holds_secret
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.evaluation import Draws, Names
+from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow

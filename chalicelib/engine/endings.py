@@ -7,12 +7,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import names_for
-from chalicelib.engine.compensation import fail
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import OnNothing, resolve
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo.compensation import fail
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import OnNothing, resolve
 from chalicelib.model.flow import DONE, STOPPED
 from chalicelib.model.run import Token
 from chalicelib.model.status import Status

@@ -33,9 +33,9 @@ from chalicelib.engine.events import (
 )
 from chalicelib.engine.handlers import answers, arrivals, deliveries, start, timers
 from chalicelib.engine.handlers.commands import apply_command
-from chalicelib.engine.secret_values import NO_CIPHER, Cipher
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher
 from chalicelib.expressions import together
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 
 from chalicelib.engine.bindings import index_of, item_of, names_for, step_names
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Draws, Names, YieldsNothing, resolve
-from chalicelib.engine.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
-from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
+from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
+from chalicelib.engine.values.size_limits import fit
 from chalicelib.expressions import together
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
 from chalicelib.model.compiled_step import Invocation

@@ -12,9 +12,19 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import repeats
 from chalicelib.engine.bindings import step_names
-from chalicelib.engine.compensation import (
+from chalicelib.engine.endings import fail_with, succeed
+from chalicelib.engine.entering import enter
+from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.request_args import sent_vars
+from chalicelib.engine.returning import repeats
+from chalicelib.engine.returning.repeats import Repetition, is_repeating
+from chalicelib.engine.returning.returns import Move, after_step, failure_of, located, next_move, unrouted_error
+from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.steps import each, fork
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.undo.compensation import (
     abandon_scope,
     adopt,
     has_due,
@@ -23,17 +33,7 @@ from chalicelib.engine.compensation import (
     register,
     undone,
 )
-from chalicelib.engine.endings import fail_with, succeed
-from chalicelib.engine.entering import enter
-from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import holds
-from chalicelib.engine.invocation import UNDO
-from chalicelib.engine.repeats import Repetition, is_repeating
-from chalicelib.engine.request_args import sent_vars
-from chalicelib.engine.returns import Move, after_step, failure_of, located, next_move, unrouted_error
-from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.steps import each, fork
-from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.values.evaluation import holds
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     DONE,

@@ -26,12 +26,12 @@ from chalicelib.engine.effects import (
     SyncChild,
     TellParent,
 )
-from chalicelib.engine.evaluation import Draws, Names, OnNothing, resolve
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import NEXT
-from chalicelib.engine.secret_values import Cipher, encrypted
 from chalicelib.engine.step_result import StepResult
+from chalicelib.engine.values.evaluation import Draws, Names, OnNothing, resolve
+from chalicelib.engine.values.secret_values import Cipher, encrypted
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry

@@ -21,7 +21,7 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
 from chalicelib.engine.invocation import UNDO, invocation_of
-from chalicelib.engine.secret_values import decrypt
+from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of

@@ -15,7 +15,7 @@ _EXPRESSION_KEY: Final = "${}"
 _REFERENCE_KEY: Final = "${secret}"
 
 ENCRYPTED_KEY: Final = "\0sealed"
-"""The only key of an encrypted value (`engine.secret_values`)."""
+"""The only key of an encrypted value (`engine.values.secret_values`)."""
 
 RESERVED_KEYS: Final = frozenset({_EXPRESSION_KEY, _REFERENCE_KEY, ENCRYPTED_KEY})
 """Keys that maps in a document cannot have, because they would give the map another meaning."""

@@ -12,8 +12,8 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.engine.errors import InputRefused
-from chalicelib.engine.inputs import complete
 from chalicelib.engine.invocation import APPROVED, REJECTED
+from chalicelib.engine.values.inputs import complete
 from chalicelib.hosting.responder import first_state
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model import times

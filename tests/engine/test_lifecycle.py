@@ -7,8 +7,8 @@ import pytest
 from chalicelib.engine import lifecycle
 from chalicelib.engine.events import RunStopped
 from chalicelib.engine.lifecycle import NEXT, Command
-from chalicelib.engine.secret_values import NO_CIPHER
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.secret_values import NO_CIPHER
 from chalicelib.model.status import ENDED, LIVE, Status
 from tests.engine.flows import NONCE, TWO_STEPS, begun
 

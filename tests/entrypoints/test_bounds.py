@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chalicelib.engine.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
+from chalicelib.engine.values.size_limits import MAX_LABEL_NAME, MAX_LABEL_VALUE, MAX_LABELS, MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter
 from chalicelib.entrypoints.http.bodies import MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS, MAX_TOKEN_NAME_CHARACTERS
 from chalicelib.entrypoints.http.query import MAX_LIMIT

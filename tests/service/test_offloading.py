@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import TooLarge
-from chalicelib.engine.size_limits import MAX_VALUE_BYTES
+from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
 from chalicelib.model import formats
 from chalicelib.model.history import encode_page
 from chalicelib.model.json_values import Json

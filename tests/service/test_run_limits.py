@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.received_events import REMEMBERED_EVENTS, take, taken_until, took
-from chalicelib.engine.size_limits import MAX_VALUE_BYTES, fit
 from chalicelib.engine.steps import each
 from chalicelib.engine.steps.call import MAX_CHILD_NAME, child_name
 from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS, MAX_ITEMS, MAX_STEPS_PER_TRANSITION
 from chalicelib.engine.steps.waits import MAX_WAIT_MS
 from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES, fit
 from chalicelib.expressions import Draw, meter
 from chalicelib.expressions.syntax.stream import MAX_NESTING
 from chalicelib.model.json_values import Json

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from chalicelib.engine.errors import InputRefused, TooLarge
-from chalicelib.engine.evaluation import Names
-from chalicelib.engine.size_limits import MAX_VALUE_BYTES
+from chalicelib.engine.values.evaluation import Names
+from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
 from chalicelib.expressions import NAMES
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode

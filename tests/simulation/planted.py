@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
-from chalicelib.engine import compensation, effects, request_args, token_moves
+from chalicelib.engine import effects, request_args, token_moves
 from chalicelib.engine import transition as transitions
 from chalicelib.engine.events import RunContinued, RunRetried
 from chalicelib.engine.handlers import answers, commands
@@ -19,6 +19,7 @@ from chalicelib.engine.paging import turn_page
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo import compensation
 from chalicelib.model.flow import ForkStep
 from chalicelib.model.history import Page
 from chalicelib.model.ids import mint_uuid

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Final
 
-from chalicelib.engine import repeats, returns, token_moves
+from chalicelib.engine import token_moves
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.handlers import answers
+from chalicelib.engine.returning import repeats, returns
 from chalicelib.engine.transition import Transition
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run_error import RunError

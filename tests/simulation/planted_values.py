@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import request_args, returns
+from chalicelib.engine import request_args
+from chalicelib.engine.returning import returns
 from chalicelib.engine.transition import Transition
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Run, Token

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from chalicelib.engine.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import STOPPED, ChoiceStep, RepeatRule, SetStep, Step

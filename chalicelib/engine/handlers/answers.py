@@ -7,16 +7,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
-from chalicelib.engine.secret_values import encrypted
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.secret_values import encrypted
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR

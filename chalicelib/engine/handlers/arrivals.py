@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.compensation import child_stopped
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.events import ChildEnded, EventArrived
 from chalicelib.engine.received_events import take
@@ -12,6 +11,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import waits
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo.compensation import child_stopped
 from chalicelib.model import status
 from chalicelib.model.flow import EventStep
 from chalicelib.model.waits import ChildWait

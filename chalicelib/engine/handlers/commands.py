@@ -6,8 +6,7 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import lifecycle, size_limits
-from chalicelib.engine.compensation import fail, retry_undos, stop_held_children
+from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import succeed
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
@@ -15,9 +14,11 @@ from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried,
 from chalicelib.engine.handlers import start
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
-from chalicelib.engine.repeats import is_repeating
+from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.engine.steps import call, waits
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo.compensation import fail, retry_undos, stop_held_children
+from chalicelib.engine.values import size_limits
 from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from chalicelib.engine import size_limits
 from chalicelib.engine.bindings import names_for
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import stop
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import resolve_known
 from chalicelib.engine.events import RunStarted
-from chalicelib.engine.secret_values import Cipher
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import resolve_known
+from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import READY, Status

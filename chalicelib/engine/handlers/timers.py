@@ -6,16 +6,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.compensation import give_up_children
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import fail_with
 from chalicelib.engine.errors import StepError
 from chalicelib.engine.invocation import UNDO
-from chalicelib.engine.repeats import is_repeating
+from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import end_wait, leave
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.undo.compensation import give_up_children
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     STOPPED,

@@ -7,9 +7,9 @@ from typing import Final
 
 from chalicelib.engine.effects import StartChild
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.evaluation import Names, resolve, resolve_known
-from chalicelib.engine.size_limits import fit
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
+from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import CallStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token

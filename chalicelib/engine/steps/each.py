@@ -13,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.evaluation import Names, OnNothing, evaluate, resolve
 from chalicelib.engine.scopes import child_id
-from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.values.evaluation import Names, OnNothing, evaluate, resolve
+from chalicelib.engine.values.size_limits import fit
 from chalicelib.expressions import NOTHING
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
 from chalicelib.model.json_values import Json

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from chalicelib.engine.errors import StepError
 from chalicelib.engine.scopes import child_id
-from chalicelib.engine.size_limits import fit
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName

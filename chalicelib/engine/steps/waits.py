@@ -6,11 +6,11 @@ from typing import Final
 
 from chalicelib.engine.effects import Listen
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names, holds, resolve
 from chalicelib.engine.events import EventArrived
 from chalicelib.engine.received_events import took
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.evaluation import Names, holds, resolve
 from chalicelib.model import times
 from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.secret_values import MARK, masked
+from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.hosting import Services
 from chalicelib.model.json_values import Json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chalicelib.engine.secret_values import MASK
+from chalicelib.engine.values.secret_values import MASK
 from chalicelib.model.json_values import Json
 
 MIN_MASKED_CHARACTERS: Final = 4

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
-from chalicelib.engine.repeats import is_repeating
+from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.model import status
 from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Run, Token

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from chalicelib.engine import size_limits
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import Event, EventArrived
 from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.received_events import taken_until, took
+from chalicelib.engine.values import size_limits
 from chalicelib.model import status
 from chalicelib.model.flow import EventStep
 from chalicelib.model.json_values import Json

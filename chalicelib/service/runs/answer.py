@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, StepError
 from chalicelib.engine.events import StepAcked
-from chalicelib.engine.returns import MAX_ERROR_NAME_CHARACTERS
-from chalicelib.engine.secret_values import holds_secret
+from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
+from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
-from chalicelib.engine.inputs import complete
 from chalicelib.engine.machine import decide
+from chalicelib.engine.values.inputs import complete
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json

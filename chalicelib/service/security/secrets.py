@@ -72,7 +72,7 @@ class NoEncryption:
 
 
 class NamespaceCipher:
-    """Implement `engine.secret_values.Cipher` for one namespace.
+    """Implement `engine.values.secret_values.Cipher` for one namespace.
 
     `read` returns the value of a named secret of a namespace, or None if it is not set.
     """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from chalicelib.engine.evaluation import Names, holds
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.evaluation import Names, holds
 from chalicelib.model.flow import ChoiceStep, Jitter, RepeatRule, SetStep
 from chalicelib.model.run import Token
 from chalicelib.model.times import Milliseconds

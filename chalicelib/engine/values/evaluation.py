@@ -14,7 +14,7 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.secret_values import Cipher, decrypt
+from chalicelib.engine.values.secret_values import Cipher, decrypt
 from chalicelib.expressions import NOTHING, Draw, Nothing
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of

@@ -13,15 +13,15 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import size_limits
-from chalicelib.engine.assignments import assigned
 from chalicelib.engine.bindings import result_of, step_names
 from chalicelib.engine.errors import ExpressionFailed, NoMatch, StepError
-from chalicelib.engine.evaluation import Names, holds, resolve_kept
-from chalicelib.engine.repeats import Repetition, next_repetition
-from chalicelib.engine.routes import choose
+from chalicelib.engine.returning.assignments import assigned
+from chalicelib.engine.returning.repeats import Repetition, next_repetition
+from chalicelib.engine.returning.routes import choose
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Token

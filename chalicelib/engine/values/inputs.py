@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from chalicelib.engine.errors import InputRefused
-from chalicelib.engine.secret_values import NO_CIPHER, Cipher, encrypted, is_encrypted
+from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher, encrypted, is_encrypted
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json

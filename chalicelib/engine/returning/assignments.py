@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.evaluation import Names
-from chalicelib.engine.secret_values import is_encrypted
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.evaluation import Names
+from chalicelib.engine.values.secret_values import is_encrypted
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import join_path, split_path

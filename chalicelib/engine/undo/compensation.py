@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
-from chalicelib.engine.evaluation import Names
 from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
-from chalicelib.engine.undo_args import undo_args
+from chalicelib.engine.undo.undo_args import undo_args
+from chalicelib.engine.values.evaluation import Names
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import PendingUndo, Run, Token

@@ -1,0 +1,1 @@
+"""What undoes finished work, and in which order."""
