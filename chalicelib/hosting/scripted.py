@@ -21,12 +21,14 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
 from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.values.secret_values import decrypt
+from chalicelib.hosting import direct_replies
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
-from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.actions import RESERVED_ARGS, WHOLE
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import CallStep
 from chalicelib.model.history import Entry
@@ -39,6 +41,7 @@ from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs import answer as service
+from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.webhooks import AnswerSignature, signature_in, signed_headers
@@ -128,8 +131,24 @@ class ScriptedHost(VirtualHost):
             return ports.NotTaken(
                 reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
             )
-        self._plan_answers(run, token, reply or (), "action")
+        self._plan_answers(run, token, reply if isinstance(reply, tuple) else (), "action")
         return ports.Taken()
+
+    def call(self, call: ports.Call) -> ports.Reply:
+        """A direct call arrives at its action."""
+        run = self.head(call.run)
+        token, invocation = self._waiting(run, call.uuid)
+        if token is None or token.activation is None or invocation is None:
+            raise LookupError(f"run {call.run!r} does not wait for {call.uuid!r}")
+        action, definition = invocation.action, self.services.definition_cache.of(run)
+        cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
+        args = direct_args(definition, run, token, invocation, read_blob, cipher)
+        whole = args.get(WHOLE)
+        shown = args if not action.takes_value else whole if isinstance(whole, dict) else {"value": whole}
+        request = self._request(Kind.ACTION, run, token, action.name, shown)
+        attempt, undoes = token.activation.attempt + 1, token.id == UNDO
+        reply = self._ask(replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=True))
+        return direct_replies.reply_of(reply, action, call.timeout, self.clock)
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -235,6 +254,8 @@ class _Caller:
         self._host = host
 
     def post(self, call: ports.Call) -> ports.Reply:
+        if call.direct:
+            return self._host.call(call)
         return self._host.deliver(msgspec.json.decode(call.body))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
-from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
+from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation
 from chalicelib.model.flow import ConditionStep, Flow, Step
 
 MAX_STEPS: Final = 1_000_000
@@ -30,6 +30,8 @@ class Definition:
     """For each action: how it is sent when it undoes a step."""
     has_secrets: bool = field(init=False, repr=False, compare=False)
     """Whether anything that a run of it stores may be encrypted."""
+    reads_response: bool = field(init=False, repr=False, compare=False)
+    """Whether any expression reads `$response`."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
 
@@ -40,6 +42,7 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "reads_response": _reads(self.flow, steps.values(), "response"),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -54,6 +57,11 @@ class Definition:
         """Return the step of that name, at any depth, or None."""
         compiled = self.steps.get(name)
         return compiled.step if compiled else None
+
+
+def _reads(flow: Flow, steps: Iterable[CompiledStep], name: str) -> bool:
+    """Return whether an expression of a step or of the flow's output reads that name."""
+    return name in names_in(flow.output) or any(name in compiled.names for compiled in steps)
 
 
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:

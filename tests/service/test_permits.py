@@ -22,6 +22,7 @@ from chalicelib.model.status import Status
 from chalicelib.service.deliveries import permits
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
+from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import Busy, TooLarge
@@ -447,8 +448,9 @@ def test_a_queue_that_takes_nothing_keeps_the_message() -> None:
     made, clock = host.services, host.clock
     checker = DeliveryChecker(made.definition_cache, Limiter(host.store, clock, SequentialIds()), clock)
     webhook_client = WebhookClient(host.actions, clock, made.secrets, "", lambda: b"k")
+    direct = DirectClient(host.actions, clock, made.secrets)
     deliverer = Deliverer(
-        made.runs, made.definition_cache, made.advancer, checker, webhook_client, Broken(clock), clock
+        made.runs, made.definition_cache, made.advancer, checker, webhook_client, direct, Broken(clock), clock
     )
     message = Deliver(namespace=NS, run=run.name, sent_at=clock.now(), version=1, uuid=host.uuid("One", "second"))
     (verdict,) = deliverer.deliver([message])

@@ -4,7 +4,7 @@ message ──> not committed yet ──> receive it again, with growing delays
         ├─> not current, ended ──> drop it
         ├─> paused ─────────────> record it in the head; `continue` sends it again
         ├─> next attempt later ──> receive it again then
-        ├─> over a limit ───────> send it again as a new message
+        ├─> over a limit, or asked for its answer later ──> send it again as a new message
         └─> deliver
 """
 
@@ -41,13 +41,16 @@ class WhilePaused:
 
 
 @dataclass(frozen=True, slots=True)
-class OverLimit:
-    """The activation's action is at its limit; it may ask again after `wait` milliseconds."""
+class SendAgain:
+    """The action is at its limit, or is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
+
+    A message that a queue delivers too often would be dead-lettered.
+    """
 
     wait: int
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | OverLimit | Redelivery
+DeliveryCheck: TypeAlias = Deliverable | WhilePaused | SendAgain | Redelivery
 
 
 class DeliveryChecker:
@@ -72,6 +75,6 @@ class DeliveryChecker:
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
-            return wait
+            return SendAgain(wait) if token.activation.location else wait
         over_limit = self._limiter.admit(run, token.activation, invocation)
-        return OverLimit(over_limit) if over_limit else Deliverable(run, token, token.activation, invocation)
+        return SendAgain(over_limit) if over_limit else Deliverable(run, token, token.activation, invocation)
