@@ -106,6 +106,9 @@ class Problem(Enum):
     UNKNOWN_PLACEHOLDER = "FSL285", "address '{address}' has '{placeholder}', and action '{name}' has no such arg"
     MISPLACED_PLACEHOLDER = "FSL286", "'{placeholder}' is not allowed in address '{address}': {reason}"
     ONE_VALUE = "FSL287", "{owner} takes one value (args = any): {reason}"
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

@@ -69,6 +69,8 @@ class Method(StrEnum):
     HUMAN = "human"
     QUEUE = "queue"
     LAMBDA = "lambda"
+    AWS = "aws"
+    """An operation of a service of AWS."""
 
 
 class Verb(StrEnum):

@@ -13,7 +13,6 @@ from chalicelib.model.times import Milliseconds
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """The largest answer of an action that is read."""
 
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """One delivery of `body` by `method`, to the first of `addresses` that can be reached."""
@@ -36,6 +35,9 @@ class Call:
     run: str = ""
     """The run that the call is for. It is not sent, and neither is the uuid."""
     uuid: str = ""
+    namespace: str = ""
+    role: str = ""
+    """The ARN of the role under which an operation of AWS is called; empty: Echoer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,15 @@ class Raised:
     data: Json = None
 
 
-Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What such a call started goes on: after `wait` it is asked at `location` whether it has ended."""
+
+    location: str
+    wait: Milliseconds
+
+
+Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished
 
 
 class Caller(Protocol):
