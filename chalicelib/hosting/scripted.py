@@ -147,7 +147,11 @@ class ScriptedHost(VirtualHost):
         shown = args if not action.takes_value else whole if isinstance(whole, dict) else {"value": whole}
         request = self._request(Kind.ACTION, run, token, action.name, shown)
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
-        reply = self._ask(replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=True))
+        asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
+        reply = self._ask(asked)
+        if not action.direct and isinstance(reply, tuple):
+            self._plan_answers(run, token, reply, "action")
+            return ports.Returned()
         return direct_replies.reply_of(reply, action, call.timeout, self.clock)
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────

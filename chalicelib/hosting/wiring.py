@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.config import Settings
+from chalicelib.hosting.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
@@ -60,6 +61,8 @@ class Adapters:
     ids: IdSource
     observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
+    operations: OperationsOf = ALL_OPERATIONS
+    """What documents of a namespace may call with `method = aws`."""
     close: Callable[[], None] = lambda: None
 
 
@@ -104,6 +107,7 @@ class Services:
             self.secrets,
             adapters.clock,
             adapters.ids,
+            adapters.operations,
         )
 
 

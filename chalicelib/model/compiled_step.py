@@ -191,7 +191,7 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
     names = {name: _names_read(arg) for name, arg in step.args.items() if not holds_reference(arg)}
     evaluated = {name: used for name, used in names.items() if used is not None}
     return Invocation(
-        action,
+        action.taking(step.args),
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
@@ -211,7 +211,8 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
+    declared_by = None if undo.is_flow else actions[undo.action].taking(undo.args)
+    parameters = {known.name: known for known in declared_by.parameters} if declared_by else {}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
     sent = {} if isinstance(step, CallStep) else {known.name: known for known in actions[step.action].parameters}
     defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chalicelib.language.check.operations import Operations
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
@@ -22,13 +23,19 @@ class Catalog(Protocol):
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
         ...
 
+    @property
+    def operations(self) -> Operations | None:
+        """The operations that actions may call (`method = aws`); None if they are unknown, and not checked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """A catalog of two mappings."""
+    """A catalog of mappings."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    operations: Operations | None = None
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)

@@ -157,7 +157,7 @@ class Deliverer:
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
-            client = self._direct_client if invocation.action.direct else self._webhook_client
+            client = self._direct_client if invocation.action.is_called else self._webhook_client
             reply = client.send(definition, run, token, activation, invocation, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())

@@ -13,6 +13,7 @@ from chalicelib.model.times import Milliseconds
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """The largest answer of an action that is read."""
 
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One delivery of `body` by `method`, to the first of `addresses` that can be reached."""
