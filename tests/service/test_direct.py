@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from chalicelib.engine.errors import NoCallback
 from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.messages import Deliver
-from chalicelib.service.ports.actions import NotTaken, Reply, Response
+from chalicelib.service.ports.actions import NotTaken, Raised, Reply, Response, Returned
 from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host
 from tests.service.test_permits import Broken
 
@@ -189,3 +192,147 @@ def test_a_run_that_is_paused_between_two_looks_looks_when_it_is_continued() -> 
     host.settle()
     assert host.run().status is Status.SUCCEEDED
     assert host.actions.calls[1].addresses == ("https://shop.example/j",)
+
+
+# ── what the engine makes of it ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_callback_answers_such_an_action() -> None:
+    """The uuid is known to a foreign API, as the Idempotency-Key, so it must not be a key of the run."""
+    host = played(Response(202, {"location": "/j"}), Response(200))
+    uuid = host.uuid("Get")
+    assert host.actions.calls[0].headers["Idempotency-Key"] == uuid
+    for done in (True, False):
+        answer = Answer(run="r", step="Get", uuid=uuid, state="OK", done=done)
+        with pytest.raises(NoCallback):
+            host.services.answerer.answer(NS, answer)
+    host.pass_time(5_000)
+    assert host.run().status is Status.SUCCEEDED
+
+
+CHARGE = """
+action charge addr = "http://pay/charges"; callback = none; args = (int amount = 7); return = (PAID | NO on 402);
+    undo = refund (id = ${ $result.id }, etag = ${ $response.headers.etag }) on PAID; MORE
+action_end
+/
+action refund addr = "http://pay/charges/{id}"; verb = DELETE; callback = none; return = (OK | GONE on 404);
+    args = (any id = "none", str etag = "none");
+action_end
+/
+flow f
+    output = ${ $result };
+    step Charge => (PAID -> Check | NO -> done | ERROR -> stopped) { action = charge; };
+    deci Check => (when ${ $response.status = 201 } -> stopped | else -> done);
+flow_end
+"""
+
+
+FUNCTION = CHARGE.replace('"http://pay/charges"; callback', '"charge"; method = lambda; callback')
+FUNCTION = FUNCTION.replace(" | NO on 402", "").replace(" | NO -> done", "").replace("MORE", "")
+
+
+def played_charge(*replies: Reply, more: str = "") -> Host:
+    host = Host(answering(*replies))
+    host.submit(CHARGE.replace("MORE", more))
+    host.start("f")
+    host.settle()
+    return host
+
+
+def test_what_a_response_did_is_undone_with_what_it_brought() -> None:
+    host = played_charge(json_response(201, {"id": "a/b"}, etag="e&1"), Response(404))
+    assert host.run().status is Status.FAILED
+    assert host.run().undone == ("Charge",)
+    assert host.run().failed_undos == 0
+    charge, refund = host.actions.calls
+    assert (refund.verb, refund.addresses) == ("DELETE", ("http://pay/charges/a%2Fb?etag=e%261",))
+    assert charge.body == b'{"amount":7}'
+
+
+def test_a_body_that_is_too_large_is_an_error_and_what_was_done_is_undone() -> None:
+    host = played_charge(Response(200, {"etag": "e"}, b"x" * (256 * 1024 + 1)), Response(200))
+    run = host.run()
+    assert run.error is not None
+    assert (run.error.name, run.error.state) == ("TooLarge", "PAID")
+    assert run.undone == ("Charge",)
+    assert host.actions.calls[1].addresses == ("http://pay/charges/none?etag=e",)
+
+
+def test_a_state_that_did_nothing_is_not_undone() -> None:
+    assert played_charge(json_response(402, {"why": "empty"})).run().undos == ()
+
+
+def test_secret_data_is_stored_encrypted_with_the_headers() -> None:
+    for status in (402, 403, 500):
+        more = "data = secret; retry = (max = 1);"
+        host = played_charge(json_response(status, {"pin": "1234"}, pin="1234"), more=more)
+        stored = host.store.runs.load(NS, "r")
+        assert stored is not None
+        assert "1234" not in encode(stored).decode()
+        assert host.run().status is (Status.SUCCEEDED if status == 402 else Status.FAILED)
+
+
+def test_a_person_approves_before_anything_is_sent() -> None:
+    host = played_charge(json_response(200, {"id": 1}), more="approval = required;")
+    assert host.actions.calls == []
+    host.answer("Charge", "APPROVE")
+    host.settle()
+    assert host.run().status is Status.SUCCEEDED
+
+
+def test_a_function_that_raises_makes_the_step_return_error_with_its_name() -> None:
+    host = Host(answering(Raised("CardExpired", "in 2026", {"errorType": "CardExpired"})))
+    host.submit(FUNCTION)
+    host.start("f")
+    host.settle()
+    run = host.run()
+    assert run.error is not None
+    assert (run.error.name, run.error.cause, run.error.state) == ("CardExpired", "in 2026", "ERROR")
+    assert run.error.data == {"errorType": "CardExpired"}
+    [call] = host.actions.calls
+    assert (call.method, call.addresses, call.body) == ("lambda", ("charge",), b'{"amount":7}')
+
+
+def test_what_a_function_returns_is_the_result() -> None:
+    host = Host(answering(Returned('{"a": 1}')))
+    host.submit(FUNCTION)
+    host.start("f")
+    host.settle()
+    assert host.run().output == '{"a": 1}'
+
+
+def test_several_addresses_share_the_time_of_one_request() -> None:
+    """The next address is tried at once after a failure that is retried, as long as there is time."""
+    limits: list[int] = []
+
+    def script(request: dict[str, Any]) -> Reply:
+        limits.append(host.actions.calls[-1].timeout)
+        host.clock.advance(4_000)
+        return Response(503) if len(limits) < 9 else Response(200)
+
+    host = Host(script)
+    four = '"http://a/x, http://b/x, http://c/x, http://d/x"'
+    host.submit(CHARGE.replace("MORE", "").replace('"http://pay/charges"', four))
+    host.start("f")
+    host.settle()
+    assert limits == [10_000, 6_000, 2_000]
+    assert [call.addresses[0] for call in host.actions.calls] == ["http://a/x", "http://b/x", "http://c/x"]
+
+
+WAITS = SHOP.replace("(OK -> done |", "(OK -> W |").replace(
+    "flow_end", "    wait W => (DONE -> done) { for = 1h; };\nflow_end"
+)
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_the_response_is_stored_only_if_the_flow_reads_it(*, is_read: bool) -> None:
+    text = WAITS if is_read else WAITS.replace("$response", "$vars")
+    host = played(json_response(200, 1, etag="e"), text=text)
+    headers = {"content-type": "application/json", "etag": "e"}
+    assert host.run().tokens[0].response == ({"status": 200, "headers": headers} if is_read else None)
+
+
+def test_the_response_is_that_of_the_step_before() -> None:
+    host = played(json_response(200, 1, etag="e"), text=WAITS)
+    host.pass_time(3_600_000)
+    assert host.run().output == {"result": None, "etag": "e"}

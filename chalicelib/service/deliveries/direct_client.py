@@ -93,12 +93,13 @@ class DirectClient:
         return answer if action.direct else _accepted(answer)
 
     def _call(self, call: Call, action: Action, request: DirectRequest) -> DirectAnswer:
-        """Call the addresses in turn until one answers, or the time of one request is over."""
+        """Call the addresses in turn until one answers. All of them share the time of one request."""
         answer: DirectAnswer = NotTaken(f"action {action.name!r} has no address", final=True)
-        due = self._clock.now() + call.timeout
+        due, left = self._clock.now() + call.timeout, call.timeout
         for address, shown in zip(request.addresses, action.addresses, strict=True):
-            answer = self._post(replace(call, addresses=(address,), shown=shown), action)
-            if not isinstance(answer, NotTaken) or answer.final or self._clock.now() >= due:
+            answer = self._post(replace(call, addresses=(address,), shown=shown, timeout=left), action)
+            left = due - self._clock.now()
+            if not isinstance(answer, NotTaken) or answer.final or left <= 0:
                 break
         return answer
 
