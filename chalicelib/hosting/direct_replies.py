@@ -41,6 +41,8 @@ def _answered(answers: Sequence[Answer], action: Action) -> ports.Reply:
     if action.method not in (Method.HTTP, Method.HTTPS):
         if answer.state not in BUILT_IN_STATES:
             return ports.Returned(answer.data)
+        if answer.error:
+            return ports.Raised(answer.error.name, answer.error.cause, answer.data)
         fields = answer.data if isinstance(answer.data, dict) else {}
         name, cause = fields.get("errorType", "Error"), fields.get("errorMessage", "")
         return ports.Raised(str(name), str(cause), answer.data)

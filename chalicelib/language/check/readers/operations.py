@@ -111,7 +111,9 @@ def _known_args(context: Context, action: Action, at: Span, *, is_defined: bool 
         if is_defined:
             return None
         near = Suggestion(problem.word, problem.known) if problem.word else None
-        context.findings.report(Problem.INVALID_ADDRESS, at, near=near, address=address, reason=str(problem))
+        context.findings.report(
+            Problem.INVALID_ADDRESS, at, hint=problem.hint or None, near=near, address=address, reason=str(problem)
+        )
         return None
     return OperationArgs(context, address.removesuffix(":2").removesuffix(".sync"), shape)
 
