@@ -126,7 +126,8 @@ ENTRIES: Final = {
 }
 """The entries of a route to an end; those of a route to a step are variables."""
 ON: Final = "the states after which the step is undone: on STATE | STATE"
-INPUT_TYPES: Final = ("any", "map", "list")
+WHOLE_TYPES: Final = {("flow", "input"): ("any", "map", "list"), ("action", "args"): ("any",)}
+"""The types of one value, where a statement may declare that instead of parameters."""
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
 SECRET: Final = {
     "declared": "the value is encrypted when stored: secret str token, secret token = null",

@@ -9,7 +9,7 @@ import msgspec
 
 from chalicelib.adapters.virtual import VirtualClock
 from chalicelib.hosting.responder import Answer, Failure, HttpReply, Reply
-from chalicelib.model.actions import Action, Method
+from chalicelib.model.actions import Action
 from chalicelib.model.flow import BUILT_IN_STATES
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds
@@ -38,7 +38,7 @@ def reply_of(reply: Reply | None, action: Action, timeout: Milliseconds, clock: 
 def _answered(answers: Sequence[Answer], action: Action) -> ports.Reply:
     """Return the reply that leads to the state of the answer."""
     answer = answers[-1]
-    if action.method not in (Method.HTTP, Method.HTTPS):
+    if not action.is_http:
         if answer.state not in BUILT_IN_STATES:
             return ports.Returned(answer.data)
         if answer.error:

@@ -21,14 +21,14 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
 from chalicelib.engine.invocation import UNDO, invocation_of
-from chalicelib.engine.request_args import direct_args
+from chalicelib.engine.request_args import direct_args, shown_args
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting import direct_replies
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
-from chalicelib.model.actions import RESERVED_ARGS, WHOLE
+from chalicelib.model.actions import RESERVED_ARGS
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import CallStep
 from chalicelib.model.history import Entry
@@ -143,9 +143,7 @@ class ScriptedHost(VirtualHost):
         action, definition = invocation.action, self.services.definition_cache.of(run)
         cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
-        whole = args.get(WHOLE)
-        shown = args if not action.takes_value else whole if isinstance(whole, dict) else {"value": whole}
-        request = self._request(Kind.ACTION, run, token, action.name, shown)
+        request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
         asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
         reply = self._ask(asked)

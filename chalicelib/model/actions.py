@@ -220,6 +220,11 @@ class Action(FrozenValue, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, parameters=parameters)
 
     @property
+    def is_http(self) -> bool:
+        """Whether it is called by HTTP."""
+        return self.method in (Method.HTTP, Method.HTTPS)
+
+    @property
     def takes_value(self) -> bool:
         """Whether it takes one value (`args = any`) instead of args with names."""
         return [parameter.name for parameter in self.parameters] == [WHOLE]

@@ -32,7 +32,6 @@ _WITHOUT_ANSWER: Final = {
     Method.QUEUE: "a queue only takes the message, and returns no answer",
     Method.GRPC: "a gRPC service answers with ackState in its reply or by callback",
 }
-_HTTP: Final = frozenset({Method.HTTP, Method.HTTPS})
 _BODIES: Final = {"json": False, "form": True}
 _STATUSES: Final = range(200, 600)
 _IN_URL: Final = frozenset({ArgType.STR, ArgType.INT, ArgType.FLOAT, ArgType.BOOL, ArgType.ANY})
@@ -174,7 +173,7 @@ def _read_body(context: Context, name: str, value: Value) -> bool | None:
 
 def _check_method(properties: Properties, action: Action) -> None:
     """Report properties of HTTP requests that an action with another method has."""
-    names = [name for name in ("verb", "body") if name in properties and action.method not in _HTTP]
+    names = [name for name in ("verb", "body") if name in properties and not action.is_http]
     for name in names:
         properties.context.findings.report(
             Problem.NEEDS_DIRECT_ANSWER,
@@ -183,7 +182,7 @@ def _check_method(properties: Properties, action: Action) -> None:
             owner=properties.owner,
             reason=f"belongs to HTTP requests, but the method is {action.method.value}",
         )
-    if action.statuses and action.method not in _HTTP:
+    if action.statuses and not action.is_http:
         reason = f"belongs to HTTP answers, but the method is {action.method.value}"
         properties.context.findings.report(
             Problem.NEEDS_DIRECT_ANSWER, properties.span("return"), property="on", owner=properties.owner, reason=reason
@@ -196,7 +195,7 @@ def _check_body(properties: Properties, action: Action) -> None:
     if action.takes_value and not action.verb.has_body:
         reason = f"a {action.verb} request has no body; declare the args of its query by name"
         findings.report(Problem.ONE_VALUE, properties.span("args"), owner=properties.owner, reason=reason)
-    if "body" in properties and action.method in _HTTP and not action.verb.has_body:
+    if "body" in properties and action.is_http and not action.verb.has_body:
         reason = f"has no effect: the args of a {action.verb} request are its query"
         findings.report(
             Problem.NEEDS_DIRECT_ANSWER,
@@ -213,7 +212,7 @@ def _check_body(properties: Properties, action: Action) -> None:
 def _check_addresses(properties: Properties, action: Action) -> None:
     value = properties.value("addr")
     declared = {parameter.name: parameter for parameter in action.parameters}
-    if value is None or action.method not in _HTTP:
+    if value is None or not action.is_http:
         return
     for address in action.addresses:
         for placeholder, reason in _misplaced(address, declared):
@@ -252,7 +251,7 @@ def _warn_of_unused(properties: Properties, action: Action) -> None:
         if state not in action.statuses and state != action.success_state:
             first = action.success_state
             hint = f"every success returns {first}"
-            hint += f"; write a status, like: {state} on 404" if action.method in _HTTP else ""
+            hint += f"; write a status, like: {state} on 404" if action.is_http else ""
             properties.context.findings.report(
                 Problem.UNUSED_STATE, properties.span("return"), hint=hint, name=action.name, state=state
             )
