@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.adapters.operations import models, operations_of
 from chalicelib.config import Backend, EgressScope, Metrics, Settings
-from chalicelib.hosting.operations import models, operations_of
 from chalicelib.hosting.wiring import Adapters
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
 from chalicelib.service.ports.actions import Caller

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.config import Settings
-from chalicelib.hosting.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from pygls.uris import from_fs_path, to_fs_path
 from pygls.workspace import PositionCodec
 
 from chalicelib import __version__, language
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring import complete, symbols
 from chalicelib.authoring.analyze import analyze
 from chalicelib.authoring.symbols import Workspace, workspace_of
@@ -77,6 +79,7 @@ class Text:
 
 def diagnostics(text: Text, workspace: Workspace) -> list[types.Diagnostic]:
     """Return the diagnostics of the document, given the definitions of the workspace."""
+    known = replace(workspace.known, operations=ALL_OPERATIONS("default"))
     return [
         types.Diagnostic(
             range=types.Range(text.position(one.line, one.column), text.position(one.end_line, one.end_column)),
@@ -85,7 +88,7 @@ def diagnostics(text: Text, workspace: Workspace) -> list[types.Diagnostic]:
             code=one.code,
             source=NAME,
         )
-        for one in analyze(text.text, workspace.known).diagnostics
+        for one in analyze(text.text, known).diagnostics
     ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chalicelib.hosting.operations import ALL_OPERATIONS
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.language import KnownNames, Problem, read, render
 
 HERE = Path(__file__).parent

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 from msgspec import json
 
+from chalicelib.adapters.operations import operations_of
 from chalicelib.config import Settings
-from chalicelib.hosting.operations import operations_of
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 from chalicelib.model.step_token import StepToken
