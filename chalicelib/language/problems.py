@@ -92,6 +92,7 @@ class Problem(Enum):
     )
     SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
     UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

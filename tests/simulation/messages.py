@@ -60,7 +60,7 @@ class Messages:
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
         for body in bodies:
             message = messages.decode(body)
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
