@@ -92,6 +92,10 @@ class Problem(Enum):
     )
     SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
     UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    INVALID_DURATION = (
+        "FSL250",
+        "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
+    )
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
