@@ -124,10 +124,10 @@ class Limiter:
             if permits.admits(waiter):
                 return Admitted(message.slot if is_granted else now)
             slot = permits.slot(waiter, now)
-            if slot is not None and slot <= now and not is_queued and self._is_first(namespace, name, permits):
+            if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
                 try:
-                    if self._write(namespace, name, permits.granted(waiter, slot, now), version, attempt):
-                        return Admitted(now)
+                    if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
+                        return Admitted(slot)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
             elif not is_queued:
@@ -138,8 +138,13 @@ class Limiter:
             permits, version = self._read(namespace, name)
         return self._random(*RETRY_PAUSE_MS)
 
-    def _is_first(self, namespace: str, name: str, permits: Permits) -> bool:
-        return not permits.waiting or not self._waiters.first(namespace, name, 1)
+    def _may_pass(
+        self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant
+    ) -> bool:
+        """Return whether the waiter may take the slot now. One that holds a permit already passes the others."""
+        if waiter.uuid in permits.holders:
+            return True
+        return slot <= now and (not permits.waiting or not self._waiters.first(namespace, name, 1))
 
     def _will_be_served(
         self, namespace: str, name: str, permits: Permits, version: int, slot: Instant | None, attempt: int
@@ -341,7 +346,7 @@ class _Round:
         if state is _State.PAUSED:
             self.without_permit.append((waiter, 0))
         elif state is _State.CURRENT:
-            self.permits = self.permits.granted(waiter, slot, now)
+            self.permits = self.permits.granted(waiter, now)
             (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
 
 

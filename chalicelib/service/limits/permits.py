@@ -61,11 +61,11 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
             return now
         return now + milliseconds(_rate_of(waiter).wait_us(self.next, now * US_PER_MS))
 
-    def granted(self, waiter: Waiter, slot: Instant, now: Instant) -> Permits:
-        """Return the permits after the waiter was granted that slot, and a permit if its limit has permits."""
+    def granted(self, waiter: Waiter, now: Instant) -> Permits:
+        """Return the permits after the waiter was granted its slot, and a permit if its limit has permits."""
         changed = replace(self, changed_at=now)
         if waiter.per_second is not None:
-            changed = replace(changed, next=_rate_of(waiter).after(self.next, slot * US_PER_MS))
+            changed = replace(changed, next=_rate_of(waiter).after(self.next, now * US_PER_MS))
         if waiter.concurrent is None:
             return replace(changed, recent=_recent({**self.recent, waiter.uuid: now}, now))
         attempts = {**self.attempts, waiter.uuid: waiter.attempt}
