@@ -95,6 +95,14 @@ class Messages:
             for queued in (*self.live.values(), *self._in_hand)
         )
 
+    def serves(self, namespace: str, limiter: str) -> bool:
+        """Whether a message is on its way whose consumer serves the queue of that limiter."""
+        kinds = (messages.Release, messages.Serve, messages.Deliver)
+        return any(
+            isinstance(queued.message, kinds) and (queued.message.namespace, queued.message.limiter) == (namespace, limiter)
+            for queued in (*self.live.values(), *self._in_hand)
+        )
+
     def acquire(self, batch: Sequence[QueuedMessage]) -> None:
         """A consumer handles these messages now."""
         self._in_hand += batch
