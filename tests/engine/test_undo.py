@@ -145,6 +145,37 @@ def test_an_arg_that_cannot_be_made_is_an_error_and_a_failed_undo(given: Json, w
     assert "could not be undone by 'refund'" in world.run.last_err
 
 
+ID = Parameter(name="id", type=ArgType.STR)
+NOTE = Parameter(name="note", type=ArgType.STR, required=False, default="none")
+
+
+@pytest.mark.parametrize(
+    ("args", "inputs", "why"),
+    [
+        ({"id": "$result.id"}, (ID,), "'id' of 'cancel_invoice' could not be made: it must be of type str, and is 7"),
+        ({"id": "$result.none"}, (ID,), "'id' of 'cancel_invoice' could not be made: expression '$result.none' yields"),
+        ({"id": "$result.none"}, None, "'id' of 'cancel_invoice' could not be made: expression '$result.none' yields"),
+        ({"note": "$result.id"}, (NOTE,), "'note' of 'cancel_invoice' could not be made: it must be of type str"),
+        ({"note": "$result.none"}, (NOTE,), ""),
+        ({"id": "$result.id"}, None, ""),
+    ],
+)
+def test_inputs_of_a_flow_that_undoes_are_checked_when_the_step_returns(
+    args: dict[str, str], inputs: tuple[Parameter, ...] | None, why: str
+) -> None:
+    templates = {name: expression(source) for name, source in {**args, "x": "$result.x"}.items()}
+    known = None if inputs is None else (*inputs, Parameter(name="x", type=ArgType.ANY))
+    undo = replace(CANCEL, args=templates, states=("PAID",), inputs=known)
+    world = World(pay("Pay", "PAID->Next|ERROR->Help", undo), pay("Next", "PAID->done"), pay("Help", "PAID->done"))
+    uuid = world.token("Pay").activation
+    world.event(StepAcked, step="Pay", uuid=uuid.uuid if uuid else "", state="PAID", data={"id": 7, "x": None})
+    (pending,) = world.run.undos
+    assert [token.step for token in world.run.tokens] == ["Help" if why else "Next"]
+    assert pending.incomplete.startswith(f"arg {why}" if why else "")
+    assert bool(pending.incomplete) is bool(why)
+    assert pending.args == {"x": None, **({"id": 7} if not why and "id" in args else {})}
+
+
 def test_work_of_which_a_save_fails_is_registered_and_undone() -> None:
     broken = {"total": expression('$number("x")')}
     world = World(pay("Pay", "PAID->done|ERROR->stopped", save=broken))
@@ -408,6 +439,41 @@ def test_a_child_that_succeeded_before_it_could_be_stopped_is_undone() -> None:
     world.event(RunStopped)
     world.event(ChildEnded, uuid=waiting.uuid, state="DONE", output={"id": "i-1"})
     assert (world.undoing, list(world.undos())) == ("Call", ["Pay", "Call"])
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["in an each", "in a fork in an each"])
+def test_the_undo_of_such_a_child_knows_the_item_that_it_worked_on(*, nested: bool) -> None:
+    """`$item` and `$index` were nothing, because the token was gone."""
+    args = {"id": expression("$item"), "at": expression("$index"), "of": expression("$result.id")}
+    undo = replace(CANCEL, args=args, inputs=None)
+    call = CallStep(name="Call", routes=route("DONE->done"), flow="invoice", undo=undo)
+    inner: Step = call
+    if nested:
+        inner = ForkStep(
+            name="F", routes=route("DONE->done"), branches=(Branch(name="b", steps=(call,)),), join=1
+        )
+    world = World(EachStep(name="E", routes=route("DONE->done"), items=[1, 2, 3], steps=(inner,)))
+    second = next(token for token in world.run.tokens if token.id in ("0.1", "0.1.b") and token.step == "Call")
+    assert second.activation
+    stopped = world.event(RunStopped)
+    assert [(one.index, bool(one.items)) for one in stopped.run.stopping] == [(0, True), (1, True), (2, True)]
+    world.event(ChildEnded, uuid=second.activation.uuid, state="DONE", output={"id": "i-2"})
+    assert world.undos() == {"Call": {"id": 2, "at": 1, "of": "i-2"}}
+
+
+def test_retry_does_not_stop_a_child_that_has_ended_with_its_run() -> None:
+    """It would wait for the end of a run that has reported its end already."""
+    call = CallStep(name="Call", routes=route("DONE->done"), flow="invoice")
+    world = World(EachStep(name="E", routes=route("DONE->done"), items=[1, 2, 3], steps=(call,)))
+    calls = [token.activation.uuid for token in world.run.tokens if token.step == "Call" and token.activation]
+    world.event(RunStopped)
+    for uuid in calls:
+        world.event(ChildEnded, uuid=uuid, state="STOPPED")
+    assert world.run.status is Status.CANCELED
+    decision = world.event(RunRetried)
+    assert world.run.stopping == ()
+    assert [type(effect) for effect in decision.effects].count(StartChild) == 3
+    assert not any(isinstance(effect, StopChild) for effect in decision.effects)
 
 
 def test_a_child_that_does_not_end_is_waited_for_no_longer_than_its_deadline() -> None:
