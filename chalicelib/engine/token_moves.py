@@ -35,7 +35,6 @@ from chalicelib.engine.undo.compensation import (
 from chalicelib.engine.values.evaluation import holds
 from chalicelib.model.flow import (
     DEFAULT_STATE,
-    DONE,
     ENDS,
     ERROR,
     FAIL,

@@ -65,8 +65,8 @@ class Reply(_Part, frozen=True, kw_only=True):
     when: only if the args contain these values. times: the number of calls that get it; then the next reply is used.
     after: how long the answer takes. error: why the action returned the state (`{name, cause}`), or the text of a
     delivery that fails. An action that does not declare ERROR answers it with an error, by default of the name `Error`;
-    TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and 5xx the
-    delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
+    TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and
+    5xx the delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
     """
 
     when: dict[str, Any] = {}
@@ -115,8 +115,8 @@ class CommandName(StrEnum):
 
 
 class Command(_Part, frozen=True, kw_only=True):
-    """A command of an operator, `at` this time after the start. `step` belongs to retry, and `undo: true`, which repeats
-    the undos that failed; `reason` to stop; `vars` (to set) and `remove` (names of variables) to vars."""
+    """A command of an operator, `at` this time after the start. `step` belongs to retry, and so does `undo: true` (to
+    repeat the undos that failed); `reason` to stop; `vars` (to set) and `remove` (names of variables) to vars."""
 
     at: Span
     order: CommandName

@@ -119,8 +119,8 @@ def _as_reply(reply: Reply, request: Request) -> responder.Reply:
             answers.append(Answer(state=reply.state or "", data=report.data, vars=report.vars, after=at, done=False))
     is_answered = reply.state != TIMEOUT or TIMEOUT in request.states
     if reply.state is not None and reply.fail is None and is_answered:
-        error, after = _error_of(reply, request), span(reply.after)
-        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, error=error, after=after))
+        why, after = _error_of(reply, request), span(reply.after)
+        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, error=why, after=after))
     return tuple(answers)
 
 

@@ -449,9 +449,7 @@ def test_the_undo_of_such_a_child_knows_the_item_that_it_worked_on(*, nested: bo
     call = CallStep(name="Call", routes=route("DONE->done"), flow="invoice", undo=undo)
     inner: Step = call
     if nested:
-        inner = ForkStep(
-            name="F", routes=route("DONE->done"), branches=(Branch(name="b", steps=(call,)),), join=1
-        )
+        inner = ForkStep(name="F", routes=route("DONE->done"), branches=(Branch(name="b", steps=(call,)),), join=1)
     world = World(EachStep(name="E", routes=route("DONE->done"), items=[1, 2, 3], steps=(inner,)))
     second = next(token for token in world.run.tokens if token.id in ("0.1", "0.1.b") and token.step == "Call")
     assert second.activation

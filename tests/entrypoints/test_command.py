@@ -11,7 +11,6 @@ from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined, started
 from tests.hosts import Host
 
-
 PAYING = """
 action charge addr = "http://work.test/"; return = (PAID); undo = refund; action_end
 /

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.model.run import Run
@@ -121,7 +123,7 @@ flow_end
     ],
 )
 def test_an_entry_of_the_input_that_yields_nothing_needs_a_default(
-    declared: str, given: dict[str, int | None], missing: list[str]
+    declared: str, given: dict[str, Any], missing: list[str]
 ) -> None:
     host = Host()
     host.submit(MISSING % declared)

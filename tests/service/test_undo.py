@@ -141,7 +141,10 @@ flow_end
         ({"id": "p-1", "cents": 5.0}, ""),
         ({"id": "p-1", "cents": "5"}, "arg 'cents' of 'give_back' could not be made: it must be of type int"),
         ({"cents": 5}, "arg 'id' of 'give_back' could not be made: expression '$result.id' yields nothing"),
-        ({"id": "p-1", "cents": 5, "note": None}, "arg 'note' of 'give_back' could not be made: it must be of type str"),
+        (
+            {"id": "p-1", "cents": 5, "note": None},
+            "arg 'note' of 'give_back' could not be made: it must be of type str",
+        ),
     ],
 )
 def test_inputs_of_a_flow_that_undoes_are_checked_when_the_step_returns(data: Any, why: str) -> None:
