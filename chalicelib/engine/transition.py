@@ -396,7 +396,7 @@ class Transition:
 
 
 def without_wait(token: Token) -> Token:
-    """Return the token without its activation, unless that waits for other tokens and knows which have finished."""
+    """Return the token without its activation, unless it waits for other tokens: then it knows which have ended."""
     is_join = token.activation is not None and token.activation.is_join
     return token if is_join else replace(token, activation=None)
 

@@ -96,6 +96,10 @@ class Problem(Enum):
         "FSL245",
         "{owner} cannot be undone by flow '{name}': the flow takes a list as its input, and an undo gives a map",
     )
+    INVALID_DURATION = (
+        "FSL250",
+        "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
+    )
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
