@@ -82,6 +82,7 @@ def names_for(
         index=index,
         run=_run_value(definition, run),
         step=_step_value(token, token.activation or activation),
+        config=definition.config,
         now=rfc3339(at),
         draws=draws,
     )
