@@ -96,6 +96,9 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
