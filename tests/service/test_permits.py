@@ -460,7 +460,6 @@ def test_one_look_reads_a_limited_number_of_holders(bench: Bench) -> None:
     assert found == [(25, []), (26, ["late"]), (25, [])]
 
 
-
 # ── retries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
