@@ -93,6 +93,10 @@ class Problem(Enum):
     )
     SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
     UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    INVALID_DURATION = (
+        "FSL250",
+        "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
+    )
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
