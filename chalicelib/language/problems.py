@@ -93,6 +93,10 @@ class Problem(Enum):
     )
     SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
     UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    UNDO_TAKES_LIST = (
+        "FSL245",
+        "{owner} cannot be undone by flow '{name}': the flow takes a list as its input, and an undo gives a map",
+    )
     INVALID_DURATION = (
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",

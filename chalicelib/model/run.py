@@ -123,6 +123,10 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """When this run stops waiting for its end."""
     is_due: bool = msgspec.field(name="b", default=False)
     """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
+    index: int | None = msgspec.field(name="x", default=None)
+    """The index of the item that the token worked on."""
+    items: str = msgspec.field(name="e", default="")
+    """Where the items of its each are stored (`EachWait.id`)."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):

@@ -149,6 +149,8 @@ def _commanded(host: ScriptedHost, name: str, command: Command) -> Callable[[], 
             return lambda: operator.resume(*of, by="operator")
         case CommandName.STOP:
             return lambda: operator.stop(*of, reason=command.reason, by="operator")
+        case CommandName.RETRY if command.undo:
+            return lambda: operator.retry_undos(*of, by="operator")
         case CommandName.RETRY:
             return lambda: operator.retry(*of, step=command.step, by="operator")
         case CommandName.VARS:
