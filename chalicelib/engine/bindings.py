@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 import msgspec
@@ -26,7 +26,18 @@ def step_names(
     transition: Transition, token: Token, *, error: StepError | None = None, event: Json | Nothing = NOTHING
 ) -> Names:
     """Return the names that the expressions of the token's step may read."""
-    needed = transition.definition.steps[token.step].names
+    return names_at(transition, token, transition.definition.steps[token.step].names, error=error, event=event)
+
+
+def names_at(
+    transition: Transition,
+    token: Token,
+    needed: Set[str],
+    *,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+) -> Names:
+    """Return the names that expressions at the token may read; `needed` are those that occur in them."""
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
@@ -41,6 +52,7 @@ def step_names(
         index=index_of(token, transition.tokens),
         error=error,
         event=event,
+        variables=transition.visible_vars(token),
     )
 
 

@@ -17,6 +17,7 @@ from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
 from chalicelib.engine.values.size_limits import fit
+from chalicelib.engine.variables import visible
 from chalicelib.expressions import together
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
 from chalicelib.model.compiled_step import Invocation
@@ -58,7 +59,7 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
-    variables = sent_vars(run.vars, token.activation)
+    variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
@@ -113,8 +114,13 @@ def _names(definition: Definition, run: Run, token: Token, read: Callable[[str],
         draws=Draws(activation.since, activation.uuid) if activation else Draws(),
         item=item_of(token, tokens, read),
         index=index_of(token, tokens),
-        variables=sent_vars(run.vars, activation),
+        variables=sent_vars(_visible(definition, run, token), activation),
     )
+
+
+def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Json]:
+    """Return the variables that the token sees."""
+    return visible(run.vars, token, {known.id: known for known in run.tokens}) if definition.has_scopes else run.vars
 
 
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:

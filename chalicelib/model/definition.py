@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
-from chalicelib.model.flow import ConditionStep, Flow, Step
+from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
 
 MAX_STEPS: Final = 1_000_000
 """How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
@@ -32,6 +32,8 @@ class Definition:
     """Whether anything that a run of it stores may be encrypted."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
+    has_scopes: bool = field(init=False, repr=False, compare=False)
+    """Whether a fork, a branch or an each has variables of its own."""
 
     def __post_init__(self) -> None:
         steps = compile_steps(self.flow, self.actions, self.defaults)
@@ -40,6 +42,7 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -59,7 +62,7 @@ class Definition:
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:
     parameters = (*flow.input, *(parameter for action in actions.values() for parameter in action.parameters))
     return (
-        bool(flow.secret_vars)
+        has_secret_vars(flow)
         or any(parameter.secret for parameter in parameters)
         or any(action.secret_data for action in actions.values())
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import StepError
+from chalicelib.engine.scope_vars import begin_fork_scope
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
@@ -18,8 +19,13 @@ _NOTHING_ENDED = ForkWait(results={}, failed=())
 
 
 def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> None:
-    """Start every branch. After a retry, `before` is the wait as it was: branches that finished do not start again."""
+    """Start every branch. Raises ExpressionFailed if a variable of the fork cannot be made.
+
+    After a retry, `before` is the wait as it was: branches that finished do not start again, and variables stay.
+    """
     finished = before.results if isinstance(before, ForkWait) else {}
+    if not isinstance(before, ForkWait):
+        begin_fork_scope(transition, token)
     token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
         if branch.name not in finished:
