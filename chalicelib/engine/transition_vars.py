@@ -115,8 +115,8 @@ class TransitionVars:
 
 
 def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:
-    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal lists."""
+    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal floats and lists."""
     old, new = before.get(name, ABSENT), after.get(name, ABSENT)
     if old is new:
         return False
-    return type(old) is not type(new) or isinstance(old, (dict, list)) or bool(old != new)
+    return type(old) is not type(new) or isinstance(old, (dict, list, float)) or bool(old != new)

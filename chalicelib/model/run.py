@@ -17,7 +17,7 @@ from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.run_error import RunError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import Wait, decode_hook
+from chalicelib.model.waits import EachWait, ForkWait, Wait, decode_hook
 
 ABSENT: Final = {"\0absent": True}
 """The value in `Activation.old_vars` of a variable that did not exist."""
@@ -49,6 +49,11 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
+
+    @property
+    def is_join(self) -> bool:
+        """Whether it waits for the tokens of branches or items."""
+        return isinstance(self.wait, (ForkWait, EachWait))
 
     @property
     def due(self) -> Instant:
@@ -122,17 +127,23 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """When this run stops waiting for its end."""
     is_due: bool = msgspec.field(name="b", default=False)
     """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
+    index: int | None = msgspec.field(name="x", default=None)
+    """The index of the item that the token worked on."""
+    items: str = msgspec.field(name="e", default="")
+    """Where the items of its each are stored (`EachWait.id`)."""
     vars: dict[str, Json] = msgspec.field(name="v", default_factory=dict)
     """The variables of scopes that the token saw: the args of its undo may read them."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
-    """The definition of a run, which never changes: one version of its flow, and of each action."""
+    """The definition of a run, which never changes: one version of its flow, of each action and of each config."""
 
     flow: str = msgspec.field(name="f", default="")
     """Empty for a run with its own steps, which are stored with the run."""
     version: int = msgspec.field(name="v", default=0)
     actions: dict[str, int] = msgspec.field(name="a", default_factory=dict)
+    configs: dict[str, int] = msgspec.field(name="c", default_factory=dict)
+    """The versions of the values of the configuration that its expressions read."""
 
 
 class Parent(FrozenValue, frozen=True, kw_only=True):
@@ -185,6 +196,11 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Child runs that were told to stop and have not ended."""
     undone: tuple[str, ...] = msgspec.field(name="uo", default=())
     """The steps whose work was undone when the run failed or was canceled, each once, in this order."""
+    interrupted: tuple[Token, ...] = msgspec.field(name="it", default=())
+    """Tokens of branches and items that ended before they had finished: `retry` resumes each at its step.
+
+    They do nothing more until then. Of their activations only those that wait for other tokens are kept.
+    """
     failed_undos: int = msgspec.field(name="fu", default=0)
     """How many undos failed. Derived from `undos`, which large heads store as a blob."""
     paused_with_parent: bool = msgspec.field(name="pp", default=False)

