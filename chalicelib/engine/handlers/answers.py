@@ -34,11 +34,13 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or token.step != event.step:
-        if token is None and was_minted(run.id, event.step, event.uuid):
-            _refuse_unsigned(transition, None, event)
+    if token is None or token.activation is None or event.step not in ("", token.step):
+        ended = _ended_step(transition, event) if token is None else None
+        if ended is not None:
+            _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
+    event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
@@ -48,7 +50,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if invocation.action.direct and not event.direct and not awaits_approval(token):
         raise NoCallback(token.step)
     event = _encrypt_data(transition, token, invocation, event)
-    _admit(transition, event)
+    _admit(transition, token, event)
     if awaits_approval(token):
         return _approved(transition, token, token.activation, invocation, event)
     if not event.done:
@@ -69,6 +71,12 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     return Outcome.ADVANCED
 
 
+def _ended_step(transition: Transition, event: StepAcked) -> str | None:
+    """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
+    steps = (event.step,) if event.step else transition.definition.steps
+    return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
+
+
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
     if not invocation.action.secret_data or awaits_approval(token):
         return event
@@ -77,11 +85,11 @@ def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, 
     return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response)
 
 
-def _admit(transition: Transition, event: StepAcked) -> None:
+def _admit(transition: Transition, token: Token, event: StepAcked) -> None:
     """Raise TooLarge if the run cannot hold what the answer brings."""
     size_limits.admit("the data", event.data)
     if event.variables:
-        variables = {**transition.run.vars, **transition.encrypt_secrets(event.variables)}
+        variables = {**transition.visible_vars(token), **transition.encrypt_secrets(event.variables, token)}
         size_limits.admit("the run's variables", variables)
 
 
@@ -109,8 +117,8 @@ def _reported(transition: Transition, token: Token, activation: Activation, even
     """Store reported progress, and restart the heartbeat."""
     reported_at = transition.at if activation.heartbeat is not None else None
     transition.put(replace(token, activation=replace(activation, data=event.data, reported_at=reported_at)))
-    transition.set_vars(event.variables)
-    variables = transition.encrypt_secrets(event.variables)
+    transition.set_vars(event.variables, token)
+    variables = transition.encrypt_secrets(event.variables, token)
     transition.record("StepReported", token, state=event.state, data=event.data, vars=variables)
     return Outcome.PROGRESS
 

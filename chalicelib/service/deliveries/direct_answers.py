@@ -24,7 +24,7 @@ from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Milliseconds
-from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, NotTaken, Raised, Response, Returned
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, NotTaken, Raised, Response, Returned, Unfinished
 
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of the body of a failure that is stored in its message."""
@@ -72,11 +72,15 @@ class Pending:
 DirectAnswer: TypeAlias = Answered | Pending | NotTaken
 
 
-def answer_of(reply: Response | Returned | Raised, action: Action, address: str, shown: str) -> DirectAnswer:
+def answer_of(
+    reply: Response | Returned | Raised | Unfinished, action: Action, address: str, shown: str
+) -> DirectAnswer:
     """Return what the reply of `address` means. Messages show the address as `shown`, without the args in it."""
     match reply:
         case Response():
             return _http_answer(reply, action, address, shown)
+        case Unfinished():
+            return Pending(reply.location, max(reply.wait, MIN_LOOK_S * 1_000))
         case Returned():
             return Answered(action.success_state, reply.value, too_large=reply.too_large)
         case Raised():

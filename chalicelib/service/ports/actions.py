@@ -36,6 +36,9 @@ class Call:
     run: str = ""
     """The run that the call is for. It is not sent, and neither is the uuid."""
     uuid: str = ""
+    namespace: str = ""
+    role: str = ""
+    """The ARN of the role under which an operation of AWS is called; empty: Echoer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,15 @@ class Raised:
     data: Json = None
 
 
-Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What such a call started goes on: after `wait` milliseconds a call of `location` looks whether it has ended."""
+
+    location: str
+    wait: int
+
+
+Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished
 
 
 class Caller(Protocol):
