@@ -8,6 +8,8 @@ STATEMENTS: Final = {
     "action": "work that a service does",
     "flow": "a process that can be run many times",
     "flow_run": "one run of a flow",
+    "event": "what the data of an event must be",
+    "config": "a value of the namespace, which flows read as $config.NAME",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
@@ -23,7 +25,7 @@ _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
     "heartbeat": "maximum time between callbacks with done=false; then the step returns TIMEOUT",
     "retry": "how deliveries are retried: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
-    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50)",
+    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50, burst = 5, key = ${ $input.tenant })",
     "headers": 'headers of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
     "approval": "required: a person must approve each dispatch",
     "callback": "signed: answers must be signed; open: the uuid is enough; none (of an action): the response answers",
@@ -60,6 +62,7 @@ PROPERTIES: Final = {
         **_FLOW,
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
+    "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...), or one value",
@@ -81,11 +84,13 @@ PROPERTIES: Final = {
     "fork": {
         "join": "how many branches must finish: all, any or a number",
         "abandoned": _ABANDONED,
+        "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
         **_REPEAT,
     },
     "each": {
         "items": "the list of items, or an expression",
+        "vars": "variables of each item: (name = value, secret name = null, ...)",
         "max": "how many items run at the same time",
         "tolerate": 'how many items may fail: a number or a percentage like "10%"',
         "abandoned": _ABANDONED,
@@ -101,7 +106,7 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
-    "branch": {},
+    "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
@@ -116,7 +121,7 @@ VALUES: Final = {
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second"),
+    "limit": ("concurrent", "per_second", "burst", "key"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }
@@ -136,7 +141,7 @@ SECRET: Final = {
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
-    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now",
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now", "config",
     "response",
 )  # fmt: skip
 """The names that expressions can use."""

@@ -39,13 +39,8 @@ def _answered(answers: Sequence[Answer], action: Action) -> ports.Reply:
     """Return the reply that leads to the state of the answer."""
     answer = answers[-1]
     if not action.is_http:
-        if answer.state not in BUILT_IN_STATES:
-            return ports.Returned(answer.data)
-        if answer.error:
-            return ports.Raised(answer.error.name, answer.error.cause, answer.data)
-        fields = answer.data if isinstance(answer.data, dict) else {}
-        name, cause = fields.get("errorType", "Error"), fields.get("errorMessage", "")
-        return ports.Raised(str(name), str(cause), answer.data)
+        error = answer.error
+        return ports.Raised(error.name, error.cause, answer.data) if error else ports.Returned(answer.data)
     usual = 400 if answer.state in BUILT_IN_STATES else 200
     status = next(iter(action.statuses.get(answer.state, ())), usual)
     return _response(HttpReply(status=status, body=answer.data))

@@ -115,10 +115,14 @@ class Retry(FrozenValue, frozen=True, kw_only=True):
 
 
 class Limit(FrozenValue, frozen=True, kw_only=True):
-    """How many activations of an action may be in progress, and how many may be sent per second."""
+    """How many activations of an action may be in progress, and how many deliveries may be sent per second."""
 
     concurrent: int | None = None
     per_second: float | None = None
+    burst: int = 1
+    """How many may be sent at once after a quiet time; the others are spaced evenly."""
+    key: Template = None
+    """What is counted separately: the limit holds for each value. None: the action as a whole."""
 
 
 class Undo(FrozenValue, frozen=True, kw_only=True):
@@ -131,6 +135,8 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
     """The states after which there is something to undo. Empty, in definitions of version 0.1.0: every declared one."""
     is_flow: bool = msgspec.field(name="flow", default=False)
     """Whether `action` names a flow."""
+    inputs: tuple[Parameter, ...] | None = None
+    """What the flow declares: derived from it when this is checked. None: it takes one value, or is an action."""
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
@@ -184,6 +190,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     undo: Undo | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
+    configs: tuple[str, ...] = ()
+    """The values of the configuration that its expressions read as `$config.NAME`."""
     direct: bool = False
     """Whether what the request returns is the answer (`callback = none`). Then nothing but the args is sent."""
     verb: Verb = Verb.POST

@@ -11,16 +11,17 @@ from msgspec.structs import replace
 
 from chalicelib.model.actions import Action, Method, Options, Parameter
 from chalicelib.model.flow import (
-    BUILT_IN_STATES,
     DEFAULT_STATE,
     ERROR,
     ActionStep,
+    Branch,
     CallStep,
     ChoiceStep,
     ConditionStep,
     EachStep,
     EventStep,
     Flow,
+    ForkStep,
     Route,
     SetStep,
     Step,
@@ -52,8 +53,6 @@ class Invocation:
     args: Mapping[str, Template]
     states: tuple[str, ...]
     """The declared states that the step routes, in the order in which the action declares them."""
-    routed: frozenset[str] = frozenset()
-    """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
     """Args that have been evaluated already."""
     evaluated: frozenset[str] = frozenset()
@@ -67,8 +66,8 @@ class Invocation:
         return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
-        """Whether an answer with `state` ends the wait."""
-        return state in self.action.returns or state in self.routed
+        """Whether an answer with `state` ends the wait, whatever it says of an error."""
+        return state in self.action.returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +80,9 @@ class CompiledUndo:
     states: frozenset[str]
     """The states after which there is work to undo."""
     parameters: Mapping[str, Parameter]
-    """What the action declares, by name; empty for a flow, which checks its input when it starts."""
+    """What the action or the flow declares, by name; empty for a flow that takes one value."""
+    takes_value: bool = False
+    """Whether it is a flow that takes one value: then every arg must have a value."""
     args: Mapping[str, Template]
     """Evaluated when the step finishes."""
     secret_args: Mapping[str, Template]
@@ -92,6 +93,18 @@ class CompiledUndo:
     """The defaults that the step's action sends for inherited args whose expressions yield nothing."""
     references: Mapping[str, Template]
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledScope:
+    """The variables of a fork, of a branch or of an item."""
+
+    vars: Mapping[str, Template]
+    """Their initial values, evaluated when the scope begins."""
+    secret: frozenset[str]
+    """The names of those that are stored encrypted."""
+    names: frozenset[str]
+    """The names that the initial values read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +127,10 @@ class CompiledStep:
     undo: CompiledUndo | None = None
     signed: bool = False
     """Whether answers to the step, or to the action that undoes it, must be signed."""
+    fork_scope: CompiledScope | None = None
+    """The variables that the branches of a fork share; None if there are none."""
+    scopes: Mapping[str, CompiledScope] = field(default_factory=dict)
+    """The variables of each branch by its name, or of each item by the empty name; without those that have none."""
 
     def routes_of(self, state: str) -> tuple[Route, ...]:
         """The routes that accept `state`, from left to right."""
@@ -163,14 +180,32 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
         step=step,
         parent=parent,
         position=position,
-        names=_names(step, undo),
+        names=_names(step, undo, _limit_keys(undo, invocation, actions)),
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
         or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
+        fork_scope=_scope(step) if isinstance(step, ForkStep) else None,
+        scopes=_scopes(step),
     )
+
+
+def _scopes(step: Step) -> dict[str, CompiledScope]:
+    """Return the variables of the branches of a fork, or of the items of an each."""
+    named: tuple[tuple[str, Branch | EachStep], ...] = ()
+    if isinstance(step, ForkStep):
+        named = tuple((branch.name, branch) for branch in step.branches)
+    elif isinstance(step, EachStep):
+        named = (("", step),)
+    return {name: found for name, owner in named if (found := _scope(owner)) is not None}
+
+
+def _scope(owner: Branch | ForkStep | EachStep) -> CompiledScope | None:
+    if not owner.vars:
+        return None
+    return CompiledScope(owner.vars, frozenset(owner.secret_vars), names_in(owner.vars))
 
 
 def _routes_by_state(step: Step) -> dict[str, tuple[Route, ...]]:
@@ -195,7 +230,6 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
-        BUILT_IN_STATES & routed,
         evaluated=frozenset(evaluated),
         varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
     )
@@ -211,13 +245,15 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    declared_by = None if undo.is_flow else actions[undo.action].taking(undo.args)
-    parameters = {known.name: known for known in declared_by.parameters} if declared_by else {}
+    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].taking(undo.args).parameters
+    parameters = {known.name: known for known in declared_inputs}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
-    sent = {} if isinstance(step, CallStep) else {known.name: known for known in actions[step.action].parameters}
-    defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}
-    given = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
-    own = {**defaults, **given}
+    defaults: dict[str, Json] = {}
+    own: dict[str, Template] = {}
+    if isinstance(step, ActionStep) and not undo.is_flow:
+        sent = {known.name: known for known in actions[step.action].parameters}
+        defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}
+        own = {**defaults, **{name: arg for name, arg in step.args.items() if name in parameters}}
     args = {**own, **undo.args}
     references = {name: arg for name, arg in args.items() if holds_reference(arg)}
     declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
@@ -226,6 +262,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
         is_flow=undo.is_flow,
         states=frozenset(undo.states or declared),
         parameters=parameters,
+        takes_value=undo.is_flow and undo.inputs is None,
         args={name: arg for name, arg in args.items() if name not in secret and name not in references},
         secret_args={name: arg for name, arg in args.items() if name in secret and name not in references},
         inherited=frozenset(own.keys() - undo.args.keys()),
@@ -234,9 +271,19 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     )
 
 
-def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
+def _limit_keys(
+    undo: CompiledUndo | None, invocation: Invocation | None, actions: Mapping[str, Action]
+) -> list[Template]:
+    """The keys of the limits of the actions that the step sends and that undo it."""
+    limits = [invocation.options.limit if invocation else None]
+    if undo is not None and not undo.is_flow:
+        limits.append(actions[undo.action].options.limit)
+    return [limit.key for limit in limits if limit is not None]
+
+
+def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) -> frozenset[str]:
     """The names that the step's expressions read."""
-    found = set(names_in(list(_templates(step))))
+    found = set(names_in([*_templates(step), *limit_keys]))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
@@ -263,5 +310,7 @@ def _templates(step: Step) -> Iterator[Template]:
             yield step.key
         case EachStep():
             yield step.items
+        case ForkStep():
+            yield from step.vars.values()
         case CallStep():
             yield step.input

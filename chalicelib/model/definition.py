@@ -8,7 +8,8 @@ from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation
-from chalicelib.model.flow import ConditionStep, Flow, Step
+from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
+from chalicelib.model.json_values import Json
 
 MAX_STEPS: Final = 1_000_000
 """How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
@@ -24,16 +25,22 @@ class Definition:
     """The options that apply where neither a step nor its action has them."""
     max_steps: int = MAX_STEPS
     """How many steps a run may enter in all, if its flow has no `max_steps`."""
+    config: Mapping[str, Json] = field(default_factory=dict)
+    """The values that the run reads as `$config.NAME`."""
     steps: Mapping[str, CompiledStep] = field(init=False, repr=False, compare=False)
     """Every step by name, nested ones included."""
     undo_invocations: Mapping[str, Invocation] = field(init=False, repr=False, compare=False)
     """For each action: how it is sent when it undoes a step."""
     has_secrets: bool = field(init=False, repr=False, compare=False)
     """Whether anything that a run of it stores may be encrypted."""
+    has_permits: bool = field(init=False, repr=False, compare=False)
+    """Whether any action that it sends is limited to a number of activations at once."""
     reads_response: bool = field(init=False, repr=False, compare=False)
     """Whether any expression reads `$response`."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
+    has_scopes: bool = field(init=False, repr=False, compare=False)
+    """Whether a fork, a branch or an each has variables of its own."""
 
     def __post_init__(self) -> None:
         steps = compile_steps(self.flow, self.actions, self.defaults)
@@ -42,6 +49,11 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_permits": any(
+                _needs_permit(invocation)
+                for invocation in (*(compiled.invocation for compiled in steps.values()), *undos.values())
+            ),
+            "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "reads_response": _reads(self.flow, steps.values(), "response"),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
@@ -64,10 +76,20 @@ def _reads(flow: Flow, steps: Iterable[CompiledStep], name: str) -> bool:
     return name in names_in(flow.output) or any(name in compiled.names for compiled in steps)
 
 
+def _needs_permit(invocation: Invocation | None) -> bool:
+    limit = invocation.options.limit if invocation else None
+    return limit is not None and limit.concurrent is not None
+
+
+def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:
+    """Return the names of the configuration that a run reads in the expressions of its flow and of its actions."""
+    return frozenset(flow.configs).union(*(action.configs for action in actions))
+
+
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:
     parameters = (*flow.input, *(parameter for action in actions.values() for parameter in action.parameters))
     return (
-        bool(flow.secret_vars)
+        has_secret_vars(flow)
         or any(parameter.secret for parameter in parameters)
         or any(action.secret_data for action in actions.values())
     )

@@ -47,6 +47,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    permit_key: str = msgspec.field(name="pk", default="")
+    """The value of the `key` of its action's limit."""
     location: str = msgspec.field(name="lo", default="")
     """Where an action without callback, which has answered 202, is asked for its answer."""
     wait: Wait | None = msgspec.field(name="m", default=None)
@@ -89,6 +91,10 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """How often it went back to an earlier step, or to the same one, since it last waited."""
     undoes: str = msgspec.field(name="u", default="")
     """The activation whose work it undoes; empty for a token that follows the flow."""
+    vars: dict[str, Json] | None = msgspec.field(name="v", default=None)
+    """The variables of its branch or item; None if these have none, or have not begun."""
+    fork_vars: dict[str, Json] | None = msgspec.field(name="vf", default=None)
+    """The variables of the fork that it waits at; None if the fork has none."""
 
 
 class PendingUndo(FrozenValue, frozen=True, kw_only=True):
@@ -127,15 +133,23 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """When this run stops waiting for its end."""
     is_due: bool = msgspec.field(name="b", default=False)
     """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
+    index: int | None = msgspec.field(name="x", default=None)
+    """The index of the item that the token worked on."""
+    items: str = msgspec.field(name="e", default="")
+    """Where the items of its each are stored (`EachWait.id`)."""
+    vars: dict[str, Json] = msgspec.field(name="v", default_factory=dict)
+    """The variables of scopes that the token saw: the args of its undo may read them."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
-    """The definition of a run, which never changes: one version of its flow, and of each action."""
+    """The definition of a run, which never changes: one version of its flow, of each action and of each config."""
 
     flow: str = msgspec.field(name="f", default="")
     """Empty for a run with its own steps, which are stored with the run."""
     version: int = msgspec.field(name="v", default=0)
     actions: dict[str, int] = msgspec.field(name="a", default_factory=dict)
+    configs: dict[str, int] = msgspec.field(name="c", default_factory=dict)
+    """The versions of the values of the configuration that its expressions read."""
 
 
 class Parent(FrozenValue, frozen=True, kw_only=True):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from chalicelib.adapters.memory import MemoryQueue
 from chalicelib.engine.errors import NoCallback
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.service import messages
+from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Raised, Reply, Response, Returned
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host
-from tests.service.test_permits import Broken
 
 SHOP = """
 action get_order
@@ -104,6 +105,13 @@ def location_of(host: Host) -> str:
     """Return where the first token is asked again."""
     activation = host.run().tokens[0].activation
     return activation.location if activation else ""
+
+
+class Broken(MemoryQueue):
+    """A queue that takes no message."""
+
+    def send(self, _queue: QueueName, _bodies: Sequence[str], _delay: int = 0, *, early: bool = False) -> None:
+        raise Busy("not now")
 
 
 # ── 202: the work goes on ────────────────────────────────────────────────────────────────────────────────────────────
@@ -336,3 +344,26 @@ def test_the_response_is_that_of_the_step_before() -> None:
     host = played(json_response(200, 1, etag="e"), text=WAITS)
     host.pass_time(3_600_000)
     assert host.run().output == {"result": None, "etag": "e"}
+
+
+def test_work_that_goes_on_holds_its_permit_until_it_is_done() -> None:
+    limited = SHOP.replace("verb = GET;", "verb = GET; limit = (concurrent = 1);", 1)
+    later = Response(202, {"location": "/j"}, retry_after=60_000)
+    host = Host(answering(later, later, Response(200), Response(200)))
+    host.submit(limited)
+    for name in ("first", "second"):
+        host.start("f", name, id="7")
+    host.pass_time(119_000)
+    assert [call.run for call in host.actions.calls] == ["first", "first"]
+    host.pass_time(2_000)
+    assert [call.run for call in host.actions.calls] == ["first", "first", "first", "second"]
+    assert {host.run(name).status for name in ("first", "second")} == {Status.SUCCEEDED}
+
+
+def test_looks_are_deliveries_that_the_rate_counts() -> None:
+    limited = SHOP.replace("verb = GET;", "verb = GET; limit = (per_second = 0.1);", 1)
+    host = played(*[Response(202, {"location": "/j"}, retry_after=1_000)] * 5, Response(200), text=limited)
+    host.pass_time(49_000)
+    assert len(host.actions.calls) == 5
+    host.pass_time(2_000)
+    assert host.run().status is Status.SUCCEEDED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
 from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, ReplyIgnored
-from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
@@ -15,7 +17,12 @@ from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
+from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+
+FAR_RETRY_MS: Final[Milliseconds] = 5_000
+"""An activation that waits longer than this for a retry does not keep its permit."""
 
 
 def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored) -> Outcome:
@@ -50,7 +57,16 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
         leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed", response=response))
         return Outcome.ADVANCED
     transition.record("DeliveryFailed", token, error=event.error, error_name=event.name)
+    if retry_at - transition.at > FAR_RETRY_MS:
+        _release_permit(transition, token, activation)
     return Outcome.PROGRESS
+
+
+def _release_permit(transition: Transition, token: Token, activation: Activation) -> None:
+    """Return the permit until the next attempt."""
+    limiter = limiter_of(transition.definition, transition.run, token)
+    if limiter:
+        transition.emit(ReleasePermit(activation.uuid, limiter, activation.attempt))
 
 
 def _pending(transition: Transition, event: AnswerPending) -> Outcome:

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.addresses import read_addresses
@@ -55,6 +56,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         secret_data=properties.read("data", _read_data) or False,
         direct=is_direct,
         statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
+        configs=read_configs(context, statement),
     )
     action = read_operation(properties, direct.with_request(properties, action), statement.name)
     refuse_signature(properties, action.options, action)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
@@ -23,7 +24,8 @@ from chalicelib.language.check.readers.values import (
     read_name,
     read_template,
 )
-from chalicelib.language.check.secret_flow import read_variables, refuse_members, warn_of_unseen
+from chalicelib.language.check.readers.variables import read_variables
+from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
 from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
@@ -124,6 +126,7 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
+        configs=read_configs(context, statement),
     )
 
 

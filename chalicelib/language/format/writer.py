@@ -13,6 +13,7 @@ from chalicelib.model.flow import (
     ENDS,
     ERROR,
     ActionStep,
+    Branch,
     CallStep,
     ChoiceStep,
     ConditionStep,
@@ -27,6 +28,7 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
+from chalicelib.model.statements import Config, EventType, StatementValue
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
 from chalicelib.model.variable_paths import split_path
@@ -34,7 +36,7 @@ from chalicelib.model.variable_paths import split_path
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
 
-def to_fsl(value: Action | Flow | FlowRun) -> str:
+def to_fsl(value: StatementValue) -> str:
     """Return the statement for a definition, in the canonical layout.
 
     Raises Unwritable for values that FSL cannot express (a string with both `"` and a backtick, an expression that its
@@ -43,7 +45,7 @@ def to_fsl(value: Action | Flow | FlowRun) -> str:
     return format_text(_statement(value))
 
 
-def _statement(value: Action | Flow | FlowRun) -> str:
+def _statement(value: StatementValue) -> str:
     match value:
         case Action():
             return f"action {spelling.name(value.name)} {_written(_of_action(value))} action_end"
@@ -52,8 +54,23 @@ def _statement(value: Action | Flow | FlowRun) -> str:
         case FlowRun():
             inner = _of_flow(value.steps) if value.steps else _written(_of_run(value))
             return f"flow_run {spelling.name(value.name)} {inner} flow_run_end"
+        case EventType():
+            return f"event {_dotted(value.name)} {_written(_of_event(value))} event_end"
+        case Config():
+            return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
         case _:
             assert_never(value)
+
+
+def _of_event(event: EventType) -> _Properties:
+    if event.parameters is not None:
+        yield "args", _parameters(event.parameters)
+
+
+def _dotted(name: str) -> str:
+    """Write a name with dots as words with dots between them, if it consists of such words."""
+    words = [spelling.name(word) for word in name.split(".")]
+    return spelling.name(name) if any(word.startswith(('"', "`")) for word in words) else ".".join(words)
 
 
 def _of_action(action: Action) -> _Properties:
@@ -102,8 +119,7 @@ def _of_flow(flow: Flow) -> str:
             yield "input", flow.input_type.value
         elif flow.input:
             yield "input", _parameters(flow.input)
-        if flow.vars or flow.secret_vars:
-            yield "vars", _variables(flow)
+        yield from _variables(flow)
         if flow.output is not None:
             yield "output", spelling.template(flow.output)
         yield from _timeout(flow.timeout)
@@ -116,16 +132,17 @@ def _of_flow(flow: Flow) -> str:
     return properties + between + _steps(flow.steps)
 
 
-def _variables(flow: Flow) -> str:
-    for name in flow.secret_vars:
-        if name not in flow.vars:
+def _variables(scope: Flow | ForkStep | Branch | EachStep) -> _Properties:
+    for name in scope.secret_vars:
+        if name not in scope.vars:
             raise Unwritable(f"the secret variable {name!r} has no initial value")
-    secret = frozenset(flow.secret_vars)
-    entries = (
+    secret = frozenset(scope.secret_vars)
+    entries = [
         f"{'secret ' * (name in secret)}{spelling.name(name)} = {spelling.template(value)}"
-        for name, value in flow.vars.items()
-    )
-    return f"({', '.join(entries)})"
+        for name, value in scope.vars.items()
+    ]
+    if entries:
+        yield "vars", f"({', '.join(entries)})"
 
 
 def _of_run(run: FlowRun) -> _Properties:
@@ -193,10 +210,14 @@ def _body(step: Step) -> str:
         return ""
     nested = ""
     if isinstance(step, ForkStep):
-        nested = "".join(f"branch {spelling.name(one.name)} {{ {_steps(one.steps)} }};" for one in step.branches)
+        nested = "".join(map(_branch, step.branches))
     elif isinstance(step, EachStep):
         nested = _steps(step.steps)
     return f" {{ {_written(_of_step(step))} {nested} }}"
+
+
+def _branch(branch: Branch) -> str:
+    return f"branch {spelling.name(branch.name)} {{ {_written(_variables(branch))} {_steps(branch.steps)} }};"
 
 
 def _of_step(step: Step) -> _Properties:
@@ -208,6 +229,7 @@ def _of_step(step: Step) -> _Properties:
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _abandoned(step)
+            yield from _variables(step)
         case EachStep():
             yield from _of_each(step)
         case CallStep():
@@ -267,6 +289,7 @@ def _of_each(step: EachStep) -> _Properties:
     elif step.tolerate:
         yield "tolerate", str(step.tolerate)
     yield from _abandoned(step)
+    yield from _variables(step)
 
 
 def _abandoned(step: ForkStep | EachStep) -> _Properties:
@@ -304,8 +327,10 @@ def _retry(retry: Retry) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
+    burst = limit.burst if limit.burst != Limit().burst else None
+    counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
+    settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
+    return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import (
     AnswerPending,
@@ -100,12 +102,10 @@ class Deliverer:
             LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
 
     def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
-        """Send a new message instead of receiving this one again.
-
-        A queue moves messages that it delivers too often to the dead-letter queue.
-        """
+        """Send a new message instead of receiving this one again. What a limiter granted was for this one."""
+        new = replace(message, limiter="", attempt=0, slot=0, granted_in=0)
         try:
-            self._queue.send(QueueName.DELIVERIES, [encode(message)], min(again.wait, MAX_DELAY_MS))
+            self._queue.send(QueueName.DELIVERIES, [encode(new)], min(again.wait, MAX_DELAY_MS))
         except ServiceError:
             return again.wait
         return None
@@ -156,6 +156,9 @@ class Deliverer:
         run, token = deliverable.run, deliverable.token
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
+        early = deliverable.slot - self._clock.now()
+        if early > 0:
+            self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
             client = self._direct_client if invocation.action.is_called else self._webhook_client
             reply = client.send(definition, run, token, activation, invocation, read_blob)

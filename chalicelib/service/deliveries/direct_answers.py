@@ -79,6 +79,8 @@ def answer_of(
     match reply:
         case Response():
             return _http_answer(reply, action, address, shown)
+        case Unfinished():
+            return Pending(reply.location, max(reply.wait, MIN_LOOK_S * 1_000))
         case Returned():
             return Answered(action.success_state, reply.value, too_large=reply.too_large)
         case Raised():
