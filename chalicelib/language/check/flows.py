@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from chalicelib.language.check import names_read
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
@@ -109,11 +110,12 @@ def _flow(
             Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=MAX_STEPS
         )
         return Flow(name=statement.name.text, steps=())
+    before = context.findings.errors
     steps = Steps(context, properties.owner, inputs)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
     variables, secret = read_variables(properties)
     refuse_members(context, statement, secret)
-    return Flow(
+    flow = Flow(
         name=statement.name.text,
         steps=found,
         input=inputs.parameters() if inputs else (),
@@ -125,6 +127,8 @@ def _flow(
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
     )
+    names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
+    return flow
 
 
 def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
