@@ -6,6 +6,7 @@ import functools
 from typing import Final
 
 from chalicelib.language.check import names_read
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
@@ -126,6 +127,7 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
+        configs=read_configs(context, statement),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
     return flow
