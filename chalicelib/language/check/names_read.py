@@ -6,7 +6,7 @@ An expression that gives `$input` or `$vars` another meaning is not examined.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from chalicelib import expressions
@@ -17,20 +17,13 @@ from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import (
     Assignment,
-    Call,
     Declaration,
     Expression,
     Group,
-    ListValue,
-    MapValue,
-    Member,
-    Property,
-    Route,
     Statement,
-    Step,
-    Value,
+    expressions_in,
     steps_within,
-)  # fmt: skip
+)
 from chalicelib.model.flow import ENDS, ChoiceStep, Flow, walk
 from chalicelib.model.variable_paths import split_path
 
@@ -79,7 +72,7 @@ def _set_somewhere(statement: Statement, flow: Flow) -> frozenset[str]:
 
 def _read(statement: Statement, variable: str, known: frozenset[str]) -> Iterator[tuple[str, Span]]:
     """Yield each member of `$variable` that is read and not known, with its place, once for each expression."""
-    for value in _in_members(statement.members):
+    for value in expressions_in(statement):
         source = value.source
         if f"${variable}" not in source or _REBOUND.search(source) or expressions.problem_in(source.strip()):
             continue
@@ -93,34 +86,3 @@ def _place(value: Expression, variable: str, name: str) -> Span:
     found = re.search(rf"\${variable}\s*\.\s*(`?){re.escape(name)}\1(?!\w)", value.source)
     start = value.span.start + 2
     return Span(start + found.start(), start + found.end()) if found else value.span
-
-
-def _in_members(members: Iterable[Member]) -> Iterator[Expression]:
-    for member in members:
-        match member:
-            case Property(value=value) if value is not None:
-                yield from _in_value(value)
-            case Step(routes=routes, body=body):
-                yield from _in_value(routes) if routes else ()
-                yield from _in_members(body.members) if body else ()
-
-
-def _in_value(value: Value | Assignment | Declaration | Route) -> Iterator[Expression]:
-    match value:
-        case Expression():
-            yield value
-        case ListValue(items=items) | Group(items=items):
-            for item in items:
-                yield from _in_value(item)
-        case MapValue(entries=entries):
-            for _, item in entries:
-                yield from _in_value(item)
-        case Assignment(value=inner):
-            yield from _in_value(inner)
-        case Declaration(default=inner) if inner is not None:
-            yield from _in_value(inner)
-        case Call(group=group) if group is not None:
-            yield from _in_value(group)
-        case Route(when=when, entries=group):
-            yield from (when,) if when is not None else ()
-            yield from _in_value(group) if group is not None else ()
