@@ -25,7 +25,7 @@ _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
     "heartbeat": "maximum time between callbacks with done=false; then the step returns TIMEOUT",
     "retry": "how deliveries are retried: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
-    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50)",
+    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50, burst = 5, key = ${ $input.tenant })",
     "headers": 'headers of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
     "approval": "required: a person must approve each dispatch",
     "callback": "signed: answers must be signed; open: the uuid of the activation is enough",
@@ -113,7 +113,7 @@ VALUES: Final = {
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second"),
+    "limit": ("concurrent", "per_second", "burst", "key"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }

@@ -33,6 +33,8 @@ class Definition:
     """For each action: how it is sent when it undoes a step."""
     has_secrets: bool = field(init=False, repr=False, compare=False)
     """Whether anything that a run of it stores may be encrypted."""
+    has_permits: bool = field(init=False, repr=False, compare=False)
+    """Whether any action that it sends is limited to a number of activations at once."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
 
@@ -43,6 +45,10 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_permits": any(
+                _needs_permit(invocation)
+                for invocation in (*(compiled.invocation for compiled in steps.values()), *undos.values())
+            ),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -57,6 +63,11 @@ class Definition:
         """Return the step of that name, at any depth, or None."""
         compiled = self.steps.get(name)
         return compiled.step if compiled else None
+
+
+def _needs_permit(invocation: Invocation | None) -> bool:
+    limit = invocation.options.limit if invocation else None
+    return limit is not None and limit.concurrent is not None
 
 
 def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:

@@ -292,8 +292,10 @@ def _retry(retry: Retry) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
+    burst = limit.burst if limit.burst != Limit().burst else None
+    counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
+    settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
+    return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:
