@@ -37,6 +37,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     EventSpec,
     FailedUndo,
     Outcome,
+    PublishedEvent,
     Run,
     RunError,
     RunSpec,
@@ -44,6 +45,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    Woken,
 )
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
@@ -79,6 +81,7 @@ __all__ = [
     "Number",
     "Outcome",
     "Problem",
+    "PublishedEvent",
     "Reply",
     "Report",
     "Run",
@@ -92,4 +95,5 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Woken",
 ]
