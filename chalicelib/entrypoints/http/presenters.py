@@ -325,6 +325,7 @@ def entry(found: Entry) -> responses.Entry:
         "uuid": found.uuid,
         "error": found.error,
         "error_name": found.error_name,
+        "rule": found.rule,
         "vars": found.vars,
         "removed": list(found.removed),
     }
