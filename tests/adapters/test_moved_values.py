@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -63,6 +62,14 @@ flow moved
 flow_end
 """
 
+
+def _nest(depth: int) -> Json:
+    inner: Json = 7.0
+    for n in range(depth):
+        inner = [inner] if n % 2 else {"in": inner}
+    return inner
+
+
 _VALUES: Final[dict[str, Json]] = {
     "null": None,
     "a large integer": 123456789012345678901234567890,
@@ -84,7 +91,7 @@ _VALUES: Final[dict[str, Json]] = {
     "a list": [7.0, 1, [2.0, None], {"n": 10**25}],
     "a list of one": [7.0],
     "odd names": {"": 1, "a.b": 2.0, "$x": None, "流": {"S": "N"}, "${": "x"},
-    "a deep nest": reduce(lambda inner, n: [inner] if n % 2 else {"in": inner}, range(60), 7.0),
+    "a deep nest": _nest(58),
     "a large text": "äé" * 5_000,
     "many numbers": [n / 2 for n in range(3_000)],
 }
@@ -127,14 +134,17 @@ def same(one: Json, other: Json) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+@pytest.fixture
+def sqlite() -> Iterator[Store]:
+    database = Database.open(MEMORY)
+    yield SqliteStore(database)
+    database.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "dynamo"])
 def store(request: pytest.FixtureRequest) -> Store:
-    makers: dict[str, Callable[[], Store]] = {
-        "memory": MemoryStore,
-        "sqlite": lambda: SqliteStore(Database.open(MEMORY)),
-        "dynamodb": lambda: request.getfixturevalue("dynamo"),
-    }
-    return makers[request.param]()
+    found: Store = MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.mark.parametrize("name", VALUES)
