@@ -11,6 +11,7 @@ from chalicelib.authoring import keywords
 from chalicelib.authoring.symbols import Workspace
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
+from chalicelib.language.statements import BLOCK_WORDS
 from chalicelib.language.syntax.tokens import SyntaxToken, scan
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ENDS
@@ -81,12 +82,20 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
                 del frames[1:]
                 frames[0].tail.clear()
             case _:
-                top.tail.append(token)
-                if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
-                    frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
-                    top.tail.clear()
+                _add(token, frames)
     _record_name(frames[-1])
     return frames
+
+
+def _add(token: SyntaxToken, frames: list[_Frame]) -> None:
+    """Add a token to the innermost frame; the name of a statement opens the frame of the statement."""
+    top = frames[-1]
+    top.tail.append(token)
+    if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
+        frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
+        top.tail.clear()
+    elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
+        top.tail.clear()  # the name of an event goes on
 
 
 def _opened(token: SyntaxToken, top: _Frame) -> _Frame:
@@ -156,7 +165,7 @@ def _in_group(
     frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], workspace: Workspace
 ) -> Iterator[Completion]:
     top, body = frames[-1], frames[-2]
-    declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
+    declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"), ("event", "args"))
     if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
         yield from _types()
     elif last == "ASSIGN":
@@ -167,7 +176,8 @@ def _in_group(
         yield from (Completion(name, "property") for name in keywords.SETTINGS[top.owner])
     elif declares:
         yield from _types()
-        yield Completion("secret", "keyword", keywords.SECRET["declared"])
+        if body.kind != "event":
+            yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner == "vars":
         yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner in ("args", "input"):
@@ -243,7 +253,7 @@ def _in_body(
             yield from _keywords(keywords.STEPS)
         elif top.kind == "fork":
             yield from _keywords(keywords.BRANCH)
-        if is_last and top.kind in keywords.STATEMENTS:
+        if is_last and top.kind in BLOCK_WORDS:
             yield Completion(f"{top.kind}_end", "keyword")
 
 

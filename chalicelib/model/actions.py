@@ -162,6 +162,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     undo: Undo | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
+    configs: tuple[str, ...] = ()
+    """The values of the configuration that its expressions read as `$config.NAME`."""
 
 
 ready(Action)

@@ -177,6 +177,7 @@ class Case(_Part, frozen=True, kw_only=True):
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
     secrets: dict[str, str] = {}
+    config: dict[str, Any] = {}
     events: list[Signal] = []
     orders: list[Command] = []
     until: Span | None = None
@@ -189,7 +190,8 @@ class TestFile(_Part, frozen=True, kw_only=True):
 
     actions: what actions answer, by name. steps: the same by step, or by `flow.Step`; it overrides actions. approvals:
     what a person answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run.
-    secrets: values by name; the default is the text `secret NAME`.
+    secrets: values by name; the default is the text `secret NAME`. config: values by name instead of those of the
+    program.
     """
 
     __test__ = False  # pytest must not collect it
@@ -203,6 +205,7 @@ class TestFile(_Part, frozen=True, kw_only=True):
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
     secrets: dict[str, str] = {}
+    config: dict[str, Any] = {}
     tests: Annotated[list[Case], Meta(min_length=1)]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.model.step_token import StepToken
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered
 from tests.hosts import Host
@@ -38,6 +39,9 @@ flow_end"""
 RUN = """flow_run ship_7
     step Ship => (SENT -> done | LOST -> stopped) { action = ship; args = (order = "o-7"); };
 flow_run_end"""
+
+EVENT = "event payment.received args = (str order, float amount, str note = null); event_end"
+CONFIG = 'config REGION = "eu-west-1";'
 
 
 class Teller:
@@ -96,6 +100,8 @@ def _definitions(say: Teller) -> None:
     say("a document", "POST", "/fsl", ORDER)
     say("an action", "POST", "/action", {"data": ACTION})
     say("a flow", "POST", "/flow", {"data": FLOW})
+    say("the declaration of an event", "POST", "/eventtype", {"data": EVENT})
+    say("a value of the configuration", "POST", "/config", {"data": CONFIG})
     say("not of this path", "POST", "/flow", {"data": ACTION})
     say("no FSL", "POST", "/flow", {"data": "flow f step"})
     say("a run with steps of its own", "POST", "/flowrun", {"data": RUN})
@@ -104,6 +110,10 @@ def _definitions(say: Teller) -> None:
     say("no such action", "GET", "/action/{name}", name="refund")
     say("all flows", "GET", "/flow")
     say("one flow", "GET", "/flow/{name}", name="order", version=1)
+    say("all declared events", "GET", "/eventtype")
+    say("one declared event", "GET", "/eventtype/{name}", name="payment.received")
+    say("the configuration", "GET", "/config")
+    say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
 
@@ -129,6 +139,11 @@ def _runs(say: Teller) -> None:
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
     say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
     say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    run = say("what is to be charged", "GET", "/step/{name}", name="o-2.Charge")
+    token = StepToken("default", "o-2", run["metadata"]["uuid"]).encode()
+    error = {"name": "CardExpired", "cause": "the card expired in 2026"}
+    say("an answer by token", "POST", "/step/{name}", {"ackState": "FAIL", "error": error}, name=token)
+    say("no such token", "POST", "/step/{name}", {"ackState": "FAIL"}, name="o-2")
     say("the newest runs", "GET", "/flowrun", status="running,paused", limit=1)
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
@@ -190,6 +205,15 @@ def _ends(say: Teller) -> None:
     action = say("another action", "GET", "/action/{name}", name="ship")
     say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
     say("whatever action has the name", "DELETE", "/action/{name}", name="charge")
+    event = say("again", "POST", "/eventtype", {"data": EVENT})
+    of_event = {"name": "payment.received", "uuid": event["metadata"]["uuid"]}
+    say("the declaration of that uuid", "DELETE", "/eventtype/{name}/{uuid}", **of_event)
+    say("declared anew", "POST", "/eventtype", {"data": EVENT})
+    say("whatever declaration has the name", "DELETE", "/eventtype/{name}", name="payment.received")
+    config = say("unchanged", "POST", "/config", {"data": CONFIG})
+    say("the value of that uuid", "DELETE", "/config/{name}/{uuid}", name="REGION", uuid=config["metadata"]["uuid"])
+    say("set anew", "POST", "/config", {"data": CONFIG})
+    say("whatever value has the name", "DELETE", "/config/{name}", name="REGION")
 
 
 def written(told: list[Exchange]) -> str:
