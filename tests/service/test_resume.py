@@ -13,7 +13,7 @@ from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from tests.hosts import NS, Host
 
 TELL: Final = """
-action tell addr = "http://a.test/"; args = (str step, str token); return = (OK | BAD); action_end
+action tell addr = "http://a.test/"; args = (str step); return = (OK | BAD); action_end
 /
 """
 MAX_TIMEOUT_MS: Final = 8 * 86_400_000
@@ -41,8 +41,7 @@ class Drawn:
         fails = self.draw.choice(["", " | FAIL -> stopped"])
         if kind == "step":
             bad = self.draw.choice(["", " | BAD -> stopped"])
-            args = f'step = "{name}", token = ${{ $step.token }}'
-            return f"step {name} => (OK -> {target}{bad}) {{ action = tell; args = ({args}); }};"
+            return f'step {name} => (OK -> {target}{bad}) {{ action = tell; args = (step = "{name}"); }};'
         if kind == "fork":
             branches = range(self.draw.randint(1, 3))
             inner = " ".join(f"branch b{n} {{ {self._scope(depth - 1)} }};" for n in branches)
@@ -71,7 +70,9 @@ class Faulty:
             return Taken({"ackState": "BAD"})
         if fault < 0.3:
             return NotTaken("it is closed", final=True) if fault < 0.25 else Taken()
-        self.done[request["step"], request["token"]] += 1
+        token = self.host.run().token_of(request["uuid"])
+        assert token is not None
+        self.done[request["step"], token.id] += 1
         return Taken({"ackState": "OK"})
 
     def finish(self) -> None:
