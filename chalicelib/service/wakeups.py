@@ -14,7 +14,19 @@ import msgspec
 
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.limits.limiter import Limiter
+from chalicelib.service.messages import (
+    Deliver,
+    Listen,
+    Message,
+    Release,
+    Serve,
+    StartChild,
+    StopChild,
+    SyncChild,
+    TellParent,
+    Wake,
+)
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
@@ -28,12 +40,19 @@ class Waker:
     """Handles messages of the wake queue."""
 
     def __init__(
-        self, runs: RunStore, timers: RunTimers, signaler: Signaler, child_runs: ChildRuns, clock: Clock
+        self,
+        runs: RunStore,
+        timers: RunTimers,
+        signaler: Signaler,
+        child_runs: ChildRuns,
+        limiter: Limiter,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._timers = timers
         self._signaler = signaler
         self._child_runs = child_runs
+        self._limiter = limiter
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -46,6 +65,10 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
+        if isinstance(message, Release):
+            return self._limiter.release(message)
+        if isinstance(message, Serve):
+            return self._limiter.look(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
