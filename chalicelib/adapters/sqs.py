@@ -61,8 +61,7 @@ class SqsQueue:
         seconds = delay // 1000 if early else _seconds(delay)
         for batch in _batches(bodies):
             left = [
-                {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds}
-                for number, body in enumerate(batch)
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds} for number, body in enumerate(batch)
             ]
             for _ in range(2):
                 with _translated():

@@ -99,7 +99,8 @@ class Messages:
         """Whether a message is on its way whose consumer serves the queue of that limiter."""
         kinds = (messages.Release, messages.Serve, messages.Deliver)
         return any(
-            isinstance(queued.message, kinds) and (queued.message.namespace, queued.message.limiter) == (namespace, limiter)
+            isinstance(queued.message, kinds)
+            and (queued.message.namespace, queued.message.limiter) == (namespace, limiter)
             for queued in (*self.live.values(), *self._in_hand)
         )
 
