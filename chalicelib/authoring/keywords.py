@@ -80,11 +80,13 @@ PROPERTIES: Final = {
     "fork": {
         "join": "how many branches must finish: all, any or a number",
         "abandoned": _ABANDONED,
+        "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
         **_REPEAT,
     },
     "each": {
         "items": "the list of items, or an expression",
+        "vars": "variables of each item: (name = value, secret name = null, ...)",
         "max": "how many items run at the same time",
         "tolerate": 'how many items may fail: a number or a percentage like "10%"',
         "abandoned": _ABANDONED,
@@ -100,7 +102,7 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
-    "branch": {},
+    "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {

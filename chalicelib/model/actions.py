@@ -63,6 +63,8 @@ class Method(StrEnum):
     HUMAN = "human"
     QUEUE = "queue"
     LAMBDA = "lambda"
+    AWS = "aws"
+    """An operation of a service of AWS."""
 
 
 class Parameter(FrozenValue, frozen=True, kw_only=True):

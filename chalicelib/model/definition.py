@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
-from chalicelib.model.flow import ConditionStep, Flow, Step
+from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
 from chalicelib.model.json_values import Json
 
 MAX_STEPS: Final = 1_000_000
@@ -37,6 +37,8 @@ class Definition:
     """Whether any action that it sends is limited to a number of activations at once."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
+    has_scopes: bool = field(init=False, repr=False, compare=False)
+    """Whether a fork, a branch or an each has variables of its own."""
 
     def __post_init__(self) -> None:
         steps = compile_steps(self.flow, self.actions, self.defaults)
@@ -49,6 +51,7 @@ class Definition:
                 _needs_permit(invocation)
                 for invocation in (*(compiled.invocation for compiled in steps.values()), *undos.values())
             ),
+            "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -78,7 +81,7 @@ def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:
     parameters = (*flow.input, *(parameter for action in actions.values() for parameter in action.parameters))
     return (
-        bool(flow.secret_vars)
+        has_secret_vars(flow)
         or any(parameter.secret for parameter in parameters)
         or any(action.secret_data for action in actions.values())
     )

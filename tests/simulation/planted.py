@@ -356,7 +356,7 @@ BUGS: Final = (
         "secret variable kept as it is",
         Transition,
         "encrypt_secrets",
-        lambda _: lambda self, variables: dict(variables),
+        lambda _: lambda self, variables, token=None: dict(variables),
     ),
     Bug("secret in the error of a service", webhook_client, "redact", lambda _: lambda text, secrets: text),
     Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
