@@ -211,7 +211,9 @@ def _parameters(
     """Return the parameters of the action or flow that the body of the group names."""
     name = body.flow or _named_ahead(after)
     action, flow = workspace.actions.get(name), workspace.flows.get(name)
-    return action.parameters if action and top.owner == "args" else flow.input if flow else ()
+    if action and top.owner == "args":
+        return () if action.takes_value else action.parameters
+    return flow.input if flow else ()
 
 
 def _of_secrets(
@@ -254,8 +256,7 @@ def _in_body(
             yield from (Completion(name, "flow") for name in workspace.flows if key == "undo")
         elif key == "flow":
             yield from (Completion(name, "flow") for name in workspace.flows)
-        if top.kind == "flow" and key == "input":
-            yield from (Completion(name, "value") for name in keywords.INPUT_TYPES)
+        yield from (Completion(name, "value") for name in keywords.WHOLE_TYPES.get((top.kind, key), ()))
         yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
     elif key == "undo":
         yield from _after_undo(top, after, workspace) if len(top.tail) > 2 else ()

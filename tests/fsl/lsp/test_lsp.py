@@ -72,7 +72,7 @@ def offered(text: str) -> list[str]:
         ("action x args = (str a = ^", []),
         ("action x headers = (A = ^", ["secret"]),
         ("action x data = ^", ["secret"]),
-        ("action x callback = ^", ["signed", "open"]),
+        ("action x callback = ^", ["signed", "open", "none"]),
         ("flow f input = (secret ^", ["str", "int", "float", "bool", "list", "map", "any"]),
         ("flow f vars = (^", ["secret"]),
         ("flow f step A => () { action = hide; args = (token = ^", ["secret"]),

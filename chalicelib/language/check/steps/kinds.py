@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.arguments import (
     Inputs,
     given_args,
+    given_value,
     lacking,
     refuse_plain_heirs,
     report_missing,
@@ -135,9 +137,12 @@ class Steps:
         args, options = self._args(step, properties, action), read_options(properties)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
+        direct.refuse_none(properties)
         if action:
             refuse_signature(properties, options, action)
             self._warn_of_loops(step, routes, options.over(action.options), action)
+        if action and action.direct:
+            direct.refuse_options(properties, options, action)
         return flow.ActionStep(
             name=step.name.text,
             routes=routes,
@@ -181,6 +186,8 @@ class Steps:
         return action
 
     def _args(self, step: Step, properties: Properties, action: actions.Action | None) -> dict[str, templates.Template]:
+        if action and action.takes_value:
+            return given_value(properties, "args", step.name.span, f"action '{action.name}'")
         entries = properties.read("args", read_assignments)
         unreadable = entries is None and "args" in properties
         parameters = action.parameters if action else None
