@@ -131,6 +131,14 @@ def test_a_202_with_location_is_asked_again_until_it_is_no_202() -> None:
     assert [entry.event for entry in host.run().tail].count("AnswerPending") == 1
 
 
+def test_a_202_without_location_is_asked_again_where_the_first_one_led_to() -> None:
+    host = played(Response(202, {"location": "/j/1"}), Response(202), Response(202, {"location": "2"}), Response(200))
+    host.pass_time(15_000)
+    asked = [call.addresses[0].removeprefix("https://shop.example") for call in host.actions.calls]
+    assert asked == ["/orders/a%2Fb?currency=EUR", "/j/1", "/j/1", "/j/2"]
+    assert host.run().status is Status.SUCCEEDED
+
+
 def test_a_202_is_asked_again_after_a_second_at_the_earliest() -> None:
     host = played(Response(202, {"location": "/j"}, retry_after=0), Response(200))
     host.pass_time(999)

@@ -1,7 +1,7 @@
 """What the reply to a direct call (`callback = none`) means: an answer, that the work goes on, or a failure.
 
 2xx, or a status that a state names ──> Answered
-202 with Location ───────────────────> Pending: asked again there
+202 with Location ───────────────────> Pending: asked again there, until it is no 202
 408, 425, 429, 5xx ──────────────────> NotTaken, delivered again
 any other status ────────────────────> NotTaken, final: the step returns ERROR, named Refused
 """
@@ -73,12 +73,15 @@ DirectAnswer: TypeAlias = Answered | Pending | NotTaken
 
 
 def answer_of(
-    reply: Response | Returned | Raised | Unfinished, action: Action, address: str, shown: str
+    reply: Response | Returned | Raised | Unfinished, action: Action, address: str, shown: str, *, is_look: bool = False
 ) -> DirectAnswer:
-    """Return what the reply of `address` means. Messages show the address as `shown`, without the args in it."""
+    """Return what the reply of `address` means. Messages show the address as `shown`, without the args in it.
+
+    `is_look`: the address is where a 202 has sent us to.
+    """
     match reply:
         case Response():
-            return _http_answer(reply, action, address, shown)
+            return _http_answer(reply, action, address, shown, is_look=is_look)
         case Unfinished():
             return Pending(reply.location, max(reply.wait, MIN_LOOK_S * 1_000))
         case Returned():
@@ -89,10 +92,10 @@ def answer_of(
             return Pending(reply.location, reply.wait)
 
 
-def _http_answer(reply: Response, action: Action, address: str, shown: str) -> DirectAnswer:
+def _http_answer(reply: Response, action: Action, address: str, shown: str, *, is_look: bool) -> DirectAnswer:
     state = action.state_on(reply.status)
     is_named = any(reply.status in statuses for statuses in action.statuses.values())
-    if reply.status == _UNREAD and not is_named and "location" in reply.headers:
+    if reply.status == _UNREAD and not is_named and ("location" in reply.headers or is_look):
         return _pending(reply, action, address, shown)
     if state is None:
         return _failure(reply, action, shown)
@@ -106,8 +109,11 @@ def _http_answer(reply: Response, action: Action, address: str, shown: str) -> D
 
 
 def _pending(reply: Response, action: Action, address: str, shown: str) -> DirectAnswer:
-    """Return where to ask again: a URL of the same kind as the address. A relative one is relative to the address."""
-    wanted = reply.headers["location"]
+    """Return where to ask again: a URL of the same kind as the address. A relative one is relative to the address.
+
+    Without a Location, the address itself is asked again.
+    """
+    wanted = reply.headers.get("location", address)
     wait = DEFAULT_LOOK_MS if reply.retry_after is None else max(reply.retry_after, MIN_LOOK_S * 1_000)
     try:
         location = urljoin(address, wanted.strip()).partition("#")[0]
@@ -166,11 +172,11 @@ def _data(reply: Response) -> Json:
     A body that is not the JSON that it should be stays text, and so does one that is nested too deeply or looks like an
     encrypted secret: what the service did is answered all the same.
     """
-    if not reply.body.strip():
+    if not reply.body:
         return None
     if _is_json(reply):
         try:
-            return json_in(reply.body)
+            return json_in(reply.body) if reply.body.strip() else None
         except (ValueError, RecursionError):
             pass
     return reply.body.decode(_encoding(reply), "replace")

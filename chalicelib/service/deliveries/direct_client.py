@@ -108,15 +108,15 @@ class DirectClient:
         is_known = _origin(location) in {_origin(address) for address in request.addresses}
         headers = call.headers if is_known else {"Accept": _ACCEPT, "traceparent": call.headers["traceparent"]}
         asked = replace(call, addresses=(location,), headers=headers, body=b"", content_type="", verb=Verb.GET)
-        return self._post(asked, action)
+        return self._post(asked, action, is_look=True)
 
-    def _post(self, call: Call, action: Action) -> DirectAnswer:
+    def _post(self, call: Call, action: Action, *, is_look: bool = False) -> DirectAnswer:
         reply = self._caller.post(call)
         if isinstance(reply, NotTaken):
             return reply
         if isinstance(reply, Taken):
             raise TypeError("a direct call is answered by its response")
-        return answer_of(reply, action, call.addresses[0], call.shown or call.addresses[0])
+        return answer_of(reply, action, call.addresses[0], call.shown or call.addresses[0], is_look=is_look)
 
 
 def _accepted(answer: DirectAnswer) -> NotTaken | Taken:
