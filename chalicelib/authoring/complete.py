@@ -145,6 +145,8 @@ def _states_of(kind: str) -> tuple[str, ...]:
         "each": ("DONE", "FAIL", "TIMEOUT", "ERROR"),
         "call": ("DONE", "STOPPED", "TIMEOUT", "ERROR"),
         "set": ("DONE", "ERROR"),
+        "emit": ("DONE", "TIMEOUT", "ERROR"),
+        "start": ("DONE", "TIMEOUT", "ERROR"),
     }.get(kind, ())
 
 
@@ -211,7 +213,7 @@ def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> 
             yield from (Completion(name, "flow") for name in workspace.flows)
         if top.kind == "flow" and key == "input":
             yield from (Completion(name, "value") for name in keywords.INPUT_TYPES)
-        yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
+        yield from (Completion(name, "value") for name in keywords.values_of(top.kind, key))
     elif key == "undo" and last in (*_NAMES, "RPAREN") and len(top.tail) in (3, 4):
         yield Completion("on", "keyword", keywords.ON)
     elif not top.tail:

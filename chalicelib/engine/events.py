@@ -38,6 +38,8 @@ class RunStarted(Fact):
     parent: Parent | None = None
     trace: str = ""
     """The W3C `traceparent` of the request that started it; empty if it had none."""
+    generation: int = 0
+    """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,15 @@ class ChildEnded(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepExecuted(Fact):
+    """What an `emit` or `start` step is there for was done, or could not be done (`error`)."""
+
+    uuid: str
+    data: Json = None
+    error: StepError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VarsSet(Fact):
     """A person changed variables of the run, and removed those of `remove`."""
 
@@ -162,6 +173,7 @@ Event: TypeAlias = (
     | ReplyIgnored
     | EventArrived
     | ChildEnded
+    | StepExecuted
     | VarsSet
     | TimerFired
     | RunPaused

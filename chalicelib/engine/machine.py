@@ -27,6 +27,7 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    StepExecuted,
     TimerFired,
     UndosRetried,
     VarsSet,
@@ -82,10 +83,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return deliveries.held(transition, event)
         case ReplyIgnored():
             return deliveries.reply_ignored(transition, event)
-        case EventArrived():
-            return arrivals.event_arrived(transition, event)
-        case ChildEnded():
-            return arrivals.child_ended(transition, event)
+        case EventArrived() | ChildEnded() | StepExecuted():
+            return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():

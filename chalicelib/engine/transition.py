@@ -49,6 +49,9 @@ MAX_ERROR_CHARACTERS: Final = 2_000
 JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 """The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
 
+_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted")
+"""The history entries that hold the data of a step."""
+
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
 
@@ -298,7 +301,7 @@ class Transition:
             token,
             state=returned.state,
             target=target,
-            data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
+            data=returned.data if returned.event in _WITH_DATA else None,
             error=returned.error.cause if returned.error else "",
             error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables),

@@ -19,7 +19,7 @@ from chalicelib.adapters.memory.store import MemoryTasks
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
 from chalicelib.engine.errors import Refused, RunIsStopped
-from chalicelib.engine.events import ChildEnded, Event
+from chalicelib.engine.events import ChildEnded, Event, StepExecuted
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
@@ -28,13 +28,13 @@ from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS
 from chalicelib.model.compiled_step import Invocation
-from chalicelib.model.flow import CallStep
+from chalicelib.model.flow import CallStep, StartStep
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait
-from chalicelib.service.messages import Message, StartChild
+from chalicelib.model.waits import ChildWait, StartWait
+from chalicelib.service.messages import ExecuteStep, Message, StartChild
 from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
@@ -148,10 +148,12 @@ class ScriptedHost(VirtualHost):
         if isinstance(reply, tuple):
             self._plan_answers(run, token, reply, "person")
 
-    # ── called flows ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── called and started flows ─────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, message: Message) -> int | None:
         if isinstance(message, StartChild) and self._answers_for_flow(message):
+            return None
+        if isinstance(message, ExecuteStep) and self._replaces_start(message):
             return None
         return super().handle(message)
 
@@ -173,6 +175,24 @@ class ScriptedHost(VirtualHost):
         for answer in reply:
             ended = partial(self._end_child, run.name, message.uuid, answer)
             self.at(self.clock.now() + answer.after, ended)
+        return True
+
+    def _replaces_start(self, message: ExecuteStep) -> bool:
+        """Whether the script has a reply for the flow that the step starts: then no run of it is started."""
+        run = self.services.runs.load(self.namespace, message.run)
+        token = run.token_of(message.uuid) if run and run.status in status.MOVING else None
+        wait = token.activation.wait if token and token.activation else None
+        step = self.services.definition_cache.of(run).step(token.step) if run and token else None
+        if run is None or token is None or not isinstance(step, StartStep) or not isinstance(wait, StartWait):
+            return False
+        if self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input))) is None:
+            return False
+        started = {"name": wait.run}
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [StepExecuted(at=at, nonce=nonce, by="step", uuid=message.uuid, data=started)]
+
+        self.services.advancer.advance(self.namespace, run.name, make_events)
         return True
 
     def _end_child(self, run: str, uuid: str, answer: Answer) -> None:

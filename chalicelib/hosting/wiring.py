@@ -36,6 +36,7 @@ from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
@@ -112,9 +113,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
-    signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
+    signaler = Signaler(runs, store.signals, store.keys, queue, definition_cache, advancer, clock, ids)
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
+    step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
     timers = RunTimers(runs, queue, advancer, clock)
     checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
     webhook_key = partial(webhook_key_of, settings)
@@ -131,7 +133,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, clock),
+        waker=Waker(runs, timers, signaler, child_runs, step_executor, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache),

@@ -19,10 +19,12 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
     children_of,
@@ -264,3 +266,7 @@ def _templates(step: Step) -> Iterator[Template]:
             yield step.items
         case CallStep():
             yield step.input
+        case EmitStep():
+            yield from (step.event, step.key, step.data, step.to, step.ttl)
+        case StartStep():
+            yield from (step.input, step.run, step.labels)

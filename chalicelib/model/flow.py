@@ -168,8 +168,46 @@ class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
     repeat: tuple[RepeatRule, ...] = ()
 
 
+class EmitStep(_Step, frozen=True, kw_only=True, tag="emit"):
+    """Publishes an event for all runs, or sends it to one run; DONE when it is stored."""
+
+    event: Template
+    """The name of the event."""
+    key: Template = None
+    data: Template = None
+    to: Template = None
+    """The name of the only run that receives it."""
+    ttl: Template = None
+    """How long runs that begin to wait later receive it too: milliseconds, or an expression of a duration."""
+    save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
+
+
+class StartStep(_Step, frozen=True, kw_only=True, tag="start"):
+    """Starts a run that goes on by itself; DONE with its name."""
+
+    flow: str
+    input: dict[str, Template] = {}
+    """A template for each parameter of the flow; or one expression, if the flow takes one value."""
+    run: Template = None
+    """The name of the run. None: one that no other run has."""
+    labels: dict[str, Template] = {}
+    save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
+
+
 Step: TypeAlias = (
-    ActionStep | ChoiceStep | SetStep | TimerStep | EventStep | ConditionStep | ForkStep | EachStep | CallStep
+    ActionStep
+    | ChoiceStep
+    | SetStep
+    | TimerStep
+    | EventStep
+    | ConditionStep
+    | ForkStep
+    | EachStep
+    | CallStep
+    | EmitStep
+    | StartStep
 )
 
 
@@ -227,8 +265,8 @@ def actions_named(flow: Flow) -> frozenset[str]:
 
 
 def flows_named(flow: Flow) -> frozenset[str]:
-    """Return the names of all flows that a flow calls, with those that undo its steps."""
-    called = {step.flow for step in walk(flow.steps) if isinstance(step, CallStep)}
+    """Return the names of all flows that a flow calls or starts, with those that undo its steps."""
+    called = {step.flow for step in walk(flow.steps) if isinstance(step, (CallStep, StartStep))}
     return frozenset(called | {undo.action for undo in _undos_of(flow) if undo.is_flow})
 
 

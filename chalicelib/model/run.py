@@ -173,6 +173,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
+    generation: int = msgspec.field(name="gn", default=0)
+    """How many runs started one another in a row, with hardly any time between, before this one."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """The work that can be undone, oldest first; in an ended run the undos that failed."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())

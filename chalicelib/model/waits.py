@@ -45,6 +45,28 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     key: str
 
 
+class EmitWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """An `emit` waits until its event is stored."""
+
+    event: str = msgspec.field(name="ev")
+    """The name of the event."""
+    key: str = msgspec.field(name="k", default="")
+    data: Json = msgspec.field(name="d", default=None)
+    to: str | None = None
+    """The name of the only run that receives it; None: every run that waits for its name and key."""
+    ttl: Milliseconds | None = msgspec.field(name="l", default=None)
+    """How long runs that begin to wait later receive it too; None: the default."""
+
+
+class StartWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A `start` waits until its run is stored."""
+
+    run: str = msgspec.field(name="start")
+    """The name of the run that it starts."""
+    input: Json = msgspec.field(name="i", default=None)
+    labels: dict[str, Json] = msgspec.field(name="b", default_factory=dict)
+
+
 class RepeatWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A step is done again when the delay of a rule of its `repeat` is over."""
 
@@ -118,6 +140,8 @@ _KINDS: Final[dict[str, type[Wait]]] = {
     "approval": ApprovalWait,
     "child": ChildWait,
     "key": EventWait,
+    "ev": EmitWait,
+    "start": StartWait,
     "repeats": RepeatWait,
     "out": ForkWait,
     "n": EachWait,

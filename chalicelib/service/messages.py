@@ -51,6 +51,12 @@ class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
     uuid: str
 
 
+class ExecuteStep(_Message, frozen=True, kw_only=True, tag="execute"):
+    """Publish the event or start the run for which an activation's step is there."""
+
+    uuid: str
+
+
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the run `child`, of which this run needs no result."""
 
@@ -67,7 +73,7 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent
+Message: TypeAlias = Deliver | Wake | Listen | StartChild | ExecuteStep | StopChild | SyncChild | TellParent
 
 
 def encode(message: Message) -> str:

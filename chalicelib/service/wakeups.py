@@ -12,13 +12,25 @@ from typing import assert_never
 
 import msgspec
 
+from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.messages import (
+    Deliver,
+    ExecuteStep,
+    Listen,
+    Message,
+    StartChild,
+    StopChild,
+    SyncChild,
+    TellParent,
+    Wake,
+)
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
 from chalicelib.service.runs.children import ChildRuns
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
@@ -28,12 +40,19 @@ class Waker:
     """Handles messages of the wake queue."""
 
     def __init__(
-        self, runs: RunStore, timers: RunTimers, signaler: Signaler, child_runs: ChildRuns, clock: Clock
+        self,
+        runs: RunStore,
+        timers: RunTimers,
+        signaler: Signaler,
+        child_runs: ChildRuns,
+        step_executor: StepExecutor,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._timers = timers
         self._signaler = signaler
         self._child_runs = child_runs
+        self._step_executor = step_executor
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -55,14 +74,10 @@ class Waker:
                     return self._timers.fire(run)
                 case Listen(uuid=uuid):
                     self._signaler.listen(run, uuid)
-                case StartChild(uuid=uuid):
-                    self._child_runs.start_child(run, uuid)
-                case StopChild(child=child):
-                    self._child_runs.stop_child(run, child)
-                case SyncChild(child=child):
-                    self._child_runs.sync_child(run, child)
-                case TellParent():
-                    self._child_runs.tell_parent(run)
+                case ExecuteStep(uuid=uuid):
+                    self._step_executor.execute(run, uuid)
+                case StartChild() | StopChild() | SyncChild() | TellParent():
+                    self._of_child(run, message)
                 case Deliver():
                     LOG.error("the wake queue held a delivery", extra={"run": message.run})
                 case _:
@@ -70,6 +85,17 @@ class Waker:
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
+
+    def _of_child(self, run: Run, message: StartChild | StopChild | SyncChild | TellParent) -> None:
+        match message:
+            case StartChild(uuid=uuid):
+                self._child_runs.start_child(run, uuid)
+            case StopChild(child=child):
+                self._child_runs.stop_child(run, child)
+            case SyncChild(child=child):
+                self._child_runs.sync_child(run, child)
+            case TellParent():
+                self._child_runs.tell_parent(run)
 
 
 def _request(message: Message) -> Message:

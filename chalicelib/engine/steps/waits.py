@@ -45,18 +45,18 @@ def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: N
             raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
         transition.activate(token, max(0, until - transition.at))
         return
-    transition.activate(token, _duration(resolve(step.duration, names)))
+    transition.activate(token, duration_of("for", resolve(step.duration, names)))
 
 
-def _duration(value: Json) -> Milliseconds:
+def duration_of(name: str, value: Json) -> Milliseconds:
     """Return milliseconds from a whole number of them, or from text such as `30s`. Raises ExpressionFailed."""
     value = ArgType.INT.converted(value)
     whole = ArgType.INT.admits(value) and value >= 0
     found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
-        raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
+        raise ExpressionFailed(f"`{name}` must be a duration such as 30s, and is {value!r:.60}")
     if found > MAX_WAIT_MS:
-        raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
+        raise ExpressionFailed(f"`{name}` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
     return found
 
 

@@ -50,7 +50,7 @@ class References:
 
 def references(document: Document) -> References:
     """Return the names to look up before the document can be checked. Accepts damaged documents."""
-    used: dict[str, set[str]] = {"action": set(), "flow": set(), "undo": set()}
+    used: dict[str, set[str]] = {"action": set(), "flow": set(), "start": set(), "undo": set()}
     defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
     for statement in document.statements:
         defined.setdefault(statement.kind.key, set()).add(statement.name.text)
@@ -58,14 +58,15 @@ def references(document: Document) -> References:
             used[kind].add(word.text)
     undos = used["undo"] - defined["action"] - defined["flow"]
     return References(
-        frozenset(used["action"] - defined["action"] | undos), frozenset(used["flow"] - defined["flow"] | undos)
+        frozenset(used["action"] - defined["action"] | undos),
+        frozenset((used["flow"] | used["start"]) - defined["flow"] | undos),
     )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow" | "undo", name) that a statement refers to, in the order of the text.
+    """Yield each ("action" | "flow" | "start" | "undo", name) that a statement refers to, in the order of the text.
 
-    An undo names an action or a flow.
+    An undo names an action or a flow, a start names a flow.
     """
     yield from _named_in(statement.kind.key, statement.members)
     for step in steps_within(statement.members):
@@ -87,3 +88,5 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
                 yield "undo", name
             case ("call" | "flow_run", "flow"):
                 yield "flow", name
+            case ("start", "flow"):
+                yield "start", name

@@ -103,6 +103,8 @@ class _Statements:
         for node in self._nodes:
             if node.kind.key == "flow_run":
                 self._values[id(node)] = read_run(self._context, node)
+        for check in self._context.later:
+            check()
         return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
 
     def _check_names(self) -> None:

@@ -34,7 +34,7 @@ from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.templates import Template
 
-_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until"})
+_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until", "event", "data", "to", "ttl", "name"})
 """Properties of steps that see placeholders instead of secrets."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
 """Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""
@@ -117,6 +117,8 @@ def _plain_values(context: Context, statement: Statement) -> Iterator[Value]:
         for one in properties:
             if one.name.key in _PLAIN_PROPERTIES and one.value:
                 yield one.value
+            elif one.name.key == "labels":
+                yield from _given(one.value)
             elif one.name.key == "args" and action:
                 yield from _given(one.value, action.parameters)
             elif one.name.key == "input" and flow:

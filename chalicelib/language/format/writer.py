@@ -17,6 +17,7 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     FlowRun,
@@ -24,6 +25,7 @@ from chalicelib.model.flow import (
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -131,6 +133,10 @@ def _kind(step: Step) -> str:
             return "each"
         case CallStep():
             return "call"
+        case EmitStep():
+            return "emit"
+        case StartStep():
+            return "start"
         case _:
             assert_never(step)
 
@@ -180,17 +186,15 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_action_step(step)
         case TimerStep() | EventStep() | ConditionStep():
             yield from _of_wait(step)
+        case EmitStep() | StartStep():
+            yield from _of_outgoing(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _abandoned(step)
         case EachStep():
             yield from _of_each(step)
         case CallStep():
-            yield "flow", spelling.name(step.flow)
-            if source_of(step.input) is not None:
-                yield "input", spelling.template(step.input)
-            else:
-                yield from _some("input", step.input)
+            yield from _of_flow_input(step)
             yield from _timeout(step.timeout)
             yield from _undo(step.undo)
     if isinstance(step, ChoiceStep):
@@ -201,16 +205,37 @@ def _of_step(step: Step) -> _Properties:
         yield "repeat", _repeat(step.repeat)
 
 
+def _of_flow_input(step: CallStep | StartStep) -> _Properties:
+    yield "flow", spelling.name(step.flow)
+    if source_of(step.input) is not None:
+        yield "input", spelling.template(step.input)
+    else:
+        yield from _some("input", step.input)
+
+
+def _of_outgoing(step: EmitStep | StartStep) -> _Properties:
+    if isinstance(step, StartStep):
+        yield from _of_flow_input(step)
+        if step.run is not None:
+            yield "name", spelling.template(step.run)
+        yield from _some("labels", step.labels)
+        return
+    for name, value in (("event", step.event), ("key", step.key), ("data", step.data), ("to", step.to)):
+        if value is not None:
+            yield name, spelling.template(value)
+    if step.ttl is not None:
+        yield "ttl", _duration(step.ttl)
+
+
+def _duration(value: Template) -> str:
+    return format_duration(value) if isinstance(value, int) else spelling.template(value)
+
+
 def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
     match step:
         case TimerStep():
             if step.duration is not None:
-                yield (
-                    "for",
-                    format_duration(step.duration)
-                    if isinstance(step.duration, int)
-                    else spelling.template(step.duration),
-                )
+                yield "for", _duration(step.duration)
             if step.until is not None:
                 yield "until", spelling.template(step.until)
         case EventStep():

@@ -28,7 +28,7 @@ _WORDS: Final = {
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 _VALUES: Final = _NAMES | {"INTEGER", "FLOAT", "DURATION", "EXPRESSION", "LSQUARE", "LCURLY", "LPAREN"}
 _STATEMENT_WORDS: Final = ("action", "flow", "flow_run")
-_STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "branch")
+_STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "branch")
 
 
 class Recovery:

@@ -30,6 +30,7 @@ from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.events import Signal, SignalStore, Subscription
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.values import KeyStore
 from chalicelib.service.runs.advance import RunAdvancer
 
 DEFAULT_TTL_MS: Final = 24 * 60 * 60 * 1000
@@ -41,6 +42,10 @@ EXPIRY_MARGIN_MS: Final = 60 * 60 * 1000
 """How much longer the event is stored, so that runs that were notified in time still find it."""
 
 
+_ORIGIN_TTL_MS: Final = 30 * 24 * 60 * 60 * 1000
+"""How long it is known when an activation published its event: longer than a queue keeps a message."""
+
+
 class Signaler:
     """Publishes events, and lets waiting runs take them."""
 
@@ -48,6 +53,7 @@ class Signaler:
         self,
         runs: RunStore,
         signals: SignalStore,
+        keys: KeyStore,
         queue: Queue,
         definition_cache: DefinitionCache,
         advancer: RunAdvancer,
@@ -56,6 +62,7 @@ class Signaler:
     ) -> None:
         self._runs = runs
         self._signals = signals
+        self._keys = keys
         self._queue = queue
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -63,21 +70,39 @@ class Signaler:
         self._ids = ids
 
     def publish(
-        self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = DEFAULT_TTL_MS
+        self,
+        namespace: str,
+        name: str,
+        *,
+        key: str = "",
+        data: Json = None,
+        ttl: int = DEFAULT_TTL_MS,
+        origin: str = "",
     ) -> Signal:
-        """Store the event, and notify every run that waits for it. Raises TooLarge."""
-        signal = self._store(namespace, name, key=key, data=data, ttl=ttl)
+        """Store the event, and notify every run that waits for it. Raises TooLarge.
+
+        `origin` is the uuid of the activation that publishes it: one activation publishes one event, however often it
+        does so.
+        """
+        signal = self._store(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
         subscriptions = self._signals.subscriptions(namespace, name, key)
         bodies = [self._message(namespace, waiting) for waiting in subscriptions if waiting.until > signal.at]
         if bodies:
             self._queue.send(QueueName.WAKES, bodies)
         return signal
 
-    def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
-        """Store the event for this run alone, which takes it when it waits for one. Raises CommandRefused, TooLarge."""
+    def signal(self, namespace: str, run: Run, name: str, *, data: Json = None, origin: str = "") -> Signal:
+        """Store the event for this run alone, which takes it when it waits for one. Raises CommandRefused, TooLarge.
+
+        `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since.
+        """
         if run.status in status.ENDED:
+            stored = self._signals.stored(namespace, name, "", run.id, self._clock.now()) if origin else ()
+            sent = next((known for known in stored if known.id == _id_of(origin)), None)
+            if sent is not None:
+                return sent
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
-        signal = self._store(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS)
+        signal = self._store(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
             for token in after.tokens:
@@ -141,11 +166,23 @@ class Signaler:
         fitting = (signal for signal in stored if signal.until >= since and not took(run, name, key, signal.place))
         return next(fitting, None)
 
-    def _store(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
+    def _store(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        key: str = "",
+        run: str = "",
+        data: Json = None,
+        ttl: int,
+        origin: str,
+    ) -> Signal:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
+        if origin:  # its place among the events of its name is that of the first time
+            now = int(self._keys.claim(namespace, f"emit/{origin}", str(now), now, _ORIGIN_TTL_MS))
         signal = Signal(
-            id=self._ids.nonce(),
+            id=_id_of(origin) if origin else self._ids.nonce(),
             name=name,
             key=key,
             run=run,
@@ -160,3 +197,8 @@ class Signaler:
     def _message(self, namespace: str, to: Subscription) -> str:
         now = self._clock.now()
         return messages.encode(Listen(namespace=namespace, run=to.run, sent_at=now, version=0, uuid=to.uuid))
+
+
+def _id_of(origin: str) -> str:
+    """Return the id of the event that the activation publishes."""
+    return origin.replace("-", "")

@@ -85,6 +85,8 @@ class EffectExecutor:
                 return messages.Listen(uuid=uuid, **common), 0
             case effects.StartChild(uuid):
                 return messages.StartChild(uuid=uuid, **common), 0
+            case effects.ExecuteStep(uuid):
+                return messages.ExecuteStep(uuid=uuid, **common), 0
             case effects.StopChild(child):
                 return messages.StopChild(child=child, **common), 0
             case effects.SyncChild(child):

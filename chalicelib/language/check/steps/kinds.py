@@ -19,6 +19,7 @@ from chalicelib.language.check.readers.options import OPTIONS, read_options, ref
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_duration, read_name
 from chalicelib.language.check.steps import reachability
+from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES, read_emit, read_start
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
 from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_abandoned, read_each, read_join, read_wait
@@ -49,6 +50,8 @@ class Steps:
             "each": self._each,
             "call": self._call,
             "set": self._set,
+            "emit": self._emit,
+            "start": self._start,
         }
 
     @property
@@ -82,7 +85,7 @@ class Steps:
                 step.kind.span,
                 near=near,
                 name=step.kind.text,
-                kinds="step, deci, wait, fork, each, call or set",
+                kinds="step, deci, wait, fork, each, call, set, emit or start",
             )
             return None
         found = kind(step, scope)
@@ -267,6 +270,12 @@ class Steps:
         properties = self._properties(step, "save")
         routes = self._routes(step, scope, States((DEFAULT_STATE, ERROR), "a set"))
         return flow.SetStep(name=step.name.text, routes=routes, save=properties.variables("save"))
+
+    def _emit(self, step: Step, scope: StepScope) -> FlowStep | None:
+        return read_emit(self._properties(step, *EMIT_PROPERTIES), step, Routing(self._context, step, scope))
+
+    def _start(self, step: Step, scope: StepScope) -> FlowStep | None:
+        return read_start(self._properties(step, *START_PROPERTIES), step, Routing(self._context, step, scope))
 
 
 def _is_branch(member: Member) -> bool:
