@@ -18,6 +18,7 @@ from chalicelib.model.flow import (
     CallStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     FlowRun,
@@ -26,6 +27,7 @@ from chalicelib.model.flow import (
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -125,6 +127,8 @@ REPEAT = (
     )
 )
 TIMER_REPEAT = st.just(()) | rules.map(lambda rule: (rule,))
+names = st.sampled_from(["order.paid", "x y", "when", "TRUE"]) | expressions
+labels = st.dictionaries(st.sampled_from(["team", "when"]), st.sampled_from(["a", 7, True]) | expressions, max_size=2)
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),
@@ -171,6 +175,18 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting,
             undo=CALL_UNDO, repeat=REPEAT,
+        ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, data=templates, save=variables,
+            repeat=REPEAT, to=st.none() | names,
+        ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, key=templates,
+            ttl=waiting | expressions,
+        ),
+        st.builds(
+            StartStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, save=variables,
+            repeat=REPEAT, run=st.none() | names, labels=labels,
         ),
     ]  # fmt: skip
     return st.one_of(kinds)

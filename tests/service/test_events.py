@@ -169,7 +169,14 @@ def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host:
 
     made, signals = host.services, cast(SignalStore, Slow(host.store.signals, begins_to_wait))
     signaler = Signaler(
-        made.runs, signals, host.queue, made.definition_cache, made.advancer, host.clock, SequentialIds("slow")
+        made.runs,
+        signals,
+        host.store.keys,
+        host.queue,
+        made.definition_cache,
+        made.advancer,
+        host.clock,
+        SequentialIds("slow"),
     )
     signaler.signal(NS, run, "go")
     host.settle()

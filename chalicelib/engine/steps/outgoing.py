@@ -16,7 +16,7 @@ from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.engine.values.size_limits import MAX_LABELS, fit
 from chalicelib.model.flow import EmitStep, StartStep
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.templates import Template, source_of
@@ -106,12 +106,13 @@ def _key(value: Json) -> str:
 
 
 def _text(name: str, value: Json, longest: int) -> str:
-    """Return the value, if it is a text that can be a name. Raises ExpressionFailed."""
-    if not isinstance(value, str):
+    """Return the value as text that can be a name: 7 is `7`. Raises ExpressionFailed."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")
-    if not 0 < len(value) <= longest:
-        raise ExpressionFailed(f"`{name}` must have 1 to {longest} characters, and has {len(value)}")
-    return value
+    text = scalar_text(value)
+    if not 0 < len(text) <= longest:
+        raise ExpressionFailed(f"`{name}` must have 1 to {longest} characters, and has {len(text)}")
+    return text
 
 
 def _labels(templates: dict[str, Template], names: Names) -> dict[str, Json]:

@@ -285,7 +285,7 @@ def _is_branch(member: Member) -> bool:
 def _is_instant(step: FlowStep | None) -> bool:
     """Whether a step takes no time: it and its nested steps never wait."""
     match step:
-        case flow.ChoiceStep() | flow.SetStep():
+        case flow.ChoiceStep() | flow.SetStep() | flow.EmitStep() | flow.StartStep():
             return True
         case flow.ForkStep() | flow.EachStep():
             nested = [one for _, steps in flow.children_of(step) for one in steps]
