@@ -16,6 +16,7 @@ from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 
@@ -72,7 +73,7 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
-        step=_step_value(token, token.activation or activation),
+        step=_step_value(run, token, token.activation or activation),
         now=rfc3339(at),
         draws=draws,
     )
@@ -99,13 +100,17 @@ def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
     }
 
 
-def _step_value(token: Token, activation: Activation | None) -> dict[str, Json]:
+def _step_value(run: Run, token: Token, activation: Activation | None) -> dict[str, Json]:
     """Return what `$step` is. A step that does not wait has no activation."""
-    value: dict[str, Json] = {"name": token.step, "token": token.id}
     if activation is None:
-        return value
-    entered_at = rfc3339(activation.since)
-    return {**value, "uuid": activation.uuid, "attempt": activation.attempt + 1, "entered_at": entered_at}
+        return {"name": token.step}
+    return {
+        "name": token.step,
+        "uuid": activation.uuid,
+        "token": StepToken(run.namespace, run.name, activation.uuid).encode(),
+        "attempt": activation.attempt + 1,
+        "entered_at": rfc3339(activation.since),
+    }
 
 
 def result_of(returned: StepResult) -> Json:

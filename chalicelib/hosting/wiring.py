@@ -32,6 +32,7 @@ from chalicelib.service.runs.new_run import RunFactory
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
+from chalicelib.service.runs.token_answers import TokenAnswerer
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
@@ -74,6 +75,7 @@ class Services:
     factory: RunFactory
     starter: Starter
     answerer: Answerer
+    token_answerer: TokenAnswerer
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
@@ -120,6 +122,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     timers = RunTimers(runs, queue, advancer, clock)
     checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
     webhook_key = partial(webhook_key_of, settings)
+    answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
     webhook_client = WebhookClient(
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
@@ -131,7 +134,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         runs=runs,
         factory=factory,
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
-        answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
+        answerer=answerer,
+        token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
         waker=Waker(runs, timers, signaler, child_runs, step_executor, clock),
         timers=timers,
