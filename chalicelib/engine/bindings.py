@@ -24,20 +24,32 @@ NO_NAMES: Final = Names()
 
 
 def step_names(
-    transition: Transition, token: Token, *, error: StepError | None = None, event: Json | Nothing = NOTHING
+    transition: Transition,
+    token: Token,
+    *,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+    is_entering: bool = False,
 ) -> Names:
-    """Return the names that the expressions of the token's step may read."""
+    """Return the names that the expressions of the token's step may read.
+
+    `is_entering`: the token is about to enter the step, and `$step` is the activation that it then gets.
+    """
     needed = transition.definition.steps[token.step].names
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
+    if is_entering:
+        activation = transition.next_activation(token.step) if "step" in needed else None
+    else:
+        activation = known.activation if known and known.step == token.step else None
     return names_for(
         transition.definition,
         transition.run,
         token,
         transition.at,
         draws=transition.draws,
-        activation=known.activation if known and known.step == token.step else None,
+        activation=activation,
         item=item_of(token, transition.tokens, transition.read) if "item" in needed else NOTHING,
         index=index_of(token, transition.tokens),
         error=error,
@@ -73,7 +85,7 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
-        step=_step_value(run, token, token.activation or activation),
+        step=_step_value(run, token, token.activation or activation, at),
         now=rfc3339(at),
         draws=draws,
     )
@@ -100,15 +112,18 @@ def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
     }
 
 
-def _step_value(run: Run, token: Token, activation: Activation | None) -> dict[str, Json]:
-    """Return what `$step` is. A step that does not wait has no activation."""
+def _step_value(run: Run, token: Token, activation: Activation | None, at: Instant) -> dict[str, Json]:
+    """Return what `$step` is. A step that does not wait is entered at the moment of the event, without an activation.
+
+    `attempt` says how often `repeat` has done the step again since a route led to it.
+    """
+    value: dict[str, Json] = {"name": token.step, "attempt": sum(token.repeats.values())}
     if activation is None:
-        return {"name": token.step}
+        return {**value, "entered_at": rfc3339(at)}
     return {
-        "name": token.step,
+        **value,
         "uuid": activation.uuid,
         "token": StepToken(run.namespace, run.name, activation.uuid).encode(),
-        "attempt": activation.attempt + 1,
         "entered_at": rfc3339(activation.since),
     }
 

@@ -42,7 +42,7 @@ def enter(transition: Transition, token: Token) -> StepResult | None:
 def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
     before = token.activation.wait if token.activation else None
     token = replace(token, activation=None)
-    names = step_names(transition, token)
+    names = step_names(transition, token, is_entering=True)
     match step:
         case ActionStep():
             _send(transition, token)

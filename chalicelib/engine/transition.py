@@ -225,6 +225,13 @@ class Transition:
         for child in (*children, *(stopping.child for stopping in self.run.stopping)):
             self.emit(SyncChild(child))
 
+    def next_activation(self, step: str) -> Activation:
+        """Return the next activation as far as it is known: its uuid and its beginning. It is of that step."""
+        return Activation(uuid=self._next_uuid(step), since=self.at, deadline=self.at)
+
+    def _next_uuid(self, step: str) -> str:
+        return mint_uuid(self.run.id, step, self.fact.nonce, self._minted)
+
     def activate(
         self,
         token: Token,
@@ -238,7 +245,7 @@ class Transition:
             timeout = self.definition.defaults.timeout
         if timeout is None:
             raise ValueError("every wait needs a timeout: the definition's default options have none")
-        uuid = mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted)
+        uuid = self._next_uuid(token.step)
         self._minted += 1
         activation = Activation(
             uuid=uuid,
