@@ -206,7 +206,7 @@ def _of_secrets(
 def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> Iterator[Completion]:
     key = str(top.tail[0].value).lower() if top.tail else ""
     if last == "ASSIGN":
-        if key in ("action", "undo"):
+        if key in ("action", "on_enter", "on_leave", "undo"):
             yield from (Completion(name, "action", " | ".join(one.returns)) for name, one in workspace.actions.items())
             yield from (Completion(name, "flow") for name in workspace.flows if key == "undo")
         elif key == "flow":

@@ -71,6 +71,8 @@ PROPERTIES: Final = {
         "until": "when the wait ends: an RFC 3339 time or an expression",
         "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
         "key": "wait only for events with this key",
+        "on_enter": "the action that is sent when a wait for events begins: watch (name = value)",
+        "on_leave": "the action that is sent when it ends, in whatever way: unwatch (name = value)",
         "condition": "an expression over variables; true ends the wait",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,

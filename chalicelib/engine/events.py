@@ -91,6 +91,13 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTaken(Fact):
+    """An action took a notice."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -172,6 +179,7 @@ Event: TypeAlias = (
     | DeliveryFailed
     | DeliveryHeld
     | ReplyIgnored
+    | NoticeTaken
     | EventArrived
     | ChildEnded
     | StepExecuted

@@ -20,6 +20,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    NoticeTaken,
     ReplyIgnored,
     RunContinued,
     RunPaused,
@@ -77,12 +78,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed():
-            return deliveries.failed(transition, event)
-        case DeliveryHeld():
-            return deliveries.held(transition, event)
-        case ReplyIgnored():
-            return deliveries.reply_ignored(transition, event)
+        case DeliveryFailed() | DeliveryHeld() | ReplyIgnored() | NoticeTaken():
+            return deliveries.delivered(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)
         case TimerFired():

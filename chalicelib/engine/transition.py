@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
+from chalicelib.engine import notices
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -42,7 +43,7 @@ from chalicelib.model.run import ABSENT, Activation, Run, StoppingChild, Token
 from chalicelib.model.status import MOVING, Status
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Instant, Milliseconds
-from chalicelib.model.waits import ChildWait, Wait
+from chalicelib.model.waits import ChildWait, EventWait, Wait
 
 MAX_ERROR_CHARACTERS: Final = 2_000
 """Longer texts of errors are cut off in the head."""
@@ -197,9 +198,13 @@ class Transition:
             self.set_run(interrupted=kept)
 
     def abandon(self, token: Token, *, is_due: bool = False) -> None:
-        """Stop the run that the token waits for, if it waits for one that was started."""
+        """Stop the run that the token waits for, if it waits for one that was started; send its step's `on_leave`."""
         activation = token.activation
-        if activation is None or not isinstance(activation.wait, ChildWait) or activation.held:
+        if activation is None or activation.wait is None:
+            return
+        if isinstance(activation.wait, EventWait):
+            notices.leave(self, token, activation, activation.wait)
+        if not isinstance(activation.wait, ChildWait) or activation.held:
             return
         stopping = StoppingChild(
             child=activation.wait.child,
@@ -227,10 +232,13 @@ class Transition:
 
     def next_activation(self, step: str) -> Activation:
         """Return the next activation as far as it is known: its uuid and its beginning. It is of that step."""
-        return Activation(uuid=self._next_uuid(step), since=self.at, deadline=self.at)
+        uuid = mint_uuid(self.run.id, step, self.fact.nonce, self._minted)
+        return Activation(uuid=uuid, since=self.at, deadline=self.at)
 
-    def _next_uuid(self, step: str) -> str:
-        return mint_uuid(self.run.id, step, self.fact.nonce, self._minted)
+    def mint(self, step: str) -> str:
+        """Return the uuid of a new activation of the step."""
+        self._minted += 1
+        return mint_uuid(self.run.id, step, self.fact.nonce, self._minted - 1)
 
     def activate(
         self,
@@ -245,10 +253,8 @@ class Transition:
             timeout = self.definition.defaults.timeout
         if timeout is None:
             raise ValueError("every wait needs a timeout: the definition's default options have none")
-        uuid = self._next_uuid(token.step)
-        self._minted += 1
         activation = Activation(
-            uuid=uuid,
+            uuid=self.mint(token.step),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
@@ -292,8 +298,10 @@ class Transition:
         if old:
             for token in tuple(self.tokens.values()):
                 if token.activation is not None and self._is_sent(token):
-                    activation = replace(token.activation, old_vars={**old, **token.activation.old_vars})
-                    self.put(replace(token, activation=activation))
+                    self.put(_with_old_vars(token, token.activation, old))
+            if self.run.notices:
+                sent = (_with_old_vars(one, one.activation, old) for one in self.run.notices if one.activation)
+                self.set_run(notices=tuple(sent))
         self.set_run(vars=variables)
 
     def _is_sent(self, token: Token) -> bool:
@@ -359,6 +367,7 @@ class Transition:
             self.tokens = {}
         self.arrivals.clear()
         self.set_status(status)
+        notices.release(self)
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
         self.set_run(stopping=())
         if status is Status.SUCCEEDED:
@@ -399,6 +408,10 @@ class Transition:
         if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
             self.set_run(timer_at=min(deadlines))
             self.emit(SetTimer(min(deadlines)))
+
+
+def _with_old_vars(token: Token, activation: Activation, old: Mapping[str, Json]) -> Token:
+    return replace(token, activation=replace(activation, old_vars={**old, **activation.old_vars}))
 
 
 def without_wait(token: Token) -> Token:

@@ -205,7 +205,7 @@ class ScriptedHost(VirtualHost):
     # ── requests and answers ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _waiting(self, run: Run, uuid: str) -> tuple[Token | None, Invocation | None]:
-        token = run.token_of(uuid)
+        token = run.sent_of(uuid)
         definition = self.services.definition_cache.of(run)
         return token, invocation_of(definition, run, token) if token else None
 

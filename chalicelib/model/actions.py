@@ -109,6 +109,13 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
     """Whether `action` names a flow."""
 
 
+class ActionCall(FrozenValue, frozen=True, kw_only=True):
+    """An action that is sent, and its args."""
+
+    action: str
+    args: dict[str, Template] = {}
+
+
 class Options(FrozenValue, frozen=True, kw_only=True):
     """Options of an action, or of a step, which take precedence. None: not stated."""
 

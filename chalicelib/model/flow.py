@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.model.actions import ArgType, Options, Parameter, Undo
+from chalicelib.model.actions import ActionCall, ArgType, Options, Parameter, Undo
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
@@ -111,6 +111,10 @@ class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
     events: dict[str, str]
     key: Template = None
     timeout: Milliseconds | None = None
+    on_enter: ActionCall | None = None
+    """What is sent when the wait begins. If it fails, the step returns ERROR."""
+    on_leave: ActionCall | None = None
+    """What is sent when the wait ends, in whatever way."""
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 
@@ -258,9 +262,15 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
             yield from walk(nested)
 
 
+def action_calls(step: Step) -> tuple[ActionCall, ...]:
+    """Return the actions that a step sends without waiting for their answers."""
+    return tuple(call for call in (step.on_enter, step.on_leave) if call) if isinstance(step, EventStep) else ()
+
+
 def actions_named(flow: Flow) -> frozenset[str]:
     """Return the names of all actions that a flow sends, with those that undo its steps."""
     sent = {step.action for step in walk(flow.steps) if isinstance(step, ActionStep)}
+    sent |= {call.action for step in walk(flow.steps) for call in action_calls(step)}
     return frozenset(sent | {undo.action for undo in _undos_of(flow) if not undo.is_flow})
 
 

@@ -6,6 +6,7 @@ version reads the heads of the other. An action that was sent, a timer and a con
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -43,6 +44,25 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A `wait` for an event with this key."""
 
     key: str
+    leave: dict[str, Json] | None = msgspec.field(name="lv", default=None)
+    """The args of its `on_leave`, as they were when the wait began; None if it has none, or if it was sent."""
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    ENTER = "enter"
+    LEAVE = "leave"
+
+
+class NoticeWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A notice waits until its action has taken it."""
+
+    kind: NoticeKind = msgspec.field(name="notice")
+    of: str = ""
+    """The activation that returns ERROR if the notice fails; empty if none does."""
+    is_taken: bool = msgspec.field(name="tk", default=False)
+    """Whether its action has taken it. Then only an answer that it has failed is of interest."""
 
 
 class EmitWait(Wait, FrozenValue, frozen=True, kw_only=True):
@@ -142,6 +162,7 @@ _KINDS: Final[dict[str, type[Wait]]] = {
     "key": EventWait,
     "ev": EmitWait,
     "start": StartWait,
+    "notice": NoticeWait,
     "repeats": RepeatWait,
     "out": ForkWait,
     "n": EachWait,

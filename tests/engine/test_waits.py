@@ -21,6 +21,8 @@ from chalicelib.model.waits import (
     EmitWait,
     EventWait,
     ForkWait,
+    NoticeKind,
+    NoticeWait,
     OffloadedWait,
     RepeatWait,
     StartWait,
@@ -55,6 +57,9 @@ NEWER: tuple[Wait, ...] = (
     EmitWait(event="order.paid"),
     EmitWait(event="nudge", key="k", data={"n": 1, "out": 2}, to="o-1", ttl=1_000),
     StartWait(run="report-1", input={"key": "k"}, labels={"team": "lab"}),
+    EventWait(key="k", leave={"id": 1}),
+    NoticeWait(kind=NoticeKind.LEAVE),
+    NoticeWait(kind=NoticeKind.ENTER, of="8e325c59", is_taken=True),
 )
 """Waits that version 0.1.0 did not have."""
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
-from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import Action, ActionCall, ArgType, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     Branch,
@@ -127,6 +127,7 @@ REPEAT = (
     )
 )
 TIMER_REPEAT = st.just(()) | rules.map(lambda rule: (rule,))
+CALLS = st.none() | st.builds(ActionCall, action=st.just("work"), args=work_args)
 names = st.sampled_from(["order.paid", "x y", "when", "TRUE"]) | expressions
 labels = st.dictionaries(st.sampled_from(["team", "when"]), st.sampled_from(["a", 7, True]) | expressions, max_size=2)
 DONE = (Route(state="DONE", target="done"),)
@@ -157,7 +158,7 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
-            key=templates, timeout=waiting, save=args,
+            key=templates, timeout=waiting, save=args, on_enter=CALLS, on_leave=CALLS,
         ),
         st.builds(
             ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"), timeout=waiting

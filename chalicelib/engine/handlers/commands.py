@@ -6,7 +6,7 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import lifecycle
+from chalicelib.engine import lifecycle, notices
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import succeed
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
@@ -102,6 +102,7 @@ def _continue(transition: Transition) -> None:
     moved = deadline + pause if deadline is not None else None
     transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
     stop_held_children(transition)
+    notices.release(transition)
     for token in tuple(transition.tokens.values()):
         activation = token.activation
         if activation is None:

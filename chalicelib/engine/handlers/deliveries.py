@@ -1,4 +1,4 @@
-"""Deliveries that did not reach their action."""
+"""The results of deliveries, except for answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, ReplyIgnored
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, NoticeTaken, ReplyIgnored
+from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
@@ -17,8 +18,24 @@ from chalicelib.model.flow import ERROR
 from chalicelib.model.status import Status
 
 
-def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
+def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | ReplyIgnored | NoticeTaken) -> Outcome:
+    """Apply the result of a delivery."""
+    match event:
+        case DeliveryFailed():
+            return _failed(transition, event)
+        case DeliveryHeld():
+            return _held(transition, event)
+        case ReplyIgnored():
+            return _reply_ignored(transition, event)
+        case NoticeTaken(uuid=uuid):
+            return notices.taken(transition, uuid)
+
+
+def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     """Plan the next attempt, or make the step return ERROR if there is none."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.failed(transition, notice, event)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
@@ -36,8 +53,11 @@ def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     return Outcome.PROGRESS
 
 
-def held(transition: Transition, event: DeliveryHeld) -> Outcome:
+def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     """Mark a delivery of a paused run: `continue` sends it."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.held(transition, notice)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
@@ -45,7 +65,7 @@ def held(transition: Transition, event: DeliveryHeld) -> Outcome:
     return Outcome.PROGRESS
 
 
-def reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
+def _reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
     """Record that a response was ignored; the step keeps waiting for its answer."""
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:

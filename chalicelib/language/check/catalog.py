@@ -82,7 +82,7 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
         if not isinstance(name, Word):
             continue
         match owner, member.name.key:
-            case ("step" | "deci", "action"):
+            case ("step" | "deci", "action") | ("wait", "on_enter" | "on_leave"):
                 yield "action", name
             case ("step" | "deci" | "action" | "call", "undo"):
                 yield "undo", name

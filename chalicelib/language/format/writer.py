@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import Action, ActionCall, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ENDS,
     ERROR,
@@ -243,9 +243,16 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
             if step.key is not None:
                 yield "key", spelling.template(step.key)
             yield from _timeout(step.timeout)
+            yield from _action_call("on_enter", step.on_enter)
+            yield from _action_call("on_leave", step.on_leave)
         case ConditionStep():
             yield "condition", spelling.expression(step.condition)
             yield from _timeout(step.timeout)
+
+
+def _action_call(name: str, call: ActionCall | None) -> _Properties:
+    if call:
+        yield name, spelling.name(call.action) + (f" {_group(_templates(call.args))}" if call.args else "")
 
 
 def _of_action_step(step: ActionStep) -> _Properties:

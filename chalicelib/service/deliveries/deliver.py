@@ -14,11 +14,12 @@ from functools import partial
 from typing import TypeAlias
 
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event, ReplyIgnored
-from chalicelib.model import status
+from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event, NoticeTaken, ReplyIgnored
+from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
@@ -27,6 +28,7 @@ from chalicelib.service.deliveries.delivery_check import (
     DeliveryChecker,
     OverLimit,
     WhilePaused,
+    is_over,
 )
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
@@ -153,8 +155,8 @@ class Deliverer:
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery:
         """Return when the message must be received again, now that the head records the result."""
-        token = run.token_of(uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
@@ -174,6 +176,8 @@ def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | N
         return None
     if isinstance(reply, NotTaken):
         return partial(_failed, reply)
+    if isinstance(check.activation.wait, NoticeWait):
+        return partial(_noticed, reply, check)
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
@@ -183,6 +187,18 @@ def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | N
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
+
+
+def _noticed(reply: Taken, check: Deliverable, uuid: str, at: Instant, nonce: str) -> Event:
+    """Return that the notice was taken, or the valid answer that came with it."""
+    try:
+        answer = None if check.invocation.options.signed else answer_in(reply, check.run, check.token)
+    except NotAnAnswer:
+        answer = None
+    accepted = (ERROR, *check.invocation.action.returns)
+    if answer is not None and answer.is_final and answer.state in accepted:
+        return answer.as_event(at, nonce, "action")
+    return NoticeTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
 
 
 def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.notices import is_due
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.messages import Deliver
@@ -50,6 +52,12 @@ class OverLimit:
 DeliveryCheck: TypeAlias = Deliverable | WhilePaused | OverLimit | Redelivery
 
 
+def is_over(run: Run, token: Token) -> bool:
+    """Return whether the token needs no delivery: its run has ended; a notice was taken, or is not due yet."""
+    is_notice = token.activation is not None and isinstance(token.activation.wait, NoticeWait)
+    return not is_due(run, token) if is_notice else run.status in status.ENDED
+
+
 class DeliveryChecker:
     """Checks delivery messages against heads."""
 
@@ -62,8 +70,8 @@ class DeliveryChecker:
         """Return what the message requires, by the head of its run (None: there is no run)."""
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
-        token = run.token_of(message.uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(message.uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return None
         if run.status is Status.PAUSED:
             return WhilePaused()

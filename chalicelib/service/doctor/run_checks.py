@@ -13,6 +13,7 @@ from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.deliveries.delivery_check import is_over
 from chalicelib.service.doctor.findings import Finding, FindingKind
 from chalicelib.service.messages import Deliver, ExecuteStep, Listen, Message, StartChild, TellParent, Wake
 from chalicelib.service.ports.clock import Clock
@@ -43,7 +44,7 @@ class RunChecks:
                 message=Wake(namespace=run.namespace, run=run.name, sent_at=now, version=run.version),
             )
             return
-        for token in run.tokens:
+        for token in (*run.tokens, *(notice for notice in run.notices if not is_over(run, notice))):
             finding = self._problem_of_token(run, token, now, silent)
             if finding is not None:
                 yield finding

@@ -196,7 +196,8 @@ class Steps:
         return undo
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
-        return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
+        properties, routing = self._properties(step, *WAIT_PROPERTIES), Routing(self._context, step, scope)
+        return read_wait(properties, step, routing, self._inputs)
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "join", "abandoned", "save", "repeat", nested=True)
