@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import StepError
+from chalicelib.engine.items import ItemPlace, place_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names
@@ -18,7 +19,6 @@ from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant, rfc3339
-from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 
 NO_NAMES: Final = Names()
 
@@ -29,11 +29,13 @@ def step_names(
     *,
     error: StepError | None = None,
     event: Json | Nothing = NOTHING,
+    place: ItemPlace | None = None,
     is_entering: bool = False,
 ) -> Names:
     """Return the names that the expressions of the token's step may read.
 
-    `is_entering`: the token is about to enter the step, and `$step` is the activation that it then gets.
+    `place` is the item that the token worked on, if the token is gone. `is_entering`: the token is about to enter the
+    step, and `$step` is the activation that it then gets.
     """
     needed = transition.definition.steps[token.step].names
     if not needed:
@@ -43,6 +45,7 @@ def step_names(
         activation = transition.next_activation(token.step) if "step" in needed else None
     else:
         activation = known.activation if known and known.step == token.step else None
+    place = place or place_of(token, transition.tokens)
     return names_for(
         transition.definition,
         transition.run,
@@ -50,8 +53,8 @@ def step_names(
         transition.at,
         draws=transition.draws,
         activation=activation,
-        item=item_of(token, transition.tokens, transition.read) if "item" in needed else NOTHING,
-        index=index_of(token, transition.tokens),
+        item=item_at(place, transition.read) if "item" in needed else NOTHING,
+        index=NOTHING if place is None else place.index,
         error=error,
         event=event,
     )
@@ -85,6 +88,7 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
+        config=definition.config,
         step=_step_value(run, token, token.activation or activation, at),
         now=rfc3339(at),
         draws=draws,
@@ -147,25 +151,6 @@ def answered_value(data: Json) -> Json:
     return data if holds_secret(found) or not is_shallow(found) else found
 
 
-def index_of(token: Token, tokens: Mapping[str, Token]) -> int | Nothing:
-    """Return the index of the innermost item that the token works on; NOTHING outside of an `each`."""
-    at = _item_token(token, tokens)
-    return NOTHING if at is None or at.index is None else at.index
-
-
-def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json | Nothing:
-    """Return the value of the innermost item that the token works on; NOTHING outside of an `each`."""
-    at = _item_token(token, tokens)
-    parent = tokens.get(at.parent) if at else None
-    wait = parent.activation.wait if parent and parent.activation else None
-    if at is None or at.index is None or not isinstance(wait, EachWait):
-        return NOTHING
-    return read(wait.item_key(at.index))[at.index % CHUNK_ITEMS]
-
-
-def _item_token(token: Token, tokens: Mapping[str, Token]) -> Token | None:
-    """Return the token of the innermost item around `token`, or `token` itself."""
-    at: Token | None = token
-    while at is not None and at.index is None:
-        at = tokens.get(at.parent)
-    return at
+def item_at(place: ItemPlace | None, read: Callable[[str], Json]) -> Json | Nothing:
+    """Return the value of the item; NOTHING if there is none, or if it is unknown where it is stored."""
+    return place.item(read) if place and place.items else NOTHING

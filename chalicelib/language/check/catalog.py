@@ -1,14 +1,17 @@
-"""The definitions outside a document: actions and flows that it may use without defining them."""
+"""The definitions outside a document: those that it may use without defining them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chalicelib.language.check.config_names import config_names
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.statements import Config, EventType
 
 
 class Catalog(Protocol):
@@ -18,17 +21,27 @@ class Catalog(Protocol):
 
     def flow(self, name: str) -> Flow | None: ...
 
+    def event(self, name: str) -> EventType | None: ...
+
+    def config(self, name: str) -> Config | None: ...
+
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
+        ...
+
+    def config_names(self) -> Iterable[str]:
+        """Return the names of configs for suggestions; the list may be incomplete."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """A catalog of two mappings."""
+    """A catalog of mappings."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    events: Mapping[str, EventType] = field(default_factory=dict)
+    configs: Mapping[str, Config] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
@@ -36,35 +49,50 @@ class KnownNames:
     def flow(self, name: str) -> Flow | None:
         return self.flows.get(name)
 
+    def event(self, name: str) -> EventType | None:
+        return self.events.get(name)
+
+    def config(self, name: str) -> Config | None:
+        return self.configs.get(name)
+
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]
+
+    def config_names(self) -> Iterable[str]:
+        return self.configs
 
 
 @dataclass(frozen=True, slots=True)
 class References:
     """The names that a document uses and does not define."""
 
-    actions: frozenset[str]
-    flows: frozenset[str]
+    actions: frozenset[str] = frozenset()
+    flows: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+    configs: frozenset[str] = frozenset()
 
 
 def references(document: Document) -> References:
     """Return the names to look up before the document can be checked. Accepts damaged documents."""
-    used: dict[str, set[str]] = {"action": set(), "flow": set(), "start": set(), "undo": set()}
-    defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
+    used: defaultdict[str, set[str]] = defaultdict(set)
+    defined: defaultdict[str, set[str]] = defaultdict(set)
     for statement in document.statements:
-        defined.setdefault(statement.kind.key, set()).add(statement.name.text)
+        defined[statement.kind.key].add(statement.name.text)
+        used["config"] |= config_names(statement)
         for kind, word in named_by(statement):
             used[kind].add(word.text)
     undos = used["undo"] - defined["action"] - defined["flow"]
     return References(
-        frozenset(used["action"] - defined["action"] | undos),
-        frozenset((used["flow"] | used["start"]) - defined["flow"] | undos),
+        actions=frozenset(used["action"] - defined["action"] | undos),
+        flows=frozenset((used["flow"] | used["start"]) - defined["flow"] | undos),
+        events=frozenset(used["event"] - defined["event"]),
+        configs=frozenset(used["config"] - defined["config"]),
     )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow" | "start" | "undo", name) that a statement refers to, in the order of the text.
+    """Yield each ("action" | "flow" | "start" | "event" | "undo", name) that a statement refers to, in the order of the
+    text.
 
     An undo names an action or a flow, a start names a flow.
     """
@@ -86,7 +114,9 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
                 yield "action", name
             case ("step" | "deci" | "action" | "call", "undo"):
                 yield "undo", name
-            case ("call" | "flow_run", "flow"):
+            case ("call" | "flow_run" | "schedule" | "hook", "flow"):
                 yield "flow", name
             case ("start", "flow"):
                 yield "start", name
+            case ("emit", "event"):
+                yield "event", name

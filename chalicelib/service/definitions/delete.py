@@ -1,18 +1,20 @@
-"""Delete definitions that no flow and no live run refers to."""
+"""Delete definitions to which no other definition and no live run refers."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.model import json_values, status
-from chalicelib.model.flow import Flow, actions_named, flows_named
+from chalicelib.model import status
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.definitions.references import REFERRING, Reference, references_of, references_of_run
 from chalicelib.service.errors import NotFound, StillReferred
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import RunQuery, RunStore
 from chalicelib.service.ports.store import Store
 
 _PAGE_ITEMS: Final = 100
+_REFERRED: Final = (Kind.ACTION, Kind.FLOW, Kind.CONFIG)
+"""The kinds to which something can refer."""
 
 
 class DefinitionDeleter:
@@ -31,40 +33,40 @@ class DefinitionDeleter:
         found = self._store.definitions.latest(namespace, kind, [name]).get(name)
         if found is None or (uuid is not None and uuid.lower() != found.uuid):
             raise NotFound(kind, name)
-        referrer = self._referring_flow(namespace, kind, name) or self._referring_run(namespace, kind, name)
+        referrer = self._referrer(namespace, (kind, name)) if kind in _REFERRED else ""
         if referrer:
             raise StillReferred(kind, name, referrer)
         self._store.definitions.delete(namespace, found)
         self._definition_cache.forget(namespace, kind, name)
         return found
 
-    def _referring_flow(self, namespace: str, kind: Kind, name: str) -> str:
-        """Describe a flow that refers to the definition; empty if there is none."""
+    def _referrer(self, namespace: str, to: Reference) -> str:
+        """Describe what refers to the definition; empty if nothing does."""
+        for kind in REFERRING:
+            found = self._referring(namespace, kind, to)
+            if found:
+                return found
+        return self._referring_run(namespace, to)
+
+    def _referring(self, namespace: str, kind: Kind, to: Reference) -> str:
+        """Describe another definition of that kind that refers to the definition; empty if there is none."""
         after = ""
-        while flows := self._store.definitions.list(namespace, Kind.FLOW, _PAGE_ITEMS, after):
-            for stored in flows:
-                if name in _references(kind, json_values.decode(stored.value, Flow)):
-                    return f"flow {stored.name!r}"
-            after = flows[-1].name
+        while page := self._store.definitions.list(namespace, kind, _PAGE_ITEMS, after):
+            for stored in page:
+                if (kind, stored.name) != to and to in references_of(stored):
+                    return f"{kind} {stored.name!r}"
+            after = page[-1].name
         return ""
 
-    def _referring_run(self, namespace: str, kind: Kind, name: str) -> str:
+    def _referring_run(self, namespace: str, to: Reference) -> str:
         """Describe a live run that refers to the definition; empty if there is none."""
         cursor: str | None = None
         while True:
             query = RunQuery(statuses=status.LIVE, limit=_PAGE_ITEMS, cursor=cursor)
             listing = self._runs.list(namespace, query)
             for run in listing.runs:
-                ref = run.definition
-                if name in (ref.actions if kind is Kind.ACTION else (ref.flow,)):
+                if to in references_of_run(run.definition):
                     return f"flow_run {run.name!r}, which is {run.status},"
             cursor = listing.cursor
             if cursor is None:
                 return ""
-
-
-def _references(kind: Kind, flow: Flow) -> frozenset[str]:
-    """Return the names of that kind in the flow."""
-    if kind is Kind.ACTION:
-        return actions_named(flow)
-    return flows_named(flow)

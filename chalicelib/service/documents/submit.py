@@ -13,6 +13,7 @@ from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
 from chalicelib.service.documents.versions import check_size, versions
@@ -67,10 +68,23 @@ class _Catalog:
         ).get(name)
         return json_values.decode(found.value, Flow) if found and not found.deleted else None
 
+    def event(self, name: str) -> EventType | None:
+        found = self._stored[Kind.EVENT].get(name)
+        return json_values.decode(found.value, EventType) if found and not found.deleted else None
+
+    def config(self, name: str) -> Config | None:
+        found = self._stored[Kind.CONFIG].get(name)
+        return json_values.decode(found.value, Config) if found and not found.deleted else None
+
     def names(self) -> Iterable[str]:
-        for kind in Kind:
-            for found in self._store.definitions.list(self._namespace, kind, MAX_SUGGESTED_NAMES):
-                yield found.name
+        for kind in (Kind.ACTION, Kind.FLOW):
+            yield from self._names(kind)
+
+    def config_names(self) -> Iterable[str]:
+        return self._names(Kind.CONFIG)
+
+    def _names(self, kind: Kind) -> Iterable[str]:
+        return (found.name for found in self._store.definitions.list(self._namespace, kind, MAX_SUGGESTED_NAMES))
 
 
 class Submitter:
@@ -101,7 +115,7 @@ class Submitter:
     ) -> Submission:
         """Store the definitions of `text` and start its flow_runs. A dry run changes nothing.
 
-        `only` is the kind of statements that are accepted (`action`, `flow`, `flow_run`); empty for every kind. `trace`
+        `only` is the kind of statements that are accepted (`action`, `flow_run`, ...); empty for every kind. `trace`
         is the `traceparent` of the request. Raises FslMalformed, FslRefused, WrongStatement, RunExists, SecretsOff,
         TooLarge; then nothing was changed.
         """
@@ -160,7 +174,7 @@ class Submitter:
             raise FslRefused(diagnostics)
         for statement in checked.statements:
             declared = statement.value.steps if isinstance(statement.value, FlowRun) else statement.value
-            if declared is not None:
+            if isinstance(declared, (Action, Flow)):
                 self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 
@@ -173,9 +187,11 @@ class Submitter:
         else:
             stored = current[Kind.FLOW][order.flow or ""]
             flow, version = json_values.decode(stored.value, Flow), stored.version
-        at_hand = {name: found for name, found in current[Kind.ACTION].items() if not found.deleted}
-        actions = self._definition_cache.actions_for(namespace, flow, at_hand)
-        definition, ref = self._definition_cache.assemble(flow, version, actions)
+        at_hand = {
+            kind: {name: found for name, found in current[kind].items() if not found.deleted}
+            for kind in (Kind.ACTION, Kind.CONFIG)
+        }
+        definition, ref = self._definition_cache.assemble(namespace, flow, version, at_hand)
         decision = self._factory.decide(
             RunPlan(
                 namespace=namespace,
@@ -199,11 +215,15 @@ def _refuse_other_kinds(document: Document, only: str) -> None:
 
 
 def _names(document: Document) -> Mapping[Kind, set[str]]:
-    """Return the actions and flows that a document defines or uses."""
+    """Return the names of each kind that a document defines or uses."""
     used = language.references(document)
-    names = {Kind.ACTION: set(used.actions), Kind.FLOW: set(used.flows)}
+    names: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    names[Kind.ACTION] |= used.actions
+    names[Kind.FLOW] |= used.flows
+    names[Kind.EVENT] |= used.events
+    names[Kind.CONFIG] |= used.configs
     for statement in document.statements:
-        if statement.kind.key in names:
+        if statement.kind.key in list(Kind):
             names[Kind(statement.kind.key)].add(statement.name.text)
     return names
 

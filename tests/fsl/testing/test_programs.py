@@ -26,8 +26,8 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    abandoned action addr approval args callback condition data event events flow for headers heartbeat input items
-    join key labels limit max max_steps method name on_enter on_leave output repeat retry return save timeout to
+    abandoned action addr approval args callback condition config data event events flow for headers heartbeat input
+    items join key labels limit max max_steps method name on_enter on_leave output repeat retry return save timeout to
     tolerate ttl undo until vars
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
