@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 import msgspec
@@ -38,13 +38,29 @@ def step_names(
     step, and `$step` is the activation that it then gets.
     """
     needed = transition.definition.steps[token.step].names
+    activation = transition.next_activation(token.step) if is_entering and "step" in needed else None
+    return names_at(transition, token, needed, activation=activation, error=error, event=event, place=place)
+
+
+def names_at(
+    transition: Transition,
+    token: Token,
+    needed: Set[str],
+    *,
+    activation: Activation | None = None,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+    place: ItemPlace | None = None,
+) -> Names:
+    """Return the names that expressions at the token may read; `needed` are those that occur in them.
+
+    `activation` is that which its step gets, if the token is about to enter it.
+    """
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
-    if is_entering:
-        activation = transition.next_activation(token.step) if "step" in needed else None
-    else:
-        activation = known.activation if known and known.step == token.step else None
+    if activation is None and known is not None and known.step == token.step:
+        activation = known.activation
     place = place or place_of(token, transition.tokens)
     return names_for(
         transition.definition,
@@ -57,6 +73,7 @@ def step_names(
         index=NOTHING if place is None else place.index,
         error=error,
         event=event,
+        variables=transition.visible_vars(token),
     )
 
 
@@ -84,6 +101,7 @@ def names_for(
         result=token.result,
         state=token.state,
         error=_error_value(error) if error else NOTHING,
+        response=NOTHING if token.response is None else token.response,
         event=event,
         item=item,
         index=index,
@@ -133,8 +151,9 @@ def _step_value(run: Run, token: Token, activation: Activation | None, at: Insta
 
 
 def result_of(returned: StepResult) -> Json:
-    """Return what `$result` is after the step: its data, which is read as JSON if an action answered it as text."""
-    return answered_value(returned.data) if returned.event == "StepAcked" else returned.data
+    """Return what `$result` is after the step: its data, which is read as JSON if a callback brought it as text."""
+    is_text = returned.event == "StepAcked" and not returned.is_read
+    return answered_value(returned.data) if is_text else returned.data
 
 
 def answered_value(data: Json) -> Json:

@@ -88,6 +88,16 @@ class TellParent:
     """Notify the run that waits for this one that it has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
+
+    uuid: str
+    limiter: str
+    attempt: int | None = None
+    """The attempt for which the activation waits; None: it has ended."""
+
+
 Effect: TypeAlias = (
     DeliverAction
     | SetTimer
@@ -99,6 +109,7 @@ Effect: TypeAlias = (
     | StopChild
     | SyncChild
     | TellParent
+    | ReleasePermit
 )
 
 

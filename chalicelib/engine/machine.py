@@ -15,6 +15,7 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
+    AnswerPending,
     ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
@@ -78,7 +79,7 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | ReplyIgnored() | NoticeTaken():
+        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)

@@ -36,6 +36,7 @@ def add(transition: Transition, token: Token, kind: NoticeKind, args: dict[str, 
         since=transition.at,
         deadline=transition.at,
         args=args or None,
+        old_vars=_of_scopes(transition, token),
         wait=NoticeWait(kind=kind, of=of),
     )
     notice = Token(id=token.id, step=token.step, activation=activation)
@@ -123,6 +124,12 @@ def action_of(transition: Transition, notice: Token) -> str:
 def uuid_of(notice: Token) -> str:
     """Return the uuid of the notice."""
     return notice.activation.uuid if notice.activation else ""
+
+
+def _of_scopes(transition: Transition, token: Token) -> dict[str, Json]:
+    """Return the variables of scopes that the token sees: the notice may outlive them."""
+    of_run, seen = transition.run.vars, transition.visible_vars(token)
+    return {name: value for name, value in seen.items() if value is not of_run.get(name)}
 
 
 def _send(transition: Transition, notice: Token) -> None:

@@ -18,11 +18,12 @@ from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
 from chalicelib.engine.values.size_limits import fit
+from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
-from chalicelib.model.actions import RESERVED_ARGS, Parameter
+from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Action, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 
@@ -58,7 +59,7 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
-    variables = sent_vars(run.vars, token.activation)
+    variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
@@ -67,6 +68,19 @@ def request_fields(
         "uuid": token.activation.uuid if token.activation else "",
         "globalVariables": {name: value for name, value in variables.items() if not holds_secret(value)},
     }
+
+
+@together()
+def direct_args(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    invocation: Invocation,
+    read: Callable[[str], Json],
+    cipher: Cipher = NO_CIPHER,
+) -> dict[str, Json]:
+    """Return all that an action without callback is sent. Raises ExpressionFailed, also if an arg has a wrong type."""
+    return args_of(definition, run, token, invocation, read, cipher)
 
 
 def sent_vars(variables: Mapping[str, Json], activation: Activation | None) -> dict[str, Json]:
@@ -89,7 +103,7 @@ def args_of(
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
-        if name in RESERVED_ARGS:
+        if name in RESERVED_ARGS and not invocation.action.direct:
             continue
         if parameter.secret and cipher is None:
             found[name] = MASK
@@ -99,6 +113,14 @@ def args_of(
             value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
+
+
+def shown_args(action: Action, args: dict[str, Json]) -> dict[str, Json]:
+    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
+    if not action.takes_value or WHOLE not in args:
+        return args
+    whole = args[WHOLE]
+    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
 
 
 def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:
@@ -113,35 +135,39 @@ def _names(definition: Definition, run: Run, token: Token, read: Callable[[str],
         draws=Draws(activation.since, activation.uuid) if activation else Draws(),
         item=item_at(place, read),
         index=NOTHING if place is None else place.index,
-        variables=sent_vars(run.vars, activation),
+        variables=sent_vars(_visible(definition, run, token), activation),
     )
+
+
+def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Json]:
+    """Return the variables that the token sees."""
+    return visible(run.vars, token, {known.id: known for known in run.tokens}) if definition.has_scopes else run.vars
 
 
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
     """Return the value of the arg; its default if an expression in it yields nothing. Raises ExpressionFailed."""
-    name = parameter.name
+    name, owner = parameter.name, invocation.action.name
+    what = "the value of 'args'" if name == WHOLE else f"arg {name!r}"
     try:
         if name in invocation.given:
             value = invocation.given[name]
         elif name in invocation.args:
             value = resolve(invocation.args[name], names)
         elif parameter.required:
-            raise ExpressionFailed(f"arg {name!r} of action {invocation.action.name!r} is missing")
+            raise ExpressionFailed(f"{what} of action {owner!r} is missing")
         else:
             return _default(parameter, names)
     except YieldsNothing as failure:
         if not parameter.required:
             return _default(parameter, names)
-        raise ExpressionFailed(f"arg {name!r} has no value: {failure}") from failure
+        raise ExpressionFailed(f"{what} has no value: {failure}") from failure
     if holds_secret(value):
         if parameter.secret:
             return value
-        raise ExpressionFailed(
-            f"arg {name!r} would hold a secret, and action {invocation.action.name!r} does not declare it secret"
-        )
+        raise ExpressionFailed(f"{what} would hold a secret, and action {owner!r} does not declare it secret")
     if not parameter.admits(value):
-        shown = "" if parameter.secret else f", and is {value!r:.100}"
-        raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{shown}")
+        found = "" if parameter.secret else f", and is {shown(value)}"
+        raise ExpressionFailed(f"{what} must be of type {parameter.type}{found}")
     return parameter.type.converted(value)
 
 

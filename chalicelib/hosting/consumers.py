@@ -11,6 +11,8 @@ from chalicelib.service.messages import (
     ExecuteStep,
     Listen,
     Message,
+    Release,
+    Serve,
     StartChild,
     StopChild,
     SyncChild,
@@ -19,7 +21,7 @@ from chalicelib.service.messages import (
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent)
+_WAKES: Final = (Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, Release, Serve)
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -23,6 +23,7 @@ from chalicelib.model.status import Status
 from chalicelib.model.waits import EmitWait, StartWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Invalid, NotFound, RunExists
+from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, Signaler
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.runs import RunStore
@@ -37,6 +38,7 @@ _REFUSALS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
     (CommandRefused, HTTPStatus.CONFLICT),
     (RunExists, HTTPStatus.CONFLICT),
     (InputRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (EventRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Invalid, HTTPStatus.UNPROCESSABLE_ENTITY),
 )
 """What cannot be done, with the status that the HTTP API answers for the same request."""

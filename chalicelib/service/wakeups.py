@@ -15,11 +15,14 @@ import msgspec
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Deliver,
     ExecuteStep,
     Listen,
     Message,
+    Release,
+    Serve,
     StartChild,
     StopChild,
     SyncChild,
@@ -46,6 +49,7 @@ class Waker:
         signaler: Signaler,
         child_runs: ChildRuns,
         step_executor: StepExecutor,
+        limiter: Limiter,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -53,6 +57,7 @@ class Waker:
         self._signaler = signaler
         self._child_runs = child_runs
         self._step_executor = step_executor
+        self._limiter = limiter
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -65,29 +70,31 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
+        if isinstance(message, Release):
+            return self._limiter.release(message)
+        if isinstance(message, Serve):
+            return self._limiter.look(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
         try:
-            match message:
-                case Wake():
-                    return self._timers.fire(run)
-                case Listen(uuid=uuid):
-                    self._signaler.listen(run, uuid)
-                case ExecuteStep(uuid=uuid):
-                    self._step_executor.execute(run, uuid)
-                case StartChild() | StopChild() | SyncChild() | TellParent():
-                    self._of_child(run, message)
-                case Deliver():
-                    LOG.error("the wake queue held a delivery", extra={"run": message.run})
-                case _:
-                    assert_never(message)
+            return self._act(run, message)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
 
-    def _of_child(self, run: Run, message: StartChild | StopChild | SyncChild | TellParent) -> None:
+    def _act(
+        self,
+        run: Run,
+        message: Deliver | Wake | Listen | StartChild | ExecuteStep | StopChild | SyncChild | TellParent,
+    ) -> Redelivery:
         match message:
+            case Wake():
+                return self._timers.fire(run)
+            case Listen(uuid=uuid):
+                self._signaler.listen(run, uuid)
+            case ExecuteStep(uuid=uuid):
+                self._step_executor.execute(run, uuid)
             case StartChild(uuid=uuid):
                 self._child_runs.start_child(run, uuid)
             case StopChild(child=child):
@@ -96,6 +103,11 @@ class Waker:
                 self._child_runs.sync_child(run, child)
             case TellParent():
                 self._child_runs.tell_parent(run)
+            case Deliver():
+                LOG.error("the wake queue held a delivery", extra={"run": message.run})
+            case _:
+                assert_never(message)
+        return None
 
 
 def _request(message: Message) -> Message:

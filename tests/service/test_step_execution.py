@@ -187,6 +187,15 @@ def test_data_that_cannot_be_sent_makes_the_step_return_error(host: Host, data: 
     assert events(host) == []
 
 
+def test_data_that_does_not_fit_the_declared_event_is_not_published(host: Host) -> None:
+    host.submit('event paid args = (int amount, str currency = "EUR"); event_end')
+    started(host, "waits", "w")
+    assert error_of(started(host, "shop", "wrong", data={"amount": "7"})) == ("Refused", 422)
+    assert error_of(started(host, "nudges", "nudge", to="w")) == ("Refused", 422)
+    started(host, "shop", "right", data={"amount": 7})
+    assert host.run("w").vars["seen"] == [{"amount": 7, "currency": "EUR"}]
+
+
 def test_a_decision_that_is_never_committed_publishes_nothing() -> None:
     host = crashing()
     host.submit("""

@@ -1,30 +1,42 @@
-"""The results of deliveries, except for answers."""
+"""What became of a delivery, other than an answer."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, NoticeTaken, ReplyIgnored
+from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, NoticeTaken, ReplyIgnored
 from chalicelib.engine.handlers import notices
-from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
+from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+
+FAR_RETRY_MS: Final[Milliseconds] = 5_000
+"""An activation that waits longer than this for a retry does not keep its permit."""
 
 
-def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | ReplyIgnored | NoticeTaken) -> Outcome:
-    """Apply the result of a delivery."""
+def delivered(
+    transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored | NoticeTaken
+) -> Outcome:
+    """Apply what became of a delivery; late events are ignored."""
     match event:
         case DeliveryFailed():
             return _failed(transition, event)
         case DeliveryHeld():
             return _held(transition, event)
+        case AnswerPending():
+            return _pending(transition, event)
         case ReplyIgnored():
             return _reply_ignored(transition, event)
         case NoticeTaken(uuid=uuid):
@@ -46,10 +58,35 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
     token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
     if retry_at is None:
-        error = StepError(event.name, event.error, status=event.status)
-        leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed"))
+        is_secret, data, response = invocation.action.secret_data, event.data, event.response
+        if is_secret:
+            data, response = encrypted(data, transition.cipher), encrypted_response(response, transition.cipher)
+        error = StepError(event.name, event.error, status=event.status, data=data)
+        leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed", response=response))
         return Outcome.ADVANCED
     transition.record("DeliveryFailed", token, error=event.error, error_name=event.name)
+    if retry_at - transition.at > FAR_RETRY_MS:
+        _release_permit(transition, token, activation)
+    return Outcome.PROGRESS
+
+
+def _release_permit(transition: Transition, token: Token, activation: Activation) -> None:
+    """Return the permit until the next attempt."""
+    limiter = limiter_of(transition.definition, transition.run, token)
+    if limiter:
+        transition.emit(ReleasePermit(activation.uuid, limiter, activation.attempt))
+
+
+def _pending(transition: Transition, event: AnswerPending) -> Outcome:
+    """Remember where to ask for the answer, and when. Deliveries that failed before do not count any more."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    is_new = token.activation.location != event.location
+    asked = replace(token.activation, location=event.location, retry_at=transition.at + event.wait, attempt=0)
+    token = transition.put(replace(token, activation=asked))
+    if is_new:
+        transition.record("AnswerPending", token)
     return Outcome.PROGRESS
 
 

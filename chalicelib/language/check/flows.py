@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from chalicelib.language.check import names_read
 from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
@@ -12,7 +13,8 @@ from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, property_named, read_parameters
 from chalicelib.language.check.readers.values import read_duration, read_int, read_name
-from chalicelib.language.check.secret_flow import read_variables, refuse_members, warn_of_unseen
+from chalicelib.language.check.readers.variables import read_variables
+from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
 from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
@@ -96,11 +98,12 @@ def _flow(
             Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=MAX_STEPS
         )
         return Flow(name=statement.name.text, steps=())
+    before = context.findings.errors
     steps = Steps(context, properties.owner, inputs)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
     variables, secret = read_variables(properties)
     refuse_members(context, statement, secret)
-    return Flow(
+    flow = Flow(
         name=statement.name.text,
         steps=found,
         input=inputs.parameters() if inputs else (),
@@ -113,3 +116,5 @@ def _flow(
         labels=read_labels(properties, plain=False),
         configs=read_configs(context, statement),
     )
+    names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
+    return flow

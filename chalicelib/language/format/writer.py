@@ -8,11 +8,12 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import Action, ActionCall, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import WHOLE, Action, ActionCall, Limit, Options, Parameter, Retry, Undo, Verb
 from chalicelib.model.flow import (
     ENDS,
     ERROR,
     ActionStep,
+    Branch,
     CallStep,
     ChoiceStep,
     ConditionStep,
@@ -80,13 +81,33 @@ def _of_action(action: Action) -> _Properties:
     yield "method", action.method.value
     if action.ca_bundle is not None:
         yield "secret", f"(capem = {spelling.string(action.ca_bundle)})"
-    if action.parameters:
+    yield from _of_request(action)
+    if action.takes_value:
+        yield "args", action.parameters[0].type.value
+    elif action.parameters:
         yield "args", _parameters(action.parameters)
-    yield "return", f"({' | '.join(spelling.name(state) for state in action.returns)})"
+    yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
     yield from _options(action.options)
     yield from _undo(action.undo)
+
+
+def _of_request(action: Action) -> _Properties:
+    if not action.direct:
+        return
+    yield "callback", "none"
+    if action.verb is not Verb.POST:
+        yield "verb", action.verb.value
+    if action.form:
+        yield "body", "form"
+    if action.reply_timeout is not None:
+        yield "reply_timeout", format_duration(action.reply_timeout)
+
+
+def _state(action: Action, state: str) -> str:
+    statuses = action.statuses.get(state, ())
+    return spelling.name(state) + (f" on {', '.join(map(str, statuses))}" if statuses else "")
 
 
 def _of_flow(flow: Flow) -> str:
@@ -95,8 +116,7 @@ def _of_flow(flow: Flow) -> str:
             yield "input", flow.input_type.value
         elif flow.input:
             yield "input", _parameters(flow.input)
-        if flow.vars or flow.secret_vars:
-            yield "vars", _variables(flow)
+        yield from _variables(flow)
         if flow.output is not None:
             yield "output", spelling.template(flow.output)
         yield from _timeout(flow.timeout)
@@ -109,16 +129,17 @@ def _of_flow(flow: Flow) -> str:
     return properties + between + _steps(flow.steps)
 
 
-def _variables(flow: Flow) -> str:
-    for name in flow.secret_vars:
-        if name not in flow.vars:
+def _variables(scope: Flow | ForkStep | Branch | EachStep) -> _Properties:
+    for name in scope.secret_vars:
+        if name not in scope.vars:
             raise Unwritable(f"the secret variable {name!r} has no initial value")
-    secret = frozenset(flow.secret_vars)
-    entries = (
+    secret = frozenset(scope.secret_vars)
+    entries = [
         f"{'secret ' * (name in secret)}{spelling.name(name)} = {spelling.template(value)}"
-        for name, value in flow.vars.items()
-    )
-    return f"({', '.join(entries)})"
+        for name, value in scope.vars.items()
+    ]
+    if entries:
+        yield "vars", f"({', '.join(entries)})"
 
 
 def _of_run(run: FlowRun) -> _Properties:
@@ -190,10 +211,14 @@ def _body(step: Step) -> str:
         return ""
     nested = ""
     if isinstance(step, ForkStep):
-        nested = "".join(f"branch {spelling.name(one.name)} {{ {_steps(one.steps)} }};" for one in step.branches)
+        nested = "".join(map(_branch, step.branches))
     elif isinstance(step, EachStep):
         nested = _steps(step.steps)
     return f" {{ {_written(_of_step(step))} {nested} }}"
+
+
+def _branch(branch: Branch) -> str:
+    return f"branch {spelling.name(branch.name)} {{ {_written(_variables(branch))} {_steps(branch.steps)} }};"
 
 
 def _of_step(step: Step) -> _Properties:
@@ -207,6 +232,7 @@ def _of_step(step: Step) -> _Properties:
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _abandoned(step)
+            yield from _variables(step)
         case EachStep():
             yield from _of_each(step)
         case CallStep():
@@ -268,12 +294,16 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
 
 def _action_call(name: str, call: ActionCall | None) -> _Properties:
     if call:
-        yield name, spelling.name(call.action) + (f" {_group(_templates(call.args))}" if call.args else "")
+        given = call.args[WHOLE] if call.args.keys() == {WHOLE} else call.args
+        yield name, spelling.name(call.action) + (f" {_group(_templates(given))}" if given else "")
 
 
 def _of_action_step(step: ActionStep) -> _Properties:
     yield "action", spelling.name(step.action)
-    yield from _some("args", step.args)
+    if step.args.keys() == {WHOLE}:
+        yield "args", spelling.template(step.args[WHOLE])
+    else:
+        yield from _some("args", step.args)
     yield from _options(step.options)
     yield from _undo(step.undo)
 
@@ -287,6 +317,7 @@ def _of_each(step: EachStep) -> _Properties:
     elif step.tolerate:
         yield "tolerate", str(step.tolerate)
     yield from _abandoned(step)
+    yield from _variables(step)
 
 
 def _abandoned(step: ForkStep | EachStep) -> _Properties:
@@ -324,8 +355,10 @@ def _retry(retry: Retry) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
+    burst = limit.burst if limit.burst != Limit().burst else None
+    counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
+    settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
+    return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:
@@ -335,7 +368,8 @@ def _timeout(timeout: Milliseconds | None) -> _Properties:
 
 def _undo(undo: Undo | None) -> _Properties:
     if undo:
-        args = f" {_group(_templates(undo.args))}" if undo.args else ""
+        given = undo.args[WHOLE] if undo.args.keys() == {WHOLE} else undo.args
+        args = f" {_group(_templates(given))}" if given else ""
         states = f" on {' | '.join(map(spelling.name, undo.states))}" if undo.states else ""
         yield "undo", spelling.name(undo.action) + args + states
 

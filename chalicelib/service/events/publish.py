@@ -9,8 +9,13 @@ were published, each once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import Event, EventArrived
@@ -25,6 +30,8 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import EventWait
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import ServiceError
+from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.messages import Listen
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.events import Signal, SignalStore, Subscription
@@ -42,8 +49,28 @@ EXPIRY_MARGIN_MS: Final = 60 * 60 * 1000
 """How much longer the event is stored, so that runs that were notified in time still find it."""
 
 
-_ORIGIN_TTL_MS: Final = 30 * 24 * 60 * 60 * 1000
+_STEP_ID_TTL_MS: Final = 30 * 24 * 60 * 60 * 1000
 """How long it is known when an activation published its event: longer than a queue keeps a message."""
+
+MIN_ID_TTL_MS: Final = DEFAULT_TTL_MS
+"""How long the id of an event is known at least; else as long as the event is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published event, and the names of the runs that were notified because they wait for it."""
+
+    signal: Signal
+    woken: tuple[str, ...]
+
+
+class IdTaken(ServiceError):
+    """The id of an event was used for another event."""
+
+    code = "key-taken"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"id {event_id!r} was used for another event: an event keeps its name, key, data and ttl")
 
 
 class Signaler:
@@ -56,6 +83,7 @@ class Signaler:
         keys: KeyStore,
         queue: Queue,
         definition_cache: DefinitionCache,
+        event_types: EventTypes,
         advancer: RunAdvancer,
         clock: Clock,
         ids: IdSource,
@@ -65,6 +93,7 @@ class Signaler:
         self._keys = keys
         self._queue = queue
         self._definition_cache = definition_cache
+        self._event_types = event_types
         self._advancer = advancer
         self._clock = clock
         self._ids = ids
@@ -77,24 +106,43 @@ class Signaler:
         key: str = "",
         data: Json = None,
         ttl: int = DEFAULT_TTL_MS,
+        event_id: str | None = None,
         origin: str = "",
-    ) -> Signal:
-        """Store the event, and notify every run that waits for it. Raises TooLarge.
+    ) -> Published:
+        """Store the event, and notify every run that waits for it.
 
-        `origin` is the uuid of the activation that publishes it: one activation publishes one event, however often it
-        does so.
+        `event_id` makes the request idempotent: with the same id it is the same event. `origin` is the uuid of the
+        activation that publishes it: one activation publishes one event, however often it does so. Raises EventRefused,
+        TooLarge, KeyTaken (the id was used for another event).
         """
-        signal = self._store(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
-        subscriptions = self._signals.subscriptions(namespace, name, key)
-        bodies = [self._message(namespace, waiting) for waiting in subscriptions if waiting.until > signal.at]
-        if bodies:
-            self._queue.send(QueueName.WAKES, bodies)
-        return signal
+        data = self._event_types.admitted(namespace, name, data)
+        signal = self._signal(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
+        if event_id is not None:
+            signal = self._claim(namespace, signal, event_id, ttl)
+        self._signals.put(namespace, signal)
+        waiting = [one for one in self._signals.subscriptions(namespace, name, key) if one.until > self._clock.now()]
+        if waiting:
+            self._queue.send(QueueName.WAKES, [self._message(namespace, one) for one in waiting])
+        return Published(signal, tuple(dict.fromkeys(one.run for one in waiting)))
+
+    def _claim(self, namespace: str, signal: Signal, event_id: str, ttl: int) -> Signal:
+        """Return the event to which the id belongs: this one, or an equal one that was published before."""
+        content = msgspec.json.encode([signal.name, signal.key, signal.data, ttl], order="deterministic")
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        own = f"{digest}/{signal.at}/{signal.id}"
+        claimed = self._keys.claim(namespace, f"event/{event_id}", own, signal.at, max(ttl, MIN_ID_TTL_MS))
+        owner, at, signal_id = claimed.split("/")
+        if owner != digest:
+            raise IdTaken(event_id)
+        later = int(at) - signal.at
+        until, expires_at = signal.until + later, signal.expires_at + later
+        return replace(signal, id=signal_id, at=int(at), until=until, expires_at=expires_at)
 
     def signal(self, namespace: str, run: Run, name: str, *, data: Json = None, origin: str = "") -> Signal:
-        """Store the event for this run alone, which takes it when it waits for one. Raises CommandRefused, TooLarge.
+        """Store the event for this run alone, which takes it when it waits for one.
 
-        `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since.
+        `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since. Raises
+        CommandRefused, EventRefused, TooLarge.
         """
         if run.status in status.ENDED:
             stored = self._signals.stored(namespace, name, "", run.id, self._clock.now()) if origin else ()
@@ -102,7 +150,9 @@ class Signaler:
             if sent is not None:
                 return sent
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
-        signal = self._store(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin)
+        data = self._event_types.admitted(namespace, name, data)
+        signal = self._signal(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin)
+        self._signals.put(namespace, signal)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
             for token in after.tokens:
@@ -166,7 +216,7 @@ class Signaler:
         fitting = (signal for signal in stored if signal.until >= since and not took(run, name, key, signal.place))
         return next(fitting, None)
 
-    def _store(
+    def _signal(
         self,
         namespace: str,
         name: str,
@@ -180,8 +230,8 @@ class Signaler:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
         if origin:  # its place among the events of its name is that of the first time
-            now = int(self._keys.claim(namespace, f"emit/{origin}", str(now), now, _ORIGIN_TTL_MS))
-        signal = Signal(
+            now = int(self._keys.claim(namespace, f"emit/{origin}", str(now), now, _STEP_ID_TTL_MS))
+        return Signal(
             id=_id_of(origin) if origin else self._ids.nonce(),
             name=name,
             key=key,
@@ -191,8 +241,6 @@ class Signaler:
             until=now + ttl,
             expires_at=now + ttl + EXPIRY_MARGIN_MS,
         )
-        self._signals.put(namespace, signal)
-        return signal
 
     def _message(self, namespace: str, to: Subscription) -> str:
         now = self._clock.now()

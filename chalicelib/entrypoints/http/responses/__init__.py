@@ -37,13 +37,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     EventSpec,
     FailedUndo,
     Outcome,
+    PublishedEvent,
     Run,
     RunError,
     RunSpec,
+    ScopeVars,
     Step,
     StepSpec,
     Task,
     Token,
+    Woken,
 )
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
@@ -79,12 +82,14 @@ __all__ = [
     "Number",
     "Outcome",
     "Problem",
+    "PublishedEvent",
     "Reply",
     "Report",
     "Run",
     "RunError",
     "RunSpec",
     "Scope",
+    "ScopeVars",
     "Secret",
     "Statement",
     "Step",
@@ -92,4 +97,5 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Woken",
 ]

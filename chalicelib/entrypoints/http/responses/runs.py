@@ -7,7 +7,13 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
 
-class Token(TypedDict):
+class ScopeVars(TypedDict, total=False):
+    """The variables of the token's branch or item, and of the fork that it waits at; left out if there are none."""
+
+    vars: dict[str, Json]
+
+
+class Token(ScopeVars):
     """A position of a run in its flow. `uuid` identifies the activation that waits there; it is empty if none does."""
 
     id: str
@@ -131,6 +137,7 @@ Entry = TypedDict(
         "uuid": str,
         "error": str,
         "error_name": str,
+        "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
     },
@@ -178,3 +185,16 @@ class Event(TypedDict):
     event_type: Count
     message: str
     object: dict[str, Json]
+
+
+class Woken(TypedDict):
+    """The runs that were notified because they wait for the event: how many, and the names of the first 100."""
+
+    count: Count
+    runs: list[str]
+
+
+class PublishedEvent(Event):
+    """An event that was just published, and the runs that it woke."""
+
+    woken: Woken

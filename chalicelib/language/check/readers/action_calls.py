@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.readers.arguments import Inputs, given_args, lacking, report_missing
+from chalicelib.language.check.readers.arguments import Inputs, given_args, lacking, report_missing, value_of
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import read_name
+from chalicelib.language.check.readers.values import INVALID_VALUE, read_name
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Call, Value
-from chalicelib.model.actions import Action, ActionCall, Method
+from chalicelib.model.actions import WHOLE, Action, ActionCall, Method
 from chalicelib.model.templates import Template
 
 
@@ -44,6 +44,12 @@ def _args(
     properties: Properties, name: str, value: Value, action: Action | None, inputs: Inputs | None
 ) -> dict[str, Template]:
     context, group = properties.context, value.group if isinstance(value, Call) else None
+    if action and action.takes_value:
+        if group is None:
+            reason = f"'{name}' of {properties.owner} must give it, like: {action.name} (name = value)"
+            context.findings.report(Problem.ONE_VALUE, value.span, owner=f"action '{action.name}'", reason=reason)
+        whole = value_of(context, name, group) if group else INVALID_VALUE
+        return {} if whole is INVALID_VALUE else {WHOLE: whole}
     entries = read_assignments(context, name, group) if group else {}
     owner = f"action '{action.name}'" if action else ""
     given = given_args(context, entries or {}, action.parameters if action else None, owner)

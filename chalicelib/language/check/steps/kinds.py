@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.arguments import (
     Inputs,
     given_args,
+    given_value,
     lacking,
     refuse_plain_heirs,
     report_missing,
@@ -18,11 +20,19 @@ from chalicelib.language.check.readers.members import Properties, owner_of, read
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
 from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES, read_emit, read_start
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
-from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_abandoned, read_each, read_join, read_wait
+from chalicelib.language.check.steps.waits import (
+    EACH_PROPERTIES,
+    WAIT_PROPERTIES,
+    read_abandoned,
+    read_each,
+    read_join,
+    read_wait,
+)
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
@@ -130,8 +140,12 @@ class Steps:
         args, options = self._args(step, properties, action), read_options(properties)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
+        direct.refuse_none(properties)
         if action:
             refuse_signature(properties, options, action)
+            self._warn_of_loops(step, routes, options.over(action.options), action)
+        if action and action.direct:
+            direct.refuse_options(properties, options, action)
         return flow.ActionStep(
             name=step.name.text,
             routes=routes,
@@ -144,6 +158,27 @@ class Steps:
             repeat=read_repeat(properties, states),
         )
 
+    def _warn_of_loops(
+        self, step: Step, routes: Iterable[flow.Route], options: actions.Options, action: actions.Action
+    ) -> None:
+        """Warn of routes that send the action again at once: no person, no time-out and no condition comes between.
+
+        The original echoer has no other way to do a step again, so its documents get no warning.
+        """
+        if self._context.is_echoer or action.method is actions.Method.HUMAN or options.approval:
+            return
+        left: set[str | None] = set()
+        for route in () if step.name.text.lower() in ENDS else routes:
+            is_loop = route.target == step.name.text and route.when is None and route.state != TIMEOUT
+            if is_loop and not left & {route.state, None}:
+                state = f"state {route.state}" if route.state else "else"
+                hint = "wait before the step is done again, or use repeat with a delay and a max"
+                self._context.findings.report(
+                    Problem.LOOP_WITHOUT_PAUSE, step.name.span, hint=hint, state=state, step=step.name.text
+                )
+            elif route.target != step.name.text:
+                left.add(route.state)
+
     def _action(self, name: str, step: Step, properties: Properties) -> actions.Action | None:
         action = self._context.action(name)
         if action is None and name not in self._context.broken["action"]:
@@ -154,6 +189,8 @@ class Steps:
         return action
 
     def _args(self, step: Step, properties: Properties, action: actions.Action | None) -> dict[str, templates.Template]:
+        if action and action.takes_value:
+            return given_value(properties, "args", step.name.span, f"action '{action.name}'")
         entries = properties.read("args", read_assignments)
         unreadable = entries is None and "args" in properties
         parameters = action.parameters if action else None
@@ -200,7 +237,7 @@ class Steps:
         return read_wait(properties, step, routing, self._inputs)
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "abandoned", "save", "repeat", nested=True)
+        properties = self._properties(step, "join", "abandoned", "vars", "save", "repeat", nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
         routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
@@ -210,12 +247,15 @@ class Steps:
             self._context.findings.report(
                 Problem.MISSING_PROPERTY, step.name.span, owner=properties.owner, name="branch NAME { ... }"
             )
+        variables, secret = read_variables(properties)
         return flow.ForkStep(
             name=step.name.text,
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
             keep_abandoned=read_abandoned(properties),
+            vars=variables,
+            secret_vars=secret,
             save=properties.variables("save"),
             repeat=read_repeat(properties, states),
         )
@@ -233,13 +273,14 @@ class Steps:
     def _branch(self, step: Step) -> Branch:
         owner = owner_of(_BRANCH, step.name)
         self._context.valid_name(step.name)
-        properties = self._properties(step, nested=True)
+        properties = self._properties(step, "vars", nested=True)
+        variables, secret = read_variables(properties)
         body = step.body.members if step.body else ()
         steps = self.read(body, owner, step.name.span, damaged=properties.damaged)
-        return Branch(name=step.name.text, steps=steps)
+        return Branch(name=step.name.text, steps=steps, vars=variables, secret_vars=secret)
 
     def _each(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "items", "max", "tolerate", "abandoned", "save", "repeat", nested=True)
+        properties = self._properties(step, *EACH_PROPERTIES, nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "an each")
         routes = self._routes(step, scope, states)
         properties.require("items", step.name.span)

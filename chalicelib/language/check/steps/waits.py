@@ -11,6 +11,7 @@ from chalicelib.language.check.readers.action_calls import read_action_call
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
 from chalicelib.language.problems import Problem
@@ -22,6 +23,7 @@ from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
 WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "on_enter", "on_leave", "save", "repeat")
+EACH_PROPERTIES: Final = ("items", "max", "tolerate", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
@@ -157,6 +159,7 @@ def read_each(
     if value is not None and items is not None and not fits(ArgType.LIST, items):
         properties.context.wrong("items", value, "a list or an expression")
     count, percent = properties.read("tolerate", _read_tolerated) or (0, None)
+    variables, secret = read_variables(properties)
     return flow.EachStep(
         name=name,
         routes=routes,
@@ -166,6 +169,8 @@ def read_each(
         tolerate=count,
         tolerate_percent=percent,
         keep_abandoned=read_abandoned(properties),
+        vars=variables,
+        secret_vars=secret,
         save=properties.variables("save"),
         repeat=repeat,
     )
