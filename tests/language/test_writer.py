@@ -107,7 +107,9 @@ undo_states = st.sampled_from([("OK",), ("else", "OK"), ("NOT OK", "when")])
 UNDO = (
     st.none()
     | st.builds(Undo, action=st.just("work"), args=work_args, states=undo_states)
-    | st.builds(Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True))
+    | st.builds(
+        Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True), inputs=st.just(PARAMETERS)
+    )
 )
 CALL_UNDO = st.none() | st.builds(Undo, action=st.sampled_from(["work"]), args=work_args, states=st.just(("DONE",)))
 paths = st.sampled_from(["a", "a.b", r"x\.y.when", r"back\\slash.x y", "TRUE", "else"])

@@ -11,7 +11,7 @@ from chalicelib.model.run import decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service.doctor.findings import FindingKind
-from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Reply, Response, Taken
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
 from tests.hosts import NS, Host, accept
@@ -124,7 +124,8 @@ def test_a_wait_is_announced_when_it_begins_and_when_it_ends() -> None:
 @pytest.mark.parametrize("how", ["time-out", "stop", "stop while paused", "timeout of the flow"])
 def test_a_wait_is_ended_in_whatever_way_it_ends(how: str) -> None:
     host = host_with()
-    host.submit(FLOWS.replace("flow f\n", "flow f timeout = 12h;\n")) if "flow" in how else None
+    if "flow" in how:
+        host.submit(FLOWS.replace("flow f\n", "flow f timeout = 12h;\n"))
     begun(host)
     if how == "stop while paused":
         host.services.operator.pause(NS, "r")
@@ -332,3 +333,35 @@ def test_a_notice_comes_back_from_its_json() -> None:
     publish(host)
     assert decode_run(encode(host.run())) == host.run()
     assert len(host.run().notices) == 1
+
+
+WATCHED = """
+action watch addr = "https://files.test/{id}"; method = https; verb = PUT; callback = none; args = (str id);
+    return = (OK | THERE on 409);
+action_end
+/
+action unwatch addr = "https://files.test/{id}"; method = https; verb = DELETE; callback = none; args = (str id);
+    return = (OK);
+action_end
+/
+flow f
+    wait W => (GO -> done | ERROR -> stopped) {
+        events = (GO = "go"); on_enter = watch (id = "a"); on_leave = unwatch (id = "a");
+    };
+flow_end
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "ends"),
+    [(200, Status.SUCCEEDED), (202, Status.SUCCEEDED), (409, Status.SUCCEEDED), (404, Status.FAILED)],
+)
+def test_any_http_api_can_be_told(status: int, ends: Status) -> None:
+    host = Host(lambda request: Response(status if request["verb"] == "PUT" else 404, {"location": "/work/1"}))
+    host.submit(WATCHED)
+    begun(host)
+    publish(host)
+    assert host.run().status is ends
+    assert [request["verb"] for request in host.actions.requests] == ["PUT", "DELETE"]
+    assert history(host)[-1][0] == "NoticeFailed"
+    assert host.run().notices == ()
