@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, versioned values, signals and tasks in one DynamoDB table."""
+"""The store on AWS: definitions, runs, keys, versioned values, signals, tasks, schedules in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
+from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -64,4 +65,5 @@ class DynamoStore:
         self.keys = DynamoKeys(self.table)
         self.signals = DynamoSignals(self.table)
         self.tasks = DynamoTasks(self.table)
+        self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)

@@ -40,7 +40,16 @@ def _list_failed_undos(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos)
+def _add_schedules(connection: sqlite3.Connection) -> None:
+    """Version 3 to 4: states of schedules."""
+    connection.execute(
+        "CREATE TABLE schedules (namespace TEXT, name TEXT, version INTEGER NOT NULL, wake_at INTEGER,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, name)) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_schedules)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 
