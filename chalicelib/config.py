@@ -296,7 +296,7 @@ class _Reader:
         value = self.text(name, default)
         found = times.duration(value)
         if found is None:
-            raise BadSetting(f"{name}={value}: must be a duration such as 500ms, 30s, 15m, 2h or 7d")
+            raise BadSetting(f"{name}={value}: must be a duration such as 500ms, 30s, 15m, 1h30m or 7d")
         return found
 
 

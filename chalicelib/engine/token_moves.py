@@ -23,12 +23,11 @@ from chalicelib.engine.returning.repeats import Repetition, is_repeating
 from chalicelib.engine.returning.returns import Move, after_step, failure_of, located, next_move, unrouted_error
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each, fork
-from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition, without_wait
 from chalicelib.engine.undo.compensation import (
     abandon_scope,
     adopt,
     has_due,
-    is_join,
     proceed,
     register,
     undone,
@@ -36,7 +35,6 @@ from chalicelib.engine.undo.compensation import (
 from chalicelib.engine.values.evaluation import holds
 from chalicelib.model.flow import (
     DEFAULT_STATE,
-    DONE,
     ENDS,
     ERROR,
     FAIL,
@@ -116,6 +114,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     elif isinstance(move, Repetition):
         transition.record_return(token, returned, token.step)
         _clear(transition, token)
+        transition.forget_interrupted(token.id)
         repeats.begin(transition, token, returned.state, move)
     else:
         _move(transition, token, after, returned, move, waited=waited)
@@ -144,17 +143,19 @@ def _move(
     shown = dataclasses.replace(returned, error=move.error) if move.error and move.is_given else returned
     transition.record_return(token, shown, move.target)
     _clear(transition, token)
+    if move.target == STOPPED:  # `retry` resumes the token at this step
+        kept = transition.put(without_wait(transition.tokens.get(token.id, token)))
+        finish(transition, kept, error=move.error)
+        return
+    transition.forget_interrupted(token.id)
     if move.target not in ENDS:
         steps = transition.definition.steps
         is_back = steps[move.target].position <= steps[token.step].position
         passes = token.passes + (is_back and not waited)
         transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
-    if move.target == DONE and move.is_given:
-        after = replace(after, result=move.output)
-    elif move.target == STOPPED and is_join(token):
-        after = replace(after, activation=transition.tokens[token.id].activation)  # `retry` continues it
-    finish(transition, transition.put(after), error=move.error, has_output=move.is_given)
+    after = replace(after, result=move.output) if move.is_given else after
+    finish(transition, transition.put(after), has_output=move.is_given)
 
 
 def _register(
@@ -180,10 +181,10 @@ def _clear(transition: Transition, token: Token) -> None:
 
 
 def _remove_children(transition: Transition, token: Token) -> None:
-    """Remove the tokens that the token waits for. An each remembers their items: `retry` starts them again."""
+    """Remove the tokens that the token waits for; `retry` resumes them. An each remembers their items."""
     children = transition.children_of(token)
     for child in children:
-        transition.remove(child)
+        transition.interrupt(child)
     known = transition.tokens.get(token.id)
     if children and known is not None and known.activation and isinstance(known.activation.wait, EachWait):
         transition.set_wait(known, each.interrupted(known.activation.wait, children))
@@ -212,15 +213,20 @@ def finish(transition: Transition, token: Token, *, error: StepError | None = No
         else:
             succeed(transition, token, has_output=has_output)
         return
-    transition.remove(token)
+    if error is None:
+        transition.remove(token)
+    else:
+        transition.interrupt(token)
     try:
         returned = _child_ended(transition, parent, token, error)
     except ExpressionFailed as failure:
         returned = StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event="StepJoined")
     step = transition.step_of(parent)
     is_tolerated = error is not None and (returned is None or returned.state != FAIL)
-    if is_tolerated and isinstance(step, EachStep) and not step.keep_abandoned:
-        abandon_scope(transition, token.id)
+    if is_tolerated and isinstance(step, EachStep):
+        transition.forget_interrupted(token.id)
+        if not step.keep_abandoned:
+            abandon_scope(transition, token.id)
     if returned is not None:
         end_wait(transition, parent, returned)
 
@@ -229,6 +235,8 @@ def end_wait(transition: Transition, token: Token, returned: StepResult) -> None
     """Let the step return. A fork or an each first waits until the work that it abandoned is undone."""
     token = transition.tokens.get(token.id, token)
     step = transition.step_of(token) if token.id != UNDO else None
+    if isinstance(step, (ForkStep, EachStep)) and returned.state == DEFAULT_STATE:
+        transition.forget_interrupted(token.id)
     if isinstance(step, ForkStep) and returned.state == DEFAULT_STATE and not step.keep_abandoned:
         for child in transition.children_of(token):
             transition.remove(child, is_due=True)

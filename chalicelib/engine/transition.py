@@ -29,6 +29,7 @@ from chalicelib.engine.effects import (
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.lifecycle import NEXT
+from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.values.evaluation import Draws, Names, OnNothing, resolve
 from chalicelib.engine.values.secret_values import Cipher, encrypted
@@ -162,6 +163,35 @@ class Transition:
         for child in self.children_of(token):
             self.remove(child, is_due=is_due)
         self.tokens.pop(token.id, None)
+
+    def interrupt(self, token: Token) -> None:
+        """Set the token aside with all below it, and stop the runs that they wait for."""
+        self.abandon(self.tokens.get(token.id, token))
+        for child in self.children_of(token):
+            self.interrupt(child)
+        self.set_aside(token)
+
+    def set_aside(self, token: Token) -> None:
+        """Remove the token and all tokens that it waits for, so that `retry` can resume them where they were."""
+        for child in self.children_of(token):
+            self.set_aside(child)
+        token = self.tokens.pop(token.id, token)
+        self.set_run(interrupted=(*self.run.interrupted, without_wait(token)))
+
+    def resume(self, token_id: str) -> bool:
+        """Let the interrupted token with this id arrive at its step again; return whether there is one."""
+        found = next((token for token in self.run.interrupted if token.id == token_id), None)
+        if found is None:
+            return False
+        self.set_run(interrupted=tuple(token for token in self.run.interrupted if token is not found))
+        self.arrive(replace(found, repeats={}, passes=0))
+        return True
+
+    def forget_interrupted(self, scope: str) -> None:
+        """Forget the interrupted tokens of the scope (a token's id): what it waited for is over."""
+        kept = tuple(token for token in self.run.interrupted if not in_scope(token.id, scope))
+        if len(kept) < len(self.run.interrupted):
+            self.set_run(interrupted=kept)
 
     def abandon(self, token: Token, *, is_due: bool = False) -> None:
         """Stop the run that the token waits for, if it waits for one that was started."""
@@ -359,6 +389,12 @@ class Transition:
         if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
             self.set_run(timer_at=min(deadlines))
             self.emit(SetTimer(min(deadlines)))
+
+
+def without_wait(token: Token) -> Token:
+    """Return the token without its activation, unless it waits for other tokens: then it knows which have ended."""
+    is_join = token.activation is not None and token.activation.is_join
+    return token if is_join else replace(token, activation=None)
 
 
 def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:

@@ -17,7 +17,7 @@ from chalicelib.model.json_values import FrozenValue, Json
 from chalicelib.model.run_error import RunError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import Wait, decode_hook
+from chalicelib.model.waits import EachWait, ForkWait, Wait, decode_hook
 
 ABSENT: Final = {"\0absent": True}
 """The value in `Activation.old_vars` of a variable that did not exist."""
@@ -49,6 +49,11 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
+
+    @property
+    def is_join(self) -> bool:
+        """Whether it waits for the tokens of branches or items."""
+        return isinstance(self.wait, (ForkWait, EachWait))
 
     @property
     def due(self) -> Instant:
@@ -179,6 +184,11 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Child runs that were told to stop and have not ended."""
     undone: tuple[str, ...] = msgspec.field(name="uo", default=())
     """The steps whose work was undone when the run failed or was canceled, each once, in this order."""
+    interrupted: tuple[Token, ...] = msgspec.field(name="it", default=())
+    """Tokens of branches and items that ended before they had finished: `retry` resumes each at its step.
+
+    They do nothing more until then. Of their activations only those that wait for other tokens are kept.
+    """
     failed_undos: int = msgspec.field(name="fu", default=0)
     """How many undos failed. Derived from `undos`, which large heads store as a blob."""
     paused_with_parent: bool = msgspec.field(name="pp", default=False)

@@ -15,20 +15,40 @@ Instant: TypeAlias = int
 UNIT_MS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 """The units of a duration in milliseconds, the largest first."""
 
-_DURATION: Final = re.compile(r"(\d{1,12})(ms|s|m|h|d)", re.ASCII)
+_DURATION: Final = re.compile("".join(rf"(?:(\d{{1,12}}){unit})?" for unit in UNIT_MS), re.ASCII)
+_FRACTION: Final = re.compile(r"(\d{1,12}\.\d{1,12})(ms|s|m|h|d)", re.ASCII)
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(?P<second>\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_MAX_COUNT_ALONE: Final = 100
+_MAX_MS_ALONE: Final = 10_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def duration(text: str) -> int | None:
-    """The milliseconds of `500ms`, `30s`, `15m`, `2h` or `7d`; None if the text is no duration."""
+def duration(text: str) -> Milliseconds | None:
+    """Return the milliseconds of `500ms`, `1.5h`, `7d` or `1h30m`; None if the text is no duration.
+
+    Combined units go from the largest to the smallest, each at most once, with whole numbers.
+    """
+    fraction = _FRACTION.fullmatch(text)
+    if fraction:
+        return round(float(fraction[1]) * UNIT_MS[fraction[2]])
     matched = _DURATION.fullmatch(text)
-    return int(matched[1]) * UNIT_MS[matched[2]] if matched else None
+    if not text or not matched:
+        return None
+    return sum(int(count) * size for count, size in zip(matched.groups(), UNIT_MS.values(), strict=True) if count)
 
 
 def format_duration(milliseconds: Milliseconds) -> str:
-    """Return a duration in the largest unit that divides it, as FSL writes it: `90m`, `2h`, `1500ms`."""
-    return next(f"{milliseconds // size}{unit}" for unit, size in UNIT_MS.items() if milliseconds % size == 0)
+    """Return a duration as FSL writes it: in one unit while its number is small (`90m`, `1500ms`), else in several."""
+    if not milliseconds:
+        return "0s"
+    unit, count = next((unit, milliseconds // size) for unit, size in UNIT_MS.items() if milliseconds % size == 0)
+    is_small = unit == "d" or count < (_MAX_MS_ALONE if unit == "ms" else _MAX_COUNT_ALONE)
+    return f"{count}{unit}" if is_small else combined_duration(milliseconds)
+
+
+def combined_duration(milliseconds: Milliseconds) -> str:
+    """Return a duration in several units, each less than one of the next: `1h30m`, `2m30s500ms`. Nothing is `0s`."""
+    return format_elapsed(milliseconds).replace(" ", "")
 
 
 def format_elapsed(milliseconds: Milliseconds) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import RunContinued, RunPaused, TimerFired
+from chalicelib.engine.events import RunContinued, RunPaused, RunStopped, TimerFired
 from chalicelib.model.actions import Undo
 from chalicelib.model.flow import (
     ActionStep,
@@ -550,3 +551,116 @@ def test_finished_items_stay_done(routes: tuple[Route, ...]) -> None:
     for index, data in ((1, "b"), (2, "c"), (3, "d")):
         driven.answer("OK", f"0.{index}", data=data)
     assert driven.run.output == ["a", "b", "c", "d"]
+
+
+BAD_STOPS = (to("done", "OK"), to("stopped", "BAD"))
+BOTH = pytest.mark.parametrize("routes", [(), (to("stopped", "FAIL"),)], ids=["unrouted", "routed"])
+
+
+def _fork(name: str, *routes: Route, **branches: tuple[ActionStep | ForkStep | EachStep, ...]) -> ForkStep:
+    made = tuple(Branch(name=branch, steps=steps) for branch, steps in branches.items())
+    return ForkStep(name=name, routes=(to("done", "DONE"), *routes), branches=made, join=len(made))
+
+
+def _each(name: str, *steps: ActionStep | ForkStep | EachStep, routes: tuple[Route, ...] = (), **more: Any) -> EachStep:
+    return EachStep(name=name, routes=(to("done", "DONE"), *routes), items=[0, 1], steps=steps, **more)
+
+
+@BOTH
+@pytest.mark.parametrize("stops", [False, True], ids=["fails", "is stopped"])
+def test_finished_branches_of_a_fork_in_an_item_stay_done(routes: tuple[Route, ...], *, stops: bool) -> None:
+    inner = _fork("F", *routes, a=(work("A", *BAD_STOPS),), b=(work("B1", to("B", "OK")), work("B", *BAD_STOPS)))
+    driven = Driven(defined(_each("E", work("First", to("F", "OK")), inner, routes=routes)))
+    driven.answer("OK", "0.0")
+    driven.answer("OK", "0.0.a", data="a")
+    driven.answer("OK", "0.0.b", data="b1")
+    driven.answer("OK", "0.1", data="first")
+    if stops:
+        driven.apply(RunStopped(at=5_000, nonce=driven.nonce()))
+    else:
+        driven.answer("BAD", "0.0.b")
+    assert driven.run.status in (Status.FAILED, Status.CANCELED)
+    driven.retry()
+    at = {token.id: token.step for token in driven.run.tokens}
+    assert at == {"0": "E", "0.0": "F", "0.0.b": "B", "0.1": "F", "0.1.a": "A", "0.1.b": "B1"}
+    assert driven.token("0.0.b").result == "b1"
+    assert driven.run.interrupted == ()
+    for token in ("0.0.b", "0.1.a", "0.1.b", "0.1.b"):
+        driven.answer("OK", token, data=token)
+    assert driven.run.output == [{"a": "a", "b": "0.0.b"}, {"a": "0.1.a", "b": "0.1.b"}]
+
+
+@BOTH
+def test_finished_items_of_an_each_in_a_branch_stay_done(routes: tuple[Route, ...]) -> None:
+    inner = _each("E", _each("G", work("A", *BAD_STOPS), routes=routes), routes=routes)
+    driven = Driven(defined(_fork("F", *routes, a=(inner,), b=(work("B", *BAD_STOPS),))))
+    driven.answer("OK", "0.a.0.0", data="0.0")
+    driven.answer("OK", "0.a.1.0", data="1.0")
+    driven.answer("OK", "0.a.1.1", data="1.1")
+    driven.answer("BAD", "0.a.0.1")
+    assert driven.run.status is Status.FAILED
+    driven.retry()
+    assert [token.id for token in driven.run.tokens] == ["0", "0.a", "0.b", "0.a.0", "0.a.0.1"]
+    driven.answer("OK", "0.b", data="b")
+    ended = driven.answer("OK", "0.a.0.1", data="0.1").run
+    assert ended.output == {"a": [["0.0", "0.1"], ["1.0", "1.1"]], "b": "b"}
+
+
+def test_an_interrupted_item_is_resumed_at_its_step_with_what_it_knew() -> None:
+    second = work("B", *BAD_STOPS, save={"seen": value("$result")})
+    driven = Driven(defined(_each("E", work("A", to("B", "OK")), second, max=1)))
+    driven.answer("OK", "0.0", data="from A")
+    driven.answer("BAD", "0.0", data="from B")
+    driven.retry()
+    token = driven.token("0.0")
+    assert (token.step, token.result, token.state) == ("B", "from A", "OK")
+    assert [token.id for token in driven.run.tokens] == ["0", "0.0"]
+
+
+def test_a_run_is_resumed_with_the_result_that_its_step_had() -> None:
+    driven = Driven(defined(work("A", to("B", "OK")), work("B", *BAD_STOPS)))
+    driven.answer("OK", data="from A")
+    driven.answer("BAD", data="from B")
+    driven.retry()
+    assert (driven.token().result, driven.token().state) == ("from A", "OK")
+
+
+def test_a_tolerated_item_starts_again() -> None:
+    steps = (work("A", to("B", "OK")), work("B", *BAD_STOPS))
+    driven = Driven(defined(_each("E", *steps, tolerate=1)))
+    for token in ("0.0", "0.1"):
+        driven.answer("OK", token)
+    driven.answer("BAD", "0.0")
+    driven.apply(RunStopped(at=5_000, nonce=driven.nonce()))
+    driven.retry()
+    assert {token.id: token.step for token in driven.run.tokens} == {"0": "E", "0.0": "A", "0.1": "B"}
+
+
+@pytest.mark.parametrize("step", ["fork", "each", "tolerant each"])
+def test_a_fork_or_each_that_had_finished_returns_at_once(step: str) -> None:
+    """Nothing was left to start, so the run waited for a year."""
+    one = work("A", *BAD_STOPS)
+    routes = (to("done", "DONE", "$vars.ok"), to("stopped", "DONE"))
+    steps: dict[str, ForkStep | EachStep] = {
+        "fork": replace(_fork("S", **{"0": (one,), "1": (work("B", *BAD_STOPS),)}), routes=routes, join=1),
+        "each": replace(_each("S", one), routes=routes),
+        "tolerant each": replace(_each("S", one, tolerate=1), routes=routes),
+    }
+    driven = Driven(defined(steps[step]))
+    driven.answer("OK", "0.0", data="a")
+    if step != "fork":
+        driven.answer("OK" if step == "each" else "BAD", "0.1", data="b")
+    assert driven.run.status is Status.FAILED
+    driven.decision = Decision(replace(driven.run, vars={"ok": True}), Outcome.ADVANCED)
+    ended = driven.retry().run
+    outputs = {"fork": {"0": "a"}, "each": ["a", "b"], "tolerant each": ["a", None]}
+    assert (ended.status, ended.output, ended.interrupted) == (Status.SUCCEEDED, outputs[step], ())
+
+
+def test_a_route_that_goes_on_forgets_what_was_interrupted() -> None:
+    inner = _fork("F", to("Help", "FAIL"), a=(work("A", *BAD_STOPS),), b=(work("B", *BAD_STOPS),))
+    driven = Driven(defined(inner, work("Help", to("F", "OK"), *BAD_STOPS[1:])))
+    driven.answer("BAD", "0.a")
+    assert (driven.token().step, driven.run.interrupted) == ("Help", ())
+    driven.answer("OK")
+    assert [token.id for token in driven.run.tokens] == ["0", "0.a", "0.b"]

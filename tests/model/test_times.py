@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.model.times import UNIT_MS, duration, format_duration, format_elapsed, instant, rfc3339
+from chalicelib.model.times import (
+    UNIT_MS,
+    combined_duration,
+    duration,
+    format_duration,
+    format_elapsed,
+    instant,
+    rfc3339,
+)
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "text"),
-    [(1, "1ms"), (1_500, "1500ms"), (90_000, "90s"), (5_400_000, "90m"), (7_200_000, "2h"), (604_800_000, "7d")],
+    [
+        (1, "1ms"),
+        (1_500, "1500ms"),
+        (90_000, "90s"),
+        (5_400_000, "90m"),
+        (7_200_000, "2h"),
+        (129_600_000, "36h"),
+        (604_800_000, "7d"),
+        (31_622_400_000, "366d"),
+        (360_060_000, "4d4h1m"),
+        (5_430_000, "1h30m30s"),
+        (150_500, "2m30s500ms"),
+    ],
 )
-def test_a_duration_is_written_in_the_largest_unit_that_divides_it(milliseconds: int, text: str) -> None:
+def test_a_duration_is_written_in_one_unit_while_its_number_is_small(milliseconds: int, text: str) -> None:
     assert format_duration(milliseconds) == text
+    assert duration(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(0, "0s"), (5_400_000, "1h30m"), (129_600_000, "1d12h"), (150_500, "2m30s500ms")]
+)
+def test_a_combined_duration_has_all_units_that_it_needs(milliseconds: int, text: str) -> None:
+    assert combined_duration(milliseconds) == text
     assert duration(text) == milliseconds
 
 
@@ -29,7 +57,17 @@ def test_units_are_ordered_from_the_largest() -> None:
     assert UNIT_MS["ms"] == 1
 
 
-@pytest.mark.parametrize("text", ["", "1", "ms", "-1s", "1.5s", "1h30m", "1 s", "1w"])
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [("1h30m", 5_400_000), ("1h90m", 9_000_000), ("1.5s", 1_500), ("0.25d", 21_600_000), ("0s", 0), ("1m5ms", 60_005)],
+)
+def test_a_duration_has_one_or_more_units(text: str, milliseconds: int) -> None:
+    assert duration(text) == milliseconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "ms", "-1s", "1 s", "1w", "30m1h", "1h1h", "1.5h30m", "1h30", "1h 30m", "1.s"]
+)
 def test_other_texts_are_no_durations(text: str) -> None:
     assert duration(text) is None
 

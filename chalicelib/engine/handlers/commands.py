@@ -147,6 +147,7 @@ def _retry(transition: Transition, step: str | None) -> None:
         if compiled is None or compiled.parent:
             raise NoSuchStep(transition.run.name, step)
         transition.tokens = {}
+        transition.set_run(interrupted=())
         transition.put(Token(step=step))
     timeout = transition.definition.flow.timeout
     deadline = transition.at + timeout if timeout is not None else None
@@ -156,10 +157,9 @@ def _retry(transition: Transition, step: str | None) -> None:
         target = transition.definition.flow.steps[0].name
         transition.record("RunRetried", origin=STOPPED, target=target)
         start.begin(transition)
-    for token in tuple(transition.tokens.values()):
-        if token.parent:
-            transition.tokens.pop(token.id)  # the fork or each that waits for it starts it again
-            continue
+    for token in [token for token in transition.tokens.values() if not token.parent]:
+        for child in transition.children_of(token):
+            transition.set_aside(child)  # its fork or each resumes it
         transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
         if token.step == DONE:  # its output could not be made
             succeed(transition, token, has_output=False)

@@ -44,11 +44,11 @@ MAX_BUFFERED_BYTES: Final = 2_000
 def enter(transition: Transition, token: Token, step: EachStep, names: Names, before: Wait | None) -> StepResult | None:
     """Start the first items; an empty list returns immediately. Raises ExpressionFailed.
 
-    After a retry, `before` is the wait as it was: the items that failed or were interrupted start again.
+    After a retry, `before` is the wait as it was. Items that were interrupted are resumed where they were, and those
+    whose failure was tolerated start again. If the each had finished, it returns immediately.
     """
     if isinstance(before, EachWait):
-        _restart(transition, token, step, before)
-        return None
+        return _restart(transition, token, step, before)
     items = _items(step, names)
     if len(items) > MAX_ITEMS:
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
@@ -137,11 +137,15 @@ def tolerated(step: EachStep, items: int) -> int:
     return step.tolerate
 
 
-def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> None:
-    interrupted = [_index(child) for child in transition.run.tokens if child.parent == token.id]
-    again = (*before.failed, *before.again, *interrupted)
+def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> StepResult | None:
+    ended = before.finished + len(before.failed)
+    if ended == before.count and len(before.failed) <= tolerated(step, before.count):
+        return StepResult(state=DEFAULT_STATE, data=results(transition, before))
+    interrupted = [_index(child) for child in transition.run.interrupted if child.parent == token.id]
+    again = tuple(dict.fromkeys((*before.failed, *before.again, *interrupted)))
     wait = replace(before, failed=(), again=again, decided=None, remaining=None)
     _begin(transition, transition.activate(token, JOIN_TIMEOUT_MS, wait=wait), step)
+    return None
 
 
 def _begin(transition: Transition, token: Token, step: EachStep) -> None:
@@ -162,8 +166,9 @@ def _begin(transition: Transition, token: Token, step: EachStep) -> None:
     if token.activation and len(started) < room and (again or after < wait.count):
         _defer(transition, token, token.activation)
     for index in started:
-        child = Token(id=child_id(token.id, index), parent=token.id, index=index, step=step.steps[0].name)
-        transition.arrive(child)
+        item_id = child_id(token.id, index)
+        if not transition.resume(item_id):
+            transition.arrive(Token(id=item_id, parent=token.id, index=index, step=step.steps[0].name))
 
 
 def _defer(transition: Transition, token: Token, activation: Activation) -> None:

@@ -17,14 +17,22 @@ from chalicelib.model.waits import ForkWait, Wait
 _NOTHING_ENDED = ForkWait(results={}, failed=())
 
 
-def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> None:
-    """Start every branch. After a retry, `before` is the wait as it was: branches that finished do not start again."""
+def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> StepResult | None:
+    """Start every branch. After a retry, `before` is the wait as it was.
+
+    Branches that finished do not start again, and the others are resumed where they were. If enough have finished, the
+    fork returns immediately. Raises ExpressionFailed.
+    """
     finished = before.results if isinstance(before, ForkWait) else {}
+    if len(finished) >= step.join:
+        fit("what its branches return", finished)
+        return StepResult(state=DEFAULT_STATE, data=finished)
     token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
-        if branch.name not in finished:
+        branch_id = child_id(token.id, branch.name)
+        if branch.name not in finished and not transition.resume(branch_id):
             child = Token(
-                id=child_id(token.id, branch.name),
+                id=branch_id,
                 parent=token.id,
                 scope=branch.name,
                 step=branch.steps[0].name,
@@ -32,6 +40,7 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | N
                 state=token.state,
             )
             transition.arrive(child)
+    return None
 
 
 def child_ended(
@@ -46,10 +55,10 @@ def child_ended(
         wait = _NOTHING_ENDED
     if error is None:
         wait = replace(wait, results={**wait.results, child.scope: child.result})
-        fit("what its branches return", wait.results)
     else:
         wait = replace(wait, failed=(*wait.failed, child.scope))
     transition.set_wait(token, wait)
+    fit("what its branches return", wait.results)
     if len(wait.results) >= step.join:
         return StepResult(state=DEFAULT_STATE, data=wait.results, event="StepJoined")
     if len(step.branches) - len(wait.failed) < step.join:

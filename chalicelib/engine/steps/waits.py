@@ -54,7 +54,7 @@ def _duration(value: Json) -> Milliseconds:
     whole = ArgType.INT.admits(value) and value >= 0
     found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
-        raise ExpressionFailed(f"`for` must be a duration such as 30s, and is {value!r:.60}")
+        raise ExpressionFailed(f"`for` must be a duration such as 30s or 1h30m, and is {value!r:.60}")
     if found > MAX_WAIT_MS:
         raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
     return found

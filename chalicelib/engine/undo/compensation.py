@@ -18,14 +18,13 @@ from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call
-from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition, without_wait
 from chalicelib.engine.undo.undo_args import undo_args
 from chalicelib.engine.values.evaluation import Names
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.status import STOPPED, Status
-from chalicelib.model.waits import EachWait, ForkWait
 
 
 def register(
@@ -189,24 +188,11 @@ def retry_undos(transition: Transition) -> None:
 
 
 def _strip_tokens(transition: Transition) -> None:
-    """Leave only the root, which `retry` continues, and the token that undoes. Both keep what they must remember."""
-    for token in tuple(transition.tokens.values()):
-        if token.id == UNDO:
-            continue
-        if not token.parent:
-            kept = token.activation if is_join(token) else None
-            transition.put(replace(token, activation=kept))
-            continue
-        parent = transition.tokens.get(token.parent)
-        wait = parent.activation.wait if parent and parent.activation else None
-        if parent and isinstance(wait, EachWait) and token.index is not None:
-            transition.set_wait(parent, replace(wait, again=(*wait.again, token.index)))
-        transition.tokens.pop(token.id)
-
-
-def is_join(token: Token) -> bool:
-    """Return whether the token waits for the tokens of branches or items."""
-    return token.activation is not None and isinstance(token.activation.wait, (ForkWait, EachWait))
+    """Leave only the root and the token that undoes. `retry` resumes the root and the tokens that were below it."""
+    for token in [token for token in transition.tokens.values() if not token.parent and token.id != UNDO]:
+        for child in transition.children_of(token):
+            transition.set_aside(child)
+        transition.put(without_wait(token))
 
 
 def _waits_for_children(transition: Transition) -> bool:

@@ -32,7 +32,7 @@ MAX_TOKEN_NAME_CHARACTERS: Final = 64
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
-DURATION: Final = "^[0-9]{1,12}(ms|s|m|h|d)$"
+DURATION: Final = "^([0-9]{1,12}(\\.[0-9]{1,12})?(ms|s|m|h|d))+$"
 """The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
 Duration = Annotated[str, msgspec.Meta(min_length=1, max_length=128, extra_json_schema={"pattern": DURATION})]
 _NOT_NEGATIVE: Final = msgspec.Meta(extra_json_schema={"minimum": 0})

@@ -1,11 +1,12 @@
 """Format a document in its one canonical layout. `layout` decides on lines, `comments` places comments.
 
-Strings, numbers, durations and expressions that span lines are kept as they are written. Keywords become lower case,
-missing commas are inserted, and a line with `/` separates two statements.
+Strings, numbers, durations of one unit, and expressions that span lines are kept as they are written. Keywords become
+lower case, missing commas are inserted, and a line with `/` separates two statements.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
@@ -30,6 +31,7 @@ from chalicelib.language.syntax import tree
 from chalicelib.language.syntax.parsing import parse
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
+from chalicelib.model.times import combined_duration
 
 _KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input"})
 """Properties with a case-insensitive keyword as their value."""
@@ -44,6 +46,7 @@ _TEMPLATES: Final = frozenset(
 _TOP_TEMPLATES: Final = frozenset({"output", "key", "items"})
 """The properties among them that are templates themselves, not groups of templates."""
 _CONSTANTS: Final = frozenset({"true", "false", "null"})
+_SEVERAL_UNITS: Final = re.compile("[a-z][0-9]")
 _NESTING: Final = frozenset({"fork", "each"})
 
 _N = TypeVar("_N", bound="tree.Assignment | tree.Declaration | tree.Route | tree.Value | _Pair")
@@ -195,6 +198,8 @@ class _Printer:
                 return Piece("", self._group(value, owner))
             case tree.Call():
                 return self._call(value, owner, above)
+            case tree.Duration():
+                return Piece(self._duration(value))
             case _:
                 return Piece(self._verbatim(value.span))
 
@@ -302,6 +307,11 @@ class _Printer:
             is_keyword = is_keyword or bool(word.key)
         is_jitter = not top and owner == "repeat" and bool(word.key)
         return word.key if is_keyword or is_jitter else self._verbatim(word.span)
+
+    def _duration(self, value: tree.Duration) -> str:
+        """Return a duration as it is written, but one with several units canonically: `2h30m` for `1h90m`."""
+        written = self._verbatim(value.span)
+        return combined_duration(value.milliseconds) if _SEVERAL_UNITS.search(written) else written
 
     def _verbatim(self, span: Span) -> str:
         return self._text[span.start : span.end]

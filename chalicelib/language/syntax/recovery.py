@@ -261,7 +261,7 @@ def _near_keyword(token: SyntaxToken) -> str | None:
 
 def _hint(before: SyntaxToken, token: SyntaxToken) -> str | None:
     if before.kind == "INTEGER" and token.kind == "NAME" and before.span.end == token.span.start:
-        return "write a duration as 500ms, 30s, 15m, 2h or 7d"
+        return "write a duration as 500ms, 30s, 15m, 1h30m or 7d"
     if before.kind == "STRING" and "\n" in str(before.value):
         return "the previous string spans several lines: is its closing quote missing?"
     return None

@@ -51,6 +51,7 @@ class Scan:
 
 
 _MAX_NUMBER_CHARACTERS = 400
+_PART_OF_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _SURROGATE = re.compile("[\ud800-\udfff]+")
 _STRANGE = re.compile(r"""(?:[^\w\s"'`(){}\[\]=;|,:./#$\-]|[\d\ud800-\udfff])+""")
 
@@ -114,13 +115,15 @@ def t_SINGLE_QUOTED(t):
 
 
 def t_DURATION(t):
-    r"-?[0-9]+(\.[0-9]+)?(ms|[smhd])(?![A-Za-z0-9_])"
-    unit = t.value.lstrip("-0123456789.")
-    amount = float(t.value[: -len(unit)]) if len(t.value) < _MAX_NUMBER_CHARACTERS else float("inf")
-    milliseconds = amount * UNIT_MS[unit]
-    if not 1 <= milliseconds <= MAX_DURATION_MS:
+    r"-?([0-9]+(\.[0-9]+)?(ms|[smhd]))+(?![A-Za-z0-9_])"
+    parts = _PART_OF_DURATION.findall(t.value)
+    units = [unit for _, unit in parts]
+    milliseconds = sum(float(amount) * UNIT_MS[unit] for amount, unit in parts)
+    if t.value.startswith("-") or len(t.value) >= _MAX_NUMBER_CHARACTERS or not 1 <= milliseconds <= MAX_DURATION_MS:
         t.lexer.findings.report(Problem.DURATION_OUT_OF_RANGE, _span(t), found=t.value)
         milliseconds = 1_000
+    elif len(parts) > 1 and ("." in t.value or units != [unit for unit in UNIT_MS if unit in units]):
+        t.lexer.findings.report(Problem.INVALID_DURATION, _span(t), found=t.value)
     t.value = round(milliseconds)
     return t
 

@@ -30,7 +30,7 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 OFFLOADED: Final = "\0folded"
 """The event of the only entry in the tail of an offloaded head or page."""
 
-_FIELDS: Final = ("df", "tk", "in", "vr", "un", "hd", "tl")
+_FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "hd", "tl")
 """The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
 
 _REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
@@ -122,6 +122,7 @@ def in_run(run: Run, change: Change) -> Run:
         vars=_in_values(run.vars, change),
         output=change(run.output),
         tokens=tuple(_in_token(token, change) for token in run.tokens),
+        interrupted=tuple(_in_token(token, change) for token in run.interrupted),
         undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
         tail=tuple(in_entry(entry, change) for entry in run.tail),
     )
@@ -163,6 +164,7 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         input={},
         vars={},
         undos=(),
+        interrupted=(),
         received={},
         tail=_offloaded_tail(run.seq, fields, offload),
     )
