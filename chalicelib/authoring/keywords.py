@@ -129,7 +129,7 @@ SECRET: Final = {
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
-    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now",
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "scheduled", "now",
 )  # fmt: skip
 """The names that expressions can use."""
 

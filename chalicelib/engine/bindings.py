@@ -73,6 +73,7 @@ def names_for(
         index=index,
         run=_run_value(definition, run),
         step=_step_value(token, token.activation or activation),
+        scheduled=run.scheduled or NOTHING,
         now=rfc3339(at),
         draws=draws,
     )

@@ -81,8 +81,22 @@ class TellParent:
     """Notify the run that waits for this one that it has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Notify the schedule that started this run that it has ended."""
+
+
 Effect: TypeAlias = (
-    DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | SyncChild | TellParent
+    DeliverAction
+    | SetTimer
+    | StoreBlob
+    | OpenTask
+    | Listen
+    | StartChild
+    | StopChild
+    | SyncChild
+    | TellParent
+    | TellSchedule
 )
 
 

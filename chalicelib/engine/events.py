@@ -38,6 +38,10 @@ class RunStarted(Fact):
     parent: Parent | None = None
     trace: str = ""
     """The W3C `traceparent` of the request that started it; empty if it had none."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

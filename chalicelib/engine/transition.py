@@ -25,6 +25,7 @@ from chalicelib.engine.effects import (
     StoreBlob,
     SyncChild,
     TellParent,
+    TellSchedule,
 )
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO
@@ -355,6 +356,8 @@ class Transition:
             self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
+        if self.run.queued_behind:
+            self.emit(TellSchedule())
 
     # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -32,6 +32,9 @@ from chalicelib.service.runs.new_run import RunFactory
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
+from chalicelib.service.schedules.commands import ScheduleOperator
+from chalicelib.service.schedules.scheduler import Scheduler
+from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
@@ -77,6 +80,8 @@ class Services:
     waker: Waker
     timers: RunTimers
     operator: Operator
+    scheduler: Scheduler
+    schedules: ScheduleOperator
     definition_deleter: DefinitionDeleter
     doctor: Doctor
     reader: Reader
@@ -115,7 +120,9 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
-    timers = RunTimers(runs, queue, advancer, clock)
+    timers = RunTimers(runs, store.schedules, queue, advancer, clock)
+    slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
+    scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
     webhook_key = partial(webhook_key_of, settings)
     webhook_client = WebhookClient(
@@ -131,9 +138,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, clock),
+        waker=Waker(runs, timers, signaler, child_runs, scheduler, clock),
         timers=timers,
         operator=Operator(runs, advancer),
+        scheduler=scheduler,
+        schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache),
         doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
         reader=Reader(store, runs, definition_cache, clock),

@@ -8,32 +8,55 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import msgspec
 
+from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.messages import (
+    Deliver,
+    Listen,
+    Message,
+    StartChild,
+    StopChild,
+    SyncChild,
+    TellParent,
+    TellSchedule,
+    Tick,
+    Wake,
+)
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
 from chalicelib.service.runs.children import ChildRuns
+from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
+
+_Child: TypeAlias = StartChild | StopChild | SyncChild | TellParent
+"""Messages about a run and the run that it called."""
 
 
 class Waker:
     """Handles messages of the wake queue."""
 
     def __init__(
-        self, runs: RunStore, timers: RunTimers, signaler: Signaler, child_runs: ChildRuns, clock: Clock
+        self,
+        runs: RunStore,
+        timers: RunTimers,
+        signaler: Signaler,
+        child_runs: ChildRuns,
+        scheduler: Scheduler,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._timers = timers
         self._signaler = signaler
         self._child_runs = child_runs
+        self._scheduler = scheduler
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -46,30 +69,42 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
+        if isinstance(message, Tick):
+            return self._scheduler.tick(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
         try:
-            match message:
-                case Wake():
-                    return self._timers.fire(run)
-                case Listen(uuid=uuid):
-                    self._signaler.listen(run, uuid)
-                case StartChild(uuid=uuid):
-                    self._child_runs.start_child(run, uuid)
-                case StopChild(child=child):
-                    self._child_runs.stop_child(run, child)
-                case SyncChild(child=child):
-                    self._child_runs.sync_child(run, child)
-                case TellParent():
-                    self._child_runs.tell_parent(run)
-                case Deliver():
-                    LOG.error("the wake queue held a delivery", extra={"run": message.run})
-                case _:
-                    assert_never(message)
+            if isinstance(message, Wake):
+                return self._timers.fire(run)
+            self._act(message, run)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
+
+    def _act(self, message: Deliver | Listen | _Child | TellSchedule, run: Run) -> None:
+        match message:
+            case Listen(uuid=uuid):
+                self._signaler.listen(run, uuid)
+            case TellSchedule():
+                self._scheduler.run_ended(run)
+            case Deliver():
+                LOG.error("the wake queue held a delivery", extra={"run": message.run})
+            case _:
+                self._act_on_child(message, run)
+
+    def _act_on_child(self, message: _Child, run: Run) -> None:
+        match message:
+            case StartChild(uuid=uuid):
+                self._child_runs.start_child(run, uuid)
+            case StopChild(child=child):
+                self._child_runs.stop_child(run, child)
+            case SyncChild(child=child):
+                self._child_runs.sync_child(run, child)
+            case TellParent():
+                self._child_runs.tell_parent(run)
+            case _:
+                assert_never(message)
 
 
 def _request(message: Message) -> Message:

@@ -1,4 +1,4 @@
-"""The embedded store: definitions, runs, keys, versioned values, signals, tasks and states of schedules in one SQLite file.
+"""The embedded store in one SQLite file: definitions, runs, keys, versioned values, signals, tasks, schedules.
 
 Expired rows are deleted when a row of the same kind is written.
 """

@@ -61,6 +61,8 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         last_event="start",
         parent=event.parent,
         trace=event.trace,
+        scheduled=event.scheduled,
+        queued_behind=event.queued_behind,
     )
 
 

@@ -63,6 +63,7 @@ class Names:
     index: int | Nothing = NOTHING
     run: Mapping[str, Json] = field(default_factory=dict)
     step: Mapping[str, Json] = field(default_factory=dict)
+    scheduled: str | Nothing = NOTHING
     now: str = ""
     draws: Draws = field(default_factory=Draws, compare=False)
     cipher: Cipher | None = None

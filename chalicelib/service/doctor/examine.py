@@ -127,13 +127,13 @@ class Doctor:
             if mine and message and repair:
                 self._send(msgspec.structs.replace(message, sent_at=self._clock.now()))
                 self._source.delete(QueueName.DEAD, [received.receipt])
-                LOG.warning("a dead letter of run %r was sent again", message.run, extra={"run": message.run})
+                LOG.warning("a dead letter of %r was sent again", message.subject, extra={"run": message.subject})
             else:
                 self._queue.defer(QueueName.DEAD, received.receipt, 0)
             if mine and message:
                 finding = Finding(
                     kind=FindingKind.DEAD_LETTER,
-                    run=message.run,
+                    run=message.subject,
                     uuid=getattr(message, "uuid", ""),
                     since=received.sent_at,
                     detail=f"a dead letter ({type(message).__name__})",

@@ -199,11 +199,13 @@ def _refuse_other_kinds(document: Document, only: str) -> None:
 
 
 def _names(document: Document) -> Mapping[Kind, set[str]]:
-    """Return the actions and flows that a document defines or uses."""
+    """Return the names of each kind that a document defines or uses."""
     used = language.references(document)
-    names = {Kind.ACTION: set(used.actions), Kind.FLOW: set(used.flows)}
+    names: dict[Kind, set[str]] = {kind: set() for kind in Kind}
+    names[Kind.ACTION] |= used.actions
+    names[Kind.FLOW] |= used.flows
     for statement in document.statements:
-        if statement.kind.key in names:
+        if statement.kind.key in list(Kind):
             names[Kind(statement.kind.key)].add(statement.name.text)
     return names
 

@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     ACTION = "action"
     FLOW = "flow"
+    SCHEDULE = "schedule"
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -32,6 +32,10 @@ class RunPlan:
     parent: Parent | None = None
     trace: str = ""
     """The `traceparent` under which the run is started; empty: none."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 class RunFactory:
@@ -63,6 +67,8 @@ class RunFactory:
             labels=plan.labels,
             parent=plan.parent,
             trace=plan.trace,
+            scheduled=plan.scheduled,
+            queued_behind=plan.queued_behind,
         )
         return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
 
