@@ -1,7 +1,8 @@
 """Definitions as JSON documents, as `fsl export` writes and `fsl import` reads them, and their JSON Schema.
 
-A document is one definition or a list of them. An action has `returns`, a flow has a list of `steps`; any other object
-is a run. `definition.schema.json` in this folder is the schema; a test compares it with the types.
+A document is one definition or a list of them. An action has `returns`, a flow has a list of `steps`; an object with
+`statement` is what this word begins: `event`, `config`; any other object is a run. `definition.schema.json` in this
+folder is the schema; a test compares it with the types.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import Json
+from chalicelib.model.statements import KIND_OF, VALUE_TYPES, Config, EventType, StatementValue
 
-Definition: TypeAlias = Action | Flow | FlowRun
+Definition: TypeAlias = StatementValue
 
 FILE: Final = Path(__file__).with_name("definition.schema.json")
-_KINDS: Final = (Action, Flow, FlowRun)
+_KINDS: Final = (Action, Flow, FlowRun, EventType, Config)
+_STATEMENT: Final = "statement"
+"""The member that has the word of a statement other than an action, a flow or a run."""
+_TAGGED: Final = {kind: found for kind, found in VALUE_TYPES.items() if found not in (Action, Flow)}
 
 
 class NoDefinition(EchoerError):
@@ -30,16 +35,14 @@ class NoDefinition(EchoerError):
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12), generated from the types of definitions."""
     _, components = msgspec.json.schema_components(_KINDS, ref_template="#/$defs/{name}")
-    one = {
-        "if": {"required": ["returns"]},
-        "then": {"$ref": "#/$defs/Action"},
-        "else": {
-            "if": {"properties": {"steps": {"type": "array"}}, "required": ["steps"]},
-            "then": {"$ref": "#/$defs/Flow"},
-            "else": {"$ref": "#/$defs/FlowRun"},
-        },
-        "type": "object",
-    }
+    one: dict[str, Any] = {"$ref": "#/$defs/FlowRun"}
+    for kind, found in _TAGGED.items():
+        components[found.__name__]["properties"][_STATEMENT] = {"const": kind}
+        condition = {"properties": {_STATEMENT: {"const": kind}}, "required": [_STATEMENT]}
+        one = {"if": condition, "then": {"$ref": f"#/$defs/{found.__name__}"}, "else": one}
+    has_steps = {"properties": {"steps": {"type": "array"}}, "required": ["steps"]}
+    one = {"if": has_steps, "then": {"$ref": "#/$defs/Flow"}, "else": one}
+    one = {"if": {"required": ["returns"]}, "then": {"$ref": "#/$defs/Action"}, "else": one, "type": "object"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "FSL definitions",
@@ -61,7 +64,9 @@ def schema_text() -> str:
 
 def exported(value: Definition) -> Json:
     """Return the definition as plain JSON values."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+    found = msgspec.json.decode(msgspec.json.encode(value))
+    kind = "" if isinstance(value, FlowRun) else KIND_OF[type(value)]
+    return {_STATEMENT: kind, **found} if kind in _TAGGED else found
 
 
 def imported(data: bytes | str) -> list[Definition]:
@@ -81,4 +86,10 @@ def _imported(value: Json) -> Definition:
         return msgspec.convert(value, Action)
     if isinstance(value.get("steps"), list):
         return msgspec.convert(value, Flow)
+    if _STATEMENT in value:
+        members = {name: member for name, member in value.items() if name != _STATEMENT}
+        kind = value[_STATEMENT]
+        if kind not in _TAGGED:
+            raise msgspec.ValidationError(f"unknown statement {kind!r:.60}: expected {', '.join(_TAGGED)}")
+        return msgspec.convert(members, _TAGGED[kind])
     return msgspec.convert(value, FlowRun)

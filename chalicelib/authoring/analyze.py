@@ -11,6 +11,7 @@ from chalicelib.language import Catalog, Checked, Diagnostic, Document, KnownNam
 from chalicelib.language.problems import in_order
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.statements import Config, EventType
 
 MAX_ROUNDS: Final = 32
 """How deep the calls between flows of different documents may be nested."""
@@ -64,12 +65,10 @@ def diagnostics_of(file: SourceFile, checked: Checked) -> tuple[Diagnostic, ...]
 
 
 def _defined(documents: Iterable[Checked]) -> KnownNames:
-    actions: dict[str, Action] = {}
-    flows: dict[str, Flow] = {}
-    for document in documents:
-        for statement in document.statements:
-            if isinstance(statement.value, Action):
-                actions[statement.name] = statement.value
-            elif isinstance(statement.value, Flow):
-                flows[statement.name] = statement.value
-    return KnownNames(actions, flows)
+    values = [statement.value for document in documents for statement in document.statements]
+    return KnownNames(
+        {value.name: value for value in values if isinstance(value, Action)},
+        {value.name: value for value in values if isinstance(value, Flow)},
+        {value.name: value for value in values if isinstance(value, EventType)},
+        {value.name: value for value in values if isinstance(value, Config)},
+    )

@@ -11,6 +11,7 @@ from chalicelib.authoring import keywords
 from chalicelib.authoring.symbols import Workspace
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
+from chalicelib.language.statements import BLOCK_WORDS
 from chalicelib.language.syntax.tokens import SyntaxToken, scan
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import BUILT_IN_STATES, ENDS
@@ -81,6 +82,8 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
                 if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
                     frames.append(_Frame(str(top.tail[0].value).lower()))
                     top.tail.clear()
+                elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
+                    top.tail.clear()  # the name of an event goes on
     _record_name(frames[-1])
     return frames
 
@@ -152,7 +155,7 @@ def _in_group(
     frames: list[_Frame], last: str, after: tuple[SyntaxToken, ...], workspace: Workspace
 ) -> Iterator[Completion]:
     top, body = frames[-1], frames[-2]
-    declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"))
+    declares = (body.kind, top.owner) in (("action", "args"), ("flow", "input"), ("event", "args"))
     if declares and [str(token.value).lower() for token in top.tail] == ["secret"]:
         yield from _types()
     elif last == "ASSIGN":
@@ -163,7 +166,8 @@ def _in_group(
         yield from (Completion(name, "property") for name in keywords.SETTINGS[top.owner])
     elif declares:
         yield from _types()
-        yield Completion("secret", "keyword", keywords.SECRET["declared"])
+        if body.kind != "event":
+            yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner == "vars":
         yield Completion("secret", "keyword", keywords.SECRET["declared"])
     elif top.owner in ("args", "input"):
@@ -220,7 +224,7 @@ def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> 
             yield from _keywords(keywords.STEPS)
         elif top.kind == "fork":
             yield from _keywords(keywords.BRANCH)
-        if is_last and top.kind in keywords.STATEMENTS:
+        if is_last and top.kind in BLOCK_WORDS:
             yield Completion(f"{top.kind}_end", "keyword")
 
 

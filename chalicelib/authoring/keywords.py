@@ -8,6 +8,8 @@ STATEMENTS: Final = {
     "action": "work that a service does",
     "flow": "a process that can be run many times",
     "flow_run": "one run of a flow",
+    "event": "what the data of an event must be",
+    "config": "a value of the namespace, which flows read as $config.NAME",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
@@ -56,6 +58,7 @@ PROPERTIES: Final = {
         **_FLOW,
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
+    "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...)",

@@ -29,6 +29,7 @@ from chalicelib.language.syntax.tree import (
 )
 from chalicelib.model.actions import DEFAULTS, Action, Parameter
 from chalicelib.model.flow import ENDS, Flow, FlowRun
+from chalicelib.model.statements import Config, EventType
 from chalicelib.model.times import format_duration
 
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "undo", "step", "target", "state", "property", "arg"]
@@ -59,23 +60,25 @@ class Use:
 
 @dataclass
 class Workspace:
-    """The actions, flows and runs of all documents, and the location of each definition."""
+    """The definitions and runs of all documents, and the location of each definition."""
 
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
+    events: dict[str, EventType] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
     locations: dict[tuple[str, str], Location] = field(default_factory=dict)
 
     @property
     def known(self) -> KnownNames:
         """The names that a document may use without defining them."""
-        return KnownNames(self.actions, self.flows)
+        return KnownNames(self.actions, self.flows, self.events, self.configs)
 
 
 def workspace_of(texts: Mapping[str, str]) -> Workspace:
     """Return the definitions of documents, given by URI. If two documents define a name, the first counts."""
     workspace = Workspace()
     found = [(uri, text, one) for uri, text in texts.items() for one in parse(text)[0].statements]
-    for kind in ("action", "flow", "flow_run"):
+    for kind in ("event", "config", "action", "flow", "flow_run", "schedule", "hook"):
         for uri, text, statement in found:
             key = (kind, statement.name.text)
             if statement.kind.key != kind or key in workspace.locations:
@@ -87,6 +90,10 @@ def workspace_of(texts: Mapping[str, str]) -> Workspace:
                     workspace.actions[value.name] = value
                 elif isinstance(value, Flow):
                     workspace.flows[value.name] = value
+                elif isinstance(value, EventType):
+                    workspace.events[value.name] = value
+                elif isinstance(value, Config):
+                    workspace.configs[value.name] = value
     return workspace
 
 

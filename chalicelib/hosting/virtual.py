@@ -26,9 +26,8 @@ from chalicelib.hosting import consumers
 from chalicelib.hosting.backends import encryption_for
 from chalicelib.hosting.permit_waits import PermitWaits, SendRecorder
 from chalicelib.hosting.wiring import Adapters, Services, assemble
-from chalicelib.model.actions import Action
-from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import encode
+from chalicelib.model.statements import KIND_OF, DefinitionValue
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.messages import Message
@@ -91,11 +90,11 @@ class VirtualHost:
         changed = replace(self.services.adapters, **adapters)
         self.services = assemble(settings or self.services.settings, changed)
 
-    def define(self, *values: Action | Flow) -> None:
+    def define(self, *values: DefinitionValue) -> None:
         """Store the next version of each definition. They are checked already: no FSL is read."""
         definitions, made = self.services.adapters.store.definitions, list[Definition]()
         for value in values:
-            kind = Kind.FLOW if isinstance(value, Flow) else Kind.ACTION
+            kind = Kind(KIND_OF[type(value)])
             newest = definitions.latest(self.namespace, kind, [value.name], deleted=True).get(value.name)
             made.append(
                 Definition(

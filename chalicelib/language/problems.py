@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeAlias
 
 from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
+from chalicelib.language.statements import ANY_STATEMENT
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -36,10 +37,10 @@ class Problem(Enum):
     UNMATCHED_BRACKET = "FSL106", "'{bracket}' has no matching opening bracket"
     NESTED_TOO_DEEPLY = "FSL107", "brackets are nested more than {limit} levels deep"
     DOCUMENT_TOO_LARGE = "FSL108", "the document has {count} characters; the limit is {limit}"
-    EMPTY_DOCUMENT = "FSL109", "the document is empty: expected action, flow or flow_run"
+    EMPTY_DOCUMENT = "FSL109", f"the document is empty: expected {ANY_STATEMENT}"
     SYNTAX = "FSL110", "expected {expected}, found {found}"
     MISSING_SEPARATOR = "FSL111", "expected '/' between two statements, found {found}"
-    UNKNOWN_STATEMENT = "FSL112", "unknown statement '{found}': expected action, flow or flow_run"
+    UNKNOWN_STATEMENT = "FSL112", f"unknown statement '{{found}}': expected {ANY_STATEMENT}"
     WRONG_END = "FSL113", "{kind} '{name}' ends with {found}; expected {kind}_end"
     NUMBER_OUT_OF_RANGE = "FSL114", "{found} is out of range: {range}"
     DURATION_OUT_OF_RANGE = "FSL115", "{found} is out of range: a duration is at least 1ms and at most 366d"
@@ -96,6 +97,7 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

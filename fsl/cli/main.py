@@ -36,15 +36,15 @@ SECTIONS: Final = {
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
         LazyCommand("watch", f"{_RUNS}.follow:watch", "Show the transitions of a run until it ends."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
-        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, actions, flows, waiting steps or events."),
-        LazyCommand("get", f"{_RUNS}.resources:get", "Show one action, flow, run, step or event."),
+        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
         LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run."),
         LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a paused run."),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
         LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
-        LazyCommand("del", f"{_RUNS}.resources:delete", "Delete an action, a flow, or a run that has ended."),
+        LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),
     "Operate a server": (
         LazyCommand("local", f"{_SERVER}.local:local", "Run a server on this machine."),

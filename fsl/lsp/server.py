@@ -43,7 +43,9 @@ _KINDS: Final = {
 _SYMBOLS: Final = {
     "action": types.SymbolKind.Function,
     "flow": types.SymbolKind.Module,
-    "flow_run": types.SymbolKind.Event,
+    "flow_run": types.SymbolKind.Object,
+    "event": types.SymbolKind.Event,
+    "config": types.SymbolKind.Constant,
 }
 
 

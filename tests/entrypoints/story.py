@@ -39,6 +39,9 @@ RUN = """flow_run ship_7
     step Ship => (SENT -> done | LOST -> stopped) { action = ship; args = (order = "o-7"); };
 flow_run_end"""
 
+EVENT = "event payment.received args = (str order, float amount, str note = null); event_end"
+CONFIG = 'config REGION = "eu-west-1";'
+
 
 class Teller:
     """Calls the app, and records the exchanges."""
@@ -96,6 +99,8 @@ def _definitions(say: Teller) -> None:
     say("a document", "POST", "/fsl", ORDER)
     say("an action", "POST", "/action", {"data": ACTION})
     say("a flow", "POST", "/flow", {"data": FLOW})
+    say("the declaration of an event", "POST", "/eventtype", {"data": EVENT})
+    say("a value of the configuration", "POST", "/config", {"data": CONFIG})
     say("not of this path", "POST", "/flow", {"data": ACTION})
     say("no FSL", "POST", "/flow", {"data": "flow f step"})
     say("a run with steps of its own", "POST", "/flowrun", {"data": RUN})
@@ -104,6 +109,10 @@ def _definitions(say: Teller) -> None:
     say("no such action", "GET", "/action/{name}", name="refund")
     say("all flows", "GET", "/flow")
     say("one flow", "GET", "/flow/{name}", name="order", version=1)
+    say("all declared events", "GET", "/eventtype")
+    say("one declared event", "GET", "/eventtype/{name}", name="payment.received")
+    say("the configuration", "GET", "/config")
+    say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
 
@@ -190,6 +199,15 @@ def _ends(say: Teller) -> None:
     action = say("another action", "GET", "/action/{name}", name="ship")
     say("the action of that uuid", "DELETE", "/action/{name}/{uuid}", name="ship", uuid=action["metadata"]["uuid"])
     say("whatever action has the name", "DELETE", "/action/{name}", name="charge")
+    event = say("again", "POST", "/eventtype", {"data": EVENT})
+    of_event = {"name": "payment.received", "uuid": event["metadata"]["uuid"]}
+    say("the declaration of that uuid", "DELETE", "/eventtype/{name}/{uuid}", **of_event)
+    say("declared anew", "POST", "/eventtype", {"data": EVENT})
+    say("whatever declaration has the name", "DELETE", "/eventtype/{name}", name="payment.received")
+    config = say("unchanged", "POST", "/config", {"data": CONFIG})
+    say("the value of that uuid", "DELETE", "/config/{name}/{uuid}", name="REGION", uuid=config["metadata"]["uuid"])
+    say("set anew", "POST", "/config", {"data": CONFIG})
+    say("whatever value has the name", "DELETE", "/config/{name}", name="REGION")
 
 
 def written(told: list[Exchange]) -> str:

@@ -100,10 +100,14 @@ def test_definitions_are_deleted_with_or_without_their_uuid(host: Host) -> None:
         ("list", "wrong number of arguments; usage: list TYPE"),
         ("get flow", "wrong number of arguments; usage: get TYPE NAME"),
         ("del flow a b c", "wrong number of arguments; usage: del TYPE NAME [UUID]"),
-        ("list flwo", "unknown type 'flwo' (did you mean flow?); the types are action, flow, flowrun, step, event"),
+        (
+            "list flwo",
+            "unknown type 'flwo' (did you mean flow?); "
+            "the types are action, flow, flowrun, step, event, eventtype, config",
+        ),
         ("get flowrun nope", "there is no flow_run 'nope'"),
         ("get event x", "cannot get one event; `list event` shows all events"),
-        ("del step r.A", "cannot delete a step; only actions, flows and flowruns can be deleted"),
+        ("del step r.A", "cannot delete a step; only definitions and flowruns can be deleted"),
         ("help lsit", "unknown command 'lsit' (did you mean list?); type help for a list of commands"),
     ],
 )

@@ -15,8 +15,8 @@ from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW
 from chalicelib.language.check.readers.options import OPTIONS
 from chalicelib.language.check.steps.kinds import _ACTION_PROPERTIES
 from chalicelib.language.check.steps.waits import WAIT_PROPERTIES
-from chalicelib.language.syntax.recovery import _STATEMENT_WORDS, _STEP_WORDS
-from chalicelib.language.syntax.tokens import END_WORDS
+from chalicelib.language.statements import END_WORDS, STATEMENT_WORDS
+from chalicelib.language.syntax.recovery import _STEP_WORDS
 
 EDITORS = Path(fsl.__file__).parent / "editors"
 GRAMMAR = json.loads((EDITORS / "vscode" / "syntaxes" / "fsl.tmLanguage.json").read_text())
@@ -27,7 +27,7 @@ def coloured(name: str) -> set[str]:
     return set(re.findall(r"[a-z_]+", json.dumps(GRAMMAR["repository"][name]).lower()))
 
 
-@pytest.mark.parametrize("word", [*_STATEMENT_WORDS, *END_WORDS])
+@pytest.mark.parametrize("word", [*STATEMENT_WORDS, *END_WORDS])
 def test_statement_words_are_coloured(word: str) -> None:
     assert word in coloured("statement")
 

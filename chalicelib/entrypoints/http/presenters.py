@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, overload
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, assert_never, cast, overload
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
@@ -16,14 +16,15 @@ from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.run_error import RunError
+from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.inbox import OpenTask
-from chalicelib.service.ports.definitions import Definition, Kind
+from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.runs.read import RunView
 
-Resource = Literal["action", "flow", "flowrun", "step", "event"]
+Resource = Literal["action", "flow", "flowrun", "step", "event", "eventtype", "config", "schedule", "hook"]
 
 
 def metadata(
@@ -55,17 +56,28 @@ def moment(at: Instant | None) -> str | None:
 # ── definitions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def definition(namespace: str, found: Definition) -> responses.Action | responses.Flow:
-    """Return an action or a flow."""
-    if found.kind is Kind.ACTION:
-        return {
-            "metadata": metadata(found.name, "action", namespace, found.version, found.uuid),
-            "spec": _action_spec(json_values.decode(found.value, Action), found),
-        }
+def definition(namespace: str, found: Definition) -> Json:
+    """Return a definition: `responses.Action`, `responses.Flow` and so on, by its kind."""
+    value = json_values.decode(found.value, VALUE_TYPES[found.kind])
     return {
-        "metadata": metadata(found.name, "flow", namespace, found.version, found.uuid),
-        "spec": _flow_spec(json_values.decode(found.value, Flow), found),
+        "metadata": metadata(found.name, cast(Resource, found.kind.resource), namespace, found.version, found.uuid),
+        "spec": {**_spec(value, found), "text": found.text, "created_at": moment(found.created_at)},
     }
+
+
+def _spec(value: DefinitionValue, found: Definition) -> Mapping[str, Json]:
+    match value:
+        case Action():
+            return _action_spec(value, found)
+        case Flow():
+            return _flow_spec(value, found)
+        case EventType():
+            parameters = value.parameters
+            return {"args": None if parameters is None else [_parameter(parameter) for parameter in parameters]}
+        case Config():
+            return {"value": value.value}
+        case _:
+            assert_never(value)
 
 
 def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:

@@ -1,4 +1,4 @@
-"""The definitions outside a document: actions and flows that it may use without defining them."""
+"""The definitions outside a document: those that it may use without defining them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.statements import Config, EventType
 
 
 class Catalog(Protocol):
@@ -18,6 +19,10 @@ class Catalog(Protocol):
 
     def flow(self, name: str) -> Flow | None: ...
 
+    def event(self, name: str) -> EventType | None: ...
+
+    def config(self, name: str) -> Config | None: ...
+
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
         ...
@@ -25,16 +30,24 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KnownNames:
-    """A catalog of two mappings."""
+    """A catalog of mappings."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     flows: Mapping[str, Flow] = field(default_factory=dict)
+    events: Mapping[str, EventType] = field(default_factory=dict)
+    configs: Mapping[str, Config] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
 
     def flow(self, name: str) -> Flow | None:
         return self.flows.get(name)
+
+    def event(self, name: str) -> EventType | None:
+        return self.events.get(name)
+
+    def config(self, name: str) -> Config | None:
+        return self.configs.get(name)
 
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]
@@ -51,7 +64,7 @@ class References:
 def references(document: Document) -> References:
     """Return the names to look up before the document can be checked. Accepts damaged documents."""
     used: dict[str, set[str]] = {"action": set(), "flow": set(), "undo": set()}
-    defined: dict[str, set[str]] = {"action": set(), "flow": set(), "flow_run": set()}
+    defined: dict[str, set[str]] = {"action": set(), "flow": set()}
     for statement in document.statements:
         defined.setdefault(statement.kind.key, set()).add(statement.name.text)
         for kind, word in named_by(statement):
@@ -85,5 +98,5 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
                 yield "action", name
             case ("step" | "deci" | "action" | "call", "undo"):
                 yield "undo", name
-            case ("call" | "flow_run", "flow"):
+            case ("call" | "flow_run" | "schedule" | "hook", "flow"):
                 yield "flow", name

@@ -1,36 +1,51 @@
-"""Check a document: return its actions, flows and runs, or the diagnostics that explain why there are none."""
+"""Check a document: return its definitions and runs, or the diagnostics that explain why there are none.
+
+A new kind of statement is a module that reads it and a row in `_FIRST` or `_LAST`.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from typing import Final, Literal, TypeAlias
 
 from chalicelib.language.check.actions import read_action, with_undo
 from chalicelib.language.check.catalog import Catalog, named_by
+from chalicelib.language.check.configs import read_config
 from chalicelib.language.check.context import Context, ExpressionProblem
 from chalicelib.language.check.echoer import is_echoer
+from chalicelib.language.check.events import read_event
 from chalicelib.language.check.flows import read_flow, read_run
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
 from chalicelib.language.source import Source
+from chalicelib.language.statements import STATEMENT_WORDS
 from chalicelib.language.syntax.parsing import parse
 from chalicelib.language.syntax.tree import Document, Word
 from chalicelib.language.syntax.tree import Statement as Node
 from chalicelib.model.actions import Action
-from chalicelib.model.flow import ActionStep, CallStep, Flow, FlowRun, walk
+from chalicelib.model.flow import ActionStep, CallStep, Flow, walk
+from chalicelib.model.statements import Config, EventType, StatementValue
 
-Kind: TypeAlias = Literal["action", "flow", "flow_run"]
+Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
+"""Returns the value of a statement; None if it is too damaged to have one."""
+
+_FIRST: Final[Mapping[str, Reader]] = {"event": read_event, "config": read_config}
+"""The kinds of statements that refer to no others; actions and flows may refer to them."""
+
+_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run}
+"""The kinds of statements that refer to flows."""
 
 
 @dataclass(frozen=True)
 class Statement:
     """One checked statement: its value, and its text from the first to the last token."""
 
-    kind: Kind
+    kind: str
+    """The word that begins it."""
     name: str
-    value: Action | Flow | FlowRun
+    value: StatementValue
     text: str
 
 
@@ -63,25 +78,28 @@ def check_document(
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())
     checked = tuple(
-        Statement(cast(Kind, node.kind.key), node.name.text, value, document.text[node.span.start : node.span.end])
+        Statement(node.kind.key, node.name.text, value, document.text[node.span.start : node.span.end])
         for node, value in values
     )
     return Checked(checked, findings.diagnostics())
 
 
 class _Statements:
-    """Reads the statements of one document: actions, then flows with callees before callers, then runs."""
+    """Reads the statements of one document.
+
+    The order is: events and configs, actions, flows with callees before callers, then everything that refers to flows.
+    """
 
     def __init__(self, document: Document, context: Context) -> None:
         self._context = context
         self._nodes = document.statements
-        self._values: dict[int, Action | Flow | FlowRun] = {}
+        self._values: dict[int, StatementValue] = {}
         self._flows: dict[str, Node] = {}
         self._actions: list[tuple[Node, Action | None]] = []
         self._undo_of: dict[str, str] = {}
         """What undoes each action of the document that has an undo."""
 
-    def read(self) -> list[tuple[Node, Action | Flow | FlowRun]]:
+    def read(self) -> list[tuple[Node, StatementValue]]:
         findings = self._context.findings
         if len(self._nodes) > MAX_STATEMENTS:
             first = self._nodes[MAX_STATEMENTS]
@@ -90,6 +108,8 @@ class _Statements:
             )
             return []
         self._check_names()
+        self._refuse_unread()
+        self._read_all(_FIRST)
         self._read_actions()
         for name in self._flows_by_call():
             node = self._flows[name]
@@ -100,9 +120,7 @@ class _Statements:
                 self._context.flows[name] = flow
                 self._context.broken["flow"].discard(name)
         self._read_undos()
-        for node in self._nodes:
-            if node.kind.key == "flow_run":
-                self._values[id(node)] = read_run(self._context, node)
+        self._read_all(_LAST)
         return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
 
     def _check_names(self) -> None:
@@ -116,9 +134,38 @@ class _Statements:
             seen.add((kind, name))
             if kind == "flow":
                 self._flows.setdefault(name, node)
-            for defines in ("action", "flow"):
-                if kind == defines or kind not in ("action", "flow", "flow_run"):
-                    self._context.broken[defines].add(name)
+            for defines, broken in self._context.broken.items():
+                if kind == defines or kind not in STATEMENT_WORDS:
+                    broken.add(name)
+
+    def _refuse_unread(self) -> None:
+        """Report statements of a kind that has no row yet."""
+        for node in self._nodes:
+            key = node.kind.key
+            if key in STATEMENT_WORDS and key not in ("action", "flow", *_FIRST, *_LAST):
+                self._context.findings.report(Problem.UNKNOWN_STATEMENT, node.kind.span, found=key)
+
+    def _read_all(self, readers: Mapping[str, Reader]) -> None:
+        """Read the statements of some kinds. The names of those without errors become known."""
+        for node in self._nodes:
+            if node.kind.key not in readers:
+                continue
+            before = self._context.findings.errors
+            value = readers[node.kind.key](self._context, node)
+            if value is None:
+                continue
+            self._values[id(node)] = value
+            if self._context.findings.errors == before and not node.damaged:
+                self._define(node.name.text, value)
+
+    def _define(self, name: str, value: StatementValue) -> None:
+        context = self._context
+        if isinstance(value, EventType):
+            context.events.setdefault(name, value)
+            context.broken["event"].discard(name)
+        elif isinstance(value, Config):
+            context.configs.setdefault(name, value)
+            context.broken["config"].discard(name)
 
     def _read_actions(self) -> None:
         actions = [node for node in self._nodes if node.kind.key == "action"]

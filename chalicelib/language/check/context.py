@@ -20,6 +20,7 @@ from chalicelib.language.syntax.tree import (
 )  # fmt: skip
 from chalicelib.model.actions import SECRET_NAME, Action, ArgType, Parameter
 from chalicelib.model.flow import Flow
+from chalicelib.model.statements import VALUE_TYPES, Config, EventType
 from chalicelib.model.templates import Template, expression, reference, reference_of, source_of
 
 ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
@@ -37,10 +38,12 @@ class Context:
     expression_problem: ExpressionProblem | None = None
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
+    events: dict[str, EventType] = field(default_factory=dict)
+    configs: dict[str, Config] = field(default_factory=dict)
     is_echoer: bool = False
     """The document uses no word that the original echoer does not have."""
-    broken: dict[str, set[str]] = field(default_factory=lambda: {"action": set(), "flow": set()})
-    """Names with invalid definitions in the document; their uses are not reported."""
+    broken: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in VALUE_TYPES})
+    """Names with invalid definitions in the document, by kind; their uses are not reported."""
 
     def action(self, name: str) -> Action | None:
         """Return the action with this name; None if there is none or its definition has errors."""
@@ -53,6 +56,18 @@ class Context:
         if name in self.flows or name in self.broken["flow"]:
             return self.flows.get(name)
         return self.catalog.flow(name)
+
+    def event(self, name: str) -> EventType | None:
+        """Return the event with this name; None if it is not declared or its declaration has errors."""
+        if name in self.events or name in self.broken["event"]:
+            return self.events.get(name)
+        return self.catalog.event(name)
+
+    def config(self, name: str) -> Config | None:
+        """Return the value of the configuration with this name; None if there is none or it has errors."""
+        if name in self.configs or name in self.broken["config"]:
+            return self.configs.get(name)
+        return self.catalog.config(name)
 
     def names(self) -> Iterable[str]:
         """Yield the known names of actions and flows, for suggestions."""

@@ -9,6 +9,8 @@ from chalicelib.language.syntax.tree import (
     Assignment,
     Declaration,
     Document,
+    Entry,
+    EventName,
     Group,
     Number,
     Property,
@@ -75,7 +77,7 @@ def _is_echoer_property(member: Property) -> bool:
             return False
 
 
-def _is_echoer_entry(entry: Assignment | Declaration | Route) -> bool:
+def _is_echoer_entry(entry: Entry) -> bool:
     match entry:
         case Declaration():
             return entry.secret is None and entry.default is None and entry.type.key in _TYPES
@@ -83,6 +85,8 @@ def _is_echoer_entry(entry: Assignment | Declaration | Route) -> bool:
             return not entry.members and _is_echoer_value(entry.value)
         case Route():
             return _is_echoer_route(entry)
+        case EventName():
+            return False
 
 
 def _is_echoer_value(value: Value) -> bool:

@@ -21,6 +21,7 @@ from chalicelib.language.syntax.tree import (
     Assignment,
     Call,
     Declaration,
+    Entry,
     Expression,
     Group,
     Property,
@@ -64,14 +65,14 @@ def read_variables(properties: Properties) -> tuple[dict[str, Template], tuple[s
     return found, tuple(sorted(secret & found.keys()))
 
 
-def _is_secret_variable(entry: Assignment | Declaration | Route) -> TypeGuard[Declaration]:
+def _is_secret_variable(entry: Entry) -> TypeGuard[Declaration]:
     """Whether the entry is `secret name = value`, which the grammar parses as a declaration of type `secret`."""
     if not isinstance(entry, Declaration) or entry.secret is not None:
         return False
     return entry.type.key == "secret" and entry.default is not None
 
 
-def _as_assignment(entry: Assignment | Declaration | Route) -> Assignment | Declaration | Route:
+def _as_assignment(entry: Entry) -> Entry:
     if _is_secret_variable(entry) and entry.default is not None:
         return Assignment(entry.name, entry.default, entry.span)
     return entry

@@ -27,29 +27,30 @@ from chalicelib.language.format.layout import (
 )  # fmt: skip
 from chalicelib.language.problems import Diagnostic
 from chalicelib.language.source import Span
+from chalicelib.language.statements import CONFIG
 from chalicelib.language.syntax import tree
 from chalicelib.language.syntax.parsing import parse
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
 from chalicelib.model.times import combined_duration
 
-_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input"})
+_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input", "args"})
 """Properties with a case-insensitive keyword as their value."""
 _ENTRIES: Final = "->"
 _END_ENTRIES: Final = "-> end"
 _SETTINGS: Final = frozenset({"retry", "limit", "secret", "repeat", _END_ENTRIES})
 """Properties with case-insensitive keys in their group."""
 _TEMPLATES: Final = frozenset(
-    {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", _ENTRIES, _END_ENTRIES}
+    {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", CONFIG, _ENTRIES, _END_ENTRIES}
 )
 """Properties in which `TRUE` is the value true and not a name."""
-_TOP_TEMPLATES: Final = frozenset({"output", "key", "items"})
+_TOP_TEMPLATES: Final = frozenset({"output", "key", "items", CONFIG})
 """The properties among them that are templates themselves, not groups of templates."""
 _CONSTANTS: Final = frozenset({"true", "false", "null"})
 _SEVERAL_UNITS: Final = re.compile("[a-z][0-9]")
 _NESTING: Final = frozenset({"fork", "each"})
 
-_N = TypeVar("_N", bound="tree.Assignment | tree.Declaration | tree.Route | tree.Value | _Pair")
+_N = TypeVar("_N", bound="tree.Entry | tree.Value | _Pair")
 
 
 class Unreadable(EchoerError):
@@ -105,6 +106,8 @@ class _Printer:
         return found
 
     def _statement(self, node: tree.Statement, lead: str, behind: Gap) -> list[Line]:
+        if node.kind.key == CONFIG:
+            return self._config(node, lead, behind)
         end = node.span.end - len(node.kind.key) - len("_end")
         above: list[Remark] = []
         glued = self._comments.glue(node.kind.span.end, node.name.span.start, above)
@@ -115,8 +118,22 @@ class _Printer:
             Line(head, block.trailing),
             *block.lines(1),
             Line(f"{node.kind.key}_end", behind.trailing),
-            *(line for remark in behind.above for line in ([Line("")] if remark.blank else []) + [*remark.lines(0)]),
+            *_below(behind),
         ]
+
+    def _config(self, node: tree.Statement, lead: str, behind: Gap) -> list[Line]:
+        """Return the lines of `config NAME = VALUE;`."""
+        above: list[Remark] = []
+        glued = self._comments.glue(node.kind.span.end, node.name.span.start, above)
+        name = _spaced(f"{lead}{node.kind.key}", glued, self._verbatim(node.name.span))
+        value = next(one.value for one in node.members if isinstance(one, tree.Property) and one.value)
+        glued = self._comments.glue(node.name.span.end, value.span.start, above)
+        piece = self._value(value, CONFIG, above, top=True)
+        tail = self._comments.glue(value.span.end, node.span.end, above)
+        field = Field(name, _around(piece, glued and f"{glued} ", tail and f" {tail}"))
+        lines = field.lines(0)
+        lines[-1] = replace(lines[-1], trailing=behind.trailing)
+        return [*(line for remark in above for line in remark.lines(0)), *lines, *_below(behind)]
 
     def _block(self, members: Sequence[tree.Member], start: int, end: int) -> Block:
         placed: list[BlockMember] = []
@@ -250,7 +267,7 @@ class _Printer:
         glued = self._comments.glue(pair.key.span.end, pair.value.span.start, above)
         return _around(self._value(pair.value, owner, above), _spaced(key, glued, ""), "")
 
-    def _entry(self, entry: tree.Assignment | tree.Declaration | tree.Route, owner: str, above: list[Remark]) -> Piece:
+    def _entry(self, entry: tree.Entry, owner: str, above: list[Remark]) -> Piece:
         match entry:
             case tree.Assignment():
                 name = ".".join(self._verbatim(word.span) for word in (entry.name, *entry.members))
@@ -259,6 +276,8 @@ class _Printer:
                 return self._given(self._declared(entry, above), entry.name, entry.default, owner, above)
             case tree.Route():
                 return self._route(entry, owner, above)
+            case tree.EventName():
+                return Piece(self._verbatim(entry.span))
 
     def _declared(self, entry: tree.Declaration, above: list[Remark]) -> str:
         """Return `secret type name` or `type name`."""
@@ -324,6 +343,11 @@ def _above(gap: Gap, *, first: bool = False) -> list[Line]:
         found += [Line("")] if remark.blank and (found or not first) else []
         found += remark.lines(0)
     return [*found, Line("")] if gap.blank and (found or not first) else found
+
+
+def _below(gap: Gap) -> list[Line]:
+    """Return the lines of the comments after a statement."""
+    return [line for remark in gap.above for line in ([Line("")] if remark.blank else []) + [*remark.lines(0)]]
 
 
 def _with_trailing(placed: BlockMember, comments: str) -> BlockMember:

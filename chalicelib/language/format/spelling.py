@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from chalicelib.language.statements import END_WORDS
 from chalicelib.language.syntax.embedded import end_of_expression
-from chalicelib.language.syntax.tokens import END_WORDS
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.templates import Template, reference_of, source_of
 

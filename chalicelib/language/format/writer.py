@@ -27,6 +27,7 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
+from chalicelib.model.statements import Config, EventType, StatementValue
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
 from chalicelib.model.variable_paths import split_path
@@ -34,7 +35,7 @@ from chalicelib.model.variable_paths import split_path
 _Properties: TypeAlias = Iterator[tuple[str, str]]
 
 
-def to_fsl(value: Action | Flow | FlowRun) -> str:
+def to_fsl(value: StatementValue) -> str:
     """Return the statement for a definition, in the canonical layout.
 
     Raises Unwritable for values that FSL cannot express (a string with both `"` and a backtick, an expression that its
@@ -43,7 +44,7 @@ def to_fsl(value: Action | Flow | FlowRun) -> str:
     return format_text(_statement(value))
 
 
-def _statement(value: Action | Flow | FlowRun) -> str:
+def _statement(value: StatementValue) -> str:
     match value:
         case Action():
             return f"action {spelling.name(value.name)} {_written(_of_action(value))} action_end"
@@ -52,8 +53,23 @@ def _statement(value: Action | Flow | FlowRun) -> str:
         case FlowRun():
             inner = _of_flow(value.steps) if value.steps else _written(_of_run(value))
             return f"flow_run {spelling.name(value.name)} {inner} flow_run_end"
+        case EventType():
+            return f"event {_dotted(value.name)} {_written(_of_event(value))} event_end"
+        case Config():
+            return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
         case _:
             assert_never(value)
+
+
+def _of_event(event: EventType) -> _Properties:
+    if event.parameters is not None:
+        yield "args", _parameters(event.parameters)
+
+
+def _dotted(name: str) -> str:
+    """Write a name with dots as words with dots between them, if it consists of such words."""
+    words = [spelling.name(word) for word in name.split(".")]
+    return spelling.name(name) if any(word.startswith(('"', "`")) for word in words) else ".".join(words)
 
 
 def _of_action(action: Action) -> _Properties:

@@ -23,9 +23,9 @@ from chalicelib.language.syntax.recovery import Recovery
 from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
-tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND")
-"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret` and `on` where
-they are no names, and a comma between two states of a route."""
+tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND", "CONFIG")
+"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret`, `on` and `config`
+where they are no names, and a comma between two states of a route."""
 
 
 def p_document(p):
@@ -44,13 +44,32 @@ def p_statements(p):
 
 
 def p_statement(p):
-    """statement : kind name members END
-    | kind name members error END"""
+    """statement : kind title members END
+    | kind title members error END"""
     end = p[len(p) - 1]
     p.parser.errok()
     damaged = len(p) == 6 or end.inserted
     p.parser.recovery.ends(p[1], p[2], end)
     p[0] = tree.Statement(p[1], p[2], tuple(p[3]), damaged, p[1].span.to(end.span))
+
+
+def p_title(p):
+    """title : name
+    | path"""
+    words = p[1] if isinstance(p[1], list) else [p[1]]
+    p[0] = p[1] if len(words) == 1 else tree.Word(".".join(one.text for one in words), False, _span_of(words))
+
+
+def p_config(p):
+    """statement : CONFIG name ASSIGN value SEMICOLON"""
+    kind = _as_word(p[1])
+    p[0] = tree.Statement(kind, p[2], (tree.Property(kind, p[4], p[4].span),), False, kind.span.to(p[5].span))
+
+
+def p_config_lost(p):
+    """statement : CONFIG error SEMICOLON"""
+    p.parser.errok()
+    p[0] = None
 
 
 def p_statement_lost(p):
@@ -235,8 +254,12 @@ def p_secret_declaration(p):
     """entry : MODIFIER name name
     | MODIFIER name name ASSIGN value"""
     default = p[5] if len(p) == 6 else None
-    modifier = tree.Word(p[1].value, quoted=False, span=p[1].span)
-    p[0] = tree.Declaration(p[2], p[3], default, p[1].span.to((default or p[3]).span), modifier)
+    p[0] = tree.Declaration(p[2], p[3], default, p[1].span.to((default or p[3]).span), _as_word(p[1]))
+
+
+def p_event_name(p):
+    """entry : path"""
+    p[0] = tree.EventName(tuple(p[1]), _span_of(p[1]))
 
 
 def p_route(p):
@@ -269,6 +292,14 @@ def p_target(p):
     | name group
     | group"""
     p[0] = (p[1], p[2]) if len(p) == 3 else (None, p[1]) if isinstance(p[1], tree.Group) else (p[1], None)
+
+
+def _as_word(token):
+    return tree.Word(token.value, quoted=False, span=token.span)
+
+
+def _span_of(words):
+    return words[0].span.to(words[-1].span)
 
 
 def _states(found):

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from chalicelib.language.problems import Findings, Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tokens import END_WORDS, SyntaxToken
+from chalicelib.language.statements import ANY_STATEMENT, BLOCK_WORDS, CONFIG, END_WORDS, STATEMENT_WORDS
+from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
@@ -27,7 +28,6 @@ _WORDS: Final = {
 }  # fmt: skip
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 _VALUES: Final = _NAMES | {"INTEGER", "FLOAT", "DURATION", "EXPRESSION", "LSQUARE", "LCURLY", "LPAREN"}
-_STATEMENT_WORDS: Final = ("action", "flow", "flow_run")
 _STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "branch")
 
 
@@ -47,15 +47,20 @@ class Recovery:
     def next(self) -> SyntaxToken | None:
         """Return the next token; None after the last."""
         if self._pushed:
-            return self._pushed.pop()
+            return self._in_context(self._pushed.pop())
         if self._index >= len(self._tokens):
             return None
         self._index += 1
-        token = self._tokens[self._index - 1]
+        return self._in_context(self._tokens[self._index - 1])
+
+    def _in_context(self, token: SyntaxToken) -> SyntaxToken:
+        """Return the token that was just read with the kind that it has here: some words are keywords in places."""
         if token.kind == "NAME" and str(token.value).lower() == "secret":
             return replace(token, kind=self._kind_of_secret())
         if token.kind == "NAME" and str(token.value).lower() == "on":
             return replace(token, kind=self._kind_of_on())
+        if token.kind == "NAME" and str(token.value).lower() == CONFIG and self._fits("CONFIG"):
+            return replace(token, kind="CONFIG")
         if token.kind == "COMMA" and self._is_between_states():
             return replace(token, kind="AND")
         return token
@@ -71,7 +76,7 @@ class Recovery:
         if token.kind in ("NAME", "WHEN") and self._mends("SLASH", states, token):
             self._findings.report(Problem.MISSING_SEPARATOR, token.span, found=_shown(token))
             return self._insert(SyntaxToken("SLASH", "/", token.span, inserted=True), token)
-        if token.kind in ("SLASH", "EOF") and self._mends("END", states, token):
+        if token.kind in ("SLASH", "EOF") and any(self._mends(kind, states, token) for kind in ("END", "SEMICOLON")):
             return self._insert(self._end_before(token), token, states)
         self._report(token, states)
         found.type = "SKIPPED"
@@ -80,11 +85,14 @@ class Recovery:
 
     def ends(self, kind: Word, name: Word, end: SyntaxToken) -> None:
         """Check that the kind of a statement is known, and that its end matches the kind."""
-        if kind.key not in _STATEMENT_WORDS:
-            near = Suggestion(kind.key, _STATEMENT_WORDS)
+        if kind.key not in BLOCK_WORDS:
+            near = Suggestion(kind.key, STATEMENT_WORDS)
             self._findings.report(Problem.UNKNOWN_STATEMENT, kind.span, near=near, found=kind.text)
         elif not end.inserted and str(end.value).lower() != f"{kind.key}_end":
             self._findings.report(Problem.WRONG_END, end.span, kind=kind.key, name=name.text, found=str(end.value))
+        if kind.key != "event" and not name.quoted and "." in name.text:
+            reason = f'only the name of an event may have dots: write "{name.text}" in quotes'
+            self._findings.report(Problem.INVALID_NAME, name.span, reason=reason)
 
     def lacks_value(self, name: Word, at: SyntaxToken) -> None:
         """Report a property without a value; only `secret = ;` may have none."""
@@ -136,14 +144,19 @@ class Recovery:
         return missing
 
     def _end_before(self, token: SyntaxToken) -> SyntaxToken:
-        kind = self._statement_kind()
-        return SyntaxToken("END", f"{kind}_end", Span(token.span.start, token.span.start), inserted=True)
+        """Return the token that ends the statement: its end word, or the semicolon of a config."""
+        kind, at = self._statement_kind(), Span(token.span.start, token.span.start)
+        if kind == CONFIG:
+            return SyntaxToken("SEMICOLON", ";", at, inserted=True)
+        return SyntaxToken("END", f"{kind}_end", at, inserted=True)
 
     def _statement_kind(self) -> str:
         for symbol in self._parser.symstack:
+            if symbol.type == "CONFIG":
+                return CONFIG
             if symbol.type == "kind":
                 key = symbol.value.key
-                return key if key in _STATEMENT_WORDS else "flow"
+                return key if key in BLOCK_WORDS else "flow"
         return "flow"
 
     def _skip(self, token: SyntaxToken, states: list[int]) -> None:
@@ -198,7 +211,7 @@ class Recovery:
             expected -= _NAMES
         elif "NAME" in expected:
             inside = "RCURLY" in expected or "END" in expected
-            words.append("a property or a step" if inside else "action, flow or flow_run")
+            words.append("a property or a step" if inside else ANY_STATEMENT)
             expected -= {"NAME", "WHEN", "EOF", "SLASH"}
         if "END" in expected:
             words.append(f"{self._statement_kind()}_end")
@@ -253,7 +266,7 @@ def _near_keyword(token: SyntaxToken) -> str | None:
     if token.kind != "NAME":
         return None
     word = str(token.value).lower()
-    if word in _STATEMENT_WORDS or word in _STEP_WORDS:
+    if word in STATEMENT_WORDS or word in _STEP_WORDS:
         return None
     nearest = Suggestion(word, (*END_WORDS, "when")).nearest()
     return nearest if nearest and ("_" in word or nearest == "when") else None

@@ -17,11 +17,10 @@ from ply import lex
 from chalicelib.language.limits import INTEGER_RANGE, MAX_DURATION_MS
 from chalicelib.language.problems import Findings, Problem
 from chalicelib.language.source import Span
+from chalicelib.language.statements import END_WORDS
 from chalicelib.language.syntax.embedded import end_of_expression
 from chalicelib.language.syntax.tree import Comment
 from chalicelib.model.times import UNIT_MS
-
-END_WORDS = ("action_end", "flow_end", "flow_run_end")
 
 tokens = (
     "NAME", "STRING", "INTEGER", "FLOAT", "DURATION", "EXPRESSION", "END", "WHEN",

@@ -89,6 +89,18 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
+class EventName:
+    """`run.failed` in a group: a name of several words with dots between them."""
+
+    words: tuple[Word, ...]
+    span: Span
+
+    @property
+    def text(self) -> str:
+        return ".".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """`state, state when ${...} -> target (entries)`; any part may be missing. `else` counts as a state here.
 
@@ -109,9 +121,9 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`( ... )`: routes separated by `|`, or assignments and declarations separated by optional commas."""
+    """`( ... )`: routes separated by `|`, or other entries separated by optional commas."""
 
-    items: tuple[Assignment | Declaration | Route, ...]
+    items: tuple[Entry, ...]
     span: Span
 
 
@@ -127,6 +139,8 @@ class Call:
     span: Span
     states: tuple[Word, ...] = ()
 
+
+Entry: TypeAlias = Assignment | Declaration | Route | EventName
 
 Value: TypeAlias = Word | Number | Duration | Expression | Reference | ListValue | MapValue | Group | Call
 
@@ -173,7 +187,10 @@ Member: TypeAlias = Property | Step | Damaged
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`kind name members end`, from the first to the last token. `damaged` if syntax errors may hide some members."""
+    """`kind name members end`, from the first to the last token. `damaged` if syntax errors may hide some members.
+
+    `config NAME = VALUE;` has one member, the property `config`. The name of an event may have dots: `order.paid`.
+    """
 
     kind: Word
     name: Word

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container, Mapping
 from typing import Final
 
 from chalicelib.model import json_values, status
 from chalicelib.model.flow import Flow, actions_named, flows_named
+from chalicelib.model.run import DefinitionRef
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, StillReferred
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -40,31 +42,40 @@ class DefinitionDeleter:
 
     def _referring_flow(self, namespace: str, kind: Kind, name: str) -> str:
         """Describe a flow that refers to the definition; empty if there is none."""
+        if kind not in _REFERENCES:
+            return ""
         after = ""
         while flows := self._store.definitions.list(namespace, Kind.FLOW, _PAGE_ITEMS, after):
             for stored in flows:
-                if name in _references(kind, json_values.decode(stored.value, Flow)):
+                if name in _REFERENCES[kind](json_values.decode(stored.value, Flow)):
                     return f"flow {stored.name!r}"
             after = flows[-1].name
         return ""
 
     def _referring_run(self, namespace: str, kind: Kind, name: str) -> str:
         """Describe a live run that refers to the definition; empty if there is none."""
+        if kind not in _USED_BY_RUN:
+            return ""
         cursor: str | None = None
         while True:
             query = RunQuery(statuses=status.LIVE, limit=_PAGE_ITEMS, cursor=cursor)
             listing = self._runs.list(namespace, query)
             for run in listing.runs:
-                ref = run.definition
-                if name in (ref.actions if kind is Kind.ACTION else (ref.flow,)):
+                if name in _USED_BY_RUN[kind](run.definition):
                     return f"flow_run {run.name!r}, which is {run.status},"
             cursor = listing.cursor
             if cursor is None:
                 return ""
 
 
-def _references(kind: Kind, flow: Flow) -> frozenset[str]:
-    """Return the names of that kind in the flow."""
-    if kind is Kind.ACTION:
-        return actions_named(flow)
-    return flows_named(flow)
+_REFERENCES: Final[Mapping[Kind, Callable[[Flow], Container[str]]]] = {
+    Kind.ACTION: actions_named,
+    Kind.FLOW: flows_named,
+}
+"""The names of a kind that a flow refers to."""
+
+_USED_BY_RUN: Final[Mapping[Kind, Callable[[DefinitionRef], Container[str]]]] = {
+    Kind.ACTION: lambda ref: ref.actions,
+    Kind.FLOW: lambda ref: (ref.flow,),
+}
+"""The names of a kind that a run refers to."""

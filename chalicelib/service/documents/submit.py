@@ -13,6 +13,7 @@ from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
 from chalicelib.service.documents.versions import check_size, versions
@@ -67,8 +68,16 @@ class _Catalog:
         ).get(name)
         return json_values.decode(found.value, Flow) if found and not found.deleted else None
 
+    def event(self, name: str) -> EventType | None:
+        found = self._stored[Kind.EVENT].get(name)
+        return json_values.decode(found.value, EventType) if found and not found.deleted else None
+
+    def config(self, name: str) -> Config | None:
+        found = self._stored[Kind.CONFIG].get(name)
+        return json_values.decode(found.value, Config) if found and not found.deleted else None
+
     def names(self) -> Iterable[str]:
-        for kind in Kind:
+        for kind in (Kind.ACTION, Kind.FLOW):
             for found in self._store.definitions.list(self._namespace, kind, MAX_SUGGESTED_NAMES):
                 yield found.name
 
@@ -101,7 +110,7 @@ class Submitter:
     ) -> Submission:
         """Store the definitions of `text` and start its flow_runs. A dry run changes nothing.
 
-        `only` is the kind of statements that are accepted (`action`, `flow`, `flow_run`); empty for every kind. `trace`
+        `only` is the kind of statements that are accepted (`action`, `flow_run`, ...); empty for every kind. `trace`
         is the `traceparent` of the request. Raises FslMalformed, FslRefused, WrongStatement, RunExists, SecretsOff,
         TooLarge; then nothing was changed.
         """
@@ -160,7 +169,7 @@ class Submitter:
             raise FslRefused(diagnostics)
         for statement in checked.statements:
             declared = statement.value.steps if isinstance(statement.value, FlowRun) else statement.value
-            if declared is not None:
+            if isinstance(declared, (Action, Flow)):
                 self._secrets.check(declared)
         return stored, Checked(checked.statements, diagnostics)
 

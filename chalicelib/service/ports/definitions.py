@@ -14,15 +14,23 @@ from chalicelib.service.ports.runs import NewRun
 
 
 class Kind(StrEnum):
-    """The kinds of definitions."""
+    """The kinds of definitions: the words that begin their statements."""
 
     ACTION = "action"
     FLOW = "flow"
+    EVENT = "event"
+    CONFIG = "config"
     SCHEDULE = "schedule"
+    HOOK = "hook"
+
+    @property
+    def resource(self) -> str:
+        """The name of the kind in paths and commands. There, `event` means published events."""
+        return "eventtype" if self is Kind.EVENT else str(self)
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One stored version of an action or a flow. Versions count from 1 and never change."""
+    """One stored version of a definition. Versions count from 1 and never change."""
 
     kind: Kind
     name: str
@@ -31,7 +39,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str
     """The FSL statement, as it was submitted."""
     value: bytes
-    """The checked `Action` or `Flow`, encoded by `json_values.encode`."""
+    """The checked value (`model.statements.VALUE_TYPES`), encoded by `json_values.encode`."""
     created_at: Instant
     deleted: bool = False
     """The name was deleted at this version. Only `latest(..., deleted=True)` returns such a definition."""

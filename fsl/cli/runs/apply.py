@@ -21,7 +21,7 @@ from fsl.client import Client, Refused, Resource
 def apply(ctx: click.Context, *, files: Sequence[TextIO], dry_run: bool, client: Client, as_json: bool) -> None:
     """Apply FSL files: update definitions and start runs.
 
-    Changed actions and flows get a new version; each flow_run starts a run. The files are applied in order, each one
+    Changed definitions get a new version; each flow_run starts a run. The files are applied in order, each one
     completely or not at all; the command ends at the first file that is refused. `-` is standard input.
 
     \b

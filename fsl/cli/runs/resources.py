@@ -17,7 +17,8 @@ from fsl.client import Client, Resource
 if TYPE_CHECKING:
     from rich.text import Text
 
-KINDS: Final = ("action", "flow", "flowrun", "step", "event")
+DEFINITIONS: Final = ("action", "flow", "eventtype", "config")
+KINDS: Final = (*DEFINITIONS, "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
 MAX_PAGE_ENTRIES: Final = 1_000
 """The largest page that the API returns."""
@@ -67,7 +68,7 @@ def list_(
     label: str | None,
     **filters: str | None,
 ) -> None:
-    """List runs, actions, flows, waiting steps or events.
+    """List runs, definitions, waiting steps or events.
 
     Runs are listed newest first.
 
@@ -95,6 +96,8 @@ def list_(
 _HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     "action": ("name", "version", "method", "addresses", "returns"),
     "flow": ("name", "version", "steps", "input"),
+    "eventtype": ("name", "version", "args"),
+    "config": ("name", "version", "value"),
     "flowrun": ("name", "flow", "status", "state", "begun"),
     "step": ("name", "run", "action", "uuid"),
     "event": ("name", "key", "at", "expires"),
@@ -109,6 +112,11 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
             return name, version, spec["method"], ", ".join(spec["endpoints"]), " | ".join(spec["return_states"])
         case "flow":
             return name, version, str(len(spec["steps"])), ", ".join(one["name"] for one in spec["input"])
+        case "eventtype":
+            args = spec["args"]
+            return name, version, "any" if args is None else ", ".join(f"{one['type']} {one['name']}" for one in args)
+        case "config":
+            return name, version, json.dumps(spec["value"], ensure_ascii=False)
         case "flowrun":
             return name, spec["flow"], styled(spec["status"]), spec["current_state"], short_time(spec["created_at"])
         case "step":
@@ -122,7 +130,7 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
 @click.argument("name")
 @remote
 def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
-    """Show one action, flow, run, step or event.
+    """Show one definition, run, step or event.
 
     The name of a step has the form RUN.STEP.
 
@@ -139,7 +147,7 @@ def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
         found = client.get(kind, name)
     if as_json:
         put(found)
-    elif kind in ("action", "flow"):
+    elif kind in DEFINITIONS:
         meta = found["metadata"]
         click.echo(f"# version {meta['version']}, {meta['uuid']}, {short_time(found['spec']['created_at'])}")
         click.echo(found["spec"]["text"])
@@ -196,12 +204,12 @@ def _fields(values: dict[str, Any]) -> list[tuple[str, str | Text]]:
 
 
 @click.command(name="del", no_args_is_help=True)
-@click.argument("kind", type=click.Choice(("action", "flow", "flowrun")))
+@click.argument("kind", type=click.Choice((*DEFINITIONS, "flowrun")))
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Delete without confirmation.")
 @remote
 def delete(*, kind: str, name: str, yes: bool, client: Client, as_json: bool) -> None:
-    """Delete an action, a flow, or a run that has ended.
+    """Delete a definition, or a run that has ended.
 
     A definition that another one uses, and a run that has not ended, cannot be deleted.
 

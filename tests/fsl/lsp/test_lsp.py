@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from chalicelib.authoring import symbols
-from chalicelib.authoring.keywords import BOUND_NAMES
+from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES
 from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
 from fsl.lsp.server import Text, completions, diagnostics, document_symbols, edits, hover
@@ -54,8 +54,12 @@ def offered(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "labels"),
     [
-        ("^", ["action", "flow", "flow_run"]),
-        ("fl^", ["action", "flow", "flow_run"]),
+        ("^", list(STATEMENTS)),
+        ("fl^", list(STATEMENTS)),
+        ("event order.paid ^", ["args", "event_end"]),
+        ("event order.paid args = (^", list(TYPES)),
+        ("config x = ^", []),
+        ("config x ^", []),
         ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda"]),
         ("action x args = (^); action_end", ["str", "int", "float", "bool", "list", "map", "any", "secret"]),
         ("action x args = (secret ^); action_end", ["str", "int", "float", "bool", "list", "map", "any"]),

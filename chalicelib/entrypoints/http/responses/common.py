@@ -16,7 +16,7 @@ class Metadata(TypedDict):
     """The identity of a resource. The version of a run or a step increases with each transition."""
 
     name: str
-    kind: Literal["action", "flow", "flowrun", "step", "event"]
+    kind: Literal["action", "flow", "flowrun", "step", "event", "eventtype", "config", "schedule", "hook"]
     namespace: str
     version: Count
     uuid: str

@@ -1,4 +1,4 @@
-"""Responses about actions and flows."""
+"""Responses about definitions."""
 
 from typing import Literal, TypedDict
 
@@ -66,10 +66,40 @@ class Flow(TypedDict):
     spec: FlowSpec
 
 
+class EventTypeSpec(TypedDict):
+    """The declaration of an event. `args` is null if its data can be any value. `text` is its FSL."""
+
+    args: list[Input] | None
+    text: str
+    created_at: Moment
+
+
+class EventType(TypedDict):
+    """One version of the declaration of an event."""
+
+    metadata: Metadata
+    spec: EventTypeSpec
+
+
+class ConfigSpec(TypedDict):
+    """A value of the namespace's configuration. `text` is its FSL."""
+
+    value: Json
+    text: str
+    created_at: Moment
+
+
+class Config(TypedDict):
+    """One version of a value of the configuration."""
+
+    metadata: Metadata
+    spec: ConfigSpec
+
+
 class Statement(TypedDict):
     """The result of one statement. `uuid` is empty if a dry run would create the resource."""
 
-    kind: Literal["action", "flow", "flow_run"]
+    kind: Literal["action", "flow", "flow_run", "event", "config", "schedule", "hook"]
     name: str
     version: Count
     uuid: str

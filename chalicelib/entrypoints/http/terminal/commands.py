@@ -25,7 +25,8 @@ MAX_ROWS: Final = 200
 BOM: Final = "\ufeff"
 """The byte order mark that some editors put at the beginning of a text."""
 
-_FSL: Final = re.compile(r"\s*(?:action|flow|#|/\*)", re.IGNORECASE)
+_STATEMENT_WORDS: Final = (*Kind, "flow_run")
+_FSL: Final = re.compile(rf"\s*(?:(?:{'|'.join(_STATEMENT_WORDS)})\b|#|/\*)", re.IGNORECASE)
 _ARG: Final = re.compile(r"(?:`[^`]*`?|[^\s`])+")
 
 
@@ -37,6 +38,8 @@ class ResourceType(StrEnum):
     FLOWRUN = "flowrun"
     STEP = "step"
     EVENT = "event"
+    EVENTTYPE = "eventtype"
+    CONFIG = "config"
 
 
 class OutputKind(StrEnum):
@@ -58,6 +61,9 @@ class Output(NamedTuple):
 class Usage(Malformed):
     """A command is unknown, or its arguments are wrong."""
 
+
+_KINDS: Final = {ResourceType(kind.resource): kind for kind in Kind if kind.resource in list(ResourceType)}
+"""The kinds of definitions by the type that commands name."""
 
 Verb: TypeAlias = Callable[..., Output]
 
@@ -110,14 +116,11 @@ def _run(request: Request, text: str) -> Output:
 def _list(request: Request, kind: str) -> Output:
     """list TYPE
 
-    List the newest resources of a type: action, flow, flowrun, step, event.
+    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config.
     """
     reader, wanted = request.services.reader, _type(kind)
     found: list[Json]
     match wanted:
-        case ResourceType.ACTION | ResourceType.FLOW:
-            definitions = reader.definitions(request.namespace, Kind(wanted), MAX_ROWS, "")
-            found = [presenters.definition(request.namespace, one) for one in definitions]
         case ResourceType.FLOWRUN:
             found = [presenters.run(view) for view in reader.views(request.namespace, RunQuery(limit=MAX_ROWS))[0]]
         case ResourceType.STEP:
@@ -125,16 +128,19 @@ def _list(request: Request, kind: str) -> Output:
             found = [step for view in views for step in presenters.started_steps(view)]
         case ResourceType.EVENT:
             found = [presenters.signal(request.namespace, one) for one in reader.signals(request.namespace, MAX_ROWS)]
+        case _:
+            definitions = reader.definitions(request.namespace, _KINDS[wanted], MAX_ROWS, "")
+            found = [presenters.definition(request.namespace, one) for one in definitions]
     return Output(OutputKind.RAW, tables.resources(wanted, found)) if found else NOTHING
 
 
 def _get(request: Request, kind: str, name: str) -> Output:
     """get TYPE NAME
 
-    Show an action, a flow, a flowrun, or a step as RUN.STEP.
+    Show an action, a flow, an eventtype, a config, a flowrun, or a step as RUN.STEP.
     """
     namespace, reader = request.namespace, request.services.reader
-    match _type(kind):
+    match wanted := _type(kind):
         case ResourceType.ACTION:
             found = presenters.definition(namespace, reader.definition(namespace, Kind.ACTION, name))
             return Output(OutputKind.RAW, tables.action(found))
@@ -147,20 +153,22 @@ def _get(request: Request, kind: str, name: str) -> Output:
             return Output(OutputKind.RAW, tables.step(find_step(reader, namespace, name)))
         case ResourceType.EVENT:
             raise Usage("cannot get one event; `list event` shows all events")
+        case _:
+            return Output(OutputKind.RAW, reader.definition(namespace, _KINDS[wanted], name).text)
 
 
 def _del(request: Request, kind: str, name: str, uuid: str | None = None) -> Output:
     """del TYPE NAME [UUID]
 
-    Delete an action, a flow, or a flowrun that has ended. With a UUID, delete it only if it has this uuid.
+    Delete a definition, or a flowrun that has ended. With a UUID, delete it only if it has this uuid.
     """
     match wanted := _type(kind):
-        case ResourceType.ACTION | ResourceType.FLOW:
-            request.services.definition_deleter.delete(request.namespace, Kind(wanted), name, uuid)
         case ResourceType.FLOWRUN:
             request.services.operator.delete_run(request.namespace, name, uuid)
         case ResourceType.STEP | ResourceType.EVENT:
-            raise Usage(f"cannot delete a {wanted}; only actions, flows and flowruns can be deleted")
+            raise Usage(f"cannot delete a {wanted}; only definitions and flowruns can be deleted")
+        case _:
+            request.services.definition_deleter.delete(request.namespace, _KINDS[wanted], name, uuid)
     return DONE
 
 
@@ -218,9 +226,11 @@ def _help(_: Request, command: str = "") -> Output:
     """
     if not command:
         lines = [f"  {_first_line(verb)}" for verb in _VERBS.values()]
-        statements = "  action ... action_end, flow ... flow_end, flow_run ... flow_run_end"
+        statements = ", ".join(
+            [*(f"{word} ... {word}_end" for word in _STATEMENT_WORDS if word != Kind.CONFIG), "config NAME = VALUE;"]
+        )
         heading = "Commands, in upper or lower case; put arguments with spaces in backticks:"
-        return Output(OutputKind.RAW, "\n".join([heading, *lines, "FSL:", statements]))
+        return Output(OutputKind.RAW, "\n".join([heading, *lines, "FSL:", f"  {statements}"]))
     verb = _VERBS.get(command.lower())
     if verb is not None:
         return Output(OutputKind.RAW, inspect.getdoc(verb) or "")
@@ -245,6 +255,8 @@ _STATEMENTS: Final = {
     "action": 'action NAME addr = "URL"; method = http; args = (str NAME, ...); return = (STATE | ...); action_end',
     "flow": "flow NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_end",
     "flow_run": "flow_run NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_run_end",
+    "event": "event NAME args = (str NAME, ...); event_end",
+    "config": "config NAME = VALUE;",
 }
 
 

@@ -1,4 +1,4 @@
-"""Calls that submit FSL, and calls on actions and flows."""
+"""Calls that submit FSL, and calls on definitions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def list_of(kind: Kind) -> View:
         more = len(found) > limit
         return Response(page, headers={"x-next-cursor": cursor_of(found[limit - 1].name)} if more else {})
 
-    view.__name__, view.__doc__ = f"list_{kind}", f"List the newest version of every {kind}, sorted by name."
+    word = kind.resource
+    view.__name__, view.__doc__ = f"list_{word}", f"List the newest version of every {word}, sorted by name."
     return view
 
 
@@ -80,7 +81,8 @@ def get(kind: Kind) -> View:
         found = request.services.reader.definition(request.namespace, kind, name, version)
         return presenters.definition(request.namespace, found)
 
-    view.__name__, view.__doc__ = f"get_{kind}", f"Get one {kind}: its newest version, or `?version=`."
+    word = kind.resource
+    view.__name__, view.__doc__ = f"get_{word}", f"Get one {word}: its newest version, or `?version=`."
     return view
 
 
@@ -89,13 +91,14 @@ def delete(kind: Kind) -> View:
         found = request.services.definition_deleter.delete(request.namespace, kind, name, uuid)
         return presenters.definition(request.namespace, found)
 
-    view.__name__, view.__doc__ = f"delete_{kind}", f"Delete the {kind}. Existing runs that use it are not affected."
+    word = kind.resource
+    view.__name__, view.__doc__ = f"delete_{word}", f"Delete the {word}. Existing runs that use it are not affected."
     return view
 
 
 def delete_by_uuid(kind: Kind) -> View:
     view = delete(kind)
-    view.__doc__ = f"Delete the {kind} if it has this uuid. Existing runs that use it are not affected."
+    view.__doc__ = f"Delete the {kind.resource} if it has this uuid. Existing runs that use it are not affected."
     return view
 
 
@@ -132,7 +135,7 @@ def _submission(path: str, kind: str, answer: Any, group: str) -> Route:
 
 def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
     """Return the calls on definitions of one kind."""
-    path, one = f"/{kind}", f"/{kind}/{{name}}"
+    path, one = f"/{kind.resource}", f"/{kind.resource}/{{name}}"
     group = "definitions"
     return (
         _submission(path, kind, answer, group),
@@ -155,7 +158,7 @@ def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
             query=(parameters.VERSION,),
             answers={200: answer},
             errors=(404,),
-            resource=str(kind),
+            resource=kind.resource,
         ),
         Route(
             method="DELETE",
@@ -200,5 +203,7 @@ ROUTES: Final = (
     ),
     *_definitions(Kind.ACTION, responses.Action),
     *_definitions(Kind.FLOW, responses.Flow),
+    *_definitions(Kind.EVENT, responses.EventType),
+    *_definitions(Kind.CONFIG, responses.Config),
     _submission("/flowrun", FLOW_RUN, responses.Run, "runs"),
 )

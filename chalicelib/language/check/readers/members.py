@@ -15,6 +15,7 @@ from chalicelib.language.syntax.tree import (
     Assignment,
     Damaged,
     Declaration,
+    EventName,
     Group,
     Member,
     Property,
@@ -28,7 +29,12 @@ from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import join_path
 
 _T = TypeVar("_T")
-_LIKE = {Assignment: "(name = value, ...)", Declaration: "(type name, ...)", Route: "(STATE | ...)"}
+_LIKE = {
+    Assignment: "(name = value, ...)",
+    Declaration: "(type name, ...)",
+    Route: "(STATE | ...)",
+    EventName: "(run.failed, ...)",
+}
 
 
 class Properties:
