@@ -97,6 +97,10 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    INVALID_CRON = "FSL266", "{reason}"
+    NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
+    UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
+    UNREADABLE_NAME = "FSL269", "'${name}' is not known in {owner}: it can read only $scheduled and $now"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
@@ -106,6 +110,7 @@ class Problem(Enum):
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
+    EITHER_DAY = "FSL326", "'{cron}' names days of the month and of the week: it matches where either does"
 
     @property
     def code(self) -> str:

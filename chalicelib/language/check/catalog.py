@@ -9,6 +9,7 @@ from typing import Protocol
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -23,6 +24,8 @@ class Catalog(Protocol):
 
     def config(self, name: str) -> Config | None: ...
 
+    def schedule(self, name: str) -> Schedule | None: ...
+
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
         ...
@@ -36,6 +39,7 @@ class KnownNames:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
@@ -48,6 +52,9 @@ class KnownNames:
 
     def config(self, name: str) -> Config | None:
         return self.configs.get(name)
+
+    def schedule(self, name: str) -> Schedule | None:
+        return self.schedules.get(name)
 
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]

@@ -90,7 +90,7 @@ def _run_of_flow(context: Context, statement: Statement) -> FlowRun:
     properties = _properties(context, statement, _RUN_OF_FLOW)
     name = properties.read("flow", read_name)
     given = read_flow_input(properties, name, properties.owner, statement.name.span, plain=True)
-    labels = _read_labels(properties, plain=True)
+    labels = read_labels(properties, plain=True)
     return FlowRun(name=statement.name.text, flow=name, input=given, labels=labels)
 
 
@@ -123,11 +123,12 @@ def _flow(
         output=properties.template("output"),
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
-        labels=_read_labels(properties, plain=False),
+        labels=read_labels(properties, plain=False),
     )
 
 
-def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
+def read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
+    """Read the `labels`; with `plain`, they have no expressions."""
     found = {}
     for name, entry in (properties.read("labels", read_assignments) or {}).items():
         if ":" in name:

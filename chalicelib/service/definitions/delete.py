@@ -1,4 +1,4 @@
-"""Delete definitions that no flow and no live run refers to."""
+"""Delete definitions that no flow, no schedule and no live run refers to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from chalicelib.model import json_values, status
 from chalicelib.model.flow import Flow, actions_named, flows_named
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import DefinitionRef
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, StillReferred
@@ -20,7 +21,15 @@ _PAGE_ITEMS: Final = 100
 class DefinitionDeleter:
     """Deletes definitions."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        forget_schedule: Callable[[str, str], None],
+    ) -> None:
+        """`forget_schedule(namespace, name)` deletes what is stored beside the definition of a schedule."""
+        self._forget_schedule = forget_schedule
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
@@ -33,11 +42,17 @@ class DefinitionDeleter:
         found = self._store.definitions.latest(namespace, kind, [name]).get(name)
         if found is None or (uuid is not None and uuid.lower() != found.uuid):
             raise NotFound(kind, name)
-        referrer = self._referring_flow(namespace, kind, name) or self._referring_run(namespace, kind, name)
+        referrer = (
+            self._referring_flow(namespace, kind, name)
+            or self._referring_schedule(namespace, kind, name)
+            or self._referring_run(namespace, kind, name)
+        )
         if referrer:
             raise StillReferred(kind, name, referrer)
         self._store.definitions.delete(namespace, found)
         self._definition_cache.forget(namespace, kind, name)
+        if kind is Kind.SCHEDULE:
+            self._forget_schedule(namespace, name)
         return found
 
     def _referring_flow(self, namespace: str, kind: Kind, name: str) -> str:
@@ -50,6 +65,19 @@ class DefinitionDeleter:
                 if name in _REFERENCES[kind](json_values.decode(stored.value, Flow)):
                     return f"flow {stored.name!r}"
             after = flows[-1].name
+        return ""
+
+    def _referring_schedule(self, namespace: str, kind: Kind, name: str) -> str:
+        """Describe a schedule that starts runs of the flow; empty if there is none."""
+        after = ""
+        while kind is Kind.FLOW:
+            schedules = self._store.definitions.list(namespace, Kind.SCHEDULE, _PAGE_ITEMS, after)
+            if not schedules:
+                break
+            for stored in schedules:
+                if json_values.decode(stored.value, Schedule).flow == name:
+                    return f"schedule {stored.name!r}"
+            after = schedules[-1].name
         return ""
 
     def _referring_run(self, namespace: str, kind: Kind, name: str) -> str:

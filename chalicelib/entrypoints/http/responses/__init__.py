@@ -45,6 +45,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     Task,
     Token,
 )
+from chalicelib.entrypoints.http.responses.schedules import (
+    Backfill,
+    FailedSlot,
+    Schedule,
+    ScheduleDefinition,
+    ScheduleSpec,
+    ScheduleText,
+    Slot,
+    StartedSlot,
+)
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
 __all__ = [
@@ -52,6 +62,7 @@ __all__ = [
     "Action",
     "ActionRun",
     "ActionSpec",
+    "Backfill",
     "Config",
     "ConfigSpec",
     "Count",
@@ -64,6 +75,7 @@ __all__ = [
     "EventSpec",
     "EventType",
     "EventTypeSpec",
+    "FailedSlot",
     "FailedUndo",
     "Finding",
     "Flow",
@@ -84,8 +96,14 @@ __all__ = [
     "Run",
     "RunError",
     "RunSpec",
+    "Schedule",
+    "ScheduleDefinition",
+    "ScheduleSpec",
+    "ScheduleText",
     "Scope",
     "Secret",
+    "Slot",
+    "StartedSlot",
     "Statement",
     "Step",
     "StepSpec",
