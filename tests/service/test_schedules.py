@@ -11,7 +11,8 @@ from chalicelib.model.recurrence.schedule import Overlap, Schedule, run_name, st
 from chalicelib.model.status import Status
 from chalicelib.model.templates import expression
 from chalicelib.model.times import Instant, instant
-from chalicelib.service.errors import Invalid, NotFound
+from chalicelib.service.documents.results import FslRefused
+from chalicelib.service.errors import Invalid, NotFound, StillReferred
 from chalicelib.service.messages import Tick
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import RunQuery
@@ -502,3 +503,81 @@ def test_a_message_waits_for_its_definition(host: Host) -> None:
     host.pass_time(7 * MINUTE)
     never = Tick(namespace=NS, schedule="other", sent_at=now, version=1)
     assert host.services.scheduler.tick(never) is None
+
+
+# ── documents ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+SUBMITTED = """
+schedule nightly
+    flow = job;  cron = "0 2 * * *";  zone = "Europe/Berlin";  input = (day = ${ $substring($scheduled, 0, 10) });
+schedule_end
+"""
+
+
+def test_a_schedule_that_is_submitted_runs(host: Host) -> None:
+    host.submit(SUBMITTED)
+    host.pass_time(DAY)
+    (name,) = runs(host)
+    assert name == "nightly@2027-01-16T02:00:00+01:00"
+    assert host.run(name).input == {"day": "2027-01-16"}
+
+
+def test_a_schedule_may_start_a_flow_of_its_own_document(host: Host) -> None:
+    host.submit(
+        SUBMITTED.replace("job", "fresh")
+        + "/ flow fresh  input = (str day);  wait W => (DONE -> done) { for = 1s; };  flow_end"
+    )
+    host.pass_time(DAY)
+    assert len(runs(host)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('at = "2027-01-15T08:00:00Z"', "schedule 'x' never starts a run: 2027-01-15T08:00:00Z has passed; it is"),
+        ('cron = "0 0 31 2 *"', "schedule 'x' never starts a run: '0 0 31 2 *' never matches"),
+        ('cron = "0 0 31 2 *"; zone = "Europe/Paris"; input = (day = "x")', "flow 'bare' has no input 'day'"),
+    ],
+)
+def test_a_schedule_that_can_never_start_a_run_is_refused(host: Host, text: str, message: str) -> None:
+    with pytest.raises(FslRefused) as refused:
+        host.submit(f"schedule x  flow = bare;  {text};  schedule_end")
+    assert message in " ".join(one.message for one in refused.value.diagnostics)
+    assert host.services.reader.definitions(NS, Kind.SCHEDULE, 10, "") == []
+
+
+def test_a_document_whose_single_slot_has_passed_may_be_submitted_again(host: Host) -> None:
+    text = 'schedule x  flow = bare;  at = "2027-01-15T09:00:00Z";  %s  schedule_end'
+    host.submit(text % "")
+    host.pass_time(2 * HOUR)
+    host.submit(text % "")
+    host.submit(text % "overlap = allow;")
+    host.pass_time(2 * HOUR)
+    assert runs(host) == ["x@2027-01-15T09:00:00Z"]
+    with pytest.raises(FslRefused):
+        host.submit(text.replace("09:00", "09:30") % "")
+
+
+def test_a_flow_that_a_schedule_starts_is_not_deleted(host: Host) -> None:
+    host.submit(SUBMITTED)
+    with pytest.raises(StillReferred, match="flow 'job' cannot be deleted: schedule 'nightly' refers to it"):
+        host.services.definition_deleter.delete(NS, Kind.FLOW, "job")
+    host.services.definition_deleter.delete(NS, Kind.SCHEDULE, "nightly")
+    host.services.definition_deleter.delete(NS, Kind.FLOW, "job")
+
+
+def test_a_deleted_schedule_stops(host: Host) -> None:
+    host.submit(SUBMITTED)
+    host.pass_time(DAY)
+    host.services.definition_deleter.delete(NS, Kind.SCHEDULE, "nightly")
+    assert host.services.adapters.store.schedules.load(NS, ["nightly"]) == {}
+    host.pass_time(3 * DAY)
+    assert len(runs(host)) == 1
+    with pytest.raises(NotFound):
+        host.services.schedules.view(NS, "nightly")
+
+
+def test_a_dry_run_schedules_nothing(host: Host) -> None:
+    host.services.submitter.submit(NS, SUBMITTED, dry_run=True)
+    host.pass_time(3 * DAY)
+    assert runs(host) == []
