@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from chalicelib.model import step_token
 from chalicelib.model.errors import EchoerError
 from fsl import api_calls
 from fsl.api_calls import Call
@@ -161,6 +162,15 @@ class Client:
     def order(self, run: str, command: str, body: Mapping[str, Json] | None = None) -> Resource:
         """Send the command `pause`, `continue`, `stop` or `retry` to a run."""
         return self._object(self.call(_COMMANDS[command], run, json=dict(body or {})))
+
+    def answer(self, target: str, answer: Mapping[str, Json]) -> Resource:
+        """Answer a step by its token (`$step.token`), or as `RUN.STEP`. `answer` has `ackState` or `done`: false."""
+        if step_token.decode(target) is not None:
+            return self._object(self.call(api_calls.POST_STEP_NAME, target, json=dict(answer)))
+        step = self.get("step", target)
+        names = {"flowId": step["spec"]["flow_id"], "stepName": step["metadata"]["name"]}
+        body = {**names, "uuid": step["metadata"]["uuid"], **answer}
+        return self._object(self.call(api_calls.POST_STEP, json=body))
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
         """Return the runs that make no progress; with `repair`, send their messages again."""

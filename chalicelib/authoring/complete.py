@@ -14,7 +14,7 @@ from chalicelib.language.source import Source
 from chalicelib.language.statements import BLOCK_WORDS
 from chalicelib.language.syntax.tokens import SyntaxToken, scan
 from chalicelib.model.actions import Parameter
-from chalicelib.model.flow import BUILT_IN_STATES, ENDS
+from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ENDS
 
 Kind: TypeAlias = Literal["keyword", "property", "action", "flow", "step", "state", "value", "variable"]
 
@@ -43,6 +43,8 @@ class _Frame:
     """The tokens since the last `;`, `,` or `|`."""
     flow: str = ""
     """The name of the flow or action that `flow =` or `action =` sets in it."""
+    name: str = ""
+    """The name of the statement."""
 
 
 def complete(text: str, offset: int, workspace: Workspace) -> list[Completion]:
@@ -69,6 +71,8 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
                 if len(frames) > 2:
                     frames.pop()
                     frames[-1].tail.append(token)
+            case "OR" if _is_undo(top):
+                top.tail.append(token)
             case "SEMICOLON" | "COMMA" | "OR":
                 _record_name(top)
                 top.tail.clear()
@@ -80,7 +84,7 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
             case _:
                 top.tail.append(token)
                 if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
-                    frames.append(_Frame(str(top.tail[0].value).lower()))
+                    frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
                     top.tail.clear()
                 elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
                     top.tail.clear()  # the name of an event goes on
@@ -123,7 +127,7 @@ def _completions(
     elif top.kind == "entries":
         yield from _keywords(keywords.ENTRIES.get(top.owner, {}) if not last else {})
     elif top.kind != "list":
-        yield from _in_body(top, last, workspace, is_last=len(frames) == 2)
+        yield from _in_body(top, last, after, workspace, is_last=len(frames) == 2)
 
 
 def _in_routes(
@@ -205,7 +209,26 @@ def _of_secrets(
         yield Completion("secret", "keyword", keywords.SECRET["read"])
 
 
-def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> Iterator[Completion]:
+def _is_undo(frame: _Frame) -> bool:
+    return frame.kind != "document" and bool(frame.tail) and str(frame.tail[0].value).lower() == "undo"
+
+
+def _after_undo(top: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace) -> Iterator[Completion]:
+    """Yield `on` after what undoes, and after it and each `|` the states that are not named yet."""
+    words = [str(token.value) for token in top.tail[3:] if token.kind in _NAMES]
+    last = top.tail[-1].kind
+    if not words:
+        if last in (*_NAMES, "RPAREN"):
+            yield Completion("on", "keyword", keywords.ON)
+    elif last == "OR" or len(words) == 1:
+        action = workspace.actions.get(top.name if top.kind == "action" else top.flow or _named_ahead(after))
+        states = (DEFAULT_STATE,) if top.kind == "call" else action.returns if action else ()
+        yield from (Completion(state, "state") for state in states if state not in words[1:])
+
+
+def _in_body(
+    top: _Frame, last: str, after: tuple[SyntaxToken, ...], workspace: Workspace, *, is_last: bool
+) -> Iterator[Completion]:
     key = str(top.tail[0].value).lower() if top.tail else ""
     if last == "ASSIGN":
         if key in ("action", "undo"):
@@ -216,8 +239,8 @@ def _in_body(top: _Frame, last: str, workspace: Workspace, *, is_last: bool) -> 
         if top.kind == "flow" and key == "input":
             yield from (Completion(name, "value") for name in keywords.INPUT_TYPES)
         yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
-    elif key == "undo" and last in (*_NAMES, "RPAREN") and len(top.tail) in (3, 4):
-        yield Completion("on", "keyword", keywords.ON)
+    elif key == "undo":
+        yield from _after_undo(top, after, workspace) if len(top.tail) > 2 else ()
     elif not top.tail:
         yield from (Completion(name, "property", line) for name, line in keywords.properties_of(top.kind).items())
         if top.kind in ("flow", "flow_run", "branch", "each"):

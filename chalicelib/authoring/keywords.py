@@ -147,6 +147,7 @@ SECRET: Final = {
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
     "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "scheduled", "now",
+    "config",
 )  # fmt: skip
 """The names that expressions can use."""
 

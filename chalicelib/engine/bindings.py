@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import StepError
+from chalicelib.engine.items import ItemPlace, place_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names
@@ -16,20 +17,29 @@ from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant, rfc3339
-from chalicelib.model.waits import CHUNK_ITEMS, EachWait
 
 NO_NAMES: Final = Names()
 
 
 def step_names(
-    transition: Transition, token: Token, *, error: StepError | None = None, event: Json | Nothing = NOTHING
+    transition: Transition,
+    token: Token,
+    *,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+    place: ItemPlace | None = None,
 ) -> Names:
-    """Return the names that the expressions of the token's step may read."""
+    """Return the names that the expressions of the token's step may read.
+
+    `place` is the item that the token worked on, if the token is gone.
+    """
     needed = transition.definition.steps[token.step].names
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
+    place = place or place_of(token, transition.tokens)
     return names_for(
         transition.definition,
         transition.run,
@@ -37,8 +47,8 @@ def step_names(
         transition.at,
         draws=transition.draws,
         activation=known.activation if known and known.step == token.step else None,
-        item=item_of(token, transition.tokens, transition.read) if "item" in needed else NOTHING,
-        index=index_of(token, transition.tokens),
+        item=item_at(place, transition.read) if "item" in needed else NOTHING,
+        index=NOTHING if place is None else place.index,
         error=error,
         event=event,
     )
@@ -72,8 +82,9 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
-        step=_step_value(token, token.activation or activation),
         scheduled=run.scheduled or NOTHING,
+        config=definition.config,
+        step=_step_value(run, token, token.activation or activation),
         now=rfc3339(at),
         draws=draws,
     )
@@ -100,13 +111,17 @@ def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
     }
 
 
-def _step_value(token: Token, activation: Activation | None) -> dict[str, Json]:
+def _step_value(run: Run, token: Token, activation: Activation | None) -> dict[str, Json]:
     """Return what `$step` is. A step that does not wait has no activation."""
-    value: dict[str, Json] = {"name": token.step, "token": token.id}
     if activation is None:
-        return value
-    entered_at = rfc3339(activation.since)
-    return {**value, "uuid": activation.uuid, "attempt": activation.attempt + 1, "entered_at": entered_at}
+        return {"name": token.step}
+    return {
+        "name": token.step,
+        "uuid": activation.uuid,
+        "token": StepToken(run.namespace, run.name, activation.uuid).encode(),
+        "attempt": activation.attempt + 1,
+        "entered_at": rfc3339(activation.since),
+    }
 
 
 def result_of(returned: StepResult) -> Json:
@@ -128,25 +143,6 @@ def answered_value(data: Json) -> Json:
     return data if holds_secret(found) or not is_shallow(found) else found
 
 
-def index_of(token: Token, tokens: Mapping[str, Token]) -> int | Nothing:
-    """Return the index of the innermost item that the token works on; NOTHING outside of an `each`."""
-    at = _item_token(token, tokens)
-    return NOTHING if at is None or at.index is None else at.index
-
-
-def item_of(token: Token, tokens: Mapping[str, Token], read: Callable[[str], Json]) -> Json | Nothing:
-    """Return the value of the innermost item that the token works on; NOTHING outside of an `each`."""
-    at = _item_token(token, tokens)
-    parent = tokens.get(at.parent) if at else None
-    wait = parent.activation.wait if parent and parent.activation else None
-    if at is None or at.index is None or not isinstance(wait, EachWait):
-        return NOTHING
-    return read(wait.item_key(at.index))[at.index % CHUNK_ITEMS]
-
-
-def _item_token(token: Token, tokens: Mapping[str, Token]) -> Token | None:
-    """Return the token of the innermost item around `token`, or `token` itself."""
-    at: Token | None = token
-    while at is not None and at.index is None:
-        at = tokens.get(at.parent)
-    return at
+def item_at(place: ItemPlace | None, read: Callable[[str], Json]) -> Json | Nothing:
+    """Return the value of the item; NOTHING if there is none, or if it is unknown where it is stored."""
+    return place.item(read) if place and place.items else NOTHING

@@ -52,6 +52,7 @@ class StepAcked(Fact):
     """
 
     step: str
+    """Empty: the step of the activation, whichever it is."""
     uuid: str
     state: str
     done: bool = True

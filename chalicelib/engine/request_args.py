@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chalicelib.engine.bindings import index_of, item_of, names_for, step_names
+from chalicelib.engine.bindings import item_at, names_for, step_names
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.items import place_of
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
 from chalicelib.engine.values.size_limits import fit
-from chalicelib.expressions import together
+from chalicelib.expressions import NOTHING, together
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
@@ -104,15 +105,15 @@ def args_of(
 def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:
     """Return the names as they were when the step was entered."""
     activation = token.activation
-    tokens = {known.id: known for known in run.tokens}
+    place = place_of(token, {known.id: known for known in run.tokens})
     return names_for(
         definition,
         run,
         token,
         activation.since if activation else run.updated_at,
         draws=Draws(activation.since, activation.uuid) if activation else Draws(),
-        item=item_of(token, tokens, read),
-        index=index_of(token, tokens),
+        item=item_at(place, read),
+        index=NOTHING if place is None else place.index,
         variables=sent_vars(run.vars, activation),
     )
 

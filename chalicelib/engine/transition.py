@@ -29,6 +29,7 @@ from chalicelib.engine.effects import (
 )
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
@@ -199,6 +200,7 @@ class Transition:
         activation = token.activation
         if activation is None or not isinstance(activation.wait, ChildWait) or activation.held:
             return
+        place = place_of(token, self.tokens)
         stopping = StoppingChild(
             child=activation.wait.child,
             uuid=activation.uuid,
@@ -206,6 +208,8 @@ class Transition:
             token=token.id,
             deadline=self.at + JOIN_TIMEOUT_MS,
             is_due=is_due,
+            index=place.index if place else None,
+            items=place.items if place else "",
         )
         if all(known.uuid != stopping.uuid for known in self.run.stopping):
             self.set_run(stopping=(*self.run.stopping, stopping))
@@ -401,8 +405,8 @@ def without_wait(token: Token) -> Token:
 
 
 def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:
-    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal lists."""
+    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal floats and lists."""
     old, new = before.get(name, ABSENT), after.get(name, ABSENT)
     if old is new:
         return False
-    return type(old) is not type(new) or isinstance(old, (dict, list)) or bool(old != new)
+    return type(old) is not type(new) or isinstance(old, (dict, list, float)) or bool(old != new)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from chalicelib.expressions.syntax.tree import Node
 
 NAMES: Final = frozenset(
-    "input vars result state error event item index now run step response scheduled".split()  # noqa: SIM905
+    "input vars result state error event item index now run step response scheduled config".split()  # noqa: SIM905
 )
 """What FSL binds."""
 

@@ -18,9 +18,10 @@ from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.memory.store import MemoryTasks
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
-from chalicelib.engine.errors import Refused, RunIsStopped
+from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
 from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.engine.steps.call import refuse_missing
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
@@ -167,12 +168,24 @@ class ScriptedHost(VirtualHost):
             return False
         if self.services.runs.load(self.namespace, wait.child):
             return False
+        if not self._is_admitted(step.flow, wait):
+            return False
         reply = self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input)))
         if not isinstance(reply, tuple):
             return False
         for answer in reply:
             ended = partial(self._end_child, run.name, message.uuid, answer)
             self.at(self.clock.now() + answer.after, ended)
+        return True
+
+    def _is_admitted(self, name: str, wait: ChildWait) -> bool:
+        """Return whether the called flow takes the input; otherwise the service says why not."""
+        flow = self.services.definition_cache.of_flow(self.namespace, name)[0].flow
+        try:
+            refuse_missing(flow, wait.missing)
+            self.services.factory.input(self.namespace, flow, wait.input)
+        except (Refused, ExpressionFailed):
+            return False
         return True
 
     def _end_child(self, run: str, uuid: str, answer: Answer) -> None:

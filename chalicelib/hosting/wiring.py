@@ -32,6 +32,7 @@ from chalicelib.service.runs.new_run import RunFactory
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
+from chalicelib.service.runs.token_answers import TokenAnswerer
 from chalicelib.service.schedules.commands import ScheduleOperator
 from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.schedules.starting import SlotStarter
@@ -76,6 +77,7 @@ class Services:
     factory: RunFactory
     starter: Starter
     answerer: Answerer
+    token_answerer: TokenAnswerer
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
@@ -126,6 +128,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
     webhook_key = partial(webhook_key_of, settings)
+    answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
     webhook_client = WebhookClient(
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
@@ -137,7 +140,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         runs=runs,
         factory=factory,
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
-        answerer=Answerer(advancer, SignatureVerifier(webhook_key, clock)),
+        answerer=answerer,
+        token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
         waker=Waker(runs, timers, signaler, child_runs, scheduler, clock),
         timers=timers,

@@ -93,6 +93,10 @@ class Problem(Enum):
     )
     SECRET_MEMBER = "FSL243", "variable '{name}' is secret: set the whole variable instead of its member '{path}'"
     UNREADABLE_ROOTS = "FSL244", "capem is not a base64-encoded PEM bundle of certificates: {reason}"
+    UNDO_TAKES_LIST = (
+        "FSL245",
+        "{owner} cannot be undone by flow '{name}': the flow takes a list as its input, and an undo gives a map",
+    )
     INVALID_DURATION = (
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
@@ -102,6 +106,8 @@ class Problem(Enum):
     UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
     UNREADABLE_NAME = "FSL269", "'${name}' is not known in {owner}: it can read only $scheduled and $now"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
+    UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
+    WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

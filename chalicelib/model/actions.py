@@ -107,6 +107,8 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
     """The states after which there is something to undo. Empty, in definitions of version 0.1.0: every declared one."""
     is_flow: bool = msgspec.field(name="flow", default=False)
     """Whether `action` names a flow."""
+    inputs: tuple[Parameter, ...] | None = None
+    """What the flow declares: derived from it when this is checked. None: it takes one value, or is an action."""
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
@@ -160,6 +162,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     undo: Undo | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
+    configs: tuple[str, ...] = ()
+    """The values of the configuration that its expressions read as `$config.NAME`."""
 
 
 ready(Action)

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from chalicelib.model.actions import Action, Method, Options, Parameter
 from chalicelib.model.flow import (
-    BUILT_IN_STATES,
     DEFAULT_STATE,
     ERROR,
     ActionStep,
@@ -52,8 +51,6 @@ class Invocation:
     args: Mapping[str, Template]
     states: tuple[str, ...]
     """The declared states that the step routes, in the order in which the action declares them."""
-    routed: frozenset[str] = frozenset()
-    """Built-in states that the step routes by name: they may be answered too."""
     given: Mapping[str, Json] = field(default_factory=dict)
     """Args that have been evaluated already."""
     evaluated: frozenset[str] = frozenset()
@@ -67,8 +64,8 @@ class Invocation:
         return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
-        """Whether an answer with `state` ends the wait."""
-        return state in self.action.returns or state in self.routed
+        """Whether an answer with `state` ends the wait, whatever it says of an error."""
+        return state in self.action.returns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +78,9 @@ class CompiledUndo:
     states: frozenset[str]
     """The states after which there is work to undo."""
     parameters: Mapping[str, Parameter]
-    """What the action declares, by name; empty for a flow, which checks its input when it starts."""
+    """What the action or the flow declares, by name; empty for a flow that takes one value."""
+    takes_value: bool = False
+    """Whether it is a flow that takes one value: then every arg must have a value."""
     args: Mapping[str, Template]
     """Evaluated when the step finishes."""
     secret_args: Mapping[str, Template]
@@ -195,7 +194,6 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
-        BUILT_IN_STATES & routed,
         evaluated=frozenset(evaluated),
         varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
     )
@@ -211,12 +209,15 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    parameters = {} if undo.is_flow else {known.name: known for known in actions[undo.action].parameters}
+    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].parameters
+    parameters = {known.name: known for known in declared_inputs}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
-    sent = {} if isinstance(step, CallStep) else {known.name: known for known in actions[step.action].parameters}
-    defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}
-    given = {} if isinstance(step, CallStep) else {name: arg for name, arg in step.args.items() if name in parameters}
-    own = {**defaults, **given}
+    defaults: dict[str, Json] = {}
+    own: dict[str, Template] = {}
+    if isinstance(step, ActionStep) and not undo.is_flow:
+        sent = {known.name: known for known in actions[step.action].parameters}
+        defaults = {name: known.default for name, known in sent.items() if name in parameters and not known.required}
+        own = {**defaults, **{name: arg for name, arg in step.args.items() if name in parameters}}
     args = {**own, **undo.args}
     references = {name: arg for name, arg in args.items() if holds_reference(arg)}
     declared = actions[step.action].returns if isinstance(step, ActionStep) else (DEFAULT_STATE,)
@@ -225,6 +226,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
         is_flow=undo.is_flow,
         states=frozenset(undo.states or declared),
         parameters=parameters,
+        takes_value=undo.is_flow and undo.inputs is None,
         args={name: arg for name, arg in args.items() if name not in secret and name not in references},
         secret_args={name: arg for name, arg in args.items() if name in secret and name not in references},
         inherited=frozenset(own.keys() - undo.args.keys()),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
 from chalicelib.model.flow import ConditionStep, Flow, Step
+from chalicelib.model.json_values import Json
 
 MAX_STEPS: Final = 1_000_000
 """How many steps a run may enter in all, unless its flow or the setting ECHOER_MAX_STEPS says otherwise."""
@@ -24,6 +25,8 @@ class Definition:
     """The options that apply where neither a step nor its action has them."""
     max_steps: int = MAX_STEPS
     """How many steps a run may enter in all, if its flow has no `max_steps`."""
+    config: Mapping[str, Json] = field(default_factory=dict)
+    """The values that the run reads as `$config.NAME`."""
     steps: Mapping[str, CompiledStep] = field(init=False, repr=False, compare=False)
     """Every step by name, nested ones included."""
     undo_invocations: Mapping[str, Invocation] = field(init=False, repr=False, compare=False)
@@ -54,6 +57,11 @@ class Definition:
         """Return the step of that name, at any depth, or None."""
         compiled = self.steps.get(name)
         return compiled.step if compiled else None
+
+
+def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:
+    """Return the names of the configuration that a run reads in the expressions of its flow and of its actions."""
+    return frozenset(flow.configs).union(*(action.configs for action in actions))
 
 
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:

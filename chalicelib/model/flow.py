@@ -189,6 +189,8 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     max_steps: int | None = None
     """How many steps a run may enter in all. None: as many as the engine allows."""
     labels: dict[str, Template] = {}
+    configs: tuple[str, ...] = ()
+    """The values of the configuration that its expressions read as `$config.NAME`."""
 
 
 class FlowRun(FrozenValue, frozen=True, kw_only=True):

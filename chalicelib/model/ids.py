@@ -17,7 +17,7 @@ def mint_uuid(run_id: str, step: str, nonce: str, number: int) -> str:
     drawn = bytearray(hashlib.sha256(f"{nonce}/{number}".encode()).digest()[:12])
     drawn[6] = 0x80 | (drawn[6] & 0x0F)
     drawn[8] = 0x80 | (drawn[8] & 0x3F)
-    return _spell(bytes(drawn) + _tag(run_id, step, bytes(drawn)))
+    return spell_uuid(bytes(drawn) + _tag(run_id, step, bytes(drawn)))
 
 
 def was_minted(run_id: str, step: str, uuid: str) -> bool:
@@ -26,13 +26,14 @@ def was_minted(run_id: str, step: str, uuid: str) -> bool:
         raw = bytes.fromhex(uuid.replace("-", ""))
     except ValueError:
         return False
-    return len(raw) == 16 and _spell(raw) == uuid.lower() and raw[12:] == _tag(run_id, step, raw[:12])
+    return len(raw) == 16 and spell_uuid(raw) == uuid.lower() and raw[12:] == _tag(run_id, step, raw[:12])
 
 
 def _tag(run_id: str, step: str, drawn: bytes) -> bytes:
     return hashlib.sha256(f"{run_id}/{step}/".encode() + drawn).digest()[:4]
 
 
-def _spell(raw: bytes) -> str:
+def spell_uuid(raw: bytes) -> str:
+    """Return the text of a uuid: 32 hex digits and four dashes."""
     text = raw.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

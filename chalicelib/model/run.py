@@ -123,15 +123,21 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """When this run stops waiting for its end."""
     is_due: bool = msgspec.field(name="b", default=False)
     """Whether what it did, if it has succeeded after all, is undone while this run goes on."""
+    index: int | None = msgspec.field(name="x", default=None)
+    """The index of the item that the token worked on."""
+    items: str = msgspec.field(name="e", default="")
+    """Where the items of its each are stored (`EachWait.id`)."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):
-    """The definition of a run, which never changes: one version of its flow, and of each action."""
+    """The definition of a run, which never changes: one version of its flow, of each action and of each config."""
 
     flow: str = msgspec.field(name="f", default="")
     """Empty for a run with its own steps, which are stored with the run."""
     version: int = msgspec.field(name="v", default=0)
     actions: dict[str, int] = msgspec.field(name="a", default_factory=dict)
+    configs: dict[str, int] = msgspec.field(name="c", default_factory=dict)
+    """The versions of the values of the configuration that its expressions read."""
 
 
 class Parent(FrozenValue, frozen=True, kw_only=True):

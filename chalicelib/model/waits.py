@@ -37,6 +37,8 @@ class ChildWait(Wait, FrozenValue, frozen=True, kw_only=True):
     child: str
     """The name of that run."""
     input: Json
+    missing: tuple[str, ...] = msgspec.field(name="none", default=())
+    """The entries of the input that yielded nothing: the called flow must have defaults for them."""
 
 
 class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
@@ -72,6 +74,11 @@ class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """What it returns, when its branches have ended and it waits for the undo of lost ones."""
 
 
+def item_key(items: str, index: int) -> str:
+    """Return the key of the blob that holds the item. `items` is the `id` of the each's wait."""
+    return f"{items}/items/{index // CHUNK_ITEMS}"
+
+
 class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """An each waits for its items. Items and results are stored as blobs, in chunks; the head holds what is in flight.
 
@@ -101,7 +108,7 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
 
     def item_key(self, index: int) -> str:
         """Return the key of the blob that holds the item."""
-        return f"{self.id}/items/{index // CHUNK_ITEMS}"
+        return item_key(self.id, index)
 
     def results_key(self, chunk: int) -> str:
         """Return the key of a chunk of results."""

@@ -40,6 +40,7 @@ SECTIONS: Final = {
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
+        LazyCommand("answer", f"{_RUNS}.answer:answer", "Answer a step that waits, as its action or a person."),
         LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run."),
         LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a paused run."),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),

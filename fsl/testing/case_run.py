@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -21,6 +22,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.run import Run
+from chalicelib.model.statements import Config
 from chalicelib.model.times import Instant, Milliseconds
 from fsl.testing.cases import Case, Command, CommandName, Signal, TestFile, span
 from fsl.testing.program import Program
@@ -107,7 +109,7 @@ def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = 
     """Execute the test's run to its end, or to the time at which the test looks at it. Raises InputRefused."""
     script = Script(file, case)
     host = ScriptedHost(script, start=times.instant(case.start or file.start) or START)
-    host.define(*_values(program.definitions.values()))
+    host.define(*_values(program.definitions.values(), {**file.config, **case.config}))
     host.set_secrets(_secrets(program, {**file.secrets, **case.secrets}))
     started_at = host.clock.now()
     flow, given, labels, name = start_of(program, file, case)
@@ -147,19 +149,26 @@ def _commanded(host: ScriptedHost, name: str, command: Command) -> Callable[[], 
             return lambda: operator.resume(*of, by="operator")
         case CommandName.STOP:
             return lambda: operator.stop(*of, reason=command.reason, by="operator")
+        case CommandName.RETRY if command.undo:
+            return lambda: operator.retry_undos(*of, by="operator")
         case CommandName.RETRY:
             return lambda: operator.retry(*of, step=command.step, by="operator")
         case CommandName.VARS:
             return lambda: operator.set_vars(*of, command.vars, remove=command.remove, by="operator")
 
 
-def _values(definitions: Iterable[Definition]) -> Iterator[Action | Flow]:
-    """The flows, and each of their actions once."""
+def _values(
+    definitions: Iterable[Definition], config: Mapping[str, Json] = MappingProxyType({})
+) -> Iterator[Action | Flow | Config]:
+    """The flows, and each of their actions and configs once. `config` has other values for some of these."""
     actions: dict[str, Action] = {}
+    configs: dict[str, Json] = {}
     for definition in definitions:
         yield definition.flow
         actions |= definition.actions
+        configs |= definition.config
     yield from actions.values()
+    yield from (Config(name=name, value=config.get(name, value)) for name, value in configs.items())
 
 
 def _secrets(program: Program, given: dict[str, str]) -> dict[str, str]:
@@ -168,11 +177,12 @@ def _secrets(program: Program, given: dict[str, str]) -> dict[str, str]:
     return {**{name: f"secret {name}" for name in sorted(names)}, **given}
 
 
-def _secret_names(value: Action | Flow) -> Iterator[str]:
+def _secret_names(value: Action | Flow | Config) -> Iterator[str]:
     """The names of all secrets to which a definition refers, in its args or in its headers."""
     yield from _references(msgspec.to_builtins(value))
     if isinstance(value, Action):
         yield from value.options.secret_headers.values()
+    if not isinstance(value, Flow):
         return
     for step in walk(value.steps):
         if isinstance(step, ActionStep):

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.model import times
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
@@ -51,12 +52,21 @@ class Progress(_Part, frozen=True, kw_only=True):
     vars: dict[str, Any] = {}
 
 
+class AnswerError(_Part, frozen=True, kw_only=True):
+    """The `error` of an answer (docs/http-api.md, 2)."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=MAX_ERROR_NAME_CHARACTERS)]
+    cause: str = ""
+
+
 class Reply(_Part, frozen=True, kw_only=True):
     """What an action or a person answers: a state, or how the delivery fails.
 
     when: only if the args contain these values. times: the number of calls that get it; then the next reply is used.
-    after: how long the answer takes. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and 5xx the
-    delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
+    after: how long the answer takes. error: why the action returned the state (`{name, cause}`), or the text of a
+    delivery that fails. An action that does not declare ERROR answers it with an error, by default of the name `Error`;
+    TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and
+    5xx the delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
     """
 
     when: dict[str, Any] = {}
@@ -67,7 +77,7 @@ class Reply(_Part, frozen=True, kw_only=True):
     after: Span = "0s"
     progress: list[Progress] = []
     fail: Literal["refused", "timeout"] | Annotated[int, Meta(ge=300, le=599)] | None = None
-    error: str = ""
+    error: str | AnswerError = ""
     retry_after: Span = "0s"
 
 
@@ -105,12 +115,13 @@ class CommandName(StrEnum):
 
 
 class Command(_Part, frozen=True, kw_only=True):
-    """A command of an operator, `at` this time after the start. `step` belongs to retry, `reason` to stop; `vars`
-    (to set) and `remove` (names of variables) belong to vars."""
+    """A command of an operator, `at` this time after the start. `step` belongs to retry, and so does `undo: true` (to
+    repeat the undos that failed); `reason` to stop; `vars` (to set) and `remove` (names of variables) to vars."""
 
     at: Span
     order: CommandName
     step: str | None = None
+    undo: bool = False
     reason: str = ""
     vars: dict[str, Any] = {}
     remove: list[str] = []
@@ -166,6 +177,7 @@ class Case(_Part, frozen=True, kw_only=True):
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
     secrets: dict[str, str] = {}
+    config: dict[str, Any] = {}
     events: list[Signal] = []
     orders: list[Command] = []
     until: Span | None = None
@@ -178,7 +190,8 @@ class TestFile(_Part, frozen=True, kw_only=True):
 
     actions: what actions answer, by name. steps: the same by step, or by `flow.Step`; it overrides actions. approvals:
     what a person answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run.
-    secrets: values by name; the default is the text `secret NAME`.
+    secrets: values by name; the default is the text `secret NAME`. config: values by name instead of those of the
+    program.
     """
 
     __test__ = False  # pytest must not collect it
@@ -192,6 +205,7 @@ class TestFile(_Part, frozen=True, kw_only=True):
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
     secrets: dict[str, str] = {}
+    config: dict[str, Any] = {}
     tests: Annotated[list[Case], Meta(min_length=1)]
 
 

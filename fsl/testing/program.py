@@ -12,9 +12,11 @@ from chalicelib.language import Statement
 from chalicelib.language.source import Source
 from chalicelib.language.syntax.tree import steps_within
 from chalicelib.model.actions import Action
-from chalicelib.model.definition import Definition
+from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
+from chalicelib.model.json_values import Json
+from chalicelib.model.statements import Config
 
 
 class BadProgram(EchoerError):
@@ -87,10 +89,16 @@ def _definitions(statements: Iterable[Statement]) -> dict[str, Definition]:
     values = [statement.value for statement in statements]
     actions = {value.name: value for value in values if isinstance(value, Action)}
     flows = {value.name: value for value in values if isinstance(value, Flow)}
+    configs = {value.name: value.value for value in values if isinstance(value, Config)}
     for value in values:
         if isinstance(value, FlowRun) and value.steps is not None:
             flows[value.name] = value.steps
-    return {name: Definition(flow=flow, actions=_needed(flow, actions)) for name, flow in flows.items()}
+    return {name: _definition(flow, _needed(flow, actions), configs) for name, flow in flows.items()}
+
+
+def _definition(flow: Flow, actions: dict[str, Action], configs: dict[str, Json]) -> Definition:
+    config = {name: configs[name] for name in sorted(configs_of(flow, actions.values()))}
+    return Definition(flow=flow, actions=actions, config=config)
 
 
 def _needed(flow: Flow, actions: dict[str, Action]) -> dict[str, Action]:

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 from chalicelib.engine.errors import StepError
 from chalicelib.hosting import responder
 from chalicelib.hosting.responder import Answer, Failure, Kind, Request
-from chalicelib.model.flow import DEFAULT_STATE, STOPPED_STATE
+from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
-from fsl.testing.cases import Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
+from fsl.testing.cases import AnswerError, Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
 
 _R = TypeVar("_R", Reply, FlowReply)
 
@@ -104,9 +104,10 @@ def same(expected: Json, got: Json) -> bool:
 
 def _as_reply(reply: Reply, request: Request) -> responder.Reply:
     if reply.fail == "refused":
-        return Failure(error=reply.error or f"{request.name}: connection refused", retry_after=span(reply.retry_after))
+        error = _text(reply) or f"{request.name}: connection refused"
+        return Failure(error=error, retry_after=span(reply.retry_after))
     if isinstance(reply.fail, int):
-        error = reply.error or f"{request.name}: HTTP {reply.fail}"
+        error = _text(reply) or f"{request.name}: HTTP {reply.fail}"
         final = reply.fail < 500 and reply.fail not in RETRIED_STATUSES
         name = ErrorName.REFUSED if final else ErrorName.UNDELIVERABLE
         return Failure(error=error, final=final, retry_after=span(reply.retry_after), status=reply.fail, name=name)
@@ -116,6 +117,20 @@ def _as_reply(reply: Reply, request: Request) -> responder.Reply:
         for _ in range(report.times):
             at += span(report.after)
             answers.append(Answer(state=reply.state or "", data=report.data, vars=report.vars, after=at, done=False))
-    if reply.state is not None and reply.fail is None:
-        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, after=span(reply.after)))
+    is_answered = reply.state != TIMEOUT or TIMEOUT in request.states
+    if reply.state is not None and reply.fail is None and is_answered:
+        why, after = _error_of(reply, request), span(reply.after)
+        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, error=why, after=after))
     return tuple(answers)
+
+
+def _text(reply: Reply) -> str:
+    return reply.error if isinstance(reply.error, str) else reply.error.cause
+
+
+def _error_of(reply: Reply, request: Request) -> StepError | None:
+    """Return the error of the answer: an action answers ERROR without declaring it only with one."""
+    if isinstance(reply.error, AnswerError):
+        return StepError(reply.error.name, reply.error.cause)
+    is_undeclared = reply.state == ERROR and ERROR not in request.states
+    return StepError("Error", reply.error) if reply.error or is_undeclared else None

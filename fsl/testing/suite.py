@@ -158,6 +158,7 @@ class _Known:
         self._definitions: Sequence[Definition] = tuple(program.definitions.values())
         self._actions = {name: one for made in self._definitions for name, one in made.actions.items()}
         self._flows = set(program.definitions)
+        self._configs = {name for made in self._definitions for name in made.config}
         self._steps: dict[str, list[Step]] = {}
         """The steps by their names, and by those of their flows and theirs (`flow.Step`)."""
         for flow, made in program.definitions.items():
@@ -185,6 +186,8 @@ class _Known:
             yield from _states((*at, "approvals", name), approval, {APPROVED, REJECTED})
         for name in given.flows.keys() - self._flows:
             yield (*at, "flows", name), _unknown("flow", name, self._flows)
+        for name in given.config.keys() - self._configs:
+            yield (*at, "config", name), _unknown("config that a flow reads", name, self._configs)
 
     def expectations(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
         expect = case.expect

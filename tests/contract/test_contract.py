@@ -34,6 +34,7 @@ from chalicelib.entrypoints.http.auth import NAMESPACE
 from chalicelib.entrypoints.http.openapi.document import document
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.model.json_values import Json
+from chalicelib.model.step_token import StepToken
 from chalicelib.service.security.tokens import sha256
 from fsl.local.gateway import Gateway
 from tests.entrypoints import story
@@ -88,6 +89,8 @@ def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
 
     @schema.hook
     def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
+        if type(failure).__name__ == "AllowHeaderMismatch" and case.path == "/":
+            return False  # the document does not describe AWS's protocol, which is `POST /`
         if not isinstance(failure, RejectedPositiveData):
             return True
         return not any(is_so(case, response.json()["error"]) for is_so in UNSAYABLE)
@@ -108,12 +111,17 @@ class Seen:
         return {
             **{kind: [one["metadata"] for one in found] for kind, found in lists.items()},
             "secret": [{"name": one["name"]} for one in call("GET", "/secret", headers=AS_ADMIN).json],
+            "step token": [{"name": _token(step)} for step in lists["step"] if step["metadata"]["uuid"]],
             "token": [{"token_id": one["id"]} for one in call("GET", "/token", headers=AS_ADMIN).json],
             "answer": [
                 {"flowId": step["spec"]["flow_id"], "stepName": step["metadata"]["name"], **_pick(step, "uuid")}
                 for step in lists["step"]
             ],
         }
+
+
+def _token(step: Json) -> str:
+    return StepToken("default", step["spec"]["flow_id"], step["metadata"]["uuid"]).encode()
 
 
 def _pick(resource: Json, name: str) -> dict[str, str]:
@@ -153,7 +161,8 @@ def meet(case: Case[Any], seen: Seen) -> None:
         return
     known = seen.known()
     case.headers.pop(NAMESPACE, None)
-    if found := known.get(case.path.split("/")[1], []):
+    kind = "step token" if case.operation.label == "POST /step/{name}" else case.path.split("/")[1]
+    if found := known.get(kind, []):
         one = found[drawn // 2 % len(found)]
         case.path_parameters.update({name: one[name] for name in case.path_parameters})
     if case.operation.label == "POST /step" and known["answer"] and isinstance(case.body, dict):

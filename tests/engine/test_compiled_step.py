@@ -26,15 +26,15 @@ def test_routes_of_a_state_keep_their_order_and_others_fall_through_to_else() ->
     assert compiled.names == {"vars", "now"}
 
 
-def test_states_are_in_the_action_s_order_and_built_in_ones_need_a_route() -> None:
+def test_states_are_in_the_action_s_order() -> None:
     definition = Definition(
         flow=Flow(name="f", steps=(step("A", "FAIL->B|OK->B|ERROR->B"), step("B", "OK->done"))), actions={"work": WORK}
     )
     first, second = (definition.steps[name].invocation for name in "AB")
     assert first is not None
     assert second is not None
-    assert (first.states, first.routed) == (("OK", "FAIL"), frozenset({"ERROR"}))
-    assert (second.states, second.routed) == (("OK",), frozenset())
+    assert first.states == ("OK", "FAIL")
+    assert second.states == ("OK",)
 
 
 def test_steps_in_branches_have_the_fork_as_parent() -> None:

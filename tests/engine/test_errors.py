@@ -104,7 +104,15 @@ def test_any_state_may_come_with_an_error() -> None:
     assert driven.token().step == "B"
 
 
-def test_error_needs_a_reason_or_a_route_to_be_answered() -> None:
+@pytest.mark.parametrize("state", ["ERROR", "TIMEOUT"])
+def test_a_route_does_not_make_a_built_in_state_one_of_the_action(state: str) -> None:
+    driven = Driven(defined(work("A", to("done", "OK"), to("done", "ERROR"), to("done", "TIMEOUT"))))
+    with pytest.raises(StateNotRouted, match=f"step 'A' does not accept state '{state}'; it accepts OK, BAD, ODD"):
+        driven.answer(state)
+    assert driven.answer("OK").outcome is Outcome.ADVANCED
+
+
+def test_error_needs_a_reason_to_be_answered() -> None:
     driven = Driven(defined(work("A", to("done", "OK"))))
     with pytest.raises(StateNotRouted, match="step 'A' does not accept state 'ERROR'; it accepts OK, BAD, ODD"):
         driven.answer("ERROR")

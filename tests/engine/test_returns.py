@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import RunContinued, RunPaused, RunStopped, TimerFired
+from chalicelib.engine.events import RunContinued, RunPaused, RunStopped, TimerFired, VarsSet
+from chalicelib.engine.request_args import sent_vars
 from chalicelib.model.actions import Undo
 from chalicelib.model.flow import (
     ActionStep,
@@ -27,7 +28,7 @@ from chalicelib.model.flow import (
 )
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import mint_uuid
-from chalicelib.model.run import Activation, Token
+from chalicelib.model.run import ABSENT, Activation, Token
 from chalicelib.model.run_error import RunError
 from chalicelib.model.status import Status
 from chalicelib.model.waits import RepeatWait
@@ -519,6 +520,20 @@ def test_labels_and_variables_that_cannot_be_made_fail_the_run_and_are_made_agai
     begun_again = driven.retry().run
     assert (begun_again.status, getattr(begun_again, what)) == (Status.RUNNING, {"n": 7})
     assert driven.token().step == "A"
+
+
+# ── variables that were sent ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("old", "new"), [(0.0, -0.0), (7, 7.0), (True, 1), ([7], [7.0]), (None, False)])
+def test_variables_that_were_sent_are_sent_again_as_they_were(old: object, new: object) -> None:
+    driven = Driven(defined(work("A", to("done", "OK")), vars={"v": old}))
+    driven.apply(VarsSet(at=5_000, nonce=driven.nonce(), vars={"v": new, "w": 1}))
+    driven.apply(VarsSet(at=6_000, nonce=driven.nonce(), vars={"v": "later"}, remove=("w",)))
+    activation = driven.token().activation
+    assert activation is not None
+    assert repr(activation.old_vars) == repr({"v": old, "w": ABSENT})
+    assert sent_vars(driven.run.vars, activation) == {"v": old}
 
 
 # ── retry keeps what is done ─────────────────────────────────────────────────────────────────────────────────────────

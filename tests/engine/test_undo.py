@@ -23,16 +23,16 @@ from chalicelib.engine.events import (
     UndosRetried,
 )
 from chalicelib.engine.invocation import UNDO
-from chalicelib.engine.machine import decide
 from chalicelib.model.actions import Action, ArgType, Parameter, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Branch, CallStep, EachStep, Flow, ForkStep, Route, Step
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import Run, Token
+from chalicelib.model.run import Token
 from chalicelib.model.status import Status
 from chalicelib.model.templates import expression
 from chalicelib.model.waits import ChildWait
-from tests.engine.flows import DAY, begun, nonce, route, step
+from tests.engine.driving import Driven
+from tests.engine.flows import DAY, begun, route, step
 
 WORK = Action(name="work", returns=("PAID", "PARTLY_PAID", "DECLINED"))
 REFUND = Action(name="refund", returns=("REFUNDED",), parameters=(Parameter(name="id", type=ArgType.STR),))
@@ -40,43 +40,32 @@ PAID = Undo(action="refund", args={"id": expression("$result.id")}, states=("PAI
 CANCEL = Undo(action="cancel_invoice", args={"id": expression("$result.id")}, states=("DONE",), is_flow=True)
 
 
-class World:
-    """A run of these steps, and what happens to it: times and nonces count up."""
+class World(Driven):
+    """A run of these steps, whose events have times that count up."""
 
     def __init__(self, *steps: Step, **flow: Any) -> None:
         made = Flow(name="pay", steps=steps, **flow)
-        self.definition = Definition(flow=made, actions={"work": WORK, "refund": REFUND})
+        super().__init__(Definition(flow=made, actions={"work": WORK, "refund": REFUND}))
         self.at = 10_000
-        self._events = 0
-        self.last: Decision = begun(self.definition)
-
-    @property
-    def run(self) -> Run:
-        return self.last.run
 
     def event(self, kind: type[Event], **fields: Any) -> Decision:
-        self._events += 1
         self.at += 1_000
-        event = kind(at=self.at, nonce=nonce(self._events), **fields)
-        self.last = decide(self.definition, self.run, event, self._blob)
-        return self.last
+        return self.apply(kind(at=self.at, nonce=self.nonce(), **fields))
 
-    def _blob(self, key: str) -> Json:
-        return [1, 2, 3]
-
-    def token(self, name: str) -> Token:
+    def waiting(self, name: str) -> Token:
         """The token at that step, or the one that undoes it."""
         return next(token for token in self.run.tokens if token.step == name and token.activation)
 
-    def answer(self, name: str, state: str, *, id: Json = None) -> Decision:  # noqa: A002
-        token = self.token(name)
+    def reply(self, name: str, state: str, *, id: Json = None) -> Decision:  # noqa: A002
+        """Answer for the activation in which a token waits at the step, or is undone."""
+        token = self.waiting(name)
         uuid = token.activation.uuid if token.activation else ""
         data = {} if id is None else {"id": id}
         error = StepError("Broken", "no such payment") if state == "ERROR" else None
         return self.event(StepAcked, step=name, uuid=uuid, state=state, data=data, error=error)
 
     def child_ended(self, name: str, state: str, output: Json = None) -> Decision:
-        token = self.token(name)
+        token = self.waiting(name)
         uuid = token.activation.uuid if token.activation else ""
         return self.event(ChildEnded, uuid=uuid, state=state, output=output)
 
@@ -101,7 +90,7 @@ def pay(name: str, routes: str, undo: Undo | None = PAID, **more: Any) -> Step:
 def test_a_step_is_undone_after_its_states_on_every_route(state: str, target: str, *, is_undone: bool) -> None:
     routes = "|".join(f"{one}->{target}" for one in WORK.returns)
     world = World(pay("Pay", routes), pay("Next", "PAID->done", undo=None))
-    world.answer("Pay", state, id="p-1")
+    world.reply("Pay", state, id="p-1")
     if target != "stopped":
         world.event(RunStopped)
     assert world.undoing == ("Pay" if is_undone else "")
@@ -113,13 +102,13 @@ def test_a_step_is_undone_after_its_states_on_every_route(state: str, target: st
 
 def test_a_definition_without_states_undoes_after_every_declared_state() -> None:
     world = World(pay("Pay", "DECLINED->stopped", undo=replace(PAID, states=())))
-    world.answer("Pay", "DECLINED", id="p-1")
+    world.reply("Pay", "DECLINED", id="p-1")
     assert world.undoing == "Pay"
 
 
 def test_a_built_in_state_leaves_nothing_to_undo() -> None:
     world = World(pay("Pay", "PAID->done"))
-    uuid = world.token("Pay").activation
+    uuid = world.waiting("Pay").activation
     world.event(DeliveryFailed, uuid=uuid.uuid if uuid else "", error="refused", final=True)
     assert (world.run.status, world.run.undos) == (Status.FAILED, ())
 
@@ -130,13 +119,13 @@ def test_a_built_in_state_leaves_nothing_to_undo() -> None:
 @pytest.mark.parametrize(("given", "why"), [(None, "yields nothing"), (7, "must be of type str")])
 def test_an_arg_that_cannot_be_made_is_an_error_and_a_failed_undo(given: Json, why: str) -> None:
     world = World(pay("Pay", "PAID->done|ERROR->stopped"))
-    world.answer("Pay", "PAID", id=given)
+    world.reply("Pay", "PAID", id=given)
     assert world.run.status is Status.FAILED
     (undo,) = world.run.undos
     assert why in undo.incomplete
     assert undo.failed == undo.incomplete
     assert (undo.state, world.run.failed_undos) == ("PAID", 1)
-    assert not any(isinstance(effect, DeliverAction) for effect in world.last.effects)
+    assert not any(isinstance(effect, DeliverAction) for effect in world.decision.effects)
     assert [(entry.event, entry.state) for entry in world.run.tail][1:4] == [
         ("StepAcked", "PAID"),
         ("StepFailed", "ERROR"),
@@ -145,10 +134,41 @@ def test_an_arg_that_cannot_be_made_is_an_error_and_a_failed_undo(given: Json, w
     assert "could not be undone by 'refund'" in world.run.last_err
 
 
+ID = Parameter(name="id", type=ArgType.STR)
+NOTE = Parameter(name="note", type=ArgType.STR, required=False, default="none")
+
+
+@pytest.mark.parametrize(
+    ("args", "inputs", "why"),
+    [
+        ({"id": "$result.id"}, (ID,), "'id' of 'cancel_invoice' could not be made: it must be of type str, and is 7"),
+        ({"id": "$result.none"}, (ID,), "'id' of 'cancel_invoice' could not be made: expression '$result.none' yields"),
+        ({"id": "$result.none"}, None, "'id' of 'cancel_invoice' could not be made: expression '$result.none' yields"),
+        ({"note": "$result.id"}, (NOTE,), "'note' of 'cancel_invoice' could not be made: it must be of type str"),
+        ({"note": "$result.none"}, (NOTE,), ""),
+        ({"id": "$result.id"}, None, ""),
+    ],
+)
+def test_inputs_of_a_flow_that_undoes_are_checked_when_the_step_returns(
+    args: dict[str, str], inputs: tuple[Parameter, ...] | None, why: str
+) -> None:
+    templates = {name: expression(source) for name, source in {**args, "x": "$result.x"}.items()}
+    known = None if inputs is None else (*inputs, Parameter(name="x", type=ArgType.ANY))
+    undo = replace(CANCEL, args=templates, states=("PAID",), inputs=known)
+    world = World(pay("Pay", "PAID->Next|ERROR->Help", undo), pay("Next", "PAID->done"), pay("Help", "PAID->done"))
+    uuid = world.waiting("Pay").activation
+    world.event(StepAcked, step="Pay", uuid=uuid.uuid if uuid else "", state="PAID", data={"id": 7, "x": None})
+    (pending,) = world.run.undos
+    assert [token.step for token in world.run.tokens] == ["Help" if why else "Next"]
+    assert pending.incomplete.startswith(f"arg {why}" if why else "")
+    assert bool(pending.incomplete) is bool(why)
+    assert pending.args == {"x": None, **({"id": 7} if not why and "id" in args else {})}
+
+
 def test_work_of_which_a_save_fails_is_registered_and_undone() -> None:
     broken = {"total": expression('$number("x")')}
     world = World(pay("Pay", "PAID->done|ERROR->stopped", save=broken))
-    world.answer("Pay", "PAID", id="p-1")
+    world.reply("Pay", "PAID", id="p-1")
     assert world.undoing == "Pay"
     assert world.undos() == {"Pay": {"id": "p-1"}}
     entry = next(entry for entry in world.run.tail if entry.event == "StepAcked")
@@ -158,9 +178,9 @@ def test_work_of_which_a_save_fails_is_registered_and_undone() -> None:
 def test_work_of_which_a_condition_fails_is_kept_if_the_error_is_routed() -> None:
     routes = (Route(state="PAID", when='$number("x") > 1', target="done"), Route(state="ERROR", target="Next"))
     world = World(replace(pay("Pay", "PAID->done"), routes=routes), pay("Next", "PAID->done", undo=None))
-    world.answer("Pay", "PAID", id="p-1")
+    world.reply("Pay", "PAID", id="p-1")
     assert (world.run.status, world.undoing, list(world.undos())) == (Status.RUNNING, "", ["Pay"])
-    world.answer("Next", "PAID")
+    world.reply("Next", "PAID")
     assert (world.run.status, world.run.undos) == (Status.SUCCEEDED, ())
 
 
@@ -174,8 +194,8 @@ def test_args_of_the_step_itself_are_undone_as_they_were_sent() -> None:
         vars={"id": "old"},
     )
     world.definition = Definition(flow=world.definition.flow, actions={"work": action, "refund": REFUND})
-    world.answer("First", "PAID")
-    world.answer("Pay", "PAID", id="p-2")
+    world.reply("First", "PAID")
+    world.reply("Pay", "PAID", id="p-2")
     assert world.undos() == {"Pay": {"id": "old"}}
 
 
@@ -184,25 +204,25 @@ def test_args_of_the_step_itself_are_undone_as_they_were_sent() -> None:
 
 def _two_payments() -> World:
     world = World(pay("A", "PAID->B"), pay("B", "PAID->C"), pay("C", "PAID->done|DECLINED->stopped"))
-    world.answer("A", "PAID", id="a")
-    world.answer("B", "PAID", id="b")
-    world.answer("C", "DECLINED")
+    world.reply("A", "PAID", id="a")
+    world.reply("B", "PAID", id="b")
+    world.reply("C", "DECLINED")
     return world
 
 
 def test_the_newest_work_is_undone_first() -> None:
     world = _two_payments()
     assert world.undoing == "B"
-    world.answer("B", "REFUNDED")
+    world.reply("B", "REFUNDED")
     assert world.undoing == "A"
-    world.answer("A", "REFUNDED")
+    world.reply("A", "REFUNDED")
     assert (world.run.status, world.run.undos, world.run.undone) == (Status.FAILED, (), ("B", "A"))
 
 
 def test_a_failed_undo_is_recorded_and_done_again() -> None:
     world = _two_payments()
-    world.answer("B", "ERROR")
-    world.answer("A", "REFUNDED")
+    world.reply("B", "ERROR")
+    world.reply("A", "REFUNDED")
     (undo,) = world.run.undos
     assert (undo.step, undo.args, world.run.failed_undos) == ("B", {"id": "b"}, 1)
     assert undo.failed.startswith("ERROR")
@@ -210,7 +230,7 @@ def test_a_failed_undo_is_recorded_and_done_again() -> None:
     assert before.endswith(f"step 'B' could not be undone by 'refund': {undo.failed}")
     world.event(UndosRetried)
     assert (world.run.status, world.undoing, world.run.failed_undos) == (Status.COMPENSATING, "B", 0)
-    world.answer("B", "REFUNDED")
+    world.reply("B", "REFUNDED")
     assert (world.run.status, world.run.undos) == (Status.FAILED, ())
     assert world.run.last_err == before.partition("; step 'B' could not")[0]
 
@@ -219,39 +239,39 @@ def test_undos_are_done_again_only_where_one_failed() -> None:
     world = _two_payments()
     with pytest.raises(CommandRefused):
         world.event(UndosRetried)
-    world.answer("B", "REFUNDED")
-    world.answer("A", "REFUNDED")
+    world.reply("B", "REFUNDED")
+    world.reply("A", "REFUNDED")
     with pytest.raises(NoFailedUndo, match="none has failed"):
         world.event(UndosRetried)
 
 
 def test_a_run_that_was_undone_is_retried_only_at_a_step() -> None:
     world = _two_payments()
-    world.answer("B", "ERROR")
-    world.answer("A", "REFUNDED")
+    world.reply("B", "ERROR")
+    world.reply("A", "REFUNDED")
     with pytest.raises(WasUndone, match=r"its work was undone \(steps A; undoing failed for B\); give the `step`"):
         world.event(RunRetried)
     world.event(RunRetried, step="A")
     assert (world.run.status, world.run.undone, world.run.failed_undos) == (Status.RUNNING, (), 1)
-    assert world.token("A").id == "0"
+    assert world.waiting("A").id == "0"
 
 
 def test_a_run_without_undos_is_retried_where_it_stopped() -> None:
     world = World(pay("A", "DECLINED->stopped|PAID->done"))
-    world.answer("A", "DECLINED")
+    world.reply("A", "DECLINED")
     world.event(RunRetried)
-    assert world.token("A").id == "0"
+    assert world.waiting("A").id == "0"
 
 
 def test_stopping_a_run_that_is_being_undone_does_not_send_the_undo_again() -> None:
     world = _two_payments()
-    sent = world.token("B")
+    sent = world.waiting("B")
     decision = world.event(RunStopped, reason="enough")
     assert world.run.status is Status.CANCELING
-    assert world.token("B") == sent
+    assert world.waiting("B") == sent
     assert not any(isinstance(effect, DeliverAction) for effect in decision.effects)
-    world.answer("B", "REFUNDED")
-    world.answer("A", "REFUNDED")
+    world.reply("B", "REFUNDED")
+    world.reply("A", "REFUNDED")
     assert (world.run.status, world.run.last_err) == (Status.CANCELED, "enough")
 
 
@@ -266,8 +286,8 @@ def _race(*, output: Json = None, **more: Any) -> World:
         pay("Last", "PAID->done", undo=None),
         output=output,
     )
-    world.answer("A", "PAID", id="a")
-    world.answer("Q", "PAID", id="q")
+    world.reply("A", "PAID", id="a")
+    world.reply("Q", "PAID", id="q")
     return world
 
 
@@ -275,8 +295,8 @@ def test_what_a_lost_branch_did_is_undone_before_the_fork_returns() -> None:
     world = _race()
     assert world.undoing == "A"
     assert [token.step for token in world.run.tokens] == ["Race", "A"]
-    world.answer("A", "REFUNDED")
-    assert world.token("Last").result == {"quick": {"id": "q"}}
+    world.reply("A", "REFUNDED")
+    assert world.waiting("Last").result == {"quick": {"id": "q"}}
     assert list(world.undos()) == ["Q"]
     world.event(RunStopped)
     assert world.undoing == "Q"
@@ -284,19 +304,19 @@ def test_what_a_lost_branch_did_is_undone_before_the_fork_returns() -> None:
 
 def test_what_a_lost_branch_did_is_kept_if_the_fork_says_so() -> None:
     world = _race(keep_abandoned=True)
-    assert (world.undoing, world.token("Last").step) == ("", "Last")
+    assert (world.undoing, world.waiting("Last").step) == ("", "Last")
     assert list(world.undos()) == ["A", "Q"]
 
 
 def test_an_undo_of_a_lost_branch_that_fails_lets_the_fork_return_and_stays() -> None:
     world = _race()
-    world.answer("A", "ERROR")
-    world.answer("Last", "PAID")
+    world.reply("A", "ERROR")
+    world.reply("Last", "PAID")
     assert (world.run.status, world.run.failed_undos) == (Status.SUCCEEDED, 1)
     world.event(UndosRetried)
     with pytest.raises(CommandRefused):
         world.event(RunStopped)
-    world.answer("A", "REFUNDED")
+    world.reply("A", "REFUNDED")
     assert (world.run.status, world.run.failed_undos, world.run.last_err) == (Status.SUCCEEDED, 0, "")
     assert world.run.output == {}
 
@@ -304,11 +324,11 @@ def test_an_undo_of_a_lost_branch_that_fails_lets_the_fork_return_and_stays() ->
 def test_an_undo_that_is_done_again_leaves_the_run_to_be_retried_where_it_failed() -> None:
     """Its output could not be made, which undoes nothing: only the lost branch was undone."""
     world = _race(output=expression('$error("no output")'))
-    world.answer("A", "ERROR")
-    world.answer("Last", "PAID")
+    world.reply("A", "ERROR")
+    world.reply("Last", "PAID")
     assert (world.run.status, world.run.failed_undos) == (Status.FAILED, 1)
     world.event(UndosRetried)
-    world.answer("A", "REFUNDED")
+    world.reply("A", "REFUNDED")
     assert (world.run.status, world.run.undone, list(world.undos())) == (Status.FAILED, (), ["Q"])
     world.event(RunRetried)  # it is not refused, and fails again
     assert (world.run.status, world.run.failed_undos) == (Status.FAILED, 0)
@@ -321,11 +341,11 @@ def test_a_fork_that_fails_undoes_nothing_by_itself() -> None:
         ForkStep(name="Both", routes=route("FAIL->Help"), branches=(one, two), join=2),
         pay("Help", "PAID->stopped|DECLINED->done", undo=None),
     )
-    world.answer("A", "PAID", id="a")
-    world.answer("C", "PAID", id="c")
-    world.answer("B", "DECLINED")
+    world.reply("A", "PAID", id="a")
+    world.reply("C", "PAID", id="c")
+    world.reply("B", "DECLINED")
     assert (world.undoing, list(world.undos())) == ("", ["A", "C"])
-    world.answer("Help", "PAID")
+    world.reply("Help", "PAID")
     assert world.undoing == "C"
 
 
@@ -336,9 +356,9 @@ def test_work_of_an_earlier_visit_of_a_fork_is_not_undone_when_its_branch_loses_
         ForkStep(name="Race", routes=route("DONE->Again"), branches=(slow, quick), join=1),
         pay("Again", "PAID->Race", undo=None),
     )
-    world.answer("A", "PAID", id="first")
-    world.answer("Again", "PAID")
-    world.answer("Q", "PAID")
+    world.reply("A", "PAID", id="first")
+    world.reply("Again", "PAID")
+    world.reply("Q", "PAID")
     assert (world.undoing, world.undos()) == ("", {"A": {"id": "first"}})
 
 
@@ -352,16 +372,16 @@ def test_what_a_tolerated_item_did_is_undone_before_the_each_returns() -> None:
         tolerate=1,
     )
     world = World(each, pay("Last", "PAID->done", undo=None))
-    world.answer("A", "PAID", id="one")
-    world.answer("B", "DECLINED")
+    world.reply("A", "PAID", id="one")
+    world.reply("B", "DECLINED")
     assert world.undoing == "A"
     working = next(token for token in world.run.tokens if token.index == 1)
     assert working.activation
     world.event(StepAcked, step="A", uuid=working.activation.uuid, state="PAID", data={"id": "two"})
-    world.answer("B", "PAID")
+    world.reply("B", "PAID")
     assert [token.step for token in world.run.tokens] == ["All", "A"]
-    world.answer("A", "REFUNDED")
-    assert (world.token("Last").step, world.undos()) == ("Last", {"A": {"id": "two"}})
+    world.reply("A", "REFUNDED")
+    assert (world.waiting("Last").step, world.undos()) == ("Last", {"A": {"id": "two"}})
 
 
 # ── calls and child runs ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -372,18 +392,18 @@ def _called(undo: Undo | None = None) -> World:
         name="Call", routes=route("DONE->Last|STOPPED->stopped|TIMEOUT->stopped"), flow="invoice", undo=undo
     )
     world = World(pay("Pay", "PAID->Call"), call, pay("Last", "DECLINED->stopped", undo=None))
-    world.answer("Pay", "PAID", id="p")
+    world.reply("Pay", "PAID", id="p")
     return world
 
 
 def test_a_call_is_undone_by_a_flow() -> None:
     world = _called(CANCEL)
     world.child_ended("Call", "DONE", {"id": "i-1"})
-    world.answer("Last", "DECLINED")
-    undoing = world.token("Call")
+    world.reply("Last", "DECLINED")
+    undoing = world.waiting("Call")
     assert undoing.activation
     assert undoing.activation.wait == ChildWait(child=f"r.Call.{undoing.activation.uuid}", input={"id": "i-1"})
-    assert StartChild(undoing.activation.uuid) in world.last.effects
+    assert StartChild(undoing.activation.uuid) in world.decision.effects
     world.child_ended("Call", "STOPPED")
     (failed, _) = sorted(world.run.undos, key=lambda undo: undo.step)
     assert (failed.step, failed.failed.startswith("STOPPED"), world.undoing) == ("Call", True, "Pay")
@@ -391,7 +411,7 @@ def test_a_call_is_undone_by_a_flow() -> None:
 
 def test_a_stopped_run_lets_its_child_end_before_it_undoes_its_own_work() -> None:
     world = _called()
-    waiting = world.token("Call").activation
+    waiting = world.waiting("Call").activation
     assert waiting
     decision = world.event(RunStopped)
     assert [effect.run for effect in decision.effects if isinstance(effect, StopChild)] == [f"r.Call.{waiting.uuid}"]
@@ -403,11 +423,44 @@ def test_a_stopped_run_lets_its_child_end_before_it_undoes_its_own_work() -> Non
 
 def test_a_child_that_succeeded_before_it_could_be_stopped_is_undone() -> None:
     world = _called(CANCEL)
-    waiting = world.token("Call").activation
+    waiting = world.waiting("Call").activation
     assert waiting
     world.event(RunStopped)
     world.event(ChildEnded, uuid=waiting.uuid, state="DONE", output={"id": "i-1"})
     assert (world.undoing, list(world.undos())) == ("Call", ["Pay", "Call"])
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["in an each", "in a fork in an each"])
+def test_the_undo_of_such_a_child_knows_the_item_that_it_worked_on(*, nested: bool) -> None:
+    """`$item` and `$index` were nothing, because the token was gone."""
+    args = {"id": expression("$item"), "at": expression("$index"), "of": expression("$result.id")}
+    undo = replace(CANCEL, args=args, inputs=None)
+    call = CallStep(name="Call", routes=route("DONE->done"), flow="invoice", undo=undo)
+    inner: Step = call
+    if nested:
+        inner = ForkStep(name="F", routes=route("DONE->done"), branches=(Branch(name="b", steps=(call,)),), join=1)
+    world = World(EachStep(name="E", routes=route("DONE->done"), items=[1, 2, 3], steps=(inner,)))
+    second = next(token for token in world.run.tokens if token.id in ("0.1", "0.1.b") and token.step == "Call")
+    assert second.activation
+    stopped = world.event(RunStopped)
+    assert [(one.index, bool(one.items)) for one in stopped.run.stopping] == [(0, True), (1, True), (2, True)]
+    world.event(ChildEnded, uuid=second.activation.uuid, state="DONE", output={"id": "i-2"})
+    assert world.undos() == {"Call": {"id": 2, "at": 1, "of": "i-2"}}
+
+
+def test_retry_does_not_stop_a_child_that_has_ended_with_its_run() -> None:
+    """It would wait for the end of a run that has reported its end already."""
+    call = CallStep(name="Call", routes=route("DONE->done"), flow="invoice")
+    world = World(EachStep(name="E", routes=route("DONE->done"), items=[1, 2, 3], steps=(call,)))
+    calls = [token.activation.uuid for token in world.run.tokens if token.step == "Call" and token.activation]
+    world.event(RunStopped)
+    for uuid in calls:
+        world.event(ChildEnded, uuid=uuid, state="STOPPED")
+    assert world.run.status is Status.CANCELED
+    decision = world.event(RunRetried)
+    assert world.run.stopping == ()
+    assert [type(effect) for effect in decision.effects].count(StartChild) == 3
+    assert not any(isinstance(effect, StopChild) for effect in decision.effects)
 
 
 def test_a_child_that_does_not_end_is_waited_for_no_longer_than_its_deadline() -> None:
@@ -420,7 +473,7 @@ def test_a_child_that_does_not_end_is_waited_for_no_longer_than_its_deadline() -
 
 def test_a_pause_reaches_child_runs() -> None:
     world = _called()
-    waiting = world.token("Call").activation
+    waiting = world.waiting("Call").activation
     assert waiting
     child = f"r.Call.{waiting.uuid}"
     assert world.event(RunPaused).effects == (SyncChild(child),)
@@ -458,7 +511,7 @@ def test_every_wait_has_a_deadline(kind: str) -> None:
         actions=world.definition.actions,
         defaults=replace(world.definition.defaults, timeout=400 * DAY),
     )
-    world.last = begun(world.definition)
+    world.decision = begun(world.definition)
     world.at = 1_000 + 366 * DAY
     world.event(TimerFired)
     assert [token.step for token in world.run.tokens] == ["Late"]

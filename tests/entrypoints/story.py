@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.model.step_token import StepToken
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered
 from tests.hosts import Host
@@ -138,6 +139,11 @@ def _runs(say: Teller) -> None:
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
     say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
     say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    run = say("what is to be charged", "GET", "/step/{name}", name="o-2.Charge")
+    token = StepToken("default", "o-2", run["metadata"]["uuid"]).encode()
+    error = {"name": "CardExpired", "cause": "the card expired in 2026"}
+    say("an answer by token", "POST", "/step/{name}", {"ackState": "FAIL", "error": error}, name=token)
+    say("no such token", "POST", "/step/{name}", {"ackState": "FAIL"}, name="o-2")
     say("the newest runs", "GET", "/flowrun", status="running,paused", limit=1)
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")

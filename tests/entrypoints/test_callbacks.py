@@ -109,6 +109,34 @@ def test_an_answer_says_why_in_an_error(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
+    ("declared", "state", "has_error", "is_taken"),
+    [
+        ("OK", "ERROR", False, False),
+        ("OK", "ERROR", True, True),
+        ("OK", "TIMEOUT", False, False),
+        ("OK", "TIMEOUT", True, False),
+        ("OK | ERROR", "ERROR", False, True),
+        ("OK | TIMEOUT", "TIMEOUT", False, True),
+    ],
+)
+def test_a_built_in_state_is_answered_if_it_is_declared_or_is_an_error_that_says_why(
+    host: Host, declared: str, state: str, *, has_error: bool, is_taken: bool
+) -> None:
+    """The step routes both, which does not make them states of the action."""
+    routes = "OK -> done | ERROR -> done | TIMEOUT -> done"
+    defined(f'action work addr = "http://work.test/"; return = ({declared}); action_end')
+    defined(f"flow_run r step A => ({routes}) {{ action = work; }}; flow_run_end")
+    body = answered(call("GET", "/flowrun/r").json, ackState=state)
+    reply = call("POST", "/step", {**body, **({"error": {"name": "X"}} if has_error else {})})
+    run = call("GET", "/flowrun/r").json["spec"]
+    if is_taken:
+        assert (reply.json, run["status"]) == ({"outcome": "advanced"}, "succeeded")
+        return
+    assert (reply.status, reply.code, run["status"]) == (422, "state-not-routed", "running")
+    assert call("POST", "/step", {**body, "ackState": "OK"}).json == {"outcome": "advanced"}
+
+
+@pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"error": "broken"}, "`error` must be an object or null, not a string"),

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.entrypoints.http.terminal.text_table import table
+from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.entrypoints.flows import DIRECT, RELEASE, TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined, started
 from tests.hosts import Host
+
+PAYING = """
+action charge addr = "http://work.test/"; return = (PAID); undo = refund; action_end
+/
+action refund addr = "http://work.test/"; return = (REFUNDED); action_end
+/
+flow pay step Charge => (PAID -> stopped) { action = charge; }; flow_end
+"""
 
 
 def said(command: str) -> tuple[str, str]:
@@ -82,6 +91,26 @@ def test_runs_take_commands(host: Host) -> None:
         assert said(command) == ("OK", "")
         assert call("GET", "/flowrun/r").json["spec"]["status"] == status
     assert said("retry r")[0] == "ERR"
+
+
+def test_undos_that_failed_are_repeated(host: Host) -> None:
+    defined(PAYING)
+    closed = [True]
+    host.actions.script = lambda request: (
+        NotTaken("the bank is closed", final=True)
+        if closed[0] and request["ackStates"] == ["REFUNDED"]
+        else Taken({"ackState": request["ackStates"][0]})
+    )
+    call("POST", "/flow/pay/runs", {"name": "r"})
+    host.settle()
+    assert call("GET", "/flowrun/r").json["spec"]["failed_undos"]
+    closed.clear()
+    closed.append(False)
+    assert said("retry r --undo") == ("OK", "")
+    host.settle()
+    assert not call("GET", "/flowrun/r").json["spec"]["failed_undos"]
+    assert said("retry r --undo") == ("ERR", "cannot retry the undos of 'r': none has failed")
+    assert "--undo" in said("help retry")[1]
 
 
 def test_definitions_are_deleted_with_or_without_their_uuid(host: Host) -> None:

@@ -30,6 +30,7 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.json_values import decode, encode
+from chalicelib.model.statements import Config
 from chalicelib.model.templates import expression, reference
 
 TEXTS = [path.read_bytes().decode("utf-8") for path in sorted(Path(__file__).parent.glob("valid/*.fsl"))]
@@ -54,10 +55,12 @@ def test_a_golden_comes_back_by_way_of_json(text: str, statement: Statement) -> 
     found = read(text, KnownNames()).statements
     actions = {one.name: one.value for one in found if isinstance(one.value, Action)}
     flows = {one.name: one.value for one in found if isinstance(one.value, Flow)}
+    configs = {one.name: one.value for one in found if isinstance(one.value, Config)}
+    known = KnownNames(actions, flows, configs=configs)
     value = decode(encode(statement.value), type(statement.value))
     written = to_fsl(value)
     assert format_text(written) == written
-    assert [one.value for one in read(written, KnownNames(actions, flows)).statements] == [statement.value]
+    assert [one.value for one in read(written, known).statements] == [statement.value]
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12).filter(lambda text: "`" not in text)

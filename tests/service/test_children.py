@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from chalicelib.model.run import Run
@@ -88,3 +90,55 @@ def test_repeated_messages_start_one_child_and_notify_once(host: Host) -> None:
         host.services.waker._child_runs.tell_parent(kids[0])
     host.settle()
     assert host.path() == ["Kid", "After", "done"]
+
+
+MISSING = """
+action note addr = "http://work.test/"; args = (any x = null); return = (OK); action_end
+/
+flow one
+    input = %s;
+    output = ${ $input };
+    step Note => (OK -> done) { action = note; };
+flow_end
+/
+flow main
+    input = map;
+    output = ${ $result };
+    call Kid => (DONE -> done | ERROR -> stopped (error = ${ $error.name }, cause = ${ $error.cause })) {
+        flow  = one;
+        input = (a = ${ $input.a }, b = ${ $input.b }, c = {"deep": ["x", ${ $input.c }]});
+    };
+flow_end
+"""
+
+
+@pytest.mark.parametrize("declared", ["any", "map", "(any a, any b, any c = 3)"])
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"a": 1, "b": None, "c": 3}, []),
+        ({"a": 1, "c": 3}, ["b"]),
+        ({"c": 3}, ["a", "b"]),
+        ({"a": 1, "b": 2}, ["c"]),
+    ],
+)
+def test_an_entry_of_the_input_that_yields_nothing_needs_a_default(
+    declared: str, given: dict[str, Any], missing: list[str]
+) -> None:
+    host = Host()
+    host.submit(MISSING % declared)
+    host.start("main", **given)
+    host.settle()
+    run = host.run()
+    if declared.startswith("("):
+        missing = [name for name in missing if name != "c"]
+    if not missing:
+        assert run.output == {"a": 1, "b": given.get("b"), "c": {"deep": ["x", 3]} if "c" in given else 3}
+        return
+    assert (run.status, children(host)) == (Status.FAILED, [])
+    assert run.error is not None
+    assert run.error.name == "ExpressionFailed"
+    named = ", ".join(map(repr, missing))
+    one = len(missing) == 1
+    said = f"{'entry' if one else 'entries'} {named} {'yields' if one else 'yield'} nothing in the input for flow 'one'"
+    assert run.error.cause == f"{said}, which has no default for it"

@@ -93,9 +93,9 @@ def runs(host: Host) -> list[str]:
     return [run.name for run in reversed(found) if run.parent is None]
 
 
-def slots(host: Host, name: str = "nightly") -> list[tuple[str, SlotOutcome]]:
+def slots(host: Host, name: str = "nightly") -> list[tuple[int, SlotOutcome]]:
     """Return the last slots, the oldest first: the minutes since the start of the test, and the outcome."""
-    return [((one.slot - START) // MINUTE, one.outcome) for one in reversed(state(host, name).recent)]  # type: ignore[misc]
+    return [((one.slot - START) // MINUTE, one.outcome) for one in reversed(state(host, name).recent)]
 
 
 def moment(text: str) -> Instant:

@@ -112,6 +112,58 @@ def test_a_call_is_undone_by_a_flow_with_the_output_of_the_call() -> None:
     assert {child.input["id"] for child in shop.children() if child.definition.flow == "undoer"} == {"In2"}
 
 
+MONEY = """
+action charge addr = "http://bank.test/"; args = (str order); return = (PAID); action_end
+/
+action refund addr = "http://bank.test/back"; args = (str id); return = (REFUNDED); action_end
+/
+action help addr = "http://help.test/"; args = (str why); return = (OK); action_end
+/
+flow give_back
+    input = (str id, int cents, str note = "none");
+    step Back => (REFUNDED -> done) { action = refund; };
+flow_end
+/
+flow buy
+    step Charge => (PAID -> stopped | ERROR -> Help (why = ${ $error.cause })) {
+        action = charge;
+        args   = (order = "o-1");
+        undo   = give_back (id = ${ $result.id }, cents = ${ $result.cents }, note = ${ $result.note });
+    };
+    step Help => (OK -> stopped) { action = help; args = (why = ${ $vars.why }); };
+flow_end
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({"id": "p-1", "cents": 5.0}, ""),
+        ({"id": "p-1", "cents": "5"}, "arg 'cents' of 'give_back' could not be made: it must be of type int"),
+        ({"cents": 5}, "arg 'id' of 'give_back' could not be made: expression '$result.id' yields nothing"),
+        (
+            {"id": "p-1", "cents": 5, "note": None},
+            "arg 'note' of 'give_back' could not be made: it must be of type str",
+        ),
+    ],
+)
+def test_inputs_of_a_flow_that_undoes_are_checked_when_the_step_returns(data: Any, why: str) -> None:
+    host = Host(lambda request: Taken({"ackState": request["ackStates"][0], "data": data}))
+    host.submit(MONEY)
+    host.start("buy")
+    host.settle()
+    run = host.run()
+    assert run.status is Status.FAILED
+    if not why:
+        assert (run.undos, run.undone, host.path()[-1]) == ((), ("Charge",), "stopped")
+        return
+    (undo,) = run.undos
+    assert undo.failed.startswith(why)
+    assert undo.args == {name: value for name, value in data.items() if f"'{name}'" not in why}
+    (asked,) = [call for call in host.actions.requests if call["stepName"] == "Help"]
+    assert why in asked["why"]
+
+
 def test_a_flow_that_undoes_and_does_not_exist_is_a_failed_undo() -> None:
     undo = Undo(action="missing", states=("PAID",), is_flow=True)
     shop = Shop(Flow(name="main", steps=(pay("Out", "PAID->Bad", undo), pay("Bad", "DECLINED->stopped"))))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.expressions import NAMES
+from chalicelib.model import step_token
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
@@ -402,7 +403,8 @@ def test_step_names_the_activation() -> None:
     host.answer("A", "OK")
     saved = host.run().vars["s"]
     assert saved == host.actions.requests[0]["x"]
-    assert (saved["name"], saved["uuid"], saved["token"], saved["attempt"]) == ("A", uuid, "0", 1)
+    assert (saved["name"], saved["uuid"], saved["attempt"]) == ("A", uuid, 1)
+    assert step_token.decode(saved["token"]) == (NS, "r", uuid)
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [("map", [1]), ("list", {"a": 1})])

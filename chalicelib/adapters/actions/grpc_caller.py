@@ -1,8 +1,9 @@
 """Actions behind gRPC: `host:port/package.Service/Method`, called with the body as a `google.protobuf.Struct`.
 
 The headers are sent as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty has the same encoding
-as an empty one); if it has `ackState`, it is the answer of the step. A Struct knows only doubles: integers beyond 2**53
-lose digits, and whole numbers in an answer become integers. Receivers may refuse more than 32 levels of nesting.
+as an empty one); if it has `ackState`, it is the answer of the step. A Struct knows only doubles: a request with an
+integer that no double equals is not sent, and whole numbers in an answer become integers. Receivers may refuse more than
+32 levels of nesting.
 
 The channel is encrypted if the action has a CA bundle (only its certificates are trusted) or if the address begins with
 `grpcs://` (the default ones are trusted). Every delivery uses a new channel, because a container that was frozen
@@ -19,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES
 from chalicelib.adapters.actions.connections import context_of
@@ -48,6 +51,8 @@ _RETRIED: Final = frozenset(
 _KEY: Final = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 _VALUE: Final = re.compile(r"[ -~]*")
 _EXACT: Final = 2**53
+_MAX_BITS: Final = 1_023
+"""Bits of an integer that is surely smaller than the largest double."""
 
 
 class _Packages(NamedTuple):
@@ -124,6 +129,11 @@ def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
     for name, value in metadata:
         if not _KEY.fullmatch(name) or not _VALUE.fullmatch(value):
             return NotTaken(f"the header {name!a:.100} is not valid gRPC metadata", final=True)
+    inexact = _inexact(msgspec.json.decode(call.body))
+    if inexact is not None:
+        bits = inexact.bit_length()
+        shown = str(inexact) if bits <= _MAX_BITS else f"an integer of {bits} bits"
+        return NotTaken(f"gRPC cannot send {shown}: a google.protobuf.Struct has only doubles", final=True)
     try:
         body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString()
     except packages.text.ParseError as exc:
@@ -134,6 +144,22 @@ def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
         return _Request(body, metadata, _pem(call.ca_bundle))
     except ValueError:
         return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
+
+
+def _inexact(value: Json) -> int | None:
+    """Return an integer in the value that no double equals; None if there is none."""
+    match value:
+        case bool():
+            return None
+        case int():
+            is_exact = -_EXACT <= value <= _EXACT or (value.bit_length() <= _MAX_BITS and int(float(value)) == value)
+            return None if is_exact else value
+        case dict():
+            return next((found for one in value.values() if (found := _inexact(one)) is not None), None)
+        case list():
+            return next((found for one in value if (found := _inexact(one)) is not None), None)
+        case _:
+            return None
 
 
 def _pem(ca_bundle: str | None) -> bytes | None:

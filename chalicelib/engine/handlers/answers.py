@@ -31,11 +31,13 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 def acked(transition: Transition, event: StepAcked) -> Outcome:
     """Apply an answer or a report of progress. Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, TooLarge."""
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or token.step != event.step:
-        if token is None and was_minted(run.id, event.step, event.uuid):
-            _refuse_unsigned(transition, None, event)
+    if token is None or token.activation is None or event.step not in ("", token.step):
+        ended = _ended_step(transition, event) if token is None else None
+        if ended is not None:
+            _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
             return Outcome.DUPLICATE
         raise NeverIssued(run.name, event.step, event.uuid)
+    event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
@@ -55,6 +57,12 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     )
     leave(transition, token, returned)
     return Outcome.ADVANCED
+
+
+def _ended_step(transition: Transition, event: StepAcked) -> str | None:
+    """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
+    steps = (event.step,) if event.step else transition.definition.steps
+    return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:

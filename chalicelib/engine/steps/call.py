@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from chalicelib.engine.effects import StartChild
-from chalicelib.engine.errors import StepError
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.values.size_limits import fit
-from chalicelib.model.flow import CallStep
+from chalicelib.model.flow import CallStep, Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.run_error import ErrorName
@@ -26,20 +27,33 @@ MAX_CHILD_NAME: Final = 512
 def enter(transition: Transition, token: Token, step: CallStep, names: Names) -> None:
     """Start the child and wait for its end. Raises ExpressionFailed.
 
-    An entry of the input that yields nothing is left out: the called flow has a default for it, or refuses to start.
+    An entry of the input that yields nothing is left out. If the called flow has no default for it, nothing is started,
+    and the call returns ERROR.
     """
     is_one_value = source_of(step.input) is not None
     given = resolve(step.input, names) if is_one_value else resolve_known(step.input, names)
     fit("the input of the run that it starts", given)
-    start_child(transition, token, step.timeout, given)
+    missing = () if is_one_value else tuple(name for name in step.input if name not in given)
+    start_child(transition, token, step.timeout, given, missing)
 
 
-def start_child(transition: Transition, token: Token, timeout: Milliseconds | None, given: Json) -> None:
+def refuse_missing(flow: Flow, missing: Iterable[str]) -> None:
+    """Raise ExpressionFailed if entries of the input that yielded nothing have no default in the called flow."""
+    defaults = {parameter.name for parameter in flow.input if not parameter.required}
+    lacking = [repr(name) for name in missing if name not in defaults]
+    if lacking:
+        what = f"entry {lacking[0]} yields" if len(lacking) == 1 else f"entries {', '.join(lacking)} yield"
+        raise ExpressionFailed(f"{what} nothing in the input for flow {flow.name!r}, which has no default for it")
+
+
+def start_child(
+    transition: Transition, token: Token, timeout: Milliseconds | None, given: Json, missing: tuple[str, ...] = ()
+) -> None:
     """Start a child with that input, or leave it to `continue` if this run is paused, and let the token wait for it."""
     token = transition.activate(token, timeout if timeout is not None else JOIN_TIMEOUT_MS)
     if token.activation:
         child = child_name(transition.run, token.step, token.activation.uuid)
-        token = transition.set_wait(token, ChildWait(child=child, input=given))
+        token = transition.set_wait(token, ChildWait(child=child, input=given, missing=missing))
         if transition.run.status is not Status.PAUSED:
             start(transition, token)
 

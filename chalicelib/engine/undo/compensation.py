@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
 from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
+from chalicelib.engine.items import ItemPlace
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call
@@ -135,7 +136,8 @@ def child_stopped(transition: Transition, uuid: str, state: str, output: Json, e
     transition.record("ChildStopped", token, uuid=uuid, state=state, data=output, error=error)
     if state == DEFAULT_STATE:
         is_due = stopping.is_due or transition.run.ending is not None
-        register(transition, token, uuid, state, step_names(transition, token), is_due=is_due)
+        place = None if stopping.index is None else ItemPlace(stopping.index, stopping.items)
+        register(transition, token, uuid, state, step_names(transition, token, place=place), is_due=is_due)
     return True
 
 

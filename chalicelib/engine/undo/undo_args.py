@@ -46,7 +46,7 @@ def undo_args(
 
 
 class _LeftOut(Exception):
-    """The arg is left out: the action's default is used."""
+    """The arg is left out: the default of the action or the flow is used."""
 
 
 def _value(undo: CompiledUndo, name: str, template: Template, names: Names) -> Json:
@@ -57,8 +57,8 @@ def _value(undo: CompiledUndo, name: str, template: Template, names: Names) -> J
     except YieldsNothing:
         if name in undo.inherited and name in undo.sent_defaults:
             return _checked(undo, name, resolve(undo.sent_defaults[name], names))
-        if undo.is_flow or (parameter is not None and not parameter.required):
-            raise _LeftOut from None  # a flow has a default for it, or refuses to start: then the undo has failed
+        if parameter is not None and not parameter.required:
+            raise _LeftOut from None
         raise
     return _checked(undo, name, value)
 
@@ -68,7 +68,7 @@ def _checked(undo: CompiledUndo, name: str, value: Json) -> Json:
     parameter = undo.parameters.get(name)
     if parameter is None:
         return value
-    if not parameter.secret and holds_secret(value):
+    if not parameter.secret and (is_encrypted(value) if undo.is_flow else holds_secret(value)):
         raise ExpressionFailed("it would hold a secret, and is not declared secret")
     if not is_encrypted(value) and not parameter.admits(value):
         shown = "" if parameter.secret else f", and is {value!r:.100}"

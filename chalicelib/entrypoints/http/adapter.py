@@ -79,7 +79,7 @@ def _handler(route: Route, view: View) -> Callable[..., ChaliceResponse]:
             result = view(_read(request), **decoded)
             return _within_limit(result if isinstance(result, Response) else Response(result), request.method)
         except Exception as error:  # the outermost handler: every error becomes a response
-            return errors.response_to(error, work_context.known()["request"])
+            return (route.error_response or errors.response_to)(error, work_context.known()["request"])
 
     return handle
 

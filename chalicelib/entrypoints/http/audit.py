@@ -14,6 +14,7 @@ from chalicelib.config import Access
 from chalicelib.entrypoints.http import errors
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.model import step_token
 from chalicelib.model.json_values import Json, ready
 
 LOG = logging.getLogger("echoer.audit")
@@ -32,6 +33,7 @@ class _NamesInBody(msgspec.Struct, frozen=True):
     run: str = msgspec.field(name="flowId", default="")
     step: str = msgspec.field(name="stepName", default="")
     command: str = ""
+    token: str = msgspec.field(name="taskToken", default="")
 
 
 def record(request: Request, route: Route, names: Iterable[str], result: Json, status: int) -> None:
@@ -44,11 +46,13 @@ def record(request: Request, route: Route, names: Iterable[str], result: Json, s
         log, level = errors.LOG, logging.DEBUG
     if not log.isEnabledFor(level):
         return
+    named = [*names, *_names_in_body(request.body), *_names_in_result(result)]
+    token = next(filter(None, map(step_token.decode, named)), None) if route.is_callback else None
     fields = {
         "who": request.caller,
-        "namespace": request.namespace,
+        "namespace": token.namespace if token else request.namespace,
         "call": " ".join(route.call),
-        "names": list(dict.fromkeys([*names, *_names_in_body(request.body), *_names_in_result(result)])),
+        "names": [token.run] if token else list(dict.fromkeys(named)),  # never the token: it is a permission
         "status": status,
     }
     log.log(level, "%(who)r in %(namespace)s: %(call)s %(names)r: %(status)d", fields, extra=fields)
@@ -60,6 +64,7 @@ def _names_in_body(body: bytes) -> Iterator[str]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return  # the body is plain text, or the view refused it
     yield from (text[:MAX_NAME_CHARACTERS] for text in (found.run, found.step, _start_of(found.command)) if text)
+    yield from (found.token,) if step_token.decode(found.token) else ()
 
 
 def _start_of(command: str) -> str:

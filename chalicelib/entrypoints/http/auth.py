@@ -41,6 +41,9 @@ NAMESPACE: Final = "x-echoer-namespace"
 UNKNOWN_CALLER: Final = "nobody"
 """The caller in the audit of a request that was refused as unauthorized."""
 
+SIGV4: Final = "AWS4-"
+"""The beginning of `Authorization` in a request that AWS's SDK signed, for AWS. It is no token of this server."""
+
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -85,7 +88,7 @@ def _authenticate(request: Request, route: Route) -> Caller:
         _refuse_other_sites(request)
         name = "action" if route.is_callback else request.caller
         return Caller(by=name, role=Role.ADMIN, namespace=settings.namespace, bound=False)
-    is_anonymous = authorization is None or settings.auth is Access.IAM
+    is_anonymous = authorization is None or settings.auth is Access.IAM or authorization.startswith(SIGV4)
     if route.is_callback and settings.callbacks is Access.OPEN and is_anonymous:
         return Caller(by="action", role=Role.ACTION, namespace=settings.namespace, bound=False)
     if settings.auth is Access.IAM:

@@ -21,7 +21,7 @@ from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
-from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.answer import Answer, AnswerError
 
 MAX_TEXT_CHARACTERS: Final = 1_024
 """Characters of a name in a path, a key, a reason or a parameter."""
@@ -181,6 +181,38 @@ class AnswerBody(Answer, frozen=True, kw_only=True):
     variables: dict[str, Json] | None = msgspec.field(name="globalVariables", default=None)
 
 
+class TokenAnswerBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of an action to the step of the token in the path. Otherwise as in `POST /step`."""
+
+    state: Text | None = msgspec.field(name="ackState", default=None)
+    done: bool | None = None
+    data: Json = None
+    variables: dict[str, Json] | None = msgspec.field(name="globalVariables", default=None)
+    error: AnswerError | None = None
+
+    def as_answer(self) -> Answer:
+        """Return the answer, without the names that the token names."""
+        return Answer(
+            run="",
+            step="",
+            uuid="",
+            state=self.state,
+            done=self.done,
+            data=self.data,
+            variables=self.variables,
+            error=self.error,
+        )
+
+
+class SdkBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What AWS's SDK sends with SendTaskSuccess (`output`), SendTaskFailure and SendTaskHeartbeat."""
+
+    token: str = msgspec.field(name="taskToken")
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
 ready(
     EchoerEventBody,
     NoBody,
@@ -194,6 +226,8 @@ ready(
     BackfillBody,
     CommandBody,
     AnswerBody,
+    TokenAnswerBody,
+    SdkBody,
 )
 
 

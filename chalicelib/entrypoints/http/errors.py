@@ -39,7 +39,9 @@ CODES: Final[dict[str, ErrorCode]] = {
     "unsigned": ErrorCode(401, "The action is declared with `callback = signed` and the signature is not valid."),
     "forbidden": ErrorCode(403, "The role, the namespace or the origin does not permit the request."),
     "not-found": ErrorCode(404, "The resource does not exist."),
-    "never-issued": ErrorCode(404, "The run never issued this uuid for this step."),
+    "never-issued": ErrorCode(
+        404, "The run never issued this uuid for this step, or no step was ever given this token."
+    ),
     "method-not-allowed": ErrorCode(405, "The path does not support this method."),
     "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
     "run-exists": ErrorCode(409, "A run with this name exists already."),

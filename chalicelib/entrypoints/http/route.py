@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
+from chalice.app import Response
+
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.model.json_values import Json
 from chalicelib.service.security.roles import Role
@@ -36,6 +38,7 @@ class Route:
     paged: the response has `x-next-cursor` if the list continues.
     resource: the path below which the calls on the returned resource are, for example `flowrun`.
     example: the title of the example that the documentation shows at its beginning.
+    error_response: `make(error, request id)` makes the response to an error, if its protocol is another.
     """
 
     method: str
@@ -53,6 +56,7 @@ class Route:
     paged: bool = False
     resource: str = ""
     example: str = ""
+    error_response: Callable[[Exception, str], Response] | None = None
 
     @property
     def call(self) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from chalicelib.entrypoints.http import adapter, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    aws_sdk,
     command,
     definitions,
     doctor,
@@ -88,9 +89,12 @@ ROUTES: Final = (
     *secrets.ROUTES,
     *tokens.ROUTES,
 )
-"""Every HTTP call: THE table. The order is that of the OpenAPI document and the documentation."""
+"""Every HTTP call: THE table. The order is that of the OpenAPI document and the documentation.
+
+Calls in AWS's protocol (`views.aws_sdk`) are not among them: the OpenAPI document describes this interface only.
+"""
 
 
 def blueprint(authorizer: Authorizer | None, callbacks: Access) -> Blueprint:
     """Return the routes for Chalice. API Gateway asks `authorizer` before it forwards a call that needs a role."""
-    return adapter.blueprint(__name__, ROUTES, authorizer, callbacks)
+    return adapter.blueprint(__name__, (*ROUTES, *aws_sdk.ROUTES), authorizer, callbacks)

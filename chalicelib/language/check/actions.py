@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.addresses import read_addresses
 from chalicelib.language.check.readers.arguments import lacking, refuse_plain_heirs, report_missing
@@ -52,6 +53,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         ca_bundle=_read_roots(properties),
         options=read_options(properties),
         secret_data=properties.read("data", _read_data) or False,
+        configs=read_configs(context, statement),
     )
     refuse_signature(properties, action.options, action)
     return None if returns is None or parameters is None or properties.damaged else action

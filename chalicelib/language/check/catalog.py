@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chalicelib.language.check.config_names import config_names
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
@@ -28,6 +30,10 @@ class Catalog(Protocol):
 
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
+        ...
+
+    def config_names(self) -> Iterable[str]:
+        """Return the names of configs for suggestions; the list may be incomplete."""
         ...
 
 
@@ -59,31 +65,40 @@ class KnownNames:
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]
 
+    def config_names(self) -> Iterable[str]:
+        return self.configs
+
 
 @dataclass(frozen=True, slots=True)
 class References:
     """The names that a document uses and does not define."""
 
-    actions: frozenset[str]
-    flows: frozenset[str]
+    actions: frozenset[str] = frozenset()
+    flows: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+    configs: frozenset[str] = frozenset()
 
 
 def references(document: Document) -> References:
     """Return the names to look up before the document can be checked. Accepts damaged documents."""
-    used: dict[str, set[str]] = {"action": set(), "flow": set(), "undo": set()}
-    defined: dict[str, set[str]] = {"action": set(), "flow": set()}
+    used: defaultdict[str, set[str]] = defaultdict(set)
+    defined: defaultdict[str, set[str]] = defaultdict(set)
     for statement in document.statements:
-        defined.setdefault(statement.kind.key, set()).add(statement.name.text)
+        defined[statement.kind.key].add(statement.name.text)
+        used["config"] |= config_names(statement)
         for kind, word in named_by(statement):
             used[kind].add(word.text)
     undos = used["undo"] - defined["action"] - defined["flow"]
     return References(
-        frozenset(used["action"] - defined["action"] | undos), frozenset(used["flow"] - defined["flow"] | undos)
+        actions=frozenset(used["action"] - defined["action"] | undos),
+        flows=frozenset(used["flow"] - defined["flow"] | undos),
+        events=frozenset(used["event"] - defined["event"]),
+        configs=frozenset(used["config"] - defined["config"]),
     )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow" | "undo", name) that a statement refers to, in the order of the text.
+    """Yield each ("action" | "flow" | "event" | "undo", name) that a statement refers to, in the order of the text.
 
     An undo names an action or a flow.
     """
@@ -107,3 +122,5 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
                 yield "undo", name
             case ("call" | "flow_run" | "schedule" | "hook", "flow"):
                 yield "flow", name
+            case ("emit", "event"):
+                yield "event", name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
@@ -124,6 +125,7 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=read_labels(properties, plain=False),
+        configs=read_configs(context, statement),
     )
 
 

@@ -1,4 +1,7 @@
-"""Find the end of an embedded JSONata expression, ignoring braces in its strings, comments and regular expressions."""
+"""The pieces of embedded JSONata expressions: their ends and their operands.
+
+Braces in strings, comments and regular expressions end nothing.
+"""
 
 from __future__ import annotations
 
@@ -48,3 +51,17 @@ def pieces_of(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
         if kind != "blank":
             after_operand = kind in ("operand", "close", "ended", "regex") and match[0] not in _OPERATORS
         yield kind, at, offset
+
+
+def operands_of(source: str) -> Iterator[tuple[str, int, int]]:
+    """Yield the text, start and end of each operand: a path of names, blanks between them left out, is one."""
+    pieces = [(kind, source[start:end], start, end) for kind, start, end in pieces_of(source) if kind != "blank"]
+    at = 0
+    while at < len(pieces):
+        kind, joined, start, end = pieces[at]
+        while at + 1 < len(pieces) and pieces[at + 1][0] == "operand" and "." in (joined[-1:], pieces[at + 1][1][:1]):
+            at += 1
+            joined, end = joined + pieces[at][1], pieces[at][3]
+        at += 1
+        if kind == "operand":
+            yield joined, start, end

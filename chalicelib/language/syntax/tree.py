@@ -7,7 +7,7 @@ The checker knows them, so that `adr = ...` gets a hint about `addr` instead of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TypeAlias
 
 from chalicelib.language.source import Span
@@ -224,3 +224,15 @@ def steps_within(members: tuple[Member, ...]) -> Iterator[Step]:
             yield member
             if member.body:
                 yield from steps_within(member.body.members)
+
+
+def expressions_in(node: object) -> Iterator[Expression]:
+    """Yield every expression in a node, in the order of the text."""
+    if isinstance(node, Expression):
+        yield node
+    elif isinstance(node, tuple):
+        for inner in node:
+            yield from expressions_in(inner)
+    elif is_dataclass(node) and not isinstance(node, (Word, Span)):
+        for field in fields(node):
+            yield from expressions_in(getattr(node, field.name))

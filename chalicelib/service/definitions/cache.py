@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 from typing import Final
@@ -16,6 +17,7 @@ from chalicelib.model import definition, json_values
 from chalicelib.model.actions import Action, Options
 from chalicelib.model.flow import Flow, actions_named
 from chalicelib.model.run import DefinitionRef, Run
+from chalicelib.model.statements import Config
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.clock import Clock
@@ -78,16 +80,38 @@ class DefinitionCache:
         if name not in found:
             raise NotFound("flow", name)
         flow, version = _flow(found[name].value), found[name].version
-        actions = self.actions_for(namespace, flow, {})
-        ref = _reference(flow, version, actions)
+        parts = self._parts(namespace, flow, {})
+        ref = _reference(flow, version, parts)
         key = _key(namespace, ref)
-        return self._cached(key) or self._keep(key, self.assemble(flow, version, actions)[0]), ref
+        return self._cached(key) or self._keep(key, self._compile(flow, parts)), ref
 
-    def actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
+    def assemble(
+        self, namespace: str, flow: Flow, version: int, at_hand: Mapping[Kind, Mapping[str, Definition]]
+    ) -> tuple[definition.Definition, DefinitionRef]:
+        """Return the definition of a run of `flow` and its reference. Version 0: the run has steps of its own.
+
+        `at_hand` are newest versions that the caller has already, perhaps not stored yet. Raises NotFound.
+        """
+        parts = self._parts(namespace, flow, at_hand)
+        return self._compile(flow, parts), _reference(flow, version, parts)
+
+    def _parts(self, namespace: str, flow: Flow, at_hand: Mapping[Kind, Mapping[str, Definition]]) -> _Parts:
+        """Return the newest versions of all that a run of `flow` uses. Raises NotFound."""
+        actions = self._actions_for(namespace, flow, at_hand.get(Kind.ACTION, {}))
+        for name in actions_named(flow) - actions.keys():
+            raise NotFound("action", name)
+        wanted = definition.configs_of(flow, (_action(found.value) for found in actions.values()))
+        known = at_hand.get(Kind.CONFIG, {})
+        configs = {name: known[name] for name in wanted & known.keys()}
+        configs.update(self.newest(namespace, Kind.CONFIG, wanted - configs.keys()) if wanted - configs.keys() else {})
+        for name in wanted - configs.keys():
+            raise NotFound("config", name)
+        return _Parts(actions, configs)
+
+    def _actions_for(self, namespace: str, flow: Flow, at_hand: Mapping[str, Definition]) -> dict[str, Definition]:
         """Return the newest versions of all actions that a run of `flow` may send, with those that undo others.
 
-        `at_hand` are newest versions that the caller has already, perhaps not stored yet. A name that is not defined
-        is left out.
+        A name that is not defined is left out.
         """
         found: dict[str, Definition] = {}
         wanted = set(actions_named(flow))
@@ -98,35 +122,29 @@ class DefinitionCache:
             wanted = {undo.action for action in actions if (undo := action.undo) and not undo.is_flow} - found.keys()
         return found
 
-    def assemble(
-        self, flow: Flow, version: int, actions: dict[str, Definition]
-    ) -> tuple[definition.Definition, DefinitionRef]:
-        """Return the definition of a run of `flow` and its reference. Version 0: the run has steps of its own."""
-        for name in actions_named(flow) - actions.keys():
-            raise NotFound("action", name)
-        checked = {name: _action(action.value) for name, action in actions.items()}
-        compiled = self._compile(flow, checked)
-        return compiled, _reference(flow, version, actions)
-
     def _read(self, run: Run, ref: DefinitionRef) -> definition.Definition:
-        definitions = self._store.definitions
         if ref.flow:
-            stored = definitions.version(run.namespace, Kind.FLOW, ref.flow, ref.version)
-            if stored is None:
-                raise NotFound("flow", f"{ref.flow} version {ref.version}")
-            flow = _flow(stored.value)
+            flow = _flow(self._version(run, Kind.FLOW, ref.flow, ref.version).value)
         else:
             flow = self._store.runs.own_flow(run)
-        actions: dict[str, Action] = {}
-        for name, version in ref.actions.items():
-            action = definitions.version(run.namespace, Kind.ACTION, name, version)
-            if action is None:
-                raise NotFound("action", f"{name} version {version}")
-            actions[name] = _action(action.value)
-        return self._compile(flow, actions)
+        actions = {name: self._version(run, Kind.ACTION, name, version) for name, version in ref.actions.items()}
+        configs = {name: self._version(run, Kind.CONFIG, name, version) for name, version in ref.configs.items()}
+        return self._compile(flow, _Parts(actions, configs))
 
-    def _compile(self, flow: Flow, actions: dict[str, Action]) -> definition.Definition:
-        return definition.Definition(flow=flow, actions=actions, defaults=self._defaults, max_steps=self._max_steps)
+    def _version(self, run: Run, kind: Kind, name: str, version: int) -> Definition:
+        found = self._store.definitions.version(run.namespace, kind, name, version)
+        if found is None:
+            raise NotFound(kind, f"{name} version {version}")
+        return found
+
+    def _compile(self, flow: Flow, parts: _Parts) -> definition.Definition:
+        return definition.Definition(
+            flow=flow,
+            actions={name: _action(found.value) for name, found in parts.actions.items()},
+            defaults=self._defaults,
+            max_steps=self._max_steps,
+            config={name: json_values.decode(found.value, Config).value for name, found in parts.configs.items()},
+        )
 
     def _cached(self, key: tuple[str, str]) -> definition.Definition | None:
         with self._lock:
@@ -141,14 +159,23 @@ class DefinitionCache:
 
 
 def _key(namespace: str, ref: DefinitionRef) -> tuple[str, str]:
-    return namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())}"
+    return namespace, f"{ref.flow}@{ref.version} {sorted(ref.actions.items())} {sorted(ref.configs.items())}"
 
 
-def _reference(flow: Flow, version: int, actions: Mapping[str, Definition]) -> DefinitionRef:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The actions and values of the configuration that a run uses, by name."""
+
+    actions: Mapping[str, Definition]
+    configs: Mapping[str, Definition]
+
+
+def _reference(flow: Flow, version: int, parts: _Parts) -> DefinitionRef:
     return DefinitionRef(
         flow=flow.name if version else "",
         version=version,
-        actions={name: action.version for name, action in actions.items()},
+        actions={name: found.version for name, found in parts.actions.items()},
+        configs={name: found.version for name, found in parts.configs.items()},
     )
 
 

@@ -84,8 +84,13 @@ class _Catalog:
 
     def names(self) -> Iterable[str]:
         for kind in (Kind.ACTION, Kind.FLOW):
-            for found in self._store.definitions.list(self._namespace, kind, MAX_SUGGESTED_NAMES):
-                yield found.name
+            yield from self._names(kind)
+
+    def config_names(self) -> Iterable[str]:
+        return self._names(Kind.CONFIG)
+
+    def _names(self, kind: Kind) -> Iterable[str]:
+        return (found.name for found in self._store.definitions.list(self._namespace, kind, MAX_SUGGESTED_NAMES))
 
 
 class Submitter:
@@ -195,9 +200,11 @@ class Submitter:
         else:
             stored = current[Kind.FLOW][order.flow or ""]
             flow, version = json_values.decode(stored.value, Flow), stored.version
-        at_hand = {name: found for name, found in current[Kind.ACTION].items() if not found.deleted}
-        actions = self._definition_cache.actions_for(namespace, flow, at_hand)
-        definition, ref = self._definition_cache.assemble(flow, version, actions)
+        at_hand = {
+            kind: {name: found for name, found in current[kind].items() if not found.deleted}
+            for kind in (Kind.ACTION, Kind.CONFIG)
+        }
+        definition, ref = self._definition_cache.assemble(namespace, flow, version, at_hand)
         decision = self._factory.decide(
             RunPlan(
                 namespace=namespace,
@@ -226,6 +233,8 @@ def _names(document: Document) -> Mapping[Kind, set[str]]:
     names: dict[Kind, set[str]] = {kind: set() for kind in Kind}
     names[Kind.ACTION] |= used.actions
     names[Kind.FLOW] |= used.flows
+    names[Kind.EVENT] |= used.events
+    names[Kind.CONFIG] |= used.configs
     for statement in document.statements:
         if statement.kind.key in list(Kind):
             names[Kind(statement.kind.key)].add(statement.name.text)

@@ -37,6 +37,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     step: str
+    """Empty: the step of the activation, whichever it is."""
     uuid: str
     state: str | None = None
     done: bool | None = None

@@ -9,10 +9,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import InputRefused, Refused, StepError, TooLarge
+from chalicelib.engine.errors import ExpressionFailed, InputRefused, Refused, StepError, TooLarge
 from chalicelib.engine.events import ChildEnded, DeliveryHeld, Event, RunContinued, RunPaused, RunStopped
 from chalicelib.engine.invocation import UNDO, pending_undo
-from chalicelib.engine.steps.call import child_name, error_of
+from chalicelib.engine.steps.call import child_name, error_of, refuse_missing
 from chalicelib.model import status
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, walk
 from chalicelib.model.ids import was_minted
@@ -42,6 +42,8 @@ class _Call:
     child: str
     flow: str
     input: Json
+    missing: tuple[str, ...]
+    """The entries of the input that yielded nothing."""
 
 
 class ChildRuns:
@@ -69,8 +71,9 @@ class ChildRuns:
             return
         try:
             self._start(parent, uuid, call)
-        except (NotFound, InputRefused, TooLarge, RunExists, RecursionError) as failure:
-            error = StepError(ErrorName.CHILD_FAILED, str(failure))
+        except (NotFound, InputRefused, ExpressionFailed, TooLarge, RunExists, RecursionError) as failure:
+            name = failure.name if isinstance(failure, ExpressionFailed) else ErrorName.CHILD_FAILED
+            error = StepError(name, str(failure))
             self._report(parent.namespace, parent.name, uuid, ERROR, None, error)
         else:
             self._follow(parent, uuid, call.child)
@@ -84,7 +87,7 @@ class ChildRuns:
         step = self._definition_cache.of(parent).step(token.step)
         undo = pending_undo(parent, token) if token.id == UNDO else None
         flow = undo.action if undo else step.flow if isinstance(step, CallStep) else None
-        return None if flow is None else _Call(wait.child, flow, wait.input)
+        return None if flow is None else _Call(wait.child, flow, wait.input, wait.missing)
 
     def _hold(self, parent: Run, uuid: str) -> None:
         self._advancer.advance(
@@ -111,6 +114,7 @@ class ChildRuns:
         if depth > MAX_CALL_DEPTH:
             raise RecursionError(f"calls are nested more than {MAX_CALL_DEPTH} deep")
         definition, ref = self._definition_cache.of_flow(parent.namespace, call.flow)
+        refuse_missing(definition.flow, call.missing)
         decision = self._factory.decide(
             RunPlan(
                 namespace=parent.namespace,

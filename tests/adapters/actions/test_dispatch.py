@@ -398,6 +398,37 @@ def test_an_unreachable_server_is_retried_and_the_next_address_tried_at_once() -
         assert by_grpc(nobody, service.address) == Taken({})
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (struct(ackState="OK").SerializeToString() + b"\xff\xff", "it is not a valid google.protobuf.Struct: "),
+        (struct(ackState="OK", x=math.nan).SerializeToString(), "it is not a valid google.protobuf.Struct: "),
+        (struct(ackState="OK", x="x" * 300_000).SerializeToString(), "it is larger than 262144 bytes"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_and_has_a_state_says_why(answer: bytes, problem: str) -> None:
+    with served(lambda asked, context: answer) as service:
+        reply = by_grpc(service.address)
+    assert isinstance(reply, Taken)
+    assert (reply.answer, reply.problem[: len(problem)]) == (None, problem)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_sent"), [(2**53, True), (2**53 + 1, False), (-(2**53) - 1, False), (2**70, True), (10**400, False)]
+)
+def test_an_integer_that_no_double_equals_is_not_sent(number: int, *, is_sent: bool) -> None:
+    body = f'{{"order": [{{"id": {number}, "paid": true}}]}}'.encode()
+    with served() as service:
+        reply = GrpcCaller(timeout=5.0).post(Call((service.address,), body, {}, None, Method.GRPC))
+    if is_sent:
+        assert reply == Taken({})
+        assert int(service.asked[0][0]["order"][0]["id"]) == number
+    else:
+        shown = "an integer of 1329 bits" if number == 10**400 else number
+        cause = f"gRPC cannot send {shown}: a google.protobuf.Struct has only doubles"
+        assert (reply, service.asked) == (NotTaken(cause, final=True), [])
+
+
 @pytest.mark.parametrize("header", [{"X-Bin-bin": "x"}, {"X": "ä"}, {"X!": "x"}, {"grpc-timeout": "1S"}])
 def test_a_header_that_metadata_cannot_hold_is_final(header: dict[str, str]) -> None:
     reply = GrpcCaller().post(call(Method.GRPC, "127.0.0.1:1/pay.Charge/Do", own=header))

@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from chalicelib.authoring import symbols
-from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES
+from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES, properties_of
 from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
 from fsl.lsp.server import Text, completions, diagnostics, document_symbols, edits, hover
@@ -41,6 +41,9 @@ FLOW = """flow release
     step Pay => (PAID -> done) { action = pay; retry = (max = 2); };
 flow_end
 """
+
+
+STEP_PROPERTIES = list(properties_of("step"))
 
 
 def offered(text: str) -> list[str]:
@@ -88,6 +91,13 @@ def offered(text: str) -> list[str]:
         ("flow f step A => () { undo = ^", ["ci", "pay", "hide", "invoice"]),
         ("flow f step A => () { undo = ci (a = 1) ^", ["on"]),
         ("flow f step A => () { undo = ci ^", ["on"]),
+        ("flow f step A => () { action = ci; undo = pay (a = 1) on ^", ["SUCCESS", "FAIL"]),
+        ("flow f step A => () { action = ci; undo = pay on SUCCESS | ^", ["FAIL"]),
+        ("flow f step A => () { undo = pay on ^; action = ci; };", ["SUCCESS", "FAIL"]),
+        ("flow f step A => () { action = ci; undo = pay on SUCCESS ^", []),
+        ("flow f step A => () { action = ci; undo = pay on SUCCESS; ^ };", STEP_PROPERTIES),
+        ("flow f call A => () { flow = invoice; undo = pay on ^", ["DONE"]),
+        ("action ci return = (SUCCESS | FAIL); undo = pay on SUCCESS | ^", ["FAIL"]),
         ("flow f step A => (OK -> stopped (^", ["error", "cause"]),
         ("flow f step A => (OK -> done (^", ["output"]),
         ("flow f step A => (OK -> A (^", []),

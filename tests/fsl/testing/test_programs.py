@@ -26,8 +26,8 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    abandoned action addr approval args callback condition data events flow for headers heartbeat input items join key
-    labels limit max max_steps method output repeat retry return save timeout tolerate undo until vars
+    abandoned action addr approval args callback condition config data events flow for headers heartbeat input items
+    join key labels limit max max_steps method output repeat retry return save timeout tolerate undo until vars
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 

@@ -112,17 +112,21 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]
     return dict(zip(unique, schemas, strict=True)), components
 
 
-_RULES: Final[dict[str, dict[str, Json]]] = {
-    "AnswerBody": {
-        "anyOf": [
-            {"properties": {"done": {"enum": [False, None]}, "error": {"type": "null"}}},
-            {"required": ["ackState"], "properties": {"ackState": {"type": "string", "minLength": 1}}},
-        ],
-        "not": {
-            "required": ["done", "error"],
-            "properties": {"done": {"const": False}, "error": {"type": "object"}},
-        },
+_FINAL_OR_NOT: Final[dict[str, Json]] = {
+    "anyOf": [
+        {"properties": {"done": {"enum": [False, None]}, "error": {"type": "null"}}},
+        {"required": ["ackState"], "properties": {"ackState": {"type": "string", "minLength": 1}}},
+    ],
+    "not": {
+        "required": ["done", "error"],
+        "properties": {"done": {"const": False}, "error": {"type": "object"}},
     },
+}
+
+
+_RULES: Final[dict[str, dict[str, Json]]] = {
+    "AnswerBody": _FINAL_OR_NOT,
+    "TokenAnswerBody": _FINAL_OR_NOT,
     "EchoerEventBody": {
         "anyOf": [
             {"properties": {"metadata": {"required": ["name"], "properties": {"name": {"minLength": 1}}}}},

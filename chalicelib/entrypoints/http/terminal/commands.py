@@ -25,6 +25,9 @@ MAX_ROWS: Final = 200
 BOM: Final = "\ufeff"
 """The byte order mark that some editors put at the beginning of a text."""
 
+UNDO_OPTION: Final = "--undo"
+"""What `retry` takes in the place of a step, to repeat undos."""
+
 _STATEMENT_WORDS: Final = (*Kind, "flow_run")
 _FSL: Final = re.compile(rf"\s*(?:(?:{'|'.join(_STATEMENT_WORDS)})\b|#|/\*)", re.IGNORECASE)
 _ARG: Final = re.compile(r"(?:`[^`]*`?|[^\s`])+")
@@ -211,10 +214,14 @@ def _stop(request: Request, run: str, reason: str = "") -> Output:
 
 
 def _retry(request: Request, run: str, step: str | None = None) -> Output:
-    """retry RUN [STEP]
+    """retry RUN [STEP | --undo]
 
-    Continue a failed or stopped run, where it stopped or at a step. A run whose work was undone needs the step.
+    Continue a failed or stopped run, where it stopped or at a step. A run whose work was undone needs the step. With
+    --undo, repeat the undos that failed.
     """
+    if step == UNDO_OPTION:
+        request.services.operator.retry_undos(request.namespace, run, by=request.caller)
+        return DONE
     request.services.operator.retry(request.namespace, run, step=step, by=request.caller)
     return DONE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
-from chalicelib.entrypoints.http.bodies import AnswerBody
+from chalicelib.entrypoints.http.bodies import AnswerBody, TokenAnswerBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
@@ -13,6 +13,8 @@ from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.model.json_values import Json
 from chalicelib.service.errors import Malformed
 from chalicelib.service.observability import work_context
+from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.token_answers import token_in
 from chalicelib.service.security.roles import Role
 from chalicelib.service.security.webhooks import signature_in
 
@@ -32,16 +34,37 @@ def answer(request: Request) -> Json:
     `ERROR` with an `error` need not be declared.
     """
     body = bodies.read(request.body, AnswerBody)
-    if body.done and not body.state:
-        raise Malformed("`ackState` must be a string that is not empty, because `done` is true")
-    if body.error and not body.is_final:
-        raise Malformed("`error` needs an `ackState`, and `done` must not be false")
+    _check(body)
     work_context.note(run=body.run, step=body.step, uuid=body.uuid)
     signature = signature_in(request.headers, request.body)
     outcome = request.services.answerer.answer(
         request.namespace, body, by=request.caller, signature=signature, trace=request.trace
     )
     return {"outcome": outcome}
+
+
+def answer_by_token(request: Request, name: str) -> Json:
+    """Answer the step that was given the token (`$step.token`) in the path, without naming its run.
+
+    The body and its effect are those of `POST /step`. A token that was never issued is a 404.
+    """
+    answer = bodies.read(request.body, TokenAnswerBody).as_answer()
+    _check(answer)
+    token = token_in(name, request.namespace if request.bound else None)
+    work_context.note(namespace=token.namespace, run=token.run, uuid=token.uuid)
+    signature = signature_in(request.headers, request.body)
+    outcome = request.services.token_answerer.answer(
+        token, answer, by=request.caller, signature=signature, trace=request.trace
+    )
+    return {"outcome": outcome}
+
+
+def _check(answer: Answer) -> None:
+    """Raise Malformed if the fields of an answer contradict each other."""
+    if answer.done and not answer.state:
+        raise Malformed("`ackState` must be a string that is not empty, because `done` is true")
+    if answer.error and not answer.is_final:
+        raise Malformed("`error` needs an `ackState`, and `done` must not be false")
 
 
 def list_steps(request: Request) -> Json:
@@ -88,6 +111,17 @@ ROUTES: Final = (
         answers={200: responses.Outcome},
         errors=(401, 404, 409, 413, 422),
         example="a person's answer",
+    ),
+    Route(
+        method="POST",
+        path="/step/{name}",
+        view=answer_by_token,
+        group="steps",
+        role=Role.ACTION,
+        body=TokenAnswerBody,
+        answers={200: responses.Outcome},
+        errors=(401, 404, 409, 413, 422),
+        example="an answer by token",
     ),
     Route(
         method="GET",

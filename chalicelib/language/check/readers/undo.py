@@ -49,11 +49,14 @@ def read_undo(context: Context, value: Value, undone: Undone) -> tuple[Undo, Und
         near = Suggestion(name, context.names())
         context.findings.report(Problem.UNKNOWN_UNDO, word.span, near=near, owner=undone.owner, name=name)
     undoer = _undoer(name, action, flow)
+    if flow and flow.input_type is ArgType.LIST:
+        context.findings.report(Problem.UNDO_TAKES_LIST, word.span, owner=undone.owner, name=name)
     group = value.group if isinstance(value, Call) else None
     entries = (read_assignments(context, "undo", group) or {}) if isinstance(group, Group) else {}
     args = given_args(context, entries, undoer.parameters, undoer.owner, what="input" if is_flow else "arg")
     states = _read_states(context, value, undone)
-    return Undo(action=name, args=args, states=states, is_flow=is_flow), undoer
+    inputs = undoer.parameters if is_flow else None
+    return Undo(action=name, args=args, states=states, is_flow=is_flow, inputs=inputs), undoer
 
 
 def refuse_useless(context: Context, value: Value, undone: Undone, undo: Undo, routes: tuple[Route, ...]) -> None:
@@ -71,7 +74,7 @@ def _is_broken(context: Context, name: str) -> bool:
 def _undoer(name: str, action: Action | None, flow: Flow | None) -> Undoer:
     if action:
         return Undoer(f"action '{name}'", action.parameters)
-    if flow is None or flow.input_type in (ArgType.ANY, ArgType.MAP):
+    if flow is None or flow.input_type is not None:
         return Undoer(f"flow '{name}'", None)
     return Undoer(f"flow '{name}'", flow.input)
 
