@@ -15,6 +15,7 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
@@ -149,7 +150,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         scheduler=scheduler,
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget),
-        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), clock),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as dataclass_replace
 from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
 
 from chalicelib.model.recurrence.schedule import Schedule, next_slot, run_name, slot_text, slots
+from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.errors import Busy, Conflict, Invalid, NotFound
 from chalicelib.service.ports.clock import Clock
@@ -36,6 +38,8 @@ class ScheduleView:
     state: ScheduleState | None
     next: Instant | None
     """The next slot; None if there is none, or while it is paused."""
+    statuses: dict[str, Status] = field(default_factory=dict)
+    """The statuses of the runs of its last slots, by their names. A list of schedules has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +66,19 @@ class ScheduleOperator:
 
     def __init__(self, store: Store, scheduler: Scheduler, starter: SlotStarter, clock: Clock) -> None:
         self._definitions = store.definitions
+        self._runs = store.runs
         self._states = store.schedules
         self._scheduler = scheduler
         self._starter = starter
         self._clock = clock
 
     def view(self, namespace: str, name: str) -> ScheduleView:
-        """Return the schedule."""
+        """Return the schedule, with the statuses of its last runs."""
         definition = self._definition(namespace, name)
-        return self._viewed(definition, self._scheduler.load(namespace, definition))
+        found = self._viewed(definition, self._scheduler.load(namespace, definition))
+        names = [one.run for one in found.state.recent if one.run] if found.state else []
+        runs = [run for name in names if (run := self._runs.load(namespace, name))]
+        return dataclass_replace(found, statuses={run.name: run.status for run in runs})
 
     def views(self, namespace: str, definitions: Sequence[Definition]) -> list[ScheduleView]:
         """Return these schedules with their states."""

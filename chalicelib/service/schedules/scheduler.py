@@ -33,7 +33,7 @@ from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.store import Store
-from chalicelib.service.redelivery import MIN_REDELIVERY_MS, Redelivery, until_committed
+from chalicelib.service.redelivery import MIN_REDELIVERY_MS, READ_PAUSES_MS, Redelivery, until_committed
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.schedules import decisions
 from chalicelib.service.schedules.decisions import decide, first_state, wake_at
@@ -65,13 +65,15 @@ class Scheduler:
 
     def tick(self, message: Tick) -> Redelivery:
         """Look at the schedule of a message. Raises Busy."""
-        definition = self._definitions.latest(message.namespace, Kind.SCHEDULE, [message.schedule]).get(
-            message.schedule
-        )
-        if message.version and (definition is None or definition.version < message.version):
-            early = until_committed(message.sent_at, self._clock.now())
-            if early is not None:
-                return early
+        definition = self._newest(message)
+        for pause in READ_PAUSES_MS:
+            if _is_stored(message, definition):
+                break
+            self._clock.sleep(pause)
+            definition = self._newest(message)
+        early = None if _is_stored(message, definition) else until_committed(message.sent_at, self._clock.now())
+        if early is not None:
+            return early
         if definition is None:
             self.forget(message.namespace, message.schedule)
             return None
@@ -173,6 +175,10 @@ class Scheduler:
         except (NotFound, Refused):
             LOG.debug("the previous run has ended", extra={"run": run})
 
+    def _newest(self, message: Tick) -> Definition | None:
+        name = message.schedule
+        return self._definitions.latest(message.namespace, Kind.SCHEDULE, [name]).get(name)
+
     def _version(self, namespace: str, state: ScheduleState) -> Schedule | None:
         found = self._definitions.version(namespace, Kind.SCHEDULE, state.name, state.definition)
         return schedule_of(found) if found else None
@@ -185,6 +191,11 @@ class Scheduler:
 def schedule_of(definition: Definition) -> Schedule:
     """Return the schedule in a stored definition."""
     return json_values.decode(definition.value, Schedule)
+
+
+def _is_stored(message: Tick, definition: Definition | None) -> bool:
+    """Return whether the definition that the message announces is stored."""
+    return not message.version or (definition is not None and definition.version >= message.version)
 
 
 def _early(state: ScheduleState | None, now: Instant) -> Redelivery:

@@ -8,7 +8,7 @@ import click
 
 from fsl import api_calls
 from fsl.api_calls import Call
-from fsl.cli.common import Json, put, say, short_time, table
+from fsl.cli.common import Json, put, say, short_time, styled, table
 from fsl.cli.remote import remote
 from fsl.cli.runs.resources import MAX_PAGE_ENTRIES, schedule_row
 from fsl.client import Client, Resource
@@ -68,7 +68,7 @@ def show(*, name: str, count: int, client: Client, as_json: bool) -> None:
     rows = [("paused", "yes" if spec["paused"] else "no"), *((one, _text(spec[one])) for one in names if spec[one])]
     table(("field", "value"), rows)
     click.echo()
-    table(("last slots", "outcome", "reason"), [_last(one) for one in spec["slots"]])
+    table(("last slots", "outcome", "status or reason"), [_last(one) for one in spec["slots"]])
     click.echo()
     table(("next slots",), [(slot,) for slot in slots])
 
@@ -151,7 +151,8 @@ def _command(client: Client, call: Call, name: str, *, as_json: bool) -> None:
 def _last(record: Json) -> tuple[str | Text, ...]:
     """Return the row of a slot: its time, what became of it, and why."""
     more = f" and {record['count'] - 1} more" if record["count"] > 1 else ""
-    return short_time(record["slot"]) + more, record["outcome"], record["reason"]
+    status = record["status"]
+    return short_time(record["slot"]) + more, record["outcome"], styled(status) if status else record["reason"]
 
 
 def _text(value: Json) -> str:

@@ -5,16 +5,19 @@ from typing import TypedDict
 from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Overlap
+from chalicelib.model.status import Status
 from chalicelib.service.ports.schedules import SlotOutcome
 
 
 class Slot(TypedDict):
     """What became of a slot, or of `count` slots from this one on. `slot` is in the local time of the schedule's zone;
-    `run` is the run that it started, `reason` says why it started none."""
+    `run` is the run that it started, and `status` the status of this run: null in lists, or if it was deleted. `reason`
+    says why it started none."""
 
     slot: str
     outcome: SlotOutcome
     run: str
+    status: Status | None
     reason: str
     decided_at: Moment
     count: Number

@@ -12,7 +12,7 @@ from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views.definitions import delete, delete_by_uuid
 from chalicelib.model.json_values import Json
-from chalicelib.model.recurrence.schedule import Schedule, slot_text
+from chalicelib.model.recurrence.schedule import slot_text
 from chalicelib.service.errors import NotFound
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.schedules import SlotOutcome, SlotRecord
@@ -109,17 +109,18 @@ def _shown(request: Request, view: ScheduleView) -> Json:
         "paused_at": presenters.moment(state.paused_at if state else None),
         "last_run": state.running if state else "",
         "queue": [slot_text(view.schedule, slot) for slot in state.queue] if state else [],
-        "slots": [_slot(view.schedule, one) for one in state.recent] if state else [],
+        "slots": [_slot(view, one) for one in state.recent] if state else [],
         **{str(outcome): counts.get(outcome, 0) for outcome in _COUNTED},
     }
     return found
 
 
-def _slot(schedule: Schedule, record: SlotRecord) -> responses.Slot:
+def _slot(view: ScheduleView, record: SlotRecord) -> responses.Slot:
     return {
-        "slot": slot_text(schedule, record.slot),
+        "slot": slot_text(view.schedule, record.slot),
         "outcome": record.outcome,
         "run": record.run,
+        "status": view.statuses.get(record.run),
         "reason": record.reason,
         "decided_at": presenters.moment(record.decided_at),
         "count": record.count,
