@@ -24,14 +24,14 @@ MIN_INTERVAL_MS: Final[Milliseconds] = 1_000
 MAX_JITTER_MS: Final[Milliseconds] = 86_400_000
 
 _TIMES: Final = ("cron", "every", "at")
-_PROPERTIES: Final = ("flow", *_TIMES, "zone", "input", "labels", "overlap", "catch_up", "jitter")
+SCHEDULE_PROPERTIES: Final = ("flow", *_TIMES, "zone", "input", "labels", "overlap", "catch_up", "jitter")
 
 
 def read_schedule(context: Context, statement: Statement) -> Schedule:
     """Return the schedule. Its flow must exist, and its input must fit."""
     name, owner = statement.name.text, owner_of("schedule", statement.name)
     refuse_steps(context, owner, statement.members)
-    properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
+    properties = Properties(context, owner, statement.members, SCHEDULE_PROPERTIES, damaged=statement.damaged)
     properties.require("flow", statement.name.span)
     flow = properties.read("flow", read_name)
     given = read_flow_input(properties, flow, owner, statement.name.span)

@@ -22,7 +22,7 @@ def schedule() -> None:
     """List, inspect and command schedules.
 
     \b
-    fsl schedule list
+    fsl schedule list --json
     fsl schedule show nightly
     fsl schedule pause nightly
     fsl schedule continue nightly
