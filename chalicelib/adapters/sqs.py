@@ -57,11 +57,11 @@ class SqsQueue:
         self._lock = Lock()
         self._connected: Any = None
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
+        seconds = delay // 1000 if early else _seconds(delay)
         for batch in _batches(bodies):
             left = [
-                {"Id": str(number), "MessageBody": body, "DelaySeconds": _seconds(delay)}
-                for number, body in enumerate(batch)
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds} for number, body in enumerate(batch)
             ]
             for _ in range(2):
                 with _translated():

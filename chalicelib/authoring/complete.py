@@ -82,14 +82,20 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
                 del frames[1:]
                 frames[0].tail.clear()
             case _:
-                top.tail.append(token)
-                if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
-                    frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
-                    top.tail.clear()
-                elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
-                    top.tail.clear()  # the name of an event goes on
+                _add(token, frames)
     _record_name(frames[-1])
     return frames
+
+
+def _add(token: SyntaxToken, frames: list[_Frame]) -> None:
+    """Add a token to the innermost frame; the name of a statement opens the frame of the statement."""
+    top = frames[-1]
+    top.tail.append(token)
+    if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
+        frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
+        top.tail.clear()
+    elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
+        top.tail.clear()  # the name of an event goes on
 
 
 def _opened(token: SyntaxToken, top: _Frame) -> _Frame:

@@ -26,7 +26,7 @@ _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
     "heartbeat": "maximum time between callbacks with done=false; then the step returns TIMEOUT",
     "retry": "how deliveries are retried: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
-    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50)",
+    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50, burst = 5, key = ${ $input.tenant })",
     "headers": 'headers of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
     "approval": "required: a person must approve each dispatch",
     "callback": "signed: answers must be signed; open: the uuid of the activation is enough",
@@ -93,11 +93,13 @@ PROPERTIES: Final = {
     "fork": {
         "join": "how many branches must finish: all, any or a number",
         "abandoned": _ABANDONED,
+        "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
         **_REPEAT,
     },
     "each": {
         "items": "the list of items, or an expression",
+        "vars": "variables of each item: (name = value, secret name = null, ...)",
         "max": "how many items run at the same time",
         "tolerate": 'how many items may fail: a number or a percentage like "10%"',
         "abandoned": _ABANDONED,
@@ -113,7 +115,7 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
-    "branch": {},
+    "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
@@ -127,7 +129,7 @@ VALUES: Final = {
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second"),
+    "limit": ("concurrent", "per_second", "burst", "key"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }

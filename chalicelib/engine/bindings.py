@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 import msgspec
@@ -36,6 +36,19 @@ def step_names(
     `place` is the item that the token worked on, if the token is gone.
     """
     needed = transition.definition.steps[token.step].names
+    return names_at(transition, token, needed, error=error, event=event, place=place)
+
+
+def names_at(
+    transition: Transition,
+    token: Token,
+    needed: Set[str],
+    *,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+    place: ItemPlace | None = None,
+) -> Names:
+    """Return the names that expressions at the token may read; `needed` are those that occur in them."""
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
@@ -51,6 +64,7 @@ def step_names(
         index=NOTHING if place is None else place.index,
         error=error,
         event=event,
+        variables=transition.visible_vars(token),
     )
 
 

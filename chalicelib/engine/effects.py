@@ -86,6 +86,16 @@ class TellSchedule:
     """Notify the schedule that started this run that it has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
+
+    uuid: str
+    limiter: str
+    attempt: int | None = None
+    """The attempt for which the activation waits; None: it has ended."""
+
+
 Effect: TypeAlias = (
     DeliverAction
     | SetTimer
@@ -97,6 +107,7 @@ Effect: TypeAlias = (
     | SyncChild
     | TellParent
     | TellSchedule
+    | ReleasePermit
 )
 
 

@@ -18,6 +18,7 @@ from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
 from chalicelib.engine.values.size_limits import fit
+from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
 from chalicelib.model.actions import RESERVED_ARGS, Parameter
 from chalicelib.model.compiled_step import Invocation
@@ -59,7 +60,7 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
-    variables = sent_vars(run.vars, token.activation)
+    variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
@@ -114,8 +115,13 @@ def _names(definition: Definition, run: Run, token: Token, read: Callable[[str],
         draws=Draws(activation.since, activation.uuid) if activation else Draws(),
         item=item_at(place, read),
         index=NOTHING if place is None else place.index,
-        variables=sent_vars(run.vars, activation),
+        variables=sent_vars(_visible(definition, run, token), activation),
     )
+
+
+def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Json]:
+    """Return the variables that the token sees."""
+    return visible(run.vars, token, {known.id: known for known in run.tokens}) if definition.has_scopes else run.vars
 
 
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:

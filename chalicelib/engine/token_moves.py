@@ -8,6 +8,7 @@ root) or is counted by the fork or each that waits for it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from chalicelib.engine.request_args import sent_vars
 from chalicelib.engine.returning import repeats
 from chalicelib.engine.returning.repeats import Repetition, is_repeating
 from chalicelib.engine.returning.returns import Move, after_step, failure_of, located, next_move, unrouted_error
+from chalicelib.engine.scope_vars import begin_scope, end_fork_scope
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import each, fork
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition, without_wait
@@ -70,9 +72,25 @@ def run_until_waiting(transition: Transition) -> None:
         if transition.run.steps > transition.definition.step_limit:
             _stop_runaway(transition, token)
             continue
+        if transition.definition.has_scopes and not _begin_scope(transition, token):
+            continue
         returned = enter(transition, token)
         if returned is not None:
             leave(transition, token, returned)
+
+
+def _begin_scope(transition: Transition, token: Token) -> bool:
+    """Make the variables of the token's branch or item, if these begin. If they cannot be made, it fails."""
+    try:
+        begin_scope(transition, token)
+    except ExpressionFailed as failure:
+        what = f"branch {token.scope!r}" if token.scope else f"item {token.index}"
+        cause = f"the variables of {what} could not be made: {failure}"
+        error = StepError(failure.name, cause, step=token.step, state=ERROR)
+        transition.record("StepFailed", token, state=ERROR, target=STOPPED, error=cause, error_name=failure.name)
+        finish(transition, token, error=error)
+        return False
+    return True
 
 
 def _stop_runaway(transition: Transition, token: Token) -> None:
@@ -94,26 +112,29 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     if token.passes % MAX_PASSES == MAX_PASSES - 1:
         token, returned = _runaway(token, returned)
     returned = located(token, returned)
-    old_vars = transition.run.vars
-    transition.set_vars(returned.variables)
+    old_vars = transition.visible_vars(token)
+    transition.set_vars(returned.variables, token)
     after = after_step(transition, token, returned)
     before = transition.run
+    tokens = dict(transition.tokens) if transition.definition.has_scopes else transition.tokens
     try:
         move = next_move(transition, after, returned)
     except ExpressionFailed as failure:
-        transition.run = before
+        transition.run, transition.tokens = before, tokens
         _register(transition, token, after, returned, old_vars)
         _leave_with_error(transition, token, returned, failure)
         return
     problem = _register(transition, token, after, returned, old_vars)
     if problem:
         transition.set_run(vars=before.vars)
+        transition.tokens = tokens
         _leave_with_error(transition, token, returned, ExpressionFailed(f"its undo could not be prepared: {problem}"))
     elif move is None or (token.passes > MAX_PASSES and token.passes % MAX_PASSES == 0):
         end_unrouted(transition, token, returned)
     elif isinstance(move, Repetition):
         transition.record_return(token, returned, token.step)
         _clear(transition, token)
+        end_fork_scope(transition, token)
         transition.forget_interrupted(token.id)
         repeats.begin(transition, token, returned.state, move)
     else:
@@ -152,6 +173,7 @@ def _move(
         steps = transition.definition.steps
         is_back = steps[move.target].position <= steps[token.step].position
         passes = token.passes + (is_back and not waited)
+        end_fork_scope(transition, token)
         transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
     after = replace(after, result=move.output) if move.is_given else after
@@ -159,7 +181,7 @@ def _move(
 
 
 def _register(
-    transition: Transition, token: Token, after: Token, returned: StepResult, old_vars: dict[str, Json]
+    transition: Transition, token: Token, after: Token, returned: StepResult, old_vars: Mapping[str, Json]
 ) -> str:
     """Register the work that is undone if the run comes to nothing. Return why args could not be made, or nothing.
 

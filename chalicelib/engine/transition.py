@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from chalicelib.engine.effects import (
     DeliverAction,
     Effect,
     Outcome,
+    ReleasePermit,
     SetTimer,
     StopChild,
     StoreBlob,
@@ -28,21 +29,22 @@ from chalicelib.engine.effects import (
     TellSchedule,
 )
 from chalicelib.engine.events import Fact
-from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.invocation import UNDO, limiter_of
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.values.evaluation import Draws, Names, OnNothing, resolve
-from chalicelib.engine.values.secret_values import Cipher, encrypted
+from chalicelib.engine.transition_vars import TransitionVars
+from chalicelib.engine.values.evaluation import Draws
+from chalicelib.engine.values.secret_values import Cipher
+from chalicelib.engine.variables import visible
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Step
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import ABSENT, Activation, Run, StoppingChild, Token
-from chalicelib.model.status import MOVING, Status
-from chalicelib.model.templates import Template
+from chalicelib.model.run import Activation, Run, StoppingChild, Token
+from chalicelib.model.status import ENDED, MOVING, Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, Wait
 
@@ -56,7 +58,7 @@ BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
 
 
-class Transition:
+class Transition(TransitionVars):
     """The next head, as far as it is decided, with its new history entries and its effects."""
 
     def __init__(
@@ -127,27 +129,13 @@ class Transition:
         drawn = hashlib.sha256(f"{self.fact.nonce}/chance/{len(self.entries)}".encode()).digest()[:8]
         return int.from_bytes(drawn) / 2**64
 
-    def with_secrets(self, names: Names) -> Names:
-        """Return the names with secrets decrypted: for conditions, and for values that are encrypted themselves."""
-        return names.decrypt(self.cipher) if self.definition.has_secrets else names
-
-    def resolve_vars(
-        self, templates: Mapping[str, Template], names: Names, secret: Set[str] = frozenset()
-    ) -> dict[str, Json]:
-        """Return the value of each template, null for what yields nothing. Raises ExpressionFailed.
-
-        Those with a key in `secret` may read secrets; their values are returned in plain text.
-        """
-        with_secrets = self.with_secrets(names) if secret & templates.keys() else names
-        return {
-            key: resolve(template, with_secrets if key in secret else names, OnNothing.NULL)
-            for key, template in templates.items()
-        }
-
     # ── tokens ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, token: Token) -> Token:
-        """Add the token, or replace the one with its id."""
+        """Add the token, or replace the one with its id, which keeps the variables of its scopes."""
+        known = self.tokens.get(token.id)
+        if known is not None and (known.vars is not token.vars or known.fork_vars is not token.fork_vars):
+            token = replace(token, vars=known.vars, fork_vars=known.fork_vars)
         self.tokens[token.id] = token
         return token
 
@@ -208,6 +196,7 @@ class Transition:
             token=token.id,
             deadline=self.at + JOIN_TIMEOUT_MS,
             is_due=is_due,
+            vars=dict(visible({}, token, self.tokens)) if self.definition.has_scopes else {},
             index=place.index if place else None,
             items=place.items if place else "",
         )
@@ -274,33 +263,6 @@ class Transition:
         if token.activation and not token.activation.held:
             self.emit(DeliverAction(token.activation.uuid))
 
-    def set_vars(self, changed: Mapping[str, Json]) -> None:
-        """Merge variables into those of the run."""
-        if changed:
-            self.replace_vars({**self.run.vars, **self.encrypt_secrets(changed)})
-
-    def replace_vars(self, variables: dict[str, Json]) -> None:
-        """Set all variables of the run. What was sent with the old values is sent with them again."""
-        before = self.run.vars
-        names = before.keys() | variables.keys()
-        old = {name: before.get(name, ABSENT) for name in sorted(names) if _differ(before, variables, name)}
-        if old:
-            for token in tuple(self.tokens.values()):
-                if token.activation is not None and self._is_sent(token):
-                    activation = replace(token.activation, old_vars={**old, **token.activation.old_vars})
-                    self.put(replace(token, activation=activation))
-        self.set_run(vars=variables)
-
-    def _is_sent(self, token: Token) -> bool:
-        """Return whether the token waits for the answer to a request, which may be delivered again."""
-        compiled = self.definition.steps.get(token.step)
-        return token.id == UNDO or (compiled is not None and compiled.invocation is not None)
-
-    def encrypt_secrets(self, variables: Mapping[str, Json]) -> dict[str, Json]:
-        """Return the variables as they are stored: secret ones are encrypted."""
-        secret = self.definition.flow.secret_vars
-        return {name: encrypted(value, self.cipher) if name in secret else value for name, value in variables.items()}
-
     def set_status(self, status: Status) -> None:
         """Change the status. Raises LookupError if `lifecycle.NEXT` does not allow the change."""
         if status is not self.run.status:
@@ -336,7 +298,7 @@ class Transition:
             data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
             error=returned.error.cause if returned.error else "",
             error_name=returned.error.name if returned.error else "",
-            vars=self.encrypt_secrets(returned.variables),
+            vars=self.encrypt_secrets(returned.variables, token),
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 
@@ -370,6 +332,7 @@ class Transition:
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
         self._set_timer()
+        self._release_permits()
         changed = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,
@@ -381,6 +344,19 @@ class Transition:
             tail=(*self.run.tail, *self.entries),
         )
         return Decision(after, outcome, tuple(self.effects))
+
+    def _release_permits(self) -> None:
+        """Return the permits of activations that have ended."""
+        before = self._before
+        if not self.definition.has_permits or before.status in ENDED:
+            return
+        live = () if self.run.status in ENDED else self.tokens.values()
+        uuids = {token.activation.uuid for token in live if token.activation}
+        for token in before.tokens:
+            if token.activation and token.activation.uuid not in uuids:
+                limiter = limiter_of(self.definition, before, token)
+                if limiter:
+                    self.emit(ReleasePermit(token.activation.uuid, limiter))
 
     def _set_timer(self) -> None:
         """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""
@@ -402,11 +378,3 @@ def without_wait(token: Token) -> Token:
     """Return the token without its activation, unless it waits for other tokens: then it knows which have ended."""
     is_join = token.activation is not None and token.activation.is_join
     return token if is_join else replace(token, activation=None)
-
-
-def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:
-    """Return whether a variable changed, or may have changed: 7 and 7.0 differ, and so do equal floats and lists."""
-    old, new = before.get(name, ABSENT), after.get(name, ABSENT)
-    if old is new:
-        return False
-    return type(old) is not type(new) or isinstance(old, (dict, list, float)) or bool(old != new)

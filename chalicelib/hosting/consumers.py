@@ -10,6 +10,8 @@ from chalicelib.service.messages import (
     Deliver,
     Listen,
     Message,
+    Release,
+    Serve,
     StartChild,
     StopChild,
     SyncChild,
@@ -20,7 +22,7 @@ from chalicelib.service.messages import (
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, TellSchedule, Tick)
+_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, TellSchedule, Tick, Release, Serve)
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -12,12 +12,12 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
-from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock, IdSource
@@ -127,7 +127,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     timers = RunTimers(runs, store.schedules, queue, advancer, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
-    checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
+    limiter = Limiter(store, queue, clock, ids)
+    checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
     webhook_client = WebhookClient(
@@ -143,8 +144,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, scheduler, clock),
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, clock),
+        waker=Waker(runs, timers, signaler, child_runs, scheduler, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         scheduler=scheduler,

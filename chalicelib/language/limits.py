@@ -28,5 +28,7 @@ MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 MAX_DELIVERIES: Final = 50
 MAX_REPEATS: Final = 1_000
 """How often a rule of `repeat` can do a step again."""
+MAX_BURST: Final = 1_000
+"""Deliveries of an action that are sent at once after a quiet time."""
 MAX_CONCURRENT: Final = 1_000
 """Activations of an action at the same time; one DynamoDB item of at most 400 KB lists them."""

@@ -108,6 +108,10 @@ class Problem(Enum):
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
+    NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

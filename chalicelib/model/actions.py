@@ -63,6 +63,8 @@ class Method(StrEnum):
     HUMAN = "human"
     QUEUE = "queue"
     LAMBDA = "lambda"
+    AWS = "aws"
+    """An operation of a service of AWS."""
 
 
 class Parameter(FrozenValue, frozen=True, kw_only=True):
@@ -91,10 +93,14 @@ class Retry(FrozenValue, frozen=True, kw_only=True):
 
 
 class Limit(FrozenValue, frozen=True, kw_only=True):
-    """How many activations of an action may be in progress, and how many may be sent per second."""
+    """How many activations of an action may be in progress, and how many deliveries may be sent per second."""
 
     concurrent: int | None = None
     per_second: float | None = None
+    burst: int = 1
+    """How many may be sent at once after a quiet time; the others are spaced evenly."""
+    key: Template = None
+    """What is counted separately: the limit holds for each value. None: the action as a whole."""
 
 
 class Undo(FrozenValue, frozen=True, kw_only=True):

@@ -14,12 +14,14 @@ from chalicelib.model.flow import (
     DEFAULT_STATE,
     ERROR,
     ActionStep,
+    Branch,
     CallStep,
     ChoiceStep,
     ConditionStep,
     EachStep,
     EventStep,
     Flow,
+    ForkStep,
     Route,
     SetStep,
     Step,
@@ -93,6 +95,18 @@ class CompiledUndo:
     """Args that refer to secrets of the namespace: evaluated when the action is sent."""
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledScope:
+    """The variables of a fork, of a branch or of an item."""
+
+    vars: Mapping[str, Template]
+    """Their initial values, evaluated when the scope begins."""
+    secret: frozenset[str]
+    """The names of those that are stored encrypted."""
+    names: frozenset[str]
+    """The names that the initial values read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledStep:
     """A step and what the engine asks of it at each move."""
@@ -113,6 +127,10 @@ class CompiledStep:
     undo: CompiledUndo | None = None
     signed: bool = False
     """Whether answers to the step, or to the action that undoes it, must be signed."""
+    fork_scope: CompiledScope | None = None
+    """The variables that the branches of a fork share; None if there are none."""
+    scopes: Mapping[str, CompiledScope] = field(default_factory=dict)
+    """The variables of each branch by its name, or of each item by the empty name; without those that have none."""
 
     def routes_of(self, state: str) -> tuple[Route, ...]:
         """The routes that accept `state`, from left to right."""
@@ -162,14 +180,32 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
         step=step,
         parent=parent,
         position=position,
-        names=_names(step, undo),
+        names=_names(step, undo, _limit_keys(undo, invocation, actions)),
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
         or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
+        fork_scope=_scope(step) if isinstance(step, ForkStep) else None,
+        scopes=_scopes(step),
     )
+
+
+def _scopes(step: Step) -> dict[str, CompiledScope]:
+    """Return the variables of the branches of a fork, or of the items of an each."""
+    named: tuple[tuple[str, Branch | EachStep], ...] = ()
+    if isinstance(step, ForkStep):
+        named = tuple((branch.name, branch) for branch in step.branches)
+    elif isinstance(step, EachStep):
+        named = (("", step),)
+    return {name: found for name, owner in named if (found := _scope(owner)) is not None}
+
+
+def _scope(owner: Branch | ForkStep | EachStep) -> CompiledScope | None:
+    if not owner.vars:
+        return None
+    return CompiledScope(owner.vars, frozenset(owner.secret_vars), names_in(owner.vars))
 
 
 def _routes_by_state(step: Step) -> dict[str, tuple[Route, ...]]:
@@ -235,9 +271,19 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     )
 
 
-def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
+def _limit_keys(
+    undo: CompiledUndo | None, invocation: Invocation | None, actions: Mapping[str, Action]
+) -> list[Template]:
+    """The keys of the limits of the actions that the step sends and that undo it."""
+    limits = [invocation.options.limit if invocation else None]
+    if undo is not None and not undo.is_flow:
+        limits.append(actions[undo.action].options.limit)
+    return [limit.key for limit in limits if limit is not None]
+
+
+def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) -> frozenset[str]:
     """The names that the step's expressions read."""
-    found = set(names_in(list(_templates(step))))
+    found = set(names_in([*_templates(step), *limit_keys]))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]
@@ -264,5 +310,7 @@ def _templates(step: Step) -> Iterator[Template]:
             yield step.key
         case EachStep():
             yield step.items
+        case ForkStep():
+            yield from step.vars.values()
         case CallStep():
             yield step.input

@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
-from chalicelib.model.flow import ConditionStep, Flow, Step
+from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
 from chalicelib.model.json_values import Json
 
 MAX_STEPS: Final = 1_000_000
@@ -33,8 +33,12 @@ class Definition:
     """For each action: how it is sent when it undoes a step."""
     has_secrets: bool = field(init=False, repr=False, compare=False)
     """Whether anything that a run of it stores may be encrypted."""
+    has_permits: bool = field(init=False, repr=False, compare=False)
+    """Whether any action that it sends is limited to a number of activations at once."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
+    has_scopes: bool = field(init=False, repr=False, compare=False)
+    """Whether a fork, a branch or an each has variables of its own."""
 
     def __post_init__(self) -> None:
         steps = compile_steps(self.flow, self.actions, self.defaults)
@@ -43,6 +47,11 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_permits": any(
+                _needs_permit(invocation)
+                for invocation in (*(compiled.invocation for compiled in steps.values()), *undos.values())
+            ),
+            "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -59,6 +68,11 @@ class Definition:
         return compiled.step if compiled else None
 
 
+def _needs_permit(invocation: Invocation | None) -> bool:
+    limit = invocation.options.limit if invocation else None
+    return limit is not None and limit.concurrent is not None
+
+
 def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:
     """Return the names of the configuration that a run reads in the expressions of its flow and of its actions."""
     return frozenset(flow.configs).union(*(action.configs for action in actions))
@@ -67,7 +81,7 @@ def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:
 def _has_secrets(flow: Flow, actions: Mapping[str, Action]) -> bool:
     parameters = (*flow.input, *(parameter for action in actions.values() for parameter in action.parameters))
     return (
-        bool(flow.secret_vars)
+        has_secret_vars(flow)
         or any(parameter.secret for parameter in parameters)
         or any(action.secret_data for action in actions.values())
     )

@@ -125,8 +125,13 @@ class ConditionStep(_Step, frozen=True, kw_only=True, tag="condition"):
 
 
 class Branch(FrozenValue, frozen=True, kw_only=True):
+    """Steps of a fork that run concurrently with those of its other branches."""
+
     name: str
     steps: tuple[Step, ...]
+    vars: dict[str, Template] = {}
+    """Variables of the branch, and their initial values."""
+    secret_vars: tuple[str, ...] = ()
 
 
 class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
@@ -137,6 +142,9 @@ class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
     """How many branches must finish. `all` is stored as their number, `any` as 1."""
     keep_abandoned: bool = False
     """Whether the work of branches that lost is kept (`abandoned = keep`) instead of being undone."""
+    vars: dict[str, Template] = {}
+    """Variables that its branches share, and their initial values."""
+    secret_vars: tuple[str, ...] = ()
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 
@@ -152,6 +160,9 @@ class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
     tolerate_percent: float | None = None
     keep_abandoned: bool = False
     """Whether the work of items that failed is kept (`abandoned = keep`) instead of being undone."""
+    vars: dict[str, Template] = {}
+    """Variables that every item has for itself, and their initial values."""
+    secret_vars: tuple[str, ...] = ()
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 
@@ -220,6 +231,22 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
         yield step
         for _, nested in children_of(step):
             yield from walk(nested)
+
+
+def scopes_of(step: Step) -> tuple[Branch | ForkStep | EachStep, ...]:
+    """Return the scopes of a step that can have variables: an each, or a fork and its branches."""
+    match step:
+        case ForkStep():
+            return (step, *step.branches)
+        case EachStep():
+            return (step,)
+        case _:
+            return ()
+
+
+def has_secret_vars(flow: Flow) -> bool:
+    """Return whether any variable of the flow or of a scope in it is secret."""
+    return bool(flow.secret_vars) or any(scope.secret_vars for step in walk(flow.steps) for scope in scopes_of(step))
 
 
 def actions_named(flow: Flow) -> frozenset[str]:

@@ -47,6 +47,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    permit_key: str = msgspec.field(name="pk", default="")
+    """The value of the `key` of its action's limit."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -85,6 +87,10 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """How often it went back to an earlier step, or to the same one, since it last waited."""
     undoes: str = msgspec.field(name="u", default="")
     """The activation whose work it undoes; empty for a token that follows the flow."""
+    vars: dict[str, Json] | None = msgspec.field(name="v", default=None)
+    """The variables of its branch or item; None if these have none, or have not begun."""
+    fork_vars: dict[str, Json] | None = msgspec.field(name="vf", default=None)
+    """The variables of the fork that it waits at; None if the fork has none."""
 
 
 class PendingUndo(FrozenValue, frozen=True, kw_only=True):
@@ -127,6 +133,8 @@ class StoppingChild(FrozenValue, frozen=True, kw_only=True):
     """The index of the item that the token worked on."""
     items: str = msgspec.field(name="e", default="")
     """Where the items of its each are stored (`EachWait.id`)."""
+    vars: dict[str, Json] = msgspec.field(name="v", default_factory=dict)
+    """The variables of scopes that the token saw: the args of its undo may read them."""
 
 
 class DefinitionRef(FrozenValue, frozen=True, kw_only=True):

@@ -15,10 +15,13 @@ import msgspec
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Deliver,
     Listen,
     Message,
+    Release,
+    Serve,
     StartChild,
     StopChild,
     SyncChild,
@@ -50,6 +53,7 @@ class Waker:
         signaler: Signaler,
         child_runs: ChildRuns,
         scheduler: Scheduler,
+        limiter: Limiter,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -57,6 +61,7 @@ class Waker:
         self._signaler = signaler
         self._child_runs = child_runs
         self._scheduler = scheduler
+        self._limiter = limiter
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -71,6 +76,10 @@ class Waker:
     def _handle(self, message: Message) -> Redelivery:
         if isinstance(message, Tick):
             return self._scheduler.tick(message)
+        if isinstance(message, Release):
+            return self._limiter.release(message)
+        if isinstance(message, Serve):
+            return self._limiter.look(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())

@@ -50,6 +50,9 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "schedules.save": SAVE_FAULTS,
     "schedules.delete": SAVE_FAULTS,
     "schedules.due": READ_FAULTS,
+    "waiters.put": WRITE_FAULTS,
+    "waiters.remove": WRITE_FAULTS,
+    "waiters.first": READ_FAULTS,
     "queue.send": SEND_FAULTS,
     "queue.defer": WRITE_FAULTS,
     "caller.post": POST_FAULTS,
@@ -94,6 +97,7 @@ class CutStore:
         self.signals: Any = Cut(stage, "signals", store.signals)
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
         self.schedules: Any = Cut(stage, "schedules", store.schedules)
+        self.waiters: Any = Cut(stage, "waiters", store.waiters)
 
 
 def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:

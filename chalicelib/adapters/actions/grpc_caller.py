@@ -2,8 +2,8 @@
 
 The headers are sent as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty has the same encoding
 as an empty one); if it has `ackState`, it is the answer of the step. A Struct knows only doubles: a request with an
-integer that no double equals is not sent, and whole numbers in an answer become integers. Receivers may refuse more than
-32 levels of nesting.
+integer that no double equals is not sent, and whole numbers in an answer become integers. Receivers may refuse
+more than 32 levels of nesting.
 
 The channel is encrypted if the action has a CA bundle (only its certificates are trusted) or if the address begins with
 `grpcs://` (the default ones are trusted). Every delivery uses a new channel, because a container that was frozen

@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, versioned values, signals, tasks, schedules in one DynamoDB table."""
+"""The store on AWS: definitions, runs and everything else in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
+from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
@@ -67,3 +68,4 @@ class DynamoStore:
         self.tasks = DynamoTasks(self.table)
         self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
+        self.waiters = DynamoWaiters(self.table)

@@ -45,7 +45,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if invocation is None:
         raise StateNotRouted(token.step, event.state, ())
     event = _encrypt_data(transition, token, invocation, event)
-    _admit(transition, event)
+    _admit(transition, token, event)
     if awaits_approval(token):
         return _approved(transition, token, token.activation, invocation, event)
     if not event.done:
@@ -71,11 +71,11 @@ def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, 
     return dataclasses.replace(event, data=encrypted(answered_value(event.data), transition.cipher))
 
 
-def _admit(transition: Transition, event: StepAcked) -> None:
+def _admit(transition: Transition, token: Token, event: StepAcked) -> None:
     """Raise TooLarge if the run cannot hold what the answer brings."""
     size_limits.admit("the data", event.data)
     if event.variables:
-        variables = {**transition.run.vars, **transition.encrypt_secrets(event.variables)}
+        variables = {**transition.visible_vars(token), **transition.encrypt_secrets(event.variables, token)}
         size_limits.admit("the run's variables", variables)
 
 
@@ -103,8 +103,8 @@ def _reported(transition: Transition, token: Token, activation: Activation, even
     """Store reported progress, and restart the heartbeat."""
     reported_at = transition.at if activation.heartbeat is not None else None
     transition.put(replace(token, activation=replace(activation, data=event.data, reported_at=reported_at)))
-    transition.set_vars(event.variables)
-    variables = transition.encrypt_secrets(event.variables)
+    transition.set_vars(event.variables, token)
+    variables = transition.encrypt_secrets(event.variables, token)
     transition.record("StepReported", token, state=event.state, data=event.data, vars=variables)
     return Outcome.PROGRESS
 

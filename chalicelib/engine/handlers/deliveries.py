@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
 from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, ReplyIgnored
-from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
+from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+
+FAR_RETRY_MS: Final[Milliseconds] = 5_000
+"""An activation that waits longer than this for a retry does not keep its permit."""
 
 
 def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
@@ -33,7 +40,16 @@ def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
         leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed"))
         return Outcome.ADVANCED
     transition.record("DeliveryFailed", token, error=event.error, error_name=event.name)
+    if retry_at - transition.at > FAR_RETRY_MS:
+        _release_permit(transition, token, activation)
     return Outcome.PROGRESS
+
+
+def _release_permit(transition: Transition, token: Token, activation: Activation) -> None:
+    """Return the permit until the next attempt."""
+    limiter = limiter_of(transition.definition, transition.run, token)
+    if limiter:
+        transition.emit(ReleasePermit(activation.uuid, limiter, activation.attempt))
 
 
 def held(transition: Transition, event: DeliveryHeld) -> Outcome:

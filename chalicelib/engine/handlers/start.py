@@ -73,7 +73,7 @@ def _set_vars_and_labels(transition: Transition, token: Token) -> None:
     variables = transition.resolve_vars(definition.flow.vars, names, frozenset(definition.flow.secret_vars))
     variables = transition.encrypt_secrets(variables)
     size_limits.admit("the variables", variables)
-    transition.set_vars(variables)
+    transition.replace_vars({**transition.run.vars, **variables})
     names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
     labels = {**resolve_known(definition.flow.labels, names), **transition.run.labels}
     size_limits.admit_labels(labels)

@@ -9,26 +9,28 @@ from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names
 from chalicelib.engine.values.secret_values import is_encrypted
 from chalicelib.model.json_values import Json
+from chalicelib.model.run import Token
 from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import join_path, split_path
 
 
-def assigned(transition: Transition, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
+def assigned(transition: Transition, token: Token, templates: Mapping[str, Template], names: Names) -> dict[str, Json]:
     """Return the variables that `templates` set, by name; secret ones are encrypted. Raises ExpressionFailed.
 
     The values are evaluated with the variables as they are, and then set one after the other.
     """
-    secret = transition.definition.flow.secret_vars
     paths = {key: split_path(key) for key in templates}
+    secret = transition.secret_among({path[0] for path in paths.values()}, token)
+    before = transition.visible_vars(token, own_fork=False)
     values = transition.resolve_vars(templates, names, {key for key, path in paths.items() if path[0] in secret})
     changed: dict[str, Json] = {}
     for key, (name, *members) in paths.items():
         if not members:
             changed[name] = values[key]
             continue
-        whole = changed[name] if name in changed else transition.run.vars.get(name, {})
+        whole = changed[name] if name in changed else before.get(name, {})
         changed[name] = _with_member(whole, (name,), tuple(members), values[key])
-    return transition.encrypt_secrets(changed)
+    return transition.encrypt_secrets(changed, token)
 
 
 def _with_member(whole: Json, path: tuple[str, ...], members: tuple[str, ...], value: Json) -> Json:

@@ -81,7 +81,7 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
         if repetition is not None:
             return repetition
         if not isinstance(compiled.step, ChoiceStep):
-            _save(transition, compiled.step.save, _names(transition, token, returned))
+            _save(transition, token, compiled.step.save, _names(transition, token, returned))
     names = _names(transition, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
@@ -117,11 +117,11 @@ def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
     return step_names(transition, token, error=returned.error, event=returned.signal)
 
 
-def _save(transition: Transition, templates: Mapping[str, Template], names: Names) -> None:
+def _save(transition: Transition, token: Token, templates: Mapping[str, Template], names: Names) -> None:
     if templates:
-        saved = assigned(transition, templates, names)
-        size_limits.fit("the run's variables", {**transition.run.vars, **saved})
-        transition.set_vars(saved)
+        saved = assigned(transition, token, templates, names)
+        size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
+        transition.set_vars(saved, token)
 
 
 def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
@@ -129,7 +129,7 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
         error = _stop_error(route, names, token, returned)
         return Move(target=STOPPED, error=error, is_given=bool(route.entries))
     if route.target != DONE:
-        _save(transition, route.entries, names)
+        _save(transition, token, route.entries, names)
         return Move(target=route.target)
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)

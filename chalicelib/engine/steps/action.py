@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.bindings import step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
+from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import resolve
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
@@ -27,18 +31,28 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
     try:
         args = computed_args(transition, active, invocation)
+        key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
         raise
     activation = active.activation
     if activation is None:
         return
-    if args:
-        active = transition.put(replace(active, activation=replace(activation, args=args)))
+    if args or key:
+        changed = replace(activation, args=args or activation.args, permit_key=key)
+        active = transition.put(replace(active, activation=changed))
     if invocation.is_human or approves:
         transition.emit(OpenTask(activation.uuid))
     else:
         transition.deliver(active)
+
+
+def _permit_key(transition: Transition, token: Token, invocation: Invocation) -> str:
+    """Return the value of the limit's key as text; empty if the limit has none. Raises ExpressionFailed."""
+    limit = invocation.options.limit
+    if limit is None or limit.key is None:
+        return ""
+    return size_limits.fit_key(key_text(resolve(limit.key, step_names(transition, token))))
 
 
 def retry_at(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chalicelib.engine.errors import StepError
+from chalicelib.engine.scope_vars import begin_fork_scope
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
@@ -18,7 +19,7 @@ _NOTHING_ENDED = ForkWait(results={}, failed=())
 
 
 def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> StepResult | None:
-    """Start every branch. After a retry, `before` is the wait as it was.
+    """Start every branch. After a retry, `before` is the wait as it was, and the variables of the fork stay.
 
     Branches that finished do not start again, and the others are resumed where they were. If enough have finished, the
     fork returns immediately. Raises ExpressionFailed.
@@ -27,6 +28,8 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | N
     if len(finished) >= step.join:
         fit("what its branches return", finished)
         return StepResult(state=DEFAULT_STATE, data=finished)
+    if not isinstance(before, ForkWait):
+        begin_fork_scope(transition, token)
     token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
         branch_id = child_id(token.id, branch.name)

@@ -220,7 +220,15 @@ def _token(token: Token) -> responses.Token:
         "attempt": wait.attempt if wait else 0,
         "retry_at": moment(wait.retry_at) if wait else None,
         "held": wait.held if wait else False,
+        **_scope_vars(token),
     }
+
+
+def _scope_vars(token: Token) -> responses.ScopeVars:
+    """Return the variables of the scopes that begin at the token, if there are any."""
+    if token.vars is None and token.fork_vars is None:
+        return {}
+    return {"vars": {**(token.vars or {}), **(token.fork_vars or {})}}
 
 
 # ── steps ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,7 +24,8 @@ from chalicelib.language.check.readers.values import (
     read_name,
     read_template,
 )
-from chalicelib.language.check.secret_flow import read_variables, refuse_members, warn_of_unseen
+from chalicelib.language.check.readers.variables import read_variables
+from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
 from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem

@@ -9,31 +9,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeGuard
+from typing import Final
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.readers.members import Properties, property_named, read_assignments
-from chalicelib.language.check.readers.values import INVALID_VALUE, is_spelt_out, leaves_of, read_template
+from chalicelib.language.check.readers.members import property_named
+from chalicelib.language.check.readers.values import leaves_of
+from chalicelib.language.check.readers.variables import declared_in
 from chalicelib.language.problems import Problem
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.embedded import pieces_of
 from chalicelib.language.syntax.tree import (
     Assignment,
     Call,
-    Declaration,
-    Entry,
     Expression,
     Group,
+    Member,
     Property,
     Route,
     Statement,
+    Step,
     Value,
     Word,
-    steps_within,
 )  # fmt: skip
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
-from chalicelib.model.templates import Template
 
 _PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until"})
 """Properties of steps that see placeholders instead of secrets."""
@@ -45,85 +44,68 @@ _PRESENCE_TESTS: Final = frozenset({"$exists", "$boolean", "$not"})
 _COMPARED: Final = ("=null", "!=null", "?")
 
 
-def read_variables(properties: Properties) -> tuple[dict[str, Template], tuple[str, ...]]:
-    """Read `vars = (name = value, secret name = value, ...)`: the initial values, and the secret names, sorted."""
-    value, context = properties.value("vars"), properties.context
-    secret: set[str] = set()
-    if isinstance(value, Group):
-        secret = {one.name.text for one in value.items if _is_secret_variable(one)}
-        value = Group(tuple(map(_as_assignment, value.items)), value.span)
-    entries = None if value is None else read_assignments(context, "vars", value)
-    found: dict[str, Template] = {}
-    for name, entry in (entries or {}).items():
-        template = read_template(context, name, entry.value)
-        if template is INVALID_VALUE:
-            continue
-        found[name] = template
-        if name in secret and is_spelt_out(template):
-            hint = "use null or an expression as the initial value"
-            context.findings.report(Problem.SECRET_IN_DOCUMENT, entry.value.span, hint=hint, name=name)
-    return found, tuple(sorted(secret & found.keys()))
-
-
-def _is_secret_variable(entry: Entry) -> TypeGuard[Declaration]:
-    """Whether the entry is `secret name = value`, which the grammar parses as a declaration of type `secret`."""
-    if not isinstance(entry, Declaration) or entry.secret is not None:
-        return False
-    return entry.type.key == "secret" and entry.default is not None
-
-
-def _as_assignment(entry: Entry) -> Entry:
-    if _is_secret_variable(entry) and entry.default is not None:
-        return Assignment(entry.name, entry.default, entry.span)
-    return entry
-
-
 def refuse_members(context: Context, statement: Statement, secret: Iterable[str]) -> None:
     """Report entries of `save` and of routes that set a member of a secret variable, which is stored as a whole."""
-    names = frozenset(secret)
-    for entry in _set_in(statement) if names else ():
-        if entry.members and entry.name.text in names:
-            path = ".".join((entry.name.text, *(word.text for word in entry.members)))
-            context.findings.report(Problem.SECRET_MEMBER, entry.name.span, name=entry.name.text, path=path)
+    for step, names in _steps_in(statement.members, frozenset(secret)):
+        for entry in _set_by(step) if names else ():
+            if entry.members and entry.name.text in names:
+                path = ".".join((entry.name.text, *(word.text for word in entry.members)))
+                context.findings.report(Problem.SECRET_MEMBER, entry.name.span, name=entry.name.text, path=path)
 
 
-def _set_in(statement: Statement) -> Iterator[Assignment]:
-    """Yield what the steps of a statement set: the entries of `save` and of their routes."""
-    for step in steps_within(statement.members):
-        save = property_named(step.body.members if step.body else (), "save")
-        routes = [one for one in (step.routes.items if step.routes else ()) if isinstance(one, Route)]
-        for group in (save.value if save else None, *(route.entries for route in routes)):
-            if isinstance(group, Group):
-                yield from (one for one in group.items if isinstance(one, Assignment))
+def _steps_in(members: Iterable[Member], secret: frozenset[str]) -> Iterator[tuple[Step, frozenset[str]]]:
+    """Yield each step with the names of the secret variables that it sees; scopes may hide outer ones."""
+    for step in (one for one in members if isinstance(one, Step)):
+        yield step, secret
+        body = step.body.members if step.body else ()
+        variables = property_named(body, "vars")
+        names, own = declared_in(variables.value if variables else None)
+        yield from _steps_in(body, (secret - names) | own)
+
+
+def _set_by(step: Step) -> Iterator[Assignment]:
+    """Yield what a step sets: the entries of `save` and of its routes."""
+    save = property_named(step.body.members if step.body else (), "save")
+    routes = [one for one in (step.routes.items if step.routes else ()) if isinstance(one, Route)]
+    for group in (save.value if save else None, *(route.entries for route in routes)):
+        if isinstance(group, Group):
+            yield from (one for one in group.items if isinstance(one, Assignment))
 
 
 def warn_of_unseen(context: Context, statement: Statement, flow: Flow) -> None:
     """Report expressions that read a secret of the flow where its value cannot be seen."""
-    secret = {("input", one.name) for one in flow.input if one.secret} | {("vars", name) for name in flow.secret_vars}
-    for value in _plain_values(context, statement) if secret else ():
+    inputs = {("input", one.name) for one in flow.input if one.secret}
+    for value, variables in _plain_values(context, statement, frozenset(flow.secret_vars)):
+        secret = inputs | {("vars", name) for name in variables}
         for leaf in (one for one in leaves_of(value) if isinstance(one, Expression)):
             for start, end in _named_in(leaf.source, secret):
                 at = Span(leaf.span.start + 2 + start, leaf.span.start + 2 + end)
                 context.findings.report(Problem.UNSEEN_SECRET, at, path=leaf.source[start:end])
 
 
-def _plain_values(context: Context, statement: Statement) -> Iterator[Value]:
-    """Yield the values of a flow that see placeholders instead of secrets."""
+def _plain_values(
+    context: Context, statement: Statement, secret: frozenset[str]
+) -> Iterator[tuple[Value, frozenset[str]]]:
+    """Yield the values of a flow that see placeholders instead of secrets, each with the secret variables there."""
     labels = property_named(statement.members, "labels")
-    yield from _given(labels.value if labels else None)
-    for step in steps_within(statement.members):
-        properties = [one for one in (step.body.members if step.body else ()) if isinstance(one, Property)]
-        named = {one.name.key: one.value.text for one in properties if isinstance(one.value, Word)}
-        action, flow = context.action(named.get("action", "")), context.flow(named.get("flow", ""))
-        for one in properties:
-            if one.name.key in _PLAIN_PROPERTIES and one.value:
-                yield one.value
-            elif one.name.key == "args" and action:
-                yield from _given(one.value, action.parameters)
-            elif one.name.key == "input" and flow:
-                yield from filter(_is_path, _given(one.value, flow.input))
-            elif one.name.key == "undo" and isinstance(one.value, Call):
-                yield from _given_to_undo(context, one.value)
+    yield from ((value, secret) for value in _given(labels.value if labels else None))
+    for step, names in _steps_in(statement.members, secret):
+        yield from ((value, names) for value in _plain_values_of(context, step))
+
+
+def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
+    properties = [one for one in (step.body.members if step.body else ()) if isinstance(one, Property)]
+    named = {one.name.key: one.value.text for one in properties if isinstance(one.value, Word)}
+    action, flow = context.action(named.get("action", "")), context.flow(named.get("flow", ""))
+    for one in properties:
+        if one.name.key in _PLAIN_PROPERTIES and one.value:
+            yield one.value
+        elif one.name.key == "args" and action:
+            yield from _given(one.value, action.parameters)
+        elif one.name.key == "input" and flow:
+            yield from filter(_is_path, _given(one.value, flow.input))
+        elif one.name.key == "undo" and isinstance(one.value, Call):
+            yield from _given_to_undo(context, one.value)
 
 
 def _given_to_undo(context: Context, undo: Call) -> Iterator[Value]:

@@ -13,6 +13,7 @@ from chalicelib.model.flow import (
     ENDS,
     ERROR,
     ActionStep,
+    Branch,
     CallStep,
     ChoiceStep,
     ConditionStep,
@@ -117,8 +118,7 @@ def _of_flow(flow: Flow) -> str:
             yield "input", flow.input_type.value
         elif flow.input:
             yield "input", _parameters(flow.input)
-        if flow.vars or flow.secret_vars:
-            yield "vars", _variables(flow)
+        yield from _variables(flow)
         if flow.output is not None:
             yield "output", spelling.template(flow.output)
         yield from _timeout(flow.timeout)
@@ -131,16 +131,17 @@ def _of_flow(flow: Flow) -> str:
     return properties + between + _steps(flow.steps)
 
 
-def _variables(flow: Flow) -> str:
-    for name in flow.secret_vars:
-        if name not in flow.vars:
+def _variables(scope: Flow | ForkStep | Branch | EachStep) -> _Properties:
+    for name in scope.secret_vars:
+        if name not in scope.vars:
             raise Unwritable(f"the secret variable {name!r} has no initial value")
-    secret = frozenset(flow.secret_vars)
-    entries = (
+    secret = frozenset(scope.secret_vars)
+    entries = [
         f"{'secret ' * (name in secret)}{spelling.name(name)} = {spelling.template(value)}"
-        for name, value in flow.vars.items()
-    )
-    return f"({', '.join(entries)})"
+        for name, value in scope.vars.items()
+    ]
+    if entries:
+        yield "vars", f"({', '.join(entries)})"
 
 
 def _of_run(run: FlowRun) -> _Properties:
@@ -208,10 +209,14 @@ def _body(step: Step) -> str:
         return ""
     nested = ""
     if isinstance(step, ForkStep):
-        nested = "".join(f"branch {spelling.name(one.name)} {{ {_steps(one.steps)} }};" for one in step.branches)
+        nested = "".join(map(_branch, step.branches))
     elif isinstance(step, EachStep):
         nested = _steps(step.steps)
     return f" {{ {_written(_of_step(step))} {nested} }}"
+
+
+def _branch(branch: Branch) -> str:
+    return f"branch {spelling.name(branch.name)} {{ {_written(_variables(branch))} {_steps(branch.steps)} }};"
 
 
 def _of_step(step: Step) -> _Properties:
@@ -223,6 +228,7 @@ def _of_step(step: Step) -> _Properties:
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _abandoned(step)
+            yield from _variables(step)
         case EachStep():
             yield from _of_each(step)
         case CallStep():
@@ -276,6 +282,7 @@ def _of_each(step: EachStep) -> _Properties:
     elif step.tolerate:
         yield "tolerate", str(step.tolerate)
     yield from _abandoned(step)
+    yield from _variables(step)
 
 
 def _abandoned(step: ForkStep | EachStep) -> _Properties:
@@ -313,8 +320,10 @@ def _retry(retry: Retry) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
+    burst = limit.burst if limit.burst != Limit().burst else None
+    counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
+    settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
+    return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:

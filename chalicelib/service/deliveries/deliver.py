@@ -25,16 +25,14 @@ from chalicelib.service.deliveries.delivery_check import (
     Deliverable,
     DeliveryCheck,
     DeliveryChecker,
-    OverLimit,
     WhilePaused,
 )
 from chalicelib.service.deliveries.webhook_client import WebhookClient
-from chalicelib.service.errors import NotFound, ServiceError
-from chalicelib.service.messages import Deliver, encode
+from chalicelib.service.errors import NotFound
+from chalicelib.service.messages import Deliver
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.clock import Clock
-from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries
 from chalicelib.service.runs.advance import Advanced, RunAdvancer
@@ -54,7 +52,6 @@ class Deliverer:
         advancer: RunAdvancer,
         checker: DeliveryChecker,
         webhook_client: WebhookClient,
-        queue: Queue,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -62,7 +59,6 @@ class Deliverer:
         self._advancer = advancer
         self._checker = checker
         self._webhook_client = webhook_client
-        self._queue = queue
         self._clock = clock
 
     def deliver(self, batch: Sequence[Deliver]) -> list[Redelivery]:
@@ -74,7 +70,7 @@ class Deliverer:
         handled = parallel.side_by_side(self._handle_run, [[batch[n] for n in group] for group in groups.values()])
         for group, results in zip(groups.values(), handled, strict=True):
             for n, result in zip(group, results, strict=True):
-                redeliveries[n] = self._send_again(batch[n], result) if isinstance(result, OverLimit) else result
+                redeliveries[n] = result
         return redeliveries
 
     def give_up(self, message: Deliver, reason: str) -> None:
@@ -88,27 +84,16 @@ class Deliverer:
         except NotFound:
             LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
 
-    def _send_again(self, message: Deliver, over_limit: OverLimit) -> Redelivery:
-        """Send a new message instead of receiving this one again.
-
-        A queue moves messages that it delivers too often to the dead-letter queue.
-        """
-        try:
-            self._queue.send(QueueName.DELIVERIES, [encode(message)], min(over_limit.wait, MAX_DELAY_MS))
-        except ServiceError:
-            return over_limit.wait
-        return None
-
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery | OverLimit]:
+    def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery]:
         """Handle the messages of one run. The results of its deliveries are decided together, in one write."""
         run = read_with_retries(self._runs, self._clock, batch)
         checks = [self._checker.check(run, message) for message in batch]
         deliverable = {n: check for n, check in enumerate(checks) if isinstance(check, Deliverable)}
         replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
         results = {n: result for n, check in enumerate(checks) if (result := _result_of(check, replies.get(n)))}
-        redeliveries = [check if isinstance(check, int | OverLimit) else None for check in checks]
+        redeliveries = [check if isinstance(check, int) else None for check in checks]
         if run is None or not results:
             return redeliveries
 
@@ -145,6 +130,9 @@ class Deliverer:
         run, token = deliverable.run, deliverable.token
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
+        early = deliverable.slot - self._clock.now()
+        if early > 0:
+            self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
             reply = self._webhook_client.send(definition, run, token, activation, invocation, read_blob)
             self._advancer.observer.delivered(reply)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from chalicelib.model.actions import Method
 from chalicelib.model.json_values import Json
+
+MAX_ANSWER_BYTES: Final = 256 * 1024
+"""The largest answer of an action that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,11 @@ class Call:
     ca_bundle: str | None = None
     """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
+    timeout: int = 10_000
+    uuid: str = ""
+    namespace: str = ""
+    role: str = ""
+    """The ARN of the role under which an operation of AWS is called; empty: Echoer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,32 @@ class NotTaken:
     """The name of the error; empty for the usual one: Refused with a final status, otherwise Undeliverable."""
 
 
-Reply: TypeAlias = Taken | NotTaken
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a direct call that is no HTTP request returned. `too_large`: why the value is missing."""
+
+    value: Json = None
+    too_large: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The error, in the service's own words, that such a call ended with. Retrying the delivery is useless."""
+
+    name: str
+    cause: str = ""
+    data: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What such a call started goes on: after `wait` milliseconds a call of `location` looks whether it has ended."""
+
+    location: str
+    wait: int
+
+
+Reply: TypeAlias = Taken | NotTaken | Returned | Raised | Unfinished
 
 
 class Caller(Protocol):

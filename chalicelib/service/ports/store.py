@@ -10,6 +10,7 @@ from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.schedules import ScheduleStore
 from chalicelib.service.ports.tasks import TaskStore
 from chalicelib.service.ports.values import KeyStore, VersionedValueStore
+from chalicelib.service.ports.waiters import WaiterStore
 
 
 class Store(Protocol):
@@ -29,3 +30,5 @@ class Store(Protocol):
     def schedules(self) -> ScheduleStore: ...
     @property
     def versioned_values(self) -> VersionedValueStore: ...
+    @property
+    def waiters(self) -> WaiterStore: ...

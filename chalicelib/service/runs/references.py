@@ -124,6 +124,7 @@ def in_run(run: Run, change: Change) -> Run:
         tokens=tuple(_in_token(token, change) for token in run.tokens),
         interrupted=tuple(_in_token(token, change) for token in run.interrupted),
         undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
+        stopping=tuple(replace(child, vars=_in_values(child.vars, change)) for child in run.stopping),
         tail=tuple(in_entry(entry, change) for entry in run.tail),
     )
 
@@ -190,7 +191,13 @@ def _in_token(token: Token, change: Change) -> Token:
             old_vars=_in_values(activation.old_vars, change),
             wait=wait,
         )
-    return replace(token, activation=activation, result=change(token.result))
+    return replace(
+        token,
+        activation=activation,
+        result=change(token.result),
+        vars=None if token.vars is None else _in_values(token.vars, change),
+        fork_vars=None if token.fork_vars is None else _in_values(token.fork_vars, change),
+    )
 
 
 def _in_values(values: Mapping[str, Json], change: Change) -> dict[str, Json]:

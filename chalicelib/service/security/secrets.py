@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.model.actions import SECRET_NAME, Action
-from chalicelib.model.flow import Flow
+from chalicelib.model.flow import Flow, has_secret_vars
 from chalicelib.model.json_values import Json, ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
@@ -114,7 +114,7 @@ class Secrets:
         if isinstance(definition, Action):
             declares = definition.secret_data or any(parameter.secret for parameter in definition.parameters)
         else:
-            declares = bool(definition.secret_vars) or any(parameter.secret for parameter in definition.input)
+            declares = has_secret_vars(definition) or any(parameter.secret for parameter in definition.input)
         if declares:
             self._encryption.check()
 

@@ -7,7 +7,13 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
 
-class Token(TypedDict):
+class ScopeVars(TypedDict, total=False):
+    """The variables of the token's branch or item, and of the fork that it waits at; left out if there are none."""
+
+    vars: dict[str, Json]
+
+
+class Token(ScopeVars):
     """A position of a run in its flow. `uuid` identifies the activation that waits there; it is empty if none does."""
 
     id: str

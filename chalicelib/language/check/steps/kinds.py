@@ -18,10 +18,18 @@ from chalicelib.language.check.readers.members import Properties, owner_of, read
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
-from chalicelib.language.check.steps.waits import WAIT_PROPERTIES, read_abandoned, read_each, read_join, read_wait
+from chalicelib.language.check.steps.waits import (
+    EACH_PROPERTIES,
+    WAIT_PROPERTIES,
+    read_abandoned,
+    read_each,
+    read_join,
+    read_wait,
+)
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
@@ -196,7 +204,7 @@ class Steps:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "abandoned", "save", "repeat", nested=True)
+        properties = self._properties(step, "join", "abandoned", "vars", "save", "repeat", nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
         routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
@@ -206,12 +214,15 @@ class Steps:
             self._context.findings.report(
                 Problem.MISSING_PROPERTY, step.name.span, owner=properties.owner, name="branch NAME { ... }"
             )
+        variables, secret = read_variables(properties)
         return flow.ForkStep(
             name=step.name.text,
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
             keep_abandoned=read_abandoned(properties),
+            vars=variables,
+            secret_vars=secret,
             save=properties.variables("save"),
             repeat=read_repeat(properties, states),
         )
@@ -229,13 +240,14 @@ class Steps:
     def _branch(self, step: Step) -> Branch:
         owner = owner_of(_BRANCH, step.name)
         self._context.valid_name(step.name)
-        properties = self._properties(step, nested=True)
+        properties = self._properties(step, "vars", nested=True)
+        variables, secret = read_variables(properties)
         body = step.body.members if step.body else ()
         steps = self.read(body, owner, step.name.span, damaged=properties.damaged)
-        return Branch(name=step.name.text, steps=steps)
+        return Branch(name=step.name.text, steps=steps, vars=variables, secret_vars=secret)
 
     def _each(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "items", "max", "tolerate", "abandoned", "save", "repeat", nested=True)
+        properties = self._properties(step, *EACH_PROPERTIES, nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "an each")
         routes = self._routes(step, scope, states)
         properties.require("items", step.name.span)

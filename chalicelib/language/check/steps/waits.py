@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
 from chalicelib.language.problems import Problem
@@ -20,6 +21,7 @@ from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
 WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save", "repeat")
+EACH_PROPERTIES: Final = ("items", "max", "tolerate", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
@@ -152,6 +154,7 @@ def read_each(
     if value is not None and items is not None and not fits(ArgType.LIST, items):
         properties.context.wrong("items", value, "a list or an expression")
     count, percent = properties.read("tolerate", _read_tolerated) or (0, None)
+    variables, secret = read_variables(properties)
     return flow.EachStep(
         name=name,
         routes=routes,
@@ -161,6 +164,8 @@ def read_each(
         tolerate=count,
         tolerate_percent=percent,
         keep_abandoned=read_abandoned(properties),
+        vars=variables,
+        secret_vars=secret,
         save=properties.variables("save"),
         repeat=repeat,
     )
