@@ -21,7 +21,6 @@ from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.store import Store
 from chalicelib.service.ports.tasks import Task
 
-
 _ChildEffect: TypeAlias = effects.StartChild | effects.StopChild | effects.SyncChild | effects.TellParent
 
 
