@@ -37,6 +37,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     EventSpec,
     FailedUndo,
     Outcome,
+    PublishedEvent,
     Run,
     RunError,
     RunSpec,
@@ -45,6 +46,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
     Backfill,
@@ -92,6 +94,7 @@ __all__ = [
     "Number",
     "Outcome",
     "Problem",
+    "PublishedEvent",
     "Reply",
     "Report",
     "Run",
@@ -112,4 +115,5 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Woken",
 ]
