@@ -16,6 +16,7 @@ from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
 from chalicelib.model.json_values import Json
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -78,7 +79,8 @@ def read_program(paths: Sequence[Path]) -> Program:
     statements = [statement for _, found in checked for statement in found.statements]
     flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
     events = {one.name: one.value for one in statements if isinstance(one.value, EventType)}
-    return Program(_definitions(statements), flow_runs, events, places)
+    schedules = {one.name: one.value for one in statements if isinstance(one.value, Schedule)}
+    return Program(_definitions(statements), flow_runs, events, places, schedules)
 
 
 def _source(path: Path) -> SourceFile:

@@ -16,9 +16,10 @@ from chalicelib.service.errors import Invalid, NotFound, StillReferred
 from chalicelib.service.messages import Tick
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import RunQuery
-from chalicelib.service.ports.schedules import ScheduleState, SlotOutcome
+from chalicelib.service.ports.schedules import MAX_RECENT_SLOTS, ScheduleState, SlotOutcome
 from chalicelib.service.schedules.commands import MAX_BACKFILL
 from chalicelib.service.schedules.decisions import MAX_COUNTED_SLOTS, MAX_QUEUED_SLOTS, TOLERANCE_MS
+from chalicelib.service.schedules.scheduler import MAX_DECISIONS
 from chalicelib.service.schedules.starting import StartFailed
 from tests.fakes import START
 from tests.hosts import NS, Host
@@ -299,6 +300,25 @@ def test_very_many_missed_slots_cost_a_few_decisions(host: Host) -> None:
     assert state(host).version - before < 200
     assert state(host).recent[-1].outcome in ("started", "missed")
     assert MAX_COUNTED_SLOTS <= state(host).counts[SlotOutcome.MISSED] < 3 * MAX_COUNTED_SLOTS
+
+
+def test_many_slots_that_are_made_up_take_several_messages(host: Host) -> None:
+    define(host, flow="bare", every=MINUTE, catch_up=DAY, overlap=Overlap.ALLOW)
+    stand_still(host, 2 * HOUR)
+    tick = Tick(namespace=NS, schedule="nightly", sent_at=0, version=0)
+    assert host.services.scheduler.tick(tick) is not None
+    assert len(runs(host)) == MAX_DECISIONS // 2
+    host.settle()
+    host.pass_time(30_000)
+    assert len(runs(host)) == 120
+
+
+def test_the_last_slots_are_remembered(host: Host) -> None:
+    define(host, flow="bare")
+    host.pass_time(30 * HOUR)
+    assert [at for at, _ in slots(host)] == [60 * number for number in range(21, 31)]
+    assert len(state(host).recent) == MAX_RECENT_SLOTS
+    assert state(host).counts == {SlotOutcome.STARTED: 30}
 
 
 # ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,13 +17,16 @@ from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
+from chalicelib.language.check.schedules import MAX_JITTER_MS, MIN_INTERVAL_MS
 from chalicelib.model.actions import DEFAULTS, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
+from chalicelib.model.recurrence.cron import MAX_EXPRESSION
 from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
+from chalicelib.service.schedules import decisions
 from fsl.cli.main import main
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -58,6 +61,10 @@ LIMITS: Final = {
     "largest `max_steps`": f"{limits.MAX_STEPS_OF_RUN:,}",
     "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
+    "shortest `every`, longest `jitter` of a schedule": f"{spell(MIN_INTERVAL_MS)}, {spell(MAX_JITTER_MS)}",
+    "characters of a cron expression": f"{MAX_EXPRESSION}",
+    "how late a slot starts without `catch_up`": spell(decisions.TOLERANCE_MS),
+    "slots that wait with `overlap = queue`": f"{decisions.MAX_QUEUED_SLOTS}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
