@@ -17,6 +17,7 @@ from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.schedules import ScheduleState, SlotOutcome, SlotRecord
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 from tests.fakes import START
 
 AWKWARD_NAMES = [
@@ -118,3 +119,8 @@ def a_state(name: str = "nightly", version: int = 1, **changes: Any) -> Schedule
 
 def a_slot(outcome: SlotOutcome = SlotOutcome.SKIPPED, **changes: Any) -> SlotRecord:
     return SlotRecord(slot=START, outcome=outcome, decided_at=START + 1, **changes)
+
+
+def a_waiter(number: int = 0, **changes: Any) -> Waiter:
+    waiter = Waiter(at=START, uuid=f"u{number:03}", run=f"r{number}", id=f"id-{number}", concurrent=1)
+    return msgspec.structs.replace(waiter, **changes)
