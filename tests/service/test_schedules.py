@@ -270,6 +270,23 @@ def test_a_slot_that_is_a_little_late_is_not_missed(host: Host) -> None:
     assert [outcome for _, outcome in slots(host)] == ["started"]
 
 
+def test_of_frequent_slots_only_those_of_the_last_minute_are_made_up(host: Host) -> None:
+    define(host, flow="bare", every=20_000)
+    stand_still(host, 4 * MINUTE)
+    host.settle()
+    assert [outcome for _, outcome in slots(host)] == ["missed", "started", "started", "started", "started"]
+    assert state(host).recent[-1].count == 8
+
+
+def test_a_single_slot_that_is_missed(host: Host) -> None:
+    define(host, flow="bare", at="2027-01-15T09:00:00Z")
+    stand_still(host, HOUR + TOLERANCE_MS + 1)
+    host.settle()
+    (missed,) = state(host).recent
+    assert (missed.outcome, missed.reason) == ("missed", "it was found more than 5m late")
+    assert state(host).wake_at is None
+
+
 def test_missed_slots_are_not_made_up(host: Host) -> None:
     define(host, flow="bare")
     stand_still(host, 10 * HOUR + 30 * MINUTE)
@@ -277,7 +294,7 @@ def test_missed_slots_are_not_made_up(host: Host) -> None:
     assert runs(host) == []
     (missed,) = state(host).recent
     assert (missed.outcome, missed.count, missed.slot) == ("missed", 10, START - START % HOUR + HOUR)
-    assert missed.reason == "it was found more than 5m late"
+    assert missed.reason == "it was found more than 1m late"
     host.pass_time(HOUR)
     assert len(runs(host)) == 1
 

@@ -21,6 +21,9 @@ from chalicelib.service.ports.schedules import MAX_RECENT_SLOTS, ScheduleState, 
 TOLERANCE_MS: Final[Milliseconds] = 5 * 60 * 1000
 """How late a slot starts even if `catch_up` is shorter: timers, queues and restarts take a moment."""
 
+SHORT_TOLERANCE_MS: Final[Milliseconds] = 60 * 1000
+"""The same for a slot of which the successor is due as well: after an outage, frequent slots are not made up."""
+
 MAX_QUEUED_SLOTS: Final = 100
 """How many slots of a schedule may wait for the end of the previous run."""
 
@@ -52,7 +55,7 @@ def decide(
     slot = next_slot(schedule, state.done)
     if slot is None or start_of(schedule, slot) > now:
         return None
-    if start_of(schedule, slot) < _oldest(schedule, now):
+    if _is_missed(schedule, slot, now):
         return _missed(schedule, state, now)
     done = replace(state, done=slot)
     if schedule.overlap in (Overlap.ALLOW, Overlap.CANCEL) or not (state.queue or previous_is_running()):
@@ -111,18 +114,23 @@ def wake_at(schedule: Schedule, state: ScheduleState, now: Instant) -> Instant |
     return min(due, default=None)
 
 
-def _oldest(schedule: Schedule, now: Instant) -> Instant:
-    """Return the earliest start that is not missed yet."""
-    return now - max(schedule.catch_up, TOLERANCE_MS)
+def _patience(schedule: Schedule, slot: Instant, now: Instant) -> Milliseconds:
+    """Return how late the slot may start."""
+    following = next_slot(schedule, slot)
+    is_last = following is None or start_of(schedule, following) > now
+    return max(schedule.catch_up, TOLERANCE_MS if is_last else SHORT_TOLERANCE_MS)
+
+
+def _is_missed(schedule: Schedule, slot: Instant, now: Instant) -> bool:
+    return start_of(schedule, slot) < now - _patience(schedule, slot, now)
 
 
 def _missed(schedule: Schedule, state: ScheduleState, now: Instant) -> ScheduleState:
     """Return the state after all slots that were missed by now."""
-    oldest = _oldest(schedule, now)
-    old = takewhile(lambda slot: start_of(schedule, slot) < oldest, slots(schedule, state.done, oldest))
+    old = takewhile(lambda slot: _is_missed(schedule, slot, now), slots(schedule, state.done, now))
     found = list(islice(old, MAX_COUNTED_SLOTS))
     done = found[-1]
     if len(found) == MAX_COUNTED_SLOTS:
-        done = max(done, oldest - schedule.jitter - 1)
-    reason = f"it was found more than {format_duration(now - oldest)} late"
+        done = max(done, now - max(schedule.catch_up, TOLERANCE_MS) - schedule.jitter - 1)
+    reason = f"it was found more than {format_duration(_patience(schedule, found[0], now))} late"
     return record(replace(state, done=done), found[0], SlotOutcome.MISSED, now, reason=reason, count=len(found))
