@@ -10,6 +10,7 @@ STATEMENTS: Final = {
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
     "config": "a value of the namespace, which flows read as $config.NAME",
+    "schedule": "starts runs of a flow at certain times",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
@@ -65,6 +66,18 @@ PROPERTIES: Final = {
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
+    "schedule": {
+        "flow": "the flow to run",
+        "cron": 'the times as a cron expression of five fields: "0 2 * * MON-FRI"',
+        "every": "the time from one run to the next: 15m",
+        "at": 'one time, as RFC 3339: "2027-01-31T08:00:00Z"',
+        "zone": 'the time zone of `cron`: "Europe/Berlin"; UTC if it is left out',
+        "input": "input of the runs: (name = value, ...); $scheduled is the time for which a run is started",
+        "labels": "labels of the runs: (name = value, ...)",
+        "overlap": "what to do while the previous run has not ended: skip, queue, allow or cancel",
+        "catch_up": "how late a run may still be started that was missed: a duration",
+        "jitter": "by how much each start may be delayed: a duration",
+    },
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...), or one value",
@@ -139,6 +152,7 @@ VALUES: Final = {
     "verb": ("GET", "POST", "PUT", "PATCH", "DELETE"),
     "body": ("json", "form"),
     "abandoned": ("keep",),
+    "overlap": ("skip", "queue", "allow", "cancel"),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
@@ -162,8 +176,8 @@ SECRET: Final = {
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
-    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now", "config",
-    "response",
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "scheduled", "now",
+    "config", "response",
 )  # fmt: skip
 """The names that expressions can use."""
 

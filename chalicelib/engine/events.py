@@ -40,6 +40,10 @@ class RunStarted(Fact):
     """The W3C `traceparent` of the request that started it; empty if it had none."""
     generation: int = 0
     """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,6 +198,10 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
     generation: int = msgspec.field(name="gn", default=0)
     """How many runs started one another in a row, with hardly any time between, before this one."""
+    scheduled: str = msgspec.field(name="sd", default="")
+    """The slot of the schedule that started it (`$scheduled`), RFC 3339 with an offset; empty for other runs."""
+    queued_behind: str = msgspec.field(name="sq", default="")
+    """The schedule that is notified of its end, because later slots wait for it; empty: none."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """The work that can be undone, oldest first; in an ended run the undos that failed."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())

@@ -14,11 +14,12 @@ from chalicelib.model.flow import ActionStep, CallStep, EmitStep, Flow, StartSte
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.run_error import RunError
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.status import LIVE, READY, current_state
-from chalicelib.model.times import Instant, rfc3339
+from chalicelib.model.times import Instant, format_duration, rfc3339
 from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.ports.definitions import Definition
@@ -80,6 +81,8 @@ def _spec(value: DefinitionValue, found: Definition) -> Mapping[str, Json]:
             return {"args": None if parameters is None else [_parameter(parameter) for parameter in parameters]}
         case Config():
             return {"value": value.value}
+        case Schedule():
+            return _schedule_spec(value)
         case _:
             assert_never(value)
 
@@ -112,6 +115,21 @@ def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
         "input": [_parameter(parameter) for parameter in flow.input],
         "text": found.text,
         "created_at": moment(found.created_at),
+    }
+
+
+def _schedule_spec(schedule: Schedule) -> Mapping[str, Json]:
+    return {
+        "flow": schedule.flow,
+        "cron": schedule.cron,
+        "every": None if schedule.every is None else format_duration(schedule.every),
+        "at": schedule.at,
+        "zone": schedule.zone,
+        "input": _shown(schedule.input),
+        "labels": _shown(schedule.labels),
+        "overlap": schedule.overlap,
+        "catch_up": format_duration(schedule.catch_up),
+        "jitter": format_duration(schedule.jitter),
     }
 
 

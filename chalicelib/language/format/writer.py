@@ -30,6 +30,8 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
+from chalicelib.model.recurrence.schedule import Overlap, Schedule
+from chalicelib.model.recurrence.zones import DEFAULT_ZONE
 from chalicelib.model.statements import Config, EventType, StatementValue
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
@@ -60,8 +62,30 @@ def _statement(value: StatementValue) -> str:
             return f"event {_dotted(value.name)} {_written(_of_event(value))} event_end"
         case Config():
             return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
+        case Schedule():
+            return f"schedule {spelling.name(value.name)} {_written(_of_schedule(value))} schedule_end"
         case _:
             assert_never(value)
+
+
+def _of_schedule(schedule: Schedule) -> _Properties:
+    yield "flow", spelling.name(schedule.flow)
+    if schedule.cron is not None:
+        yield "cron", spelling.string(schedule.cron)
+    if schedule.every is not None:
+        yield "every", format_duration(schedule.every)
+    if schedule.at is not None:
+        yield "at", spelling.string(schedule.at)
+    if schedule.zone != DEFAULT_ZONE:
+        yield "zone", spelling.string(schedule.zone)
+    yield from _input(schedule.input)
+    yield from _some("labels", schedule.labels)
+    if schedule.overlap is not Overlap.SKIP:
+        yield "overlap", schedule.overlap.value
+    if schedule.catch_up:
+        yield "catch_up", format_duration(schedule.catch_up)
+    if schedule.jitter:
+        yield "jitter", format_duration(schedule.jitter)
 
 
 def _of_event(event: EventType) -> _Properties:
@@ -254,10 +278,7 @@ def _of_step(step: Step) -> _Properties:
 
 def _of_flow_input(step: CallStep | StartStep) -> _Properties:
     yield "flow", spelling.name(step.flow)
-    if source_of(step.input) is not None:
-        yield "input", spelling.template(step.input)
-    else:
-        yield from _some("input", step.input)
+    yield from _input(step.input)
 
 
 def _of_outgoing(step: EmitStep | StartStep) -> _Properties:
@@ -411,6 +432,14 @@ def _parameters(parameters: Iterable[Parameter]) -> str:
         for one in parameters
     )
     return f"({', '.join(declarations)})"
+
+
+def _input(given: Mapping[str, Template]) -> _Properties:
+    """Write the input of a flow: a value for each of its inputs, or one expression."""
+    if source_of(given) is not None:
+        yield "input", spelling.template(given)
+    else:
+        yield from _some("input", given)
 
 
 def _some(name: str, values: Mapping[str, Template]) -> _Properties:
