@@ -89,6 +89,14 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged(Fact):
+    """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
+
+    uuid: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -160,6 +168,7 @@ Event: TypeAlias = (
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
+    | CircuitChanged
     | ReplyIgnored
     | EventArrived
     | ChildEnded

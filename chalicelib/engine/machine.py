@@ -15,6 +15,7 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
+    CircuitChanged,
     ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
@@ -80,6 +81,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return deliveries.failed(transition, event)
         case DeliveryHeld():
             return deliveries.held(transition, event)
+        case CircuitChanged():
+            return deliveries.circuit_changed(transition, event)
         case ReplyIgnored():
             return deliveries.reply_ignored(transition, event)
         case EventArrived():

@@ -17,6 +17,7 @@ from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
@@ -76,6 +77,7 @@ class Services:
     starter: Starter
     answerer: Answerer
     token_answerer: TokenAnswerer
+    breakers: Breakers
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
@@ -122,6 +124,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
     timers = RunTimers(runs, queue, advancer, clock)
     limiter = Limiter(store, queue, clock, ids)
+    breakers = Breakers(store.versioned_values, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -138,7 +141,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, clock),
+        breakers=breakers,
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, breakers, clock),
         waker=Waker(runs, timers, signaler, child_runs, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),

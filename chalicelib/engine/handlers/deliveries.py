@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, ReplyIgnored
+from chalicelib.engine.events import CircuitChanged, DeliveryFailed, DeliveryHeld, ReplyIgnored
 from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
@@ -34,7 +34,7 @@ def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
         return Outcome.IGNORED
     activation = replace(token.activation, attempt=token.activation.attempt + 1)
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
-    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
+    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at, circuit_open=False)))
     if retry_at is None:
         error = StepError(event.name, event.error, status=event.status)
         leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed"))
@@ -58,6 +58,17 @@ def held(transition: Transition, event: DeliveryHeld) -> Outcome:
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
     transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def circuit_changed(transition: Transition, event: CircuitChanged) -> Outcome:
+    """Note whether the delivery waits for its action's breaker: a timeout then says so."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    if token.activation.circuit_open is event.is_open:
+        return Outcome.IGNORED
+    transition.put(replace(token, activation=replace(token.activation, circuit_open=event.is_open)))
     return Outcome.PROGRESS
 
 

@@ -23,7 +23,7 @@ from chalicelib.language.check.readers.members import (
     read_parameters,
     refuse_steps,
 )  # fmt: skip
-from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.options import OPTIONS, read_breaker, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo
 from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
@@ -33,7 +33,7 @@ from chalicelib.model.actions import RESERVED_ARGS, Action, Method, Parameter
 from chalicelib.model.flow import DEFAULT_STATE
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OPTIONS)
+_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", "breaker", *OPTIONS)
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
@@ -53,9 +53,12 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         ca_bundle=_read_roots(properties),
         options=read_options(properties),
         secret_data=properties.read("data", _read_data) or False,
+        breaker=properties.read("breaker", read_breaker),
         configs=read_configs(context, statement),
     )
     refuse_signature(properties, action.options, action)
+    if action.breaker and method is Method.HUMAN:
+        context.findings.report(Problem.NEEDLESS_BREAKER, properties.span("breaker"), name=action.name)
     return None if returns is None or parameters is None or properties.damaged else action
 
 

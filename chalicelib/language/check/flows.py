@@ -16,6 +16,7 @@ from chalicelib.language.check.readers.members import (
     read_assignments,
     read_parameters,
 )
+from chalicelib.language.check.readers.options import read_flow_limit
 from chalicelib.language.check.readers.values import (
     INVALID_VALUE,
     read_duration,
@@ -23,11 +24,12 @@ from chalicelib.language.check.readers.values import (
     read_json,
     read_name,
     read_template,
+    read_text,
 )
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
-from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
+from chalicelib.language.limits import MAX_DESCRIPTION_CHARACTERS, MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
 from chalicelib.model.actions import ArgType
@@ -35,8 +37,8 @@ from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, source_of
 
-_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels")
-_FLOW: Final = ("input", *_RUN_WITH_STEPS)
+_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels", "description", "keep")
+_FLOW: Final = ("input", "limit", *_RUN_WITH_STEPS)
 _INPUT_TYPES: Final = (ArgType.ANY, ArgType.MAP, ArgType.LIST)
 """The types of the input of a flow that takes one value."""
 _RUN_OF_FLOW: Final = ("flow", "input", "labels")
@@ -126,8 +128,20 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
+        description=properties.read("description", _read_description),
+        keep=properties.read("keep", read_duration),
+        limit=properties.read("limit", read_flow_limit),
         configs=read_configs(context, statement),
     )
+
+
+def _read_description(context: Context, name: str, value: Value) -> str | None:
+    text = read_text(context, name, value)
+    if text is not None and len(text) > MAX_DESCRIPTION_CHARACTERS:
+        range_ = f"at most {MAX_DESCRIPTION_CHARACTERS} characters long"
+        found = f"{len(text)} characters long"
+        context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=found, range=range_)
+    return text
 
 
 def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeAlias
 
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event, ReplyIgnored
+from chalicelib.engine.events import CircuitChanged, DeliveryFailed, DeliveryHeld, Event, ReplyIgnored
 from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
@@ -22,6 +22,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
+    CircuitOpen,
     Deliverable,
     DeliveryCheck,
     DeliveryChecker,
@@ -29,6 +30,7 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.messages import Deliver
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
@@ -52,6 +54,7 @@ class Deliverer:
         advancer: RunAdvancer,
         checker: DeliveryChecker,
         webhook_client: WebhookClient,
+        breakers: Breakers,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -59,6 +62,7 @@ class Deliverer:
         self._advancer = advancer
         self._checker = checker
         self._webhook_client = webhook_client
+        self._breakers = breakers
         self._clock = clock
 
     def deliver(self, batch: Sequence[Deliver]) -> list[Redelivery]:
@@ -136,8 +140,17 @@ class Deliverer:
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
             reply = self._webhook_client.send(definition, run, token, activation, invocation, read_blob)
             self._advancer.observer.delivered(reply)
+            self._record_circuit(deliverable, reply)
             LOG.debug("accepted" if isinstance(reply, Taken) else "not accepted")  # never what the service answered
         return reply
+
+    def _record_circuit(self, deliverable: Deliverable, reply: Reply) -> None:
+        """Tell the action's breaker how the delivery ended."""
+        action, run, uuid = deliverable.invocation.action, deliverable.run, deliverable.activation.uuid
+        if action.breaker and isinstance(reply, NotTaken):
+            self._breakers.failed(run.namespace, action.name, action.breaker, uuid)
+        elif action.breaker and deliverable.failures:
+            self._breakers.accepted(run.namespace, action.name, uuid)
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery:
         """Return when the message must be received again, now that the head records the result."""
@@ -146,7 +159,8 @@ class Deliverer:
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
-        retry_at = token.activation.retry_at
+        has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
+        retry_at = token.activation.retry_at if has_failed else None
         return max(0, retry_at - self._clock.now()) if retry_at is not None else None
 
 
@@ -158,6 +172,8 @@ def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | N
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(check, CircuitOpen):
+        return partial(_circuit_changed, is_open=True)
     if not isinstance(check, Deliverable) or reply is None:
         return None
     if isinstance(reply, NotTaken):
@@ -167,7 +183,7 @@ def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | N
     except NotAnAnswer as problem:
         return partial(_ignored, str(problem))
     if answer is None:
-        return None
+        return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
@@ -185,6 +201,10 @@ def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
         name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
         status=reply.status,
     )
+
+
+def _circuit_changed(uuid: str, at: Instant, nonce: str, *, is_open: bool) -> Event:
+    return CircuitChanged(at=at, nonce=nonce, by="delivery", uuid=uuid, is_open=is_open)
 
 
 def _ignored(reason: str, uuid: str, at: Instant, nonce: str) -> Event:

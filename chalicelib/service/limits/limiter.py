@@ -77,6 +77,8 @@ class Admitted:
     """The activation may be delivered at `slot`, which may be past."""
 
     slot: Instant
+    failures: int = 0
+    """Of a breaker: how many deliveries before it have failed in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Limiter:
         An int is in how many milliseconds the message must come again.
         """
         is_granted = message.limiter == name and message.attempt == waiter.attempt
-        if is_granted and waiter.concurrent is None:
+        if is_granted and not message.granted_in:
             return Admitted(message.slot)
         permits, version = self._read(namespace, name, message.granted_in if is_granted else 0)
         if is_granted and version < message.granted_in:
@@ -117,12 +119,14 @@ class Limiter:
         for attempt in range(MAX_ATTEMPTS):
             now = self._clock.now()
             if permits.admits(waiter):
-                return Admitted(message.slot if is_granted else now)
+                return Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
+                if waiter.is_unlimited and not permits.open_until:
+                    return Admitted(now, permits.failures)
                 try:
                     if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
-                        return Admitted(slot)
+                        return Admitted(slot, permits.failures)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
             elif not is_queued:

@@ -48,7 +48,7 @@ class Round:
             self.without_permit.append((waiter, 0))
         elif state is State.CURRENT:
             self.permits = self.permits.granted(waiter, now)
-            (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
+            (self.with_permit if self.permits.admits(waiter) else self.without_permit).append((waiter, slot))
 
 
 def state_of(run: Run | None, waiter: Waiter) -> State:
