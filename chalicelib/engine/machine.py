@@ -15,8 +15,9 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
-    CircuitChanged,
+    AnswerPending,
     ChildEnded,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -77,14 +78,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed():
-            return deliveries.failed(transition, event)
-        case DeliveryHeld():
-            return deliveries.held(transition, event)
-        case CircuitChanged():
-            return deliveries.circuit_changed(transition, event)
-        case ReplyIgnored():
-            return deliveries.reply_ignored(transition, event)
+        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored():
+            return deliveries.delivered(transition, event)
         case EventArrived():
             return arrivals.event_arrived(transition, event)
         case ChildEnded():

@@ -98,9 +98,7 @@ options = st.builds(
     retry=st.none() | retries,
     limit=st.none()
     | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9))
-    | st.builds(
-        Limit, concurrent=st.integers(1, 9), per_second=st.just(0.5), burst=st.integers(1, 9), key=expressions
-    ),
+    | st.builds(Limit, concurrent=st.integers(1, 9), per_second=st.just(0.5), burst=st.integers(1, 9), key=expressions),
     headers=st.dictionaries(st.sampled_from(["X-A", "when"]), st.sampled_from(["", 'a "b"', "TRUE"])),
     secret_headers=st.dictionaries(st.sampled_from(["X-B", "secret"]), secrets),
     approval=st.booleans(),

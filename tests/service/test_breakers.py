@@ -9,7 +9,7 @@ import pytest
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.service.limits.breakers import Circuit
-from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Reply
 from tests.hosts import NS, Host, accept, answer_at_once
 
 SECOND: Final = 1_000

@@ -4,6 +4,7 @@ message ──> not committed yet ──> receive it again, with growing delays
         ├─> not current, ended ──> drop it
         ├─> paused ─────────────> record it in the head; `continue` sends it again
         ├─> next attempt later ──> receive it again then
+        ├─> asked later for its answer ──> send it again then as a new message
         ├─> its circuit is open ─> record it; the limiter's queue sends it again
         ├─> over a limit ───────> in the queue of the limiter, which sends it again when its turn comes
         └─> deliver
@@ -51,11 +52,21 @@ class WhilePaused:
 
 
 @dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The action is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
+
+    A message that a queue delivers too often would be dead-lettered.
+    """
+
+    wait: int
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitOpen:
     """The activation waits in the queue of its action's breaker, which is open."""
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | CircuitOpen | Redelivery
+DeliveryCheck: TypeAlias = Deliverable | WhilePaused | CircuitOpen | SendAgain | Redelivery
 
 MAX_EARLY_MS: Final = 2_000
 """How long before its slot a delivery waits for it. An earlier one comes again."""
@@ -88,7 +99,7 @@ class DeliveryChecker:
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
-            return wait
+            return SendAgain(wait) if token.activation.location else wait
         return self._admit(run, token, token.activation, invocation, message)
 
     def _admit(

@@ -232,7 +232,8 @@ class Limiter:
                 round_.done.append(waiter)  # a process crashed before it could remove it, or its message came twice
                 continue
             if round_.permits.was_granted(waiter, now):
-                continue  # by a process that removes it
+                round_.has_skipped = True  # another process has granted it, and removes it
+                continue
             slot = round_.permits.slot(waiter, now)
             if slot is None or slot > now + AHEAD_MS:
                 round_.is_blocked, round_.next_slot = True, slot
@@ -244,7 +245,7 @@ class Limiter:
     def _following(self, namespace: str, name: str, round_: Round, now: Instant, *, can_rest: bool) -> Permits:
         """Return the permits with a look planned, if waiters are left, or with `waiting` cleared if none can be."""
         permits = round_.permits
-        if round_.is_blocked:
+        if round_.is_blocked or round_.has_skipped:
             return self._watched(namespace, name, permits, round_.next_slot, now)
         if permits.waiting and can_rest and not round_.has_found and permits.is_unused(now):
             return replace(permits, waiting=False)

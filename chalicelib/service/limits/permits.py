@@ -47,7 +47,7 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     open_until: Instant = msgspec.field(name="o", default=0)
     """Of a breaker: until when nothing is delivered. Then one holder is tried. 0: the circuit is closed."""
     recent: dict[str, Instant] = msgspec.field(name="r", default_factory=dict)
-    """Waiters without a permit (their limit is a rate only) that were granted a slot a moment ago, and when."""
+    """Waits without a permit (their limit is a rate only) that were granted a slot a moment ago, and when."""
 
     def admits(self, waiter: Waiter) -> bool:
         """Return whether the waiter holds a permit for its attempt."""
@@ -55,7 +55,7 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def was_granted(self, waiter: Waiter, now: Instant) -> bool:
         """Return whether the waiter needs no other grant: its message is on the way."""
-        return self.admits(waiter) or now - self.recent.get(waiter.uuid, 0) < RECENT_MS
+        return self.admits(waiter) or now - self.recent.get(_wait_of(waiter), 0) < RECENT_MS
 
     def slot(self, waiter: Waiter, now: Instant) -> Instant | None:
         """Return when the waiter may be delivered, `now` or later; None if all permits are held."""
@@ -77,7 +77,7 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         if waiter.per_second is not None:
             changed = replace(changed, next=_rate_of(waiter).after(self.next, now * US_PER_MS))
         if waiter.concurrent is None:
-            return replace(changed, recent=_recent({**self.recent, waiter.uuid: now}, now))
+            return replace(changed, recent=_recent({**self.recent, _wait_of(waiter): now}, now))
         attempts = {**self.attempts, waiter.uuid: waiter.attempt}
         if not waiter.attempt:
             del attempts[waiter.uuid]
@@ -122,6 +122,11 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     def wakes_by(self, at: Instant, now: Instant) -> bool:
         """Return whether a `Serve` message is on its way that arrives by then."""
         return now < self.look_at <= at
+
+
+def _wait_of(waiter: Waiter) -> str:
+    """Return what tells this wait of the activation from others, which wait since other moments."""
+    return f"{waiter.uuid}@{waiter.at}"
 
 
 def _rate_of(waiter: Waiter) -> CellRate:

@@ -32,6 +32,8 @@ class Round:
         """Those that are granted a slot. A slot of 0: the delivery of a paused run, which is only recorded."""
         self.has_found = False
         """Whether the queue held any waiter."""
+        self.has_skipped = False
+        """Whether it holds waiters that another process may have granted and not removed yet."""
         self.is_blocked = False
         """Whether the first of those left cannot be granted anything now."""
         self.next_slot: Instant | None = None

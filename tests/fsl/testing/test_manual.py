@@ -18,7 +18,7 @@ from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
-from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.actions import DEFAULTS, REPLY_TIMEOUT_S, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.times import Milliseconds, format_elapsed
@@ -71,6 +71,9 @@ LIMITS: Final = {
     "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),
     "items of a list, characters of a value in an expression": f"{meter.MAX_ITEMS:,}, {meter.MAX_TEXT:,}",
     "bytes of a request to an action": f"{webhook_client.MAX_REQUEST_BYTES:,}",
+    "time of a request to an action": (
+        f"{spell(REPLY_TIMEOUT_S * 1_000)}; with `reply_timeout` at most {spell(limits.MAX_REPLY_TIMEOUT_S * 1_000)}"
+    ),
 }
 
 
