@@ -57,7 +57,7 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
-        "breaker": "after so many deliveries in a row that failed, none is sent for a while: (failures = 20, pause = 1m)",
+        "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
         "limit": "how many runs are in progress: (concurrent = 1, key = ${ $input.customer }, overflow = queue)",

@@ -125,7 +125,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
     timers = RunTimers(runs, queue, advancer, clock)
     limiter = Limiter(store, queue, clock, ids)
-    breakers = Breakers(store.versioned_values, limiter, clock)
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))

@@ -21,6 +21,7 @@ from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
+from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.runs.read import RunView
@@ -105,6 +106,8 @@ def _named(action: Action) -> tuple[Parameter, ...]:
 
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
     return {
+        "description": flow.description or "",
+        "keep": flow.keep,
         "steps": [
             {"name": step.name, "action_name": action_of(step), "returns": echoer_types.returns_of(step)}
             for step in walk(flow.steps)
@@ -113,6 +116,11 @@ def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
         "text": found.text,
         "created_at": moment(found.created_at),
     }
+
+
+def breaker(circuit: Circuit | None) -> responses.Breaker | None:
+    """Return the state of a breaker; None if there is none."""
+    return {"failures": circuit.failures, "open_until": moment(circuit.open_until)} if circuit else None
 
 
 def _parameter(parameter: Parameter) -> responses.Input:

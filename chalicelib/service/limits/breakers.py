@@ -17,12 +17,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from chalicelib.model.actions import Breaker
+from chalicelib.model import json_values
+from chalicelib.model.actions import Action, Breaker
 from chalicelib.model.times import Instant
+from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict
 from chalicelib.service.limits import permits
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.values import VersionedValueStore
 
 MAX_ATTEMPTS: Final = 12
@@ -45,10 +48,19 @@ def breaker_name(action: str) -> str:
 class Breakers:
     """Records how deliveries end."""
 
-    def __init__(self, values: VersionedValueStore, limiter: Limiter, clock: Clock) -> None:
+    def __init__(
+        self, values: VersionedValueStore, definition_cache: DefinitionCache, limiter: Limiter, clock: Clock
+    ) -> None:
+        self._definition_cache = definition_cache
         self._values = values
         self._limiter = limiter
         self._clock = clock
+
+    def of_action(self, namespace: str, name: str) -> Circuit | None:
+        """Return the state of the breaker of the action's newest version; None if it has none."""
+        found = self._definition_cache.newest(namespace, Kind.ACTION, [name]).get(name)
+        has_breaker = found is not None and json_values.decode(found.value, Action).breaker is not None
+        return self.circuit(namespace, name) if has_breaker else None
 
     def circuit(self, namespace: str, action: str) -> Circuit:
         """Return the state of the action's breaker."""

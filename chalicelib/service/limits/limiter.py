@@ -122,10 +122,8 @@ class Limiter:
                 return Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
-                if waiter.is_unlimited and not permits.open_until:
-                    return Admitted(now, permits.failures)
                 try:
-                    if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
+                    if self._take(namespace, name, permits, waiter, version, attempt):
                         return Admitted(slot, permits.failures)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
@@ -136,6 +134,13 @@ class Limiter:
                 return QUEUED
             permits, version = self._read(namespace, name)
         return self._random(*RETRY_PAUSE_MS)
+
+    def _take(self, namespace: str, name: str, permits: Permits, waiter: Waiter, version: int, attempt: int) -> bool:
+        """Take what is free; return False if another writer was first. A closed circuit has nothing to take."""
+        if waiter.is_unlimited and not permits.open_until:
+            return True
+        now = self._clock.now()
+        return self._write(namespace, name, permits.granted(waiter, now), version, attempt)
 
     def _may_pass(
         self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant

@@ -100,7 +100,7 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         return replace(self, holders=holders, attempts=attempts, changed_at=now)
 
     def after_failure(self, uuid: str, breaker: Breaker, now: Instant) -> Permits:
-        """Return the state of a breaker after a delivery failed. Deliveries that began before it opened do not count."""
+        """Return the state of a breaker after a delivery failed. Those sent before it opened do not count."""
         if self.open_until and uuid not in self.holders:
             return self
         failures = self.failures + (not self.open_until)
@@ -110,7 +110,7 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         return replace(opened, holders={}, attempts={}, changed_at=now)
 
     def after_success(self, uuid: str, now: Instant) -> Permits:
-        """Return the state of a breaker after a delivery was accepted: of an open one, only the one that is tried counts."""
+        """Return the state of a breaker after a delivery was accepted. If it is open, only the one tried counts."""
         if not self.failures or (self.open_until and uuid not in self.holders):
             return self
         return replace(self, failures=0, open_until=0, holders={}, attempts={}, changed_at=now)

@@ -18,6 +18,8 @@ from chalicelib.entrypoints.http.responses.common import (
 from chalicelib.entrypoints.http.responses.definitions import (
     Action,
     ActionSpec,
+    ActionStatus,
+    Breaker,
     Config,
     ConfigSpec,
     EventType,
@@ -26,6 +28,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
     FlowSpec,
     FlowStep,
     Input,
+    ShownAction,
     Statement,
     Submission,
 )
@@ -55,6 +58,8 @@ __all__ = [
     "Action",
     "ActionRun",
     "ActionSpec",
+    "ActionStatus",
+    "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
@@ -91,6 +96,7 @@ __all__ = [
     "Scope",
     "ScopeVars",
     "Secret",
+    "ShownAction",
     "Statement",
     "Step",
     "StepSpec",
