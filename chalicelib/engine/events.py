@@ -121,6 +121,14 @@ class NoticeTaken(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged(Fact):
+    """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
+
+    uuid: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -202,6 +210,7 @@ Event: TypeAlias = (
     | DeliveryFailed
     | DeliveryHeld
     | AnswerPending
+    | CircuitChanged
     | ReplyIgnored
     | NoticeTaken
     | EventArrived

@@ -20,6 +20,7 @@ from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
@@ -85,6 +86,7 @@ class Services:
     starter: Starter
     answerer: Answerer
     token_answerer: TokenAnswerer
+    breakers: Breakers
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
@@ -138,6 +140,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -155,7 +158,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
+        breakers=breakers,
+        deliverer=Deliverer(
+            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
+        ),
         waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),

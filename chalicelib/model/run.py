@@ -47,6 +47,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    circuit_open: bool = msgspec.field(name="co", default=False)
+    """Whether its delivery waits because the breaker of its action is open."""
     permit_key: str = msgspec.field(name="pk", default="")
     """The value of the `key` of its action's limit."""
     location: str = msgspec.field(name="lo", default="")

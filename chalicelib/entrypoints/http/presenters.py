@@ -22,6 +22,7 @@ from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, format_duration, rfc3339
 from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
+from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.runs.read import RunView
@@ -108,6 +109,8 @@ def _named(action: Action) -> tuple[Parameter, ...]:
 
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
     return {
+        "description": flow.description or "",
+        "keep": flow.keep,
         "steps": [
             {"name": step.name, "action_name": action_of(step), "returns": echoer_types.returns_of(step)}
             for step in walk(flow.steps)
@@ -131,6 +134,11 @@ def _schedule_spec(schedule: Schedule) -> Mapping[str, Json]:
         "catch_up": format_duration(schedule.catch_up),
         "jitter": format_duration(schedule.jitter),
     }
+
+
+def breaker(circuit: Circuit | None) -> responses.Breaker | None:
+    """Return the state of a breaker; None if there is none."""
+    return {"failures": circuit.failures, "open_until": moment(circuit.open_until)} if circuit else None
 
 
 def _parameter(parameter: Parameter) -> responses.Input:
