@@ -79,6 +79,7 @@ class DirectClient:
             timeout=action.reply_timeout or REPLY_TIMEOUT_S * 1_000,
             run=run.name,
             uuid=activation.uuid,
+            namespace=run.namespace,
         )
         if activation.location:
             answer = self._ask(call, action, activation.location, request)
