@@ -64,8 +64,9 @@ class Actions:
         self._looked_at: set[str] = set()
 
     def post(self, call: Call) -> Reply:
-        if call.direct:
-            return self._answer_directly(call)
+        return self._answer_directly(call) if call.direct else self._take(call)
+
+    def _take(self, call: Call) -> Reply:
         stage, body = self._stage, msgspec.json.decode(call.body)
         fiber = stage.loop.current
         namespace = fiber.namespace if fiber else ""
