@@ -23,7 +23,7 @@ from chalicelib.expressions import NOTHING, together
 from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Action, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 
@@ -167,8 +167,8 @@ def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
             return value
         raise ExpressionFailed(f"{what} would hold a secret, and action {owner!r} does not declare it secret")
     if not parameter.admits(value):
-        shown = "" if parameter.secret else f", and is {value!r:.100}"
-        raise ExpressionFailed(f"{what} must be of type {parameter.type}{shown}")
+        found = "" if parameter.secret else f", and is {shown(value)}"
+        raise ExpressionFailed(f"{what} must be of type {parameter.type}{found}")
     return parameter.type.converted(value)
 
 

@@ -37,6 +37,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
+from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.messages import Message, StartChild
 from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
@@ -95,7 +96,7 @@ class ScriptedHost(VirtualHost):
     def _try(self, run: str, call: Callable[[], object]) -> None:
         try:
             call()
-        except Refused as refusal:
+        except (Refused, EventRefused) as refusal:
             self.refusals.append(Refusal(self.clock.now(), run, str(refusal)))
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────────────────────────

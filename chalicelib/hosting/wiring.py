@@ -15,6 +15,7 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.limits.limiter import Limiter
@@ -115,7 +116,9 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
-    signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
+    signaler = Signaler(
+        runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
+    )
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
     timers = RunTimers(runs, queue, advancer, clock)

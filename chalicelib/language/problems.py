@@ -127,6 +127,8 @@ class Problem(Enum):
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
     UNUSED_STATE = "FSL330", "action '{name}' can never return state '{state}': no status leads to it"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
+    UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
+    LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
 
     @property
     def code(self) -> str:

@@ -19,6 +19,7 @@ from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model import times
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
+from chalicelib.model.event_data import data_problems
 from chalicelib.model.flow import BUILT_IN_STATES, Step, walk
 from chalicelib.service.errors import Invalid
 from fsl.testing.assertions import Failure, check
@@ -133,9 +134,16 @@ class Suite:
                 yield (*at, "name"), f"two tests have the name {case.name!r}"
             names.add(case.name)
             yield from known.mocks(at, case)
+            yield from self._events(at, case)
             yield from _secrets(at, case, host)
             yield from self._start(at, case, host)
             yield from known.expectations((*at, "expect"), case)
+
+    def _events(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
+        for n, signal in enumerate(case.events):
+            event = self.program.events.get(signal.name)
+            for path, problem in data_problems(event, signal.data).items() if event else ():
+                yield (*at, "events", n), f"{path} {problem}"
 
     def _start(self, at: Place, case: Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:
         if case.start is not None and times.instant(case.start) is None:

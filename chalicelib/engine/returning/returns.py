@@ -23,7 +23,7 @@ from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import Template
@@ -163,4 +163,4 @@ def _text(name: str, given: Mapping[str, Json]) -> str:
         return value or ""
     if isinstance(value, (bool, int, float)):
         return scalar_text(value)
-    raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")
+    raise ExpressionFailed(f"`{name}` must be text, and is {shown(value)}")

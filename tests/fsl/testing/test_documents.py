@@ -21,7 +21,10 @@ from tests.hosting.programs import DAY, HOUR
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
 /
+config REGION = "eu"; / event paid args = (int n); event_end
+/
 flow build
+    labels = (region = ${ $config.REGION });
     step Build => (OK -> done | NO -> stopped) { action = ci; };
 flow_end
 """
@@ -60,6 +63,8 @@ WRONG: Final = {
     GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: not valid JSONata: ",
     "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret must have 1 to 16384 bytes; this one has 0",
     GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is not a valid secret name",
+    "config: {REGION: us, REGON: us}\n" + GOOD: "1:22: error: the program has no config that a flow reads 'REGON'; did",
+    GOOD + "    events: [{at: 1h, name: paid, data: {n: x}}]\n": "5:14: error: data.n must be of type int",
     GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
 }
 
@@ -75,7 +80,7 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, text: str, said: s
 
 def test_an_invalid_program_is_reported_as_by_fsl_check(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM.replace("action = ci;", "action = cii;"), b_test_yaml=GOOD)
-    with pytest.raises(BadProgram, match=r"b.fsl:4:59: error FSL203 unknown-action"):
+    with pytest.raises(BadProgram, match=r"b.fsl:7:59: error FSL203 unknown-action"):
         Suite(tmp_path / "b.test.yaml")
 
 

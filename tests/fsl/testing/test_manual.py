@@ -14,6 +14,7 @@ import yaml
 from chalicelib import language
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
@@ -57,6 +58,8 @@ LIMITS: Final = {
     "repetitions by a rule of `repeat`": f"{limits.MAX_REPEATS:,}",
     "largest `max_steps`": f"{limits.MAX_STEPS_OF_RUN:,}",
     "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
+    "`burst` of a `limit`": f"{limits.MAX_BURST:,}",
+    "characters of the `key` of a `limit`": f"{MAX_KEY}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",

@@ -140,6 +140,7 @@ class Steps:
         direct.refuse_none(properties)
         if action:
             refuse_signature(properties, options, action)
+            self._warn_of_loops(step, routes, options.over(action.options), action)
         if action and action.direct:
             direct.refuse_options(properties, options, action)
         return flow.ActionStep(
@@ -153,6 +154,27 @@ class Steps:
             undo=self._undo(properties, Undone(owner, source, returns), routes, args, parameters),
             repeat=read_repeat(properties, states),
         )
+
+    def _warn_of_loops(
+        self, step: Step, routes: Iterable[flow.Route], options: actions.Options, action: actions.Action
+    ) -> None:
+        """Warn of routes that send the action again at once: no person, no time-out and no condition comes between.
+
+        The original echoer has no other way to do a step again, so its documents get no warning.
+        """
+        if self._context.is_echoer or action.method is actions.Method.HUMAN or options.approval:
+            return
+        left: set[str | None] = set()
+        for route in () if step.name.text.lower() in ENDS else routes:
+            is_loop = route.target == step.name.text and route.when is None and route.state != TIMEOUT
+            if is_loop and not left & {route.state, None}:
+                state = f"state {route.state}" if route.state else "else"
+                hint = "wait before the step is done again, or use repeat with a delay and a max"
+                self._context.findings.report(
+                    Problem.LOOP_WITHOUT_PAUSE, step.name.span, hint=hint, state=state, step=step.name.text
+                )
+            elif route.target != step.name.text:
+                left.add(route.state)
 
     def _action(self, name: str, step: Step, properties: Properties) -> actions.Action | None:
         action = self._context.action(name)
