@@ -101,6 +101,7 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
