@@ -19,6 +19,8 @@ STEPS: Final = {
     "each": "runs the same steps for every item of a list",
     "call": "runs another flow as a step",
     "set": "sets variables",
+    "emit": "publishes an event, or sends it to one run",
+    "start": "starts a run that goes on by itself",
 }
 BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
@@ -45,10 +47,11 @@ _FLOW: Final = {
 PROPERTIES: Final = {
     "action": {
         "addr": "address of the service; several addresses, separated by commas, are tried in order",
-        "method": "http, https, grpc, human, queue or lambda",
+        "method": "http, https, grpc, human, queue, lambda or aws",
         "secret": '(capem = "..."): the only root certificates trusted for this action',
         "verb": "the HTTP method of an action with callback = none: GET, POST, PUT, PATCH or DELETE",
         "body": "how an action with callback = none sends its args: json or form",
+        "role": "the ARN of the IAM role under which an action with method = aws calls its operation",
         "reply_timeout": "maximum time of one request of an action with callback = none, such as 60s",
         "args": "parameters of the action: (type name, type name = default, secret type name, ...), or any: one value",
         "return": "states that the action can return: (STATE | STATE on 404, 410)",
@@ -75,6 +78,8 @@ PROPERTIES: Final = {
         "until": "when the wait ends: an RFC 3339 time or an expression",
         "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
         "key": "wait only for events with this key",
+        "on_enter": "the action that is sent when a wait for events begins: watch (name = value)",
+        "on_leave": "the action that is sent when it ends, in whatever way: unwatch (name = value)",
         "condition": "an expression over variables; true ends the wait",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
@@ -105,11 +110,28 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
+    "emit": {
+        "event": "the name of the event, or an expression",
+        "key": "only runs that wait with this key receive the event",
+        "data": "the data of the event",
+        "to": "the name of the only run that receives the event",
+        "ttl": "how long runs that begin to wait later receive the event too; 1d by default",
+        **_SAVE,
+        **_REPEAT,
+    },
+    "start": {
+        "flow": "the flow of the run",
+        "input": "input of the run: (name = value, ...), or an expression if the flow takes one value",
+        "name": "the name of the run; a name of its own by default",
+        "labels": "labels of the run: (name = value, ...)",
+        **_SAVE,
+        **_REPEAT,
+    },
     "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
-    "method": ("http", "https", "grpc", "human", "queue", "lambda"),
+    "method": ("http", "https", "grpc", "human", "queue", "lambda", "aws"),
     "approval": ("required",),
     "join": ("all", "any"),
     "data": ("secret",),
@@ -144,6 +166,11 @@ BOUND_NAMES: Final = (
     "response",
 )  # fmt: skip
 """The names that expressions can use."""
+
+
+def values_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the keywords that a property of that kind of statement or step can have as its value."""
+    return () if name == "data" and kind == "emit" else VALUES.get(name, ())
 
 
 def properties_of(kind: str) -> dict[str, str]:

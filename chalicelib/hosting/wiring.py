@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.config import Settings
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
@@ -39,6 +40,7 @@ from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
@@ -61,6 +63,8 @@ class Adapters:
     ids: IdSource
     observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
+    operations: OperationsOf = ALL_OPERATIONS
+    """What documents of a namespace may call with `method = aws`."""
     close: Callable[[], None] = lambda: None
 
 
@@ -105,6 +109,7 @@ class Services:
             self.secrets,
             adapters.clock,
             adapters.ids,
+            adapters.operations,
         )
 
 
@@ -121,6 +126,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     )
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
+    step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
     timers = RunTimers(runs, queue, advancer, clock)
     limiter = Limiter(store, queue, clock, ids)
     checker = DeliveryChecker(definition_cache, limiter, clock)
@@ -141,7 +147,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, limiter, clock),
+        waker=Waker(runs, timers, signaler, child_runs, step_executor, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache),

@@ -101,12 +101,10 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
-    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
-    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
-    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
     NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
     NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
@@ -118,6 +116,9 @@ class Problem(Enum):
     UNKNOWN_PLACEHOLDER = "FSL285", "address '{address}' has '{placeholder}', and action '{name}' has no such arg"
     MISPLACED_PLACEHOLDER = "FSL286", "'{placeholder}' is not allowed in address '{address}': {reason}"
     ONE_VALUE = "FSL287", "{owner} takes one value (args = any): {reason}"
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

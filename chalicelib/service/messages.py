@@ -62,6 +62,12 @@ class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
     uuid: str
 
 
+class ExecuteStep(_Message, frozen=True, kw_only=True, tag="execute"):
+    """Publish the event or start the run for which an activation's step is there."""
+
+    uuid: str
+
+
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the run `child`, of which this run needs no result."""
 
@@ -95,7 +101,9 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
     """When it is to be done: a queue delays a message by 15 minutes at most."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Release | Serve
+Message: TypeAlias = (
+    Deliver | Wake | Listen | StartChild | ExecuteStep | StopChild | SyncChild | TellParent | Release | Serve
+)
 
 
 def encode(message: Message) -> str:

@@ -18,6 +18,7 @@ from chalicelib.service.events.publish import Signaler
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Deliver,
+    ExecuteStep,
     Listen,
     Message,
     Release,
@@ -32,6 +33,7 @@ from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
 from chalicelib.service.runs.children import ChildRuns
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
@@ -46,6 +48,7 @@ class Waker:
         timers: RunTimers,
         signaler: Signaler,
         child_runs: ChildRuns,
+        step_executor: StepExecutor,
         limiter: Limiter,
         clock: Clock,
     ) -> None:
@@ -53,6 +56,7 @@ class Waker:
         self._timers = timers
         self._signaler = signaler
         self._child_runs = child_runs
+        self._step_executor = step_executor
         self._limiter = limiter
         self._clock = clock
 
@@ -80,13 +84,17 @@ class Waker:
         return None
 
     def _act(
-        self, run: Run, message: Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent
+        self,
+        run: Run,
+        message: Deliver | Wake | Listen | StartChild | ExecuteStep | StopChild | SyncChild | TellParent,
     ) -> Redelivery:
         match message:
             case Wake():
                 return self._timers.fire(run)
             case Listen(uuid=uuid):
                 self._signaler.listen(run, uuid)
+            case ExecuteStep(uuid=uuid):
+                self._step_executor.execute(run, uuid)
             case StartChild(uuid=uuid):
                 self._child_runs.start_child(run, uuid)
             case StopChild(child=child):

@@ -61,6 +61,7 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         last_event="start",
         parent=event.parent,
         trace=event.trace,
+        generation=event.generation,
     )
 
 

@@ -23,14 +23,16 @@ from chalicelib.engine.events import (
     DeliveryFailed,
     DeliveryHeld,
     Event,
+    NoticeTaken,
     ReplyIgnored,
     StepAcked,
 )
-from chalicelib.model import status
 from chalicelib.model.actions import REPLY_TIMEOUT_S
+from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
@@ -39,6 +41,7 @@ from chalicelib.service.deliveries.delivery_check import (
     DeliveryChecker,
     SendAgain,
     WhilePaused,
+    is_over,
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
@@ -183,7 +186,7 @@ class Deliverer:
         if early > 0:
             self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
-            client = self._direct_client if invocation.action.direct else self._webhook_client
+            client = self._direct_client if invocation.action.is_called else self._webhook_client
             reply = client.send(definition, run, token, activation, invocation, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
@@ -192,8 +195,8 @@ class Deliverer:
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
         """Return when the message must be received or sent again, now that the head records the result."""
-        token = run.token_of(uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
@@ -222,6 +225,8 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
         return None
     if isinstance(reply, NotTaken):
         return partial(_failed, reply)
+    if isinstance(check.activation.wait, NoticeWait):
+        return partial(_noticed, reply, check)
     if isinstance(reply, Pending):
         return partial(_pending, reply)
     if isinstance(reply, Answered):
@@ -235,6 +240,21 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
+
+
+def _noticed(reply: Taken | Answered | Pending, check: Deliverable, uuid: str, at: Instant, nonce: str) -> Event:
+    """Return that the notice was taken, or the valid answer that came with it."""
+    if isinstance(reply, Answered):
+        return _answered(reply, check.token.step, uuid, at, nonce)
+    is_open = isinstance(reply, Taken) and not check.invocation.options.signed
+    try:
+        answer = answer_in(reply, check.run, check.token) if isinstance(reply, Taken) and is_open else None
+    except NotAnAnswer:
+        answer = None
+    accepted = (ERROR, *check.invocation.action.returns)
+    if answer is not None and answer.is_final and answer.state in accepted:
+        return answer.as_event(at, nonce, "action")
+    return NoticeTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
 
 
 def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:

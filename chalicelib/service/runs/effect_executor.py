@@ -85,15 +85,23 @@ class EffectExecutor:
                 return messages.Listen(uuid=uuid, **common), 0
             case effects.StartChild(uuid):
                 return messages.StartChild(uuid=uuid, **common), 0
-            case effects.StopChild(child):
-                return messages.StopChild(child=child, **common), 0
-            case effects.SyncChild(child):
-                return messages.SyncChild(child=child, **common), 0
-            case effects.TellParent():
-                return messages.TellParent(**common), 0
+            case effects.ExecuteStep(uuid):
+                return messages.ExecuteStep(uuid=uuid, **common), 0
+            case effects.StopChild() | effects.SyncChild() | effects.TellParent():
+                return _to_family(effect, common), 0
             case effects.ReleasePermit(uuid, limiter, attempt):
                 return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:
                 assert_never(effect)
+
+
+def _to_family(effect: effects.StopChild | effects.SyncChild | effects.TellParent, common: _Common) -> Message:
+    match effect:
+        case effects.StopChild(child):
+            return messages.StopChild(child=child, **common)
+        case effects.SyncChild(child):
+            return messages.SyncChild(child=child, **common)
+        case effects.TellParent():
+            return messages.TellParent(**common)

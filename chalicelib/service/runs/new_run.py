@@ -32,6 +32,8 @@ class RunPlan:
     parent: Parent | None = None
     trace: str = ""
     """The `traceparent` under which the run is started; empty: none."""
+    generation: int = 0
+    """How many runs started one another in a row before it."""
 
 
 class RunFactory:
@@ -63,6 +65,7 @@ class RunFactory:
             labels=plan.labels,
             parent=plan.parent,
             trace=plan.trace,
+            generation=plan.generation,
         )
         return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
 
