@@ -53,6 +53,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """The value of the `key` of its action's limit."""
     location: str = msgspec.field(name="lo", default="")
     """Where an action without callback, which has answered 202, is asked for its answer."""
+    settled: int = msgspec.field(name="ls", default=0)
+    """How many deliveries had failed when it last answered 202: they do not count any more."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 

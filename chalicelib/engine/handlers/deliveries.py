@@ -93,7 +93,8 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
     is_new = token.activation.location != event.location
-    asked = replace(token.activation, location=event.location, retry_at=transition.at + event.wait, attempt=0)
+    look_at, attempt = transition.at + event.wait, token.activation.attempt
+    asked = replace(token.activation, location=event.location, retry_at=look_at, settled=attempt)
     token = transition.put(replace(token, activation=asked))
     if is_new:
         transition.record("AnswerPending", token)
