@@ -248,6 +248,11 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
         return partial(_pending, reply)
     if isinstance(reply, Answered):
         return partial(_answered, reply, check.token.step)
+    return _result_of_accepted(check, reply)
+
+
+def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | None:
+    """Return what records the answer in the HTTP answer, if it holds one."""
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
