@@ -274,6 +274,7 @@ def test_a_repetition_waits_and_then_is_a_new_activation() -> None:
         state="ODD",
         data="d",
         uuid=first,
+        rule=1,
     )
     activation = Activation(uuid=waiting, since=2_000, deadline=32_000, wait=RepeatWait(rule=0, state="ODD"))
     after = replace(

@@ -58,6 +58,7 @@ class Names:
     result: Json | Nothing = NOTHING
     state: str = ""
     error: Json | Nothing = NOTHING
+    response: Json | Nothing = NOTHING
     event: Json | Nothing = NOTHING
     item: Json | Nothing = NOTHING
     index: int | Nothing = NOTHING
@@ -82,7 +83,7 @@ class Names:
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
 
-_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error")
+_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error", "response")
 _BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("draws", "cipher", "redact_errors"))
 
 
