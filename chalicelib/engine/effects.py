@@ -63,6 +63,13 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecuteStep:
+    """Do what the activation's step is there for: publish its event, or start its run."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopChild:
     """Stop the run, because its parent needs no result of it."""
 
@@ -82,6 +89,11 @@ class TellParent:
 
 
 @dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Notify the schedule that started this run that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePermit:
     """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
 
@@ -98,9 +110,11 @@ Effect: TypeAlias = (
     | OpenTask
     | Listen
     | StartChild
+    | ExecuteStep
     | StopChild
     | SyncChild
     | TellParent
+    | TellSchedule
     | ReleasePermit
 )
 

@@ -101,6 +101,11 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
+    INVALID_CRON = "FSL266", "{reason}"
+    NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
+    UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
+    UNREADABLE_NAME = "FSL269", "'${name}' is not known in {owner}: it can read only $scheduled and $now"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
@@ -129,6 +134,7 @@ class Problem(Enum):
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
     UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
     LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
+    EITHER_DAY = "FSL326", "'{cron}' names days of the month and of the week: it matches where either does"
 
     @property
     def code(self) -> str:

@@ -48,6 +48,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     Token,
     Woken,
 )
+from chalicelib.entrypoints.http.responses.schedules import (
+    Backfill,
+    FailedSlot,
+    Schedule,
+    ScheduleDefinition,
+    ScheduleSpec,
+    ScheduleText,
+    Slot,
+    StartedSlot,
+)
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
 __all__ = [
@@ -55,6 +65,7 @@ __all__ = [
     "Action",
     "ActionRun",
     "ActionSpec",
+    "Backfill",
     "Config",
     "ConfigSpec",
     "Count",
@@ -67,6 +78,7 @@ __all__ = [
     "EventSpec",
     "EventType",
     "EventTypeSpec",
+    "FailedSlot",
     "FailedUndo",
     "Finding",
     "Flow",
@@ -88,9 +100,15 @@ __all__ = [
     "Run",
     "RunError",
     "RunSpec",
+    "Schedule",
+    "ScheduleDefinition",
+    "ScheduleSpec",
+    "ScheduleText",
     "Scope",
     "ScopeVars",
     "Secret",
+    "Slot",
+    "StartedSlot",
     "Statement",
     "Step",
     "StepSpec",
