@@ -46,10 +46,11 @@ _FLOW: Final = {
 PROPERTIES: Final = {
     "action": {
         "addr": "address of the service; several addresses, separated by commas, are tried in order",
-        "method": "http, https, grpc, human, queue or lambda",
+        "method": "http, https, grpc, human, queue, lambda or aws",
         "secret": '(capem = "..."): the only root certificates trusted for this action',
         "verb": "the HTTP method of an action with callback = none: GET, POST, PUT, PATCH or DELETE",
         "body": "how an action with callback = none sends its args: json or form",
+        "role": "the ARN of the IAM role under which an action with method = aws calls its operation",
         "reply_timeout": "maximum time of one request of an action with callback = none, such as 60s",
         "args": "parameters of the action: (type name, type name = default, secret type name, ...), or any: one value",
         "return": "states that the action can return: (STATE | STATE on 404, 410)",
@@ -122,7 +123,7 @@ PROPERTIES: Final = {
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
-    "method": ("http", "https", "grpc", "human", "queue", "lambda"),
+    "method": ("http", "https", "grpc", "human", "queue", "lambda", "aws"),
     "approval": ("required",),
     "join": ("all", "any"),
     "data": ("secret",),

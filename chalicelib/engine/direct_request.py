@@ -36,7 +36,7 @@ class DirectRequest:
 
 def direct_request(action: Action, args: Mapping[str, Json]) -> DirectRequest:
     """Return the request of an action without callback, with these args. Raises ExpressionFailed."""
-    if action.method is Method.LAMBDA:
+    if action.method in (Method.LAMBDA, Method.AWS):
         return DirectRequest(action.addresses, _json_of(action, args), JSON_TYPE)
     try:
         return _http_request(action, args)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.config import Settings
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
@@ -65,6 +66,8 @@ class Adapters:
     ids: IdSource
     observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
+    operations: OperationsOf = ALL_OPERATIONS
+    """What documents of a namespace may call with `method = aws`."""
     close: Callable[[], None] = lambda: None
 
 
@@ -112,6 +115,7 @@ class Services:
             self.secrets,
             adapters.clock,
             adapters.ids,
+            adapters.operations,
         )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.analyze import SourceFile, analyze_all
 from chalicelib.language import Statement
 from chalicelib.language.source import Source
@@ -64,7 +65,7 @@ class Program:
 def read_program(paths: Sequence[Path]) -> Program:
     """Read and check the files together. Raises OSError, BadProgram."""
     sources = [_source(path) for path in paths]
-    checked = analyze_all(sources)
+    checked = analyze_all(sources, ALL_OPERATIONS("default"))
     problems = [
         language.render(one, source.text, source.name)
         for source, found in checked

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.language.check.config_names import config_names
+from chalicelib.language.check.operations import Operations
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
@@ -32,6 +33,11 @@ class Catalog(Protocol):
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
         ...
 
+    @property
+    def operations(self) -> Operations | None:
+        """The operations that actions may call (`method = aws`); None if they are unknown, and not checked."""
+        ...
+
     def config_names(self) -> Iterable[str]:
         """Return the names of configs for suggestions; the list may be incomplete."""
         ...
@@ -46,6 +52,7 @@ class KnownNames:
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    operations: Operations | None = None
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)

@@ -116,9 +116,14 @@ def _of_action(action: Action) -> _Properties:
 
 
 def _of_request(action: Action) -> _Properties:
+    if action.role is not None:
+        yield "role", spelling.string(action.role)
+    if action.is_operation and not action.direct and not action.options.signed:
+        yield "callback", "open"
     if not action.direct:
         return
-    yield "callback", "none"
+    if not action.is_operation:
+        yield "callback", "none"
     if action.verb is not Verb.POST:
         yield "verb", action.verb.value
     if action.form:

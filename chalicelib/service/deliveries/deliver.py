@@ -160,7 +160,7 @@ class Deliverer:
         if early > 0:
             self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
-            client = self._direct_client if invocation.action.direct else self._webhook_client
+            client = self._direct_client if invocation.action.is_called else self._webhook_client
             reply = client.send(definition, run, token, activation, invocation, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chalicelib import expressions, language
 from chalicelib.engine.effects import Decision
-from chalicelib.language import Checked, Document, Statement
+from chalicelib.language import Checked, Document, Operations, Statement
 from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
@@ -55,10 +55,11 @@ class _PlannedRun:
 class _Catalog:
     """The definitions that a document refers to, and, for suggestions, all names."""
 
-    def __init__(self, store: Store, namespace: str, stored: Definitions) -> None:
+    def __init__(self, store: Store, namespace: str, stored: Definitions, operations: Operations) -> None:
         self._store = store
         self._namespace = namespace
         self._stored = stored
+        self.operations = operations
 
     def action(self, name: str) -> Action | None:
         found = self._stored[Kind.ACTION].get(name)
@@ -107,6 +108,7 @@ class Submitter:
         secrets: Secrets,
         clock: Clock,
         ids: IdSource,
+        operations: Callable[[str], Operations],
     ) -> None:
         self._store = store
         self._runs = runs
@@ -117,6 +119,7 @@ class Submitter:
         self._secrets = secrets
         self._clock = clock
         self._ids = ids
+        self._operations = operations
 
     def submit(
         self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, only: str = "", trace: str = ""
@@ -175,7 +178,7 @@ class Submitter:
         _refuse_other_kinds(document, only)
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
-        catalog = _Catalog(self._store, namespace, stored)
+        catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
         with expressions.together():
             checked = language.check_document(
                 document, catalog, expression_problem=expressions.problem_in, now=self._clock.now()

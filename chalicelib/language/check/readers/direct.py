@@ -40,7 +40,10 @@ _IN_URL: Final = frozenset({ArgType.STR, ArgType.INT, ArgType.FLOAT, ArgType.BOO
 def read_callback(properties: Properties, method: Method, name: Word) -> bool:
     """Return whether the action has no callback; report where its method cannot do without."""
     value = properties.value("callback")
-    if not isinstance(value, Word) or value.key != "none":
+    key = value.key if isinstance(value, Word) else ""
+    if method is Method.AWS:
+        return key not in ("open", "signed")
+    if key != "none":
         return False
     reason = _WITHOUT_ANSWER.get(method)
     if reason:
@@ -50,17 +53,20 @@ def read_callback(properties: Properties, method: Method, name: Word) -> bool:
     return True
 
 
-def read_args(properties: Properties, *, is_direct: bool) -> tuple[Parameter, ...] | None:
-    """Return the parameters of the action: one without a name for `args = any`. None if they are invalid."""
+def read_args(properties: Properties, *, is_called: bool) -> tuple[Parameter, ...] | None:
+    """Return the parameters of the action: one without a name for `args = any`. None if they are invalid.
+
+    `is_called`: the action is sent nothing but its args.
+    """
     if "args" not in properties:
         return ()
     value = properties.value("args")
     if isinstance(value, Word) and value.key == ArgType.ANY:
-        if not is_direct:
+        if not is_called:
             _needs_direct(properties, "args = any", properties.span("args"))
         return (Parameter(name=WHOLE, type=ArgType.ANY),)
     found = properties.read("args", functools.partial(read_parameters, references=True))
-    if isinstance(value, Group) and not is_direct:
+    if isinstance(value, Group) and not is_called:
         for item in value.items:
             word = getattr(item, "name", None)
             if word and word.text in RESERVED_ARGS:
