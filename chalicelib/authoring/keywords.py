@@ -20,6 +20,8 @@ STEPS: Final = {
     "each": "runs the same steps for every item of a list",
     "call": "runs another flow as a step",
     "set": "sets variables",
+    "emit": "publishes an event, or sends it to one run",
+    "start": "starts a run that goes on by itself",
 }
 BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
@@ -89,6 +91,8 @@ PROPERTIES: Final = {
         "until": "when the wait ends: an RFC 3339 time or an expression",
         "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
         "key": "wait only for events with this key",
+        "on_enter": "the action that is sent when a wait for events begins: watch (name = value)",
+        "on_leave": "the action that is sent when it ends, in whatever way: unwatch (name = value)",
         "condition": "an expression over variables; true ends the wait",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
@@ -119,6 +123,23 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
+    "emit": {
+        "event": "the name of the event, or an expression",
+        "key": "only runs that wait with this key receive the event",
+        "data": "the data of the event",
+        "to": "the name of the only run that receives the event",
+        "ttl": "how long runs that begin to wait later receive the event too; 1d by default",
+        **_SAVE,
+        **_REPEAT,
+    },
+    "start": {
+        "flow": "the flow of the run",
+        "input": "input of the run: (name = value, ...), or an expression if the flow takes one value",
+        "name": "the name of the run; a name of its own by default",
+        "labels": "labels of the run: (name = value, ...)",
+        **_SAVE,
+        **_REPEAT,
+    },
     "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
@@ -159,6 +180,11 @@ BOUND_NAMES: Final = (
     "config", "response",
 )  # fmt: skip
 """The names that expressions can use."""
+
+
+def values_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the keywords that a property of that kind of statement or step can have as its value."""
+    return () if name == "data" and kind == "emit" else VALUES.get(name, ())
 
 
 def properties_of(kind: str) -> dict[str, str]:

@@ -35,7 +35,13 @@ from chalicelib.model.times import format_duration
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "undo", "step", "target", "state", "property", "arg"]
 
 
-_ROLES: Final[dict[str, Role]] = {"action": "action", "undo": "undo", "flow": "flow"}
+_ROLES: Final[dict[str, Role]] = {
+    "action": "action",
+    "on_enter": "action",
+    "on_leave": "action",
+    "undo": "undo",
+    "flow": "flow",
+}
 """The properties that name a definition."""
 
 
@@ -73,7 +79,7 @@ class Workspace:
     @property
     def known(self) -> KnownNames:
         """The names that a document may use without defining them."""
-        return KnownNames(self.actions, self.flows, self.events, self.configs, self.operations)
+        return KnownNames(self.actions, self.flows, self.events, self.configs, operations=self.operations)
 
 
 def workspace_of(texts: Mapping[str, str]) -> Workspace:

@@ -63,6 +63,13 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecuteStep:
+    """Do what the activation's step is there for: publish its event, or start its run."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopChild:
     """Stop the run, because its parent needs no result of it."""
 
@@ -103,6 +110,7 @@ Effect: TypeAlias = (
     | OpenTask
     | Listen
     | StartChild
+    | ExecuteStep
     | StopChild
     | SyncChild
     | TellParent

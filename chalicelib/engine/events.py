@@ -42,6 +42,8 @@ class RunStarted(Fact):
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    generation: int = 0
+    """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,13 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTaken(Fact):
+    """An action took a notice."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -129,6 +138,15 @@ class ChildEnded(Fact):
     uuid: str
     state: str
     output: Json = None
+    error: StepError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepExecuted(Fact):
+    """What an `emit` or `start` step is there for was done, or could not be done (`error`)."""
+
+    uuid: str
+    data: Json = None
     error: StepError | None = None
 
 
@@ -185,8 +203,10 @@ Event: TypeAlias = (
     | DeliveryHeld
     | AnswerPending
     | ReplyIgnored
+    | NoticeTaken
     | EventArrived
     | ChildEnded
+    | StepExecuted
     | VarsSet
     | TimerFired
     | RunPaused

@@ -21,6 +21,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    NoticeTaken,
     ReplyIgnored,
     RunContinued,
     RunPaused,
@@ -28,6 +29,7 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    StepExecuted,
     TimerFired,
     UndosRetried,
     VarsSet,
@@ -77,12 +79,10 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored():
+        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
-        case EventArrived():
-            return arrivals.event_arrived(transition, event)
-        case ChildEnded():
-            return arrivals.child_ended(transition, event)
+        case EventArrived() | ChildEnded() | StepExecuted():
+            return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chalicelib.engine.bindings import item_at, names_for, step_names
+from chalicelib.engine.bindings import item_at, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.items import place_of
 from chalicelib.engine.transition import Transition
@@ -27,14 +27,13 @@ from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 
-def computed_args(transition: Transition, token: Token, invocation: Invocation) -> dict[str, Json]:
+def computed_args(transition: Transition, names: Names, invocation: Invocation) -> dict[str, Json]:
     """Evaluate the args of a step that is entered. Return those that are stored; secret ones are encrypted.
 
     Raises ExpressionFailed, also for args that are not stored.
     """
     if not invocation.evaluated:
         return {}
-    names = step_names(transition, token)
     with_secrets = transition.with_secrets(names)
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:

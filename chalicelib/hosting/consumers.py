@@ -8,6 +8,7 @@ from typing import Any, Final
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
     Deliver,
+    ExecuteStep,
     Listen,
     Message,
     Release,
@@ -22,7 +23,19 @@ from chalicelib.service.messages import (
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, TellSchedule, Tick, Release, Serve)
+_WAKES: Final = (
+    Wake,
+    Listen,
+    StartChild,
+    ExecuteStep,
+    StopChild,
+    SyncChild,
+    TellParent,
+    TellSchedule,
+    Tick,
+    Release,
+    Serve,
+)
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -44,6 +44,7 @@ from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
@@ -135,6 +136,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     timers = RunTimers(runs, store.schedules, queue, advancer, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
+    step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
     limiter = Limiter(store, queue, clock, ids)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
@@ -154,7 +156,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, scheduler, limiter, clock),
+        waker=Waker(runs, timers, signaler, child_runs, scheduler, step_executor, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         scheduler=scheduler,

@@ -101,6 +101,7 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
     INVALID_CRON = "FSL266", "{reason}"
     NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
     UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"

@@ -139,6 +139,13 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
     """What the flow declares: derived from it when this is checked. None: it takes one value, or is an action."""
 
 
+class ActionCall(FrozenValue, frozen=True, kw_only=True):
+    """An action that is sent, and its args."""
+
+    action: str
+    args: dict[str, Template] = {}
+
+
 class Options(FrozenValue, frozen=True, kw_only=True):
     """Options of an action, or of a step, which take precedence. None: not stated."""
 

@@ -200,6 +200,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """The slot of the schedule that started it (`$scheduled`), RFC 3339 with an offset; empty for other runs."""
     queued_behind: str = msgspec.field(name="sq", default="")
     """The schedule that is notified of its end, because later slots wait for it; empty: none."""
+    generation: int = msgspec.field(name="gn", default=0)
+    """How many runs started one another in a row, with hardly any time between, before this one."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """The work that can be undone, oldest first; in an ended run the undos that failed."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())
@@ -213,6 +215,9 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """
     failed_undos: int = msgspec.field(name="fu", default=0)
     """How many undos failed. Derived from `undos`, which large heads store as a blob."""
+    notices: tuple[Token, ...] = msgspec.field(name="nt", default=())
+    """Deliveries that no token waits for and that no action has taken yet, oldest first (`engine.notices`). The id is
+    that of the token of which they speak."""
     paused_with_parent: bool = msgspec.field(name="pp", default=False)
     """Whether it was paused because its parent was."""
     ending: Status | None = msgspec.field(name="ed", default=None)
@@ -238,6 +243,14 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     def token_of(self, uuid: str) -> Token | None:
         """Return the token with the activation that has this uuid, or None."""
         return next((token for token in self.tokens if token.activation and token.activation.uuid == uuid), None)
+
+    def notice_of(self, uuid: str) -> Token | None:
+        """Return the notice with this uuid, or None."""
+        return next((notice for notice in self.notices if notice.activation and notice.activation.uuid == uuid), None)
+
+    def sent_of(self, uuid: str) -> Token | None:
+        """Return the token or the notice with the activation that has this uuid, or None."""
+        return self.token_of(uuid) or self.notice_of(uuid)
 
 
 def encode(run: Run) -> bytes:

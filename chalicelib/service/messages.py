@@ -67,6 +67,12 @@ class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
     uuid: str
 
 
+class ExecuteStep(_Message, frozen=True, kw_only=True, tag="execute"):
+    """Publish the event or start the run for which an activation's step is there."""
+
+    uuid: str
+
+
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the run `child`, of which this run needs no result."""
 
@@ -119,7 +125,18 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
 
 
 Message: TypeAlias = (
-    Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | TellSchedule | Tick | Release | Serve
+    Deliver
+    | Wake
+    | Listen
+    | StartChild
+    | ExecuteStep
+    | StopChild
+    | SyncChild
+    | TellParent
+    | TellSchedule
+    | Tick
+    | Release
+    | Serve
 )
 
 

@@ -18,6 +18,7 @@ from chalicelib.service.events.publish import Signaler
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Deliver,
+    ExecuteStep,
     Listen,
     Message,
     Release,
@@ -35,6 +36,7 @@ from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
 from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.schedules.scheduler import Scheduler
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
@@ -53,6 +55,7 @@ class Waker:
         signaler: Signaler,
         child_runs: ChildRuns,
         scheduler: Scheduler,
+        step_executor: StepExecutor,
         limiter: Limiter,
         clock: Clock,
     ) -> None:
@@ -61,6 +64,7 @@ class Waker:
         self._signaler = signaler
         self._child_runs = child_runs
         self._scheduler = scheduler
+        self._step_executor = step_executor
         self._limiter = limiter
         self._clock = clock
 
@@ -91,10 +95,12 @@ class Waker:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
 
-    def _act(self, message: Deliver | Listen | _Child | TellSchedule, run: Run) -> None:
+    def _act(self, message: Deliver | Listen | ExecuteStep | _Child | TellSchedule, run: Run) -> None:
         match message:
             case Listen(uuid=uuid):
                 self._signaler.listen(run, uuid)
+            case ExecuteStep(uuid=uuid):
+                self._step_executor.execute(run, uuid)
             case TellSchedule():
                 self._scheduler.run_ended(run)
             case Deliver():

@@ -15,7 +15,7 @@ from chalicelib.language.syntax.tree import steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
+from chalicelib.model.flow import CallStep, Flow, FlowRun, StartStep, actions_named, walk
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
@@ -49,14 +49,14 @@ class Program:
     schedules: dict[str, Schedule] = field(default_factory=dict)
 
     def only(self) -> str | None:
-        """Return the default flow of a test: the only flow_run, or else the only flow that no other calls."""
+        """Return the default flow of a test: the only flow_run, or else the only flow that no other calls or starts."""
         if len(self.flow_runs) == 1:
             return next(iter(self.flow_runs))
         called = {
             step.flow
-            for definition in self.definitions.values()
+            for name, definition in self.definitions.items()
             for step in walk(definition.flow.steps)
-            if isinstance(step, CallStep)
+            if isinstance(step, (CallStep, StartStep)) and step.flow != name
         }
         free = [name for name in self.definitions if name not in called and name not in self.flow_runs]
         return free[0] if len(free) == 1 and not self.flow_runs else None

@@ -15,6 +15,7 @@ from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW
 from chalicelib.language.check.readers.options import OPTIONS
 from chalicelib.language.check.schedules import SCHEDULE_PROPERTIES
 from chalicelib.language.check.steps.kinds import _ACTION_PROPERTIES
+from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES
 from chalicelib.language.check.steps.waits import WAIT_PROPERTIES
 from chalicelib.language.statements import END_WORDS, STATEMENT_WORDS
 from chalicelib.language.syntax.recovery import _STEP_WORDS
@@ -43,6 +44,8 @@ def test_the_checkers_properties_are_those_that_are_coloured_and_offered() -> No
     assert set(keywords.properties_of("action")) == set(_PROPERTIES)
     assert set(keywords.properties_of("deci")) == set(_ACTION_PROPERTIES)
     assert set(keywords.properties_of("wait")) == set(WAIT_PROPERTIES)
+    assert set(keywords.properties_of("emit")) == set(EMIT_PROPERTIES)
+    assert set(keywords.properties_of("start")) == set(START_PROPERTIES)
     assert set(keywords.properties_of("flow")) == set(_FLOW)
     assert set(keywords.properties_of("flow_run")) == {*_FLOW, *_RUN_OF_FLOW}
     assert set(keywords.properties_of("schedule")) == set(SCHEDULE_PROPERTIES)

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, ReplyIgnored
+from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, NoticeTaken, ReplyIgnored
+from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
@@ -25,7 +26,9 @@ FAR_RETRY_MS: Final[Milliseconds] = 5_000
 """An activation that waits longer than this for a retry does not keep its permit."""
 
 
-def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored) -> Outcome:
+def delivered(
+    transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored | NoticeTaken
+) -> Outcome:
     """Apply what became of a delivery; late events are ignored."""
     match event:
         case DeliveryFailed():
@@ -36,10 +39,15 @@ def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | Ans
             return _pending(transition, event)
         case ReplyIgnored():
             return _reply_ignored(transition, event)
+        case NoticeTaken(uuid=uuid):
+            return notices.taken(transition, uuid)
 
 
 def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     """Plan the next attempt, or make the step return ERROR if there is none."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.failed(transition, notice, event)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
@@ -84,6 +92,9 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
 
 def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     """Mark a delivery of a paused run: `continue` sends it."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.held(transition, notice)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED

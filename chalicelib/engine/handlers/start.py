@@ -63,6 +63,7 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         trace=event.trace,
         scheduled=event.scheduled,
         queued_behind=event.queued_behind,
+        generation=event.generation,
     )
 
 

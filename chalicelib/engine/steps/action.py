@@ -30,7 +30,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
     active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
     try:
-        args = computed_args(transition, active, invocation)
+        args = computed_args(transition, step_names(transition, active), invocation)
         key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)

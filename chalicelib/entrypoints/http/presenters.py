@@ -10,7 +10,7 @@ from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
 from chalicelib.model.actions import Action, Parameter
-from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
+from chalicelib.model.flow import ActionStep, CallStep, EmitStep, Flow, StartStep, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
@@ -309,7 +309,16 @@ def step(view: RunView, found: Step) -> responses.Step:
 
 def _arguments(found: Step) -> dict[str, Json]:
     """Return the step's args as they are written, with expressions as `${...}`."""
-    given = found.args if isinstance(found, ActionStep) else found.input if isinstance(found, CallStep) else {}
+    match found:
+        case ActionStep():
+            given = found.args
+        case CallStep() | StartStep():
+            given = found.input
+        case EmitStep():
+            fields = {"event": found.event, "key": found.key, "data": found.data, "to": found.to}
+            given = {name: template for name, template in fields.items() if template is not None}
+        case _:
+            given = {}
     return {name: _shown(template) for name, template in given.items()}
 
 

@@ -98,16 +98,17 @@ def references(document: Document) -> References:
     undos = used["undo"] - defined["action"] - defined["flow"]
     return References(
         actions=frozenset(used["action"] - defined["action"] | undos),
-        flows=frozenset(used["flow"] - defined["flow"] | undos),
+        flows=frozenset((used["flow"] | used["start"]) - defined["flow"] | undos),
         events=frozenset(used["event"] - defined["event"]),
         configs=frozenset(used["config"] - defined["config"]),
     )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow" | "event" | "undo", name) that a statement refers to, in the order of the text.
+    """Yield each ("action" | "flow" | "start" | "event" | "undo", name) that a statement refers to, in the order of the
+    text.
 
-    An undo names an action or a flow.
+    An undo names an action or a flow, a start names a flow.
     """
     yield from _named_in(statement.kind.key, statement.members)
     for step in steps_within(statement.members):
@@ -123,11 +124,13 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
         if not isinstance(name, Word):
             continue
         match owner, member.name.key:
-            case ("step" | "deci", "action"):
+            case ("step" | "deci", "action") | ("wait", "on_enter" | "on_leave"):
                 yield "action", name
             case ("step" | "deci" | "action" | "call", "undo"):
                 yield "undo", name
             case ("call" | "flow_run" | "schedule" | "hook", "flow"):
                 yield "flow", name
+            case ("start", "flow"):
+                yield "start", name
             case ("emit", "event"):
                 yield "event", name

@@ -128,6 +128,8 @@ class _Statements:
                 self._context.broken["flow"].discard(name)
         self._read_undos()
         self._read_all(_LAST)
+        for check in self._context.later:
+            check()
         return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
 
     def _check_names(self) -> None:

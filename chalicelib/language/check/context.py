@@ -47,6 +47,8 @@ class Context:
     """The time of the submission; None: times are not compared with it."""
     broken: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in VALUE_TYPES})
     """Names with invalid definitions in the document, by kind; their uses are not reported."""
+    later: list[Callable[[], object]] = field(default_factory=list)
+    """Checks that need all flows of the document. They may report a problem again: equal ones are shown once."""
 
     def action(self, name: str) -> Action | None:
         """Return the action with this name; None if there is none or its definition has errors."""

@@ -8,8 +8,8 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.flows import read_labels
 from chalicelib.language.check.readers.flow_input import read_flow_input
+from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, refuse_steps
 from chalicelib.language.check.readers.values import leaves_of, read_duration, read_name, read_text
 from chalicelib.language.problems import Problem

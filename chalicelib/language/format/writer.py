@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import WHOLE, Action, Limit, Options, Parameter, Retry, Undo, Verb
+from chalicelib.model.actions import WHOLE, Action, ActionCall, Limit, Options, Parameter, Retry, Undo, Verb
 from chalicelib.model.flow import (
     ENDS,
     ERROR,
@@ -18,6 +18,7 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     FlowRun,
@@ -25,6 +26,7 @@ from chalicelib.model.flow import (
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -197,6 +199,10 @@ def _kind(step: Step) -> str:
             return "each"
         case CallStep():
             return "call"
+        case EmitStep():
+            return "emit"
+        case StartStep():
+            return "start"
         case _:
             assert_never(step)
 
@@ -250,6 +256,8 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_action_step(step)
         case TimerStep() | EventStep() | ConditionStep():
             yield from _of_wait(step)
+        case EmitStep() | StartStep():
+            yield from _of_outgoing(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _abandoned(step)
@@ -257,8 +265,7 @@ def _of_step(step: Step) -> _Properties:
         case EachStep():
             yield from _of_each(step)
         case CallStep():
-            yield "flow", spelling.name(step.flow)
-            yield from _input(step.input)
+            yield from _of_flow_input(step)
             yield from _timeout(step.timeout)
             yield from _undo(step.undo)
     if isinstance(step, ChoiceStep):
@@ -269,16 +276,34 @@ def _of_step(step: Step) -> _Properties:
         yield "repeat", _repeat(step.repeat)
 
 
+def _of_flow_input(step: CallStep | StartStep) -> _Properties:
+    yield "flow", spelling.name(step.flow)
+    yield from _input(step.input)
+
+
+def _of_outgoing(step: EmitStep | StartStep) -> _Properties:
+    if isinstance(step, StartStep):
+        yield from _of_flow_input(step)
+        if step.run is not None:
+            yield "name", spelling.template(step.run)
+        yield from _some("labels", step.labels)
+        return
+    for name, value in (("event", step.event), ("key", step.key), ("data", step.data), ("to", step.to)):
+        if value is not None:
+            yield name, spelling.template(value)
+    if step.ttl is not None:
+        yield "ttl", _duration(step.ttl)
+
+
+def _duration(value: Template) -> str:
+    return format_duration(value) if isinstance(value, int) else spelling.template(value)
+
+
 def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
     match step:
         case TimerStep():
             if step.duration is not None:
-                yield (
-                    "for",
-                    format_duration(step.duration)
-                    if isinstance(step.duration, int)
-                    else spelling.template(step.duration),
-                )
+                yield "for", _duration(step.duration)
             if step.until is not None:
                 yield "until", spelling.template(step.until)
         case EventStep():
@@ -286,9 +311,17 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
             if step.key is not None:
                 yield "key", spelling.template(step.key)
             yield from _timeout(step.timeout)
+            yield from _action_call("on_enter", step.on_enter)
+            yield from _action_call("on_leave", step.on_leave)
         case ConditionStep():
             yield "condition", spelling.expression(step.condition)
             yield from _timeout(step.timeout)
+
+
+def _action_call(name: str, call: ActionCall | None) -> _Properties:
+    if call:
+        given = call.args[WHOLE] if call.args.keys() == {WHOLE} else call.args
+        yield name, spelling.name(call.action) + (f" {_group(_templates(given))}" if given else "")
 
 
 def _of_action_step(step: ActionStep) -> _Properties:

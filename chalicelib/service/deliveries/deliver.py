@@ -21,13 +21,15 @@ from chalicelib.engine.events import (
     DeliveryFailed,
     DeliveryHeld,
     Event,
+    NoticeTaken,
     ReplyIgnored,
     StepAcked,
 )
-from chalicelib.model import status
+from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
@@ -36,6 +38,7 @@ from chalicelib.service.deliveries.delivery_check import (
     DeliveryChecker,
     SendAgain,
     WhilePaused,
+    is_over,
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
@@ -169,8 +172,8 @@ class Deliverer:
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
         """Return when the message must be received or sent again, now that the head records the result."""
-        token = run.token_of(uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
@@ -193,6 +196,8 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
         return None
     if isinstance(reply, NotTaken):
         return partial(_failed, reply)
+    if isinstance(check.activation.wait, NoticeWait):
+        return partial(_noticed, reply, check)
     if isinstance(reply, Pending):
         return partial(_pending, reply)
     if isinstance(reply, Answered):
@@ -206,6 +211,21 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
+
+
+def _noticed(reply: Taken | Answered | Pending, check: Deliverable, uuid: str, at: Instant, nonce: str) -> Event:
+    """Return that the notice was taken, or the valid answer that came with it."""
+    if isinstance(reply, Answered):
+        return _answered(reply, check.token.step, uuid, at, nonce)
+    is_open = isinstance(reply, Taken) and not check.invocation.options.signed
+    try:
+        answer = answer_in(reply, check.run, check.token) if isinstance(reply, Taken) and is_open else None
+    except NotAnAnswer:
+        answer = None
+    accepted = (ERROR, *check.invocation.action.returns)
+    if answer is not None and answer.is_final and answer.state in accepted:
+        return answer.as_event(at, nonce, "action")
+    return NoticeTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
 
 
 def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:

@@ -87,6 +87,8 @@ class EffectExecutor:
                 return messages.Listen(uuid=uuid, **common), 0
             case effects.TellSchedule():
                 return messages.TellSchedule(**common), 0
+            case effects.ExecuteStep(uuid):
+                return messages.ExecuteStep(uuid=uuid, **common), 0
             case effects.ReleasePermit(uuid, limiter, attempt):
                 return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
             case effects.StoreBlob() | effects.OpenTask():

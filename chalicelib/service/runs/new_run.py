@@ -36,6 +36,8 @@ class RunPlan:
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    generation: int = 0
+    """How many runs started one another in a row before it."""
 
 
 class RunFactory:
@@ -69,6 +71,7 @@ class RunFactory:
             trace=plan.trace,
             scheduled=plan.scheduled,
             queued_behind=plan.queued_behind,
+            generation=plan.generation,
         )
         return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
 

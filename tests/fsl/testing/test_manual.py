@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from chalicelib import language
-from chalicelib.engine.steps import each
+from chalicelib.engine.steps import each, outgoing
 from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
@@ -73,6 +73,7 @@ LIMITS: Final = {
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "runs that start one another in a row, each within its first minute": f"{outgoing.MAX_GENERATIONS:,}",
     "steps that a run enters in all": f"{MAX_STEPS:,}",
     "characters of an expression": f"{MAX_SOURCE:,}",
     "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),
