@@ -23,8 +23,10 @@ from chalicelib.engine.events import (
     Event,
     EventArrived,
     ReplyIgnored,
+    RunAdmitted,
     RunContinued,
     RunPaused,
+    RunRefused,
     RunRetried,
     RunStarted,
     RunStopped,
@@ -76,6 +78,8 @@ def decide(
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
         case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored():

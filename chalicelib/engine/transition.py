@@ -325,6 +325,8 @@ class Transition(TransitionVars):
             self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
+        if self.run.limiter:
+            self.emit(ReleasePermit(self.run.id, self.run.limiter))
 
     # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

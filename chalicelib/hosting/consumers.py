@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
+    Begin,
     Deliver,
     Listen,
     Message,
@@ -20,7 +21,7 @@ from chalicelib.service.messages import (
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, Release, Serve)
+_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, Begin, Release, Serve)
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

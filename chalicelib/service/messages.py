@@ -78,10 +78,23 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
+class Begin(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="begin"):
+    """Begin a pending run, if its turn has come. Its limiter sends it when it has granted the permit."""
+
+    uuid: str = ""
+    """The id of the run, if its limiter sends it."""
+    limiter: str = ""
+    attempt: int = 0
+    slot: Instant = 0
+    granted_in: int = msgspec.field(name="gv", default=0)
+    """As of a delivery."""
+
+
 class Release(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
-    """Return the permit of an activation that has ended, or that waits for a retry."""
+    """Return the permit of an activation that has ended or waits for a retry, or of a run that has ended."""
 
     uuid: str
+    """That of the activation, or the id of the run."""
     limiter: str
     attempt: int | None = None
     """The attempt for which the activation waits; None: it has ended."""
@@ -95,7 +108,7 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
     """When it is to be done: a queue delays a message by 15 minutes at most."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Release | Serve
+Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Begin | Release | Serve
 
 
 def encode(message: Message) -> str:

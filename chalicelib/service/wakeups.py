@@ -15,8 +15,10 @@ import msgspec
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.limits.admissions import Admissions
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
+    Begin,
     Deliver,
     Listen,
     Message,
@@ -47,6 +49,7 @@ class Waker:
         signaler: Signaler,
         child_runs: ChildRuns,
         limiter: Limiter,
+        admissions: Admissions,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -54,6 +57,7 @@ class Waker:
         self._signaler = signaler
         self._child_runs = child_runs
         self._limiter = limiter
+        self._admissions = admissions
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -66,6 +70,8 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
+        if isinstance(message, Begin):
+            return self._admissions.begin(message)
         if isinstance(message, Release):
             return self._limiter.release(message)
         if isinstance(message, Serve):

@@ -91,9 +91,15 @@ class EffectExecutor:
                 return messages.SyncChild(child=child, **common), 0
             case effects.TellParent():
                 return messages.TellParent(**common), 0
-            case effects.ReleasePermit(uuid, limiter, attempt):
-                return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
+            case effects.RequestPermit() | effects.ReleasePermit():
+                return _of_permit(effect, common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:
                 assert_never(effect)
+
+
+def _of_permit(effect: effects.RequestPermit | effects.ReleasePermit, common: _Common) -> Message:
+    if isinstance(effect, effects.RequestPermit):
+        return messages.Begin(**common)
+    return messages.Release(uuid=effect.uuid, limiter=effect.limiter, attempt=effect.attempt, **common)
