@@ -63,6 +63,13 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecuteStep:
+    """Do what the activation's step is there for: publish its event, or start its run."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopChild:
     """Stop the run, because its parent needs no result of it."""
 
@@ -79,6 +86,11 @@ class SyncChild:
 @dataclass(frozen=True, slots=True)
 class TellParent:
     """Notify the run that waits for this one that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Notify the schedule that started this run that it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +116,11 @@ Effect: TypeAlias = (
     | OpenTask
     | Listen
     | StartChild
+    | ExecuteStep
     | StopChild
     | SyncChild
     | TellParent
+    | TellSchedule
     | RequestPermit
     | ReleasePermit
 )

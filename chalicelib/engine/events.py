@@ -38,6 +38,12 @@ class RunStarted(Fact):
     parent: Parent | None = None
     trace: str = ""
     """The W3C `traceparent` of the request that started it; empty if it had none."""
+    generation: int = 0
+    """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +126,13 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTaken(Fact):
+    """An action took a notice."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitChanged(Fact):
     """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
 
@@ -145,6 +158,15 @@ class ChildEnded(Fact):
     uuid: str
     state: str
     output: Json = None
+    error: StepError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepExecuted(Fact):
+    """What an `emit` or `start` step is there for was done, or could not be done (`error`)."""
+
+    uuid: str
+    data: Json = None
     error: StepError | None = None
 
 
@@ -204,8 +226,10 @@ Event: TypeAlias = (
     | AnswerPending
     | CircuitChanged
     | ReplyIgnored
+    | NoticeTaken
     | EventArrived
     | ChildEnded
+    | StepExecuted
     | VarsSet
     | TimerFired
     | RunPaused

@@ -22,6 +22,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
     RunContinued,
@@ -31,6 +32,7 @@ from chalicelib.engine.events import (
     RunStarted,
     RunStopped,
     StepAcked,
+    StepExecuted,
     TimerFired,
     UndosRetried,
     VarsSet,
@@ -82,12 +84,10 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored():
+        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
-        case EventArrived():
-            return arrivals.event_arrived(transition, event)
-        case ChildEnded():
-            return arrivals.child_ended(transition, event)
+        case EventArrived() | ChildEnded() | StepExecuted():
+            return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
-from chalicelib.model.actions import Action, ArgType, Breaker, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import Action, ActionCall, ArgType, Breaker, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     Branch,
     CallStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     FlowLimit,
@@ -28,6 +29,7 @@ from chalicelib.model.flow import (
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -108,7 +110,9 @@ undo_states = st.sampled_from([("OK",), ("else", "OK"), ("NOT OK", "when")])
 UNDO = (
     st.none()
     | st.builds(Undo, action=st.just("work"), args=work_args, states=undo_states)
-    | st.builds(Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True))
+    | st.builds(
+        Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True), inputs=st.just(PARAMETERS)
+    )
 )
 CALL_UNDO = st.none() | st.builds(Undo, action=st.sampled_from(["work"]), args=work_args, states=st.just(("DONE",)))
 paths = st.sampled_from(["a", "a.b", r"x\.y.when", r"back\\slash.x y", "TRUE", "else"])
@@ -131,6 +135,9 @@ REPEAT = (
     )
 )
 TIMER_REPEAT = st.just(()) | rules.map(lambda rule: (rule,))
+CALLS = st.none() | st.builds(ActionCall, action=st.just("work"), args=work_args)
+names = st.sampled_from(["order.paid", "x y", "when", "TRUE"]) | expressions
+labels = st.dictionaries(st.sampled_from(["team", "when"]), st.sampled_from(["a", 7, True]) | expressions, max_size=2)
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),
@@ -159,7 +166,7 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
-            key=templates, timeout=waiting, save=args,
+            key=templates, timeout=waiting, save=args, on_enter=CALLS, on_leave=CALLS,
         ),
         st.builds(
             ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"), timeout=waiting
@@ -177,6 +184,18 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting,
             undo=CALL_UNDO, repeat=REPEAT,
+        ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, data=templates, save=variables,
+            repeat=REPEAT, to=st.none() | names,
+        ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, key=templates,
+            ttl=waiting | expressions,
+        ),
+        st.builds(
+            StartStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, save=variables,
+            repeat=REPEAT, run=st.none() | names, labels=labels,
         ),
     ]  # fmt: skip
     return st.one_of(kinds)

@@ -82,6 +82,9 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         last_event="start",
         parent=event.parent,
         trace=event.trace,
+        generation=event.generation,
+        scheduled=event.scheduled,
+        queued_behind=event.queued_behind,
     )
 
 

@@ -29,7 +29,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import MOVING
-from chalicelib.model.waits import ApprovalWait, ChildWait, EventWait
+from chalicelib.model.waits import ApprovalWait, ChildWait, EmitWait, EventWait, StartWait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
@@ -86,6 +86,10 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
             )
         case ChildWait(child=child), _:
             return StepError(ErrorName.TIMEOUT, f"run {child!r} did not end in time")
+        case EmitWait(event=event), _:
+            return StepError(ErrorName.TIMEOUT, f"event {event!r} was not published in time")
+        case StartWait(run=run), _:
+            return StepError(ErrorName.TIMEOUT, f"run {run!r} was not started in time")
         case _, ConditionStep():
             return StepError(ErrorName.TIMEOUT, "its condition did not hold in time")
         case _:

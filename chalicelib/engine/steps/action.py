@@ -30,7 +30,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
     active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
     try:
-        args = computed_args(transition, active, invocation)
+        args = computed_args(transition, step_names(transition, active), invocation)
         key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
@@ -58,13 +58,14 @@ def _permit_key(transition: Transition, token: Token, invocation: Invocation) ->
 def retry_at(
     transition: Transition, invocation: Invocation, activation: Activation, failed: DeliveryFailed
 ) -> Instant | None:
-    """Return when the next delivery is due after `activation.attempt` failed ones; None if no attempt is left.
+    """Return when the next delivery is due after a failed one; None if no attempt is left.
 
     The delay is exponential with full jitter: a random part of the whole delay, so that deliveries that failed together
     do not come back together. It never ends before the moment that the service asked for.
     """
     retry = invocation.options.retry or Retry()
-    if activation.attempt >= retry.max:
+    failures = activation.attempt - activation.settled
+    if failures >= retry.max:
         return None
-    longest = min(retry.delay * retry.rate ** (activation.attempt - 1), retry.cap)
+    longest = min(retry.delay * retry.rate ** (failures - 1), retry.cap)
     return transition.at + max(int(transition.random() * longest), failed.retry_after)

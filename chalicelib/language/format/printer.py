@@ -41,7 +41,23 @@ _END_ENTRIES: Final = "-> end"
 _SETTINGS: Final = frozenset({"retry", "limit", "breaker", "secret", "repeat", _END_ENTRIES})
 """Properties with case-insensitive keys in their group."""
 _TEMPLATES: Final = frozenset(
-    {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", CONFIG, _ENTRIES, _END_ENTRIES}
+    {
+        "args",
+        "input",
+        "vars",
+        "output",
+        "labels",
+        "save",
+        "undo",
+        "on_enter",
+        "on_leave",
+        "key",
+        "items",
+        "data",
+        CONFIG,
+        _ENTRIES,
+        _END_ENTRIES,
+    }
 )
 """Properties in which `TRUE` is the value true and not a name."""
 _TOP_TEMPLATES: Final = frozenset({"output", "key", "items", "args", CONFIG})

@@ -17,12 +17,14 @@ from itertools import count
 from typing import Final, TypeAlias
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of, limiter_name
+from chalicelib.engine.notices import is_due
 from chalicelib.model import status
 from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.limiter import Admitted, Limiter, Queued
@@ -72,6 +74,12 @@ MAX_EARLY_MS: Final = 2_000
 """How long before its slot a delivery waits for it. An earlier one comes again."""
 
 
+def is_over(run: Run, token: Token) -> bool:
+    """Return whether the token needs no delivery: its run has ended; a notice was taken, or is not due yet."""
+    is_notice = token.activation is not None and isinstance(token.activation.wait, NoticeWait)
+    return not is_due(run, token) if is_notice else run.status in status.ENDED
+
+
 class DeliveryChecker:
     """Checks delivery messages against heads."""
 
@@ -87,8 +95,8 @@ class DeliveryChecker:
             return self._limiter.take_back(message)
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
-        token = run.token_of(message.uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(message.uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return self._limiter.take_back(message)
         if run.status is Status.PAUSED:
             # The breaker tries another one; a permit stays with the activation.

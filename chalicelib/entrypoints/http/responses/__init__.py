@@ -51,6 +51,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     Token,
     Woken,
 )
+from chalicelib.entrypoints.http.responses.schedules import (
+    Backfill,
+    FailedSlot,
+    Schedule,
+    ScheduleDefinition,
+    ScheduleSpec,
+    ScheduleText,
+    Slot,
+    StartedSlot,
+)
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
 __all__ = [
@@ -59,6 +69,7 @@ __all__ = [
     "ActionRun",
     "ActionSpec",
     "ActionStatus",
+    "Backfill",
     "Breaker",
     "Config",
     "ConfigSpec",
@@ -72,6 +83,7 @@ __all__ = [
     "EventSpec",
     "EventType",
     "EventTypeSpec",
+    "FailedSlot",
     "FailedUndo",
     "Finding",
     "Flow",
@@ -93,10 +105,16 @@ __all__ = [
     "Run",
     "RunError",
     "RunSpec",
+    "Schedule",
+    "ScheduleDefinition",
+    "ScheduleSpec",
+    "ScheduleText",
     "Scope",
     "ScopeVars",
     "Secret",
     "ShownAction",
+    "Slot",
+    "StartedSlot",
     "Statement",
     "Step",
     "StepSpec",
