@@ -10,12 +10,12 @@ before.
 
     pending       ──> running | paused | compensating | failed | canceling | canceled
     running       ──> paused | compensating | succeeded | failed | canceling | canceled
-    paused        ──> running | pending | compensating | succeeded | failed | canceling | canceled
+    paused        ──> pending | running | compensating | succeeded | failed | canceling | canceled
     compensating  ──> paused | succeeded | failed | canceling | canceled
     succeeded     ──> compensating
-    failed        ──> running | pending | compensating
+    failed        ──> pending | running | compensating
     canceling     ──> paused | canceled
-    canceled      ──> running | pending | canceling
+    canceled      ──> pending | running | canceling
 
 The API's `current_state` shows this as echoer does: `ready`, the step's name, `suspend`, `stopped` or `done`.
 """

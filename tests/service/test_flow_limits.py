@@ -349,3 +349,16 @@ def test_a_new_run_waits_until_the_oldest_is_undone() -> None:
     host.answer("One", "DONE", "a")
     host.settle()
     assert status_of(host, "a", "b") == ["canceled", "running"]
+
+
+def test_a_start_step_of_a_flow_that_skips_returns_an_error() -> None:
+    host = Host(accept)
+    host.submit(SKIP)
+    host.submit(
+        "flow starter start S => (DONE -> done | ERROR -> stopped (error = ${ $error.name })) { flow = f; }; flow_end"
+    )
+    host.start("f", "a")
+    host.settle()
+    host.start("starter", "s")
+    host.settle()
+    assert host.run("s").last_err.startswith(ErrorName.REFUSED)
