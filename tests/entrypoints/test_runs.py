@@ -29,6 +29,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
         "error": None,
         "global_variable": {},
         "status": "running",
+        "waits_for": "",
         "flow": "two",
         "flow_version": 1,
         "input": {"order": "o-1"},

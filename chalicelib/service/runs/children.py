@@ -23,7 +23,7 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.errors import LimitReached, NotFound, RunExists
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import RunAdvancer
@@ -73,7 +73,7 @@ class ChildRuns:
             return
         try:
             self._start(parent, uuid, call)
-        except (NotFound, InputRefused, ExpressionFailed, TooLarge, RunExists, RecursionError) as failure:
+        except (NotFound, InputRefused, ExpressionFailed, TooLarge, RunExists, LimitReached, RecursionError) as failure:
             name = failure.name if isinstance(failure, ExpressionFailed) else ErrorName.CHILD_FAILED
             error = StepError(name, str(failure))
             self._report(parent.namespace, parent.name, uuid, ERROR, None, error)
