@@ -28,7 +28,7 @@ PROPERTIES: Final = frozenset(
     """
     abandoned action addr approval args body callback condition config data event events flow for headers heartbeat
     input items join key labels limit max max_steps method name on_enter on_leave output repeat reply_timeout retry
-    return save timeout to tolerate ttl undo until vars verb
+    return role save timeout to tolerate ttl undo until vars verb
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 
