@@ -10,6 +10,7 @@ STATEMENTS: Final = {
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
     "config": "a value of the namespace, which flows read as $config.NAME",
+    "schedule": "starts runs of a flow at certain times",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
@@ -42,6 +43,8 @@ _FLOW: Final = {
     "output": "the result of a run",
     "timeout": "maximum duration of a run",
     "max_steps": "how many steps a run can enter in all",
+    "description": "what the flow is for",
+    "keep": "how long ended runs are kept, such as 90d",
     "labels": "labels for searching runs: (name = value, ...)",
 }
 PROPERTIES: Final = {
@@ -58,13 +61,27 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
+        "limit": "how many runs are in progress: (concurrent = 1, key = ${ $input.customer }, overflow = queue)",
         "input": "input of a run: (type name, type name = default, secret type name, ...), or any, map or list",
         **_FLOW,
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
+    "schedule": {
+        "flow": "the flow to run",
+        "cron": 'the times as a cron expression of five fields: "0 2 * * MON-FRI"',
+        "every": "the time from one run to the next: 15m",
+        "at": 'one time, as RFC 3339: "2027-01-31T08:00:00Z"',
+        "zone": 'the time zone of `cron`: "Europe/Berlin"; UTC if it is left out',
+        "input": "input of the runs: (name = value, ...); $scheduled is the time for which a run is started",
+        "labels": "labels of the runs: (name = value, ...)",
+        "overlap": "what to do while the previous run has not ended: skip, queue, allow or cancel",
+        "catch_up": "how late a run may still be started that was missed: a duration",
+        "jitter": "by how much each start may be delayed: a duration",
+    },
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...), or one value",
@@ -139,10 +156,12 @@ VALUES: Final = {
     "verb": ("GET", "POST", "PUT", "PATCH", "DELETE"),
     "body": ("json", "form"),
     "abandoned": ("keep",),
+    "overlap": ("skip", "queue", "allow", "cancel"),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second", "burst", "key"),
+    "limit": ("concurrent", "per_second", "burst", "key", "overflow"),
+    "breaker": ("failures", "pause"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }
@@ -162,8 +181,8 @@ SECRET: Final = {
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
-    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now", "config",
-    "response",
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "scheduled", "now",
+    "config", "response",
 )  # fmt: skip
 """The names that expressions can use."""
 

@@ -89,6 +89,11 @@ class TellParent:
 
 
 @dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Notify the schedule that started this run that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePermit:
     """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
 
@@ -109,6 +114,7 @@ Effect: TypeAlias = (
     | StopChild
     | SyncChild
     | TellParent
+    | TellSchedule
     | ReleasePermit
 )
 

@@ -40,6 +40,10 @@ class RunStarted(Fact):
     """The W3C `traceparent` of the request that started it; empty if it had none."""
     generation: int = 0
     """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,14 @@ class NoticeTaken(Fact):
     """An action took a notice."""
 
     uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged(Fact):
+    """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
+
+    uuid: str
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +210,7 @@ Event: TypeAlias = (
     | DeliveryFailed
     | DeliveryHeld
     | AnswerPending
+    | CircuitChanged
     | ReplyIgnored
     | NoticeTaken
     | EventArrived

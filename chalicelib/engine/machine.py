@@ -17,6 +17,7 @@ from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
     AnswerPending,
     ChildEnded,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -79,7 +80,7 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored() | NoticeTaken():
+        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)

@@ -17,11 +17,15 @@ from chalicelib.service.messages import (
     StopChild,
     SyncChild,
     TellParent,
+    TellSchedule,
+    Tick,
     Wake,
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, Release, Serve)
+_WAKES: Final = (
+    Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Release, Serve,
+)  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -42,7 +42,7 @@ HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 _NAME: Final = re.compile(r"\$([A-Za-z_]\w*)")
 
 _VARYING: Final = frozenset(
-    {"vars", "result", "state", "error", "event", "item", "index", "step", "response", "scheduled"}
+    {"vars", "result", "state", "error", "event", "item", "index", "step", "response"}
     | {"now", "millis", "random", "uuid", "shuffle"}
 )
 """Names and functions whose values change in the course of a run."""

@@ -47,6 +47,8 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    circuit_open: bool = msgspec.field(name="co", default=False)
+    """Whether its delivery waits because the breaker of its action is open."""
     permit_key: str = msgspec.field(name="pk", default="")
     """The value of the `key` of its action's limit."""
     location: str = msgspec.field(name="lo", default="")
@@ -200,6 +202,10 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
     generation: int = msgspec.field(name="gn", default=0)
     """How many runs started one another in a row, with hardly any time between, before this one."""
+    scheduled: str = msgspec.field(name="sd", default="")
+    """The slot of the schedule that started it (`$scheduled`), RFC 3339 with an offset; empty for other runs."""
+    queued_behind: str = msgspec.field(name="sq", default="")
+    """The schedule that is notified of its end, because later slots wait for it; empty: none."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """The work that can be undone, oldest first; in an ended run the undos that failed."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())

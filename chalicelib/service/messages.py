@@ -1,4 +1,4 @@
-"""Messages in the queues: each asks its consumer to look at a run.
+"""Messages in the queues: each asks its consumer to look at a run, or at a schedule.
 
 The head of the run decides. A message may come late or twice, or have no effect because the run has moved on.
 """
@@ -23,6 +23,11 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
     """The version of the head that the message belongs to. The message is sent before that head is committed."""
     id: str = ""
     """The id of the run; empty: any run of that name."""
+
+    @property
+    def subject(self) -> str:
+        """The name of what it is about."""
+        return self.run
 
     def is_written(self, run: Run | None) -> bool:
         """Return whether the head (None: there is no run) is the one that the message belongs to, or a later one."""
@@ -84,6 +89,24 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
+class TellSchedule(_Message, frozen=True, kw_only=True, tag="ended"):
+    """Report the end of this run to the schedule of which slots wait for it."""
+
+
+class Tick(_Message, frozen=True, kw_only=True, tag="tick"):
+    """Look at the schedule: a slot may be due, or its definition may have changed.
+
+    `run` is empty, and `version` is that of the definition, which is stored after the message is sent; 0: any.
+    """
+
+    run: str = ""
+    schedule: str
+
+    @property
+    def subject(self) -> str:
+        return self.schedule
+
+
 class Release(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
     """Return the permit of an activation that has ended, or that waits for a retry."""
 
@@ -102,7 +125,18 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
 
 
 Message: TypeAlias = (
-    Deliver | Wake | Listen | StartChild | ExecuteStep | StopChild | SyncChild | TellParent | Release | Serve
+    Deliver
+    | Wake
+    | Listen
+    | StartChild
+    | ExecuteStep
+    | StopChild
+    | SyncChild
+    | TellParent
+    | TellSchedule
+    | Tick
+    | Release
+    | Serve
 )
 
 

@@ -17,6 +17,7 @@ from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, StartStep, actions_named, walk
 from chalicelib.model.json_values import Json
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -45,6 +46,7 @@ class Program:
     events: dict[str, EventType] = field(default_factory=dict)
     """The declared events."""
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
 
     def only(self) -> str | None:
         """Return the default flow of a test: the only flow_run, or else the only flow that no other calls or starts."""
@@ -78,7 +80,8 @@ def read_program(paths: Sequence[Path]) -> Program:
     statements = [statement for _, found in checked for statement in found.statements]
     flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
     events = {one.name: one.value for one in statements if isinstance(one.value, EventType)}
-    return Program(_definitions(statements), flow_runs, events, places)
+    schedules = {one.name: one.value for one in statements if isinstance(one.value, Schedule)}
+    return Program(_definitions(statements), flow_runs, events, places, schedules)
 
 
 def _source(path: Path) -> SourceFile:

@@ -70,6 +70,17 @@ flow_run_end
 """
 
 
+SCHEDULES: Final = """
+flow rest  wait Long => (DONE -> done) { for = 35m; };  flow_end
+/
+schedule hourly  flow = brief;  every = 1h;  schedule_end
+/
+schedule once  flow = brief;  at = "2027-01-15T09:30:00Z";  overlap = cancel;  schedule_end
+/
+schedule often  flow = rest;  every = 30m;  overlap = queue;  schedule_end
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """`acts` come one after the other, at these moments; each is tried until it is acknowledged or refused."""
@@ -118,6 +129,7 @@ def _work(services: Services) -> None:
 
 
 SECOND: Final = 1_000
+MINUTE: Final = 60_000
 HOUR: Final = 3_600_000
 
 SCENARIOS: Final = (
@@ -169,5 +181,21 @@ SCENARIOS: Final = (
         "a signal for one run",
         ((1, _start("wide", "w")), (10 * SECOND, _signal)),
         {"w": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "a schedule that is paused, continued and deleted",
+        (
+            (1, _submit(SCHEDULES)),
+            (HOUR + 20 * MINUTE, lambda services: services.schedules.pause(NS, "hourly")),
+            (2 * HOUR + 20 * MINUTE, lambda services: services.schedules.resume(NS, "hourly")),
+            (3 * HOUR + 10 * MINUTE, lambda services: services.definition_deleter.delete(NS, Kind.SCHEDULE, "hourly")),
+            (3 * HOUR + 10 * MINUTE, lambda services: services.definition_deleter.delete(NS, Kind.SCHEDULE, "often")),
+        ),
+        {
+            "hourly@2027-01-15T09:00:00Z": Status.SUCCEEDED,
+            "hourly@2027-01-15T11:00:00Z": Status.SUCCEEDED,
+            "once@2027-01-15T09:30:00Z": Status.SUCCEEDED,
+            **{f"often@2027-01-15T{8 + n // 2:02}:{n % 2 * 30:02}:00Z": Status.SUCCEEDED for n in range(1, 6)},
+        },
     ),
 )

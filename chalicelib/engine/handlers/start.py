@@ -62,6 +62,8 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         parent=event.parent,
         trace=event.trace,
         generation=event.generation,
+        scheduled=event.scheduled,
+        queued_behind=event.queued_behind,
     )
 
 

@@ -61,6 +61,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
     "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),
     "no-such-step": ErrorCode(422, "The flow has no such step at which the run could continue."),
+    "start-failed": ErrorCode(422, "The run of the schedule's slot cannot be started."),
     "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
     "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
     "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),

@@ -12,6 +12,7 @@ from chalicelib.language.check.operations import Operations
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -25,6 +26,8 @@ class Catalog(Protocol):
     def event(self, name: str) -> EventType | None: ...
 
     def config(self, name: str) -> Config | None: ...
+
+    def schedule(self, name: str) -> Schedule | None: ...
 
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
@@ -49,6 +52,7 @@ class KnownNames:
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
     operations: Operations | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
@@ -61,6 +65,9 @@ class KnownNames:
 
     def config(self, name: str) -> Config | None:
         return self.configs.get(name)
+
+    def schedule(self, name: str) -> Schedule | None:
+        return self.schedules.get(name)
 
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]

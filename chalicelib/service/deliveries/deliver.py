@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import (
     AnswerPending,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -36,6 +37,7 @@ from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
+    CircuitOpen,
     Deliverable,
     DeliveryCheck,
     DeliveryChecker,
@@ -47,6 +49,7 @@ from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer,
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.actions import NotTaken, Taken
@@ -80,6 +83,7 @@ class Deliverer:
         checker: DeliveryChecker,
         webhook_client: WebhookClient,
         direct_client: DirectClient,
+        breakers: Breakers,
         queue: Queue,
         clock: Clock,
     ) -> None:
@@ -89,6 +93,7 @@ class Deliverer:
         self._checker = checker
         self._webhook_client = webhook_client
         self._direct_client = direct_client
+        self._breakers = breakers
         self._queue = queue
         self._clock = clock
 
@@ -190,8 +195,17 @@ class Deliverer:
             reply = client.send(definition, run, token, activation, invocation, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
+            self._record_circuit(deliverable, failed=failed)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
         return reply
+
+    def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
+        """Tell the action's breaker how the delivery ended."""
+        action, run, uuid = deliverable.invocation.action, deliverable.run, deliverable.activation.uuid
+        if action.breaker and failed:
+            self._breakers.failed(run.namespace, action.name, action.breaker, uuid)
+        elif action.breaker and deliverable.failures:
+            self._breakers.accepted(run.namespace, action.name, uuid)
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
         """Return when the message must be received or sent again, now that the head records the result."""
@@ -200,8 +214,9 @@ class Deliverer:
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
+        has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
         retry_at = token.activation.retry_at
-        if retry_at is None:
+        if retry_at is None or not (has_failed or token.activation.location):
             return None
         wait = max(0, retry_at - self._clock.now())
         return SendAgain(wait) if token.activation.location else wait
@@ -221,6 +236,8 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(check, CircuitOpen):
+        return partial(_circuit_changed, is_open=True)
     if not isinstance(check, Deliverable) or reply is None:
         return None
     if isinstance(reply, NotTaken):
@@ -231,12 +248,17 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
         return partial(_pending, reply)
     if isinstance(reply, Answered):
         return partial(_answered, reply, check.token.step)
+    return _result_of_accepted(check, reply)
+
+
+def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | None:
+    """Return what records the answer in the HTTP answer, if it holds one."""
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
         return partial(_ignored, str(problem))
     if answer is None:
-        return None
+        return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
@@ -271,6 +293,10 @@ def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
         data=reply.data,
         response=reply.response,
     )
+
+
+def _circuit_changed(uuid: str, at: Instant, nonce: str, *, is_open: bool) -> Event:
+    return CircuitChanged(at=at, nonce=nonce, by="delivery", uuid=uuid, is_open=is_open)
 
 
 def _answered(reply: Answered, step: str, uuid: str, at: Instant, nonce: str) -> Event:

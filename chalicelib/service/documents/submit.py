@@ -13,6 +13,7 @@ from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
@@ -26,6 +27,7 @@ from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.new_run import RunFactory, RunPlan
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.references import OffloadedHead, offload_head
+from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.security.secrets import Secrets
 
 MAX_ATTEMPTS: Final = 5
@@ -77,6 +79,10 @@ class _Catalog:
         found = self._stored[Kind.CONFIG].get(name)
         return json_values.decode(found.value, Config) if found and not found.deleted else None
 
+    def schedule(self, name: str) -> Schedule | None:
+        found = self._stored[Kind.SCHEDULE].get(name)
+        return json_values.decode(found.value, Schedule) if found and not found.deleted else None
+
     def names(self) -> Iterable[str]:
         for kind in (Kind.ACTION, Kind.FLOW):
             yield from self._names(kind)
@@ -98,6 +104,7 @@ class Submitter:
         definition_cache: DefinitionCache,
         advancer: RunAdvancer,
         factory: RunFactory,
+        scheduler: Scheduler,
         secrets: Secrets,
         clock: Clock,
         ids: IdSource,
@@ -108,6 +115,7 @@ class Submitter:
         self._definition_cache = definition_cache
         self._advancer = advancer
         self._factory = factory
+        self._scheduler = scheduler
         self._secrets = secrets
         self._clock = clock
         self._ids = ids
@@ -156,6 +164,9 @@ class Submitter:
             self._advancer.prepare(run.decision)
             if run.head.blobs:
                 self._runs.put_blobs(run.decision.run, run.head.blobs)
+        for definition in changed:
+            if definition.kind is Kind.SCHEDULE:
+                self._scheduler.announce(namespace, definition)
         self._store.definitions.submit(namespace, changed, [run.new for run in runs])
         self._definition_cache.learn(namespace, changed)
         for run in runs:
@@ -169,7 +180,9 @@ class Submitter:
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
         with expressions.together():
-            checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
+            checked = language.check_document(
+                document, catalog, expression_problem=expressions.problem_in, now=self._clock.now()
+            )
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)

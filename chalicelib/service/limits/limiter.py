@@ -77,6 +77,8 @@ class Admitted:
     """The activation may be delivered at `slot`, which may be past."""
 
     slot: Instant
+    failures: int = 0
+    """Of a breaker: how many deliveries before it have failed in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Limiter:
         An int is in how many milliseconds the message must come again.
         """
         is_granted = message.limiter == name and message.attempt == waiter.attempt
-        if is_granted and waiter.concurrent is None:
+        if is_granted and not message.granted_in:
             return Admitted(message.slot)
         permits, version = self._read(namespace, name, message.granted_in if is_granted else 0)
         if is_granted and version < message.granted_in:
@@ -117,12 +119,12 @@ class Limiter:
         for attempt in range(MAX_ATTEMPTS):
             now = self._clock.now()
             if permits.admits(waiter):
-                return Admitted(message.slot if is_granted else now)
+                return Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
                 try:
-                    if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
-                        return Admitted(slot)
+                    if self._take(namespace, name, permits, waiter, version, attempt):
+                        return Admitted(slot, permits.failures)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
             elif not is_queued:
@@ -132,6 +134,13 @@ class Limiter:
                 return QUEUED
             permits, version = self._read(namespace, name)
         return self._random(*RETRY_PAUSE_MS)
+
+    def _take(self, namespace: str, name: str, permits: Permits, waiter: Waiter, version: int, attempt: int) -> bool:
+        """Take what is free; return False if another writer was first. A closed circuit has nothing to take."""
+        if waiter.is_unlimited and not permits.open_until:
+            return True
+        now = self._clock.now()
+        return self._write(namespace, name, permits.granted(waiter, now), version, attempt)
 
     def _may_pass(
         self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant
@@ -228,7 +237,8 @@ class Limiter:
                 round_.done.append(waiter)  # a process crashed before it could remove it, or its message came twice
                 continue
             if round_.permits.was_granted(waiter, now):
-                continue  # by a process that removes it
+                round_.has_skipped = True  # another process has granted it, and removes it
+                continue
             slot = round_.permits.slot(waiter, now)
             if slot is None or slot > now + AHEAD_MS:
                 round_.is_blocked, round_.next_slot = True, slot
@@ -240,7 +250,7 @@ class Limiter:
     def _following(self, namespace: str, name: str, round_: Round, now: Instant, *, can_rest: bool) -> Permits:
         """Return the permits with a look planned, if waiters are left, or with `waiting` cleared if none can be."""
         permits = round_.permits
-        if round_.is_blocked:
+        if round_.is_blocked or round_.has_skipped:
             return self._watched(namespace, name, permits, round_.next_slot, now)
         if permits.waiting and can_rest and not round_.has_found and permits.is_unused(now):
             return replace(permits, waiting=False)

@@ -32,6 +32,8 @@ class Round:
         """Those that are granted a slot. A slot of 0: the delivery of a paused run, which is only recorded."""
         self.has_found = False
         """Whether the queue held any waiter."""
+        self.has_skipped = False
+        """Whether it holds waiters that another process may have granted and not removed yet."""
         self.is_blocked = False
         """Whether the first of those left cannot be granted anything now."""
         self.next_slot: Instant | None = None
@@ -48,7 +50,7 @@ class Round:
             self.without_permit.append((waiter, 0))
         elif state is State.CURRENT:
             self.permits = self.permits.granted(waiter, now)
-            (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
+            (self.with_permit if self.permits.admits(waiter) else self.without_permit).append((waiter, slot))
 
 
 def state_of(run: Run | None, waiter: Waiter) -> State:
