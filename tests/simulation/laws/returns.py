@@ -31,7 +31,7 @@ class Returns:
         """The last entry that led the run to `stopped`."""
         self._waits: set[str] = set()
         """The waits to repeat a step that were seen."""
-        self._failed: set[str] = set()
+        self._spoiled: set[str] = set()
         """Activations of which something failed after the step returned."""
         self.answers: dict[str, Entry] = {}
         """What was answered, by activation."""
@@ -42,7 +42,7 @@ class Returns:
             if entry.event == "StepAcked":
                 self.answers[entry.uuid] = entry
             if entry.state and not entry.target and entry.event != "StepReported":
-                self._failed.add(entry.uuid)
+                self._spoiled.add(entry.uuid)
             if entry.target:
                 yield from self._led(entry, definition)
         if after.vars.get(NEVER) == 1:
@@ -65,7 +65,7 @@ class Returns:
         self._last[entry.token] = entry
         repeated = _is_repeated(step, entry)
         self._repeated[entry.token] = self._repeated[entry.token] + 1 if repeated else 0
-        if repeated and entry.event == "StepFailed" and entry.uuid in self._failed:
+        if repeated and entry.event == "StepFailed" and entry.uuid in self._spoiled:
             yield f"step {entry.step!r} is repeated, though something failed after it returned"
         if repeated and self._repeated[entry.token] > sum(rule.max for rule in _rules(step)):
             yield f"step {entry.step!r} was repeated {self._repeated[entry.token]} times"
