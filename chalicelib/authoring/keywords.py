@@ -9,6 +9,7 @@ STATEMENTS: Final = {
     "flow": "a process that can be run many times",
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
+    "hook": "an address that is notified of events of runs",
     "config": "a value of the namespace, which flows read as $config.NAME",
 }
 STEPS: Final = {
@@ -59,6 +60,13 @@ PROPERTIES: Final = {
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
+    "hook": {
+        "addr": "where notifications are sent: a URL, or an event bus of AWS",
+        "method": "http, https or events",
+        "on": "the events: (run.failed, undo.failed, task.opened, ...)",
+        "flow": "only runs of this flow",
+        "labels": "only runs with these labels: (name = value, ...)",
+    },
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...)",

@@ -55,6 +55,7 @@ def _embedded(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
         close=database.close,
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 
@@ -75,6 +76,7 @@ def _on_aws(settings: Settings) -> Adapters:
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings, lambda: None),
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 
@@ -92,6 +94,7 @@ def _in_memory(settings: Settings) -> Adapters:
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings),
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 

@@ -14,8 +14,14 @@ from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.run_checks import RunChecks
+from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.hooks.announce import HookAnnouncer
+from chalicelib.service.hooks.book import HookBook
+from chalicelib.service.hooks.delivery_log import DeliveryLog
+from chalicelib.service.hooks.notify import HookNotifier
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
@@ -61,6 +67,8 @@ class Adapters:
     observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
     close: Callable[[], None] = lambda: None
+    address_problem: Callable[[str], str | None] = lambda _: None
+    """Returns why nothing may be sent to an address, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +96,10 @@ class Services:
     tokens: Tokens
     secrets: Secrets
     rates: Rates
+    hook_book: HookBook
+    hook_log: DeliveryLog
+    hook_notifier: HookNotifier
+    stuck_watch: StuckWatch
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -102,8 +114,11 @@ class Services:
             self.advancer,
             self.factory,
             self.secrets,
+            self.hook_book,
+            self.stuck_watch,
             adapters.clock,
             adapters.ids,
+            adapters.address_problem,
         )
 
 
@@ -114,7 +129,9 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
+    hook_book, hook_log = HookBook(store.definitions, clock), DeliveryLog(store.versioned_values)
+    announcer = HookAnnouncer(runs, queue, clock)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer, hook_book)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
@@ -139,17 +156,21 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, clock),
-        waker=Waker(runs, timers, signaler, child_runs, limiter, clock),
+        waker=Waker(runs, timers, signaler, child_runs, limiter, announcer, clock),
         timers=timers,
         operator=Operator(runs, advancer),
-        definition_deleter=DefinitionDeleter(store, runs, definition_cache),
-        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
+        definition_deleter=DefinitionDeleter(store, runs, definition_cache, hook_book),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, hook_book, hook_log, clock),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
         secrets=secrets,
         rates=Rates(clock),
+        hook_book=hook_book,
+        hook_log=hook_log,
+        hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
+        stuck_watch=StuckWatch(store, runs, RunChecks(runs, definition_cache, clock), hook_book, announcer, clock),
     )
 
 

@@ -108,6 +108,8 @@ class Problem(Enum):
     NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
     NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
+    UNKNOWN_HOOK_EVENT = "FSL277", "'{name}' is no event of a hook: expected {expected}"
+    HOOK_ON_NOTHING = "FSL278", "a hook needs at least one event: {expected}"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

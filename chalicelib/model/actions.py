@@ -65,6 +65,8 @@ class Method(StrEnum):
     LAMBDA = "lambda"
     AWS = "aws"
     """An operation of a service of AWS."""
+    EVENTS = "events"
+    """An event bus of AWS. Only hooks have it."""
 
 
 class Parameter(FrozenValue, frozen=True, kw_only=True):

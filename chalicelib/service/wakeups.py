@@ -14,11 +14,14 @@ import msgspec
 
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
+    Announce,
     Deliver,
     Listen,
     Message,
+    Notify,
     Release,
     Serve,
     StartChild,
@@ -46,6 +49,7 @@ class Waker:
         signaler: Signaler,
         child_runs: ChildRuns,
         limiter: Limiter,
+        hook_announcer: HookAnnouncer,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -53,6 +57,7 @@ class Waker:
         self._signaler = signaler
         self._child_runs = child_runs
         self._limiter = limiter
+        self._hook_announcer = hook_announcer
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -86,7 +91,9 @@ class Waker:
                     self._child_runs.sync_child(run, child)
                 case TellParent():
                     self._child_runs.tell_parent(run)
-                case Deliver():
+                case Announce():
+                    self._hook_announcer.announce(run, message)
+                case Deliver() | Notify():
                     LOG.error("the wake queue held a delivery", extra={"run": message.run})
                 case _:
                     assert_never(message)

@@ -60,7 +60,7 @@ _RETRIED: Final = frozenset(
 )
 """Error codes after which a delivery is retried, as it is after every 429 and 5xx."""
 
-_FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
+FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
 """Errors that occur before anything is sent and would occur again."""
 
 
@@ -78,7 +78,7 @@ class AwsCaller:
     """
 
     def __init__(self, connect: Connect | None = None, *, sqs_endpoint: str | None = None) -> None:
-        self._connect = connect or _connect
+        self._connect = connect or connect_aws
         self._sqs_endpoint = sqs_endpoint
         self._lock = Lock()
         self._clients: dict[tuple[str, str | None, str | None], Any] = {}
@@ -100,8 +100,8 @@ class AwsCaller:
             else:
                 self._invoke(address, call)
         except ClientError as exc:
-            return _refusal(address, exc)
-        except _FINAL_ERRORS as exc:
+            return refusal(address, exc)
+        except FINAL_ERRORS as exc:
             return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
         except BotoCoreError as exc:
             return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
@@ -134,7 +134,7 @@ class AwsCaller:
             return self._clients[key]
 
 
-def _connect(service: str, region: str | None, endpoint: str | None) -> Any:
+def connect_aws(service: str, region: str | None, endpoint: str | None) -> Any:
     """Return a client with a time limit of 5 s per request. A queue without a URL needs two: to find it, to send.
 
     The client does not retry: the retry options of the action apply.
@@ -175,7 +175,8 @@ def _in_order(body: bytes) -> dict[str, str]:
     return {"MessageGroupId": group, "MessageDeduplicationId": request.uuid}
 
 
-def _refusal(address: str, error: ClientError) -> NotTaken:
+def refusal(address: str, error: ClientError) -> NotTaken:
+    """Return the failure that an error answer of AWS is."""
     said, meta = error.response["Error"], error.response.get("ResponseMetadata", {})
     code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
     text = f"{address} answered {code}: {said.get('Message', '')}"[:MAX_EXCERPT_CHARS]

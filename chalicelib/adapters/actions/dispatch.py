@@ -37,6 +37,8 @@ class Dispatcher:
                 return self._aws.post(call)
             case Method.GRPC:
                 return self._grpc.post(call)
+            case Method.EVENTS:
+                return self._event_bus.post(call)
             case Method.HUMAN:
                 return NotTaken("the action is answered by a person: it has no address", final=True)
             case _:
@@ -53,6 +55,12 @@ class Dispatcher:
         from chalicelib.adapters.actions.aws_caller import AwsCaller
 
         return GuardedCaller(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._egress, always_hosts=False)
+
+    @cached_property
+    def _event_bus(self) -> Caller:
+        from chalicelib.adapters.actions.event_bus import EventBusCaller
+
+        return EventBusCaller()
 
     @cached_property
     def _grpc(self) -> Caller:

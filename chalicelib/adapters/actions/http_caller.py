@@ -141,7 +141,7 @@ class HttpCaller:
 
     def _exchange(self, adapter: Connections, address: str, call: Call) -> _Answer:
         theirs = {name: value for name, value in call.headers.items() if not _FRAMING.fullmatch(name)}
-        headers = {"User-Agent": "echoer", **theirs, "Content-Type": "application/json"}
+        headers = {"User-Agent": "echoer", **theirs, "Content-Type": call.content_type}
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
         request = requests.Request("POST", address, headers=headers, data=call.body).prepare()

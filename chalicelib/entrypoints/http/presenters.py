@@ -12,6 +12,7 @@ from chalicelib.model import flow, json_values, templates
 from chalicelib.model.actions import Action, Parameter
 from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
 from chalicelib.model.history import Entry
+from chalicelib.model.hooks import Hook
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import PendingUndo, Run, Token
@@ -20,6 +21,7 @@ from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, Ev
 from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.events.publish import Published
+from chalicelib.service.hooks.delivery_log import HookDelivery
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
@@ -80,6 +82,14 @@ def _spec(value: DefinitionValue, found: Definition) -> Mapping[str, Json]:
             return {"args": None if parameters is None else [_parameter(parameter) for parameter in parameters]}
         case Config():
             return {"value": value.value}
+        case Hook():
+            return {
+                "method": value.method,
+                "addresses": list(value.addresses),
+                "on": list(value.on),
+                "flow": value.flow,
+                "labels": value.labels,
+            }
         case _:
             assert_never(value)
 
@@ -342,6 +352,24 @@ def task(found: OpenTask) -> responses.Task:
         "args": found.args,
         "since": moment(found.since),
         "deadline": moment(found.deadline),
+    }
+
+
+def hook_delivery(one: HookDelivery) -> responses.HookDelivery:
+    """Return one attempt to deliver a notification of a hook."""
+    outcome: Literal["delivered", "failed", "given up"] = "delivered"
+    if one.error:
+        outcome = "failed" if one.next_at is not None else "given up"
+    return {
+        "id": one.id,
+        "event": one.event,
+        "run": one.run,
+        "at": moment(one.at),
+        "duration_ms": one.duration,
+        "outcome": outcome,
+        "status": one.status,
+        "error": one.error,
+        "next_at": moment(one.next_at),
     }
 
 

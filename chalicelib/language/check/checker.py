@@ -13,10 +13,11 @@ from typing import Final, Literal, TypeAlias
 from chalicelib.language.check.actions import read_action, with_undo
 from chalicelib.language.check.catalog import Catalog, named_by
 from chalicelib.language.check.configs import read_config
-from chalicelib.language.check.context import Context, ExpressionProblem
+from chalicelib.language.check.context import AddressProblem, Context, ExpressionProblem
 from chalicelib.language.check.echoer import is_echoer
 from chalicelib.language.check.events import read_event
 from chalicelib.language.check.flows import read_flow, read_run
+from chalicelib.language.check.hooks import read_hook
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
 from chalicelib.language.source import Source
@@ -34,7 +35,7 @@ Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 _FIRST: Final[Mapping[str, Reader]] = {"event": read_event, "config": read_config}
 """The kinds of statements that refer to no others; actions and flows may refer to them."""
 
-_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run}
+_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "hook": read_hook}
 """The kinds of statements that refer to flows."""
 
 
@@ -65,15 +66,20 @@ def read(text: str, catalog: Catalog, *, expression_problem: ExpressionProblem |
 
 
 def check_document(
-    document: Document, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None
+    document: Document,
+    catalog: Catalog,
+    *,
+    expression_problem: ExpressionProblem | None = None,
+    address_problem: AddressProblem | None = None,
 ) -> Checked:
     """Check a document against a catalog. The document's own definitions take precedence, in any order.
 
-    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted. A damaged
+    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted.
+    `address_problem` checks where hooks may send to. A damaged
     document is checked as far as it was parsed and yields no statements. The diagnostics of `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
-    context = Context(findings, catalog, expression_problem, is_echoer=is_echoer(document))
+    context = Context(findings, catalog, expression_problem, address_problem, is_echoer=is_echoer(document))
     values = _Statements(document, context).read()
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())

@@ -28,6 +28,7 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
+from chalicelib.model.hooks import Hook
 from chalicelib.model.statements import Config, EventType, StatementValue
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
@@ -58,8 +59,20 @@ def _statement(value: StatementValue) -> str:
             return f"event {_dotted(value.name)} {_written(_of_event(value))} event_end"
         case Config():
             return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
+        case Hook():
+            return f"hook {spelling.name(value.name)} {_written(_of_hook(value))} hook_end"
         case _:
             assert_never(value)
+
+
+def _of_hook(hook: Hook) -> _Properties:
+    if hook.addresses:
+        yield "addr", spelling.string(",".join(hook.addresses))
+    yield "method", hook.method.value
+    yield "on", f"({', '.join(hook.on)})"
+    if hook.flow is not None:
+        yield "flow", spelling.name(hook.flow)
+    yield from _some("labels", hook.labels)
 
 
 def _of_event(event: EventType) -> _Properties:

@@ -8,6 +8,7 @@ from chalicelib.model import status
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.references import REFERRING, Reference, references_of, references_of_run
 from chalicelib.service.errors import NotFound, StillReferred
+from chalicelib.service.hooks.book import HookBook
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import RunQuery, RunStore
 from chalicelib.service.ports.store import Store
@@ -20,10 +21,11 @@ _REFERRED: Final = (Kind.ACTION, Kind.FLOW, Kind.CONFIG)
 class DefinitionDeleter:
     """Deletes definitions."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache) -> None:
+    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, hook_book: HookBook) -> None:
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
+        self._hook_book = hook_book
 
     def delete(self, namespace: str, kind: Kind, name: str, uuid: str | None = None) -> Definition:
         """Delete the definition of that name and return its newest version. Raises StillReferred, Conflict.
@@ -38,6 +40,8 @@ class DefinitionDeleter:
             raise StillReferred(kind, name, referrer)
         self._store.definitions.delete(namespace, found)
         self._definition_cache.forget(namespace, kind, name)
+        if kind is Kind.HOOK:
+            self._hook_book.forget(namespace)
         return found
 
     def _referrer(self, namespace: str, to: Reference) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,11 +13,14 @@ from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.hooks import Hook, HookEvent
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
 from chalicelib.service.documents.versions import check_size, versions
 from chalicelib.service.errors import Conflict, RunExists
+from chalicelib.service.hooks.book import HookBook
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
@@ -98,8 +101,11 @@ class Submitter:
         advancer: RunAdvancer,
         factory: RunFactory,
         secrets: Secrets,
+        hook_book: HookBook,
+        stuck_watch: StuckWatch,
         clock: Clock,
         ids: IdSource,
+        address_problem: Callable[[str], str | None],
     ) -> None:
         self._store = store
         self._runs = runs
@@ -107,6 +113,9 @@ class Submitter:
         self._advancer = advancer
         self._factory = factory
         self._secrets = secrets
+        self._hook_book = hook_book
+        self._stuck_watch = stuck_watch
+        self._address_problem = address_problem
         self._clock = clock
         self._ids = ids
 
@@ -153,7 +162,11 @@ class Submitter:
             self._advancer.prepare(run.decision)
             if run.head.blobs:
                 self._runs.put_blobs(run.decision.run, run.head.blobs)
+        if any(_is_on_stuck(definition) for definition in changed):
+            self._stuck_watch.watch(namespace)
         self._store.definitions.submit(namespace, changed, [run.new for run in runs])
+        if any(definition.kind is Kind.HOOK for definition in changed):
+            self._hook_book.forget(namespace)
         self._definition_cache.learn(namespace, changed)
         for run in runs:
             self._advancer.observer.began(run.decision.run)
@@ -166,7 +179,12 @@ class Submitter:
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored)
         with expressions.together():
-            checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
+            checked = language.check_document(
+                document,
+                catalog,
+                expression_problem=expressions.problem_in,
+                address_problem=self._address_problem,
+            )
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)
@@ -205,6 +223,11 @@ class Submitter:
             )
         )
         return _PlannedRun(decision, offload_head(decision.run), order.steps)
+
+
+def _is_on_stuck(definition: Definition) -> bool:
+    hook = json_values.decode(definition.value, Hook) if definition.kind is Kind.HOOK else None
+    return hook is not None and HookEvent.RUN_STUCK in hook.on
 
 
 def _refuse_other_kinds(document: Document, only: str) -> None:

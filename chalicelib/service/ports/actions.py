@@ -22,6 +22,7 @@ class Call:
     ca_bundle: str | None = None
     """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
+    content_type: str = "application/json"
     timeout: int = 10_000
     uuid: str = ""
     namespace: str = ""

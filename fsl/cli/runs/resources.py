@@ -17,7 +17,7 @@ from fsl.client import Client, Resource
 if TYPE_CHECKING:
     from rich.text import Text
 
-DEFINITIONS: Final = ("action", "flow", "eventtype", "config")
+DEFINITIONS: Final = ("action", "flow", "eventtype", "config", "hook")
 KINDS: Final = (*DEFINITIONS, "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
 MAX_PAGE_ENTRIES: Final = 1_000
@@ -98,6 +98,7 @@ _HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     "flow": ("name", "version", "steps", "input"),
     "eventtype": ("name", "version", "args"),
     "config": ("name", "version", "value"),
+    "hook": ("name", "version", "on", "addresses"),
     "flowrun": ("name", "flow", "status", "state", "begun"),
     "step": ("name", "run", "action", "uuid"),
     "event": ("name", "key", "at", "expires"),
@@ -117,6 +118,8 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
             return name, version, "any" if args is None else ", ".join(f"{one['type']} {one['name']}" for one in args)
         case "config":
             return name, version, json.dumps(spec["value"], ensure_ascii=False)
+        case "hook":
+            return name, version, ", ".join(spec["on"]), ", ".join(spec["addresses"])
         case "flowrun":
             return name, spec["flow"], styled(spec["status"]), spec["current_state"], short_time(spec["created_at"])
         case "step":

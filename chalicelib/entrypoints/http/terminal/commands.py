@@ -43,6 +43,7 @@ class ResourceType(StrEnum):
     EVENT = "event"
     EVENTTYPE = "eventtype"
     CONFIG = "config"
+    HOOK = "hook"
 
 
 class OutputKind(StrEnum):
@@ -119,7 +120,7 @@ def _run(request: Request, text: str) -> Output:
 def _list(request: Request, kind: str) -> Output:
     """list TYPE
 
-    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config.
+    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config, hook.
     """
     reader, wanted = request.services.reader, _type(kind)
     found: list[Json]
@@ -140,7 +141,7 @@ def _list(request: Request, kind: str) -> Output:
 def _get(request: Request, kind: str, name: str) -> Output:
     """get TYPE NAME
 
-    Show an action, a flow, an eventtype, a config, a flowrun, or a step as RUN.STEP.
+    Show an action, a flow, an eventtype, a config, a hook, a flowrun, or a step as RUN.STEP.
     """
     namespace, reader = request.namespace, request.services.reader
     match wanted := _type(kind):
@@ -264,6 +265,7 @@ _STATEMENTS: Final = {
     "flow_run": "flow_run NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_run_end",
     "event": "event NAME args = (str NAME, ...); event_end",
     "config": "config NAME = VALUE;",
+    "hook": 'hook NAME addr = "URL"; on = (run.failed, ...); flow = NAME; labels = (NAME = VALUE, ...); hook_end',
 }
 
 
