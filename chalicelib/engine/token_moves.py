@@ -132,7 +132,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     elif move is None or (token.passes > MAX_PASSES and token.passes % MAX_PASSES == 0):
         end_unrouted(transition, token, returned)
     elif isinstance(move, Repetition):
-        transition.record_return(token, returned, token.step)
+        transition.record_return(token, returned, token.step, rule=move.index + 1)
         _clear(transition, token)
         end_fork_scope(transition, token)
         transition.forget_interrupted(token.id)

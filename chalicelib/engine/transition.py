@@ -287,8 +287,11 @@ class Transition(TransitionVars):
         )
         self.entries.append(entry)
 
-    def record_return(self, token: Token, returned: StepResult, target: str) -> None:
-        """Add the history entry of a step that returned; `target` is where its state leads."""
+    def record_return(self, token: Token, returned: StepResult, target: str, rule: int | None = None) -> None:
+        """Add the history entry of a step that returned; `target` is where its state leads.
+
+        `rule`: the rule of its `repeat`, counted from 1, by which it is done again.
+        """
         self.record(
             returned.event,
             token,
@@ -298,6 +301,7 @@ class Transition(TransitionVars):
             error=returned.error.cause if returned.error else "",
             error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables, token),
+            rule=rule,
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 

@@ -12,6 +12,7 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
+from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.run_checks import RunChecks
@@ -145,6 +146,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     webhook_client = WebhookClient(
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
+    direct_client = DirectClient(adapters.caller, clock, secrets)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -155,7 +157,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, clock),
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
         waker=Waker(runs, timers, signaler, child_runs, limiter, announcer, clock),
         timers=timers,
         operator=Operator(runs, advancer),

@@ -26,6 +26,8 @@ MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
 MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 """Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
 MAX_DELIVERIES: Final = 50
+MAX_REPLY_TIMEOUT_S: Final = 120
+"""All requests of one delivery together. The function that delivers may take half a minute more."""
 MAX_REPEATS: Final = 1_000
 """How often a rule of `repeat` can do a step again."""
 MAX_BURST: Final = 1_000

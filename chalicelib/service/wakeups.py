@@ -12,6 +12,7 @@ from typing import assert_never
 
 import msgspec
 
+from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.hooks.announce import HookAnnouncer
@@ -78,27 +79,35 @@ class Waker:
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
         try:
-            match message:
-                case Wake():
-                    return self._timers.fire(run)
-                case Listen(uuid=uuid):
-                    self._signaler.listen(run, uuid)
-                case StartChild(uuid=uuid):
-                    self._child_runs.start_child(run, uuid)
-                case StopChild(child=child):
-                    self._child_runs.stop_child(run, child)
-                case SyncChild(child=child):
-                    self._child_runs.sync_child(run, child)
-                case TellParent():
-                    self._child_runs.tell_parent(run)
-                case Announce():
-                    self._hook_announcer.announce(run, message)
-                case Deliver() | Notify():
-                    LOG.error("the wake queue held a delivery", extra={"run": message.run})
-                case _:
-                    assert_never(message)
+            return self._act(run, message)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
+        return None
+
+    def _act(
+        self,
+        run: Run,
+        message: Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Announce | Notify,
+    ) -> Redelivery:
+        match message:
+            case Wake():
+                return self._timers.fire(run)
+            case Listen(uuid=uuid):
+                self._signaler.listen(run, uuid)
+            case StartChild(uuid=uuid):
+                self._child_runs.start_child(run, uuid)
+            case StopChild(child=child):
+                self._child_runs.stop_child(run, child)
+            case SyncChild(child=child):
+                self._child_runs.sync_child(run, child)
+            case TellParent():
+                self._child_runs.tell_parent(run)
+            case Announce():
+                self._hook_announcer.announce(run, message)
+            case Deliver() | Notify():
+                LOG.error("the wake queue held a delivery", extra={"run": message.run})
+            case _:
+                assert_never(message)
         return None
 
 

@@ -17,6 +17,8 @@ from chalicelib.adapters.actions.aws_caller import FINAL_ERRORS, MAX_EXCERPT_CHA
 from chalicelib.model.json_values import ready
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 
+READ_TIMEOUT_S: Final = 3.0
+
 SOURCE: Final = "echoer"
 """The `source` of events on the bus. Names that begin with `aws.` are reserved."""
 
@@ -75,7 +77,7 @@ class EventBusCaller:
     def _client(self, region: str | None) -> Any:
         with self._lock:  # botocore makes one client at a time; many threads may then use it
             if region not in self._clients:
-                self._clients[region] = self._connect("events", region, None)
+                self._clients[region] = self._connect("events", region, None, READ_TIMEOUT_S)
             return self._clients[region]
 
 

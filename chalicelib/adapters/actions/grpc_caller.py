@@ -23,10 +23,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES
 from chalicelib.adapters.actions.connections import context_of
 from chalicelib.model.json_values import Json
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Taken
 
 TIMEOUT_S: Final = 10.0
 """The time limit per address."""
@@ -103,7 +102,7 @@ class GrpcCaller:
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
             reply = self._exchange(packages, address, request)
-            if isinstance(reply, Taken) or reply.final:
+            if not isinstance(reply, NotTaken) or reply.final:
                 break
         return reply
 

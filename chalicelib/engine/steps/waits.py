@@ -14,7 +14,7 @@ from chalicelib.engine.values.evaluation import Names, holds, resolve
 from chalicelib.model import times
 from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import EventWait
@@ -54,9 +54,9 @@ def _duration(value: Json) -> Milliseconds:
     whole = ArgType.INT.admits(value) and value >= 0
     found = value if whole else times.duration(value) if isinstance(value, str) else None
     if found is None:
-        raise ExpressionFailed(f"`for` must be a duration such as 30s or 1h30m, and is {value!r:.60}")
+        raise ExpressionFailed(f"`for` must be a duration such as 30s or 1h30m, and is {shown(value)}")
     if found > MAX_WAIT_MS:
-        raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
+        raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {shown(value)}")
     return found
 
 
@@ -88,7 +88,7 @@ def key_text(value: Json) -> str:
     """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
     if isinstance(value, (bool, str, int, float)):
         return scalar_text(value)
-    raise ExpressionFailed(f"a key must be text or a number, and is {value!r:.60}")
+    raise ExpressionFailed(f"a key must be text or a number, and is {shown(value)}")
 
 
 def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:

@@ -49,6 +49,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "still-referred": ErrorCode(409, "The resource cannot be deleted because another one refers to it."),
     "key-taken": ErrorCode(409, "The idempotency key, or the id of an event, was used for another one."),
     "run-is-stopped": ErrorCode(409, "The run was stopped before the answer arrived."),
+    "no-callback": ErrorCode(409, "The action is declared with `callback = none`: only its HTTP response answers it."),
     "order-refused": ErrorCode(409, "The run's status does not permit this command."),
     "was-undone": ErrorCode(409, "The work of the run was undone: `retry` needs a `step`."),
     "no-failed-undo": ErrorCode(409, "No undo of the run has failed."),

@@ -100,12 +100,17 @@ def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:
         "serve_type": echoer_types.SERVE_TYPES[action.method],
         "method": action.method,
         "endpoints": list(action.addresses),
-        "params": {parameter.name: echoer_types.PARAM_TYPES[parameter.type] for parameter in action.parameters},
-        "args": {parameter.name: parameter.type for parameter in action.parameters},
+        "params": {parameter.name: echoer_types.PARAM_TYPES[parameter.type] for parameter in _named(action)},
+        "args": {parameter.name: parameter.type for parameter in _named(action)},
         "return_states": list(action.returns),
         "text": found.text,
         "created_at": moment(found.created_at),
     }
+
+
+def _named(action: Action) -> tuple[Parameter, ...]:
+    """Return the args that have a name: an action with `args = any` has none."""
+    return () if action.takes_value else action.parameters
 
 
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
@@ -335,6 +340,7 @@ def entry(found: Entry) -> responses.Entry:
         "uuid": found.uuid,
         "error": found.error,
         "error_name": found.error_name,
+        "rule": found.rule,
         "vars": found.vars,
         "removed": list(found.removed),
     }

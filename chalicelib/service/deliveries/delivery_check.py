@@ -4,6 +4,7 @@ message ──> not committed yet ──> receive it again, with growing delays
         ├─> not current, ended ──> drop it
         ├─> paused ─────────────> record it in the head; `continue` sends it again
         ├─> next attempt later ──> receive it again then
+        ├─> asked later for its answer ──> send it again then as a new message
         ├─> over a limit ───────> in the queue of the limiter, which sends it again when its turn comes
         └─> deliver
 """
@@ -45,7 +46,17 @@ class WhilePaused:
     """The activation's run is paused."""
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | Redelivery
+@dataclass(frozen=True, slots=True)
+class SendAgain:
+    """The action is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
+
+    A message that a queue delivers too often would be dead-lettered.
+    """
+
+    wait: int
+
+
+DeliveryCheck: TypeAlias = Deliverable | WhilePaused | SendAgain | Redelivery
 
 MAX_EARLY_MS: Final = 2_000
 """How long before its slot a delivery waits for it. An earlier one comes again."""
@@ -76,7 +87,7 @@ class DeliveryChecker:
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
-            return wait
+            return SendAgain(wait) if token.activation.location else wait
         admission = self._admit(run, token.activation, invocation, message)
         if isinstance(admission, Admitted):
             early = admission.slot - self._clock.now()

@@ -4,24 +4,26 @@ A limited action is delivered only with a permit, and at its slot of the rate. E
 the value of its limit's key) has one versioned value, `Permits`, and a queue of waiters. The value is changed by
 compare-and-set, so two deliveries cannot both take the last permit.
 
-    delivery ──> free, and nobody waits ──> take a permit, send
+    delivery ──> free, and none waits ──> take a permit, send
              └─> else ──> put it in the queue; its message is done
     an activation ends ──> `Release` ──> return its permit, give it to the first waiter, send its delivery
     the next slot of the rate is due ──> `Serve` ──> the same
 
-**No waiter is forgotten.** A delivery is put in the queue first, and then reads the value again. If it is full then,
-whoever returns a permit changes the value later, and reads the queue after that. If the rate is used up, a `Serve` message
-is on its way to the next slot. `Permits.waiting` is cleared only with a value that has room for everyone.
+**No waiter is forgotten.** A delivery is put in the queue first, and then reads the value again. If all permits are
+held then, whoever returns one changes the value later, and reads the queue after that. If the rate is used up, a
+`Serve` message is on its way to the next slot. `Permits.waiting` is cleared only in a value that has room for all.
 
 **No permit leaks.** The engine sends `Release` before it commits the end of an activation, like all effects, and its
-consumer looks at the head of the run. The delivery of a waiter is sent before the value that holds its permit is written; its
-consumer looks at the value. A waiter of which the activation has ended is found when its turn comes. As a second net, `Serve`
-comes at least every 12 hours, and at first every minute, while there are waiters, and compares holders with the heads of their runs.
+consumer looks at the head of the run. The delivery of a waiter is sent before the value that holds its permit is
+written, and its consumer looks at the value. A waiter of which the activation has ended is found when its turn comes.
+As a second net, `Serve` comes from time to time while there are waiters, every minute at first and every 12 hours at
+last, and compares holders with the heads of their runs.
 
-**In order.** A queue is sorted by since when its waiters wait. A delivery that arrives while others wait goes behind them.
+**In order.** A queue is sorted by since when its waiters wait. A delivery that comes while others wait is put behind
+them.
 
-**The rate** is a generic cell rate (`service.cell_rate`). Slots of the next second are granted ahead: the consumer waits
-for its slot, since queues of SQS delay messages by whole seconds only.
+**The rate** is a generic cell rate (`service.cell_rate`). Slots of the next second are granted ahead: the consumer
+waits for its slot, because SQS delays messages by whole seconds only.
 
 A step's own limit replaces the limit of its action, and uses the same permits: the step's activations are sent while
 fewer permits than the step's limit are held.
@@ -32,18 +34,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
 from chalicelib.model import status
 from chalicelib.model.run import Run
-from chalicelib.model.status import Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.errors import Conflict, TooLarge
 from chalicelib.service.limits import permits as values
 from chalicelib.service.limits.permits import Permits
+from chalicelib.service.limits.rounds import Round, state_of
 from chalicelib.service.messages import Deliver, Release, Serve, encode
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.queues import MAX_DEFER_MS, MAX_DELAY_MS, Queue, QueueName
@@ -86,12 +87,6 @@ class Queued:
 QUEUED: Final = Queued()
 
 Admission: TypeAlias = Admitted | Queued | Redelivery
-
-
-class _State(Enum):
-    CURRENT = auto()
-    PAUSED = auto()
-    ENDED = auto()
 
 
 class Limiter:
@@ -207,7 +202,7 @@ class Limiter:
             after = before.without(returned or {}, now)
             if looks:
                 after = self._checked(namespace, after, now)
-            round_ = _Round(after)
+            round_ = Round(after)
             if before.waiting:
                 self._grant(namespace, name, round_, now)
             after = self._following(namespace, name, round_, now, can_rest=before.is_unused(now))
@@ -223,7 +218,7 @@ class Limiter:
             returned, looks = None, False  # somebody may have come since the queue was read
         return self._random(*RETRY_PAUSE_MS)
 
-    def _grant(self, namespace: str, name: str, round_: _Round, now: Instant) -> None:
+    def _grant(self, namespace: str, name: str, round_: Round, now: Instant) -> None:
         """Go through the first waiters, and grant what is free."""
         waiters = self._waiters.first(namespace, name, MAX_SERVED)
         heads: dict[str, Run | None] = {}
@@ -240,9 +235,9 @@ class Limiter:
                 return
             if waiter.run not in heads:
                 heads[waiter.run] = self._heads.head(namespace, waiter.run)
-            round_.take(waiter, _state_of(heads[waiter.run], waiter), slot, now)
+            round_.take(waiter, state_of(heads[waiter.run], waiter), slot, now)
 
-    def _following(self, namespace: str, name: str, round_: _Round, now: Instant, *, can_rest: bool) -> Permits:
+    def _following(self, namespace: str, name: str, round_: Round, now: Instant, *, can_rest: bool) -> Permits:
         """Return the permits with a look planned, if waiters are left, or with `waiting` cleared if none can be."""
         permits = round_.permits
         if round_.is_blocked:
@@ -317,46 +312,6 @@ class Limiter:
 
     def _random(self, least: int, most: int) -> int:
         return least + int(self._ids.nonce()[:8], 16) % (most - least + 1)
-
-
-class _Round:
-    """What one pass through the queue grants."""
-
-    def __init__(self, permits: Permits) -> None:
-        self.permits = permits
-        self.done: list[Waiter] = []
-        """Those that leave the queue."""
-        self.with_permit: list[tuple[Waiter, Instant]] = []
-        self.without_permit: list[tuple[Waiter, Instant]] = []
-        """Those that are granted a slot. A slot of 0: the delivery of a paused run, which is only recorded."""
-        self.has_found = False
-        """Whether the queue held any waiter."""
-        self.is_blocked = False
-        """Whether the first of those left cannot be granted anything now."""
-        self.next_slot: Instant | None = None
-        """When it can; None if it waits for a permit."""
-
-    def has_granted(self, waiter: Waiter) -> bool:
-        """Return whether the activation was granted a slot in this round."""
-        return any(waiter.uuid == known.uuid for known, _ in self.without_permit)
-
-    def take(self, waiter: Waiter, state: _State, slot: Instant, now: Instant) -> None:
-        """Grant the waiter its slot, or let it leave the queue without one."""
-        self.done.append(waiter)
-        if state is _State.PAUSED:
-            self.without_permit.append((waiter, 0))
-        elif state is _State.CURRENT:
-            self.permits = self.permits.granted(waiter, now)
-            (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
-
-
-def _state_of(run: Run | None, waiter: Waiter) -> _State:
-    token = run.token_of(waiter.uuid) if run and run.id == waiter.id else None
-    if run is None or token is None or token.activation is None or token.activation.attempt != waiter.attempt:
-        return _State.ENDED
-    if run.status in status.ENDED:
-        return _State.ENDED
-    return _State.PAUSED if run.status is Status.PAUSED else _State.CURRENT
 
 
 def _is_current(run: Run | None, uuid: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-from chalicelib.model.actions import Method
+from chalicelib.model.actions import REPLY_TIMEOUT_S, Method, Verb
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import Milliseconds
 
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """The largest answer of an action that is read."""
@@ -22,8 +24,17 @@ class Call:
     ca_bundle: str | None = None
     """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
+    verb: Verb = Verb.POST
     content_type: str = "application/json"
-    timeout: int = 10_000
+    """The media type of the body; empty if the request has no body."""
+    direct: bool = False
+    """Whether what the request returns is the answer: it is returned as it is, as a Response, Returned or Raised."""
+    timeout: Milliseconds = REPLY_TIMEOUT_S * 1_000
+    """How long the request may take for each address."""
+    shown: str = ""
+    """How messages show the address of a direct call, without the args in it; empty: as it is."""
+    run: str = ""
+    """The run that the call is for. It is not sent, and neither is the uuid."""
     uuid: str = ""
     namespace: str = ""
     role: str = ""
@@ -50,6 +61,25 @@ class NotTaken:
     """The HTTP status that it answered with."""
     name: str = ""
     """The name of the error; empty for the usual one: Refused with a final status, otherwise Undeliverable."""
+    data: Json = None
+    """What a direct call was answered with, if that says why."""
+    response: dict[str, Json] | None = None
+    """`$response`, of a direct call that was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a direct call by HTTP was answered with, whatever the status."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The names are in lower case."""
+    body: bytes = b""
+    """The received part of it, at most one byte more than `MAX_ANSWER_BYTES`."""
+    broken_off: bool = False
+    """Whether the body ended before its end."""
+    retry_after: Milliseconds | None = None
+    """How long the service asked to wait; None if it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +107,15 @@ class Unfinished:
     wait: int
 
 
-Reply: TypeAlias = Taken | NotTaken | Returned | Raised | Unfinished
+Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished
 
 
 class Caller(Protocol):
     """Calls actions."""
 
     def post(self, call: Call) -> Reply:
-        """Deliver once. Never raises: failures are returned as NotTaken. Ends within 10 s per address."""
+        """Deliver once. Never raises: failures are returned as NotTaken. Ends within `call.timeout` per address.
+
+        A direct call has one address.
+        """
         ...

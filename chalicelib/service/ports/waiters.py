@@ -14,8 +14,8 @@ from chalicelib.model.times import Instant
 class Waiter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What waits for a permit, with the limit that applies to it.
 
-    A queue is sorted by `at`, then by `place`, then by `uuid`: by since when they wait, in milliseconds since 1970, and by
-    the order in which a process put those of one moment.
+    A queue is sorted by `at`, `place` and `uuid`: by since when waiters wait, in milliseconds since 1970, and by the
+    order in which a process put those of one moment.
     """
 
     at: Instant

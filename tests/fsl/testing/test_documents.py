@@ -46,7 +46,7 @@ WRONG: Final = {
     "actions: {ci: OK, cd: [OK, {after: 5}]}\n" + GOOD: "1:29: error: expected text, found a whole number",
     "actions: {c: OK}\n" + GOOD: "1:11: error: the program has no action 'c'; did you mean 'ci'?",
     "actions: {ci: YES}\n" + GOOD: ("1:11: error: the program has no state 'YES'; it has ERROR, NO, OK, TIMEOUT"),
-    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state` or `fail`",
+    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state`, `fail` or `status`",
     "actions: {ci: {state: OK, fail: 503}}\n" + GOOD: "1:11: error: a reply has either `state` or `fail`, not both",
     "steps: {Bild: OK}\n" + GOOD: "1:9: error: the program has no step 'Bild'; did you mean 'Build'?",
     "approvals: {ci: OK}\n" + GOOD: "1:13: error: the program has no state 'OK'; it has APPROVE, REJECT",

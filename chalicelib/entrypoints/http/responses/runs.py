@@ -137,6 +137,7 @@ Entry = TypedDict(
         "uuid": str,
         "error": str,
         "error_name": str,
+        "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
     },

@@ -25,7 +25,8 @@ from chalicelib.model.templates import Template
 
 OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval", "callback")
 
-_CALLBACKS: Final = {"signed": True, "open": False}
+_CALLBACKS: Final = {"signed": True, "open": False, "none": False}
+"""The values of `callback`, and whether answers must be signed."""
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
@@ -147,7 +148,7 @@ def _read_approval(context: Context, name: str, value: Value) -> bool | None:
 def _read_callback(context: Context, name: str, value: Value) -> bool | None:
     key = value.key if isinstance(value, Word) else ""
     if key not in _CALLBACKS:
-        context.wrong(name, value, "the word signed or open")
+        context.wrong(name, value, "the word signed, open or none")
     return _CALLBACKS.get(key)
 
 
