@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
+from chalicelib.model.hooks import ANY_HOOK_EVENT
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -108,8 +109,8 @@ class Problem(Enum):
     NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
     NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
-    UNKNOWN_HOOK_EVENT = "FSL277", "'{name}' is no event of a hook: expected {expected}"
-    HOOK_ON_NOTHING = "FSL278", "a hook needs at least one event: {expected}"
+    UNKNOWN_HOOK_EVENT = "FSL277", f"'{{name}}' is no event of a hook: expected {ANY_HOOK_EVENT}"
+    HOOK_ON_NOTHING = "FSL278", f"a hook needs at least one event: {ANY_HOOK_EVENT}"
     NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
     NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
     NEEDLESS_WITHOUT_CALLBACK = (

@@ -29,6 +29,11 @@ class HookEvent(StrEnum):
     TASK_OPENED = "task.opened"
 
 
+*_OTHERS, _LAST = HookEvent
+
+ANY_HOOK_EVENT: Final = f"{', '.join(_OTHERS)} or {_LAST}"
+"""All of them, for messages."""
+
 EVENT_OF_END: Final = {
     Status.SUCCEEDED: HookEvent.RUN_SUCCEEDED,
     Status.FAILED: HookEvent.RUN_FAILED,

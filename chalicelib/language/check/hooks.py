@@ -47,15 +47,13 @@ def _read_events(context: Context, name: str, value: Value) -> tuple[HookEvent, 
     if entries is None:
         return None
     if not entries:
-        context.findings.report(Problem.HOOK_ON_NOTHING, value.span, expected=_events())
+        context.findings.report(Problem.HOOK_ON_NOTHING, value.span)
     found: dict[HookEvent, None] = {}
     for entry in entries:
         event = _event(entry.text)
         if event is None:
             near = Suggestion(entry.text, tuple(HookEvent))
-            context.findings.report(
-                Problem.UNKNOWN_HOOK_EVENT, entry.span, near=near, name=entry.text, expected=_events()
-            )
+            context.findings.report(Problem.UNKNOWN_HOOK_EVENT, entry.span, near=near, name=entry.text)
         elif event in found:
             context.findings.report(Problem.DUPLICATE_ENTRY, entry.span, name=event, group=name)
         else:
@@ -65,11 +63,6 @@ def _read_events(context: Context, name: str, value: Value) -> tuple[HookEvent, 
 
 def _event(text: str) -> HookEvent | None:
     return next((event for event in HookEvent if event == text.lower()), None)
-
-
-def _events() -> str:
-    *others, last = HookEvent
-    return f"{', '.join(others)} or {last}"
 
 
 def _read_addresses(properties: Properties, method: Method, name: Word) -> tuple[str, ...]:

@@ -92,8 +92,8 @@ class HookNotifier:
             return None
         now = self._clock.now()
         wait = self._wait(message, now)
-        if wait:
-            return wait
+        if wait:  # also not more often than it would be attempted: the queue counts how often it is received
+            return max(wait, self._delay(now - message.sent_at))
         attempt = self._attempt(hook, message)
         self._set_quiet(message, failed=attempt is not None)
         if attempt is None:

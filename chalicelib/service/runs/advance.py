@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib.engine.announcements import announcements
+from chalicelib.engine.announcements import announcements, may_announce
 from chalicelib.engine.effects import Decision, Effect, Outcome, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
@@ -160,9 +160,10 @@ class RunAdvancer:
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:
-        """Return the events of the transition of which hooks are to be notified."""
-        announced = announcements(before, after, effects)
-        return self._hook_book.wanted(after, announced) if announced and self._hook_book else ()
+        """Return the events of the transition of which hooks are to be notified. Most transitions announce nothing."""
+        if self._hook_book is None or not may_announce(before, after, effects):
+            return ()
+        return self._hook_book.wanted(after, announcements(before, after, effects))
 
     def _jitter(self, attempt: int) -> int:
         """Return a random pause in milliseconds, longer with each attempt."""
