@@ -131,7 +131,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     hook_book, hook_log = HookBook(store.definitions, clock), DeliveryLog(store.versioned_values)
-    announcer = HookAnnouncer(runs, queue, clock)
+    announcer = HookAnnouncer(runs, hook_book, queue, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer, hook_book)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
@@ -160,7 +160,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
         waker=Waker(runs, timers, signaler, child_runs, limiter, announcer, clock),
         timers=timers,
-        operator=Operator(runs, advancer),
+        operator=Operator(runs, advancer, announcer),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, hook_book),
         doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, hook_book, hook_log, clock),
         reader=Reader(store, runs, definition_cache, clock),

@@ -342,6 +342,25 @@ def test_a_transition_announces_what_changed_and_nothing_else() -> None:
     assert [one.event for one in announcements(None, head, ())] == ["run.started"]
 
 
+def test_a_run_that_is_deleted_at_once_is_announced() -> None:
+    """Also if the message was handled before: then twice, with the same id."""
+    world = World(hooks=hook(on="run.canceled"))
+    host = world.host
+    for name in ("at once", "later", "much later"):
+        host.start("asks", name=name)
+        host.settle()
+        host.services.operator.stop(NS, name, by="me")
+        if name != "at once":
+            host.settle()
+        if name == "much later":
+            host.pass_time(HOUR)
+        host.services.operator.delete_run(NS, name)
+        host.settle()
+    ids = [(one["subject"], one["id"]) for one in world.sent]
+    assert [name for name, _ in ids] == ["at once", "later", "later", "much later"]
+    assert len(set(ids)) == 3
+
+
 # ── delivery ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
