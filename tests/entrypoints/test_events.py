@@ -86,6 +86,12 @@ def test_an_id_makes_the_request_idempotent(host: Host) -> None:
     assert (other.status, other.code) == (409, "key-taken")
 
 
+def test_an_id_has_a_limit(host: Host) -> None:
+    assert call("POST", "/event", {"name": "n", "id": "x" * 2_064}).status == 200
+    for wrong in ("x" * 2_065, ""):
+        assert call("POST", "/event", {"name": "n", "id": wrong}).code == "malformed"
+
+
 # ── CloudEvents ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from msgspec import structs
@@ -15,12 +16,17 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.service import messages
 from chalicelib.service.doctor.findings import FindingKind
-from chalicelib.service.errors import StillReferred
-from chalicelib.service.hooks.notify import MAX_AGE_MS, PROBE_AFTER_MS
+from chalicelib.service.doctor.run_checks import RunChecks
+from chalicelib.service.doctor.stuck import MAX_RUNS, StuckWatch
+from chalicelib.service.errors import StillReferred, TooLarge
+from chalicelib.service.hooks.announce import HookAnnouncer
+from chalicelib.service.hooks.book import MAX_HOOKS
+from chalicelib.service.hooks.notify import MAX_AGE_MS, MAX_DELAY_MS, PROBE_AFTER_MS
 from chalicelib.service.messages import Announce, Notify
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply, Taken
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
+from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
 from chalicelib.service.security.webhooks import key_of, signature
 from tests.hosts import NS, Host
 
@@ -500,6 +506,34 @@ def test_a_hook_that_another_container_submitted_is_known_after_ten_seconds() ->
     assert [one["subject"] for one in world.sent] == ["late"]
 
 
+def test_a_notification_is_attempted_at_least_every_hour() -> None:
+    world = World(hooks=hook(on="run.started"))
+    attempts: list[int] = []
+
+    def refuse(_: dict[str, Any]) -> Reply:
+        attempts.append(world.host.clock.now())
+        return NotTaken("down", final=False)
+
+    world.hook = refuse
+    world.host.start("f")
+    world.host.pass_time(MAX_AGE_MS)
+    pauses = [after - before for before, after in itertools.pairwise(attempts)]
+    assert max(pauses) <= MAX_DELAY_MS
+    assert min(pauses) >= 2_500
+    assert max(pauses) > MAX_DELAY_MS // 2
+
+
+def test_a_namespace_has_so_many_hooks_and_no_more() -> None:
+    world = World()
+    world.host.submit(" / ".join(hook(on="run.started", name=f"h{n}") for n in range(MAX_HOOKS)))
+    with pytest.raises(TooLarge, match="the namespace would have 101 hooks; the limit is 100"):
+        world.host.submit(hook(name="more"))
+    world.host.submit(hook(on="run.failed", name="h7"))
+    world.host.start("asks")
+    world.host.settle()
+    assert len(world.calls) == MAX_HOOKS - 1
+
+
 # ── stuck runs ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -545,3 +579,35 @@ def test_one_of_several_processes_looks() -> None:
         host.services.stuck_watch.look()
     host.settle()
     assert len(world.calls) == 1
+
+
+def test_so_many_live_runs_are_looked_at() -> None:
+    """The newest ones: with pages of 100, no more than the limit is read."""
+    world = World(hooks=hook(on="run.stuck"))
+    host = world.host
+    pages: list[int] = []
+
+    class Endless:
+        """A store with more live runs than are looked at."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(host.store.runs, name)
+
+        def list(self, namespace: str, query: RunQuery) -> Listing:
+            pages.append(query.limit)
+            return Listing(tuple([run] * query.limit), "more")
+
+    host.start("asks")
+    host.settle()
+    run = host.run()
+    checks = RunChecks(cast(RunStore, Endless()), host.services.definition_cache, host.clock)
+    watch = StuckWatch(
+        host.store,
+        cast(RunStore, Endless()),
+        checks,
+        host.services.hook_book,
+        HookAnnouncer(host.services.runs, host.services.hook_book, host.queue, host.clock),
+        host.clock,
+    )
+    watch.look()
+    assert sum(pages) == MAX_RUNS

@@ -148,6 +148,9 @@ class Submitter:
             if isinstance(statement.value, FlowRun)
         ]
         check_size(changed, [run.new for run in runs])
+        new_hooks = sum(one.kind is Kind.HOOK and change is Change.CREATED for one, change in results)
+        if new_hooks:
+            self._hook_book.check_room(namespace, new_hooks)
         if not dry_run and (changed or runs):
             self._store_all(namespace, changed, runs)
         submitted = [

@@ -11,6 +11,7 @@ from chalicelib.model import json_values
 from chalicelib.model.hooks import Hook
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
+from chalicelib.service.errors import TooLarge
 from chalicelib.service.messages import Wanted
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import DefinitionStore, Kind
@@ -19,7 +20,7 @@ MAX_AGE_MS: Final = 10_000
 """How long a container may not know of a hook that was submitted through another one."""
 
 MAX_HOOKS: Final = 100
-"""How many hooks of a namespace are notified: the first by name."""
+"""How many hooks a namespace may have."""
 
 MAX_NAMESPACES: Final = 1_000
 """Namespaces of which a container remembers the hooks."""
@@ -41,13 +42,19 @@ class HookBook:
             read_at, hooks = self._known.get(namespace, (None, ()))
         if read_at is not None and read_at > now - MAX_AGE_MS:
             return hooks
-        found = self._definitions.list(namespace, Kind.HOOK, MAX_HOOKS)
+        found = self._definitions.list(namespace, Kind.HOOK, 2 * MAX_HOOKS)
         hooks = tuple(json_values.decode(one.value, Hook) for one in found)
         with self._lock:
             if len(self._known) >= MAX_NAMESPACES:
                 self._known.clear()
             self._known[namespace] = now, hooks
         return hooks
+
+    def check_room(self, namespace: str, new: int) -> None:
+        """Check that the namespace has room for so many new hooks. Raises TooLarge."""
+        count = len(self._definitions.list(namespace, Kind.HOOK, MAX_HOOKS)) + new
+        if count > MAX_HOOKS:
+            raise TooLarge(f"the namespace would have {count} hooks; the limit is {MAX_HOOKS}")
 
     def named(self, namespace: str, name: str) -> Hook | None:
         """Return the hook with this name, or None. A hook that is not known is looked for in the store."""
