@@ -19,12 +19,14 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     Jitter,
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     children_of,
 )
@@ -107,6 +109,9 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
                 _callback(action, layers),
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
+        case EmitStep() | StartStep():
+            timeout = _first({"default": defaults.timeout}, format_duration)
+            return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case EventStep() | ConditionStep() | CallStep():
             timeout = _first({"step": step.timeout, "default": defaults.timeout}, format_duration)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)

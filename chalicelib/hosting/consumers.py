@@ -8,7 +8,9 @@ from typing import Any, Final
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
     Announce,
+    Begin,
     Deliver,
+    ExecuteStep,
     Listen,
     Message,
     Notify,
@@ -18,11 +20,16 @@ from chalicelib.service.messages import (
     StopChild,
     SyncChild,
     TellParent,
+    TellSchedule,
+    Tick,
     Wake,
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, Release, Serve, Announce)
+_WAKES: Final = (
+    Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
+    Announce,
+)  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver, Notify),

@@ -8,6 +8,7 @@ from chalicelib.model.actions import Action, Parameter
 from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.hooks import Hook
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.recurrence.schedule import Schedule
 
 
 class EventType(FrozenValue, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class Config(FrozenValue, frozen=True, kw_only=True):
     value: Json
 
 
-DefinitionValue: TypeAlias = Action | Flow | EventType | Config | Hook
+DefinitionValue: TypeAlias = Action | Flow | EventType | Config | Schedule | Hook
 """The value of a definition, as the definition store keeps it."""
 
 StatementValue: TypeAlias = DefinitionValue | FlowRun
@@ -35,6 +36,7 @@ VALUE_TYPES: Final[dict[str, type[DefinitionValue]]] = {
     "flow": Flow,
     "event": EventType,
     "config": Config,
+    "schedule": Schedule,
     "hook": Hook,
 }
 """The types of definitions by the word that begins their statement."""

@@ -11,6 +11,7 @@ from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
+from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
@@ -33,6 +34,9 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 
     Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
+    notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
+    if notice is not None and event.step in ("", notice.step):
+        return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or event.step not in ("", token.step):
         ended = _ended_step(transition, event) if token is None else None

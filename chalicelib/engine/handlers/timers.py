@@ -29,7 +29,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import MOVING
-from chalicelib.model.waits import ApprovalWait, ChildWait, EventWait
+from chalicelib.model.waits import ApprovalWait, ChildWait, EmitWait, EventWait, StartWait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
@@ -72,6 +72,10 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
     """Return the error that says what did not happen in time. `step` is None where an undo was awaited."""
     if activation.due < activation.deadline:
         return StepError(ErrorName.HEARTBEAT_TIMEOUT, "no report came within its heartbeat")
+    if activation.circuit_open:
+        return StepError(
+            ErrorName.CIRCUIT_OPEN, "it was not delivered, because earlier deliveries to its action failed"
+        )
     match activation.wait, step:
         case ApprovalWait(), _:
             return StepError(ErrorName.APPROVAL_EXPIRED, "no person approved it in time")
@@ -82,6 +86,10 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
             )
         case ChildWait(child=child), _:
             return StepError(ErrorName.TIMEOUT, f"run {child!r} did not end in time")
+        case EmitWait(event=event), _:
+            return StepError(ErrorName.TIMEOUT, f"event {event!r} was not published in time")
+        case StartWait(run=run), _:
+            return StepError(ErrorName.TIMEOUT, f"run {run!r} was not started in time")
         case _, ConditionStep():
             return StepError(ErrorName.TIMEOUT, "its condition did not hold in time")
         case _:

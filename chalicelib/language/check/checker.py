@@ -18,6 +18,7 @@ from chalicelib.language.check.echoer import is_echoer
 from chalicelib.language.check.events import read_event
 from chalicelib.language.check.flows import read_flow, read_run
 from chalicelib.language.check.hooks import read_hook
+from chalicelib.language.check.schedules import read_schedule
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
 from chalicelib.language.source import Source
@@ -28,6 +29,7 @@ from chalicelib.language.syntax.tree import Statement as Node
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import ActionStep, CallStep, Flow, walk
 from chalicelib.model.statements import Config, EventType, StatementValue
+from chalicelib.model.times import Instant
 
 Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 """Returns the value of a statement; None if it is too damaged to have one."""
@@ -35,7 +37,7 @@ Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 _FIRST: Final[Mapping[str, Reader]] = {"event": read_event, "config": read_config}
 """The kinds of statements that refer to no others; actions and flows may refer to them."""
 
-_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "hook": read_hook}
+_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "schedule": read_schedule, "hook": read_hook}
 """The kinds of statements that refer to flows."""
 
 
@@ -71,15 +73,17 @@ def check_document(
     *,
     expression_problem: ExpressionProblem | None = None,
     address_problem: AddressProblem | None = None,
+    now: Instant | None = None,
 ) -> Checked:
     """Check a document against a catalog. The document's own definitions take precedence, in any order.
 
     `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted.
-    `address_problem` checks where hooks may send to. A damaged
-    document is checked as far as it was parsed and yields no statements. The diagnostics of `parse` are not repeated.
+    `address_problem` checks where hooks may send to. `now` is the time of the submission: a new schedule must not lie
+    before it. A damaged document is checked as far as it was parsed and yields no statements. The diagnostics of
+    `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
-    context = Context(findings, catalog, expression_problem, address_problem, is_echoer=is_echoer(document))
+    context = Context(findings, catalog, expression_problem, address_problem, is_echoer=is_echoer(document), now=now)
     values = _Statements(document, context).read()
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())
@@ -114,7 +118,6 @@ class _Statements:
             )
             return []
         self._check_names()
-        self._refuse_unread()
         self._read_all(_FIRST)
         self._read_actions()
         for name in self._flows_by_call():
@@ -127,6 +130,8 @@ class _Statements:
                 self._context.broken["flow"].discard(name)
         self._read_undos()
         self._read_all(_LAST)
+        for check in self._context.later:
+            check()
         return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
 
     def _check_names(self) -> None:
@@ -143,13 +148,6 @@ class _Statements:
             for defines, broken in self._context.broken.items():
                 if kind == defines or kind not in STATEMENT_WORDS:
                     broken.add(name)
-
-    def _refuse_unread(self) -> None:
-        """Report statements of a kind that has no row yet."""
-        for node in self._nodes:
-            key = node.kind.key
-            if key in STATEMENT_WORDS and key not in ("action", "flow", *_FIRST, *_LAST):
-                self._context.findings.report(Problem.UNKNOWN_STATEMENT, node.kind.span, found=key)
 
     def _read_all(self, readers: Mapping[str, Reader]) -> None:
         """Read the statements of some kinds. The names of those without errors become known."""

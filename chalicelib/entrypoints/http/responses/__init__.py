@@ -18,6 +18,8 @@ from chalicelib.entrypoints.http.responses.common import (
 from chalicelib.entrypoints.http.responses.definitions import (
     Action,
     ActionSpec,
+    ActionStatus,
+    Breaker,
     Config,
     ConfigSpec,
     EventType,
@@ -29,6 +31,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
     HookDelivery,
     HookSpec,
     Input,
+    ShownAction,
     Statement,
     Submission,
 )
@@ -51,6 +54,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     Token,
     Woken,
 )
+from chalicelib.entrypoints.http.responses.schedules import (
+    Backfill,
+    FailedSlot,
+    Schedule,
+    ScheduleDefinition,
+    ScheduleSpec,
+    ScheduleText,
+    Slot,
+    StartedSlot,
+)
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
 __all__ = [
@@ -58,6 +71,9 @@ __all__ = [
     "Action",
     "ActionRun",
     "ActionSpec",
+    "ActionStatus",
+    "Backfill",
+    "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
@@ -70,6 +86,7 @@ __all__ = [
     "EventSpec",
     "EventType",
     "EventTypeSpec",
+    "FailedSlot",
     "FailedUndo",
     "Finding",
     "Flow",
@@ -94,9 +111,16 @@ __all__ = [
     "Run",
     "RunError",
     "RunSpec",
+    "Schedule",
+    "ScheduleDefinition",
+    "ScheduleSpec",
+    "ScheduleText",
     "Scope",
     "ScopeVars",
     "Secret",
+    "ShownAction",
+    "Slot",
+    "StartedSlot",
     "Statement",
     "Step",
     "StepSpec",

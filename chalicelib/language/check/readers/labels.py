@@ -1,4 +1,4 @@
-"""Read the labels of flows, runs and hooks."""
+"""Read the labels of flows, runs, schedules and hooks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chalicelib.model.templates import Template, source_of
 
 
 def read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
-    """Read `labels = (name = value, ...)`; with `plain`, the values must not contain expressions."""
+    """Read `labels = (name = value, ...)`. With `plain`, there are no expressions."""
     found = {}
     for name, entry in (properties.read("labels", read_assignments) or {}).items():
         if ":" in name:
