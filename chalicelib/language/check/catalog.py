@@ -51,8 +51,8 @@ class KnownNames:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
-    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     operations: Operations | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
