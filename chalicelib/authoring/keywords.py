@@ -43,6 +43,8 @@ _FLOW: Final = {
     "output": "the result of a run",
     "timeout": "maximum duration of a run",
     "max_steps": "how many steps a run can enter in all",
+    "description": "what the flow is for",
+    "keep": "how long ended runs are kept, such as 90d",
     "labels": "labels for searching runs: (name = value, ...)",
 }
 PROPERTIES: Final = {
@@ -59,8 +61,10 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
+        "limit": "how many runs are in progress: (concurrent = 1, key = ${ $input.customer }, overflow = queue)",
         "input": "input of a run: (type name, type name = default, secret type name, ...), or any, map or list",
         **_FLOW,
     },
@@ -156,7 +160,8 @@ VALUES: Final = {
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second", "burst", "key"),
+    "limit": ("concurrent", "per_second", "burst", "key", "overflow"),
+    "breaker": ("failures", "pause"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }

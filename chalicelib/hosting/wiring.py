@@ -20,6 +20,8 @@ from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.admissions import Admissions, RoomCheck
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
@@ -85,6 +87,7 @@ class Services:
     starter: Starter
     answerer: Answerer
     token_answerer: TokenAnswerer
+    breakers: Breakers
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
@@ -127,7 +130,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
+    limiter = Limiter(store, queue, clock, ids)
+    check_room = RoomCheck(definition_cache, limiter)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room, adapters.observer)
+    admissions = Admissions(runs, definition_cache, advancer, limiter, clock)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
@@ -138,6 +144,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -155,8 +162,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, clock),
+        breakers=breakers,
+        deliverer=Deliverer(
+            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
+        ),
+        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         scheduler=scheduler,

@@ -123,6 +123,7 @@ class Problem(Enum):
     UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
     NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
     NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
+    NEEDLESS_BREAKER = "FSL296", "action '{name}' is human, so none of its deliveries fail: remove 'breaker'"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"

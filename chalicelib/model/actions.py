@@ -125,6 +125,13 @@ class Limit(FrozenValue, frozen=True, kw_only=True):
     """What is counted separately: the limit holds for each value. None: the action as a whole."""
 
 
+class Breaker(FrozenValue, frozen=True, kw_only=True):
+    """After so many deliveries in a row that failed, nothing is delivered for the pause; then one is tried."""
+
+    failures: int = 20
+    pause: Milliseconds = 60_000
+
+
 class Undo(FrozenValue, frozen=True, kw_only=True):
     """What undoes the work of a finished step: an action or a flow, and its args."""
 
@@ -195,6 +202,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
     undo: Undo | None = None
+    breaker: Breaker | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()

@@ -34,6 +34,8 @@ flow small
     step One => (OK -> done | FAIL -> stopped) { action = work; };
 flow_end
 /
+action far  addr = "http://far.test/"; callback = none; args = (any n = 1); return = (OK);  action_end
+/
 flow brief  wait Long => (DONE -> done) { for = 5s; }; flow_end
 /
 flow wide
@@ -53,7 +55,8 @@ flow wide
     deci Ask => (YES -> Care | NO -> stopped) { action = ask; };
     step Care => (OK -> Long) { action = careful; };
     wait Long => (DONE -> Last) { for = 30m; };
-    set Last => (DONE -> done) { save = (n = ${ $vars.n + 1 }); };
+    set Last => (DONE -> Far) { save = (n = ${ $vars.n + 1 }); };
+    step Far => (OK -> done) { action = far; };
 flow_end
 """
 

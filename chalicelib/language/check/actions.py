@@ -23,7 +23,7 @@ from chalicelib.language.check.readers.members import (
     refuse_steps,
 )  # fmt: skip
 from chalicelib.language.check.readers.operations import read_operation
-from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.options import OPTIONS, read_breaker, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo
 from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
@@ -33,7 +33,19 @@ from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import DEFAULT_STATE
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", "role", *direct.PROPERTIES, *OPTIONS)
+_PROPERTIES = (
+    "addr",
+    "method",
+    "secret",
+    "args",
+    "return",
+    "data",
+    "undo",
+    "role",
+    "breaker",
+    *direct.PROPERTIES,
+    *OPTIONS,
+)
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
@@ -56,10 +68,13 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         secret_data=properties.read("data", _read_data) or False,
         direct=is_direct,
         statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
+        breaker=properties.read("breaker", read_breaker),
         configs=read_configs(context, statement),
     )
     action = read_operation(properties, direct.with_request(properties, action), statement.name)
     refuse_signature(properties, action.options, action)
+    if action.breaker and method is Method.HUMAN:
+        context.findings.report(Problem.NEEDLESS_BREAKER, properties.span("breaker"), name=action.name)
     return None if returns is None or parameters is None or properties.damaged else action
 
 

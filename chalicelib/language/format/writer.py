@@ -21,8 +21,10 @@ from chalicelib.model.flow import (
     EmitStep,
     EventStep,
     Flow,
+    FlowLimit,
     FlowRun,
     ForkStep,
+    Overflow,
     RepeatRule,
     Route,
     SetStep,
@@ -113,6 +115,9 @@ def _of_action(action: Action) -> _Properties:
     yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
+    if action.breaker:
+        settings = {"failures": str(action.breaker.failures), "pause": format_duration(action.breaker.pause)}
+        yield "breaker", _group(settings.items())
     yield from _options(action.options)
     yield from _undo(action.undo)
 
@@ -141,6 +146,8 @@ def _state(action: Action, state: str) -> str:
 
 def _of_flow(flow: Flow) -> str:
     def properties_of_flow() -> _Properties:
+        if flow.description is not None:
+            yield "description", spelling.string(flow.description)
         if flow.input_type is not None:
             yield "input", flow.input_type.value
         elif flow.input:
@@ -151,6 +158,10 @@ def _of_flow(flow: Flow) -> str:
         yield from _timeout(flow.timeout)
         if flow.max_steps is not None:
             yield "max_steps", str(flow.max_steps)
+        if flow.keep is not None:
+            yield "keep", format_duration(flow.keep)
+        if flow.limit is not None:
+            yield "limit", _flow_limit(flow.limit)
         yield from _some("labels", flow.labels)
 
     properties = _written(properties_of_flow())
@@ -385,6 +396,13 @@ def _limit(limit: Limit) -> str:
     counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
     settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
     return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
+
+
+def _flow_limit(limit: FlowLimit) -> str:
+    settings = [("concurrent", str(limit.concurrent)), *_templates({} if limit.key is None else {"key": limit.key})]
+    if limit.overflow is not Overflow.QUEUE:
+        settings.append(("overflow", limit.overflow.value))
+    return _group(settings)
 
 
 def _timeout(timeout: Milliseconds | None) -> _Properties:

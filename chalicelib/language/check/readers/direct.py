@@ -139,6 +139,12 @@ def _refuse_all(properties: Properties, action: Action) -> None:
     for name in PROPERTIES:
         if name in properties:
             _needs_direct(properties, name, properties.span(name))
+    address = properties.value("addr")
+    if address and action.is_http and not properties.context.is_echoer:
+        declared = {parameter.name for parameter in action.parameters}
+        for name in dict.fromkeys(name for one in action.addresses for name in placeholders_in(one)):
+            if name in declared:
+                _needs_direct(properties, f"{{{name}}}", address.span)
     value = properties.value("return")
     for route in value.items if isinstance(value, Group) and action.statuses else ():
         if isinstance(route, Route) and route.statuses:
