@@ -47,6 +47,18 @@ class RunStarted(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdmitted(Fact):
+    """It is the turn of a pending run, which has a permit of its flow's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRefused(Fact):
+    """A pending run is over the limit of its flow, which does not let such runs wait."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StepAcked(Fact):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
@@ -206,6 +218,8 @@ class UndosRetried(Fact):
 
 Event: TypeAlias = (
     RunStarted
+    | RunAdmitted
+    | RunRefused
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld

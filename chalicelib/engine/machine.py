@@ -24,8 +24,10 @@ from chalicelib.engine.events import (
     EventArrived,
     NoticeTaken,
     ReplyIgnored,
+    RunAdmitted,
     RunContinued,
     RunPaused,
+    RunRefused,
     RunRetried,
     RunStarted,
     RunStopped,
@@ -78,6 +80,8 @@ def decide(
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
         case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():

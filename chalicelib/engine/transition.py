@@ -345,6 +345,8 @@ class Transition(TransitionVars):
             self.emit(TellParent())
         if self.run.queued_behind:
             self.emit(TellSchedule())
+        if self.run.limiter:
+            self.emit(ReleasePermit(self.run.id, self.run.limiter))
 
     # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

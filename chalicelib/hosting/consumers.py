@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
+    Begin,
     Deliver,
     ExecuteStep,
     Listen,
@@ -24,7 +25,7 @@ from chalicelib.service.messages import (
 from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
-    Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Release, Serve,
+    Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {

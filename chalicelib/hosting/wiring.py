@@ -20,6 +20,7 @@ from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.admissions import Admissions, RoomCheck
 from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
@@ -129,7 +130,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
+    limiter = Limiter(store, queue, clock, ids)
+    check_room = RoomCheck(definition_cache, limiter)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room, adapters.observer)
+    admissions = Admissions(runs, definition_cache, advancer, limiter, clock)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
@@ -162,7 +166,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         deliverer=Deliverer(
             runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
         ),
-        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, clock),
+        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         scheduler=scheduler,

@@ -197,6 +197,8 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Why the run failed; `last_err` says it as text."""
     steps: int = msgspec.field(name="sc", default=0)
     """How many steps its tokens have entered in all."""
+    limiter: str = msgspec.field(name="lm", default="")
+    """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""

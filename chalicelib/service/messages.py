@@ -107,10 +107,23 @@ class Tick(_Message, frozen=True, kw_only=True, tag="tick"):
         return self.schedule
 
 
+class Begin(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="begin"):
+    """Begin a pending run, if its turn has come. Its limiter sends it when it has granted the permit."""
+
+    uuid: str = ""
+    """The id of the run, if its limiter sends it."""
+    limiter: str = ""
+    attempt: int = 0
+    slot: Instant = 0
+    granted_in: int = msgspec.field(name="gv", default=0)
+    """As of a delivery."""
+
+
 class Release(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
-    """Return the permit of an activation that has ended, or that waits for a retry."""
+    """Return the permit of an activation that has ended or waits for a retry, or of a run that has ended."""
 
     uuid: str
+    """That of the activation, or the id of the run."""
     limiter: str
     attempt: int | None = None
     """The attempt for which the activation waits; None: it has ended."""
@@ -135,6 +148,7 @@ Message: TypeAlias = (
     | TellParent
     | TellSchedule
     | Tick
+    | Begin
     | Release
     | Serve
 )

@@ -15,8 +15,10 @@ import msgspec
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.limits.admissions import Admissions
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
+    Begin,
     Deliver,
     ExecuteStep,
     Listen,
@@ -57,6 +59,7 @@ class Waker:
         step_executor: StepExecutor,
         scheduler: Scheduler,
         limiter: Limiter,
+        admissions: Admissions,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -66,6 +69,7 @@ class Waker:
         self._step_executor = step_executor
         self._scheduler = scheduler
         self._limiter = limiter
+        self._admissions = admissions
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -80,6 +84,8 @@ class Waker:
     def _handle(self, message: Message) -> Redelivery:
         if isinstance(message, Tick):
             return self._scheduler.tick(message)
+        if isinstance(message, Begin):
+            return self._admissions.begin(message)
         if isinstance(message, Release):
             return self._limiter.release(message)
         if isinstance(message, Serve):

@@ -12,10 +12,10 @@ from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
-from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token

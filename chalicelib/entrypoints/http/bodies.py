@@ -13,8 +13,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.texts import key_text
 from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready

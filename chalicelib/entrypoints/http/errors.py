@@ -45,6 +45,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     ),
     "method-not-allowed": ErrorCode(405, "The path does not support this method."),
     "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
+    "limit-reached": ErrorCode(409, "The flow has as many runs as its limit allows, and others do not start."),
     "run-exists": ErrorCode(409, "A run with this name exists already."),
     "still-referred": ErrorCode(409, "The resource cannot be deleted because another one refers to it."),
     "key-taken": ErrorCode(409, "The idempotency key, or the id of an event, was used for another one."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, assert_never, cast, overload
 
+from chalicelib.engine.admission import described
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
@@ -18,7 +19,7 @@ from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.run_error import RunError
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
-from chalicelib.model.status import LIVE, READY, current_state
+from chalicelib.model.status import LIVE, READY, Status, current_state
 from chalicelib.model.times import Instant, format_duration, rfc3339
 from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
@@ -171,6 +172,7 @@ def run(view: RunView) -> responses.Run:
             "error": _error(head.error),
             "global_variable": head.vars,
             "status": head.status,
+            "waits_for": described(view.definition.flow, head) if head.status is Status.PENDING else "",
             "flow": head.definition.flow,
             "flow_version": head.definition.version,
             "input": head.input,

@@ -55,9 +55,18 @@ class Round:
 
 def state_of(run: Run | None, waiter: Waiter) -> State:
     """Return what became of the waiter, by the head of its run."""
-    token = run.token_of(waiter.uuid) if run and run.id == waiter.id else None
-    if run is None or token is None or token.activation is None or token.activation.attempt != waiter.attempt:
+    if run is None or run.id != waiter.id or attempt_of(run, waiter.uuid) != waiter.attempt:
         return State.ENDED
-    if run.status in status.ENDED:
-        return State.ENDED
-    return State.PAUSED if run.status is Status.PAUSED else State.CURRENT
+    if run.status is Status.PAUSED:
+        return State.PAUSED
+    return State.CURRENT if not waiter.is_run or run.status is Status.PENDING else State.ENDED
+
+
+def attempt_of(run: Run | None, uuid: str) -> int | None:
+    """Return the attempt of a current activation, or 0 for the id of a live run; None if it has ended."""
+    if run is None or run.status in status.ENDED:
+        return None
+    if run.id == uuid:
+        return 0
+    token = run.token_of(uuid)
+    return token.activation.attempt if token and token.activation else None

@@ -89,8 +89,8 @@ class EffectExecutor:
                 return messages.ExecuteStep(uuid=uuid, **common), 0
             case effects.TellSchedule():
                 return messages.TellSchedule(**common), 0
-            case effects.ReleasePermit(uuid, limiter, attempt):
-                return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
+            case effects.RequestPermit() | effects.ReleasePermit():
+                return _of_permit(effect, common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:
@@ -110,3 +110,9 @@ def _of_child(effect: _ChildEffect, common: _Common) -> Message:
             return messages.TellParent(**common)
         case _:
             assert_never(effect)
+
+
+def _of_permit(effect: effects.RequestPermit | effects.ReleasePermit, common: _Common) -> Message:
+    if isinstance(effect, effects.RequestPermit):
+        return messages.Begin(**common)
+    return messages.Release(uuid=effect.uuid, limiter=effect.limiter, attempt=effect.attempt, **common)

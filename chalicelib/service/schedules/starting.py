@@ -10,7 +10,7 @@ from chalicelib.model.recurrence.schedule import Overlap, Schedule, run_name, sl
 from chalicelib.model.templates import source_of
 from chalicelib.model.times import Instant, rfc3339
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import Invalid, NotFound, RunExists, ServiceError, TooLarge
+from chalicelib.service.errors import Invalid, LimitReached, NotFound, RunExists, ServiceError, TooLarge
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import RunAdvancer
@@ -64,7 +64,10 @@ class SlotStarter:
             raise StartFailed(str(failure)) from failure
 
     def create(self, decision: Decision) -> bool:
-        """Create the run. Return False if it was created before. Raises StartFailed if another run has its name."""
+        """Create the run. Return False if it was created before.
+
+        Raises StartFailed if another run has its name, or if it is over the limit of its flow, which skips such runs.
+        """
         try:
             self._advancer.create(decision)
         except RunExists as exists:
@@ -72,6 +75,8 @@ class SlotStarter:
             if found is not None and found.scheduled != decision.run.scheduled:
                 raise StartFailed(str(exists)) from exists
             return False
+        except LimitReached as reached:
+            raise StartFailed(str(reached)) from reached
         return True
 
     def _names(self, schedule: Schedule, slot: Instant) -> Names:
