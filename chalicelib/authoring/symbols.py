@@ -79,7 +79,7 @@ class Workspace:
     @property
     def known(self) -> KnownNames:
         """The names that a document may use without defining them."""
-        return KnownNames(self.actions, self.flows, self.events, self.configs, self.operations)
+        return KnownNames(self.actions, self.flows, self.events, self.configs, operations=self.operations)
 
 
 def workspace_of(texts: Mapping[str, str]) -> Workspace:

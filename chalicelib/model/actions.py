@@ -228,6 +228,11 @@ class Action(FrozenValue, frozen=True, kw_only=True):
         return self.method is Method.AWS
 
     @property
+    def is_job(self) -> bool:
+        """Whether its operation starts a job, of which the end is waited for (`.sync`)."""
+        return self.is_operation and any(".sync" in address for address in self.addresses)
+
+    @property
     def is_called(self) -> bool:
         """Whether it is sent nothing but the args; otherwise it is sent what a service needs to answer by callback."""
         return self.direct or self.is_operation

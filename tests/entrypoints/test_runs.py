@@ -162,6 +162,7 @@ def test_the_history_is_paged_and_complete(host: Host) -> None:
         "error_name": "",
         "vars": {"v": 1},
         "removed": [],
+        "rule": None,
     }
     first = call("GET", "/flowrun/r/history?limit=1")
     assert first.headers["x-next-cursor"] == "1"

@@ -1,4 +1,4 @@
-"""Actions without callback (`callback = none`): flows on a host whose caller returns HTTP responses."""
+"""Actions without callback (`callback = none`): flows on a host with a caller that returns HTTP responses."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import step_names
+from chalicelib.engine.bindings import NO_NAMES, step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
@@ -30,7 +30,8 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
     active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
     try:
-        args = computed_args(transition, step_names(transition, active), invocation)
+        names = step_names(transition, active) if invocation.evaluated else NO_NAMES
+        args = computed_args(transition, names, invocation)
         key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
