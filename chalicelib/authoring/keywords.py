@@ -62,6 +62,7 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "cancel": "address that is notified when an activation of it is abandoned",
         "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {

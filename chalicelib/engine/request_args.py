@@ -59,6 +59,9 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
+    if invocation.is_bare:
+        args = (token.activation.args if token.activation else None) or {}
+        return {"flowId": run.name, "stepName": token.step, **args}
     variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),

@@ -205,6 +205,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     options: Options = Options()
     undo: Undo | None = None
     breaker: Breaker | None = None
+    cancel: tuple[str, ...] = ()
+    """Complete URLs, tried in order: where it is notified that an activation was abandoned."""
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()
