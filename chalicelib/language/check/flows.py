@@ -99,9 +99,9 @@ def _flow(
         )
         return Flow(name=statement.name.text, steps=())
     before = context.findings.errors
-    steps = Steps(context, properties.owner, inputs)
+    steps = Steps(context, properties.owner, inputs, input_type)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
-    variables, secret = read_variables(properties)
+    variables, secret = steps.uses.merge_vars(*read_variables(properties))
     refuse_members(context, statement, secret)
     flow = Flow(
         name=statement.name.text,
@@ -114,7 +114,7 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=read_labels(properties, plain=False),
-        configs=read_configs(context, statement),
+        configs=tuple(sorted({*read_configs(context, statement), *steps.uses.configs()})),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
     return flow
