@@ -106,6 +106,7 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
+        scheduled=run.scheduled or NOTHING,
         config=definition.config,
         step=_step_value(run, token, token.activation or activation, at),
         now=rfc3339(at),

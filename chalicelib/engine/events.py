@@ -40,6 +40,22 @@ class RunStarted(Fact):
     """The W3C `traceparent` of the request that started it; empty if it had none."""
     generation: int = 0
     """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdmitted(Fact):
+    """It is the turn of a pending run, which has a permit of its flow's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRefused(Fact):
+    """A pending run is over the limit of its flow, which does not let such runs wait."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +130,14 @@ class NoticeTaken(Fact):
     """An action took a notice."""
 
     uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged(Fact):
+    """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
+
+    uuid: str
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +218,13 @@ class UndosRetried(Fact):
 
 Event: TypeAlias = (
     RunStarted
+    | RunAdmitted
+    | RunRefused
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
     | AnswerPending
+    | CircuitChanged
     | ReplyIgnored
     | NoticeTaken
     | EventArrived

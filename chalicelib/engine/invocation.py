@@ -47,7 +47,9 @@ def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocati
     if compiled and compiled.undo and compiled.undo.is_flow:
         return None
     references = compiled.undo.references if compiled and compiled.undo else {}
-    return dataclasses.replace(definition.undo_invocations[undo.action], args=references, given=undo.args)
+    undoing = definition.undo_invocations[undo.action]
+    action = undoing.action.taking((*undo.args, *references))
+    return dataclasses.replace(undoing, action=action, args=references, given=undo.args)
 
 
 def limiter_of(definition: Definition, run: Run, token: Token) -> str:

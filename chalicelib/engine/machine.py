@@ -17,14 +17,17 @@ from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
     AnswerPending,
     ChildEnded,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
     EventArrived,
     NoticeTaken,
     ReplyIgnored,
+    RunAdmitted,
     RunContinued,
     RunPaused,
+    RunRefused,
     RunRetried,
     RunStarted,
     RunStopped,
@@ -77,9 +80,11 @@ def decide(
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored() | NoticeTaken():
+        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)

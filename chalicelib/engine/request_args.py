@@ -79,7 +79,7 @@ def direct_args(
     read: Callable[[str], Json],
     cipher: Cipher = NO_CIPHER,
 ) -> dict[str, Json]:
-    """Return all that an action without callback is sent. Raises ExpressionFailed, also if an arg has a wrong type."""
+    """Return the args of an action that is sent nothing else. Raises ExpressionFailed, also if one has a wrong type."""
     return args_of(definition, run, token, invocation, read, cipher)
 
 
@@ -103,7 +103,7 @@ def args_of(
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
-        if name in RESERVED_ARGS and not invocation.action.direct:
+        if name in RESERVED_ARGS and not invocation.action.is_called:
             continue
         if parameter.secret and cipher is None:
             found[name] = MASK

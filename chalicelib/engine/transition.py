@@ -27,6 +27,7 @@ from chalicelib.engine.effects import (
     StoreBlob,
     SyncChild,
     TellParent,
+    TellSchedule,
 )
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO, limiter_of
@@ -342,6 +343,10 @@ class Transition(TransitionVars):
             self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
+        if self.run.queued_behind:
+            self.emit(TellSchedule())
+        if self.run.limiter:
+            self.emit(ReleasePermit(self.run.id, self.run.limiter))
 
     # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -147,7 +147,11 @@ class ScriptedHost(VirtualHost):
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
         request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
-        reply = self._ask(replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=True))
+        asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
+        reply = self._ask(asked)
+        if not action.direct and isinstance(reply, tuple):
+            self._plan_answers(run, token, reply, "action")
+            return ports.Returned()
         return direct_replies.reply_of(reply, action, call.timeout, self.clock)
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,7 @@ HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 _NAME: Final = re.compile(r"\$([A-Za-z_]\w*)")
 
 _VARYING: Final = frozenset(
-    {"vars", "result", "state", "error", "event", "item", "index", "step", "response", "scheduled"}
+    {"vars", "result", "state", "error", "event", "item", "index", "step", "response"}
     | {"now", "millis", "random", "uuid", "shuffle"}
 )
 """Names and functions whose values change in the course of a run."""
@@ -235,7 +235,7 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
     names = {name: _names_read(arg) for name, arg in step.args.items() if not holds_reference(arg)}
     evaluated = {name: used for name, used in names.items() if used is not None}
     return Invocation(
-        action,
+        action.taking(step.args),
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
@@ -272,7 +272,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].parameters
+    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].taking(undo.args).parameters
     parameters = {known.name: known for known in declared_inputs}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
     defaults: dict[str, Json] = {}

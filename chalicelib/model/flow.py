@@ -226,6 +226,25 @@ Step: TypeAlias = (
 )
 
 
+class Overflow(StrEnum):
+    """What becomes of a run over the limit of its flow."""
+
+    QUEUE = "queue"
+    """It waits until its turn comes."""
+    SKIP = "skip"
+    """It does not start."""
+    CANCEL_OLDEST = "cancel_oldest"
+    """The run that holds a permit longest is canceled."""
+
+
+class FlowLimit(FrozenValue, frozen=True, kw_only=True):
+    """How many runs of a flow may be in progress, for each value of `key` if there is one."""
+
+    concurrent: int
+    key: Template = None
+    overflow: Overflow = Overflow.QUEUE
+
+
 class Flow(FrozenValue, frozen=True, kw_only=True):
     """A process. It starts at its first step, and ends where a route leads to `done` or `stopped`."""
 
@@ -242,6 +261,10 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     max_steps: int | None = None
     """How many steps a run may enter in all. None: as many as the engine allows."""
     labels: dict[str, Template] = {}
+    description: str | None = None
+    keep: Milliseconds | None = None
+    """How long an ended run is kept. None: as long as the server keeps runs."""
+    limit: FlowLimit | None = None
     configs: tuple[str, ...] = ()
     """The values of the configuration that its expressions read as `$config.NAME`."""
 

@@ -22,7 +22,7 @@ from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 from chalicelib.model.waits import EmitWait, StartWait
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import Invalid, NotFound, RunExists
+from chalicelib.service.errors import Invalid, LimitReached, NotFound, RunExists
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, Signaler
 from chalicelib.service.observability.traceparent import traceparent
@@ -37,6 +37,7 @@ _REFUSALS: Final[tuple[tuple[type[Exception], HTTPStatus], ...]] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (CommandRefused, HTTPStatus.CONFLICT),
     (RunExists, HTTPStatus.CONFLICT),
+    (LimitReached, HTTPStatus.CONFLICT),
     (InputRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (EventRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Invalid, HTTPStatus.UNPROCESSABLE_ENTITY),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
-from chalicelib.model.actions import Action, ActionCall, ArgType, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import Action, ActionCall, ArgType, Breaker, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     Branch,
@@ -21,9 +21,11 @@ from chalicelib.model.flow import (
     EmitStep,
     EventStep,
     Flow,
+    FlowLimit,
     FlowRun,
     ForkStep,
     Jitter,
+    Overflow,
     RepeatRule,
     Route,
     SetStep,
@@ -97,7 +99,8 @@ options = st.builds(
     heartbeat=st.none() | durations,
     retry=st.none() | retries,
     limit=st.none()
-    | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9)),
+    | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9))
+    | st.builds(Limit, concurrent=st.integers(1, 9), per_second=st.just(0.5), burst=st.integers(1, 9), key=expressions),
     headers=st.dictionaries(st.sampled_from(["X-A", "when"]), st.sampled_from(["", 'a "b"', "TRUE"])),
     secret_headers=st.dictionaries(st.sampled_from(["X-B", "secret"]), secrets),
     approval=st.booleans(),
@@ -213,6 +216,12 @@ flows = st.builds(
     timeout=st.none() | durations,
     max_steps=st.none() | st.integers(1, 10**9),
     labels=st.dictionaries(st.sampled_from(["a", "b c"]), st.booleans() | texts | st.integers(0, 9) | expressions),
+    description=st.none() | texts,
+    keep=st.none() | durations,
+    limit=st.none()
+    | st.builds(
+        FlowLimit, concurrent=st.integers(1, 9), key=st.none() | expressions, overflow=st.sampled_from(Overflow)
+    ),
 )
 
 
@@ -235,6 +244,7 @@ def test_any_flow_comes_back(flow: Flow) -> None:
         parameters=st.just((*PARAMETERS, SECRET)),
         options=options,
         undo=st.none() | st.builds(Undo, action=st.just("work"), args=work_args, states=st.just(("OK",))),
+        breaker=st.none() | st.builds(Breaker, failures=st.integers(1, 99), pause=st.integers(1, 99_999)),
     )
 )
 def test_any_action_comes_back(action: Action) -> None:

@@ -6,8 +6,8 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import lifecycle, notices
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine import admission, lifecycle, notices
+from chalicelib.engine.effects import Outcome, RequestPermit
 from chalicelib.engine.endings import succeed
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
@@ -97,8 +97,11 @@ def _continue(transition: Transition) -> None:
     pause = transition.at - paused_at
     transition.record("RunContinued", origin=SUSPEND, target=transition.current_step)
     deadline = transition.run.deadline
-    resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
+    begun = Status.PENDING if admission.waits(transition.run) else Status.RUNNING
+    resumed = {None: begun, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
     transition.set_status(resumed)
+    if resumed is Status.PENDING:
+        transition.emit(RequestPermit())
     moved = deadline + pause if deadline is not None else None
     transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
     stop_held_children(transition)
@@ -164,6 +167,7 @@ def _retry(transition: Transition, step: str | None) -> None:
         start.begin(transition)
     else:
         _resume(transition)
+    admission.request(transition)
 
 
 def _resume(transition: Transition) -> None:

@@ -8,7 +8,14 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, NoticeTaken, ReplyIgnored
+from chalicelib.engine.events import (
+    AnswerPending,
+    CircuitChanged,
+    DeliveryFailed,
+    DeliveryHeld,
+    NoticeTaken,
+    ReplyIgnored,
+)
 from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
@@ -27,7 +34,8 @@ FAR_RETRY_MS: Final[Milliseconds] = 5_000
 
 
 def delivered(
-    transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored | NoticeTaken
+    transition: Transition,
+    event: DeliveryFailed | DeliveryHeld | CircuitChanged | AnswerPending | ReplyIgnored | NoticeTaken,
 ) -> Outcome:
     """Apply what became of a delivery; late events are ignored."""
     match event:
@@ -35,6 +43,8 @@ def delivered(
             return _failed(transition, event)
         case DeliveryHeld():
             return _held(transition, event)
+        case CircuitChanged():
+            return _circuit_changed(transition, event)
         case AnswerPending():
             return _pending(transition, event)
         case ReplyIgnored():
@@ -56,7 +66,7 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
         return Outcome.IGNORED
     activation = replace(token.activation, attempt=token.activation.attempt + 1)
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
-    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
+    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at, circuit_open=False)))
     if retry_at is None:
         is_secret, data, response = invocation.action.secret_data, event.data, event.response
         if is_secret:
@@ -83,7 +93,8 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
     is_new = token.activation.location != event.location
-    asked = replace(token.activation, location=event.location, retry_at=transition.at + event.wait, attempt=0)
+    look_at, attempt = transition.at + event.wait, token.activation.attempt
+    asked = replace(token.activation, location=event.location, retry_at=look_at, settled=attempt)
     token = transition.put(replace(token, activation=asked))
     if is_new:
         transition.record("AnswerPending", token)
@@ -99,6 +110,17 @@ def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
     transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def _circuit_changed(transition: Transition, event: CircuitChanged) -> Outcome:
+    """Note whether the delivery waits for its action's breaker: a timeout then says so."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    if token.activation.circuit_open is event.is_open:
+        return Outcome.IGNORED
+    transition.put(replace(token, activation=replace(token.activation, circuit_open=event.is_open)))
     return Outcome.PROGRESS
 
 

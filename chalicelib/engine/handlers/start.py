@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from chalicelib.engine import admission
 from chalicelib.engine.bindings import names_for
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import stop
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.events import RunStarted
+from chalicelib.engine.events import RunAdmitted, RunRefused, RunStarted
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.engine.undo.compensation import fail
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve_known
 from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
+from chalicelib.model.flow import STOPPED
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import READY, Status
 
@@ -25,6 +28,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
+    admission.request(transition)
     run_until_waiting(transition)
     return transition.build(Outcome.ADVANCED)
 
@@ -39,8 +43,25 @@ def begin(transition: Transition) -> None:
         _set_vars_and_labels(transition, token)
     except ExpressionFailed as failure:
         stop(transition, StepError(failure.name, f"the run's variables or labels could not be made: {failure}"))
+        return
+    try:
+        transition.set_run(limiter=admission.limiter_of(transition, token))
+    except ExpressionFailed as failure:
+        stop(transition, StepError(failure.name, f"the key of the flow's limit could not be made: {failure}"))
+        return
+    transition.arrive(token)
+
+
+def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
+    """Let a pending run begin, or end it because it is over the limit."""
+    if transition.run.status is not Status.PENDING:
+        return Outcome.IGNORED
+    if isinstance(event, RunAdmitted):
+        admission.admit(transition)
     else:
-        transition.arrive(token)
+        transition.record("RunRefused", target=STOPPED, origin=transition.current_step, error=event.reason)
+        fail(transition, Status.CANCELED, event.reason)
+    return Outcome.ADVANCED
 
 
 def _new_run(definition: Definition, event: RunStarted) -> Run:
@@ -62,6 +83,8 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         parent=event.parent,
         trace=event.trace,
         generation=event.generation,
+        scheduled=event.scheduled,
+        queued_behind=event.queued_behind,
     )
 
 

@@ -72,6 +72,10 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
     """Return the error that says what did not happen in time. `step` is None where an undo was awaited."""
     if activation.due < activation.deadline:
         return StepError(ErrorName.HEARTBEAT_TIMEOUT, "no report came within its heartbeat")
+    if activation.circuit_open:
+        return StepError(
+            ErrorName.CIRCUIT_OPEN, "it was not delivered, because earlier deliveries to its action failed"
+        )
     match activation.wait, step:
         case ApprovalWait(), _:
             return StepError(ErrorName.APPROVAL_EXPIRED, "no person approved it in time")

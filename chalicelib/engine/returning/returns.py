@@ -22,7 +22,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
-from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
+from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route, SetStep
 from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
@@ -79,12 +79,15 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     compiled = transition.definition.steps[token.step]
     if returned.too_large:
         raise ComputedTooLarge(returned.too_large)
+    step = compiled.step
     if not returned.after_failure:
-        repetition = next_repetition(transition, token, transition.with_secrets(_names(transition, token, returned)))
-        if repetition is not None:
-            return repetition
-        if not isinstance(compiled.step, ChoiceStep):
-            _save(transition, token, compiled.step.save, _names(transition, token, returned))
+        if not isinstance(step, (ChoiceStep, SetStep)) and step.repeat:
+            known = transition.with_secrets(_names(transition, token, returned))
+            repetition = next_repetition(transition, token, known)
+            if repetition is not None:
+                return repetition
+        if not isinstance(step, ChoiceStep) and step.save:
+            _save(transition, token, step.save, _names(transition, token, returned))
     names = _names(transition, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
@@ -132,7 +135,8 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
         error = _stop_error(route, names, token, returned)
         return Move(target=STOPPED, error=error, is_given=bool(route.entries))
     if route.target != DONE:
-        _save(transition, token, route.entries, names)
+        if route.entries:
+            _save(transition, token, route.entries, names)
         return Move(target=route.target)
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import step_names
+from chalicelib.engine.bindings import NO_NAMES, step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
-from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
@@ -30,7 +30,8 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
     active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
     try:
-        args = computed_args(transition, step_names(transition, active), invocation)
+        names = step_names(transition, active) if invocation.evaluated else NO_NAMES
+        args = computed_args(transition, names, invocation)
         key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
@@ -58,13 +59,14 @@ def _permit_key(transition: Transition, token: Token, invocation: Invocation) ->
 def retry_at(
     transition: Transition, invocation: Invocation, activation: Activation, failed: DeliveryFailed
 ) -> Instant | None:
-    """Return when the next delivery is due after `activation.attempt` failed ones; None if no attempt is left.
+    """Return when the next delivery is due after a failed one; None if no attempt is left.
 
     The delay is exponential with full jitter: a random part of the whole delay, so that deliveries that failed together
     do not come back together. It never ends before the moment that the service asked for.
     """
     retry = invocation.options.retry or Retry()
-    if activation.attempt >= retry.max:
+    failures = activation.attempt - activation.settled
+    if failures >= retry.max:
         return None
-    longest = min(retry.delay * retry.rate ** (activation.attempt - 1), retry.cap)
+    longest = min(retry.delay * retry.rate ** (failures - 1), retry.cap)
     return transition.at + max(int(transition.random() * longest), failed.retry_after)

@@ -10,11 +10,12 @@ from typing import Final
 
 from chalicelib.engine.effects import ExecuteStep
 from chalicelib.engine.errors import ExpressionFailed, Runaway
-from chalicelib.engine.steps.waits import duration_of, key_text
+from chalicelib.engine.steps.waits import duration_of
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.engine.values.size_limits import MAX_LABELS, fit
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model.flow import EmitStep, StartStep
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run, Token

@@ -13,10 +13,11 @@ from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model import times
 from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json, scalar_text, shown
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import EventWait, NoticeKind
@@ -90,13 +91,6 @@ def result_of_event(run: Run, token: Token, step: EventStep, event: EventArrived
         return None
     signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
     return StepResult(state=state, data=event.data, event="EventArrived", signal=signal)
-
-
-def key_text(value: Json) -> str:
-    """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
-    if isinstance(value, (bool, str, int, float)):
-        return scalar_text(value)
-    raise ExpressionFailed(f"a key must be text or a number, and is {shown(value)}")
 
 
 def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.language.check.config_names import config_names
+from chalicelib.language.check.operations import Operations
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Use, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -25,8 +27,15 @@ class Catalog(Protocol):
 
     def config(self, name: str) -> Config | None: ...
 
+    def schedule(self, name: str) -> Schedule | None: ...
+
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
+        ...
+
+    @property
+    def operations(self) -> Operations | None:
+        """The operations that actions may call (`method = aws`); None if they are unknown, and not checked."""
         ...
 
     def config_names(self) -> Iterable[str]:
@@ -42,6 +51,8 @@ class KnownNames:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
+    operations: Operations | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
@@ -54,6 +65,9 @@ class KnownNames:
 
     def config(self, name: str) -> Config | None:
         return self.configs.get(name)
+
+    def schedule(self, name: str) -> Schedule | None:
+        return self.schedules.get(name)
 
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]

@@ -12,18 +12,19 @@ from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, property_named, read_parameters
-from chalicelib.language.check.readers.values import read_duration, read_int, read_name
+from chalicelib.language.check.readers.options import read_flow_limit
+from chalicelib.language.check.readers.values import read_duration, read_int, read_name, read_text
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
-from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
+from chalicelib.language.limits import MAX_DESCRIPTION_CHARACTERS, MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
-from chalicelib.language.syntax.tree import Group, Property, Statement, Word, steps_within
+from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
 from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import Flow, FlowRun
 
-_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels")
-_FLOW: Final = ("input", *_RUN_WITH_STEPS)
+_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels", "description", "keep")
+_FLOW: Final = ("input", "limit", *_RUN_WITH_STEPS)
 _INPUT_TYPES: Final = (ArgType.ANY, ArgType.MAP, ArgType.LIST)
 """The types of the input of a flow that takes one value."""
 _RUN_OF_FLOW: Final = ("flow", "input", "labels")
@@ -114,7 +115,19 @@ def _flow(
         timeout=properties.read("timeout", read_duration),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=read_labels(properties, plain=False),
+        description=properties.read("description", _read_description),
+        keep=properties.read("keep", read_duration),
+        limit=properties.read("limit", read_flow_limit),
         configs=tuple(sorted({*read_configs(context, statement), *steps.uses.configs()})),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
     return flow
+
+
+def _read_description(context: Context, name: str, value: Value) -> str | None:
+    text = read_text(context, name, value)
+    if text is not None and len(text) > MAX_DESCRIPTION_CHARACTERS:
+        range_ = f"at most {MAX_DESCRIPTION_CHARACTERS} characters long"
+        found = f"{len(text)} characters long"
+        context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=found, range=range_)
+    return text

@@ -38,7 +38,7 @@ _KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "c
 """Properties with a case-insensitive keyword as their value."""
 _ENTRIES: Final = "->"
 _END_ENTRIES: Final = "-> end"
-_SETTINGS: Final = frozenset({"retry", "limit", "secret", "repeat", _END_ENTRIES})
+_SETTINGS: Final = frozenset({"retry", "limit", "breaker", "secret", "repeat", _END_ENTRIES})
 """Properties with case-insensitive keys in their group."""
 _TEMPLATES: Final = frozenset(
     {

@@ -34,6 +34,10 @@ class RunPlan:
     """The `traceparent` under which the run is started; empty: none."""
     generation: int = 0
     """How many runs started one another in a row before it."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 class RunFactory:
@@ -66,6 +70,8 @@ class RunFactory:
             parent=plan.parent,
             trace=plan.trace,
             generation=plan.generation,
+            scheduled=plan.scheduled,
+            queued_behind=plan.queued_behind,
         )
         return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
 

@@ -65,7 +65,7 @@ def offered(text: str) -> list[str]:
         ("event order.paid args = (^", list(TYPES)),
         ("config x = ^", []),
         ("config x ^", []),
-        ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda"]),
+        ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda", "aws"]),
         ("action x args = (^); action_end", ["str", "int", "float", "bool", "list", "map", "any", "secret"]),
         ("action x args = (secret ^); action_end", ["str", "int", "float", "bool", "list", "map", "any"]),
         ("action x args = (secret str a = ^", ["secret"]),

@@ -18,13 +18,16 @@ from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
+from chalicelib.language.check.schedules import MAX_JITTER_MS, MIN_INTERVAL_MS
 from chalicelib.model.actions import DEFAULTS, REPLY_TIMEOUT_S, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
+from chalicelib.model.recurrence.cron import MAX_EXPRESSION
 from chalicelib.model.times import Milliseconds, format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
+from chalicelib.service.schedules import decisions
 from fsl.cli.main import main
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -61,6 +64,10 @@ LIMITS: Final = {
     "`burst` of a `limit`": f"{limits.MAX_BURST:,}",
     "characters of the `key` of a `limit`": f"{MAX_KEY}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
+    "shortest `every`, longest `jitter` of a schedule": f"{spell(MIN_INTERVAL_MS)}, {spell(MAX_JITTER_MS)}",
+    "characters of a cron expression": f"{MAX_EXPRESSION}",
+    "how late a slot starts without `catch_up`": spell(decisions.TOLERANCE_MS),
+    "slots that wait with `overlap = queue`": f"{decisions.MAX_QUEUED_SLOTS}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",

@@ -17,6 +17,7 @@ from chalicelib.language.check.readers.arguments import (
 )
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
+from chalicelib.language.check.readers.operations import check_operation_args
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_duration, read_name
@@ -212,6 +213,11 @@ class Steps:
         return action
 
     def _args(self, step: Step, properties: Properties, action: actions.Action | None) -> dict[str, templates.Template]:
+        if action and action.is_operation:
+            check_operation_args(properties, action, step.name)
+        if action and action.is_open:
+            entries = properties.read("args", read_assignments)
+            return given_args(self._context, entries or {}, None, "", what="operation arg")
         if action and action.takes_value:
             return given_value(properties, "args", step.name.span, f"action '{action.name}'")
         entries = properties.read("args", read_assignments)

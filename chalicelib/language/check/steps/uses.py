@@ -104,6 +104,8 @@ def _ignored(flow: Flow) -> Mapping[str, bool]:
         "timeout": flow.timeout is not None,
         "max_steps": flow.max_steps is not None,
         "labels": bool(flow.labels),
+        "keep": flow.keep is not None,
+        "limit": flow.limit is not None,
     }
 
 
