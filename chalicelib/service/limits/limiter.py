@@ -208,20 +208,29 @@ class Limiter:
         early = message.due - self._clock.now()
         if early > AHEAD_MS:
             return min(early, MAX_DEFER_MS)
-        return self.serve(message.namespace, message.limiter, looks=True)
+        return self.serve(message.namespace, message.limiter, looks=True, arrived=message.due)
 
     def serve(
-        self, namespace: str, name: str, returned: Mapping[str, int | None] | None = None, *, looks: bool = False
+        self,
+        namespace: str,
+        name: str,
+        returned: Mapping[str, int | None] | None = None,
+        *,
+        looks: bool = False,
+        arrived: Instant = 0,
     ) -> Redelivery:
         """Take permits back, and grant what is free to those that have waited longest.
 
         `returned` are activations that return their permits (`Permits.without`). `looks`: also take back those of
-        activations that have ended. Return in how many milliseconds to try again, if too many others change the value.
+        activations that have ended. `arrived`: the `Serve` message that was due then has arrived. Return in how many
+        milliseconds to try again, if too many others change the value.
         """
         for attempt in range(MAX_ATTEMPTS):
             before, version = self._read(namespace, name)
             now = self._clock.now()
             after = before.without(returned or {}, now)
+            if after.look_at <= arrived:
+                after = replace(after, look_at=0)
             if looks:
                 after = self._checked(namespace, after, now)
             round_ = Round(after)
