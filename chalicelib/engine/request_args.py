@@ -20,7 +20,7 @@ from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decr
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
-from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Action, Parameter
+from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, shown
@@ -116,14 +116,6 @@ def args_of(
             value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
-
-
-def shown_args(action: Action, args: dict[str, Json]) -> dict[str, Json]:
-    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
-    if not action.takes_value or WHOLE not in args:
-        return args
-    whole = args[WHOLE]
-    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
 
 
 def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:

@@ -29,7 +29,9 @@ from tests.simulation.test_crash_points import SIDES, OneCrash
 SECOND: Final = 1_000
 
 FSL: Final = """
-action tight  addr = "http://tight.test/"; return = (OK | FAIL); timeout = 1h; limit = (concurrent = 1, key = ${ $input.k }); action_end
+action tight
+    addr = "http://tight.test/"; return = (OK | FAIL); timeout = 1h; limit = (concurrent = 1, key = ${ $input.k });
+action_end
 /
 action paced  addr = "http://paced.test/"; return = (OK | FAIL); timeout = 1h; limit = (per_second = 0.5); action_end
 /

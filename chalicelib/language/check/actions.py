@@ -115,12 +115,10 @@ def _read_cancel(context: Context, _name: str, value: Value) -> tuple[str, ...]:
 
 
 def _read_method(context: Context, name: str, value: Value) -> Method | None:
-    if isinstance(value, Word):
-        try:
-            return Method(value.text.lower())
-        except ValueError:
-            pass
-    near = Suggestion(value.text.lower(), tuple(Method)).hint() if isinstance(value, Word) else None
+    known = tuple(method for method in Method if method is not Method.EVENTS)
+    if isinstance(value, Word) and value.text.lower() in known:
+        return Method(value.text.lower())
+    near = Suggestion(value.text.lower(), known).hint() if isinstance(value, Word) else None
     context.wrong(name, value, "http, https, grpc, human, queue, lambda or aws", near)
     return None
 

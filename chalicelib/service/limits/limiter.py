@@ -182,13 +182,11 @@ class Limiter:
             not permits.waiting or not self._waiters.first(namespace, name, 1)
         )
 
-    def holders(self, namespace: str, name: str) -> Sequence[tuple[str, str]]:
-        """Return who holds a permit (uuid, run), those first that hold it longest."""
-        return list(self._read(namespace, name)[0].holders.items())
-
-    def count_waiters(self, namespace: str, name: str, most: int) -> int:
-        """Return how many wait, at most `most`."""
-        return len(self._waiters.first(namespace, name, most))
+    def crowd(self, namespace: str, name: str, most: int) -> tuple[Mapping[str, str], Sequence[Waiter]]:
+        """Return the run of each holder by its uuid, those first that hold longest; and at most so many waiters."""
+        waiters = self._waiters.first(namespace, name, most)
+        permits, _ = self._read(namespace, name)  # what was granted since then does not wait any more
+        return permits.holders, [waiter for waiter in waiters if not permits.admits(waiter)]
 
     # ── something is free ────────────────────────────────────────────────────────────────────────────────────────────
 
