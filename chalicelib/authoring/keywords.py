@@ -9,6 +9,7 @@ STATEMENTS: Final = {
     "flow": "a process that can be run many times",
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
+    "hook": "an address that is notified of events of runs",
     "config": "a value of the namespace, which flows read as $config.NAME",
     "schedule": "starts runs of a flow at certain times",
 }
@@ -63,6 +64,7 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "cancel": "address that is notified when an activation of it is abandoned",
         "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
@@ -83,6 +85,13 @@ PROPERTIES: Final = {
         "overlap": "what to do while the previous run has not ended: skip, queue, allow or cancel",
         "catch_up": "how late a run may still be started that was missed: a duration",
         "jitter": "by how much each start may be delayed: a duration",
+    },
+    "hook": {
+        "addr": "where notifications are sent: a URL, or an event bus of AWS",
+        "method": "http, https or events",
+        "on": "the events: (run.failed, undo.failed, task.opened, ...)",
+        "flow": "only runs of this flow",
+        "labels": "only runs with these labels: (name = value, ...)",
     },
     "step": {
         "action": "the action that the step sends",

@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
+from chalicelib.model.hooks import ANY_HOOK_EVENT
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -112,6 +113,8 @@ class Problem(Enum):
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
+    UNKNOWN_HOOK_EVENT = "FSL277", f"'{{name}}' is no event of a hook: expected {ANY_HOOK_EVENT}"
+    HOOK_ON_NOTHING = "FSL278", f"a hook needs at least one event: {ANY_HOOK_EVENT}"
     NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
     NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
     NEEDLESS_WITHOUT_CALLBACK = (

@@ -68,7 +68,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         event="StepAcked",
         variables=event.variables,
         response=event.response,
-        is_read=event.direct,
+        is_read=event.direct or event.is_value,
         too_large=event.too_large,
     )
     leave(transition, token, returned)
@@ -84,9 +84,11 @@ def _ended_step(transition: Transition, event: StepAcked) -> str | None:
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
     if not invocation.action.secret_data or awaits_approval(token):
         return event
-    data = event.data if event.direct else answered_value(event.data)
-    response = encrypted_response(event.response, transition.cipher)
-    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response)
+    data = event.data if event.direct or event.is_value else answered_value(event.data)
+    response, error = encrypted_response(event.response, transition.cipher), event.error
+    if error is not None and error.data is not None:
+        error = replace(error, data=encrypted(error.data, transition.cipher))
+    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response, error=error)
 
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:
