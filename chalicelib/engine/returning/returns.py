@@ -124,10 +124,9 @@ def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
 
 
 def _save(transition: Transition, token: Token, templates: Mapping[str, Template], names: Names) -> None:
-    if templates:
-        saved = assigned(transition, token, templates, names)
-        size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
-        transition.set_vars(saved, token)
+    saved = assigned(transition, token, templates, names)
+    size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
+    transition.set_vars(saved, token)
 
 
 def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
