@@ -24,6 +24,8 @@ STEPS: Final = {
     "emit": "publishes an event, or sends it to one run",
     "start": "starts a run that goes on by itself",
 }
+USE: Final = {"use": 'expands the steps of another flow here, with prefixed names: use NAME as "PREFIX"'}
+AS: Final = "the text that begins the names of the steps that are used"
 BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
@@ -62,6 +64,7 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "cancel": "address that is notified when an activation of it is abandoned",
         "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {

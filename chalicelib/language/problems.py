@@ -103,6 +103,8 @@ class Problem(Enum):
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
     UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
+    UNUSABLE_FLOW = "FSL259", "flow '{name}' cannot be used in {owner}: {reason}"
+    CONFLICTING_VARIABLE = "FSL260", "variable '{name}' of flow '{flow}' is also one of {owner}, and differs from it"
     INVALID_CRON = "FSL266", "{reason}"
     NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
     UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
@@ -135,6 +137,7 @@ class Problem(Enum):
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
     UNUSED_STATE = "FSL330", "action '{name}' can never return state '{state}': no status leads to it"
+    IGNORED_BY_USE = "FSL324", "flow '{flow}' has {names}, which does not apply where its steps are used"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
     UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
     LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"

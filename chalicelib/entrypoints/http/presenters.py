@@ -10,7 +10,7 @@ from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
-from chalicelib.model.actions import Action, Parameter
+from chalicelib.model.actions import Action, Parameter, shown_args
 from chalicelib.model.flow import ActionStep, CallStep, EmitStep, Flow, StartStep, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.hooks import Hook
@@ -232,7 +232,7 @@ def _failed_undo(undo: PendingUndo) -> responses.FailedUndo:
         "uuid": undo.uuid,
         "state": undo.state,
         "action": undo.action,
-        "args": undo.args,
+        "args": shown_args(undo.args),
         "incomplete": bool(undo.incomplete),
         "error": undo.failed,
     }
@@ -339,7 +339,7 @@ def _arguments(found: Step) -> dict[str, Json]:
             given = {name: template for name, template in fields.items() if template is not None}
         case _:
             given = {}
-    return {name: _shown(template) for name, template in given.items()}
+    return shown_args({name: _shown(template) for name, template in given.items()})
 
 
 def _shown(template: Json) -> Json:

@@ -43,6 +43,7 @@ _PROPERTIES = (
     "undo",
     "role",
     "breaker",
+    "cancel",
     *direct.PROPERTIES,
     *OPTIONS,
 )
@@ -69,6 +70,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         direct=is_direct,
         statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
         breaker=properties.read("breaker", read_breaker),
+        cancel=properties.read("cancel", _read_cancel) or (),
         configs=read_configs(context, statement),
     )
     action = read_operation(properties, direct.with_request(properties, action), statement.name)
@@ -106,6 +108,10 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
         what="input" if undo.is_flow else "arg",
     )
     return msgspec.structs.replace(action, undo=undo)
+
+
+def _read_cancel(context: Context, _name: str, value: Value) -> tuple[str, ...]:
+    return read_addresses(context, Method.HTTP, value)
 
 
 def _read_method(context: Context, name: str, value: Value) -> Method | None:

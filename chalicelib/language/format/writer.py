@@ -128,6 +128,8 @@ def _of_action(action: Action) -> _Properties:
     yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
+    if action.cancel:
+        yield "cancel", spelling.string(",".join(action.cancel))
     if action.breaker:
         settings = {"failures": str(action.breaker.failures), "pause": format_duration(action.breaker.pause)}
         yield "breaker", _group(settings.items())
