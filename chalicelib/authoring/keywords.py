@@ -87,8 +87,8 @@ PROPERTIES: Final = {
     "each": {
         "items": "the list of items, or an expression",
         "vars": "variables of each item: (name = value, secret name = null, ...)",
-        "max": "how many items run at the same time",
-        "tolerate": 'how many items may fail: a number or a percentage like "10%"',
+        "max": "how many items run at the same time: a number or an expression",
+        "tolerate": 'how many items may fail: a number, a percentage like "10%", or an expression',
         "abandoned": _ABANDONED,
         **_SAVE,
         **_REPEAT,

@@ -30,25 +30,14 @@ def step_names(
     error: StepError | None = None,
     event: Json | Nothing = NOTHING,
     place: ItemPlace | None = None,
+    needed: Set[str] | None = None,
 ) -> Names:
-    """Return the names that the expressions of the token's step may read.
+    """Return the names that the expressions of the token's step may read; with `needed`, other expressions there.
 
-    `place` is the item that the token worked on, if the token is gone.
+    `needed` are the names that occur in these. `place` is the item that the token worked on, if the token is gone.
     """
-    needed = transition.definition.steps[token.step].names
-    return names_at(transition, token, needed, error=error, event=event, place=place)
-
-
-def names_at(
-    transition: Transition,
-    token: Token,
-    needed: Set[str],
-    *,
-    error: StepError | None = None,
-    event: Json | Nothing = NOTHING,
-    place: ItemPlace | None = None,
-) -> Names:
-    """Return the names that expressions at the token may read; `needed` are those that occur in them."""
+    if needed is None:
+        needed = transition.definition.steps[token.step].names
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
@@ -64,7 +53,7 @@ def names_at(
         index=NOTHING if place is None else place.index,
         error=error,
         event=event,
-        variables=transition.visible_vars(token),
+        variables=transition.visible_vars(token) if transition.definition.has_scopes else None,
     )
 
 

@@ -112,11 +112,12 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     if token.passes % MAX_PASSES == MAX_PASSES - 1:
         token, returned = _runaway(token, returned)
     returned = located(token, returned)
-    old_vars = transition.visible_vars(token)
+    has_scopes = transition.definition.has_scopes
+    old_vars = transition.visible_vars(token) if has_scopes else transition.run.vars
     transition.set_vars(returned.variables, token)
     after = after_step(transition, token, returned)
     before = transition.run
-    tokens = dict(transition.tokens) if transition.definition.has_scopes else transition.tokens
+    tokens = dict(transition.tokens) if has_scopes else transition.tokens
     try:
         move = next_move(transition, after, returned)
     except ExpressionFailed as failure:
@@ -134,7 +135,8 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     elif isinstance(move, Repetition):
         transition.record_return(token, returned, token.step)
         _clear(transition, token)
-        end_fork_scope(transition, token)
+        if transition.definition.has_scopes:
+            end_fork_scope(transition, token)
         transition.forget_interrupted(token.id)
         repeats.begin(transition, token, returned.state, move)
     else:
@@ -173,7 +175,8 @@ def _move(
         steps = transition.definition.steps
         is_back = steps[move.target].position <= steps[token.step].position
         passes = token.passes + (is_back and not waited)
-        end_fork_scope(transition, token)
+        if transition.definition.has_scopes:
+            end_fork_scope(transition, token)
         transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
     after = replace(after, result=move.output) if move.is_given else after

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.model.times import UNIT_MS
+from chalicelib.model.flow import MAX_REPEATS
+from chalicelib.model.times import MAX_DURATION_MS, UNIT_MS
+
+__all__ = ["MAX_DURATION_MS", "MAX_REPEATS"]
 
 MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
 MAX_NESTING: Final = 32
@@ -22,11 +25,8 @@ MAX_DIAGNOSTICS: Final = 100
 """Diagnostics reported for one document; one more then reports that the rest is not shown."""
 
 INTEGER_RANGE: Final = range(-(2**63), 2**63)
-MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
 MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 """Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
 MAX_DELIVERIES: Final = 50
-MAX_REPEATS: Final = 1_000
-"""How often a rule of `repeat` can do a step again."""
 MAX_CONCURRENT: Final = 1_000
 """Activations of an action at the same time; one DynamoDB item of at most 400 KB lists them."""

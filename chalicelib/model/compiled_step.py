@@ -29,7 +29,7 @@ from chalicelib.model.flow import (
     children_of,
 )
 from chalicelib.model.json_values import Json, children_in
-from chalicelib.model.templates import Template, holds_reference, source_of
+from chalicelib.model.templates import Expression, Template, holds_reference, source_of
 from chalicelib.model.times import Milliseconds
 
 HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
@@ -235,7 +235,7 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
     )
 
 
-def _human_timeout(action: Action, options: Options, stated: Milliseconds | None) -> Options:
+def _human_timeout(action: Action, options: Options, stated: Milliseconds | Expression | None) -> Options:
     """The options with the timeout for people, if the action is done by a person and no timeout is stated."""
     return replace(options, timeout=HUMAN_TIMEOUT_MS) if action.method is Method.HUMAN and stated is None else options
 
@@ -291,6 +291,7 @@ def _templates(step: Step) -> Iterator[Template]:
         yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
+    yield from _options(step)
     match step:
         case ActionStep():
             yield from step.args.values()
@@ -304,3 +305,17 @@ def _templates(step: Step) -> Iterator[Template]:
             yield from step.vars.values()
         case CallStep():
             yield step.input
+
+
+def _options(step: Step) -> Iterator[Template]:
+    """Yield the options of a step that may be expressions."""
+    if not isinstance(step, (ChoiceStep, SetStep)):
+        for rule in step.repeat:
+            yield from (rule.max, rule.delay, rule.rate, rule.cap)
+    match step:
+        case ActionStep():
+            yield from (step.options.timeout, step.options.heartbeat)
+        case EventStep() | ConditionStep() | CallStep():
+            yield step.timeout
+        case EachStep():
+            yield from (step.max, step.tolerate)

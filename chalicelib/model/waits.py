@@ -30,6 +30,9 @@ class Wait:
 class ApprovalWait(Wait, FrozenValue, frozen=True, tag_field="approval", tag="open"):
     """A person must approve before the action is sent."""
 
+    heartbeat: Milliseconds | None = msgspec.field(name="h", default=None)
+    """The heartbeat from then on, if the step computed it."""
+
 
 class ChildWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A `call` waits for the end of another run."""
@@ -105,6 +108,10 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """What it returns, when its items have ended and it waits for the undo of failed ones."""
     remaining: Milliseconds | None = msgspec.field(name="left", default=None)
     """How much of its timeout is left, when the activation's deadline is the moment to start deferred items."""
+    max: int | None = msgspec.field(name="mx", default=None)
+    """How many items run concurrently, if the step computed it."""
+    tolerated: int | None = msgspec.field(name="tl", default=None)
+    """How many items may fail, if the step computed it."""
 
     def item_key(self, index: int) -> str:
         """Return the key of the blob that holds the item."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import reduce
 from typing import Any, Final
 
 import pytest
@@ -63,6 +62,14 @@ flow moved
 flow_end
 """
 
+
+def _nest(depth: int) -> Json:
+    value: Json = 7.0
+    for level in range(depth):
+        value = [value] if level % 2 else {"in": value}
+    return value
+
+
 _VALUES: Final[dict[str, Json]] = {
     "null": None,
     "a large integer": 123456789012345678901234567890,
@@ -84,7 +91,7 @@ _VALUES: Final[dict[str, Json]] = {
     "a list": [7.0, 1, [2.0, None], {"n": 10**25}],
     "a list of one": [7.0],
     "odd names": {"": 1, "a.b": 2.0, "$x": None, "流": {"S": "N"}, "${": "x"},
-    "a deep nest": reduce(lambda inner, n: [inner] if n % 2 else {"in": inner}, range(60), 7.0),
+    "a deep nest": _nest(60),
     "a large text": "äé" * 5_000,
     "many numbers": [n / 2 for n in range(3_000)],
 }

@@ -8,8 +8,15 @@ from msgspec.structs import replace
 
 from chalicelib.engine import lifecycle
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.endings import succeed
-from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
+from chalicelib.engine.endings import stop, succeed
+from chalicelib.engine.errors import (
+    CommandRefused,
+    ExpressionFailed,
+    NoFailedUndo,
+    NoSuchStep,
+    StepError,
+    WasUndone,
+)
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
 from chalicelib.engine.handlers import start
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
@@ -149,10 +156,8 @@ def _retry(transition: Transition, step: str | None) -> None:
         transition.tokens = {}
         transition.set_run(interrupted=())
         transition.put(Token(step=step))
-    timeout = transition.definition.flow.timeout
-    deadline = transition.at + timeout if timeout is not None else None
     transition.set_status(Status.RUNNING)
-    transition.set_run(ended_at=None, output=None, last_err="", error=None, deadline=deadline, undone=(), steps=0)
+    transition.set_run(ended_at=None, output=None, last_err="", error=None, undone=(), steps=0)
     if not transition.tokens:
         target = transition.definition.flow.steps[0].name
         transition.record("RunRetried", origin=STOPPED, target=target)
@@ -161,6 +166,11 @@ def _retry(transition: Transition, step: str | None) -> None:
         for child in transition.children_of(token):
             transition.set_aside(child)  # its fork or each resumes it
         transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
+        try:
+            start.set_deadline(transition, token)
+        except ExpressionFailed as failure:
+            stop(transition, StepError(failure.name, f"the run's timeout could not be made: {failure}"))
+            return
         if token.step == DONE:  # its output could not be made
             succeed(transition, token, has_output=False)
         else:

@@ -77,7 +77,7 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     """
     compiled = transition.definition.steps[token.step]
     if not returned.after_failure:
-        repetition = next_repetition(transition, token, transition.with_secrets(_names(transition, token, returned)))
+        repetition = next_repetition(transition, token, _names(transition, token, returned))
         if repetition is not None:
             return repetition
         if not isinstance(compiled.step, ChoiceStep):

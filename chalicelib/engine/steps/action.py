@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from chalicelib.engine.bindings import step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values.options import optional_duration
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
@@ -21,10 +23,17 @@ from chalicelib.model.waits import ApprovalWait
 
 def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     """Send the action and wait for its answer; or open a task in the inbox. Raises ExpressionFailed."""
-    options = invocation.options
-    approves = options.approval and not invocation.is_human
-    heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
-    active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
+    timeout, heartbeat = invocation.options.timeout, invocation.options.heartbeat
+    if isinstance(timeout, dict) or isinstance(heartbeat, dict):
+        names = step_names(transition, token)
+        timeout = optional_duration("timeout", timeout, names)
+        heartbeat = optional_duration("heartbeat", heartbeat, names)
+    wait = None
+    if invocation.is_human:
+        heartbeat = None
+    elif invocation.options.approval:
+        wait, heartbeat = ApprovalWait(heartbeat=heartbeat), None  # what is not sent cannot report
+    active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
     try:
         args = computed_args(transition, active, invocation)
     except ExpressionFailed:
@@ -35,7 +44,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
         return
     if args:
         active = transition.put(replace(active, activation=replace(activation, args=args)))
-    if invocation.is_human or approves:
+    if invocation.is_human or wait is not None:
         transition.emit(OpenTask(activation.uuid))
     else:
         transition.deliver(active)

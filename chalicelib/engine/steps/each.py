@@ -17,6 +17,7 @@ from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.engine.values.evaluation import Names, OnNothing, evaluate, resolve
+from chalicelib.engine.values.options import share_of, whole_number
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.expressions import NOTHING
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
@@ -54,6 +55,7 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
         return StepResult(state=DEFAULT_STATE, data=[])
+    most, tolerates = _limits(step, names, len(items))
     token = transition.activate(token, JOIN_TIMEOUT_MS)
     wait = EachWait(
         id=token.activation.uuid if token.activation else "",
@@ -64,11 +66,24 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
         failed=(),
         results=(),
         stored_chunks=0,
+        max=most,
+        tolerated=tolerates,
     )
     for start in range(0, len(items), CHUNK_ITEMS):
         transition.store_blob(wait.item_key(start), list(items[start : start + CHUNK_ITEMS]))
     _begin(transition, transition.set_wait(token, wait), step)
     return None
+
+
+def _limits(step: EachStep, names: Names, items: int) -> tuple[int | None, int | None]:
+    """Return how many items run concurrently and how many may fail; None for what is no expression.
+
+    Raises ExpressionFailed.
+    """
+    return (
+        whole_number("max", step.max, names, least=1) if isinstance(step.max, dict) else None,
+        share_of("tolerate", step.tolerate, names, items) if isinstance(step.tolerate, dict) else None,
+    )
 
 
 def _items(step: EachStep, names: Names) -> list[Json]:
@@ -89,7 +104,7 @@ def child_ended(
     """
     wait = _count_item(transition, token, child, ok=error is None)
     token = transition.set_wait(token, wait)
-    if len(wait.failed) > tolerated(step, wait.count):
+    if len(wait.failed) > tolerated(step, wait):
         return StepResult(state=FAIL, error=_error(step, wait, error), event="StepJoined")
     if wait.finished + len(wait.failed) == wait.count:
         return StepResult(state=DEFAULT_STATE, data=results(transition, wait), event="StepJoined")
@@ -99,7 +114,7 @@ def child_ended(
 
 def _error(step: EachStep, wait: EachWait, error: StepError | None) -> StepError | None:
     """Return the error of the item, or of all that failed if the each tolerated some."""
-    if not tolerated(step, wait.count):
+    if not tolerated(step, wait):
         return error
     cause = f"{len(wait.failed)} of {wait.count} items failed"
     return StepError(ErrorName.ITEMS_FAILED, cause + (f", the last: {error.text}" if error else ""))
@@ -130,16 +145,16 @@ def is_deferred(activation: Activation) -> bool:
     return wait.remaining is not None or activation.deadline < activation.since + JOIN_TIMEOUT_MS
 
 
-def tolerated(step: EachStep, items: int) -> int:
+def tolerated(step: EachStep, wait: EachWait) -> int:
     """Return how many of the items may fail."""
     if step.tolerate_percent is not None:
-        return int(items * step.tolerate_percent / 100)
-    return step.tolerate
+        return int(wait.count * step.tolerate_percent / 100)
+    return step.tolerate if isinstance(step.tolerate, int) else wait.tolerated or 0
 
 
 def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> StepResult | None:
     ended = before.finished + len(before.failed)
-    if ended == before.count and len(before.failed) <= tolerated(step, before.count):
+    if ended == before.count and len(before.failed) <= tolerated(step, before):
         return StepResult(state=DEFAULT_STATE, data=results(transition, before))
     interrupted = [_index(child) for child in transition.run.interrupted if child.parent == token.id]
     again = tuple(dict.fromkeys((*before.failed, *before.again, *interrupted)))
@@ -152,7 +167,8 @@ def _begin(transition: Transition, token: Token, step: EachStep) -> None:
     """Start as many items as may be in flight; defer the rest if this transition passed many steps already."""
     wait = _wait_of(token)
     in_flight = len(transition.children_of(token))
-    allowed = min(step.max or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
+    most = step.max if isinstance(step.max, int) else wait.max
+    allowed = min(most or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
     room = min(allowed, max(MAX_TOKENS - len(transition.tokens), 1 - in_flight))
     again, after = list(wait.again), wait.next
     started: list[int] = []

@@ -11,16 +11,16 @@ from chalicelib.engine.received_events import took
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
+from chalicelib.engine.values.options import duration_of, optional_duration, value_of
 from chalicelib.model import times
-from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run, Token
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import MAX_DURATION_MS, Milliseconds
 from chalicelib.model.waits import EventWait
 
-MAX_WAIT_MS: Final[Milliseconds] = 366 * 86_400_000
-"""The longest computed wait; the language has the same limit for literal durations."""
+MAX_WAIT_MS: Final[Milliseconds] = MAX_DURATION_MS
+"""The longest wait `for` a computed duration."""
 
 
 def enter(
@@ -40,30 +40,19 @@ def enter(
 def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: Names) -> None:
     """Wait until the moment, or for the duration. Raises ExpressionFailed if an expression yields neither."""
     if step.until is not None:
-        until = times.instant(str(resolve(step.until, names)))
+        until = times.instant(str(value_of("until", step.until, names, "an RFC 3339 time")))
         if until is None:
             raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
         transition.activate(token, max(0, until - transition.at))
         return
-    transition.activate(token, _duration(resolve(step.duration, names)))
-
-
-def _duration(value: Json) -> Milliseconds:
-    """Return milliseconds from a whole number of them, or from text such as `30s`. Raises ExpressionFailed."""
-    value = ArgType.INT.converted(value)
-    whole = ArgType.INT.admits(value) and value >= 0
-    found = value if whole else times.duration(value) if isinstance(value, str) else None
-    if found is None:
-        raise ExpressionFailed(f"`for` must be a duration such as 30s or 1h30m, and is {value!r:.60}")
-    if found > MAX_WAIT_MS:
-        raise ExpressionFailed(f"`for` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {value!r:.60}")
-    return found
+    transition.activate(token, duration_of("for", step.duration, names, least=0, most=MAX_WAIT_MS))
 
 
 def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:
     """Wait for the first of the step's events. Raises ExpressionFailed if the key yields nothing."""
     key = "" if step.key is None else key_text(resolve(step.key, names))
-    listen(transition, transition.activate(token, step.timeout, wait=EventWait(key=key)), step)
+    timeout = optional_duration("timeout", step.timeout, names)
+    listen(transition, transition.activate(token, timeout, wait=EventWait(key=key)), step)
 
 
 def listen(transition: Transition, token: Token, step: EventStep) -> None:
@@ -95,5 +84,5 @@ def _enter_condition(transition: Transition, token: Token, step: ConditionStep, 
     """Wait for the condition; return DONE if it holds already. Raises ExpressionFailed."""
     if holds(step.condition, transition.with_secrets(names)):
         return StepResult(state=DEFAULT_STATE)
-    transition.activate(token, step.timeout)
+    transition.activate(token, optional_duration("timeout", step.timeout, names))
     return None

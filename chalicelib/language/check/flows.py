@@ -18,11 +18,11 @@ from chalicelib.language.check.readers.members import (
 )
 from chalicelib.language.check.readers.values import (
     INVALID_VALUE,
-    read_duration,
     read_int,
     read_json,
     read_name,
     read_template,
+    read_timespan,
 )
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
@@ -123,7 +123,7 @@ def _flow(
         vars=variables,
         secret_vars=secret,
         output=properties.template("output"),
-        timeout=properties.read("timeout", read_duration),
+        timeout=properties.read("timeout", read_timespan),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=_read_labels(properties, plain=False),
         configs=read_configs(context, statement),

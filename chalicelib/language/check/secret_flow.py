@@ -34,7 +34,7 @@ from chalicelib.language.syntax.tree import (
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 
-_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until"})
+_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until", "timeout", "heartbeat", "max", "tolerate"})
 """Properties of steps that see placeholders instead of secrets."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
 """Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""
@@ -87,8 +87,10 @@ def _plain_values(
     context: Context, statement: Statement, secret: frozenset[str]
 ) -> Iterator[tuple[Value, frozenset[str]]]:
     """Yield the values of a flow that see placeholders instead of secrets, each with the secret variables there."""
-    labels = property_named(statement.members, "labels")
+    labels, timeout = (property_named(statement.members, name) for name in ("labels", "timeout"))
     yield from ((value, secret) for value in _given(labels.value if labels else None))
+    if timeout and timeout.value:
+        yield timeout.value, secret
     for step, names in _steps_in(statement.members, secret):
         yield from ((value, names) for value in _plain_values_of(context, step))
 
@@ -100,12 +102,20 @@ def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
     for one in properties:
         if one.name.key in _PLAIN_PROPERTIES and one.value:
             yield one.value
+        elif one.name.key == "repeat":
+            yield from _numbers_of_repeat(one.value)
         elif one.name.key == "args" and action:
             yield from _given(one.value, action.parameters)
         elif one.name.key == "input" and flow:
             yield from filter(_is_path, _given(one.value, flow.input))
         elif one.name.key == "undo" and isinstance(one.value, Call):
             yield from _given_to_undo(context, one.value)
+
+
+def _numbers_of_repeat(value: Value | None) -> Iterator[Value]:
+    for item in value.items if isinstance(value, Group) else ():
+        yield from _given(item.entries) if isinstance(item, Route) else ()
+    yield from _given(value)
 
 
 def _given_to_undo(context: Context, undo: Call) -> Iterator[Value]:

@@ -10,6 +10,7 @@ from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
 from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
     ENDS,
     ERROR,
     ActionStep,
@@ -227,12 +228,7 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
     match step:
         case TimerStep():
             if step.duration is not None:
-                yield (
-                    "for",
-                    format_duration(step.duration)
-                    if isinstance(step.duration, int)
-                    else spelling.template(step.duration),
-                )
+                yield "for", spelling.duration(step.duration)
             if step.until is not None:
                 yield "until", spelling.template(step.until)
         case EventStep():
@@ -255,11 +251,11 @@ def _of_action_step(step: ActionStep) -> _Properties:
 def _of_each(step: EachStep) -> _Properties:
     yield "items", spelling.template(step.items)
     if step.max:
-        yield "max", str(step.max)
+        yield "max", spelling.template(step.max)
     if step.tolerate_percent is not None:
         yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
     elif step.tolerate:
-        yield "tolerate", str(step.tolerate)
+        yield "tolerate", spelling.template(step.tolerate)
     yield from _abandoned(step)
     yield from _variables(step)
 
@@ -272,7 +268,7 @@ def _abandoned(step: ForkStep | EachStep) -> _Properties:
 def _options(options: Options) -> _Properties:
     yield from _timeout(options.timeout)
     if options.heartbeat is not None:
-        yield "heartbeat", format_duration(options.heartbeat)
+        yield "heartbeat", spelling.duration(options.heartbeat)
     if options.retry:
         yield "retry", _retry(options.retry)
     if options.limit:
@@ -303,9 +299,9 @@ def _limit(limit: Limit) -> str:
     return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
 
 
-def _timeout(timeout: Milliseconds | None) -> _Properties:
+def _timeout(timeout: Milliseconds | Template | None) -> _Properties:
     if timeout is not None:
-        yield "timeout", format_duration(timeout)
+        yield "timeout", spelling.duration(timeout)
 
 
 def _undo(undo: Undo | None) -> _Properties:
@@ -330,11 +326,12 @@ def _condition(rule: RepeatRule) -> str:
 
 def _rule_settings(rule: RepeatRule) -> str:
     usual = RepeatRule(max=1)
+    usual_cap = max(DEFAULT_CAP_MS, rule.delay) if isinstance(rule.delay, int) else None
     settings = (
-        ("max", str(rule.max), True),
-        ("delay", format_duration(rule.delay), rule.delay != usual.delay),
-        ("rate", spelling.number(rule.rate), rule.rate != usual.rate),
-        ("cap", format_duration(rule.cap), rule.cap != max(usual.cap, rule.delay)),
+        ("max", spelling.template(rule.max), True),
+        ("delay", spelling.duration(rule.delay), rule.delay != usual.delay),
+        ("rate", spelling.template(rule.rate), rule.rate != usual.rate),
+        ("cap", spelling.duration(rule.cap), rule.cap is not None and rule.cap != usual_cap),
         ("jitter", rule.jitter.value, rule.jitter is not usual.jitter),
     )
     return _group((name, text) for name, text, differs in settings if differs)

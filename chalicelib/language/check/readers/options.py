@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import read_duration, read_int, read_number, read_text
+from chalicelib.language.check.readers.values import read_duration, read_int, read_number, read_text, read_timespan
 from chalicelib.language.limits import MAX_CONCURRENT, MAX_DELIVERIES, MAX_RETRY_PAUSE_MS
 from chalicelib.language.problems import Problem, Suggestion
-from chalicelib.language.syntax.tree import Assignment, Reference, Value, Word
+from chalicelib.language.syntax.tree import Assignment, Expression, Reference, Value, Word
 from chalicelib.model.actions import Action, Limit, Method, Options, Retry
+from chalicelib.model.times import Milliseconds
 
 OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval", "callback")
 
@@ -22,12 +23,13 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
-def read_options(properties: Properties) -> Options:
-    """Return the options among the properties."""
+def read_options(properties: Properties, *, of_step: bool = False) -> Options:
+    """Return the options among the properties. Only those of a step may be expressions."""
+    read_time = read_timespan if of_step else _read_constant_time
     headers, secret_headers = properties.read("headers", _read_headers) or ({}, {})
     return Options(
-        timeout=properties.read("timeout", read_duration),
-        heartbeat=properties.read("heartbeat", read_duration),
+        timeout=properties.read("timeout", read_time),
+        heartbeat=properties.read("heartbeat", read_time),
         retry=properties.read("retry", _read_retry),
         limit=properties.read("limit", _read_limit),
         headers=headers,
@@ -35,6 +37,13 @@ def read_options(properties: Properties) -> Options:
         approval=properties.read("approval", _read_approval) or False,
         signed=properties.read("callback", _read_callback) or False,
     )
+
+
+def _read_constant_time(context: Context, name: str, value: Value) -> Milliseconds | None:
+    if isinstance(value, Expression):
+        context.wrong(name, value, "a duration like 30s", "only a step can compute it: write it there")
+        return None
+    return read_duration(context, name, value)
 
 
 def _read_retry(context: Context, name: str, value: Value) -> Retry | None:

@@ -17,7 +17,7 @@ from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
-from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.readers.values import read_name, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
 from chalicelib.language.check.steps.repeat import read_repeat
@@ -132,7 +132,7 @@ class Steps:
         if action:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
-        args, options = self._args(step, properties, action), read_options(properties)
+        args, options = self._args(step, properties, action), read_options(properties, of_step=True)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
         if action:
@@ -269,7 +269,7 @@ class Steps:
             routes=routes,
             flow=name or "",
             input=given,
-            timeout=properties.read("timeout", read_duration),
+            timeout=properties.read("timeout", read_timespan),
             save=properties.variables("save"),
             undo=self._undo(properties, undone, routes, {}, ()),
             repeat=read_repeat(properties, states),

@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.readers.values import or_expression, read_int, read_source, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
@@ -38,7 +38,7 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
         routing.by_state(States(None, "this wait"))
         return None
     _refuse_needless(properties, chosen[0])
-    save, timeout = properties.variables("save"), properties.read("timeout", read_duration)
+    save, timeout = properties.variables("save"), properties.read("timeout", read_timespan)
     match chosen[0]:
         case "events":
             events = properties.read("events", _read_events)
@@ -70,7 +70,7 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
             return flow.TimerStep(
                 name=name,
                 routes=routes,
-                duration=properties.read("for", _read_pause),
+                duration=properties.read("for", read_timespan),
                 until=properties.read("until", _read_time),
                 save=save,
                 repeat=read_repeat(properties, states),
@@ -100,10 +100,6 @@ def _read_events(context: Context, name: str, value: Value) -> dict[str, str] | 
         context.wrong(name, value, 'a group of at least one event, like (PAID = "payment.received")')
         return None
     return found
-
-
-def _read_pause(context: Context, name: str, value: Value) -> Template:
-    return context.expression(value) if isinstance(value, Expression) else read_duration(context, name, value)
 
 
 def _read_time(context: Context, name: str, value: Value) -> Template:
@@ -160,7 +156,7 @@ def read_each(
         routes=routes,
         items=items,
         steps=steps,
-        max=properties.read("max", functools.partial(read_int, least=1)) or 0,
+        max=properties.read("max", or_expression(functools.partial(read_int, least=1))) or 0,
         tolerate=count,
         tolerate_percent=percent,
         keep_abandoned=read_abandoned(properties),
@@ -171,7 +167,9 @@ def read_each(
     )
 
 
-def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int, float | None] | None:
+def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int | Template, float | None] | None:
+    if isinstance(value, Expression):
+        return context.expression(value), None
     if isinstance(value, Number):
         count = read_int(context, name, value, 0)
         return None if count is None else (count, None)
