@@ -18,7 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.service.errors import Busy, ServiceError, TooLarge
 from chalicelib.service.ports.queues import QueueName, Received
 
-VISIBILITY_TIMEOUT_S: Final = 90
+VISIBILITY_TIMEOUT_S: Final = {QueueName.DELIVERIES: 180, QueueName.WAKES: 90, QueueName.DEAD: 90}
+"""Longer than the function that receives from the queue may take: a delivery waits for the response of an action."""
+
 MAX_RECEIVES: Final = 100
 RETENTION_S: Final = 14 * 24 * 3600
 
@@ -27,7 +29,7 @@ _MAX_BATCH_BYTES: Final = 256 * 1024
 _MAX_POLL_S: Final = 5
 """Shorter than the client's read time-out, so that a long poll is not taken for a lost connection."""
 
-_MAX_DEFER_S: Final = 12 * 3600 - VISIBILITY_TIMEOUT_S
+_MAX_DEFER_S: Final = 12 * 3600 - max(VISIBILITY_TIMEOUT_S.values())
 """SQS counts its 12 hours from the reception, which may be as long ago as the visibility time-out."""
 
 _NO_SUCH_RECEIPT_CODES: Final = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"})
@@ -57,11 +59,11 @@ class SqsQueue:
         self._lock = Lock()
         self._connected: Any = None
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
+        seconds = delay // 1000 if early else _seconds(delay)
         for batch in _batches(bodies):
             left = [
-                {"Id": str(number), "MessageBody": body, "DelaySeconds": _seconds(delay)}
-                for number, body in enumerate(batch)
+                {"Id": str(number), "MessageBody": body, "DelaySeconds": seconds} for number, body in enumerate(batch)
             ]
             for _ in range(2):
                 with _translated():
@@ -175,15 +177,20 @@ def _translated(ignored: frozenset[str] = frozenset()) -> Iterator[None]:
 
 
 def create_queues(
-    client: Any, prefix: str = "echoer", visibility: int = VISIBILITY_TIMEOUT_S, max_receives: int = MAX_RECEIVES
+    client: Any, prefix: str = "echoer", visibility: int | None = None, max_receives: int = MAX_RECEIVES
 ) -> dict[QueueName, str]:
-    """Create the queues and return their URLs. For tests and local servers."""
+    """Create the queues and return their URLs. For tests and local servers.
+
+    `visibility` (seconds) is that of all queues; None: each has its own.
+    """
     urls: dict[QueueName, str] = {}
     dead_arn: str | None = None
     for queue in (QueueName.DEAD, QueueName.DELIVERIES, QueueName.WAKES):
         attributes = {
             name: json.dumps(value) if isinstance(value, dict | bool) else str(value)
-            for name, value in _attributes(visibility, max_receives, dead_arn).items()
+            for name, value in _attributes(
+                VISIBILITY_TIMEOUT_S[queue] if visibility is None else visibility, max_receives, dead_arn
+            ).items()
         }
         urls[queue] = client.create_queue(QueueName=f"{prefix}-{queue}", Attributes=attributes)["QueueUrl"]
         if queue is QueueName.DEAD:
@@ -217,7 +224,7 @@ def queues_as_cloudformation(prefix: str = "echoer") -> dict[str, Any]:
             "Type": "AWS::SQS::Queue",
             "Properties": {
                 "QueueName": f"{prefix}-{queue}",
-                **_attributes(VISIBILITY_TIMEOUT_S, MAX_RECEIVES, None if queue is QueueName.DEAD else dead_arn),
+                **_attributes(VISIBILITY_TIMEOUT_S[queue], MAX_RECEIVES, None if queue is QueueName.DEAD else dead_arn),
             },
         }
         for queue in QueueName

@@ -49,7 +49,7 @@ class SequentialIds:
 
 
 Script: TypeAlias = Callable[[dict[str, Any]], Reply]
-"""Replies to the body of a request."""
+"""Replies to the body of a request; for a direct call to what `_request_in` makes of it."""
 
 
 @dataclass
@@ -70,4 +70,12 @@ class ScriptedCaller:
 
 
 def _request_in(call: Call) -> dict[str, Any]:
+    if call.direct:
+        return {
+            "verb": call.verb.value,
+            "address": call.addresses[0],
+            "headers": call.headers,
+            "content_type": call.content_type,
+            "body": call.body,
+        }
     return msgspec.json.decode(call.body, type=dict[str, Any])

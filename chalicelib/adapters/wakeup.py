@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from chalicelib.service.ports.queues import Received
 
-VISIBILITY_MS: Final = 90_000
-"""The default time until a received message that was not deleted is received again."""
+VISIBILITY_MS: Final = 180_000
+"""The default time until a received message that was not deleted is received again: longer than a delivery takes."""
 
 MAX_RECEIVES: Final = 100
 """The default number of receptions after which a message goes to the dead-letter queue."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from chalicelib.authoring import keywords
+from chalicelib.authoring import keywords, members
 from chalicelib.authoring.symbols import Workspace
 from chalicelib.language.problems import Findings
 from chalicelib.language.source import Source
@@ -19,6 +19,7 @@ from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ENDS
 Kind: TypeAlias = Literal["keyword", "property", "action", "flow", "step", "state", "value", "variable"]
 
 _WORD: Final = re.compile(r"[A-Za-z_]\w*\Z|\$\w*\Z")
+_PATH: Final = re.compile(r"\$(\w+)\s*\.\s*\Z")
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 
 
@@ -54,10 +55,21 @@ def complete(text: str, offset: int, workspace: Workspace) -> list[Completion]:
     before = scan(text[:start], Findings(Source("")))
     if before.cut:
         inside = text.rfind("${", 0, start) > max(text.rfind("}", 0, start), -1)
-        return [Completion(f"${name}", "variable") for name in keywords.BOUND_NAMES] if inside else []
+        return list(_in_expression(text, start, offset, workspace)) if inside else []
     after = scan(text[offset:], Findings(Source(""))).tokens
     frames = _frames(before.tokens[:-1])
     return list(_completions(frames, after, _steps_near(text, offset), workspace))
+
+
+def _in_expression(text: str, start: int, offset: int, workspace: Workspace) -> Iterator[Completion]:
+    """Yield the names of an expression; after the dot of `$name.`, its members."""
+    path = _PATH.search(text[:start])
+    if path is None:
+        yield from (Completion(f"${name}", "variable") for name in keywords.BOUND_NAMES)
+        return
+    yield from (
+        Completion(name, "variable", detail) for name, detail in members.members_of(path[1], text, offset, workspace)
+    )
 
 
 def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
@@ -82,14 +94,20 @@ def _frames(tokens: Iterable[SyntaxToken]) -> list[_Frame]:
                 del frames[1:]
                 frames[0].tail.clear()
             case _:
-                top.tail.append(token)
-                if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
-                    frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
-                    top.tail.clear()
-                elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
-                    top.tail.clear()  # the name of an event goes on
+                _add(token, frames)
     _record_name(frames[-1])
     return frames
+
+
+def _add(token: SyntaxToken, frames: list[_Frame]) -> None:
+    """Add a token to the innermost frame; the name of a statement opens the frame of the statement."""
+    top = frames[-1]
+    top.tail.append(token)
+    if top.kind == "document" and len(top.tail) == 2 and token.kind in _NAMES:
+        frames.append(_Frame(str(top.tail[0].value).lower(), name=str(token.value)))
+        top.tail.clear()
+    elif len(frames) == 2 and top.tail[0].kind == "DOT" and token.kind in _NAMES:
+        top.tail.clear()  # the name of an event goes on
 
 
 def _opened(token: SyntaxToken, top: _Frame) -> _Frame:
@@ -193,7 +211,9 @@ def _parameters(
     """Return the parameters of the action or flow that the body of the group names."""
     name = body.flow or _named_ahead(after)
     action, flow = workspace.actions.get(name), workspace.flows.get(name)
-    return action.parameters if action and top.owner == "args" else flow.input if flow else ()
+    if action and top.owner == "args":
+        return () if action.takes_value else action.parameters
+    return flow.input if flow else ()
 
 
 def _of_secrets(
@@ -236,8 +256,7 @@ def _in_body(
             yield from (Completion(name, "flow") for name in workspace.flows if key == "undo")
         elif key == "flow":
             yield from (Completion(name, "flow") for name in workspace.flows)
-        if top.kind == "flow" and key == "input":
-            yield from (Completion(name, "value") for name in keywords.INPUT_TYPES)
+        yield from (Completion(name, "value") for name in keywords.WHOLE_TYPES.get((top.kind, key), ()))
         yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
     elif key == "undo":
         yield from _after_undo(top, after, workspace) if len(top.tail) > 2 else ()

@@ -60,7 +60,7 @@ class Row:
     """Where TIMEOUT leads, or that it stops the run."""
     on_error: str | None = None
     callback: Setting | None = None
-    """Whether answers must be signed."""
+    """Whether answers must be signed, or the response is the answer."""
     secret: str | None = None
     """The secret args, headers and data."""
     repeat: str | None = None
@@ -106,7 +106,7 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
                 _first({by: one.retry for by, one in layers.items()}, _retry),
                 on_timeout,
                 on_error,
-                _first({by: one.signed or None for by, one in layers.items()}, lambda _: "signed"),
+                _callback(action, layers),
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
         case EventStep() | ConditionStep() | CallStep():
@@ -114,6 +114,13 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)
+
+
+def _callback(action: Action | None, layers: Mapping[str, Options]) -> Setting | None:
+    """Return that the response is the answer, or that answers must be signed."""
+    if action and action.direct:
+        return Setting("none", "action")
+    return _first({by: one.signed or None for by, one in layers.items()}, lambda _: "signed")
 
 
 def _first(values: Mapping[str, _T | None], format_value: Callable[[_T], str]) -> Setting | None:

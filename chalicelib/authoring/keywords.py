@@ -25,10 +25,10 @@ _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
     "heartbeat": "maximum time between callbacks with done=false; then the step returns TIMEOUT",
     "retry": "how deliveries are retried: (max = 5, delay = 1s, rate = 2.0, cap = 5m)",
-    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50)",
+    "limit": "limits of the dispatches: (concurrent = 10, per_second = 50, burst = 5, key = ${ $input.tenant })",
     "headers": 'headers of the request: ("X-Team" = "payments", "Authorization" = secret "NAME")',
     "approval": "required: a person must approve each dispatch",
-    "callback": "signed: answers must be signed; open: the uuid of the activation is enough",
+    "callback": "signed: answers must be signed; open: the uuid is enough; none (of an action): the response answers",
 }
 _SAVE: Final = {"save": "variables set when the step returns: (name = value, name.member = value, ...)"}
 _REPEAT: Final = {
@@ -47,8 +47,11 @@ PROPERTIES: Final = {
         "addr": "address of the service; several addresses, separated by commas, are tried in order",
         "method": "http, https, grpc, human, queue or lambda",
         "secret": '(capem = "..."): the only root certificates trusted for this action',
-        "args": "parameters of the action: (type name, type name = default, secret type name, ...)",
-        "return": "states that the action can return: (STATE | STATE)",
+        "verb": "the HTTP method of an action with callback = none: GET, POST, PUT, PATCH or DELETE",
+        "body": "how an action with callback = none sends its args: json or form",
+        "reply_timeout": "maximum time of one request of an action with callback = none, such as 60s",
+        "args": "parameters of the action: (type name, type name = default, secret type name, ...), or any: one value",
+        "return": "states that the action can return: (STATE | STATE on 404, 410)",
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
@@ -61,7 +64,7 @@ PROPERTIES: Final = {
     "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
     "step": {
         "action": "the action that the step sends",
-        "args": "args of the action: (name = value, ...)",
+        "args": "args of the action: (name = value, ...), or one value",
         **_OPTIONS,
         **_SAVE,
         **_REPEAT,
@@ -110,12 +113,14 @@ VALUES: Final = {
     "approval": ("required",),
     "join": ("all", "any"),
     "data": ("secret",),
-    "callback": ("signed", "open"),
+    "callback": ("signed", "open", "none"),
+    "verb": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "body": ("json", "form"),
     "abandoned": ("keep",),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second"),
+    "limit": ("concurrent", "per_second", "burst", "key"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }
@@ -125,7 +130,8 @@ ENTRIES: Final = {
 }
 """The entries of a route to an end; those of a route to a step are variables."""
 ON: Final = "the states after which the step is undone: on STATE | STATE"
-INPUT_TYPES: Final = ("any", "map", "list")
+WHOLE_TYPES: Final = {("flow", "input"): ("any", "map", "list"), ("action", "args"): ("any",)}
+"""The types of one value, where a statement may declare that instead of parameters."""
 TYPES: Final = ("str", "int", "float", "bool", "list", "map", "any")
 SECRET: Final = {
     "declared": "the value is encrypted when stored: secret str token, secret token = null",
@@ -135,6 +141,7 @@ SECRET: Final = {
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
     "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now", "config",
+    "response",
 )  # fmt: skip
 """The names that expressions can use."""
 

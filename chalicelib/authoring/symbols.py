@@ -206,15 +206,23 @@ def _describe(use: Use, text: str, workspace: Workspace) -> str | None:
 def signature(action: Action) -> str:
     """Return the signature and options of an action in Markdown."""
     args = ", ".join(_parameter(one) for one in action.parameters)
-    lines = [f"**action {action.name}** ({args}) → {' | '.join(action.returns)}", f"`{action.method.value}`"]
+    states = " | ".join(_state(action, state) for state in action.returns)
+    method = f"{action.method.value} {action.verb.value}" if action.is_http and action.direct else action.method.value
+    lines = [f"**action {action.name}** ({args}) → {states}", f"`{method}`"]
     lines[1] += "".join(f" {address}" for address in action.addresses)
     options = action.options
     times = {"timeout": options.timeout, "heartbeat": options.heartbeat}
     lines += [f"{name} {duration_text(value)}" for name, value in times.items() if value is not None]
     lines += ["Answers must be signed."] if options.signed else []
+    lines += ["The response is the answer."] if action.direct else []
     lines += ["The data of answers is secret."] if action.secret_data else []
     lines += [f"Undone by {undo_text(action.undo)}."] if action.undo else []
     return "\n\n".join(lines)
+
+
+def _state(action: Action, state: str) -> str:
+    statuses = action.statuses.get(state, ())
+    return state + (f" on {', '.join(map(str, statuses))}" if statuses else "")
 
 
 def _of_flow(flow: Flow) -> str:
@@ -264,5 +272,5 @@ def _declared(use: Use, workspace: Workspace) -> tuple[Parameter, ...]:
 
 
 def _parameter(one: Parameter) -> str:
-    declared = f"{'secret ' * one.secret}{one.type.value} {one.name}"
+    declared = f"{'secret ' * one.secret}{one.type.value} {one.name}".rstrip()
     return declared + ("" if one.required else f" = {template(one.default)}")

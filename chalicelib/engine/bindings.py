@@ -81,6 +81,7 @@ def names_for(
         result=token.result,
         state=token.state,
         error=_error_value(error) if error else NOTHING,
+        response=NOTHING if token.response is None else token.response,
         event=event,
         item=item,
         index=index,
@@ -127,8 +128,9 @@ def _step_value(run: Run, token: Token, activation: Activation | None) -> dict[s
 
 
 def result_of(returned: StepResult) -> Json:
-    """Return what `$result` is after the step: its data, which is read as JSON if an action answered it as text."""
-    return answered_value(returned.data) if returned.event == "StepAcked" else returned.data
+    """Return what `$result` is after the step: its data, which is read as JSON if a callback brought it as text."""
+    is_text = returned.event == "StepAcked" and not returned.is_read
+    return answered_value(returned.data) if is_text else returned.data
 
 
 def answered_value(data: Json) -> Json:

@@ -81,8 +81,27 @@ class TellParent:
     """Notify the run that waits for this one that it has ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReleasePermit:
+    """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
+
+    uuid: str
+    limiter: str
+    attempt: int | None = None
+    """The attempt for which the activation waits; None: it has ended."""
+
+
 Effect: TypeAlias = (
-    DeliverAction | SetTimer | StoreBlob | OpenTask | Listen | StartChild | StopChild | SyncChild | TellParent
+    DeliverAction
+    | SetTimer
+    | StoreBlob
+    | OpenTask
+    | Listen
+    | StartChild
+    | StopChild
+    | SyncChild
+    | TellParent
+    | ReleasePermit
 )
 
 

@@ -56,6 +56,17 @@ class Unsigned(Refused):
         )
 
 
+class NoCallback(Refused):
+    """The step's action has no callback: only the response to its request answers it."""
+
+    code = "no-callback"
+
+    def __init__(self, step: str) -> None:
+        super().__init__(
+            f"step {step!r} takes no callback: its action has `callback = none`, so the response to its request answers"
+        )
+
+
 class CommandRefused(Refused):
     """A run in that status does not take that command."""
 

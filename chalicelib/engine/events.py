@@ -57,6 +57,12 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    direct: bool = False
+    """Whether it is what the request of an action without callback returned. Its data is never read again as JSON."""
+    response: dict[str, Json] | None = None
+    """`$response`: status and headers, if it came by HTTP."""
+    too_large: str = ""
+    """Why the data is missing: it was too large. The step returns ERROR, and what the action did can be undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,19 @@ class DeliveryFailed(Fact):
     """The name of the error that the step returns, if this was the last attempt."""
     status: int | None = None
     """The HTTP status of the answer, if there was one."""
+    data: Json = None
+    """The body of an answer that says why, of an action without callback."""
+    response: dict[str, Json] | None = None
+    """`$response`: status and headers, for an action without callback."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerPending(Fact):
+    """The work of an action without callback goes on: `location` is asked again after `wait` milliseconds."""
+
+    uuid: str
+    location: str
+    wait: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +179,7 @@ Event: TypeAlias = (
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
+    | AnswerPending
     | ReplyIgnored
     | EventArrived
     | ChildEnded

@@ -7,7 +7,7 @@ from typing import Final
 
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.run import PendingUndo, Run, Token
+from chalicelib.model.run import Activation, PendingUndo, Run, Token
 from chalicelib.model.waits import ApprovalWait, RepeatWait
 
 UNDO: Final = "undo"
@@ -45,6 +45,23 @@ def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocati
         return None
     references = compiled.undo.references if compiled and compiled.undo else {}
     return dataclasses.replace(definition.undo_invocations[undo.action], args=references, given=undo.args)
+
+
+def limiter_of(definition: Definition, run: Run, token: Token) -> str:
+    """Return the name of the limiter that gives a permit to the token's activation; empty if it needs none."""
+    invocation = invocation_of(definition, run, token)
+    limit = invocation.options.limit if invocation else None
+    if token.activation is None or invocation is None or limit is None or limit.concurrent is None:
+        return ""
+    return "" if invocation.is_human or awaits_approval(token) else limiter_name(invocation, token.activation)
+
+
+def limiter_name(invocation: Invocation, activation: Activation) -> str:
+    """Return the name of the limiter of the action, or of the value of the limit's key for it."""
+    action, limit = invocation.action.name, invocation.options.limit
+    if limit is None or limit.key is None:
+        return f"limit/{action}"
+    return f"limit-key/{len(action)}/{action}/{activation.permit_key}"
 
 
 def awaits_approval(token: Token) -> bool:

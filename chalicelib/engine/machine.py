@@ -15,6 +15,7 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
+    AnswerPending,
     ChildEnded,
     DeliveryFailed,
     DeliveryHeld,
@@ -76,12 +77,8 @@ def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed():
-            return deliveries.failed(transition, event)
-        case DeliveryHeld():
-            return deliveries.held(transition, event)
-        case ReplyIgnored():
-            return deliveries.reply_ignored(transition, event)
+        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored():
+            return deliveries.delivered(transition, event)
         case EventArrived():
             return arrivals.event_arrived(transition, event)
         case ChildEnded():

@@ -20,10 +20,10 @@ from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decr
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
-from chalicelib.model.actions import RESERVED_ARGS, Parameter
+from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Action, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 
@@ -71,6 +71,19 @@ def request_fields(
     }
 
 
+@together()
+def direct_args(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    invocation: Invocation,
+    read: Callable[[str], Json],
+    cipher: Cipher = NO_CIPHER,
+) -> dict[str, Json]:
+    """Return all that an action without callback is sent. Raises ExpressionFailed, also if an arg has a wrong type."""
+    return args_of(definition, run, token, invocation, read, cipher)
+
+
 def sent_vars(variables: Mapping[str, Json], activation: Activation | None) -> dict[str, Json]:
     """Return the variables as they were when the activation began."""
     old = activation.old_vars if activation else {}
@@ -91,7 +104,7 @@ def args_of(
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
-        if name in RESERVED_ARGS:
+        if name in RESERVED_ARGS and not invocation.action.direct:
             continue
         if parameter.secret and cipher is None:
             found[name] = MASK
@@ -101,6 +114,14 @@ def args_of(
             value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
+
+
+def shown_args(action: Action, args: dict[str, Json]) -> dict[str, Json]:
+    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
+    if not action.takes_value or WHOLE not in args:
+        return args
+    whole = args[WHOLE]
+    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
 
 
 def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:
@@ -126,29 +147,28 @@ def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Jso
 
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
     """Return the value of the arg; its default if an expression in it yields nothing. Raises ExpressionFailed."""
-    name = parameter.name
+    name, owner = parameter.name, invocation.action.name
+    what = "the value of 'args'" if name == WHOLE else f"arg {name!r}"
     try:
         if name in invocation.given:
             value = invocation.given[name]
         elif name in invocation.args:
             value = resolve(invocation.args[name], names)
         elif parameter.required:
-            raise ExpressionFailed(f"arg {name!r} of action {invocation.action.name!r} is missing")
+            raise ExpressionFailed(f"{what} of action {owner!r} is missing")
         else:
             return _default(parameter, names)
     except YieldsNothing as failure:
         if not parameter.required:
             return _default(parameter, names)
-        raise ExpressionFailed(f"arg {name!r} has no value: {failure}") from failure
+        raise ExpressionFailed(f"{what} has no value: {failure}") from failure
     if holds_secret(value):
         if parameter.secret:
             return value
-        raise ExpressionFailed(
-            f"arg {name!r} would hold a secret, and action {invocation.action.name!r} does not declare it secret"
-        )
+        raise ExpressionFailed(f"{what} would hold a secret, and action {owner!r} does not declare it secret")
     if not parameter.admits(value):
-        shown = "" if parameter.secret else f", and is {value!r:.100}"
-        raise ExpressionFailed(f"arg {name!r} must be of type {parameter.type}{shown}")
+        found = "" if parameter.secret else f", and is {shown(value)}"
+        raise ExpressionFailed(f"{what} must be of type {parameter.type}{found}")
     return parameter.type.converted(value)
 
 

@@ -23,5 +23,11 @@ class StepResult:
     """Variables that an answer set."""
     signal: Json | Nothing = NOTHING
     """The event that the step waited for: `$event`."""
+    response: Json = None
+    """`$response`: the status and the headers that an action without callback answered with."""
+    is_read: bool = False
+    """Whether its data is as it should be: text in it is not read as JSON."""
+    too_large: str = ""
+    """Why its data is missing: it was too large."""
     after_failure: bool = False
     """Whether something failed after the step returned: it returns ERROR for this reason, and saves nothing."""

@@ -133,7 +133,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     elif move is None or (token.passes > MAX_PASSES and token.passes % MAX_PASSES == 0):
         end_unrouted(transition, token, returned)
     elif isinstance(move, Repetition):
-        transition.record_return(token, returned, token.step)
+        transition.record_return(token, returned, token.step, rule=move.index + 1)
         _clear(transition, token)
         if transition.definition.has_scopes:
             end_fork_scope(transition, token)

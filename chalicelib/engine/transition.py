@@ -20,6 +20,7 @@ from chalicelib.engine.effects import (
     DeliverAction,
     Effect,
     Outcome,
+    ReleasePermit,
     SetTimer,
     StopChild,
     StoreBlob,
@@ -27,7 +28,7 @@ from chalicelib.engine.effects import (
     TellParent,
 )
 from chalicelib.engine.events import Fact
-from chalicelib.engine.invocation import UNDO
+from chalicelib.engine.invocation import UNDO, limiter_of
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.scopes import in_scope
@@ -42,7 +43,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, StoppingChild, Token
-from chalicelib.model.status import MOVING, Status
+from chalicelib.model.status import ENDED, MOVING, Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, Wait
 
@@ -292,8 +293,11 @@ class Transition(TransitionVars):
         )
         self.entries.append(entry)
 
-    def record_return(self, token: Token, returned: StepResult, target: str) -> None:
-        """Add the history entry of a step that returned; `target` is where its state leads."""
+    def record_return(self, token: Token, returned: StepResult, target: str, rule: int | None = None) -> None:
+        """Add the history entry of a step that returned; `target` is where its state leads.
+
+        `rule`: the rule of its `repeat`, counted from 1, by which it is done again.
+        """
         self.record(
             returned.event,
             token,
@@ -303,6 +307,7 @@ class Transition(TransitionVars):
             error=returned.error.cause if returned.error else "",
             error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables, token),
+            rule=rule,
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 
@@ -334,6 +339,7 @@ class Transition(TransitionVars):
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
         self._set_timer()
+        self._release_permits()
         changed = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,
@@ -345,6 +351,19 @@ class Transition(TransitionVars):
             tail=(*self.run.tail, *self.entries),
         )
         return Decision(after, outcome, tuple(self.effects))
+
+    def _release_permits(self) -> None:
+        """Return the permits of activations that have ended."""
+        before = self._before
+        if not self.definition.has_permits or before.status in ENDED:
+            return
+        live = () if self.run.status in ENDED else self.tokens.values()
+        uuids = {token.activation.uuid for token in live if token.activation}
+        for token in before.tokens:
+            if token.activation and token.activation.uuid not in uuids:
+                limiter = limiter_of(self.definition, before, token)
+                if limiter:
+                    self.emit(ReleasePermit(token.activation.uuid, limiter))
 
     def _set_timer(self) -> None:
         """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""

@@ -7,7 +7,7 @@ wiring     the use cases, from settings and adapters
 backends   the adapters that settings ask for
 process    the services of this process
 consumers  which use case handles which message
-virtual    a host on memory and a virtual clock; permit_waits: its deliveries over a limit
+virtual    a host on memory and a virtual clock
 scripted   a virtual host with scripted surroundings; responder: what it asks, and the replies
 
 `virtual` and `scripted` are imported where they are used: a cold start pays for every module.

@@ -6,10 +6,21 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.messages import (
+    Deliver,
+    Listen,
+    Message,
+    Release,
+    Serve,
+    StartChild,
+    StopChild,
+    SyncChild,
+    TellParent,
+    Wake,
+)
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent)
+_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, Release, Serve)
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -40,6 +40,8 @@ class Request:
     """Whether the action undoes the step instead of performing it."""
     flow: str = ""
     """The flow of the run; for a run with its own steps, the name of the run."""
+    direct: bool = False
+    """Whether what the request returns is the answer (`callback = none`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +69,18 @@ class Failure:
     """The name of the error."""
 
 
-Reply: TypeAlias = tuple[Answer, ...] | Failure
-"""An empty tuple: the action accepts the delivery and never answers."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpReply:
+    """The response to a direct request. A body that is no text is JSON; text is what its media type says."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Json = None
+    after: Milliseconds = 0
+
+
+Reply: TypeAlias = tuple[Answer, ...] | Failure | HttpReply
+"""An empty tuple: the action accepts the delivery and never answers. A direct request may have any of the three."""
 
 Responder: TypeAlias = Callable[[Request], Reply | None]
 """Replies to each request. None: no answer ever comes; a FLOW is then run for real."""

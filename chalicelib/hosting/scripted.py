@@ -21,8 +21,10 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event
 from chalicelib.engine.invocation import UNDO, invocation_of
+from chalicelib.engine.request_args import direct_args, shown_args
 from chalicelib.engine.steps.call import refuse_missing
 from chalicelib.engine.values.secret_values import decrypt
+from chalicelib.hosting import direct_replies
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
@@ -35,11 +37,13 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
+from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.messages import Message, StartChild
 from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs import answer as service
+from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.webhooks import AnswerSignature, signature_in, signed_headers
@@ -92,7 +96,7 @@ class ScriptedHost(VirtualHost):
     def _try(self, run: str, call: Callable[[], object]) -> None:
         try:
             call()
-        except Refused as refusal:
+        except (Refused, EventRefused) as refusal:
             self.refusals.append(Refusal(self.clock.now(), run, str(refusal)))
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,8 +133,22 @@ class ScriptedHost(VirtualHost):
             return ports.NotTaken(
                 reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
             )
-        self._plan_answers(run, token, reply or (), "action")
+        self._plan_answers(run, token, reply if isinstance(reply, tuple) else (), "action")
         return ports.Taken()
+
+    def call(self, call: ports.Call) -> ports.Reply:
+        """A direct call arrives at its action."""
+        run = self.head(call.run)
+        token, invocation = self._waiting(run, call.uuid)
+        if token is None or token.activation is None or invocation is None:
+            raise LookupError(f"run {call.run!r} does not wait for {call.uuid!r}")
+        action, definition = invocation.action, self.services.definition_cache.of(run)
+        cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
+        args = direct_args(definition, run, token, invocation, read_blob, cipher)
+        request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
+        attempt, undoes = token.activation.attempt + 1, token.id == UNDO
+        reply = self._ask(replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=True))
+        return direct_replies.reply_of(reply, action, call.timeout, self.clock)
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -248,6 +266,8 @@ class _Caller:
         self._host = host
 
     def post(self, call: ports.Call) -> ports.Reply:
+        if call.direct:
+            return self._host.call(call)
         return self._host.deliver(msgspec.json.decode(call.body))
 
 

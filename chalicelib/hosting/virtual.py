@@ -19,12 +19,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from chalicelib.adapters.memory import MemoryStore
+from chalicelib.adapters.memory import MemoryQueue, MemoryStore
 from chalicelib.adapters.virtual import SequentialIds, VirtualClock
 from chalicelib.config import Backend, Settings
 from chalicelib.hosting import consumers
 from chalicelib.hosting.backends import encryption_for
-from chalicelib.hosting.permit_waits import PermitWaits, SendRecorder
 from chalicelib.hosting.wiring import Adapters, Services, assemble
 from chalicelib.model.json_values import encode
 from chalicelib.model.statements import KIND_OF, DefinitionValue
@@ -64,7 +63,7 @@ class VirtualHost:
     ) -> None:
         self.clock = clock or VirtualClock()
         self.store = store or MemoryStore()
-        self.queue = SendRecorder(self.clock)
+        self.queue = MemoryQueue(self.clock)
         self.caller = caller
         adapters = Adapters(
             store=self.store,
@@ -80,7 +79,6 @@ class VirtualHost:
         self._planned: list[tuple[Instant, tuple[int, int], Callable[[], object]]] = []
         self._plans = 0
         self._swept_until = self.clock.now()
-        self._permit_waits = PermitWaits(self.queue, self.clock.now())
 
     def rebuild(self, settings: Settings | None = None, **adapters: Any) -> None:
         """Replace the services, as in another container: nothing is left in their memory.
@@ -117,7 +115,6 @@ class VirtualHost:
 
     def run_until(self, until: Instant | None = None, *, max_events: int = MAX_EVENTS) -> bool:
         """Let everything happen that is due by `until` (None: ever). Return False if that is more than `max_events`."""
-        self._permit_waits.changed(self.clock.now())  # what the caller has done may have freed permits
         happened = 0
         while (event := self._next()) is not None and (until is None or event[0] <= until):
             if happened == max_events:
@@ -144,10 +141,7 @@ class VirtualHost:
 
     def _call(self, call: Callable[[], object]) -> None:
         heapq.heappop(self._planned)
-        try:
-            call()
-        finally:
-            self._permit_waits.changed(self.clock.now())
+        call()
 
     def _next_message(self) -> _Event | None:
         due = self.queue.next_due()
@@ -158,22 +152,7 @@ class VirtualHost:
 
     def _receive(self, queue: QueueName) -> None:
         for received in self.queue.receive(queue, 1, 0):
-            message = messages.decode(received.body)
-            if isinstance(message, messages.Deliver) and queue is QueueName.DELIVERIES:
-                self._deliver(received, message)
-            else:
-                self._consume(queue, received, message)
-                self._permit_waits.changed(self.clock.now())
-
-    def _deliver(self, received: Received, message: messages.Deliver) -> None:
-        waits, sent = self._permit_waits, self.queue.sent
-        if waits.set_aside(received, self.clock.now()):
-            return
-        self._consume(QueueName.DELIVERIES, received, message)
-        if waits.was_refused(received, sent):
-            waits.refused(self.services, received, message, message.uuid)
-        else:
-            waits.changed(self.clock.now())
+            self._consume(queue, received, messages.decode(received.body))
 
     def _consume(self, queue: QueueName, received: Received, message: Message) -> None:
         if queue is QueueName.DEAD:

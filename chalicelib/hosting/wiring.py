@@ -12,11 +12,13 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
-from chalicelib.service.deliveries.permits import Limiter
+from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock, IdSource
@@ -114,16 +116,20 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
-    signaler = Signaler(runs, store.signals, queue, definition_cache, advancer, clock, ids)
+    signaler = Signaler(
+        runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
+    )
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
     timers = RunTimers(runs, queue, advancer, clock)
-    checker = DeliveryChecker(definition_cache, Limiter(store, clock, ids), clock)
+    limiter = Limiter(store, queue, clock, ids)
+    checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
     webhook_client = WebhookClient(
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
+    direct_client = DirectClient(adapters.caller, clock, secrets)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -134,8 +140,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, clock),
+        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
+        waker=Waker(runs, timers, signaler, child_runs, limiter, clock),
         timers=timers,
         operator=Operator(runs, advancer),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache),

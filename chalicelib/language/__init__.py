@@ -11,6 +11,7 @@ diagnostics. `format_text` formats a document; `to_fsl` writes a definition as F
 
 from chalicelib.language.check.catalog import Catalog, KnownNames, References, references
 from chalicelib.language.check.checker import Checked, Statement, check_document, read
+from chalicelib.language.check.operations import Operations, Shape, UnknownOperation
 from chalicelib.language.format.printer import Unreadable, format_text
 from chalicelib.language.format.spelling import Unwritable
 from chalicelib.language.format.writer import to_fsl
@@ -24,9 +25,12 @@ __all__ = [
     "Diagnostic",
     "Document",
     "KnownNames",
+    "Operations",
     "Problem",
     "References",
+    "Shape",
     "Statement",
+    "UnknownOperation",
     "Unreadable",
     "Unwritable",
     "check_document",

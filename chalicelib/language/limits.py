@@ -28,5 +28,9 @@ INTEGER_RANGE: Final = range(-(2**63), 2**63)
 MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 """Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
 MAX_DELIVERIES: Final = 50
+MAX_REPLY_TIMEOUT_S: Final = 120
+"""All requests of one delivery together. The function that delivers may take half a minute more."""
+MAX_BURST: Final = 1_000
+"""Deliveries of an action that are sent at once after a quiet time."""
 MAX_CONCURRENT: Final = 1_000
 """Activations of an action at the same time; one DynamoDB item of at most 400 KB lists them."""

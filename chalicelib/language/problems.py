@@ -104,6 +104,20 @@ class Problem(Enum):
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
+    NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
+    NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
+    NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
+    NEEDLESS_WITHOUT_CALLBACK = (
+        "FSL284",
+        "'{property}' of {owner} has no effect: action '{name}' has callback = none, so its answer is what the "
+        "request returns",
+    )
+    UNKNOWN_PLACEHOLDER = "FSL285", "address '{address}' has '{placeholder}', and action '{name}' has no such arg"
+    MISPLACED_PLACEHOLDER = "FSL286", "'{placeholder}' is not allowed in address '{address}': {reason}"
+    ONE_VALUE = "FSL287", "{owner} takes one value (args = any): {reason}"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
@@ -111,7 +125,10 @@ class Problem(Enum):
     NEVER_ENDS = "FSL303", "{owner} can never reach done or stopped"
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
+    UNUSED_STATE = "FSL330", "action '{name}' can never return state '{state}': no status leads to it"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
+    UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
+    LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
 
     @property
     def code(self) -> str:

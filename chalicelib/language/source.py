@@ -41,6 +41,10 @@ class Source:
         line = bisect_right(self._starts, offset)
         return line, offset - self._starts[line - 1] + 1
 
+    def offset(self, line: int, column: int) -> int:
+        """Return the offset of a line and column that `position` returned."""
+        return self._starts[line - 1] + column - 1
+
     def line(self, number: int) -> str:
         """Return a line without its line ending; an empty string if there is no such line."""
         if not 1 <= number <= len(self._starts):

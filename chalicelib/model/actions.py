@@ -16,6 +16,12 @@ from chalicelib.model.times import Milliseconds
 RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
 """Fields of every request to an action: no arg can have one of these names (docs/http-api.md, 1)."""
 
+WHOLE: Final = ""
+"""The name of the only arg of an action with `args = any`: its value is all that the action is sent."""
+
+REPLY_TIMEOUT_S: Final = 10
+"""How long one request to an action may take, unless the action has a `reply_timeout`."""
+
 SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 """The names that a namespace's secrets can have."""
 
@@ -63,12 +69,30 @@ class Method(StrEnum):
     HUMAN = "human"
     QUEUE = "queue"
     LAMBDA = "lambda"
+    AWS = "aws"
+    """An operation of a service of AWS."""
+
+
+class Verb(StrEnum):
+    """The method of the HTTP request of an action without callback."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the args are the body; otherwise they are the query."""
+        return self not in (Verb.GET, Verb.DELETE)
 
 
 class Parameter(FrozenValue, frozen=True, kw_only=True):
     """An arg that an action declares, or an input that a flow declares."""
 
     name: str
+    """It is `WHOLE` if the action takes one value instead of args with names."""
     type: ArgType
     required: bool = True
     default: Json = None
@@ -91,10 +115,14 @@ class Retry(FrozenValue, frozen=True, kw_only=True):
 
 
 class Limit(FrozenValue, frozen=True, kw_only=True):
-    """How many activations of an action may be in progress, and how many may be sent per second."""
+    """How many activations of an action may be in progress, and how many deliveries may be sent per second."""
 
     concurrent: int | None = None
     per_second: float | None = None
+    burst: int = 1
+    """How many may be sent at once after a quiet time; the others are spaced evenly."""
+    key: Template = None
+    """What is counted separately: the limit holds for each value. None: the action as a whole."""
 
 
 class Undo(FrozenValue, frozen=True, kw_only=True):
@@ -165,6 +193,35 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()
     """The values of the configuration that its expressions read as `$config.NAME`."""
+    direct: bool = False
+    """Whether what the request returns is the answer (`callback = none`). Then nothing but the args is sent."""
+    verb: Verb = Verb.POST
+    form: bool = False
+    """Whether the args are sent as a form, and not as JSON (`body = form`)."""
+    statuses: dict[str, tuple[int, ...]] = msgspec.field(name="on", default={})
+    """The HTTP statuses that lead to a state (`STATE on 404, 410`), by its name."""
+    reply_timeout: Milliseconds | None = None
+    """How long one request may take. None: `REPLY_TIMEOUT_S`."""
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it is called by HTTP."""
+        return self.method in (Method.HTTP, Method.HTTPS)
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether it takes one value (`args = any`) instead of args with names."""
+        return [parameter.name for parameter in self.parameters] == [WHOLE]
+
+    @property
+    def success_state(self) -> str:
+        """The state of a success that no state names: the first without statuses, or else the first."""
+        return next((state for state in self.returns if state not in self.statuses), self.returns[0])
+
+    def state_on(self, status: int) -> str | None:
+        """Return the state to which an HTTP status leads; None if it is a failure."""
+        named = next((state for state, statuses in self.statuses.items() if status in statuses), None)
+        return self.success_state if named is None and 200 <= status < 300 else named
 
 
 ready(Action)

@@ -180,7 +180,7 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
         step=step,
         parent=parent,
         position=position,
-        names=_names(step, undo),
+        names=_names(step, undo, _limit_keys(undo, invocation, actions)),
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
@@ -271,9 +271,19 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     )
 
 
-def _names(step: Step, undo: CompiledUndo | None) -> frozenset[str]:
+def _limit_keys(
+    undo: CompiledUndo | None, invocation: Invocation | None, actions: Mapping[str, Action]
+) -> list[Template]:
+    """The keys of the limits of the actions that the step sends and that undo it."""
+    limits = [invocation.options.limit if invocation else None]
+    if undo is not None and not undo.is_flow:
+        limits.append(actions[undo.action].options.limit)
+    return [limit.key for limit in limits if limit is not None]
+
+
+def _names(step: Step, undo: CompiledUndo | None, limit_keys: list[Template]) -> frozenset[str]:
     """The names that the step's expressions read."""
-    found = set(names_in(list(_templates(step))))
+    found = set(names_in([*_templates(step), *limit_keys]))
     if undo is not None:
         found |= names_in([*undo.args.values(), *undo.secret_args.values()])
     conditions = [route.when for route in step.routes if route.when is not None]

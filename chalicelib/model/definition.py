@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
-from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, undo_invocation
+from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation
 from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
 from chalicelib.model.json_values import Json
 
@@ -33,6 +33,10 @@ class Definition:
     """For each action: how it is sent when it undoes a step."""
     has_secrets: bool = field(init=False, repr=False, compare=False)
     """Whether anything that a run of it stores may be encrypted."""
+    has_permits: bool = field(init=False, repr=False, compare=False)
+    """Whether any action that it sends is limited to a number of activations at once."""
+    reads_response: bool = field(init=False, repr=False, compare=False)
+    """Whether any expression reads `$response`."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
     has_scopes: bool = field(init=False, repr=False, compare=False)
@@ -45,7 +49,12 @@ class Definition:
             "steps": steps,
             "undo_invocations": undos,
             "has_secrets": _has_secrets(self.flow, self.actions),
+            "has_permits": any(
+                _needs_permit(invocation)
+                for invocation in (*(compiled.invocation for compiled in steps.values()), *undos.values())
+            ),
             "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
+            "reads_response": _reads(self.flow, steps.values(), "response"),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():
@@ -60,6 +69,16 @@ class Definition:
         """Return the step of that name, at any depth, or None."""
         compiled = self.steps.get(name)
         return compiled.step if compiled else None
+
+
+def _reads(flow: Flow, steps: Iterable[CompiledStep], name: str) -> bool:
+    """Return whether an expression of a step or of the flow's output reads that name."""
+    return name in names_in(flow.output) or any(name in compiled.names for compiled in steps)
+
+
+def _needs_permit(invocation: Invocation | None) -> bool:
+    limit = invocation.options.limit if invocation else None
+    return limit is not None and limit.concurrent is not None
 
 
 def configs_of(flow: Flow, actions: Iterable[Action]) -> frozenset[str]:

@@ -33,6 +33,8 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     error: str = msgspec.field(name="x", default="")
     error_name: str = msgspec.field(name="y", default="")
     """The name of the error, such as Timeout or CardExpired."""
+    rule: int | None = msgspec.field(name="w", default=None)
+    """The rule of the step's `repeat`, counted from 1, by which the step is done again."""
 
     @property
     def is_return(self) -> bool:

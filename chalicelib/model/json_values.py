@@ -46,6 +46,12 @@ def scalar_text(value: str | float) -> str:
     return str(value)
 
 
+def shown(value: Json, limit: int = 60) -> str:
+    """Return the JSON of the value for a message, cut off after `limit` characters."""
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= limit else f"{text[:limit]}..."
+
+
 class FrozenValue(msgspec.Struct, frozen=True, omit_defaults=True):
     """A frozen value that leaves defaults out of its JSON."""
 

@@ -47,6 +47,10 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    permit_key: str = msgspec.field(name="pk", default="")
+    """The value of the `key` of its action's limit."""
+    location: str = msgspec.field(name="lo", default="")
+    """Where an action without callback, which has answered 202, is asked for its answer."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -79,6 +83,8 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The state that its last finished step returned (`$state`)."""
     result: Json = msgspec.field(name="r", default=None)
     """The data of its last finished step (`$result`)."""
+    response: dict[str, Json] | None = msgspec.field(name="w", default=None)
+    """What its last finished step was answered with (`$response`: status and headers), if its flow reads that."""
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
     passes: int = msgspec.field(name="l", default=0)

@@ -1,6 +1,6 @@
 """The generic cell rate algorithm, shared by the rate limits of actions and of API callers.
 
-A limit of `per_second` admits one second's worth at once after a pause, then one request per interval. Moments are
+A limit of `per_second` admits a burst at once after a pause, then one request per interval. Moments are
 microseconds since 1970, so that rounding errors do not add up.
 
 The state is one moment, `next_at`: when the next request would arrive if requests kept exactly to their intervals. A
@@ -25,10 +25,14 @@ class CellRate:
     tolerance_us: int
 
     @staticmethod
-    def of(per_second: float) -> CellRate:
-        """Return the rate of `per_second` requests, which is above 0 and may be below 1."""
+    def of(per_second: float, burst: int | None = None) -> CellRate:
+        """Return the rate of `per_second` requests, which is above 0 and may be below 1.
+
+        `burst` requests are admitted at once after a pause; None: one second's worth.
+        """
         interval_us = max(1, int(min(_US_PER_SECOND / per_second, _MAX_INTERVAL_US)))
-        return CellRate(interval_us, int((max(1.0, per_second) - 1) * interval_us))
+        at_once = max(1.0, per_second) if burst is None else burst
+        return CellRate(interval_us, int((at_once - 1) * interval_us))
 
     def wait_us(self, next_at: int, now: int) -> int:
         """Return how long a request that arrives `now` must wait; 0 if it is admitted."""

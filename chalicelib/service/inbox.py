@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of
-from chalicelib.engine.request_args import args_of
+from chalicelib.engine.request_args import args_of, shown_args
 from chalicelib.model import status
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
@@ -104,6 +104,7 @@ class Inbox:
         if token is None or invocation is None:
             return {}
         try:
-            return args_of(definition, run, token, invocation, blob_reader(self._runs, run), None)
+            args = args_of(definition, run, token, invocation, blob_reader(self._runs, run), None)
+            return shown_args(invocation.action, args)
         except ExpressionFailed:
             return {}

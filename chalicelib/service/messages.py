@@ -29,10 +29,21 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
         return run is not None and run.version >= self.version and self.id in ("", run.id)
 
 
-class Deliver(_Message, frozen=True, kw_only=True, tag="deliver"):
-    """Deliver an activation to its action."""
+class Deliver(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deliver"):
+    """Deliver an activation to its action.
+
+    If a limiter sends it, it has waited, and was granted what it waited for.
+    """
 
     uuid: str
+    limiter: str = ""
+    """The name of the limiter; empty: none sent it."""
+    attempt: int = 0
+    """The attempt that was granted."""
+    slot: Instant = 0
+    """When it may be sent."""
+    granted_in: int = msgspec.field(name="gv", default=0)
+    """The version of the limiter's value that holds its permit. The message is sent before it is written. 0: none."""
 
 
 class Wake(_Message, frozen=True, kw_only=True, tag="wake"):
@@ -67,7 +78,24 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent
+class Release(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
+    """Return the permit of an activation that has ended, or that waits for a retry."""
+
+    uuid: str
+    limiter: str
+    attempt: int | None = None
+    """The attempt for which the activation waits; None: it has ended."""
+
+
+class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
+    """Grant the waiters of a limiter what is free. `run` is empty."""
+
+    limiter: str
+    due: Instant
+    """When it is to be done: a queue delays a message by 15 minutes at most."""
+
+
+Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Release | Serve
 
 
 def encode(message: Message) -> str:

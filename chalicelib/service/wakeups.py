@@ -12,9 +12,22 @@ from typing import assert_never
 
 import msgspec
 
+from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, StopChild, SyncChild, TellParent, Wake
+from chalicelib.service.limits.limiter import Limiter
+from chalicelib.service.messages import (
+    Deliver,
+    Listen,
+    Message,
+    Release,
+    Serve,
+    StartChild,
+    StopChild,
+    SyncChild,
+    TellParent,
+    Wake,
+)
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.redelivery import Redelivery, read_with_retries, until_committed
@@ -28,12 +41,19 @@ class Waker:
     """Handles messages of the wake queue."""
 
     def __init__(
-        self, runs: RunStore, timers: RunTimers, signaler: Signaler, child_runs: ChildRuns, clock: Clock
+        self,
+        runs: RunStore,
+        timers: RunTimers,
+        signaler: Signaler,
+        child_runs: ChildRuns,
+        limiter: Limiter,
+        clock: Clock,
     ) -> None:
         self._runs = runs
         self._timers = timers
         self._signaler = signaler
         self._child_runs = child_runs
+        self._limiter = limiter
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -46,29 +66,39 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
+        if isinstance(message, Release):
+            return self._limiter.release(message)
+        if isinstance(message, Serve):
+            return self._limiter.look(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
         try:
-            match message:
-                case Wake():
-                    return self._timers.fire(run)
-                case Listen(uuid=uuid):
-                    self._signaler.listen(run, uuid)
-                case StartChild(uuid=uuid):
-                    self._child_runs.start_child(run, uuid)
-                case StopChild(child=child):
-                    self._child_runs.stop_child(run, child)
-                case SyncChild(child=child):
-                    self._child_runs.sync_child(run, child)
-                case TellParent():
-                    self._child_runs.tell_parent(run)
-                case Deliver():
-                    LOG.error("the wake queue held a delivery", extra={"run": message.run})
-                case _:
-                    assert_never(message)
+            return self._act(run, message)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
+        return None
+
+    def _act(
+        self, run: Run, message: Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent
+    ) -> Redelivery:
+        match message:
+            case Wake():
+                return self._timers.fire(run)
+            case Listen(uuid=uuid):
+                self._signaler.listen(run, uuid)
+            case StartChild(uuid=uuid):
+                self._child_runs.start_child(run, uuid)
+            case StopChild(child=child):
+                self._child_runs.stop_child(run, child)
+            case SyncChild(child=child):
+                self._child_runs.sync_child(run, child)
+            case TellParent():
+                self._child_runs.tell_parent(run)
+            case Deliver():
+                LOG.error("the wake queue held a delivery", extra={"run": message.run})
+            case _:
+                assert_never(message)
         return None
 
 

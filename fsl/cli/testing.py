@@ -165,13 +165,15 @@ def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
 
 
 def _tell_coverage(coverage: Coverage) -> None:
-    rows: list[tuple[str, str, str, str]] = []
-    for flow in coverage.flows():
-        counted = (share(len(flow.entered), len(flow.steps)), share(len(flow.taken), len(flow.routes)))
-        missed = [f"{one.step}: {one.route}" + (f"  {one.place}" if one.place else "") for one in flow.missed]
-        rows.append((flow.flow, *counted, missed[0] if missed else ""))
-        rows += [("", "", "", one) for one in missed[1:]]
-    table(("flow", "steps", "routes", "never taken"), rows)
+    """Print a table. Columns for repeats and undos are left out if no flow has any."""
+    flows = [(flow, {what: (taken, there) for what, taken, there in flow.counted()}) for flow in coverage.flows()]
+    columns = [what for what in ("steps", "routes", "repeats", "undos") if any(counts[what][1] for _, counts in flows)]
+    rows: list[list[str]] = []
+    for flow, counts in flows:
+        missed = [f"{one.step}: {one.part}" + (f"  {one.place}" if one.place else "") for one in flow.missed]
+        rows.append([flow.flow, *(share(*counts[what]) for what in columns), missed[0] if missed else ""])
+        rows += [["", *("" for _ in columns), one] for one in missed[1:]]
+    table(["flow", *columns, "never taken"], rows)
 
 
 def _summary(done: Round) -> str:

@@ -113,7 +113,7 @@ class MotoStack:
         self,
         table: str = "echoer",
         queue_prefix: str = "echoer",
-        visibility: int = sqs.VISIBILITY_TIMEOUT_S,
+        visibility: int | None = None,
         max_receives: int = sqs.MAX_RECEIVES,
     ) -> None:
         self._table = table

@@ -110,6 +110,7 @@ def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = 
     script = Script(file, case)
     host = ScriptedHost(script, start=times.instant(case.start or file.start) or START)
     host.define(*_values(program.definitions.values(), {**file.config, **case.config}))
+    host.define(*program.events.values())
     host.set_secrets(_secrets(program, {**file.secrets, **case.secrets}))
     started_at = host.clock.now()
     flow, given, labels, name = start_of(program, file, case)

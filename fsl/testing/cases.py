@@ -67,12 +67,17 @@ class Reply(_Part, frozen=True, kw_only=True):
     delivery that fails. An action that does not declare ERROR answers it with an error, by default of the name `Error`;
     TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and
     5xx the delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
+    status (200 if left out), headers, body: what an action with `callback = none` answers; `state` stands for a status
+    that leads to it.
     """
 
     when: dict[str, Any] = {}
     times: Annotated[int, Meta(ge=1)] = 1
     state: str | None = None
     data: Any = None
+    status: Annotated[int, Meta(ge=200, le=599)] | None = None
+    headers: dict[str, str] = {}
+    body: Any = None
     vars: dict[str, Any] = {}
     after: Span = "0s"
     progress: list[Progress] = []

@@ -1,62 +1,88 @@
-"""Which steps and routes of a program its tests took."""
+"""What of a program its tests took: steps, routes, rules of `repeat`, and states after which steps were undone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+from chalicelib.engine.invocation import UNDO
 from chalicelib.hosting.scripted import ScriptedHost
-from chalicelib.model.flow import Route, Step, walk
+from chalicelib.model.definition import Definition
+from chalicelib.model.flow import ChoiceStep, RepeatRule, Route, SetStep, Step
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from fsl.testing.case_run import has_left
 from fsl.testing.program import Place, Program
 
+Part: TypeAlias = tuple[str, str]
+"""A step, and a route, rule or state of it as FSL writes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A route that no test took."""
+    """A route, a rule or a state that no test took."""
 
     step: str
-    route: str
+    part: str
     place: Place | None
 
 
 @dataclass(slots=True)
 class FlowCoverage:
-    """The steps and routes of one flow, and those that were taken."""
+    """The steps of one flow with their routes, rules of `repeat` and undo states, and what of them was taken."""
 
     flow: str
     steps: list[str] = field(default_factory=list)
-    routes: list[tuple[str, Route]] = field(default_factory=list)
+    routes: dict[Part, Route] = field(default_factory=dict)
+    repeats: list[Part] = field(default_factory=list)
+    undos: list[Part] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
-    taken: list[tuple[str, Route]] = field(default_factory=list)
+    taken: set[Part] = field(default_factory=set)
     entered: set[str] = field(default_factory=set)
 
-    def note(self, entry: Entry, steps: dict[str, Step]) -> None:
-        """Count the route by which the step of the entry left, if it did: the first one of its state and target."""
-        step = steps.get(entry.step)
-        if step is None or not has_left(entry):
-            return
+    def note(self, entries: Iterable[Entry], definition: Definition) -> None:
+        """Count what the entries of one run took. A run undoes the newest work first."""
+        done: dict[str, list[str]] = {}
+        for entry in entries:
+            step = definition.step(entry.step)
+            if step is None:
+                continue
+            if entry.token == UNDO:
+                states = done.get(step.name, [])
+                if entry.event != "DeliveryFailed" and states:
+                    self.taken.add((step.name, spell_undo(states.pop())))
+            elif has_left(entry):
+                done.setdefault(step.name, []).append(entry.state)
+                self._left(entry, step)
+
+    def _left(self, entry: Entry, step: Step) -> None:
+        """Count the rule or the route by which a step left: the first route of its state and target."""
         self.entered.add(step.name)
-        found = (one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target)
-        for route in found:
-            if (step.name, route) not in self.taken:
-                self.taken.append((step.name, route))
+        if entry.rule is not None:
+            self.taken.add((step.name, spell_rule(rules_of(step)[entry.rule - 1])))
             return
+        found = (one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target)
+        self.taken |= {(step.name, spell_route(route)) for route in list(found)[:1]}
 
     @property
     def missed(self) -> list[Missed]:
-        left = (pair for pair in self.routes if pair not in self.taken)
-        return [Missed(step, spell_route(route), self.places.get(step)) for step, route in left]
+        """The parts that were not taken: routes, then rules, then undos."""
+        parts = [*self.routes, *self.repeats, *self.undos]
+        return [Missed(step, part, self.places.get(step)) for step, part in parts if (step, part) not in self.taken]
+
+    def counted(self) -> Iterator[tuple[str, int, int]]:
+        """Yield (what, how many were taken, how many there are)."""
+        yield "steps", len(self.entered), len(self.steps)
+        for what, parts in (("routes", self.routes), ("repeats", self.repeats), ("undos", self.undos)):
+            yield what, sum(part in self.taken for part in parts), len(parts)
 
     def as_json(self) -> Json:
         return {
             "flow": self.flow,
-            "steps": {"all": len(self.steps), "taken": len(self.entered)},
-            "routes": {"all": len(self.routes), "taken": len(self.taken)},
+            **{what: {"all": there, "taken": taken} for what, taken, there in self.counted()},
             "missed": [
-                {"step": one.step, "route": one.route, "at": str(one.place) if one.place else None}
+                {"step": one.step, "route": one.part, "at": str(one.place) if one.place else None}
                 for one in self.missed
             ],
         }
@@ -77,10 +103,7 @@ class Coverage:
         """Count what the runs of a test took, called flows included."""
         for run in host.runs():
             definition = host.services.definition_cache.of(run)
-            covered = self._of(program, definition.flow.name)
-            steps = {step.name: step for step in walk(definition.flow.steps)}
-            for entry in host.history(run.name):
-                covered.note(entry, steps)
+            self._of(program, definition.flow.name).note(host.history(run.name), definition)
 
     def flows(self) -> Iterable[FlowCoverage]:
         return self._flows.values()
@@ -89,10 +112,26 @@ class Coverage:
         places = {step: place for (flow, step), place in program.places.items() if flow == name}
         file = next((place.file for place in places.values()), "")
         if (file, name) not in self._flows:
-            steps = list(walk(program.definitions[name].flow.steps))
-            routes = [(step.name, route) for step in steps for route in step.routes]
-            self._flows[file, name] = FlowCoverage(name, [step.name for step in steps], routes, places)
+            self._flows[file, name] = _nothing_taken(name, program.definitions[name], places)
         return self._flows[file, name]
+
+
+def _nothing_taken(name: str, definition: Definition, places: dict[str, Place]) -> FlowCoverage:
+    compiled = list(definition.steps.values())
+    steps = [one.step for one in compiled]
+    return FlowCoverage(
+        name,
+        [step.name for step in steps],
+        {(step.name, spell_route(route)): route for step in steps for route in step.routes},
+        [(step.name, spell_rule(rule)) for step in steps for rule in rules_of(step)],
+        [(one.step.name, spell_undo(state)) for one in compiled if one.undo for state in sorted(one.undo.states)],
+        places,
+    )
+
+
+def rules_of(step: Step) -> tuple[RepeatRule, ...]:
+    """Return the rules of the step's `repeat`."""
+    return () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
 
 
 def spell_route(route: Route) -> str:
@@ -101,6 +140,17 @@ def spell_route(route: Route) -> str:
     return " ".join(word for word in (route.state or ("" if when else "else"), when, "->", route.target) if word)
 
 
+def spell_rule(rule: RepeatRule) -> str:
+    """Return the rule of `repeat` as FSL writes it, without its numbers."""
+    when = f" when ${{{rule.when}}}" if rule.when is not None else ""
+    return f"repeat {rule.state or ''}{when}".replace("  ", " ")
+
+
+def spell_undo(state: str) -> str:
+    """Return the undo after a state."""
+    return f"undo on {state}"
+
+
 def share(taken: int, of: int) -> str:
-    """Return `3/4 75%`."""
-    return f"{taken}/{of} {100 * taken // of if of else 100}%"
+    """Return `3/4 75%`, or `-` if there is nothing."""
+    return f"{taken}/{of} {100 * taken // of}%" if of else "-"

@@ -16,7 +16,7 @@ from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
 from chalicelib.model.json_values import Json
-from chalicelib.model.statements import Config
+from chalicelib.model.statements import Config, EventType
 
 
 class BadProgram(EchoerError):
@@ -41,6 +41,8 @@ class Program:
 
     definitions: dict[str, Definition]
     flow_runs: dict[str, FlowRun] = field(default_factory=dict)
+    events: dict[str, EventType] = field(default_factory=dict)
+    """The declared events."""
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
 
     def only(self) -> str | None:
@@ -74,7 +76,8 @@ def read_program(paths: Sequence[Path]) -> Program:
         places |= _places(source)
     statements = [statement for _, found in checked for statement in found.statements]
     flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
-    return Program(_definitions(statements), flow_runs, places)
+    events = {one.name: one.value for one in statements if isinstance(one.value, EventType)}
+    return Program(_definitions(statements), flow_runs, events, places)
 
 
 def _source(path: Path) -> SourceFile:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 from chalicelib.engine.errors import StepError
 from chalicelib.hosting import responder
-from chalicelib.hosting.responder import Answer, Failure, Kind, Request
+from chalicelib.hosting.responder import Answer, Failure, HttpReply, Kind, Request
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
@@ -103,6 +104,29 @@ def same(expected: Json, got: Json) -> bool:
 
 
 def _as_reply(reply: Reply, request: Request) -> responder.Reply:
+    if request.direct:
+        return _as_direct_reply(reply, request)
+    return _as_callback(reply, request)
+
+
+def _as_direct_reply(reply: Reply, request: Request) -> responder.Reply:
+    """Return the response of an action with `callback = none`; 200 is the default status."""
+    if reply.fail == "refused":
+        error = _text(reply) or f"{request.name}: connection refused"
+        return Failure(error=error, retry_after=span(reply.retry_after))
+    if reply.fail == "timeout":
+        return ()
+    after = span(reply.after)
+    if reply.state is not None:
+        return (Answer(state=reply.state, data=reply.data, error=_error_of(reply, request), after=after),)
+    wait = span(reply.retry_after) // 1000
+    headers = {**({"retry-after": str(wait)} if wait else {}), **reply.headers}
+    status = reply.status if reply.fail is None else reply.fail
+    body = reply.body if reply.body is not None else _text(reply) or None
+    return HttpReply(status=status or HTTPStatus.OK, headers=headers, body=body, after=after)
+
+
+def _as_callback(reply: Reply, request: Request) -> responder.Reply:
     if reply.fail == "refused":
         error = _text(reply) or f"{request.name}: connection refused"
         return Failure(error=error, retry_after=span(reply.retry_after))

@@ -17,7 +17,9 @@ from chalicelib.engine.values.inputs import complete
 from chalicelib.hosting.responder import first_state
 from chalicelib.hosting.scripted import ScriptedHost
 from chalicelib.model import times
+from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
+from chalicelib.model.event_data import data_problems
 from chalicelib.model.flow import BUILT_IN_STATES, Step, walk
 from chalicelib.service.errors import Invalid
 from fsl.testing.assertions import Failure, check
@@ -132,9 +134,16 @@ class Suite:
                 yield (*at, "name"), f"two tests have the name {case.name!r}"
             names.add(case.name)
             yield from known.mocks(at, case)
+            yield from self._events(at, case)
             yield from _secrets(at, case, host)
             yield from self._start(at, case, host)
             yield from known.expectations((*at, "expect"), case)
+
+    def _events(self, at: Place, case: Case) -> Iterator[tuple[Place, str]]:
+        for n, signal in enumerate(case.events):
+            event = self.program.events.get(signal.name)
+            for path, problem in data_problems(event, signal.data).items() if event else ():
+                yield (*at, "events", n), f"{path} {problem}"
 
     def _start(self, at: Place, case: Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:
         if case.start is not None and times.instant(case.start) is None:
@@ -173,6 +182,7 @@ class _Known:
                 yield (*at, "actions", name), _unknown("action", name, self._actions)
             else:
                 yield from _states((*at, "actions", name), action, {*known.returns, *BUILT_IN_STATES})
+                yield from _fits((*at, "actions", name), action, [known])
         for name, step in given.steps.items():
             if name not in self._steps:
                 yield (*at, "steps", name), _unknown("step", name, self._steps)
@@ -180,6 +190,7 @@ class _Known:
                 sent = [self._actions.get(getattr(one, "action", "")) for one in self._steps[name]]
                 returns = {state for action in sent if action for state in (*action.returns, *BUILT_IN_STATES)}
                 yield from _states((*at, "steps", name), step, returns)
+                yield from _fits((*at, "steps", name), step, [action for action in sent if action])
         for name, approval in given.approvals.items():
             if name not in self._actions and name not in self._steps:
                 yield (*at, "approvals", name), _unknown("action or step", name, [*self._actions, *self._steps])
@@ -213,12 +224,26 @@ class _Known:
 
 def _states(at: Place, given: Replies, known: set[str]) -> Iterator[tuple[Place, str]]:
     for one in replies(given):
-        if one.state is None and one.fail is None and not one.progress:
-            yield at, "a reply must have `state` or `fail`"
-        if one.state is not None and one.fail is not None:
-            yield at, "a reply has either `state` or `fail`, not both"
+        given_ways = [name for name in ("state", "fail", "status") if getattr(one, name) is not None]
+        if not given_ways and not (one.progress or one.body is not None or one.headers):
+            yield at, "a reply must have `state`, `fail` or `status`"
+        if len(given_ways) > 1:
+            yield at, f"a reply has either `{given_ways[0]}` or `{given_ways[1]}`, not both"
         if one.state is not None and one.state not in known:
             yield at, _unknown("state", one.state, known)
+
+
+def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tuple[Place, str]]:
+    """Find fields of replies that the kind of the actions does not have: by callback, or by the response."""
+    if not actions:
+        return
+    is_direct = any(action.direct for action in actions)
+    only = ("progress", "vars") if is_direct else ("status", "headers", "body")
+    why = "answers with its response (callback = none)" if is_direct else "answers by callback"
+    for one in replies(given):
+        for name in only:
+            if getattr(one, name):
+                yield at, f"`{name}` has no effect: action {actions[0].name!r} {why}"
 
 
 def _secrets(at: Place, given: TestFile | Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:

@@ -16,6 +16,7 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 from tests.fakes import START
 
 AWKWARD_NAMES = [
@@ -107,3 +108,8 @@ def a_subscription(**changes: Any) -> Subscription:
 def a_task(number: int = 0, **changes: Any) -> Task:
     task = Task(run=f"r{number}", uuid=f"u{number:03}", since=START, until=START + 60_000)
     return msgspec.structs.replace(task, **changes)
+
+
+def a_waiter(number: int = 0, **changes: Any) -> Waiter:
+    waiter = Waiter(at=START, uuid=f"u{number:03}", run=f"r{number}", id=f"id-{number}", concurrent=1)
+    return msgspec.structs.replace(waiter, **changes)

@@ -25,6 +25,7 @@ from tests.adapters.samples import (
     a_signal,
     a_subscription,
     a_task,
+    a_waiter,
     after,
     flow,
     new,
@@ -786,6 +787,45 @@ class TasksContract:
         assert len(store.tasks.list("ns", 5)) == 2
 
 
+class WaitersContract:
+    def test_waiters_are_listed_by_since_when_they_wait_and_then_by_their_place(self, store: Store) -> None:
+        waiters = [a_waiter(number, at=START + number // 4, place=number % 4) for number in range(20)]
+        for waiter in reversed(waiters):
+            store.waiters.put("ns", "limit/a", waiter)
+            store.waiters.put("ns", "limit/a", waiter)
+        store.waiters.put("ns", "limit/b", a_waiter(1))
+        store.waiters.put("other", "limit/a", a_waiter(2))
+        assert list(store.waiters.first("ns", "limit/a", 50)) == waiters
+        assert list(store.waiters.first("ns", "limit/a", 7)) == waiters[:7]
+        assert list(store.waiters.first("ns", "limit/b", 7)) == [a_waiter(1)]
+        assert list(store.waiters.first("other", "limit/a", 7)) == [a_waiter(2)]
+        assert list(store.waiters.first("ns", "limit/none", 7)) == []
+
+    def test_removed_waiters_are_gone(self, store: Store) -> None:
+        waiters = [a_waiter(number) for number in range(60)]
+        for waiter in waiters:
+            store.waiters.put("ns", "limit/a", waiter)
+        store.waiters.remove("ns", "limit/b", waiters)
+        store.waiters.remove("other", "limit/a", waiters)
+        store.waiters.remove("ns", "limit/a", waiters[:58])
+        store.waiters.remove("ns", "limit/a", waiters[:59])
+        store.waiters.remove("ns", "limit/a", [])
+        assert list(store.waiters.first("ns", "limit/a", 60)) == [waiters[59]]
+
+    def test_a_waiter_put_again_replaces_the_one_at_its_place(self, store: Store) -> None:
+        store.waiters.put("ns", "limit/a", a_waiter(1))
+        store.waiters.put("ns", "limit/a", a_waiter(1, concurrent=9, per_second=0.5, burst=3, attempt=2))
+        assert list(store.waiters.first("ns", "limit/a", 9)) == [
+            a_waiter(1, concurrent=9, per_second=0.5, burst=3, attempt=2)
+        ]
+
+    def test_the_name_of_a_queue_may_hold_anything(self, store: Store) -> None:
+        for number, name in enumerate(AWKWARD_NAMES):
+            store.waiters.put("ns", name, a_waiter(number))
+        for number, name in enumerate(AWKWARD_NAMES):
+            assert list(store.waiters.first("ns", name, 9)) == [a_waiter(number)]
+
+
 class StoreContract(
     RunsContract,
     ListingContract,
@@ -794,5 +834,6 @@ class StoreContract(
     VersionedValuesContract,
     SignalsContract,
     TasksContract,
+    WaitersContract,
 ):
     """Read all items."""

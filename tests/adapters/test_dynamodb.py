@@ -35,6 +35,7 @@ from tests.adapters.samples import (
     a_signal,
     a_subscription,
     a_task,
+    a_waiter,
     after,
     flow,
     new,
@@ -475,6 +476,9 @@ class TestErrors:
             lambda store: store.tasks.put("ns", a_task()),
             lambda store: store.tasks.remove("ns", a_task()),
             lambda store: store.tasks.list("ns", 5),
+            lambda store: store.waiters.put("ns", "q", a_waiter()),
+            lambda store: store.waiters.remove("ns", "q", [a_waiter()]),
+            lambda store: store.waiters.first("ns", "q", 5),
             lambda store: store.versioned_values.write("ns", "limit", b"x", 0),
         ],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -64,10 +64,10 @@ flow_end
 
 
 def _nest(depth: int) -> Json:
-    value: Json = 7.0
-    for level in range(depth):
-        value = [value] if level % 2 else {"in": value}
-    return value
+    inner: Json = 7.0
+    for n in range(depth):
+        inner = [inner] if n % 2 else {"in": inner}
+    return inner
 
 
 _VALUES: Final[dict[str, Json]] = {
@@ -91,7 +91,7 @@ _VALUES: Final[dict[str, Json]] = {
     "a list": [7.0, 1, [2.0, None], {"n": 10**25}],
     "a list of one": [7.0],
     "odd names": {"": 1, "a.b": 2.0, "$x": None, "流": {"S": "N"}, "${": "x"},
-    "a deep nest": _nest(60),
+    "a deep nest": _nest(58),
     "a large text": "äé" * 5_000,
     "many numbers": [n / 2 for n in range(3_000)],
 }
@@ -134,14 +134,17 @@ def same(one: Json, other: Json) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
+@pytest.fixture
+def sqlite() -> Iterator[Store]:
+    database = Database.open(MEMORY)
+    yield SqliteStore(database)
+    database.close()
+
+
+@pytest.fixture(params=["memory", "sqlite", "dynamo"])
 def store(request: pytest.FixtureRequest) -> Store:
-    makers: dict[str, Callable[[], Store]] = {
-        "memory": MemoryStore,
-        "sqlite": lambda: SqliteStore(Database.open(MEMORY)),
-        "dynamodb": lambda: request.getfixturevalue("dynamo"),
-    }
-    return makers[request.param]()
+    found: Store = MemoryStore() if request.param == "memory" else request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.mark.parametrize("name", VALUES)

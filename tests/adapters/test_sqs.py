@@ -91,9 +91,9 @@ def test_the_deployed_queues_are_the_ones_that_were_tested(stack: MotoStack) -> 
     deployed = queues_as_cloudformation()
     assert {each["Properties"]["QueueName"] for each in deployed.values()} == set(_queues())
     assert deployed["DeadQueue"]["Properties"]["MessageRetentionPeriod"] == 1_209_600
-    for name in ("DeliveriesQueue", "WakesQueue"):
+    for name, visibility in {"DeliveriesQueue": 180, "WakesQueue": 90}.items():
         properties = deployed[name]["Properties"]
-        assert properties["VisibilityTimeout"] == 90
+        assert properties["VisibilityTimeout"] == visibility
         assert properties["RedrivePolicy"] == {
             "deadLetterTargetArn": {"Fn::GetAtt": ["DeadQueue", "Arn"]},
             "maxReceiveCount": 100,

@@ -45,7 +45,7 @@ def test_the_queues_that_were_described_are_there(cloud: Cloud) -> None:
         for queue, url in sqs.find_queues(client, cloud.stage.prefix).items()
     }
     for queue, attributes in found.items():
-        assert int(attributes["VisibilityTimeout"]) == sqs.VISIBILITY_TIMEOUT_S
+        assert int(attributes["VisibilityTimeout"]) == sqs.VISIBILITY_TIMEOUT_S[queue]
         assert int(attributes["MessageRetentionPeriod"]) == sqs.RETENTION_S
         redrive = json.loads(attributes.get("RedrivePolicy", "null"))
         dead = {"deadLetterTargetArn": found[QueueName.DEAD]["QueueArn"], "maxReceiveCount": sqs.MAX_RECEIVES}

@@ -16,6 +16,7 @@ from app import app
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.config import Access
+from chalicelib.language.limits import MAX_REPLY_TIMEOUT_S
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from chalicelib.service.security.tokens import TOKEN_CACHE_MS
@@ -67,6 +68,10 @@ def test_messages_stay_away_for_longer_than_their_handler_may_take(template: Doc
         handler = template["Resources"]["".join(map(str.capitalize, function.split("_")))]["Properties"]
         source = template["Resources"][sqs.logical_id(QueueName(queue))]["Properties"]
         assert source["VisibilityTimeout"] > handler["Timeout"]
+
+
+def test_a_delivery_has_time_for_the_longest_reply_and_to_write_it(template: Document) -> None:
+    assert template["Resources"]["Deliver"]["Properties"]["Timeout"] >= MAX_REPLY_TIMEOUT_S + 30
 
 
 def test_no_function_outlives_what_a_message_waits_for_its_writer(template: Document) -> None:

@@ -13,6 +13,7 @@ import pytest
 from chalicelib.adapters import sqs
 from chalicelib.adapters.dynamodb import tables
 from chalicelib.config import Access
+from chalicelib.service.ports.queues import QueueName
 from deploy import check, gateway, watch
 from deploy.stages import AUTHORIZE, QUEUE_OF, RUNTIME, Document, Stage
 
@@ -67,7 +68,7 @@ def test_the_table_is_the_one_that_is_described(whole: Document, dev: Stage) -> 
 def test_the_queues_are_the_ones_that_are_described(whole: Document, dev: Stage) -> None:
     for queue, made in whole["aws_sqs_queue"].items():
         assert made["name"] == dev.queue(queue)
-        assert made["visibility_timeout_seconds"] == sqs.VISIBILITY_TIMEOUT_S
+        assert made["visibility_timeout_seconds"] == sqs.VISIBILITY_TIMEOUT_S[QueueName(queue)]
         assert made["sqs_managed_sse_enabled"] is True
         redrive = json.loads(made.get("redrive_policy", "null"))
         dead = {"deadLetterTargetArn": "${aws_sqs_queue.dead.arn}", "maxReceiveCount": sqs.MAX_RECEIVES}

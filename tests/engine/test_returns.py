@@ -274,6 +274,7 @@ def test_a_repetition_waits_and_then_is_a_new_activation() -> None:
         state="ODD",
         data="d",
         uuid=first,
+        rule=1,
     )
     activation = Activation(uuid=waiting, since=2_000, deadline=32_000, wait=RepeatWait(rule=0, state="ODD"))
     after = replace(
@@ -519,7 +520,9 @@ def test_labels_and_variables_that_cannot_be_made_fail_the_run_and_are_made_agai
     driven.decision = Decision(replace(failed, name="7"), Outcome.ADVANCED)
     begun_again = driven.retry().run
     assert (begun_again.status, getattr(begun_again, what)) == (Status.RUNNING, {"n": 7})
-    assert driven.token().step == "A"
+    assert (driven.token().step, begun_again.steps) == ("A", 1)
+    assert [entry.event for entry in begun_again.tail][2:] == ["RunRetried"]
+    assert [type(effect) for effect in driven.decision.effects].count(DeliverAction) == 1
 
 
 # ── variables that were sent ─────────────────────────────────────────────────────────────────────────────────────────
@@ -599,6 +602,8 @@ def test_finished_branches_of_a_fork_in_an_item_stay_done(routes: tuple[Route, .
     at = {token.id: token.step for token in driven.run.tokens}
     assert at == {"0": "E", "0.0": "F", "0.0.b": "B", "0.1": "F", "0.1.a": "A", "0.1.b": "B1"}
     assert driven.token("0.0.b").result == "b1"
+    retried = [(entry.token, entry.target) for entry in driven.run.tail if entry.event == "RunRetried"]
+    assert dict(retried) == {"0": "E", "0.0": "F", "0.0.b": "B", "0.1": "F", "0.1.a": "A", "0.1.b": "B1"}
     assert driven.run.interrupted == ()
     for token in ("0.0.b", "0.1.a", "0.1.b", "0.1.b"):
         driven.answer("OK", token, data=token)

@@ -166,6 +166,9 @@ def _orders(say: Teller) -> None:
 def _events(say: Teller) -> None:
     say("for one run", "POST", "/flowrun/{name}/signal", {"name": "paid", "data": {"by": "card"}}, name="o-1")
     say("for all runs", "POST", "/event", {"name": "paid", "key": "o-2", "data": {"by": "card"}, "ttl": "2h"})
+    identified = {"name": "payment.received", "data": {"order": "o-2", "amount": 9.5}, "id": "receipt-4711"}
+    say("a declared event, once", "POST", "/event", identified)
+    say("data that does not fit", "POST", "/event", {"name": "payment.received", "data": {"order": 7}})
     resource = {"metadata": {"name": "paid", "kind": "event"}, "event_type": 0, "message": "card", "object": {"n": 1}}
     say("in the form of the original echoer", "POST", "/event", resource)
     say("what was published", "GET", "/event", limit=10)

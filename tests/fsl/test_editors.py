@@ -50,7 +50,7 @@ def test_the_checkers_properties_are_those_that_are_coloured_and_offered() -> No
 
 
 def test_values_settings_types_and_routes_are_coloured() -> None:
-    assert {value for values in keywords.VALUES.values() for value in values} <= coloured("constants")
+    assert {value.lower() for values in keywords.VALUES.values() for value in values} <= coloured("constants")
     assert {name for names in keywords.SETTINGS.values() for name in names} <= coloured("settings")
     assert set(keywords.TYPES) <= coloured("types")
     assert {*keywords.ROUTES, "when"} <= coloured("routes")

@@ -71,7 +71,7 @@ def test_every_keyword_can_be_a_name(word: str) -> None:
         action WORD addr = WORD; args = (any WORD, str other); return = (A | WORD -> WORD); action_end /
         flow WORD
             vars = (WORD = 1);
-            step WORD => (A when ${ 1 } -> WORD | A -> done | WORD -> WORD) {
+            step WORD => (A when ${ 1 } -> WORD | A -> done | WORD -> done) {
                 action = WORD; args = (WORD = 1 other = "x");
                 save = (WORD = { WORD: 1 }); undo = WORD (WORD = 2, other = "") on A | WORD;
             };

@@ -12,6 +12,7 @@ from chalicelib.language import KnownNames, read
 from chalicelib.language.limits import (
     INTEGER_RANGE,
     MAX_ADDRESSES,
+    MAX_BURST,
     MAX_CONCURRENT,
     MAX_DELIVERIES,
     MAX_DOCUMENT_CHARACTERS,
@@ -76,6 +77,7 @@ LIMITS: list[tuple[str, Text, int, str]] = [
     ("a negative integer", lambda n: action(args=f"int x = -{n}"), -INTEGER_RANGE.start, "number-out-of-range"),
     ("a duration", lambda n: action(f"timeout = {n}ms;"), MAX_DURATION_MS, "duration-out-of-range"),
     ("a pause between deliveries", lambda n: action(f"retry = (delay = {n}ms);"), MAX_RETRY_PAUSE_MS, "out-of-range"),
+    ("deliveries in a burst", lambda n: action(f"limit = (per_second = 1, burst = {n});"), MAX_BURST, "out-of-range"),
     ("activations at once", lambda n: action(f"limit = (concurrent = {n});"), MAX_CONCURRENT, "out-of-range"),
     ("deliveries", lambda n: action(f"retry = (max = {n});"), MAX_DELIVERIES, "out-of-range"),
     (

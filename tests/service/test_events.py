@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import pytest
 
 from chalicelib.adapters.virtual import SequentialIds
 from chalicelib.engine.errors import CommandRefused
+from chalicelib.model.actions import Options
 from chalicelib.model.status import Status
-from chalicelib.service.events.publish import Signaler
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.events.event_types import EventRefused, EventTypes
+from chalicelib.service.events.publish import IdTaken, Signaler
 from chalicelib.service.ports.actions import Taken
+from chalicelib.service.ports.definitions import Definition, DefinitionStore, Kind
 from chalicelib.service.ports.events import Signal, SignalStore
+from chalicelib.service.ports.store import Store
 from tests.hosts import NS, Host
 
 HOUR = 3_600_000
@@ -169,7 +174,15 @@ def test_a_signal_reaches_a_run_that_began_to_wait_while_it_was_being_kept(host:
 
     made, signals = host.services, cast(SignalStore, Slow(host.store.signals, begins_to_wait))
     signaler = Signaler(
-        made.runs, signals, host.queue, made.definition_cache, made.advancer, host.clock, SequentialIds("slow")
+        made.runs,
+        signals,
+        host.store.keys,
+        host.queue,
+        made.definition_cache,
+        EventTypes(made.definition_cache),
+        made.advancer,
+        host.clock,
+        SequentialIds("slow"),
     )
     signaler.signal(NS, run, "go")
     host.settle()
@@ -203,3 +216,128 @@ def test_of_two_events_at_the_same_moment_both_are_taken(host: Host) -> None:
         publish(host, "payment", f"o{n}", 1)
         publish(host, "payment", f"o{n}", 2)
         assert host.run(f"r{n}").status is Status.SUCCEEDED
+
+
+# ── declared events ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+DECLARED = """
+event payment args = (str order, float amount = 1.5, int count = 1, map more = null); event_end
+/
+event anything event_end
+/
+event nothing args = (); event_end
+"""
+
+
+def test_data_of_a_declared_event_gets_its_defaults_and_types(host: Host) -> None:
+    host.submit(DECLARED)
+    host.start("pay", order="o")
+    host.settle()
+    publish(host, "payment", "o", {"order": "o", "count": 7.0})
+    first = host.run().vars["first"]
+    assert first == {"order": "o", "amount": 1.5, "count": 7, "more": None}
+    assert isinstance(first["count"], int)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fields"),
+    [
+        ("payment", None, {"data": "must be a map with the args of event 'payment'"}),
+        ("payment", {}, {"data.order": "is missing (it must be of type str)"}),
+        (
+            "payment",
+            {"ordr": "x", "amount": "7", "count": 1.5, "more": None},
+            {
+                "data.ordr": "is not an arg of event 'payment'; did you mean 'order'?",
+                "data.order": "is missing (it must be of type str)",
+                "data.amount": "must be of type float",
+                "data.count": "must be of type int",
+            },
+        ),
+        ("nothing", {"x": 1}, {"data.x": "is not an arg of event 'nothing'"}),
+    ],
+)
+def test_data_that_does_not_fit_is_refused_with_every_problem(
+    host: Host, name: str, data: object, fields: dict[str, str]
+) -> None:
+    host.submit(DECLARED)
+    with pytest.raises(EventRefused) as refused:
+        publish(host, name, data=data)
+    assert refused.value.invalid_fields == fields
+    assert host.services.reader.signals(NS, 10) == []
+    host.start("pay", order="o")
+    with pytest.raises(EventRefused):
+        host.services.signaler.signal(NS, host.run(), name, data=data)
+
+
+def test_an_event_without_args_takes_any_data(host: Host) -> None:
+    host.submit(DECLARED)
+    for data in (None, 7, {"x": [1]}):
+        publish(host, "anything", data=data)
+        publish(host, "undeclared", data=data)
+    assert len(host.services.reader.signals(NS, 10)) == 6
+
+
+class Reads:
+    """A store that counts the reads of definitions."""
+
+    def __init__(self, definitions: DefinitionStore) -> None:
+        self.definitions = self
+        self.count = 0
+        self._definitions = definitions
+
+    def latest(self, namespace: str, kind: Kind, names: Iterable[str]) -> dict[str, Definition]:
+        self.count += 1
+        return self._definitions.latest(namespace, kind, names)
+
+
+@pytest.mark.parametrize("name", ["payment", "undeclared"])
+def test_whether_an_event_is_declared_is_read_once_in_a_while(host: Host, name: str) -> None:
+    """A container reads neither declarations nor their absence again before they are two seconds old."""
+    host.submit(DECLARED)
+    reads = Reads(host.store.definitions)
+    cache = DefinitionCache(cast(Store, reads), host.clock, Options(), max_age=2_000, max_steps=1)
+    counts = []
+    for wait in (0, 1_000, 1_000, 1):
+        host.clock.advance(wait)
+        EventTypes(cache).admitted(NS, name, {"order": "o"})
+        counts.append(reads.count)
+    assert counts == [1, 1, 1, 2]
+
+
+def test_an_event_counts_as_declared_at_once_where_it_was_submitted(host: Host) -> None:
+    publish(host, "payment")
+    host.submit(DECLARED)
+    with pytest.raises(EventRefused):
+        publish(host, "payment")
+
+
+# ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_event_with_the_same_id_is_the_same_event(host: Host) -> None:
+    host.start("pay", order="o")
+    host.settle()
+    publish_again = host.services.signaler.publish
+    first = publish_again(NS, "payment", key="o", data=1, event_id="e-1")
+    assert first.woken == ("r",)
+    host.settle()
+    host.clock.advance(HOUR)
+    again = publish_again(NS, "payment", key="o", data=1, event_id="e-1")
+    host.settle()
+    assert again.signal == first.signal
+    assert (host.path(), host.run().vars) == (["First", "Second"], {"first": 1})
+    assert len(host.services.reader.signals(NS, 10)) == 1
+    publish_again(NS, "payment", key="o", data=1, event_id="e-2")
+    host.settle()
+    assert host.run().status is Status.SUCCEEDED
+
+
+def test_an_id_is_not_used_for_another_event(host: Host) -> None:
+    host.services.signaler.publish(NS, "payment", key="o", data=1, event_id="e-1")
+    for key, data in (("p", 1), ("o", 2)):
+        with pytest.raises(IdTaken):
+            host.services.signaler.publish(NS, "payment", key=key, data=data, event_id="e-1")
+    host.services.signaler.publish("other", "payment", key="p", data=1, event_id="e-1")
+    host.clock.advance(DAY + 1)
+    host.services.signaler.publish(NS, "payment", key="p", data=1, event_id="e-1")

@@ -48,6 +48,13 @@ def limited(kind: str, option: str, **given: Json) -> Host:
     return begun(f"flow f input = any; {STEPS[kind] % option} flow_end", **given)
 
 
+def failure_of(run: Run) -> str:
+    """Return the name of the error with which the run failed."""
+    assert run.status is Status.FAILED
+    assert run.error is not None
+    return run.error.name
+
+
 def waits_until(run: Run) -> int:
     activation = run.tokens[0].activation
     assert activation is not None
@@ -72,14 +79,14 @@ def test_a_timeout_may_be_computed(kind: str, given: Json, milliseconds: int) ->
     ("given", "said"),
     [
         ({}, "`timeout` must be a duration such as 30s or 1h30m: expression '$input.t' yields nothing"),
-        ({"t": None}, "and is None"),
-        ({"t": "soon"}, "and is 'soon'"),
-        ({"t": True}, "and is True"),
+        ({"t": None}, "and is null"),
+        ({"t": "soon"}, 'and is "soon"'),
+        ({"t": True}, "and is true"),
         ({"t": 1.5}, "and is 1.5"),
-        ({"t": "-1s"}, "and is '-1s'"),
+        ({"t": "-1s"}, 'and is "-1s"'),
         ({"t": 0}, "`timeout` must be from 1ms to 366d, and is 0"),
-        ({"t": "367d"}, "`timeout` must be from 1ms to 366d, and is '367d'"),
-        ({"t": ["1m"]}, "and is ['1m']"),
+        ({"t": "367d"}, '`timeout` must be from 1ms to 366d, and is "367d"'),
+        ({"t": ["1m"]}, 'and is ["1m"]'),
     ],
 )
 def test_what_is_no_duration_is_an_error_that_names_the_option(kind: str, given: Any, said: str) -> None:
@@ -139,7 +146,7 @@ def test_a_retried_step_computes_its_options_anew() -> None:
         step A => (OK -> done) { action = work; timeout = ${ $vars.t }; };
     flow_end"""
     host = begun(flow)
-    assert (host.run().status, host.run().error and host.run().error.name) == (Status.FAILED, "ExpressionFailed")
+    assert failure_of(host.run()) == "ExpressionFailed"
     host.services.operator.retry(NS, "r", by="p")
     host.settle()
     assert host.run().status is Status.FAILED
@@ -154,11 +161,11 @@ def test_the_timeout_of_a_flow_may_be_computed() -> None:
     host.pass_time(179_999)
     assert host.run().status is Status.RUNNING
     host.pass_time(1)
-    assert (host.run().status, host.run().error and host.run().error.name) == (Status.FAILED, "Timeout")
+    assert failure_of(host.run()) == "Timeout"
     host.services.operator.retry(NS, "r", by="p")
     assert host.run().deadline == host.clock.now() + 180_000
     wrong = begun(f"{flow} flow_end".replace("() {", "(OK -> done) {"), unit="x").run()
-    assert (wrong.status, wrong.error and wrong.error.name) == (Status.FAILED, "ExpressionFailed")
+    assert failure_of(wrong) == "ExpressionFailed"
     assert "`timeout` must be a duration" in wrong.last_err
 
 
@@ -199,10 +206,10 @@ def test_tolerate_of_an_each_may_be_computed(given: Json, failing: int, output: 
     ("options", "given", "said"),
     [
         ("max = ${ $input.v };", {"v": 0}, "`max` must be at least 1, and is 0"),
-        ("max = ${ $input.v };", {"v": "3"}, "`max` must be a whole number, and is '3'"),
+        ("max = ${ $input.v };", {"v": "3"}, '`max` must be a whole number, and is "3"'),
         ("max = ${ $input.v };", {}, "`max` must be a whole number: expression '$input.v' yields nothing"),
         ("tolerate = ${ $input.v };", {"v": -1}, "`tolerate` must be at least 0, and is -1"),
-        ("tolerate = ${ $input.v };", {"v": "101%"}, "`tolerate` must be at most 100%, and is '101%'"),
+        ("tolerate = ${ $input.v };", {"v": "101%"}, '`tolerate` must be at most 100%, and is "101%"'),
         ("tolerate = ${ $input.v };", {"v": "few"}, "`tolerate` must be a whole number or a percentage such as 10%"),
         ("tolerate = ${ $input.v };", {"v": 0.5}, "and is 0.5"),
     ],
@@ -224,7 +231,7 @@ flow_end"""
 def test_the_numbers_of_repeat_may_be_computed() -> None:
     rule = "max = ${ $input.max }, delay = ${ $input.delay }, rate = ${ $input.rate }, cap = ${ $input.cap }"
     host = begun(REPEAT % rule, lambda _: Taken({"ackState": "BAD"}), max=3, delay="10s", rate=3, cap="1m")
-    sent = []
+    sent: list[int] = []
     for second in range(200):
         sent += [second] * (len(host.actions.requests) - len(sent))
         host.pass_time(1_000)
@@ -246,10 +253,10 @@ def test_without_a_cap_a_computed_delay_is_not_cut() -> None:
         ("max = ${ $input.v }", "`max` must be a whole number: expression '$input.v' yields nothing"),
         ("max = ${ 0 }", "`max` must be from 1 to 1000, and is 0"),
         ("max = ${ 1001 }", "`max` must be from 1 to 1000, and is 1001"),
-        ("max = 2, delay = ${ 'x' }", "`delay` must be a duration such as 30s or 1h30m, and is 'x'"),
+        ("max = 2, delay = ${ 'x' }", '`delay` must be a duration such as 30s or 1h30m, and is "x"'),
         ("max = 2, rate = ${ 0.5 }", "`rate` must be at least 1, and is 0.5"),
-        ("max = 2, rate = ${ '2' }", "`rate` must be a number, and is '2'"),
-        ("max = 2, cap = ${ '400d' }", "`cap` must be from 1ms to 366d, and is '400d'"),
+        ("max = 2, rate = ${ '2' }", '`rate` must be a number, and is "2"'),
+        ("max = 2, cap = ${ '400d' }", '`cap` must be from 1ms to 366d, and is "400d"'),
     ],
 )
 def test_numbers_of_repeat_that_are_wrong_make_the_step_return_error(rule: str, said: str) -> None:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.model.history import Entry
-from chalicelib.model.run import DefinitionRef, Run, encode
+from chalicelib.model.run import Activation, DefinitionRef, Run, Token, encode
+from chalicelib.model.waits import ForkWait
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.references import MAX_HEAD_BYTES, MAX_INLINE_BYTES, offload_head
@@ -61,6 +62,21 @@ def test_a_store_receives_the_json_of_the_head_that_it_stores(variables: int, la
     assert [body for _, body in bodies.heads] == [encode(stored) for stored, _ in bodies.heads]
     assert all(len(body) <= MAX_HEAD_BYTES for _, body in bodies.heads)
     assert runs.load("ns", "r") == second
+
+
+@pytest.mark.parametrize("tokens", [1, 3_000])
+@pytest.mark.parametrize("large", ["", "y" * MAX_INLINE_BYTES], ids=["plain", "with a large value"])
+def test_interrupted_tokens_are_stored_however_large_they_are(tokens: int, large: str) -> None:
+    wait = ForkWait(results={"a": large}, failed=("b",))
+    activation = Activation(uuid="u", since=1, deadline=2, wait=wait)
+    token = Token(id="0.0", parent="0", index=0, step="F", activation=activation, result=large)
+    others = tuple(Token(id=f"0.0.{n}", parent="0.0", step="S", result={"n": n, "id": "x" * 40}) for n in range(tokens))
+    bodies = Bodies()
+    runs = OffloadingRunStore(bodies)
+    first = a_run(1, interrupted=(token, *others))
+    runs.create(NewRun(first))
+    assert all(len(body) <= MAX_HEAD_BYTES for _, body in bodies.heads)
+    assert runs.load("ns", "r") == first
 
 
 def test_a_small_head_is_stored_as_it_is() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from chalicelib.adapters.memory import MemoryStore
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.invocation import invocation_of, limiter_name
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
@@ -40,7 +41,7 @@ class Broken:
 class Laws:
     """Looks on. Nothing that it does can be seen by what it looks at."""
 
-    def __init__(self, messages: Messages, definition_of: Callable[[Run], Definition]) -> None:
+    def __init__(self, messages: Messages, definition_of: Callable[[Run], Definition], store: MemoryStore) -> None:
         self.broken: Broken | None = None
         self.heads: dict[tuple[str, str], Run] = {}
         self.histories: dict[str, History] = {}
@@ -50,10 +51,10 @@ class Laws:
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
         self.deletions = 0
-        self._posted: dict[tuple[str, str], set[str]] = {}
+        self._posted: dict[tuple[str, str], dict[str, int]] = {}
         self._bodies: dict[str, bytes] = {}
         """What was sent for each activation."""
-        self.waking = Waking(messages, self.heads)
+        self.waking = Waking(messages, self.heads, store)
         self._messages = messages
         self._definition_of = definition_of
 
@@ -117,10 +118,10 @@ class Laws:
         token = head.token_of(uuid) if head and head.status in status.LIVE else None
         invocation = invocation_of(self._definition_of(head), head, token) if head and token else None
         limit = invocation.options.limit if invocation else None
-        if invocation and limit and limit.concurrent is not None:
-            posted = self._posted.setdefault((namespace, invocation.action.name), set())
-            posted.add(uuid)
-            out = sum(self._is_out(known) for known in posted)
+        if invocation and token and token.activation and limit and limit.concurrent is not None:
+            posted = self._posted.setdefault((namespace, limiter_name(invocation, token.activation)), {})
+            posted[uuid] = token.activation.attempt
+            out = sum(self._is_out(known, attempt) for known, attempt in posted.items())
             if out > limit.concurrent:
                 self.breaks("limits", f"{out} activations of action {invocation.action.name!r} are out at once")
 
@@ -131,9 +132,11 @@ class Laws:
         if (f'"token":"{SECRET}"'.encode() in body) is not (action in TRUSTED) or b"sealed" in body:
             self.breaks("secret", f"action {action!r} was sent {body!r}")
 
-    def _is_out(self, uuid: str) -> bool:
+    def _is_out(self, uuid: str, attempt: int) -> bool:
+        """Whether the activation may be in progress: it is current, and the delivery of that attempt has not failed."""
         head = self.heads.get(self.owners[uuid])
-        return head is not None and head.status in status.LIVE and head.token_of(uuid) is not None
+        token = head.token_of(uuid) if head and head.status in status.LIVE else None
+        return token is not None and token.activation is not None and token.activation.attempt == attempt
 
     def answered(self, namespace: str, answer: Answer, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""

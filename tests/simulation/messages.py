@@ -60,7 +60,7 @@ class Messages:
 
     # ── the port ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
         for body in bodies:
             message = messages.decode(body)
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
@@ -92,6 +92,15 @@ class Messages:
             isinstance(queued.message, kind)
             and (queued.message.run, queued.message.namespace) == (run, namespace)
             and all(getattr(queued.message, name) == value for name, value in fields.items())
+            for queued in (*self.live.values(), *self._in_hand)
+        )
+
+    def serves(self, namespace: str, limiter: str) -> bool:
+        """Whether a message is on its way whose consumer serves the queue of that limiter."""
+        kinds = (messages.Release, messages.Serve, messages.Deliver)
+        return any(
+            isinstance(queued.message, kinds)
+            and (queued.message.namespace, queued.message.limiter) == (namespace, limiter)
             for queued in (*self.live.values(), *self._in_hand)
         )
 

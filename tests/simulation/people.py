@@ -122,7 +122,7 @@ class People:
         name, key = EVENTS[fates.below("event", 2)], ("", "k")[fates.below("event-key", 2)]
 
         def work(services: Services) -> None:
-            laws.kept(namespace, services.signaler.publish(namespace, name, key=key, data={"v": 3}))
+            laws.kept(namespace, services.signaler.publish(namespace, name, key=key, data={"v": 3}).signal)
 
         self._stage.ask(f"publish({namespace} {name})", namespace, work)
 

@@ -28,9 +28,10 @@ from chalicelib.service.deliveries import deliver as delivery
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker, WhilePaused
-from chalicelib.service.deliveries.permits import Limiter
 from chalicelib.service.errors import Conflict
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.limiter import Limiter
+from chalicelib.service.limits.permits import Permits
 from chalicelib.service.runs import advance
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.children import ChildRuns
@@ -152,8 +153,21 @@ def _held_is_lost(right: Any) -> Any:
     return look
 
 
-def _limit_does_not_matter(right: Any) -> Any:
-    return lambda self, permits, limit, run, uuid: (right(self, permits, limit, run, uuid)[0], 0)
+def _limit_does_not_matter(_: Any) -> Any:
+    return lambda self, waiter, now: now
+
+
+def _released_by_anyone(_: Any) -> Any:
+    return lambda self, message: self.serve(message.namespace, message.limiter, {message.uuid: message.attempt})
+
+
+def _queued_after_the_look(_: Any) -> Any:
+    """A newcomer that finds the limit reached is put in the queue, and does not look again."""
+
+    def served(self: Any, namespace: str, name: str, permits: Any, version: int, slot: Any, attempt: int) -> bool:
+        return True
+
+    return served
 
 
 def _page_of_what_is_not_committed(_: Any) -> Any:
@@ -348,8 +362,12 @@ BUGS: Final = (
     Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", DeliveryChecker, "check", _version_does_not_matter),
     Bug("DeliveryHeld lost", DeliveryChecker, "check", _held_is_lost),
-    Bug("limit not held", Limiter, "_decide", _limit_does_not_matter),
-    Bug("permit kept for ever", Limiter, "_current", lambda right: lambda self, namespace, holders: holders),
+    Bug("limit not held", Permits, "slot", _limit_does_not_matter),
+    Bug("permit never returned", Transition, "emit", _without(effects.ReleasePermit)),
+    Bug("permit returned before its activation has ended", Limiter, "release", _released_by_anyone),
+    Bug("waiter that nobody serves", Limiter, "_will_be_served", _queued_after_the_look),
+    Bug("deliveries of waiters not sent", Limiter, "_send", _nothing(None)),
+    Bug("permit of an ended waiter kept", Limiter, "take_back", _nothing(None)),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
     Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),

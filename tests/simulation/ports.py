@@ -46,6 +46,9 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "tasks.put": WRITE_FAULTS,
     "tasks.remove": WRITE_FAULTS,
     "tasks.list": READ_FAULTS,
+    "waiters.put": WRITE_FAULTS,
+    "waiters.remove": WRITE_FAULTS,
+    "waiters.first": READ_FAULTS,
     "queue.send": SEND_FAULTS,
     "queue.defer": WRITE_FAULTS,
     "caller.post": POST_FAULTS,
@@ -89,6 +92,7 @@ class CutStore:
         self.versioned_values: Any = Cut(stage, "versioned_values", store.versioned_values)
         self.signals: Any = Cut(stage, "signals", store.signals)
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
+        self.waiters: Any = Cut(stage, "waiters", store.waiters)
 
 
 def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:

@@ -60,7 +60,7 @@ class Stage:
         self.actions = Actions(self)
         self.faultless: Services = self._faultless()
         """Services on ports that do not fail, for the laws and for the checks at the end."""
-        self.laws = Laws(self.messages, self.faultless.definition_cache.of)
+        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store)
         self._eyes = self._see()
         self.story: list[str] | None = [] if tell else None
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
+from chalicelib.adapters.memory import MemoryStore
+from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_name
 from chalicelib.engine.received_events import took
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
@@ -12,6 +13,7 @@ from chalicelib.model.flow import CallStep, EventStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
+from chalicelib.service.limits.permits import decode
 from chalicelib.service.messages import Deliver, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
@@ -20,7 +22,8 @@ from tests.simulation.messages import Messages
 class Waking:
     """What is known of timers, messages, tasks and signals, in addition to the heads."""
 
-    def __init__(self, messages: Messages, heads: Mapping[tuple[str, str], Run]) -> None:
+    def __init__(self, messages: Messages, heads: Mapping[tuple[str, str], Run], store: MemoryStore) -> None:
+        self._store = store
         self.taken: set[str] = set()
         """Activations that their action has accepted: it will call back, or not."""
         self.signals: list[tuple[str, Signal]] = []
@@ -71,7 +74,7 @@ class Waking:
         elif invocation is not None:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
-                yield f"nothing will deliver step {token.step!r} ({uuid})"
+                yield from self._of_waiter(run.namespace, limiter_name(invocation, activation), uuid)
         elif isinstance(activation.wait, RepeatWait):
             return  # the timer wakes it
         elif isinstance(step, CallStep) or token.id == UNDO:
@@ -80,6 +83,19 @@ class Waking:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
             if not hinted and any(self._is_for(signal, run, activation, step) for signal in self._signals_of(run)):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
+
+    def _of_waiter(self, namespace: str, limiter: str, uuid: str) -> Iterator[str]:
+        """Something must serve the queue in which the activation waits for its permit or its slot."""
+        if all(waiter.uuid != uuid for waiter in self._store.waiters.first(namespace, limiter, 10_000)):
+            yield f"nothing will deliver {uuid}: no message does, and it waits in no queue"
+        elif not self._messages.serves(namespace, limiter):
+            holders = decode(self._store.versioned_values.read(namespace, limiter)[0]).holders
+            if not any(self._is_live(namespace, run, holder) for holder, run in holders.items()):
+                yield f"nothing will serve the queue of {limiter!r}, in which {uuid} waits"
+
+    def _is_live(self, namespace: str, name: str, uuid: str) -> bool:
+        run = self._heads.get((namespace, name))
+        return run is not None and run.status in status.LIVE and run.token_of(uuid) is not None
 
     def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
         if not isinstance(activation.wait, ChildWait):

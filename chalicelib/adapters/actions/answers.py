@@ -12,9 +12,7 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.service.ports.actions import Taken
-
-MAX_ANSWER_BYTES: Final = 256 * 1024
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Taken
 
 _JSON_TYPE: Final = re.compile(r"\s*application/([\w.-]+\+)?json\s*(;|$)", re.IGNORECASE)
 _ACK_STATE: Final = b'"ackState"'

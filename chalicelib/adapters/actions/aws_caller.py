@@ -2,7 +2,7 @@
 
 Both get the body that HTTP would carry and answer by callback: a delivery succeeds when AWS accepts it. A message has
 the headers as string attributes: Echoer's own five, and up to five of the action's (SQS takes ten). A function that is
-invoked asynchronously gets only the body.
+invoked asynchronously gets only the body. A direct call waits for what the function returns.
 """
 
 from __future__ import annotations
@@ -26,15 +26,26 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
+from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.model.actions import Method
-from chalicelib.model.json_values import ready
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.model.json_values import is_shallow, ready
+from chalicelib.model.run_error import ErrorName
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Raised, Reply, Returned, Taken
 
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of an error message that is stored."""
 
-Connect: TypeAlias = Callable[[str, str | None, str | None], Any]
-"""Creates a client of a service, for a region and an endpoint (None: those of the environment and of AWS)."""
+Connect: TypeAlias = Callable[[str, str | None, str | None, float], Any]
+"""Creates a client of a service, for a region and an endpoint (None: those of the environment and of AWS).
+
+The last argument is the time limit of an answer, in seconds.
+"""
+
+READ_TIMEOUT_S: Final = 3.0
+"""How long AWS may take to accept a delivery."""
+
+UNNAMED_ERROR: Final = "Lambda.Unknown"
+"""The name of an error of a function that has none. AWS Step Functions calls it so, too."""
 
 _OWN_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "Idempotency-Key", "traceparent")
 _MAX_ACTION_ATTRIBUTES: Final = 5
@@ -81,7 +92,7 @@ class AwsCaller:
         self._connect = connect or _connect
         self._sqs_endpoint = sqs_endpoint
         self._lock = Lock()
-        self._clients: dict[tuple[str, str | None, str | None], Any] = {}
+        self._clients: dict[tuple[str, str | None, str | None, float], Any] = {}
         self._urls: dict[str, str] = {}
 
     def post(self, call: Call) -> Reply:
@@ -89,7 +100,7 @@ class AwsCaller:
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
             reply = self._send(address, call)
-            if isinstance(reply, Taken) or reply.final:
+            if not isinstance(reply, NotTaken) or reply.final:
                 break
         return reply
 
@@ -97,6 +108,8 @@ class AwsCaller:
         try:
             if call.method is Method.QUEUE:
                 self._enqueue(address, call)
+            elif call.direct:
+                return self._invoke_directly(address, call)
             else:
                 self._invoke(address, call)
         except ClientError as exc:
@@ -108,9 +121,14 @@ class AwsCaller:
         return Taken()
 
     def _invoke(self, function: str, call: Call) -> None:
-        region = function.split(":")[3] if function.startswith("arn:") else None
-        client = self._client("lambda", region, None)
+        client = self._client("lambda", _region_in(function), None)
         client.invoke(FunctionName=function, InvocationType="Event", Payload=call.body)
+
+    def _invoke_directly(self, function: str, call: Call) -> Reply:
+        client = self._client("lambda", _region_in(function), None, call.timeout / 1000)
+        answer = client.invoke(FunctionName=function, InvocationType="RequestResponse", Payload=call.body)
+        payload = answer["Payload"].read(MAX_ANSWER_BYTES + 1)
+        return function_result(function, payload, failed=bool(answer.get("FunctionError")))
 
     def _enqueue(self, queue: str, call: Call) -> None:
         if "://" in queue:
@@ -126,21 +144,48 @@ class AwsCaller:
             **(_in_order(call.body) if queue.endswith(".fifo") else {}),
         )
 
-    def _client(self, service: str, region: str | None, endpoint: str | None) -> Any:
+    def _client(self, service: str, region: str | None, endpoint: str | None, seconds: float = READ_TIMEOUT_S) -> Any:
         with self._lock:  # botocore makes one client at a time; many threads may then use it
-            key = (service, region, endpoint)
+            key = (service, region, endpoint, seconds)
             if key not in self._clients:
                 self._clients[key] = self._connect(*key)
             return self._clients[key]
 
 
-def _connect(service: str, region: str | None, endpoint: str | None) -> Any:
-    """Return a client with a time limit of 5 s per request. A queue without a URL needs two: to find it, to send.
+def function_result(function: str, payload: bytes, *, failed: bool) -> Reply:
+    """Return what a Lambda function returned, or the error that it ended with.
+
+    Source: AWS Lambda Developer Guide, "Understanding retry behavior" and "Handler" of each runtime: a function that
+    fails returns `errorType` and `errorMessage`.
+    """
+    if len(payload) > MAX_ANSWER_BYTES:
+        text = f"what {function} returned is larger than {MAX_ANSWER_BYTES} bytes"
+        return Raised(ErrorName.TOO_LARGE, text) if failed else Returned(too_large=text)
+    text = payload.decode("utf-8", "replace")
+    try:
+        value = msgspec.json.decode(payload) if payload.strip() else None
+        is_fit = is_shallow(value) and not holds_secret(value)
+    except (ValueError, RecursionError):
+        is_fit = False
+    value = value if is_fit else text
+    if not failed:
+        return Returned(value)
+    fields = value if isinstance(value, dict) else {}
+    cause = fields.get("errorMessage") or text
+    return Raised(str(fields.get("errorType") or UNNAMED_ERROR), str(cause)[:MAX_EXCERPT_CHARS], value)
+
+
+def _region_in(function: str) -> str | None:
+    return function.split(":")[3] if function.startswith("arn:") else None
+
+
+def _connect(service: str, region: str | None, endpoint: str | None, seconds: float) -> Any:
+    """Return a client. A delivery to a queue without a URL needs two requests: to find it, and to send.
 
     The client does not retry: the retry options of the action apply.
     """
     config = botocore.config.Config(
-        connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=25
+        connect_timeout=2, read_timeout=seconds, retries={"total_max_attempts": 1}, max_pool_connections=25
     )
     session = botocore.session.get_session()
     return session.create_client(service, region_name=region, endpoint_url=endpoint, config=config)

@@ -2,8 +2,8 @@
 
 The headers are sent as metadata, in lower case. The answer is a Struct too (google.protobuf.Empty has the same encoding
 as an empty one); if it has `ackState`, it is the answer of the step. A Struct knows only doubles: a request with an
-integer that no double equals is not sent, and whole numbers in an answer become integers. Receivers may refuse more than
-32 levels of nesting.
+integer that no double equals is not sent, and whole numbers in an answer become integers. Receivers may refuse
+more than 32 levels of nesting.
 
 The channel is encrypted if the action has a CA bundle (only its certificates are trusted) or if the address begins with
 `grpcs://` (the default ones are trusted). Every delivery uses a new channel, because a container that was frozen
@@ -23,10 +23,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES
 from chalicelib.adapters.actions.connections import context_of
 from chalicelib.model.json_values import Json
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Taken
 
 TIMEOUT_S: Final = 10.0
 """The time limit per address."""
@@ -103,7 +102,7 @@ class GrpcCaller:
         reply: Reply = NotTaken("the action has no address", final=True)
         for address in call.addresses:
             reply = self._exchange(packages, address, request)
-            if isinstance(reply, Taken) or reply.final:
+            if not isinstance(reply, NotTaken) or reply.final:
                 break
         return reply
 

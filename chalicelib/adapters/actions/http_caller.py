@@ -1,4 +1,4 @@
-"""Calls of action services over HTTP: one POST and one reply, within a fixed time limit.
+"""Calls of action services over HTTP: one request and one reply, within a fixed time limit.
 
 `connections` enforces the time limit and the trusted certificates; this module interprets responses and errors.
 """
@@ -22,15 +22,13 @@ import requests
 from urllib3 import HTTPResponse, Timeout
 from urllib3 import exceptions as urllib3_errors
 
-from chalicelib.adapters.actions.answers import MAX_ANSWER_BYTES, taken
+from chalicelib.adapters.actions.answers import taken
 from chalicelib.adapters.actions.connections import Connections, Stale, context_of, usual_context
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.actions import Call, NotTaken, Reply
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Response
 
-TIMEOUT_S: Final = 10.0
-"""The time limit of one request."""
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of an error response's body that is stored."""
 MAX_RETRY_AFTER_MS: Final = 24 * 60 * 60 * 1000
@@ -88,8 +86,8 @@ class HttpCaller:
     """Implements `ports.Caller`.
 
     `now` returns milliseconds since 1970; it is used only if `Retry-After` is a date and the response has no `Date`.
-    `connect` and `total` are time limits in seconds per address: for the connection, and for everything. `egress`
-    restricts the addresses of actions.
+    `connect` and `total` are time limits in seconds per address: for the connection, and for everything; None: the
+    limit is that of the call. `egress` restricts the addresses of actions.
     """
 
     def __init__(
@@ -97,7 +95,7 @@ class HttpCaller:
         now: Callable[[], Instant],
         *,
         connect: float = 3.0,
-        total: float = TIMEOUT_S,
+        total: float | None = None,
         egress: EgressPolicy = ANYWHERE,
     ) -> None:
         self._now, self._connect, self._total, self._egress = now, connect, total, egress
@@ -114,12 +112,15 @@ class HttpCaller:
         except ValueError:
             return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
         reply = NotTaken("the action has no address", final=True)
+        total = call.timeout / 1000 if self._total is None else self._total
         for address in call.addresses:
             try:
-                answer = self._exchange(adapter, address, call)
+                answer = self._exchange(adapter, address, call, total)
             except _ERRORS as exc:
-                reply = self._failure(_shown(address), exc)
+                reply = self._failure(_shown(call.shown or address), exc, total)
                 continue
+            if call.direct:
+                return self._response(answer)
             if answer.is_success:
                 return taken(answer.body, answer.headers.get("Content-Type", ""), broken_off=answer.broken_off)
             reply = self._refusal(_shown(address), answer)
@@ -133,19 +134,19 @@ class HttpCaller:
         adapter = adapters.pop(ca_bundle, None)
         if adapter is None:
             context = usual_context() if ca_bundle is None else context_of(ca_bundle)
-            adapter = Connections(context, min(self._connect, self._total), self._egress)
+            connect = self._connect if self._total is None else min(self._connect, self._total)
+            adapter = Connections(context, connect, self._egress)
         adapters[ca_bundle] = adapter  # the latest used is the last
         if len(adapters) > MAX_CA_BUNDLES:
             adapters.pop(next(iter(adapters))).close()
         return adapter
 
-    def _exchange(self, adapter: Connections, address: str, call: Call) -> _Answer:
-        theirs = {name: value for name, value in call.headers.items() if not _FRAMING.fullmatch(name)}
-        headers = {"User-Agent": "echoer", **theirs, "Content-Type": "application/json"}
+    def _exchange(self, adapter: Connections, address: str, call: Call, total: float) -> _Answer:
         if not address.lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidURL
-        request = requests.Request("POST", address, headers=headers, data=call.body).prepare()
-        due = time.monotonic() + self._total
+        body = call.body if call.content_type else None
+        request = requests.Request(call.verb, address, headers=_headers(call), data=body).prepare()
+        due = time.monotonic() + total
         for attempts_left in (1, 0):
             limit = Timeout(total=max(due - time.monotonic(), 0.001))
             try:
@@ -159,7 +160,12 @@ class HttpCaller:
         finally:
             response.close()
 
-    def _failure(self, address: str, exc: Exception) -> NotTaken:
+    def _response(self, answer: _Answer) -> Response:
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        wait = _retry_after(answer.headers, self._now) if "retry-after" in headers else None
+        return Response(answer.status, headers, answer.body, answer.broken_off, wait)
+
+    def _failure(self, address: str, exc: Exception, total: float) -> NotTaken:
         if isinstance(exc, requests.exceptions.InvalidURL):
             return NotTaken(f"{address} is not an http:// or https:// address", final=True)
         causes = _causes(exc)
@@ -172,7 +178,7 @@ class HttpCaller:
             "words": words,
             "detail": f" ({words})" if words else "",
             "connect": self._connect,
-            "total": self._total,
+            "total": total,
         }
         name = ErrorName.FORBIDDEN if any(isinstance(cause, Forbidden) for cause in causes) else ""
         return NotTaken(text.format(address=address, **values), final=final, name=name)
@@ -188,6 +194,14 @@ class HttpCaller:
             return NotTaken(text, final=True, status=answer.status)
         wait = _retry_after(answer.headers, self._now)
         return NotTaken(text, final=False, retry_after=wait, status=answer.status)
+
+
+def _headers(call: Call) -> dict[str, str]:
+    """Return the headers of the request. A direct call may have its own media type, if it has a body."""
+    theirs = {name: value for name, value in call.headers.items() if not _FRAMING.fullmatch(name)}
+    own = next((value for name, value in call.headers.items() if name.lower() == "content-type"), "")
+    kind = own if own and call.direct and call.content_type else call.content_type
+    return {"User-Agent": "echoer", **theirs, **({"Content-Type": kind} if kind else {})}
 
 
 def _read(status: int, headers: Mapping[str, str], raw: HTTPResponse) -> _Answer:

@@ -18,6 +18,7 @@ have its attributes. `#` separates the parts of a key.
     body of a large one   B#namespace#signal id       body#part                BatchGetItem, consistent
     subscription          N#namespace#name#key        run#uuid                 Query, consistent
     task                  T#namespace#shard           since#uuid               Query, consistent
+    waiter                Q#namespace#queue           since#place#uuid           Query, consistent
 
     index     partition                               sort                     items
     ─────     ─────────                               ────                     ─────
@@ -38,7 +39,7 @@ with `%~`.
 **Shards.** DynamoDB takes about 1,000 writes per second on one partition key. The shard of a run is a hash of its
 namespace and name (that of a signal or a task, of its namespace and id), so listed items spread over `SHARDS`
 partitions; a listing queries all of them and merges the results. Signals and subscriptions of one name and key share a
-partition, because every wait for that name and key reads them together.
+partition, because every wait for that name and key reads them together, and so do the waiters of one queue.
 
 **Classes.** An index by status would rewrite the entry of a run at every change of status. Instead, the entry has only
 the class: live, paused, or how the run ended. It moves when a run starts, ends, is paused, continued or stopped. The
@@ -60,6 +61,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 
 Key: TypeAlias = tuple[str, str]
 """Partition key and sort key."""
@@ -197,6 +199,15 @@ def task(namespace: str, task: Task) -> Key:
 def tasks(namespace: str, number: int) -> str:
     """Return the partition of one shard of a namespace's tasks."""
     return _join("T", namespace, str(number))
+
+
+def waiter(namespace: str, queue: str, waiter: Waiter) -> Key:
+    return waiters(namespace, queue), sort_key(waiter.at, f"{waiter.place:012}{_SEPARATOR}{waiter.uuid}")
+
+
+def waiters(namespace: str, queue: str) -> str:
+    """Return the partition of the waiters in a queue."""
+    return _SEPARATOR.join((_join("Q", namespace), _short(queue)))
 
 
 # ── positions in indexes ─────────────────────────────────────────────────────────────────────────────────────────────

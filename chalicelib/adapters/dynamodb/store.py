@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, versioned values, signals and tasks in one DynamoDB table."""
+"""The store on AWS: definitions, runs, keys, versioned values, signals, tasks and waiters in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, tr
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
+from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict
@@ -65,3 +66,4 @@ class DynamoStore:
         self.signals = DynamoSignals(self.table)
         self.tasks = DynamoTasks(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
+        self.waiters = DynamoWaiters(self.table)

@@ -41,7 +41,7 @@ class MemoryQueue:
         self._queues: dict[QueueName, dict[str, _Message]] = {name: {} for name in QueueName}
         self._wakeups = {name: Wakeup() for name in QueueName}
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
         now = self._clock.now()
         with self._lock:
             for body in bodies:

@@ -1,8 +1,10 @@
-"""The store in memory: definitions, runs, keys, versioned values, signals and tasks."""
+"""The store in memory: definitions, runs, keys, versioned values, signals, tasks and waiters."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from heapq import nsmallest
 from threading import RLock
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
@@ -12,6 +14,7 @@ from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 
 
 class MemoryKeys:
@@ -108,6 +111,26 @@ class MemoryTasks:
             return [self._tasks[place] for place in places[:limit]]
 
 
+class MemoryWaiters:
+    def __init__(self, lock: RLock) -> None:
+        self._lock = lock
+        self._queues: dict[tuple[str, str], dict[tuple[Instant, int, str], bytes]] = defaultdict(dict)
+
+    def put(self, namespace: str, queue: str, waiter: Waiter) -> None:
+        with self._lock:
+            self._queues[namespace, queue][waiter.at, waiter.place, waiter.uuid] = formats.WAITER.encode(waiter)
+
+    def remove(self, namespace: str, queue: str, waiters: Sequence[Waiter]) -> None:
+        with self._lock:
+            for waiter in waiters:
+                self._queues[namespace, queue].pop((waiter.at, waiter.place, waiter.uuid), None)
+
+    def first(self, namespace: str, queue: str, limit: int) -> Sequence[Waiter]:
+        with self._lock:
+            found = nsmallest(limit, self._queues[namespace, queue].items())
+        return [formats.WAITER.decode(body, Waiter) for _, body in found]
+
+
 class MemoryStore:
     """All stores in this process's memory."""
 
@@ -119,3 +142,4 @@ class MemoryStore:
         self.signals = MemorySignals(lock)
         self.tasks = MemoryTasks(lock)
         self.versioned_values = MemoryVersionedValues(lock)
+        self.waiters = MemoryWaiters(lock)

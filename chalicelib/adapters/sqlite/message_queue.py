@@ -41,7 +41,7 @@ class SqliteQueue:
         self._max_receives = max_receives
         self._wakeups = {name: Wakeup() for name in QueueName}
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:  # noqa: ARG002
         now = self._clock.now()
         for start in range(0, len(bodies), _ROWS_AT_ONCE):
             some = bodies[start : start + _ROWS_AT_ONCE]

@@ -40,7 +40,15 @@ def _list_failed_undos(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos)
+def _add_waiters(connection: sqlite3.Connection) -> None:
+    """Version 3 to 4: deliveries that wait for a permit are rows."""
+    connection.execute(
+        "CREATE TABLE waiters (namespace TEXT, queue TEXT, at INTEGER, place INTEGER, uuid TEXT, body BLOB NOT NULL,"
+        " PRIMARY KEY (namespace, queue, at, place, uuid)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 

@@ -41,6 +41,8 @@ CREATE INDEX subscriptions_expiry ON subscriptions (until);
 CREATE TABLE tasks (namespace TEXT, since INTEGER, uuid TEXT, run TEXT NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (namespace, since, uuid)) WITHOUT ROWID;
 CREATE INDEX tasks_expiry ON tasks (until);
+CREATE TABLE waiters (namespace TEXT, queue TEXT, at INTEGER, place INTEGER, uuid TEXT, body BLOB NOT NULL,
+    PRIMARY KEY (namespace, queue, at, place, uuid)) WITHOUT ROWID;
 
 CREATE TABLE messages (id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, visible_at INTEGER NOT NULL,
     count INTEGER NOT NULL, sent_at INTEGER NOT NULL, body TEXT NOT NULL);

@@ -1,4 +1,4 @@
-"""The embedded store: definitions, runs, keys, versioned values, signals and tasks in one SQLite file.
+"""The embedded store: definitions, runs, keys, versioned values, signals, tasks and waiters in one SQLite file.
 
 Expired rows are deleted when a row of the same kind is written.
 """
@@ -16,6 +16,7 @@ from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 
 _SIGNALS_AT_ONCE: Final = 20
 """The number of signals read at a time. A wait takes one."""
@@ -139,6 +140,29 @@ class SqliteTasks:
         return [Task(run=run, uuid=uuid, since=since, until=until) for run, uuid, since, until in found]
 
 
+class SqliteWaiters:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, namespace: str, queue: str, waiter: Waiter) -> None:
+        values = (namespace, queue, waiter.at, waiter.place, waiter.uuid, formats.WAITER.encode(waiter))
+        self._database.change("INSERT OR REPLACE INTO waiters VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def remove(self, namespace: str, queue: str, waiters: Sequence[Waiter]) -> None:
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM waiters WHERE namespace = ? AND queue = ? AND at = ? AND place = ? AND uuid = ?",
+                [(namespace, queue, waiter.at, waiter.place, waiter.uuid) for waiter in waiters],
+            )
+
+    def first(self, namespace: str, queue: str, limit: int) -> Sequence[Waiter]:
+        found = self._database.rows(
+            "SELECT body FROM waiters WHERE namespace = ? AND queue = ? ORDER BY at, place, uuid LIMIT ?",
+            (namespace, queue, limit),
+        )
+        return [formats.WAITER.decode(body, Waiter) for (body,) in found]
+
+
 class SqliteStore:
     """All stores in one database."""
 
@@ -149,3 +173,4 @@ class SqliteStore:
         self.signals = SqliteSignals(database)
         self.tasks = SqliteTasks(database)
         self.versioned_values = SqliteVersionedValues(database)
+        self.waiters = SqliteWaiters(database)

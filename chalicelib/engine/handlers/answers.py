@@ -9,14 +9,14 @@ from msgspec.structs import replace
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued, RunIsStopped, StateNotRouted, StepError, Unsigned
+from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
-from chalicelib.engine.values.secret_values import encrypted
+from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR
@@ -31,7 +31,10 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 
 
 def acked(transition: Transition, event: StepAcked) -> Outcome:
-    """Apply an answer or a report of progress. Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, TooLarge."""
+    """Apply an answer or a report of progress.
+
+    Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
+    """
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or event.step not in ("", token.step):
         ended = _ended_step(transition, event) if token is None else None
@@ -46,6 +49,8 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     invocation = invocation_of(transition.definition, run, token)
     if invocation is None:
         raise StateNotRouted(token.step, event.state, ())
+    if invocation.action.direct and not event.direct and not awaits_approval(token):
+        raise NoCallback(token.step)
     event = _encrypt_data(transition, token, invocation, event)
     _admit(transition, token, event)
     if awaits_approval(token):
@@ -55,7 +60,14 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if not invocation.accepts(event.state) and not (event.state == ERROR and event.error):
         raise StateNotRouted(token.step, event.state, invocation.action.returns)
     returned = StepResult(
-        state=event.state, data=event.data, error=event.error, event="StepAcked", variables=event.variables
+        state=event.state,
+        data=event.data,
+        error=event.error,
+        event="StepAcked",
+        variables=event.variables,
+        response=event.response,
+        is_read=event.direct,
+        too_large=event.too_large,
     )
     leave(transition, token, returned)
     return Outcome.ADVANCED
@@ -70,7 +82,9 @@ def _ended_step(transition: Transition, event: StepAcked) -> str | None:
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
     if not invocation.action.secret_data or awaits_approval(token):
         return event
-    return dataclasses.replace(event, data=encrypted(answered_value(event.data), transition.cipher))
+    data = event.data if event.direct else answered_value(event.data)
+    response = encrypted_response(event.response, transition.cipher)
+    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response)
 
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:

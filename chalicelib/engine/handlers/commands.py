@@ -162,10 +162,17 @@ def _retry(transition: Transition, step: str | None) -> None:
         target = transition.definition.flow.steps[0].name
         transition.record("RunRetried", origin=STOPPED, target=target)
         start.begin(transition)
+    else:
+        _resume(transition)
+
+
+def _resume(transition: Transition) -> None:
+    """Let the root enter its step again. A fork or an each resumes the tokens below it; the history names them all."""
     for token in [token for token in transition.tokens.values() if not token.parent]:
         for child in transition.children_of(token):
-            transition.set_aside(child)  # its fork or each resumes it
-        transition.record("RunRetried", replace(token, activation=None), origin=STOPPED, target=token.step)
+            transition.set_aside(child)
+        for resumed in (token, *sorted(transition.run.interrupted, key=lambda one: one.id)):
+            transition.record("RunRetried", replace(resumed, activation=None), origin=STOPPED, target=resumed.step)
         try:
             start.set_deadline(transition, token)
         except ExpressionFailed as failure:

@@ -1,23 +1,44 @@
-"""Deliveries that did not reach their action."""
+"""What became of a delivery, other than an answer."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, ReplyIgnored
-from chalicelib.engine.invocation import invocation_of
+from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, ReplyIgnored
+from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
+from chalicelib.model.run import Activation, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+
+FAR_RETRY_MS: Final[Milliseconds] = 5_000
+"""An activation that waits longer than this for a retry does not keep its permit."""
 
 
-def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
+def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored) -> Outcome:
+    """Apply what became of a delivery; late events are ignored."""
+    match event:
+        case DeliveryFailed():
+            return _failed(transition, event)
+        case DeliveryHeld():
+            return _held(transition, event)
+        case AnswerPending():
+            return _pending(transition, event)
+        case ReplyIgnored():
+            return _reply_ignored(transition, event)
+
+
+def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     """Plan the next attempt, or make the step return ERROR if there is none."""
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
@@ -29,14 +50,39 @@ def failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
     token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
     if retry_at is None:
-        error = StepError(event.name, event.error, status=event.status)
-        leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed"))
+        is_secret, data, response = invocation.action.secret_data, event.data, event.response
+        if is_secret:
+            data, response = encrypted(data, transition.cipher), encrypted_response(response, transition.cipher)
+        error = StepError(event.name, event.error, status=event.status, data=data)
+        leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed", response=response))
         return Outcome.ADVANCED
     transition.record("DeliveryFailed", token, error=event.error, error_name=event.name)
+    if retry_at - transition.at > FAR_RETRY_MS:
+        _release_permit(transition, token, activation)
     return Outcome.PROGRESS
 
 
-def held(transition: Transition, event: DeliveryHeld) -> Outcome:
+def _release_permit(transition: Transition, token: Token, activation: Activation) -> None:
+    """Return the permit until the next attempt."""
+    limiter = limiter_of(transition.definition, transition.run, token)
+    if limiter:
+        transition.emit(ReleasePermit(activation.uuid, limiter, activation.attempt))
+
+
+def _pending(transition: Transition, event: AnswerPending) -> Outcome:
+    """Remember where to ask for the answer, and when. Deliveries that failed before do not count any more."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    is_new = token.activation.location != event.location
+    asked = replace(token.activation, location=event.location, retry_at=transition.at + event.wait, attempt=0)
+    token = transition.put(replace(token, activation=asked))
+    if is_new:
+        transition.record("AnswerPending", token)
+    return Outcome.PROGRESS
+
+
+def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     """Mark a delivery of a paused run: `continue` sends it."""
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
@@ -45,7 +91,7 @@ def held(transition: Transition, event: DeliveryHeld) -> Outcome:
     return Outcome.PROGRESS
 
 
-def reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
+def _reply_ignored(transition: Transition, event: ReplyIgnored) -> Outcome:
     """Record that a response was ignored; the step keeps waiting for its answer."""
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:

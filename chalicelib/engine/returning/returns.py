@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import result_of, step_names
-from chalicelib.engine.errors import ExpressionFailed, NoMatch, StepError
+from chalicelib.engine.errors import ComputedTooLarge, ExpressionFailed, NoMatch, StepError
 from chalicelib.engine.returning.assignments import assigned
 from chalicelib.engine.returning.repeats import Repetition, next_repetition
 from chalicelib.engine.returning.routes import choose
@@ -23,7 +23,7 @@ from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import Template
@@ -51,7 +51,8 @@ def after_step(transition: Transition, token: Token, returned: StepResult) -> To
     """Return the token as it is after its step. A choice keeps the state and the result of the step before it."""
     after = replace(token, activation=None)
     if not isinstance(transition.step_of(token), ChoiceStep):
-        return replace(after, state=returned.state, result=result_of(returned))
+        response = returned.response if transition.definition.reads_response else None
+        return replace(after, state=returned.state, result=result_of(returned), response=response)
     return replace(after, state=returned.state) if returned.state else after
 
 
@@ -76,6 +77,8 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     `token` is the token as it is after the step. Raises ExpressionFailed; then what was saved must be taken back.
     """
     compiled = transition.definition.steps[token.step]
+    if returned.too_large:
+        raise ComputedTooLarge(returned.too_large)
     if not returned.after_failure:
         repetition = next_repetition(transition, token, _names(transition, token, returned))
         if repetition is not None:
@@ -99,7 +102,7 @@ def failure_of(token: Token, returned: StepResult, failure: ExpressionFailed) ->
         data = result_of(returned)
         error = StepError(failure.name, str(failure), step=token.step, state=returned.state, data=data)
     event = returned.event if returned.event == "StepPassed" else "StepFailed"
-    return StepResult(state=ERROR, error=error, event=event, after_failure=True)
+    return StepResult(state=ERROR, error=error, event=event, response=returned.response, after_failure=True)
 
 
 def unrouted_error(token: Token, returned: StepResult) -> StepError:
@@ -160,4 +163,4 @@ def _text(name: str, given: Mapping[str, Json]) -> str:
         return value or ""
     if isinstance(value, (bool, int, float)):
         return scalar_text(value)
-    raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")
+    raise ExpressionFailed(f"`{name}` must be text, and is {shown(value)}")

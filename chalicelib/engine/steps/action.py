@@ -12,7 +12,10 @@ from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
+from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.transition import Transition
+from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.evaluation import resolve
 from chalicelib.engine.values.options import optional_duration
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
@@ -36,18 +39,28 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
     try:
         args = computed_args(transition, active, invocation)
+        key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
         raise
     activation = active.activation
     if activation is None:
         return
-    if args:
-        active = transition.put(replace(active, activation=replace(activation, args=args)))
+    if args or key:
+        changed = replace(activation, args=args or activation.args, permit_key=key)
+        active = transition.put(replace(active, activation=changed))
     if invocation.is_human or wait is not None:
         transition.emit(OpenTask(activation.uuid))
     else:
         transition.deliver(active)
+
+
+def _permit_key(transition: Transition, token: Token, invocation: Invocation) -> str:
+    """Return the value of the limit's key as text; empty if the limit has none. Raises ExpressionFailed."""
+    limit = invocation.options.limit
+    if limit is None or limit.key is None:
+        return ""
+    return size_limits.fit_key(key_text(resolve(limit.key, step_names(transition, token))))
 
 
 def retry_at(

@@ -14,7 +14,7 @@ from chalicelib.engine.values.evaluation import Names, holds, resolve
 from chalicelib.engine.values.options import duration_of, optional_duration, value_of
 from chalicelib.model import times
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import MAX_DURATION_MS, Milliseconds
 from chalicelib.model.waits import EventWait
@@ -77,7 +77,7 @@ def key_text(value: Json) -> str:
     """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
     if isinstance(value, (bool, str, int, float)):
         return scalar_text(value)
-    raise ExpressionFailed(f"a key must be text or a number, and is {value!r:.60}")
+    raise ExpressionFailed(f"a key must be text or a number, and is {shown(value)}")
 
 
 def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:

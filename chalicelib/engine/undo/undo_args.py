@@ -10,7 +10,7 @@ from chalicelib.engine.values.evaluation import Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import encrypted, holds_secret, is_encrypted
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.compiled_step import CompiledUndo
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.templates import Template
 
 
@@ -71,6 +71,6 @@ def _checked(undo: CompiledUndo, name: str, value: Json) -> Json:
     if not parameter.secret and (is_encrypted(value) if undo.is_flow else holds_secret(value)):
         raise ExpressionFailed("it would hold a secret, and is not declared secret")
     if not is_encrypted(value) and not parameter.admits(value):
-        shown = "" if parameter.secret else f", and is {value!r:.100}"
-        raise ExpressionFailed(f"it must be of type {parameter.type}{shown}")
+        found = "" if parameter.secret else f", and is {shown(value)}"
+        raise ExpressionFailed(f"it must be of type {parameter.type}{found}")
     return parameter.type.converted(value)

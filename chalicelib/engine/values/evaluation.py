@@ -16,7 +16,7 @@ from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.values.secret_values import Cipher, decrypt
 from chalicelib.expressions import NOTHING, Draw, Nothing
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.templates import Template, reference_of, source_of
 from chalicelib.model.times import Instant
 
@@ -58,6 +58,7 @@ class Names:
     result: Json | Nothing = NOTHING
     state: str = ""
     error: Json | Nothing = NOTHING
+    response: Json | Nothing = NOTHING
     event: Json | Nothing = NOTHING
     item: Json | Nothing = NOTHING
     index: int | Nothing = NOTHING
@@ -82,7 +83,7 @@ class Names:
         return replace(self, **found, cipher=cipher, redact_errors=redact_errors)
 
 
-_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error")
+_ENCRYPTABLE: Final = ("input", "vars", "result", "event", "item", "error", "response")
 _BOUND: Final = tuple(known.name for known in fields(Names) if known.name not in ("draws", "cipher", "redact_errors"))
 
 
@@ -114,7 +115,7 @@ def holds(source: str, names: Names) -> bool:
         return value
     if names.redact_errors:
         raise ExpressionFailed(f"condition {source.strip()!r} yields neither true nor false")
-    raise ExpressionFailed(f"condition {source.strip()!r} yields {value!r:.60}, which is neither true nor false")
+    raise ExpressionFailed(f"condition {source.strip()!r} yields {shown(value)}, which is neither true nor false")
 
 
 def resolve(template: Template, names: Names, on_nothing: OnNothing = OnNothing.FAIL) -> Json:

@@ -10,7 +10,7 @@ from chalicelib.engine.values.evaluation import Names, YieldsNothing, resolve
 from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.model import times
 from chalicelib.model.actions import ArgType
-from chalicelib.model.json_values import Json
+from chalicelib.model.json_values import Json, shown
 from chalicelib.model.templates import Template
 from chalicelib.model.times import MAX_DURATION_MS, Milliseconds, format_duration
 
@@ -89,5 +89,5 @@ def value_of(name: str, option: Template, names: Names, needed: str) -> Json:
 
 
 def _wrong(name: str, needed: str, value: Json) -> ExpressionFailed:
-    shown = "a secret" if holds_secret(value) else f"{value!r:.60}"
-    return ExpressionFailed(f"`{name}` must be {needed}, and is {shown}")
+    found = "a secret" if holds_secret(value) else shown(value)
+    return ExpressionFailed(f"`{name}` must be {needed}, and is {found}")

@@ -67,6 +67,11 @@ def encrypted(value: Json, cipher: Cipher) -> Json:
     return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(value)}
 
 
+def encrypted_response(response: dict[str, Json] | None, cipher: Cipher) -> dict[str, Json] | None:
+    """Return what `$response` is for an action with `data = secret`: its headers are encrypted."""
+    return None if response is None else {**response, "headers": encrypted(response["headers"], cipher)}
+
+
 def decrypt(value: Json, cipher: Cipher) -> Json:
     """Return the value with everything in it decrypted; the same object if nothing in it is encrypted."""
     if isinstance(value, Mapping):

@@ -33,6 +33,10 @@ MAX_LABEL_VALUE: Final = 256
 """Characters of a label's value."""
 
 
+MAX_KEY: Final = 512
+"""Characters of the key of a limit: messages and heads hold it."""
+
+
 def admit(what: str, value: Json) -> None:
     """Raise TooLarge if the value, which came from outside, is too large. `what` names it in the message."""
     problem = _too_large(what, value)
@@ -45,6 +49,13 @@ def fit(what: str, value: Json) -> None:
     problem = _too_large(what, value)
     if problem:
         raise ComputedTooLarge(problem)
+
+
+def fit_key(key: str) -> str:
+    """Return the key of a limit. Raises ComputedTooLarge if it is too long."""
+    if len(key) > MAX_KEY:
+        raise ComputedTooLarge(f"the key of the limit has {len(key)} characters; {MAX_KEY} are the limit")
+    return key
 
 
 def admit_labels(labels: Mapping[str, Json]) -> None:

@@ -31,6 +31,7 @@ MAX_NAME_CHARACTERS: Final = 128
 MAX_TOKEN_NAME_CHARACTERS: Final = 64
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
+EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=2 * MAX_TEXT_CHARACTERS + 16)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 DURATION: Final = "^([0-9]{1,12}(\\.[0-9]{1,12})?(ms|s|m|h|d))+$"
 """The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
@@ -83,12 +84,14 @@ class RetryBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
     """An event. `ttl` says how long runs that start to wait later can still receive it: a duration such as `2h`, or
-    seconds. It defaults to 24 hours."""
+    seconds. It defaults to 24 hours. The same `id` is the same event: sent again within 24 hours, or within the `ttl`,
+    it is not published twice."""
 
     name: Name
     key: Text | int | float | bool = ""
     data: Json = None
     ttl: Ttl | None = None
+    id: EventId | None = None
 
     def key_text(self) -> str:
         """Return the key as runs compare it: 7 and "7" are the same."""
@@ -239,9 +242,14 @@ def text_of(body: bytes) -> str:
 
 def read(body: bytes, kind: type[_B]) -> _B:
     """Read the JSON object in the body. Raises Malformed."""
-    text = text_of(body)
-    if not text.strip():
+    if not text_of(body).strip():
         raise Malformed("the body is empty; it must be a JSON object")
+    return checked(json_of(body), kind)
+
+
+def json_of(body: bytes) -> Json:
+    """Return the JSON value in the body. Raises Malformed."""
+    text = text_of(body)
     try:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as exc:
@@ -252,6 +260,11 @@ def read(body: bytes, kind: type[_B]) -> _B:
         raise Malformed(_too_deep())
     if b"\\u0000" in body and holds_secret(value):
         raise Malformed("the body has a value in the form of an encrypted secret; send secrets as plain text")
+    return value
+
+
+def checked(value: Json, kind: type[_B]) -> _B:
+    """Return the JSON value as an object of that type. Raises Malformed."""
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as exc:

@@ -17,6 +17,7 @@ from chalice.app import Response
 from chalicelib.engine.errors import Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
+from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.security.rate_limits import TooManyRequests
 
 Headers: TypeAlias = dict[str, str | list[str]]
@@ -46,8 +47,9 @@ CODES: Final[dict[str, ErrorCode]] = {
     "conflict": ErrorCode(409, "Another request changed the resource at the same time. Send the request again."),
     "run-exists": ErrorCode(409, "A run with this name exists already."),
     "still-referred": ErrorCode(409, "The resource cannot be deleted because another one refers to it."),
-    "key-taken": ErrorCode(409, "The idempotency key was used for a different request in the last 24 hours."),
+    "key-taken": ErrorCode(409, "The idempotency key, or the id of an event, was used for another one."),
     "run-is-stopped": ErrorCode(409, "The run was stopped before the answer arrived."),
+    "no-callback": ErrorCode(409, "The action is declared with `callback = none`: only its HTTP response answers it."),
     "order-refused": ErrorCode(409, "The run's status does not permit this command."),
     "was-undone": ErrorCode(409, "The work of the run was undone: `retry` needs a `step`."),
     "no-failed-undo": ErrorCode(409, "No undo of the run has failed."),
@@ -60,6 +62,7 @@ CODES: Final[dict[str, ErrorCode]] = {
     "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),
     "no-such-step": ErrorCode(422, "The flow has no such step at which the run could continue."),
     "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
+    "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
     "expression-failed": ErrorCode(422, "An expression could not be evaluated or had no value."),
     "too-many-requests": ErrorCode(429, "The token or namespace exceeded its rate. Wait `Retry-After` seconds."),
     "internal": ErrorCode(500, "An unexpected error. The server logs the details with the `request_id`."),
@@ -100,6 +103,8 @@ def response_to(error: Exception, request_id: str) -> Response:
         return _response(HTTPStatus.INTERNAL_SERVER_ERROR, message, UNEXPECTED, request_id=request_id)
     diagnostics = getattr(error, "diagnostics", None)
     more: dict[str, Json] = {} if diagnostics is None else {"diagnostics": diagnostics}
+    if isinstance(error, EventRefused):
+        more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
     return _response(status, str(error), _code_of(error), _headers(error, status), **more)
 
 

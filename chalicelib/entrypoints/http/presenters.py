@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, assert_never, cast, overload
+from typing import Final, Literal, assert_never, cast, overload
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
@@ -19,10 +19,14 @@ from chalicelib.model.run_error import RunError
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.status import LIVE, READY, current_state
 from chalicelib.model.times import Instant, rfc3339
+from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.runs.read import RunView
+
+MAX_WOKEN_NAMES: Final = 100
+"""How many names of the runs that an event woke a response has."""
 
 Resource = Literal["action", "flow", "flowrun", "step", "event", "eventtype", "config", "schedule", "hook"]
 
@@ -86,12 +90,17 @@ def _action_spec(action: Action, found: Definition) -> responses.ActionSpec:
         "serve_type": echoer_types.SERVE_TYPES[action.method],
         "method": action.method,
         "endpoints": list(action.addresses),
-        "params": {parameter.name: echoer_types.PARAM_TYPES[parameter.type] for parameter in action.parameters},
-        "args": {parameter.name: parameter.type for parameter in action.parameters},
+        "params": {parameter.name: echoer_types.PARAM_TYPES[parameter.type] for parameter in _named(action)},
+        "args": {parameter.name: parameter.type for parameter in _named(action)},
         "return_states": list(action.returns),
         "text": found.text,
         "created_at": moment(found.created_at),
     }
+
+
+def _named(action: Action) -> tuple[Parameter, ...]:
+    """Return the args that have a name: an action with `args = any` has none."""
+    return () if action.takes_value else action.parameters
 
 
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
@@ -321,6 +330,7 @@ def entry(found: Entry) -> responses.Entry:
         "uuid": found.uuid,
         "error": found.error,
         "error_name": found.error_name,
+        "rule": found.rule,
         "vars": found.vars,
         "removed": list(found.removed),
     }
@@ -339,6 +349,12 @@ def task(found: OpenTask) -> responses.Task:
         "since": moment(found.since),
         "deadline": moment(found.deadline),
     }
+
+
+def published(namespace: str, found: Published) -> responses.PublishedEvent:
+    """Return an event that was just published, with the runs that were notified."""
+    woken: responses.Woken = {"count": len(found.woken), "runs": list(found.woken[:MAX_WOKEN_NAMES])}
+    return {**signal(namespace, found.signal), "woken": woken}
 
 
 def signal(namespace: str, found: Signal) -> responses.Event:

@@ -31,6 +31,7 @@ class Route:
     query: the parameters after the `?`.
     body: the type of the JSON body; None if the call takes no body.
     other_body: the type of another form of the JSON body that is accepted as well.
+    media_bodies: other content types of the body that are accepted as well -> their type.
     text_body: the JSON schema of a `text/plain` body that is accepted as well.
     answers: HTTP status -> type of the JSON body.
     media: other content types of a 200 -> JSON schema.
@@ -49,6 +50,7 @@ class Route:
     query: tuple[Parameter, ...] = ()
     body: Any = None
     other_body: Any = None
+    media_bodies: Mapping[str, Any] = field(default_factory=dict)
     text_body: Json = None
     answers: Mapping[int, Any] = field(default_factory=dict)
     media: Mapping[str, Json] = field(default_factory=dict)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import functools
 import re
 from typing import Final
 
@@ -12,6 +11,7 @@ import msgspec
 
 from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.addresses import read_addresses
 from chalicelib.language.check.readers.arguments import lacking, refuse_plain_heirs, report_missing
 from chalicelib.language.check.readers.members import (
@@ -20,7 +20,6 @@ from chalicelib.language.check.readers.members import (
     property_named,
     read_assignments,
     read_entries,
-    read_parameters,
     refuse_steps,
 )  # fmt: skip
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
@@ -28,12 +27,12 @@ from chalicelib.language.check.readers.undo import Undone, read_undo
 from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tree import Group, Route, Statement, Value, Word
-from chalicelib.model.actions import RESERVED_ARGS, Action, Method, Parameter
+from chalicelib.language.syntax.tree import Route, Statement, Value, Word
+from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import DEFAULT_STATE
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *OPTIONS)
+_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *direct.PROPERTIES, *OPTIONS)
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
@@ -42,19 +41,23 @@ def read_action(context: Context, statement: Statement) -> Action | None:
     refuse_steps(context, owner, statement.members)
     properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
     method = properties.read("method", _read_method) or Method.HTTP
-    parameters = _read_args(properties)
+    is_direct = direct.read_callback(properties, method, statement.name)
+    parameters = direct.read_args(properties, is_direct=is_direct)
     returns = properties.read("return", _read_states) if properties.require("return", statement.name.span) else None
     action = Action(
         name=statement.name.text,
-        returns=returns or (),
+        returns=tuple(returns or ()),
         method=method,
         addresses=_read_addresses(properties, method, statement.name),
         parameters=parameters or (),
         ca_bundle=_read_roots(properties),
         options=read_options(properties),
         secret_data=properties.read("data", _read_data) or False,
+        direct=is_direct,
+        statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
         configs=read_configs(context, statement),
     )
+    action = direct.with_request(properties, action)
     refuse_signature(properties, action.options, action)
     return None if returns is None or parameters is None or properties.damaged else action
 
@@ -89,19 +92,6 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
     return msgspec.structs.replace(action, undo=undo)
 
 
-def _read_args(properties: Properties) -> tuple[Parameter, ...] | None:
-    if "args" not in properties:
-        return ()
-    found = properties.read("args", functools.partial(read_parameters, references=True))
-    value = properties.value("args")
-    if isinstance(value, Group):
-        for item in value.items:
-            word = getattr(item, "name", None)
-            if word and word.text in RESERVED_ARGS:
-                properties.context.findings.report(Problem.RESERVED_NAME, word.span, name=word.text)
-    return found
-
-
 def _read_method(context: Context, name: str, value: Value) -> Method | None:
     if isinstance(value, Word):
         try:
@@ -113,12 +103,15 @@ def _read_method(context: Context, name: str, value: Value) -> Method | None:
     return None
 
 
-def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] | None:
-    """Read `(STATE | STATE)`. Targets are accepted and ignored, as in the original echoer; `()` means `(DONE)`."""
+def _read_states(context: Context, name: str, value: Value) -> dict[str, tuple[int, ...]] | None:
+    """Read `(STATE | STATE on 404, 410)`: the states in their order, each with the statuses that lead to it.
+
+    Targets are accepted and ignored, as in the original echoer; `()` means `(DONE)`.
+    """
     routes = read_entries(context, name, value, Route)
     if routes is None:
         return None
-    states: dict[str, None] = {}
+    states: dict[str, tuple[int, ...]] = {}
     for route in routes:
         if not route.states or route.when is not None or route.entries is not None:
             reason = "'return' lists states, without when and without entries"
@@ -128,8 +121,8 @@ def _read_states(context: Context, name: str, value: Value) -> tuple[str, ...] |
             if word.text in states:
                 context.findings.report(Problem.DUPLICATE_ENTRY, word.span, name=word.text, group=name)
             elif context.valid_name(word):
-                states[word.text] = None
-    return tuple(states) or (DEFAULT_STATE,)
+                states[word.text] = direct.read_statuses(context, route, states)
+    return states or {DEFAULT_STATE: ()}
 
 
 def _read_data(context: Context, name: str, value: Value) -> bool | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Final
 
+from chalicelib.language.check import names_read
 from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
@@ -111,11 +112,12 @@ def _flow(
             Problem.TOO_MANY, statement.name.span, count=count, what=f"steps in {properties.owner}", limit=MAX_STEPS
         )
         return Flow(name=statement.name.text, steps=())
+    before = context.findings.errors
     steps = Steps(context, properties.owner, inputs)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
     variables, secret = read_variables(properties)
     refuse_members(context, statement, secret)
-    return Flow(
+    flow = Flow(
         name=statement.name.text,
         steps=found,
         input=inputs.parameters() if inputs else (),
@@ -128,6 +130,8 @@ def _flow(
         labels=_read_labels(properties, plain=False),
         configs=read_configs(context, statement),
     )
+    names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
+    return flow
 
 
 def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:

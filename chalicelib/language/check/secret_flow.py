@@ -104,6 +104,8 @@ def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
             yield one.value
         elif one.name.key == "repeat":
             yield from _numbers_of_repeat(one.value)
+        elif one.name.key == "args" and action and action.takes_value and one.value:
+            yield from _given(one.value) if isinstance(one.value, Group) else (one.value,)
         elif one.name.key == "args" and action:
             yield from _given(one.value, action.parameters)
         elif one.name.key == "input" and flow:

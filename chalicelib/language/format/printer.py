@@ -34,7 +34,7 @@ from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
 from chalicelib.model.times import combined_duration
 
-_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input", "args"})
+_KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "callback", "abandoned", "input", "body"})
 """Properties with a case-insensitive keyword as their value."""
 _ENTRIES: Final = "->"
 _END_ENTRIES: Final = "-> end"
@@ -44,7 +44,7 @@ _TEMPLATES: Final = frozenset(
     {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", CONFIG, _ENTRIES, _END_ENTRIES}
 )
 """Properties in which `TRUE` is the value true and not a name."""
-_TOP_TEMPLATES: Final = frozenset({"output", "key", "items", CONFIG})
+_TOP_TEMPLATES: Final = frozenset({"output", "key", "items", "args", CONFIG})
 """The properties among them that are templates themselves, not groups of templates."""
 _CONSTANTS: Final = frozenset({"true", "false", "null"})
 _SEVERAL_UNITS: Final = re.compile("[a-z][0-9]")
@@ -307,13 +307,23 @@ class _Printer:
             words += [glued, self._part(part, is_target=part is route.target) + more]
             at = part.span.end
         if route.entries is None:
-            return Piece(_spaced(*words))
+            return Piece(_spaced(*words, *self._statuses(route, at, above)))
         if route.target is None:
             words.append("->")
         elif owner == "=>":
             owner = _END_ENTRIES if route.target.key in ENDS else _ENTRIES
         glued = self._comments.glue(at, route.entries.span.start, above)
         return Piece(_spaced(*words, glued, ""), self._group(route.entries, owner))
+
+    def _statuses(self, route: tree.Route, at: int, above: list[Remark]) -> list[str]:
+        """Return the words of `on 404, 410`; none if the route has no statuses. `at` is where the state ends."""
+        words: list[str] = []
+        for number, status in enumerate(route.statuses, 1):
+            glued = self._comments.glue(at, status.span.start, above)
+            more = "," if number < len(route.statuses) else ""
+            words += [glued, "" if words else "on", self._verbatim(status.span) + more]
+            at = status.span.end
+        return words
 
     def _part(self, part: tree.Word | tree.Expression, *, is_target: bool) -> str:
         if isinstance(part, tree.Expression):
@@ -322,8 +332,11 @@ class _Printer:
 
     def _word(self, word: tree.Word, owner: str, *, top: bool) -> str:
         is_keyword = word.key in _CONSTANTS and owner in (_TOP_TEMPLATES if top else _TEMPLATES)
+        if top and owner == "verb" and word.key:
+            return word.text.upper()
         if top and owner in _KEYWORD_PROPERTIES:
             is_keyword = is_keyword or bool(word.key)
+        is_keyword = is_keyword or (top and owner == "args" and word.key == "any")
         is_jitter = not top and owner == "repeat" and bool(word.key)
         return word.key if is_keyword or is_jitter else self._verbatim(word.span)
 

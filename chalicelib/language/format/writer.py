@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import Action, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import WHOLE, Action, Limit, Options, Parameter, Retry, Undo, Verb
 from chalicelib.model.flow import (
     DEFAULT_CAP_MS,
     ENDS,
@@ -80,13 +80,33 @@ def _of_action(action: Action) -> _Properties:
     yield "method", action.method.value
     if action.ca_bundle is not None:
         yield "secret", f"(capem = {spelling.string(action.ca_bundle)})"
-    if action.parameters:
+    yield from _of_request(action)
+    if action.takes_value:
+        yield "args", action.parameters[0].type.value
+    elif action.parameters:
         yield "args", _parameters(action.parameters)
-    yield "return", f"({' | '.join(spelling.name(state) for state in action.returns)})"
+    yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
     yield from _options(action.options)
     yield from _undo(action.undo)
+
+
+def _of_request(action: Action) -> _Properties:
+    if not action.direct:
+        return
+    yield "callback", "none"
+    if action.verb is not Verb.POST:
+        yield "verb", action.verb.value
+    if action.form:
+        yield "body", "form"
+    if action.reply_timeout is not None:
+        yield "reply_timeout", format_duration(action.reply_timeout)
+
+
+def _state(action: Action, state: str) -> str:
+    statuses = action.statuses.get(state, ())
+    return spelling.name(state) + (f" on {', '.join(map(str, statuses))}" if statuses else "")
 
 
 def _of_flow(flow: Flow) -> str:
@@ -243,7 +263,10 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
 
 def _of_action_step(step: ActionStep) -> _Properties:
     yield "action", spelling.name(step.action)
-    yield from _some("args", step.args)
+    if step.args.keys() == {WHOLE}:
+        yield "args", spelling.template(step.args[WHOLE])
+    else:
+        yield from _some("args", step.args)
     yield from _options(step.options)
     yield from _undo(step.undo)
 
@@ -295,8 +318,10 @@ def _retry(retry: Retry) -> str:
 
 
 def _limit(limit: Limit) -> str:
-    settings = {"concurrent": limit.concurrent, "per_second": limit.per_second}
-    return _group((name, spelling.number(count)) for name, count in settings.items() if count is not None)
+    burst = limit.burst if limit.burst != Limit().burst else None
+    counts = {"concurrent": limit.concurrent, "per_second": limit.per_second, "burst": burst}
+    settings = {name: spelling.number(count) for name, count in counts.items() if count is not None}
+    return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
 def _timeout(timeout: Milliseconds | Template | None) -> _Properties:
@@ -306,7 +331,8 @@ def _timeout(timeout: Milliseconds | Template | None) -> _Properties:
 
 def _undo(undo: Undo | None) -> _Properties:
     if undo:
-        args = f" {_group(_templates(undo.args))}" if undo.args else ""
+        given = undo.args[WHOLE] if undo.args.keys() == {WHOLE} else undo.args
+        args = f" {_group(_templates(given))}" if given else ""
         states = f" on {' | '.join(map(spelling.name, undo.states))}" if undo.states else ""
         yield "undo", spelling.name(undo.action) + args + states
 

@@ -23,7 +23,7 @@ from chalicelib.language.syntax.recovery import Recovery
 from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
-tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AND", "CONFIG")
+tokens = (*lexed, "SECRET", "MODIFIER", "ON", "ON_STATUS", "AND", "CONFIG")
 """The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret`, `on` and `config`
 where they are no names, and a comma between two states of a route."""
 
@@ -279,6 +279,20 @@ def p_route_when(p):
     condition, (target, entries) = p[len(p) - 3], p[len(p) - 1]
     first = states[0] if states else p[1]
     p[0] = tree.Route(states, condition, target, first.span.to((entries or target).span), entries)
+
+
+def p_route_on(p):
+    """route : name ON_STATUS statuses"""
+    statuses = tuple(p[3])
+    p[0] = tree.Route((p[1],), None, None, p[1].span.to(statuses[-1].span), statuses=statuses)
+
+
+def p_statuses(p):
+    """statuses : INTEGER
+    | statuses COMMA INTEGER"""
+    number = p[len(p) - 1]
+    status = tree.Number(number.value, number.span)
+    p[0] = [status] if len(p) == 2 else [*p[1], status]
 
 
 def p_several(p):

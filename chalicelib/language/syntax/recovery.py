@@ -1,8 +1,9 @@
 """Recover from a syntax error: report what was expected, then insert the missing token or skip ahead.
 
 The word `secret` is an ordinary name unless it is followed by a name where a value is expected (`a = secret b`) or by a
-type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`). The next two
-tokens and the parser's tables decide. They also tell a comma between two states of a route (`A, B -> C`) from others.
+type (`secret str a`), and `on` unless it follows the value of a property (`undo = a on B`) or is followed by an HTTP
+status (`A on 404`). The next two tokens and the parser's tables decide. They also tell a comma between two states of a
+route (`A, B -> C`) from others.
 
 At every moment an LR parser knows which tokens may come next; `_Tables` looks them up. A token that is clearly missing
 (`;` before the next property, `/` between statements, the end of a statement) is inserted, and nothing is lost.
@@ -23,6 +24,7 @@ from chalicelib.language.syntax.tree import Damaged, Word
 
 _WORDS: Final = {
     "ASSIGN": "'='", "TO": "'=>'", "ARROW": "'->'", "WHEN": "'when'", "OR": "'|'", "COMMA": "','", "COLON": "':'",
+    "ON_STATUS": "'on'", "INTEGER": "an integer",
     "EXPRESSION": "an expression ${ ... }", "SEMICOLON": "';'", "LPAREN": "'('", "LCURLY": "'{'", "RPAREN": "')'",
     "RSQUARE": "']'", "RCURLY": "'}'", "SLASH": "'/'",
 }  # fmt: skip
@@ -113,6 +115,8 @@ class Recovery:
 
     def _kind_of_on(self) -> str:
         """Return the kind of the word `on`, which was just read: a name wherever it can be one."""
+        if self._tokens[self._index].kind == "INTEGER" and self._fits("ON_STATUS"):
+            return "ON_STATUS"
         return "ON" if self._tokens[self._index].kind != "ASSIGN" and self._fits("ON") else "NAME"
 
     def _is_between_states(self) -> bool:
@@ -227,12 +231,12 @@ class Recovery:
         if symbols[-1].type == "DOT":
             return set()
         if symbols[opening - 1].type == "TO":
-            impossible = {"ASSIGN", "COMMA", "DOT", "LPAREN"}
+            impossible = {"ASSIGN", "COMMA", "DOT", "LPAREN", "ON_STATUS"}
             return impossible | (_NAMES - {"WHEN"} if symbols[-1].type in ("name", "NAME", "STRING") else set())
         key = symbols[opening - 2].value.key if isinstance(symbols[opening - 2].value, Word) else ""
         if key == "return":
             return {"ASSIGN", "COMMA", *(_NAMES if symbols[-1].type == "name" else ())}
-        return {"ARROW", "OR", "WHEN"} if symbols[-1].type == "name" else set()
+        return {"ARROW", "OR", "WHEN", "ON_STATUS"} if symbols[-1].type == "name" else set()
 
 
 def _stops(token: SyntaxToken, depth: int) -> bool:

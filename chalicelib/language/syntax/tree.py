@@ -104,7 +104,7 @@ class EventName:
 class Route:
     """`state, state when ${...} -> target (entries)`; any part may be missing. `else` counts as a state here.
 
-    A rule of `repeat` has entries and no target.
+    A rule of `repeat` has entries and no target. A state of `return` may have statuses: `state on 404, 410`.
     """
 
     states: tuple[Word, ...]
@@ -112,6 +112,7 @@ class Route:
     target: Word | None
     span: Span
     entries: Group | None = None
+    statuses: tuple[Number, ...] = ()
 
     @property
     def state(self) -> Word | None:

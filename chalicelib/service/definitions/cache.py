@@ -40,6 +40,7 @@ class DefinitionCache:
         self._lock = Lock()
         self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
+        self._undefined: dict[tuple[str, Kind, str], Instant] = {}
 
     def of(self, run: Run) -> definition.Definition:
         """Return the definition of the run, without a read if this container has it. Raises NotFound."""
@@ -60,6 +61,20 @@ class DefinitionCache:
             found.update(read)
         return found
 
+    def if_defined(self, namespace: str, kind: Kind, name: str) -> Definition | None:
+        """Return the newest version of the name, or None if it is not defined; both are at most `max_age` old."""
+        key, now = (namespace, kind, name), self._clock.now()
+        with self._lock:
+            if self._undefined.get(key, -1) >= now - self._max_age:
+                return None
+        found = self.newest(namespace, kind, [name]).get(name)
+        if found is None:
+            with self._lock:
+                if len(self._undefined) > MAX_CACHED_DEFINITIONS:
+                    self._undefined.clear()
+                self._undefined[key] = now
+        return found
+
     def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
         """Cache these as the newest versions."""
         now = self._clock.now()
@@ -68,6 +83,7 @@ class DefinitionCache:
                 self._newest.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
+                self._undefined.pop((namespace, definition.kind, definition.name), None)
 
     def forget(self, namespace: str, kind: Kind, name: str) -> None:
         """Read the newest version of the name again when it is next asked for."""

@@ -13,8 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from chalicelib.engine.errors import Refused
-from chalicelib.engine.events import DeliveryFailed, DeliveryHeld, Event, ReplyIgnored
+from chalicelib.engine.events import (
+    AnswerPending,
+    DeliveryFailed,
+    DeliveryHeld,
+    Event,
+    ReplyIgnored,
+    StepAcked,
+)
 from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
@@ -25,14 +34,16 @@ from chalicelib.service.deliveries.delivery_check import (
     Deliverable,
     DeliveryCheck,
     DeliveryChecker,
-    OverLimit,
+    SendAgain,
     WhilePaused,
 )
+from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
+from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
 from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.observability import work_context
-from chalicelib.service.ports.actions import NotTaken, Reply, Taken
+from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
@@ -54,6 +65,7 @@ class Deliverer:
         advancer: RunAdvancer,
         checker: DeliveryChecker,
         webhook_client: WebhookClient,
+        direct_client: DirectClient,
         queue: Queue,
         clock: Clock,
     ) -> None:
@@ -62,6 +74,7 @@ class Deliverer:
         self._advancer = advancer
         self._checker = checker
         self._webhook_client = webhook_client
+        self._direct_client = direct_client
         self._queue = queue
         self._clock = clock
 
@@ -74,7 +87,7 @@ class Deliverer:
         handled = parallel.side_by_side(self._handle_run, [[batch[n] for n in group] for group in groups.values()])
         for group, results in zip(groups.values(), handled, strict=True):
             for n, result in zip(group, results, strict=True):
-                redeliveries[n] = self._send_again(batch[n], result) if isinstance(result, OverLimit) else result
+                redeliveries[n] = self._send_again(batch[n], result) if isinstance(result, SendAgain) else result
         return redeliveries
 
     def give_up(self, message: Deliver, reason: str) -> None:
@@ -88,27 +101,25 @@ class Deliverer:
         except NotFound:
             LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
 
-    def _send_again(self, message: Deliver, over_limit: OverLimit) -> Redelivery:
-        """Send a new message instead of receiving this one again.
-
-        A queue moves messages that it delivers too often to the dead-letter queue.
-        """
+    def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
+        """Send a new message instead of receiving this one again. What a limiter granted was for this one."""
+        new = replace(message, limiter="", attempt=0, slot=0, granted_in=0)
         try:
-            self._queue.send(QueueName.DELIVERIES, [encode(message)], min(over_limit.wait, MAX_DELAY_MS))
+            self._queue.send(QueueName.DELIVERIES, [encode(new)], min(again.wait, MAX_DELAY_MS))
         except ServiceError:
-            return over_limit.wait
+            return again.wait
         return None
 
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery | OverLimit]:
+    def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery | SendAgain]:
         """Handle the messages of one run. The results of its deliveries are decided together, in one write."""
         run = read_with_retries(self._runs, self._clock, batch)
         checks = [self._checker.check(run, message) for message in batch]
         deliverable = {n: check for n, check in enumerate(checks) if isinstance(check, Deliverable)}
         replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
         results = {n: result for n, check in enumerate(checks) if (result := _result_of(check, replies.get(n)))}
-        redeliveries = [check if isinstance(check, int | OverLimit) else None for check in checks]
+        redeliveries = [check if isinstance(check, int | SendAgain) else None for check in checks]
         if run is None or not results:
             return redeliveries
 
@@ -141,32 +152,40 @@ class Deliverer:
 
         return self._advancer.advance(run.namespace, run.name, make_events)
 
-    def _call(self, deliverable: Deliverable) -> Reply:
+    def _call(self, deliverable: Deliverable) -> Taken | DirectAnswer:
         run, token = deliverable.run, deliverable.token
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
+        early = deliverable.slot - self._clock.now()
+        if early > 0:
+            self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
-            reply = self._webhook_client.send(definition, run, token, activation, invocation, read_blob)
-            self._advancer.observer.delivered(reply)
-            LOG.debug("accepted" if isinstance(reply, Taken) else "not accepted")  # never what the service answered
+            client = self._direct_client if invocation.action.direct else self._webhook_client
+            reply = client.send(definition, run, token, activation, invocation, read_blob)
+            failed = isinstance(reply, NotTaken)
+            self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
+            LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
         return reply
 
-    def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery:
-        """Return when the message must be received again, now that the head records the result."""
+    def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
+        """Return when the message must be received or sent again, now that the head records the result."""
         token = run.token_of(uuid)
         if token is None or token.activation is None or run.status in status.ENDED:
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
         retry_at = token.activation.retry_at
-        return max(0, retry_at - self._clock.now()) if retry_at is not None else None
+        if retry_at is None:
+            return None
+        wait = max(0, retry_at - self._clock.now())
+        return SendAgain(wait) if token.activation.location else wait
 
 
 EventOfDelivery: TypeAlias = Callable[[str, Instant, str], Event]
 """`make(uuid, at, nonce)` returns the event that records the result of a delivery."""
 
 
-def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | None:
+def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> EventOfDelivery | None:
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
@@ -174,6 +193,10 @@ def _result_of(check: DeliveryCheck, reply: Reply | None) -> EventOfDelivery | N
         return None
     if isinstance(reply, NotTaken):
         return partial(_failed, reply)
+    if isinstance(reply, Pending):
+        return partial(_pending, reply)
+    if isinstance(reply, Answered):
+        return partial(_answered, reply, check.token.step)
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
@@ -196,7 +219,29 @@ def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
         retry_after=reply.retry_after,
         name=reply.name or (ErrorName.REFUSED if reply.final and reply.status else ErrorName.UNDELIVERABLE),
         status=reply.status,
+        data=reply.data,
+        response=reply.response,
     )
+
+
+def _answered(reply: Answered, step: str, uuid: str, at: Instant, nonce: str) -> Event:
+    return StepAcked(
+        at=at,
+        nonce=nonce,
+        by="action",
+        step=step,
+        uuid=uuid,
+        state=reply.state,
+        data=reply.data,
+        error=reply.error,
+        direct=True,
+        response=reply.response,
+        too_large=reply.too_large,
+    )
+
+
+def _pending(reply: Pending, uuid: str, at: Instant, nonce: str) -> Event:
+    return AnswerPending(at=at, nonce=nonce, by="delivery", uuid=uuid, location=reply.location, wait=reply.wait)
 
 
 def _ignored(reason: str, uuid: str, at: Instant, nonce: str) -> Event:

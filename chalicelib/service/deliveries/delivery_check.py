@@ -4,24 +4,28 @@ message ──> not committed yet ──> receive it again, with growing delays
         ├─> not current, ended ──> drop it
         ├─> paused ─────────────> record it in the head; `continue` sends it again
         ├─> next attempt later ──> receive it again then
-        ├─> over a limit ───────> send it again as a new message
+        ├─> asked later for its answer ──> send it again then as a new message
+        ├─> over a limit ───────> in the queue of the limiter, which sends it again when its turn comes
         └─> deliver
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import count
+from typing import Final, TypeAlias
 
-from chalicelib.engine.invocation import awaits_approval, invocation_of
+from chalicelib.engine.invocation import awaits_approval, invocation_of, limiter_name
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.deliveries.permits import Limiter
+from chalicelib.service.limits.limiter import Admission, Admitted, Limiter, Queued
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.redelivery import Redelivery, until_committed
 
 
@@ -33,6 +37,8 @@ class Deliverable:
     token: Token
     activation: Activation
     invocation: Invocation
+    slot: Instant = 0
+    """When its action may be called; past, unless its deliveries are limited per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +47,19 @@ class WhilePaused:
 
 
 @dataclass(frozen=True, slots=True)
-class OverLimit:
-    """The activation's action is at its limit; it may ask again after `wait` milliseconds."""
+class SendAgain:
+    """The action is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
+
+    A message that a queue delivers too often would be dead-lettered.
+    """
 
     wait: int
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | OverLimit | Redelivery
+DeliveryCheck: TypeAlias = Deliverable | WhilePaused | SendAgain | Redelivery
+
+MAX_EARLY_MS: Final = 2_000
+"""How long before its slot a delivery waits for it. An earlier one comes again."""
 
 
 class DeliveryChecker:
@@ -57,14 +69,17 @@ class DeliveryChecker:
         self._definition_cache = definition_cache
         self._limiter = limiter
         self._clock = clock
+        self._places = count()
 
     def check(self, run: Run | None, message: Deliver) -> DeliveryCheck:
         """Return what the message requires, by the head of its run (None: there is no run)."""
+        if message.granted_in and (run is None or run.id != message.id):
+            return self._limiter.take_back(message)
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
         token = run.token_of(message.uuid)
         if token is None or token.activation is None or run.status in status.ENDED:
-            return None
+            return self._limiter.take_back(message)
         if run.status is Status.PAUSED:
             return WhilePaused()
         invocation = invocation_of(self._definition_cache.of(run), run, token)
@@ -72,6 +87,28 @@ class DeliveryChecker:
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
-            return wait
-        over_limit = self._limiter.admit(run, token.activation, invocation)
-        return OverLimit(over_limit) if over_limit else Deliverable(run, token, token.activation, invocation)
+            return SendAgain(wait) if token.activation.location else wait
+        admission = self._admit(run, token.activation, invocation, message)
+        if isinstance(admission, Admitted):
+            early = admission.slot - self._clock.now()
+            if early > MAX_EARLY_MS:
+                return early
+            return Deliverable(run, token, token.activation, invocation, admission.slot)
+        return None if isinstance(admission, Queued) else admission
+
+    def _admit(self, run: Run, activation: Activation, invocation: Invocation, message: Deliver) -> Admission:
+        limit = invocation.options.limit
+        if limit is None or (limit.concurrent is None and limit.per_second is None):
+            return Admitted(0)
+        waiter = Waiter(
+            at=activation.since if activation.retry_at is None else activation.retry_at,
+            place=next(self._places),
+            uuid=activation.uuid,
+            run=run.name,
+            id=run.id,
+            attempt=activation.attempt,
+            concurrent=limit.concurrent,
+            per_second=limit.per_second,
+            burst=limit.burst,
+        )
+        return self._limiter.admit(run.namespace, limiter_name(invocation, activation), waiter, message)

@@ -19,6 +19,16 @@ def redact(text: str, secrets: Iterable[Json]) -> str:
     return text
 
 
+def redact_value(value: Json, secrets: Iterable[Json]) -> Json:
+    """Return the JSON value with every secret that its texts and names quote masked."""
+    known = list(secrets)
+    if isinstance(value, str):
+        return redact(value, known)
+    if isinstance(value, Mapping):
+        return {redact(name, known): redact_value(inner, known) for name, inner in value.items()}
+    return [redact_value(inner, known) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
 def _texts(value: Json) -> Iterator[str]:
     """Yield the strings and numbers in a value that are long enough to be masked."""
     if isinstance(value, Mapping):

@@ -17,17 +17,15 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.service.deliveries.redaction import redact
+from chalicelib.service.deliveries.request_headers import allowed, secret_headers
 from chalicelib.service.observability.traceparent import traceparent
-from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply
+from chalicelib.service.ports.actions import Call, Caller, NotTaken, Taken
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.security.secrets import Secrets
 from chalicelib.service.security.webhooks import signed_headers
 
 MAX_REQUEST_BYTES: Final = 6 * 1024 * 1024
 """The largest request body."""
-
-RESERVED_HEADER_PREFIXES: Final = ("webhook-", "idempotency-key", "traceparent")
-"""Headers that only Echoer sets, because services trust them."""
 
 
 class WebhookClient:
@@ -61,15 +59,13 @@ class WebhookClient:
         activation: Activation,
         invocation: Invocation,
         read_blob: BlobReader,
-    ) -> Reply:
+    ) -> Taken | NotTaken:
         """Deliver the activation once. Errors of the action or of its args are returned as NotTaken, never raised."""
         action, cipher = invocation.action, self._secrets.cipher(run.namespace)
         try:
             fields = request_fields(definition, run, token, invocation, read_blob, cipher)
             body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
-            secret_headers = {
-                name: str(cipher.secret(secret)) for name, secret in invocation.options.secret_headers.items()
-            }
+            from_secrets = secret_headers(invocation.options, cipher)
         except ExpressionFailed as failure:
             return NotTaken(str(failure), final=True, name=failure.name)
         if len(body) > MAX_REQUEST_BYTES:
@@ -78,12 +74,14 @@ class WebhookClient:
             )
         if not action.addresses:
             return NotTaken(f"action {action.name!r} has no address", final=True)
-        own, given = self._headers(run, activation, body), {**invocation.options.headers, **secret_headers}
-        headers = {**_allowed(given), **own}
+        own, given = self._headers(run, activation, body), {**invocation.options.headers, **from_secrets}
+        headers = {**allowed(given), **own}
         reply = self._caller.post(Call(action.addresses, body, headers, action.ca_bundle, action.method))
-        if not isinstance(reply, NotTaken):
+        if isinstance(reply, Taken):
             return reply
-        secrets: list[Json] = [*secret_headers.values(), *(fields[one.name] for one in action.parameters if one.secret)]
+        if not isinstance(reply, NotTaken):
+            raise TypeError("only a direct call is answered by its response")
+        secrets: list[Json] = [*from_secrets.values(), *(fields[one.name] for one in action.parameters if one.secret)]
         return replace(reply, error=redact(reply.error, secrets))
 
     def _callback_for(self, run: Run) -> str:
@@ -95,8 +93,3 @@ class WebhookClient:
             "traceparent": traceparent(run, activation.uuid),
             **signed_headers(self._webhook_key(), run.namespace, activation.uuid, self._clock.now(), body),
         }
-
-
-def _allowed(headers: dict[str, str]) -> dict[str, str]:
-    """Return the headers that an action may set."""
-    return {name: text for name, text in headers.items() if not name.lower().startswith(RESERVED_HEADER_PREFIXES)}

@@ -9,8 +9,13 @@ were published, each once.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import Event, EventArrived
@@ -25,11 +30,14 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import EventWait
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import ServiceError
+from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.messages import Listen
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.events import Signal, SignalStore, Subscription
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.values import KeyStore
 from chalicelib.service.runs.advance import RunAdvancer
 
 DEFAULT_TTL_MS: Final = 24 * 60 * 60 * 1000
@@ -41,6 +49,27 @@ EXPIRY_MARGIN_MS: Final = 60 * 60 * 1000
 """How much longer the event is stored, so that runs that were notified in time still find it."""
 
 
+MIN_ID_TTL_MS: Final = DEFAULT_TTL_MS
+"""How long the id of an event is known at least; else as long as the event is offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published event, and the names of the runs that were notified because they wait for it."""
+
+    signal: Signal
+    woken: tuple[str, ...]
+
+
+class IdTaken(ServiceError):
+    """The id of an event was used for another event."""
+
+    code = "key-taken"
+
+    def __init__(self, event_id: str) -> None:
+        super().__init__(f"id {event_id!r} was used for another event: an event keeps its name, key, data and ttl")
+
+
 class Signaler:
     """Publishes events, and lets waiting runs take them."""
 
@@ -48,36 +77,71 @@ class Signaler:
         self,
         runs: RunStore,
         signals: SignalStore,
+        keys: KeyStore,
         queue: Queue,
         definition_cache: DefinitionCache,
+        event_types: EventTypes,
         advancer: RunAdvancer,
         clock: Clock,
         ids: IdSource,
     ) -> None:
         self._runs = runs
         self._signals = signals
+        self._keys = keys
         self._queue = queue
         self._definition_cache = definition_cache
+        self._event_types = event_types
         self._advancer = advancer
         self._clock = clock
         self._ids = ids
 
     def publish(
-        self, namespace: str, name: str, *, key: str = "", data: Json = None, ttl: int = DEFAULT_TTL_MS
-    ) -> Signal:
-        """Store the event, and notify every run that waits for it. Raises TooLarge."""
-        signal = self._store(namespace, name, key=key, data=data, ttl=ttl)
-        subscriptions = self._signals.subscriptions(namespace, name, key)
-        bodies = [self._message(namespace, waiting) for waiting in subscriptions if waiting.until > signal.at]
-        if bodies:
-            self._queue.send(QueueName.WAKES, bodies)
-        return signal
+        self,
+        namespace: str,
+        name: str,
+        *,
+        key: str = "",
+        data: Json = None,
+        ttl: int = DEFAULT_TTL_MS,
+        event_id: str | None = None,
+    ) -> Published:
+        """Store the event, and notify every run that waits for it.
+
+        `event_id` makes the request idempotent: with the same id it is the same event. Raises EventRefused, TooLarge,
+        KeyTaken (the id was used for another event).
+        """
+        signal = self._signal(name, key=key, data=self._event_types.admitted(namespace, name, data), ttl=ttl)
+        if event_id is not None:
+            signal = self._claim(namespace, signal, event_id, ttl)
+        self._signals.put(namespace, signal)
+        waiting = [one for one in self._signals.subscriptions(namespace, name, key) if one.until > self._clock.now()]
+        if waiting:
+            self._queue.send(QueueName.WAKES, [self._message(namespace, one) for one in waiting])
+        return Published(signal, tuple(dict.fromkeys(one.run for one in waiting)))
+
+    def _claim(self, namespace: str, signal: Signal, event_id: str, ttl: int) -> Signal:
+        """Return the event to which the id belongs: this one, or an equal one that was published before."""
+        content = msgspec.json.encode([signal.name, signal.key, signal.data, ttl], order="deterministic")
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        own = f"{digest}/{signal.at}/{signal.id}"
+        claimed = self._keys.claim(namespace, f"event/{event_id}", own, signal.at, max(ttl, MIN_ID_TTL_MS))
+        owner, at, signal_id = claimed.split("/")
+        if owner != digest:
+            raise IdTaken(event_id)
+        later = int(at) - signal.at
+        until, expires_at = signal.until + later, signal.expires_at + later
+        return replace(signal, id=signal_id, at=int(at), until=until, expires_at=expires_at)
 
     def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
-        """Store the event for this run alone, which takes it when it waits for one. Raises CommandRefused, TooLarge."""
+        """Store the event for this run alone, which takes it when it waits for one.
+
+        Raises CommandRefused, EventRefused, TooLarge.
+        """
         if run.status in status.ENDED:
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
-        signal = self._store(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS)
+        data = self._event_types.admitted(namespace, name, data)
+        signal = self._signal(name, run=run.id, data=data, ttl=MAX_TTL_MS)
+        self._signals.put(namespace, signal)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
             for token in after.tokens:
@@ -141,10 +205,10 @@ class Signaler:
         fitting = (signal for signal in stored if signal.until >= since and not took(run, name, key, signal.place))
         return next(fitting, None)
 
-    def _store(self, namespace: str, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
+    def _signal(self, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
-        signal = Signal(
+        return Signal(
             id=self._ids.nonce(),
             name=name,
             key=key,
@@ -154,8 +218,6 @@ class Signaler:
             until=now + ttl,
             expires_at=now + ttl + EXPIRY_MARGIN_MS,
         )
-        self._signals.put(namespace, signal)
-        return signal
 
     def _message(self, namespace: str, to: Subscription) -> str:
         now = self._clock.now()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from chalicelib.model.actions import Method
+from chalicelib.model.actions import REPLY_TIMEOUT_S, Method, Verb
 from chalicelib.model.json_values import Json
+from chalicelib.model.times import Milliseconds
+
+MAX_ANSWER_BYTES: Final = 256 * 1024
+"""The largest answer of an action that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,21 @@ class Call:
     ca_bundle: str | None = None
     """The only trusted certificates, as a PEM bundle in base64; None: the default ones."""
     method: Method = Method.HTTP
+    verb: Verb = Verb.POST
+    content_type: str = "application/json"
+    """The media type of the body; empty if the request has no body."""
+    direct: bool = False
+    """Whether what the request returns is the answer: it is returned as it is, as a Response, Returned or Raised."""
+    timeout: Milliseconds = REPLY_TIMEOUT_S * 1_000
+    """How long the request may take for each address."""
+    shown: str = ""
+    """How messages show the address of a direct call, without the args in it; empty: as it is."""
+    run: str = ""
+    """The run that the call is for. It is not sent, and neither is the uuid."""
+    uuid: str = ""
+    namespace: str = ""
+    role: str = ""
+    """The ARN of the role under which an operation of AWS is called; empty: Echoer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +61,61 @@ class NotTaken:
     """The HTTP status that it answered with."""
     name: str = ""
     """The name of the error; empty for the usual one: Refused with a final status, otherwise Undeliverable."""
+    data: Json = None
+    """What a direct call was answered with, if that says why."""
+    response: dict[str, Json] | None = None
+    """`$response`, of a direct call that was answered."""
 
 
-Reply: TypeAlias = Taken | NotTaken
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a direct call by HTTP was answered with, whatever the status."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The names are in lower case."""
+    body: bytes = b""
+    """The received part of it, at most one byte more than `MAX_ANSWER_BYTES`."""
+    broken_off: bool = False
+    """Whether the body ended before its end."""
+    retry_after: Milliseconds | None = None
+    """How long the service asked to wait; None if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What a direct call that is no HTTP request returned. `too_large`: why the value is missing."""
+
+    value: Json = None
+    too_large: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The error, in the service's own words, that such a call ended with. Retrying the delivery is useless."""
+
+    name: str
+    cause: str = ""
+    data: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What such a call started goes on: after `wait` milliseconds a call of `location` looks whether it has ended."""
+
+    location: str
+    wait: int
+
+
+Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished
 
 
 class Caller(Protocol):
     """Calls actions."""
 
     def post(self, call: Call) -> Reply:
-        """Deliver once. Never raises: failures are returned as NotTaken. Ends within 10 s per address."""
+        """Deliver once. Never raises: failures are returned as NotTaken. Ends within `call.timeout` per address.
+
+        A direct call has one address.
+        """
         ...

@@ -29,10 +29,11 @@ MAX_DEFER_MS: int = 12 * 60 * 60 * 1000
 class Queue(Protocol):
     """Sends and defers messages."""
 
-    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0) -> None:
-        """Send messages. Each is received at least once, after `delay` milliseconds (rounded up by some queues).
+    def send(self, queue: QueueName, bodies: Sequence[str], delay: int = 0, *, early: bool = False) -> None:
+        """Send messages. Each is received at least once, after `delay` milliseconds.
 
-        Raises Busy if not all of them were accepted; some may have been.
+        Some queues round the delay up to seconds; if `early`, they round it down. Raises Busy if not all messages were
+        accepted; some may have been.
         """
         ...
 

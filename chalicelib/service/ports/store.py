@@ -9,6 +9,7 @@ from chalicelib.service.ports.events import SignalStore
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.tasks import TaskStore
 from chalicelib.service.ports.values import KeyStore, VersionedValueStore
+from chalicelib.service.ports.waiters import WaiterStore
 
 
 class Store(Protocol):
@@ -26,3 +27,5 @@ class Store(Protocol):
     def tasks(self) -> TaskStore: ...
     @property
     def versioned_values(self) -> VersionedValueStore: ...
+    @property
+    def waiters(self) -> WaiterStore: ...

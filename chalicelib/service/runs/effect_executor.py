@@ -91,6 +91,8 @@ class EffectExecutor:
                 return messages.SyncChild(child=child, **common), 0
             case effects.TellParent():
                 return messages.TellParent(**common), 0
+            case effects.ReleasePermit(uuid, limiter, attempt):
+                return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:

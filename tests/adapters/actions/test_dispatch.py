@@ -159,7 +159,7 @@ class FakeAws:
     connected: list[tuple[str, str | None, str | None]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
-    def connect(self, service: str, region: str | None, endpoint: str | None) -> FakeAws:
+    def connect(self, service: str, region: str | None, endpoint: str | None, seconds: float) -> FakeAws:
         self.connected.append((service, region, endpoint))
         return self
 

@@ -10,11 +10,13 @@ import pytest
 from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
-from chalicelib.authoring import symbols
+from chalicelib.authoring import occurrences, symbols
 from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES, properties_of
 from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
-from fsl.lsp.server import Text, completions, diagnostics, document_symbols, edits, hover
+from fsl.lsp.editing import code_actions, references
+from fsl.lsp.results import completions, diagnostics, document_symbols, edits, hover
+from fsl.lsp.text import Text
 
 URI = "file:///x.fsl"
 ACTIONS = """action ci
@@ -70,7 +72,7 @@ def offered(text: str) -> list[str]:
         ("action x args = (str a = ^", []),
         ("action x headers = (A = ^", ["secret"]),
         ("action x data = ^", ["secret"]),
-        ("action x callback = ^", ["signed", "open"]),
+        ("action x callback = ^", ["signed", "open", "none"]),
         ("flow f input = (secret ^", ["str", "int", "float", "bool", "list", "map", "any"]),
         ("flow f vars = (^", ["secret"]),
         ("flow f step A => () { action = hide; args = (token = ^", ["secret"]),
@@ -113,6 +115,122 @@ def offered(text: str) -> list[str]:
 )  # fmt: skip
 def test_completion(text: str, labels: list[str]) -> None:
     assert offered(text) == labels
+
+
+EDITED = """config rate = 2;
+/
+flow order
+    input  = (str id, map shop);
+    vars   = (tries = 0);
+    step Build => (SUCCESS -> Pay (paid = 1) | FAIL -> stopped) {
+        action = ci;
+        args   = (project = ${ $input.id & $config.rate & $vars.tries });
+        save   = (tries = ${ $vars.tries + 1 });
+    };
+    call Pay => (DONE -> done | STOPPED -> Build) { flow = invoice; input = (order = ${ $input.`id` }); };
+flow_end
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "labels"),
+    [
+        ("$error.^", ["name", "cause", "step", "state", "status", "data"]),
+        ("$input.^", ["id", "shop"]),
+        ("$input.i^ } ", ["id", "shop"]),
+        ("$vars . ^", ["tries", "paid"]),
+        ("$config.^", ["rate"]),
+        ("$step.^", ["name", "uuid", "token", "attempt", "entered_at"]),
+        ("$item.^", []),
+    ],
+)
+def test_completion_of_members(expression: str, labels: list[str]) -> None:
+    assert offered(EDITED.replace("$input.id & $config.rate & $vars.tries }", expression)) == labels
+
+
+@pytest.mark.parametrize(
+    ("word", "places"),
+    [
+        ("ci;", ["ci", "ci", "ci"]),
+        ("invoice;", ["invoice", "invoice"]),
+        ("Pay (", ["Pay", "Pay"]),
+        ("tries + 1", ["tries"] * 4),
+        ("id & ", ["id", "`id`", "id"]),
+        ("rate &", ["rate", "rate"]),
+        ("order = ${", ["order", "order"]),
+        ("FAIL ->", []),
+    ],
+)
+def test_references(word: str, places: list[str]) -> None:
+    whole = ACTIONS + EDITED
+    text, at = Text(whole), whole.index(word, len(ACTIONS))
+    found = references({URI: whole}, text, text.range(Span(at, at)).start, declarations=True)
+    assert sorted(whole[one.span.start : one.span.end] for one in found) == sorted(places)
+
+
+def test_references_without_declarations() -> None:
+    text, at = Text(EDITED), EDITED.index("tries")
+    found = references({URI: EDITED}, text, text.range(Span(at, at)).start, declarations=False)
+    assert len(found) == 3
+
+
+def rename(word: str, new: str) -> str:
+    """Return the edited document after the name that begins at `word` was renamed."""
+    edits = occurrences.renamed({URI: EDITED}, EDITED, EDITED.index(word), new)
+    text = EDITED
+    for place, written in sorted(edits, key=lambda one: one[0].span.start, reverse=True):
+        text = text[: place.span.start] + written + text[place.span.end :]
+    return text
+
+
+def test_a_rename_changes_every_place_of_the_name_and_nothing_else() -> None:
+    assert rename("tries", "n") == EDITED.replace("tries", "n")
+    assert rename("Pay (", "Charge") == EDITED.replace("Pay", "Charge")
+    assert rename("rate &", "fee") == EDITED.replace("rate", "fee")
+    spaced = rename("id &", "order id")
+    assert '(str "order id", map shop)' in spaced
+    assert spaced.count("$input.`order id`") == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "new", "problem"),
+    [
+        ("Pay (", "Build", "there is already a step 'Build'"),
+        ("Pay (", "Done", "'Done' is a reserved name"),
+        ("Pay (", " ", "a name has 1 to"),
+        ("tries", "a`b", "contains `"),
+        ("FAIL ->", "X", "there is no action, flow, step"),
+    ],
+)
+def test_a_rename_that_cannot_be_done_says_why(word: str, new: str, problem: str) -> None:
+    with pytest.raises(occurrences.NotRenamed, match=problem):
+        rename(word, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "fixed"),
+    [
+        ("step A => (SUCCESS -> dne | FAIL -> A) {", "Change to done", "step A => (SUCCESS -> done | FAIL -> A) {"),
+        ("step A => (SUCCESS -> done ) {", "Add the route FAIL -> stopped", "done | FAIL -> stopped ) {"),
+        ("${ $input.projct }", "Change to project", "${ $input.project }"),
+        ("${ $vars.n }", "Declare the variable n", "flow fixed\n    vars = (n = null);"),
+    ],
+)
+def test_quick_fixes(text: str, title: str, fixed: str) -> None:
+    routes = text if text.startswith("step") else "step A => (SUCCESS -> done | FAIL -> stopped) {"
+    value = text if text.startswith("$") else '"p"'
+    whole = (
+        f"{ACTIONS}flow fixed input = (str project); {routes} action = ci; args = (project = {value}); }};\nflow_end"
+    )
+    document = Text(whole)
+    found = code_actions(URI, document, document.range(Span(0, len(whole))), workspace_of({URI: whole}))
+    actions = {one.title: one.edit for one in found}
+    edit = actions[title]
+    assert edit
+    assert edit.changes
+    [change] = edit.changes[URI]
+    start, end = document.offset(change.range.start), document.offset(change.range.end)
+    assert fixed in whole[:start] + change.new_text + whole[end:]
 
 
 def test_completion_in_a_flow_offers_properties_steps_and_its_end() -> None:
@@ -256,6 +374,10 @@ async def _session(path: Path) -> None:
     offered_ = await client.text_document_completion_async(types.CompletionParams(document, at))
     assert isinstance(offered_, list)
     assert [one.label for one in offered_] == ["ci", "pay", "hide"]
+    renamed = await client.text_document_rename_async(types.RenameParams(document, at, "build"))
+    assert renamed
+    assert renamed.changes
+    assert sorted(uri.rsplit("/", 1)[1] for uri in renamed.changes) == ["actions.fsl", "flow.fsl"]
     options = types.FormattingOptions(4, insert_spaces=True)
     laid_out = await client.text_document_formatting_async(types.DocumentFormattingParams(document, options))
     assert laid_out

@@ -177,6 +177,39 @@ def test_json_is_the_whole_of_it(tmp_path: Path) -> None:
     assert "coverage" not in json.loads(said(tmp_path, "--json", "--no-coverage").stdout)
 
 
+REPEATING: Final = """action pay addr = "http://p"; return = (PAID | PARTLY | BUSY);
+    undo = refund () on PAID | PARTLY;
+action_end
+/
+action refund addr = "http://r"; return = (OK); action_end
+/
+flow f
+    step Pay => (PAID, PARTLY -> Stop | BUSY -> stopped) {
+        action = pay;
+        repeat = (BUSY -> (max = 2) | ERROR when ${ $error.status = 429 } -> (max = 1));
+    };
+    set Stop => (DONE -> stopped) { };
+flow_end
+"""
+
+
+def test_coverage_counts_rules_of_repeat_and_states_of_undo(tmp_path: Path) -> None:
+    tests = (
+        "actions: { refund: OK }\ntests:\n  - { name: a, actions: { pay: [BUSY, PAID] }, expect: { status: failed } }\n"
+    )
+    result = said(written(tmp_path, b_fsl=REPEATING, b_test_yaml=tests), "--json")
+    (flow,) = json.loads(result.stdout)["coverage"]
+    assert (flow["repeats"], flow["undos"]) == ({"all": 2, "taken": 1}, {"all": 2, "taken": 1})
+    assert [one["route"] for one in flow["missed"]] == [
+        "PARTLY -> Stop",
+        "BUSY -> stopped",
+        "repeat ERROR when ${$error.status = 429}",
+        "undo on PARTLY",
+    ]
+    table = said(tmp_path / "b.fsl").output.splitlines()
+    assert table[0].split() == ["flow", "steps", "routes", "repeats", "undos", "never", "taken"]
+
+
 def test_junit_is_read_by_build_servers(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM, b_test_yaml=TESTS, c_fsl=PROGRAM)
     written(tmp_path, c_test_yaml=FAILING.replace("nothing of it is so", '"a \\u0001 <b> & c"'))

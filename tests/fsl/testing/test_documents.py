@@ -21,7 +21,10 @@ from tests.hosting.programs import DAY, HOUR
 
 PROGRAM: Final = """action ci addr = "http://ci"; args = (str project); return = (OK | NO); action_end
 /
+config REGION = "eu"; / event paid args = (int n); event_end
+/
 flow build
+    labels = (region = ${ $config.REGION });
     step Build => (OK -> done | NO -> stopped) { action = ci; };
 flow_end
 """
@@ -43,7 +46,7 @@ WRONG: Final = {
     "actions: {ci: OK, cd: [OK, {after: 5}]}\n" + GOOD: "1:29: error: expected text, found a whole number",
     "actions: {c: OK}\n" + GOOD: "1:11: error: the program has no action 'c'; did you mean 'ci'?",
     "actions: {ci: YES}\n" + GOOD: ("1:11: error: the program has no state 'YES'; it has ERROR, NO, OK, TIMEOUT"),
-    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state` or `fail`",
+    "actions: {ci: {after: 1h}}\n" + GOOD: "1:11: error: a reply must have `state`, `fail` or `status`",
     "actions: {ci: {state: OK, fail: 503}}\n" + GOOD: "1:11: error: a reply has either `state` or `fail`, not both",
     "steps: {Bild: OK}\n" + GOOD: "1:9: error: the program has no step 'Bild'; did you mean 'Build'?",
     "approvals: {ci: OK}\n" + GOOD: "1:13: error: the program has no state 'OK'; it has APPROVE, REJECT",
@@ -60,6 +63,8 @@ WRONG: Final = {
     GOOD.replace("status: succeeded", "assert: '$run.('"): "4:14: error: not valid JSONata: ",
     "secrets: {key: ''}\n" + GOOD: "1:11: error: a secret must have 1 to 16384 bytes; this one has 0",
     GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is not a valid secret name",
+    "config: {REGION: us, REGON: us}\n" + GOOD: "1:22: error: the program has no config that a flow reads 'REGON'; did",
+    GOOD + "    events: [{at: 1h, name: paid, data: {n: x}}]\n": "5:14: error: data.n must be of type int",
     GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
 }
 
@@ -75,7 +80,7 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, text: str, said: s
 
 def test_an_invalid_program_is_reported_as_by_fsl_check(tmp_path: Path) -> None:
     written(tmp_path, b_fsl=PROGRAM.replace("action = ci;", "action = cii;"), b_test_yaml=GOOD)
-    with pytest.raises(BadProgram, match=r"b.fsl:4:59: error FSL203 unknown-action"):
+    with pytest.raises(BadProgram, match=r"b.fsl:7:59: error FSL203 unknown-action"):
         Suite(tmp_path / "b.test.yaml")
 
 

@@ -14,10 +14,11 @@ import yaml
 from chalicelib import language
 from chalicelib.engine.steps import each
 from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
-from chalicelib.model.actions import DEFAULTS, Retry
+from chalicelib.model.actions import DEFAULTS, REPLY_TIMEOUT_S, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.times import format_elapsed
@@ -58,6 +59,8 @@ LIMITS: Final = {
     "repetitions by a rule of `repeat`": f"{limits.MAX_REPEATS:,}",
     "largest `max_steps`": f"{limits.MAX_STEPS_OF_RUN:,}",
     "`concurrent` of a `limit`": f"{limits.MAX_CONCURRENT:,}",
+    "`burst` of a `limit`": f"{limits.MAX_BURST:,}",
+    "characters of the `key` of a `limit`": f"{MAX_KEY}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",
@@ -69,6 +72,9 @@ LIMITS: Final = {
     "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),
     "items of a list, characters of a value in an expression": f"{meter.MAX_ITEMS:,}, {meter.MAX_TEXT:,}",
     "bytes of a request to an action": f"{webhook_client.MAX_REQUEST_BYTES:,}",
+    "time of a request to an action": (
+        f"{spell(REPLY_TIMEOUT_S * 1_000)}; with `reply_timeout` at most {spell(limits.MAX_REPLY_TIMEOUT_S * 1_000)}"
+    ),
 }
 
 

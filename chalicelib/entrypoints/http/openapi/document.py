@@ -96,7 +96,10 @@ def summary_of(view: View) -> tuple[str, str]:
 def _schemas(routes: Sequence[Route]) -> tuple[dict[str, Json], dict[str, Json]]:
     """Return the schema of each type that routes name (by the type's text), and the components that they refer to."""
     kinds = [
-        kind for route in routes for kind in (*route.answers.values(), route.body, route.other_body) if kind is not None
+        kind
+        for route in routes
+        for kind in (*route.answers.values(), route.body, route.other_body, *route.media_bodies.values())
+        if kind is not None
     ]
     unique = {str(kind): kind for kind in (*kinds, responses.Error)}
     schemas, components = msgspec.json.schema_components(
@@ -190,6 +193,7 @@ def _body(route: Route, source: _Source, shown: Sequence[Exchange]) -> Json:
     schemas = [source.schemas[str(kind)] for kind in (route.body, route.other_body) if kind is not None]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     content: dict[str, Json] = {JSON: {"schema": schema, **({"examples": values} if values else {})}}
+    content |= {media: {"schema": source.schemas[str(kind)]} for media, kind in route.media_bodies.items()}
     if route.text_body is not None:
         content["text/plain"] = {"schema": route.text_body, "examples": texts}
     return {"content": content, "required": any(field.required for field in msgspec.structs.fields(route.body))}

@@ -37,6 +37,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     EventSpec,
     FailedUndo,
     Outcome,
+    PublishedEvent,
     Run,
     RunError,
     RunSpec,
@@ -45,6 +46,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    Woken,
 )
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
@@ -80,6 +82,7 @@ __all__ = [
     "Number",
     "Outcome",
     "Problem",
+    "PublishedEvent",
     "Reply",
     "Report",
     "Run",
@@ -94,4 +97,5 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Woken",
 ]

@@ -48,11 +48,20 @@ class Problem(TypedDict):
     detail: str
 
 
+class InvalidField(TypedDict):
+    """A value that does not fit its declaration: where it is (`data.order`), and what is wrong."""
+
+    path: str
+    problem: str
+
+
 class Detail(Problem, total=False):
-    """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem. For
-    unexpected errors, `request_id` identifies the entries in the server's log."""
+    """What went wrong: `code` for programs, `detail` for people. For FSL texts, `diagnostics` lists every problem, for
+    the data of declared events `fields`. For unexpected errors, `request_id` identifies the entries in the server's
+    log."""
 
     diagnostics: list[Diagnostic]
+    fields: list[InvalidField]
     request_id: str
 
 

@@ -137,6 +137,7 @@ Entry = TypedDict(
         "uuid": str,
         "error": str,
         "error_name": str,
+        "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
     },
@@ -184,3 +185,16 @@ class Event(TypedDict):
     event_type: Count
     message: str
     object: dict[str, Json]
+
+
+class Woken(TypedDict):
+    """The runs that were notified because they wait for the event: how many, and the names of the first 100."""
+
+    count: Count
+    runs: list[str]
+
+
+class PublishedEvent(Event):
+    """An event that was just published, and the runs that it woke."""
+
+    woken: Woken

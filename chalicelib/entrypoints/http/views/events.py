@@ -6,6 +6,7 @@ from typing import Final
 
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import EchoerEventBody, RunSignalBody, SignalBody
+from chalicelib.entrypoints.http.cloud_events import STRUCTURED, CloudEvent, cloud_event_in
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.model.json_values import Json
@@ -15,14 +16,16 @@ from chalicelib.service.security.roles import Role
 def publish(request: Request) -> Json:
     """Publish an event for all runs. Every run that waits for its name and key receives it.
 
-    The event is stored until its `ttl` ends, so runs that start to wait later receive it as well. A body with
-    `metadata` and without `name` is an event in the form of the original echoer.
+    The event is stored until its `ttl` ends, so runs that start to wait later receive it as well. If the namespace
+    declares the event (`event NAME ... event_end`), its data must fit. A body with `metadata` and without `name` is an
+    event in the form of the original echoer. CloudEvents 1.0 are accepted in binary mode (headers `ce-type`, `ce-id`,
+    `ce-source`, `ce-specversion` and `ce-subject`) and in structured mode: `type` is the name, `subject` the key.
     """
-    body = bodies.event_of(request.body)
-    signal = request.services.signaler.publish(
-        request.namespace, body.name, key=body.key_text(), data=body.data, ttl=body.lifetime_ms()
+    body = cloud_event_in(request.headers, request.body) or bodies.event_of(request.body)
+    published = request.services.signaler.publish(
+        request.namespace, body.name, key=body.key_text(), data=body.data, ttl=body.lifetime_ms(), event_id=body.id
     )
-    return presenters.signal(request.namespace, signal)
+    return presenters.published(request.namespace, published)
 
 
 def signal_run(request: Request, name: str) -> Json:
@@ -49,7 +52,7 @@ ROUTES: Final = (
         role=Role.OPERATOR,
         body=RunSignalBody,
         answers={200: responses.Event},
-        errors=(404, 409, 413),
+        errors=(404, 409, 413, 422),
     ),
     Route(
         method="POST",
@@ -59,8 +62,9 @@ ROUTES: Final = (
         role=Role.OPERATOR,
         body=SignalBody,
         other_body=EchoerEventBody,
-        answers={200: responses.Event},
-        errors=(413, 422),
+        media_bodies={STRUCTURED: CloudEvent},
+        answers={200: responses.PublishedEvent},
+        errors=(409, 413, 422),
     ),
     Route(
         method="GET",

@@ -12,6 +12,7 @@ from chalicelib.language.limits import MAX_ADDRESSES
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Value
 from chalicelib.model.actions import Method
+from chalicelib.model.addresses import PLACEHOLDER
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 _UNFIT: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -76,9 +77,12 @@ def _problem_with(method: Method, address: str) -> str | None:
 def _problem_with_url(address: str) -> str | None:
     try:
         parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        port = None if PLACEHOLDER.search(parts.netloc) else parts.port
     except ValueError:
         return "is not a valid URL"
+    if PLACEHOLDER.search(parts.netloc):
+        return "has a placeholder in its host; only the path and the query can have one"
     if parts.scheme not in ("http", "https"):
         return f"has the scheme {parts.scheme}; use http or https"
     if not host or not _HOST.fullmatch(host):

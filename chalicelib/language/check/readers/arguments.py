@@ -9,6 +9,7 @@ from typing import Final
 
 from chalicelib.language.check.context import Context, accepts
 from chalicelib.language.check.descriptions import described
+from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import (
     INVALID_VALUE,
     InvalidValue,
@@ -19,8 +20,8 @@ from chalicelib.language.check.readers.values import (
 )
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tree import Assignment, Reference
-from chalicelib.model.actions import ArgType, Parameter
+from chalicelib.language.syntax.tree import Assignment, Group, Reference, Value
+from chalicelib.model.actions import WHOLE, ArgType, Parameter
 from chalicelib.model.templates import Template, expression
 
 _PLAIN: Final = re.compile(r"(?!(and|or|in|true|false|null|function)$)[A-Za-z_][A-Za-z0-9_]*")
@@ -59,6 +60,25 @@ def given_args(
     return found
 
 
+def value_of(context: Context, name: str, value: Value) -> Template | InvalidValue:
+    """Return the one value of an action with `args = any`. A group `(name = value, ...)` is a map."""
+    if not isinstance(value, Group):
+        return read_template(context, name, value)
+    entries = read_assignments(context, name, value)
+    found = {key: read_template(context, key, entry.value) for key, entry in (entries or {}).items()}
+    return INVALID_VALUE if entries is None or any(one is INVALID_VALUE for one in found.values()) else found
+
+
+def given_value(properties: Properties, name: str, at: Span, owner: str) -> dict[str, Template]:
+    """Return the one value that a step gives to an action with `args = any` (`owner`), under the name `WHOLE`."""
+    value = properties.value(name)
+    if value is None and not properties.damaged:
+        reason = f"{properties.owner} must give it, like: args = ${{ $input }}"
+        properties.context.findings.report(Problem.ONE_VALUE, at, owner=owner, reason=reason)
+    found = INVALID_VALUE if value is None else value_of(properties.context, name, value)
+    return {} if found is INVALID_VALUE else {WHOLE: found}
+
+
 def _read_given(
     context: Context, entry: Assignment, parameter: Parameter | None, *, references: bool
 ) -> Template | InvalidValue:
@@ -93,6 +113,10 @@ def report_missing(
 ) -> None:
     """Report each arg that `step` must set; `owner` declares it."""
     for parameter in missing:
+        if parameter.name == WHOLE:
+            reason = f"{step} must give it, like: (name = value)"
+            context.findings.report(Problem.ONE_VALUE, at, owner=owner, reason=reason)
+            continue
         context.findings.report(
             Problem.MISSING_ARG, at, step=step, what=what, name=parameter.name, type=parameter.type.value, owner=owner
         )

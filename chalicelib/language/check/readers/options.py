@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import read_duration, read_int, read_number, read_text, read_timespan
-from chalicelib.language.limits import MAX_CONCURRENT, MAX_DELIVERIES, MAX_RETRY_PAUSE_MS
+from chalicelib.language.check.readers.values import (
+    INVALID_VALUE,
+    read_duration,
+    read_int,
+    read_number,
+    read_template,
+    read_text,
+    read_timespan,
+)
+from chalicelib.language.limits import MAX_BURST, MAX_CONCURRENT, MAX_DELIVERIES, MAX_RETRY_PAUSE_MS
 from chalicelib.language.problems import Problem, Suggestion
-from chalicelib.language.syntax.tree import Assignment, Expression, Reference, Value, Word
+from chalicelib.language.syntax.tree import Assignment, Expression, Group, Reference, Value, Word
 from chalicelib.model.actions import Action, Limit, Method, Options, Retry
+from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
 
 OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval", "callback")
 
-_CALLBACKS: Final = {"signed": True, "open": False}
+_CALLBACKS: Final = {"signed": True, "open": False, "none": False}
+"""The values of `callback`, and whether answers must be signed."""
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
@@ -68,9 +78,33 @@ def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
     readers: dict[str, Callable[..., object]] = {
         "concurrent": functools.partial(read_int, least=1, most=MAX_CONCURRENT),
         "per_second": functools.partial(read_number, least=0, above=True),
+        "burst": functools.partial(read_int, least=1, most=MAX_BURST),
+        "key": read_key,
     }
     found = read_settings(context, name, value, readers)
-    return None if found is None else Limit(**found)
+    if found is None:
+        return None
+    _refuse_needless(context, value, found)
+    return Limit(**found)
+
+
+def read_key(context: Context, name: str, value: Value) -> Template | None:
+    """Read the key of a limit: an expression, which is evaluated for each activation or run."""
+    if isinstance(value, Expression):
+        found = read_template(context, name, value)
+        return None if found is INVALID_VALUE else found
+    context.wrong(name, value, "an expression like ${ $input.tenant }")
+    return None
+
+
+def _refuse_needless(context: Context, value: Value, found: Mapping[str, object]) -> None:
+    """Report settings of a limit that limit nothing by themselves."""
+    entries = value.items if isinstance(value, Group) else ()
+    written = {entry.name.key: entry for entry in entries if isinstance(entry, Assignment)}
+    for setting, needed in (("burst", ("per_second",)), ("key", ("concurrent", "per_second"))):
+        if setting in found and not any(one in written for one in needed):
+            names = " or ".join(f"'{one}'" for one in needed)
+            context.findings.report(Problem.NEEDLESS_LIMIT, written[setting].span, name=setting, needed=names)
 
 
 def read_settings(
@@ -124,7 +158,7 @@ def _read_approval(context: Context, name: str, value: Value) -> bool | None:
 def _read_callback(context: Context, name: str, value: Value) -> bool | None:
     key = value.key if isinstance(value, Word) else ""
     if key not in _CALLBACKS:
-        context.wrong(name, value, "the word signed or open")
+        context.wrong(name, value, "the word signed, open or none")
     return _CALLBACKS.get(key)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.language.check.context import Context
-from chalicelib.language.check.readers.arguments import given_args
+from chalicelib.language.check.readers.arguments import given_args, value_of
 from chalicelib.language.check.readers.members import read_assignments
-from chalicelib.language.check.readers.values import read_name
+from chalicelib.language.check.readers.values import INVALID_VALUE, read_name
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Call, Group, Value
-from chalicelib.model.actions import Action, ArgType, Parameter, Undo
+from chalicelib.model.actions import WHOLE, Action, ArgType, Parameter, Undo
 from chalicelib.model.flow import BUILT_IN_STATES, Flow, Route
 
 
@@ -52,6 +52,10 @@ def read_undo(context: Context, value: Value, undone: Undone) -> tuple[Undo, Und
     if flow and flow.input_type is ArgType.LIST:
         context.findings.report(Problem.UNDO_TAKES_LIST, word.span, owner=undone.owner, name=name)
     group = value.group if isinstance(value, Call) else None
+    if action and action.takes_value:
+        whole = value_of(context, "undo", group) if group else INVALID_VALUE
+        args = {} if whole is INVALID_VALUE else {WHOLE: whole}
+        return Undo(action=name, args=args, states=_read_states(context, value, undone)), undoer
     entries = (read_assignments(context, "undo", group) or {}) if isinstance(group, Group) else {}
     args = given_args(context, entries, undoer.parameters, undoer.owner, what="input" if is_flow else "arg")
     states = _read_states(context, value, undone)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from chalicelib.language.check.context import Context
+from chalicelib.language.check.readers import direct
 from chalicelib.language.check.readers.arguments import (
     Inputs,
     given_args,
+    given_value,
     lacking,
     refuse_plain_heirs,
     report_missing,
@@ -135,8 +137,12 @@ class Steps:
         args, options = self._args(step, properties, action), read_options(properties, of_step=True)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
+        direct.refuse_none(properties)
         if action:
             refuse_signature(properties, options, action)
+            self._warn_of_loops(step, routes, options.over(action.options), action)
+        if action and action.direct:
+            direct.refuse_options(properties, options, action)
         return flow.ActionStep(
             name=step.name.text,
             routes=routes,
@@ -149,6 +155,27 @@ class Steps:
             repeat=read_repeat(properties, states),
         )
 
+    def _warn_of_loops(
+        self, step: Step, routes: Iterable[flow.Route], options: actions.Options, action: actions.Action
+    ) -> None:
+        """Warn of routes that send the action again at once: no person, no time-out and no condition comes between.
+
+        The original echoer has no other way to do a step again, so its documents get no warning.
+        """
+        if self._context.is_echoer or action.method is actions.Method.HUMAN or options.approval:
+            return
+        left: set[str | None] = set()
+        for route in () if step.name.text.lower() in ENDS else routes:
+            is_loop = route.target == step.name.text and route.when is None and route.state != TIMEOUT
+            if is_loop and not left & {route.state, None}:
+                state = f"state {route.state}" if route.state else "else"
+                hint = "wait before the step is done again, or use repeat with a delay and a max"
+                self._context.findings.report(
+                    Problem.LOOP_WITHOUT_PAUSE, step.name.span, hint=hint, state=state, step=step.name.text
+                )
+            elif route.target != step.name.text:
+                left.add(route.state)
+
     def _action(self, name: str, step: Step, properties: Properties) -> actions.Action | None:
         action = self._context.action(name)
         if action is None and name not in self._context.broken["action"]:
@@ -159,6 +186,8 @@ class Steps:
         return action
 
     def _args(self, step: Step, properties: Properties, action: actions.Action | None) -> dict[str, templates.Template]:
+        if action and action.takes_value:
+            return given_value(properties, "args", step.name.span, f"action '{action.name}'")
         entries = properties.read("args", read_assignments)
         unreadable = entries is None and "args" in properties
         parameters = action.parameters if action else None

@@ -152,6 +152,9 @@ class Routing:
         if word is None and route.entries is not None:
             reason = "a route leads to a step, done or stopped"
             self._context.findings.report(Problem.MISPLACED_ROUTE, route.entries.span, reason=reason)
+        if route.statuses:
+            reason = "'on' belongs to the 'return' of an action"
+            self._context.findings.report(Problem.MISPLACED_ROUTE, route.statuses[0].span, reason=reason)
         if word is None:
             return DONE
         if word.text.lower() in ENDS:

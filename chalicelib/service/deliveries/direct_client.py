@@ -1,0 +1,148 @@
+"""Call actions without callback (`callback = none`): their args are all that is sent, what returns is the answer.
+
+Requests by HTTP have `Idempotency-Key` and `traceparent`, but no signature: a foreign API could not verify it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+from urllib.parse import quote, quote_plus, urlsplit
+
+from chalicelib.engine.direct_request import DirectRequest, direct_request
+from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.request_args import direct_args
+from chalicelib.engine.transition import BlobReader
+from chalicelib.model.actions import REPLY_TIMEOUT_S, Action, Method, Verb
+from chalicelib.model.compiled_step import Invocation
+from chalicelib.model.definition import Definition
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run_error import ErrorName
+from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, answer_of
+from chalicelib.service.deliveries.redaction import redact, redact_value
+from chalicelib.service.deliveries.request_headers import allowed, secret_headers
+from chalicelib.service.deliveries.webhook_client import MAX_REQUEST_BYTES
+from chalicelib.service.observability.traceparent import traceparent
+from chalicelib.service.ports.actions import Call, Caller, NotTaken, Taken
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.security.secrets import Secrets
+
+MAX_ADDRESS_CHARS: Final = 32_768
+"""The longest address, with the args in it."""
+
+_ACCEPT: Final = "application/json, */*;q=0.8"
+
+
+class DirectClient:
+    """Calls actions that have no callback."""
+
+    def __init__(self, caller: Caller, clock: Clock, secrets: Secrets) -> None:
+        self._caller = caller
+        self._clock = clock
+        self._secrets = secrets
+
+    def send(
+        self,
+        definition: Definition,
+        run: Run,
+        token: Token,
+        activation: Activation,
+        invocation: Invocation,
+        read_blob: BlobReader,
+    ) -> DirectAnswer:
+        """Call the action once, or ask where it has sent us to. Errors are returned as NotTaken, never raised."""
+        action, cipher = invocation.action, self._secrets.cipher(run.namespace)
+        try:
+            args = direct_args(definition, run, token, invocation, read_blob, cipher)
+            request = direct_request(action, args)
+            from_secrets = secret_headers(invocation.options, cipher)
+        except ExpressionFailed as failure:
+            return NotTaken(str(failure), final=True, name=failure.name)
+        problem = _too_large(request)
+        if problem:
+            return NotTaken(problem, final=True, name=ErrorName.TOO_LARGE)
+        call = Call(
+            (),
+            request.body,
+            {
+                **_given(action, {**invocation.options.headers, **from_secrets}),
+                "Idempotency-Key": activation.uuid,
+                "traceparent": traceparent(run, activation.uuid),
+            },
+            action.ca_bundle,
+            action.method,
+            verb=action.verb,
+            content_type=request.content_type,
+            direct=True,
+            timeout=action.reply_timeout or REPLY_TIMEOUT_S * 1_000,
+            run=run.name,
+            uuid=activation.uuid,
+        )
+        if activation.location:
+            answer = self._ask(call, action, activation.location, request)
+        else:
+            answer = self._call(call, action, request)
+        hidden = [*from_secrets.values(), *(args[one.name] for one in action.parameters if one.secret)]
+        return _redacted(answer, hidden) if hidden else answer
+
+    def _call(self, call: Call, action: Action, request: DirectRequest) -> DirectAnswer:
+        """Call the addresses in turn until one answers. All of them share the time of one request."""
+        answer: DirectAnswer = NotTaken(f"action {action.name!r} has no address", final=True)
+        due, left = self._clock.now() + call.timeout, call.timeout
+        for address, shown in zip(request.addresses, action.addresses, strict=True):
+            answer = self._post(replace(call, addresses=(address,), shown=shown, timeout=left), action)
+            left = due - self._clock.now()
+            if not isinstance(answer, NotTaken) or answer.final or left <= 0:
+                break
+        return answer
+
+    def _ask(self, call: Call, action: Action, location: str, request: DirectRequest) -> DirectAnswer:
+        """Ask where a 202 has sent us to. Another origin does not get the headers of the action."""
+        is_known = _origin(location) in {_origin(address) for address in request.addresses}
+        headers = call.headers if is_known else {"Accept": _ACCEPT, "traceparent": call.headers["traceparent"]}
+        asked = replace(call, addresses=(location,), headers=headers, body=b"", content_type="", verb=Verb.GET)
+        return self._post(asked, action, is_look=True)
+
+    def _post(self, call: Call, action: Action, *, is_look: bool = False) -> DirectAnswer:
+        reply = self._caller.post(call)
+        if isinstance(reply, NotTaken):
+            return reply
+        if isinstance(reply, Taken):
+            raise TypeError("a direct call is answered by its response")
+        return answer_of(reply, action, call.addresses[0], call.shown or call.addresses[0], is_look=is_look)
+
+
+def _given(action: Action, headers: dict[str, str]) -> dict[str, str]:
+    found = allowed(headers)
+    has_accept = action.method is Method.LAMBDA or any(name.lower() == "accept" for name in found)
+    return found if has_accept else {**found, "Accept": _ACCEPT}
+
+
+def _too_large(request: DirectRequest) -> str:
+    """Return why the request is too large; empty if it is not."""
+    if len(request.body) > MAX_REQUEST_BYTES:
+        return f"the request is larger than {MAX_REQUEST_BYTES} bytes"
+    if any(len(address) > MAX_ADDRESS_CHARS for address in request.addresses):
+        return f"the address has more than {MAX_ADDRESS_CHARS} characters with the args in it"
+    return ""
+
+
+def _origin(address: str) -> tuple[str, str | None, int]:
+    parts = urlsplit(address)
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _redacted(answer: DirectAnswer, secrets: Iterable[Json]) -> DirectAnswer:
+    """Return the answer without secrets in its error, as they are or as they are encoded in an address."""
+    texts = [secret for secret in secrets if isinstance(secret, str)]
+    hidden = [*secrets, *map(quote_plus, texts), *(quote(text, safe="") for text in texts)]
+    if isinstance(answer, NotTaken):
+        data, response = redact_value(answer.data, hidden), redact_value(answer.response, hidden)
+        return replace(answer, error=redact(answer.error, hidden), data=data, response=response)
+    if isinstance(answer, Answered) and answer.error:
+        error = answer.error
+        cause, data = redact(error.cause, hidden), redact_value(error.data, hidden)
+        return replace(answer, error=type(error)(error.name, cause, data=data))
+    return answer

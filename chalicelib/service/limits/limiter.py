@@ -1,0 +1,318 @@
+"""Limits of actions: how many activations run at once, and how many deliveries are sent per second.
+
+A limited action is delivered only with a permit, and at its slot of the rate. Each limiter (an action, or an action and
+the value of its limit's key) has one versioned value, `Permits`, and a queue of waiters. The value is changed by
+compare-and-set, so two deliveries cannot both take the last permit.
+
+    delivery ──> free, and none waits ──> take a permit, send
+             └─> else ──> put it in the queue; its message is done
+    an activation ends ──> `Release` ──> return its permit, give it to the first waiter, send its delivery
+    the next slot of the rate is due ──> `Serve` ──> the same
+
+**No waiter is forgotten.** A delivery is put in the queue first, and then reads the value again. If all permits are
+held then, whoever returns one changes the value later, and reads the queue after that. If the rate is used up, a
+`Serve` message is on its way to the next slot. `Permits.waiting` is cleared only in a value that has room for all.
+
+**No permit leaks.** The engine sends `Release` before it commits the end of an activation, like all effects, and its
+consumer looks at the head of the run. The delivery of a waiter is sent before the value that holds its permit is
+written, and its consumer looks at the value. A waiter of which the activation has ended is found when its turn comes.
+As a second net, `Serve` comes from time to time while there are waiters, every minute at first and every 12 hours at
+last, and compares holders with the heads of their runs.
+
+**In order.** A queue is sorted by since when its waiters wait. A delivery that comes while others wait is put behind
+them.
+
+**The rate** is a generic cell rate (`service.cell_rate`). Slots of the next second are granted ahead: the consumer
+waits for its slot, because SQS delays messages by whole seconds only.
+
+A step's own limit replaces the limit of its action, and uses the same permits: the step's activations are sent while
+fewer permits than the step's limit are held.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from chalicelib.model import status
+from chalicelib.model.run import Run
+from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.service.errors import Conflict, TooLarge
+from chalicelib.service.limits import permits as values
+from chalicelib.service.limits.permits import Permits
+from chalicelib.service.limits.rounds import Round, state_of
+from chalicelib.service.messages import Deliver, Release, Serve, encode
+from chalicelib.service.ports.clock import Clock, IdSource
+from chalicelib.service.ports.queues import MAX_DEFER_MS, MAX_DELAY_MS, Queue, QueueName
+from chalicelib.service.ports.store import Store
+from chalicelib.service.ports.waiters import Waiter
+from chalicelib.service.redelivery import READ_PAUSES_MS, Redelivery, until_committed
+from chalicelib.service.runs.offloading import OffloadingRunStore
+
+MAX_ATTEMPTS: Final = 8
+"""How often a change is tried again while other writers change the versioned value, before the message comes again."""
+
+RETRY_PAUSE_MS: Final = (250, 1_000)
+"""The shortest and the longest pause before it does."""
+
+MAX_SERVED: Final = 50
+"""How many waiters are read at a time."""
+
+AHEAD_MS: Final[Milliseconds] = 1_000
+"""How far ahead slots are granted."""
+
+MIN_LOOK_MS: Final[Milliseconds] = 60_000
+"""The shortest time between two looks at the holders of a limiter that has waiters. It grows while nothing changes."""
+
+MAX_CHECKED_HOLDERS: Final = 25
+"""How many holders one look reads; the next one reads the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The activation may be delivered at `slot`, which may be past."""
+
+    slot: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The activation waits in the queue: the limiter will send its delivery."""
+
+
+QUEUED: Final = Queued()
+
+Admission: TypeAlias = Admitted | Queued | Redelivery
+
+
+class Limiter:
+    """Gives permits and slots. It reads heads without the values that were offloaded from them."""
+
+    def __init__(self, store: Store, queue: Queue, clock: Clock, ids: IdSource) -> None:
+        self._values = store.versioned_values
+        self._waiters = store.waiters
+        self._heads = OffloadingRunStore(store.runs)
+        self._queue = queue
+        self._clock = clock
+        self._ids = ids
+
+    # ── a delivery asks ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def admit(self, namespace: str, name: str, waiter: Waiter, message: Deliver) -> Admission:
+        """Let the waiter pass, or put it in the queue. `message` is its delivery, which may bring a grant.
+
+        An int is in how many milliseconds the message must come again.
+        """
+        is_granted = message.limiter == name and message.attempt == waiter.attempt
+        if is_granted and waiter.concurrent is None:
+            return Admitted(message.slot)
+        permits, version = self._read(namespace, name, message.granted_in if is_granted else 0)
+        if is_granted and version < message.granted_in:
+            return until_committed(message.sent_at, self._clock.now())
+        is_queued = False
+        for attempt in range(MAX_ATTEMPTS):
+            now = self._clock.now()
+            if permits.admits(waiter):
+                return Admitted(message.slot if is_granted else now)
+            slot = permits.slot(waiter, now)
+            if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
+                try:
+                    if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
+                        return Admitted(slot)
+                except TooLarge:
+                    return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
+            elif not is_queued:
+                self._waiters.put(namespace, name, waiter)
+                is_queued = True
+            elif self._will_be_served(namespace, name, permits, version, slot, attempt):
+                return QUEUED
+            permits, version = self._read(namespace, name)
+        return self._random(*RETRY_PAUSE_MS)
+
+    def _may_pass(
+        self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant
+    ) -> bool:
+        """Return whether the waiter may take the slot now. One that holds a permit already passes the others."""
+        if waiter.uuid in permits.holders:
+            return True
+        return slot <= now and (not permits.waiting or not self._waiters.first(namespace, name, 1))
+
+    def _will_be_served(
+        self, namespace: str, name: str, permits: Permits, version: int, slot: Instant | None, attempt: int
+    ) -> bool:
+        """Make sure that the queue, which holds one more waiter, is served; return False if the value has changed.
+
+        `slot` is the next slot for that waiter; None if all permits are held.
+        """
+        now = self._clock.now()
+        is_unchecked = slot is None and now - permits.checked_at > MIN_LOOK_MS
+        if is_unchecked or (slot is not None and slot <= now + AHEAD_MS):
+            if not permits.waiting and not self._write(
+                namespace, name, replace(permits, waiting=True), version, attempt
+            ):
+                return False
+            return self.serve(namespace, name, looks=is_unchecked) is None
+        after = self._watched(namespace, name, replace(permits, waiting=True), slot, now)
+        return after == permits or self._write(namespace, name, after, version, attempt)
+
+    def take_back(self, message: Deliver) -> Redelivery:
+        """Take the permit back that the message brings, because its activation has ended."""
+        if not message.granted_in:
+            return None
+        if self._read(message.namespace, message.limiter, message.granted_in)[1] < message.granted_in:
+            return until_committed(message.sent_at, self._clock.now())
+        return self.serve(message.namespace, message.limiter, {message.uuid: None})
+
+    # ── something is free ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def release(self, message: Release) -> Redelivery:
+        """Take the permit back if the activation has ended, or waits for the attempt that the message names."""
+        run = self._heads.head(message.namespace, message.run)
+        if run is not None and run.id == message.id:
+            if run.version < message.version:
+                return until_committed(message.sent_at, self._clock.now())
+            token = run.token_of(message.uuid) if run.status not in status.ENDED else None
+            attempt = token.activation.attempt if token and token.activation else None
+            if attempt is not None and (message.attempt is None or attempt < message.attempt):
+                return None  # its decision was not committed
+        return self.serve(message.namespace, message.limiter, {message.uuid: message.attempt})
+
+    def look(self, message: Serve) -> Redelivery:
+        """Grant what is free, and take back the permits of activations that have ended without returning them."""
+        early = message.due - self._clock.now()
+        if early > AHEAD_MS:
+            return min(early, MAX_DEFER_MS)
+        return self.serve(message.namespace, message.limiter, looks=True)
+
+    def serve(
+        self, namespace: str, name: str, returned: Mapping[str, int | None] | None = None, *, looks: bool = False
+    ) -> Redelivery:
+        """Take permits back, and grant what is free to those that have waited longest.
+
+        `returned` are activations that return their permits (`Permits.without`). `looks`: also take back those of
+        activations that have ended. Return in how many milliseconds to try again, if too many others change the value.
+        """
+        for attempt in range(MAX_ATTEMPTS):
+            before, version = self._read(namespace, name)
+            now = self._clock.now()
+            after = before.without(returned or {}, now)
+            if looks:
+                after = self._checked(namespace, after, now)
+            round_ = Round(after)
+            if before.waiting:
+                self._grant(namespace, name, round_, now)
+            after = self._following(namespace, name, round_, now, can_rest=before.is_unused(now))
+            if after != before:
+                self._send(namespace, name, round_.with_permit, version + 1)
+                if not self._write(namespace, name, after, version, attempt):
+                    continue
+            self._send(namespace, name, round_.without_permit, 0)
+            if round_.done:
+                self._waiters.remove(namespace, name, round_.done)
+            if round_.is_blocked or not before.waiting or (after == before and not round_.done):
+                return None
+            returned, looks = None, False  # somebody may have come since the queue was read
+        return self._random(*RETRY_PAUSE_MS)
+
+    def _grant(self, namespace: str, name: str, round_: Round, now: Instant) -> None:
+        """Go through the first waiters, and grant what is free."""
+        waiters = self._waiters.first(namespace, name, MAX_SERVED)
+        heads: dict[str, Run | None] = {}
+        round_.has_found = bool(waiters)
+        for waiter in waiters:
+            if round_.permits.admits(waiter) or round_.has_granted(waiter):
+                round_.done.append(waiter)  # a process crashed before it could remove it, or its message came twice
+                continue
+            if round_.permits.was_granted(waiter, now):
+                continue  # by a process that removes it
+            slot = round_.permits.slot(waiter, now)
+            if slot is None or slot > now + AHEAD_MS:
+                round_.is_blocked, round_.next_slot = True, slot
+                return
+            if waiter.run not in heads:
+                heads[waiter.run] = self._heads.head(namespace, waiter.run)
+            round_.take(waiter, state_of(heads[waiter.run], waiter), slot, now)
+
+    def _following(self, namespace: str, name: str, round_: Round, now: Instant, *, can_rest: bool) -> Permits:
+        """Return the permits with a look planned, if waiters are left, or with `waiting` cleared if none can be."""
+        permits = round_.permits
+        if round_.is_blocked:
+            return self._watched(namespace, name, permits, round_.next_slot, now)
+        if permits.waiting and can_rest and not round_.has_found and permits.is_unused(now):
+            return replace(permits, waiting=False)
+        return permits
+
+    def _watched(self, namespace: str, name: str, permits: Permits, slot: Instant | None, now: Instant) -> Permits:
+        """Send a message that serves the queue at the slot (None: when it is time to look), if none is on its way."""
+        idle = now - permits.changed_at
+        due = slot if slot is not None else now + min(max(MIN_LOOK_MS, idle), MAX_DEFER_MS)
+        if permits.wakes_by(due, now):
+            return permits
+        message = Serve(namespace=namespace, run="", sent_at=now, version=0, limiter=name, due=due)
+        self._queue.send(QueueName.WAKES, [encode(message)], min(due - now, MAX_DELAY_MS), early=slot is not None)
+        return replace(permits, look_at=due)
+
+    def _send(self, namespace: str, name: str, grants: Sequence[tuple[Waiter, Instant]], granted_in: int) -> None:
+        """Send the deliveries of these waiters, each to arrive at its slot."""
+        now = self._clock.now()
+        batches: dict[Milliseconds, list[str]] = defaultdict(list)
+        for waiter, slot in grants:
+            message = Deliver(
+                namespace=namespace,
+                run=waiter.run,
+                sent_at=now,
+                version=0,
+                id=waiter.id,
+                uuid=waiter.uuid,
+                limiter=name if slot else "",
+                attempt=waiter.attempt,
+                slot=slot,
+                granted_in=granted_in if slot else 0,
+            )
+            batches[max(0, slot - now)].append(encode(message))
+        for delay, bodies in batches.items():
+            self._queue.send(QueueName.DELIVERIES, bodies, delay, early=True)
+
+    def _checked(self, namespace: str, permits: Permits, now: Instant) -> Permits:
+        """Return the permits without those of activations that have ended; the next look checks others."""
+        checked = dict(list(permits.holders.items())[:MAX_CHECKED_HOLDERS])
+        heads = {run: self._heads.head(namespace, run) for run in sorted(set(checked.values()))}
+        ended: dict[str, int | None] = {
+            uuid: None for uuid, run in checked.items() if not _is_current(heads[run], uuid)
+        }
+        left = permits.without(ended, now)
+        others = {uuid: run for uuid, run in left.holders.items() if uuid not in checked}
+        still = {uuid: run for uuid, run in left.holders.items() if uuid in checked}
+        return replace(left, holders={**others, **still}, checked_at=now)
+
+    # ── the value ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _read(self, namespace: str, name: str, wanted: int = 0) -> tuple[Permits, int]:
+        """Return the permits and their version, after waiting a moment for the version that is wanted."""
+        value, version = self._values.read(namespace, name)
+        for pause in READ_PAUSES_MS:
+            if version >= wanted:
+                break
+            self._clock.sleep(pause)
+            value, version = self._values.read(namespace, name)
+        return values.decode(value), version
+
+    def _write(self, namespace: str, name: str, permits: Permits, version: int, attempt: int) -> bool:
+        """Write the permits; return False, after a pause, if another writer was first. Raises TooLarge."""
+        try:
+            self._values.write(namespace, name, values.encode(permits), version)
+        except Conflict:
+            self._clock.sleep(self._random(0, 4 << attempt))
+            return False
+        return True
+
+    def _random(self, least: int, most: int) -> int:
+        return least + int(self._ids.nonce()[:8], 16) % (most - least + 1)
+
+
+def _is_current(run: Run | None, uuid: str) -> bool:
+    return run is not None and run.status not in status.ENDED and run.token_of(uuid) is not None

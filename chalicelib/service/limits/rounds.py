@@ -1,0 +1,61 @@
+"""One pass through a queue of waiters: who is granted what."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from chalicelib.model import status
+from chalicelib.model.run import Run
+from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
+from chalicelib.service.limits.permits import Permits
+from chalicelib.service.ports.waiters import Waiter
+
+
+class State(Enum):
+    """What became of a waiter."""
+
+    CURRENT = auto()
+    PAUSED = auto()
+    ENDED = auto()
+
+
+class Round:
+    """What one pass through the queue grants."""
+
+    def __init__(self, permits: Permits) -> None:
+        self.permits = permits
+        self.done: list[Waiter] = []
+        """Those that leave the queue."""
+        self.with_permit: list[tuple[Waiter, Instant]] = []
+        self.without_permit: list[tuple[Waiter, Instant]] = []
+        """Those that are granted a slot. A slot of 0: the delivery of a paused run, which is only recorded."""
+        self.has_found = False
+        """Whether the queue held any waiter."""
+        self.is_blocked = False
+        """Whether the first of those left cannot be granted anything now."""
+        self.next_slot: Instant | None = None
+        """When it can; None if it waits for a permit."""
+
+    def has_granted(self, waiter: Waiter) -> bool:
+        """Return whether the activation was granted a slot in this round."""
+        return any(waiter.uuid == known.uuid for known, _ in self.without_permit)
+
+    def take(self, waiter: Waiter, state: State, slot: Instant, now: Instant) -> None:
+        """Grant the waiter its slot, or let it leave the queue without one."""
+        self.done.append(waiter)
+        if state is State.PAUSED:
+            self.without_permit.append((waiter, 0))
+        elif state is State.CURRENT:
+            self.permits = self.permits.granted(waiter, now)
+            (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
+
+
+def state_of(run: Run | None, waiter: Waiter) -> State:
+    """Return what became of the waiter, by the head of its run."""
+    token = run.token_of(waiter.uuid) if run and run.id == waiter.id else None
+    if run is None or token is None or token.activation is None or token.activation.attempt != waiter.attempt:
+        return State.ENDED
+    if run.status in status.ENDED:
+        return State.ENDED
+    return State.PAUSED if run.status is Status.PAUSED else State.CURRENT
