@@ -22,6 +22,7 @@ from chalicelib.model.flow import (
     EachStep,
     EventStep,
     Flow,
+    ForkStep,
     Jitter,
     RepeatRule,
     Route,
@@ -111,6 +112,9 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
             )
         case EventStep() | ConditionStep() | CallStep():
             timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration_text)
+            return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
+        case ForkStep() | EachStep() if step.timeout is not None:
+            timeout = Setting(duration_text(step.timeout), "step")
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)

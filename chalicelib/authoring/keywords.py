@@ -82,6 +82,7 @@ PROPERTIES: Final = {
     },
     "fork": {
         "join": "how many branches must finish: all, any or a number",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
@@ -92,6 +93,8 @@ PROPERTIES: Final = {
         "vars": "variables of each item: (name = value, secret name = null, ...)",
         "max": "how many items run at the same time: a number or an expression",
         "tolerate": 'how many items may fail: a number, a percentage like "10%", or an expression',
+        "batch": "how many items are worked on together: $item is a list of them",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         **_SAVE,
         **_REPEAT,

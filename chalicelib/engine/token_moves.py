@@ -260,17 +260,35 @@ def end_wait(transition: Transition, token: Token, returned: StepResult) -> None
     """Let the step return. A fork or an each first waits until the work that it abandoned is undone."""
     token = transition.tokens.get(token.id, token)
     step = transition.step_of(token) if token.id != UNDO else None
-    if isinstance(step, (ForkStep, EachStep)) and returned.state == DEFAULT_STATE:
-        transition.forget_interrupted(token.id)
-    if isinstance(step, ForkStep) and returned.state == DEFAULT_STATE and not step.keep_abandoned:
-        for child in transition.children_of(token):
-            transition.remove(child, is_due=True)
-        for scope in fork.lost_branches(token, step):
-            abandon_scope(transition, scope)
-    if isinstance(step, (ForkStep, EachStep)) and has_due(transition, token.id):
+    if not isinstance(step, (ForkStep, EachStep)):
+        leave(transition, token, returned)
+        return
+    if returned.state in (DEFAULT_STATE, TIMEOUT):
+        _abandon_rest(transition, token, step, returned.state)
+    if has_due(transition, token.id):
         _decide(transition, token, returned)
+    elif returned.state == TIMEOUT and token.activation:
+        decided = Decided(state=TIMEOUT, error=returned.error)
+        leave(transition, token, _decided_result(transition, token.activation.wait, decided))
     else:
         leave(transition, token, returned)
+
+
+def _abandon_rest(transition: Transition, token: Token, step: ForkStep | EachStep, state: str) -> None:
+    """Abandon what did not finish below a fork or an each that returns, and have its work undone."""
+    if state == DEFAULT_STATE or not step.keep_abandoned:
+        transition.forget_interrupted(token.id)
+    if step.keep_abandoned:
+        return
+    running = transition.children_of(token)
+    for child in running:
+        transition.remove(child, is_due=True)
+    wait = token.activation.wait if token.activation else None
+    if running and isinstance(wait, EachWait):
+        transition.set_wait(token, each.interrupted(wait, running))
+    scopes = fork.lost_branches(token, step) if isinstance(step, ForkStep) else [child.id for child in running]
+    for scope in scopes:
+        abandon_scope(transition, scope)
 
 
 def _decide(transition: Transition, token: Token, returned: StepResult) -> None:
@@ -305,9 +323,9 @@ def _decided_result(transition: Transition, wait: Wait | None, decided: Decided)
     event = "StepTimedOut" if decided.state == TIMEOUT else "StepJoined"
     returned = StepResult(state=decided.state, error=decided.error, event=event)
     try:
-        if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL):
+        if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL, TIMEOUT):
             return dataclasses.replace(returned, data=wait.results)
-        if isinstance(wait, EachWait) and decided.state == DEFAULT_STATE:
+        if isinstance(wait, EachWait) and decided.state in (DEFAULT_STATE, TIMEOUT):
             return dataclasses.replace(returned, data=each.results(transition, wait))
     except ExpressionFailed as failure:
         return StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event=event)

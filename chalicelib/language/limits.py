@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.model.flow import MAX_REPEATS
+from chalicelib.model.flow import MAX_EACH_ITEMS, MAX_REPEATS
 from chalicelib.model.times import MAX_DURATION_MS, UNIT_MS
 
-__all__ = ["MAX_DURATION_MS", "MAX_REPEATS"]
+__all__ = ["MAX_DURATION_MS", "MAX_EACH_ITEMS", "MAX_REPEATS"]
 
 MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
 MAX_NESTING: Final = 32

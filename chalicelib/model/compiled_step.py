@@ -327,5 +327,7 @@ def _options(step: Step) -> Iterator[Template]:
             yield from (step.options.timeout, step.options.heartbeat)
         case EventStep() | ConditionStep() | CallStep():
             yield step.timeout
+        case ForkStep():
+            yield step.timeout
         case EachStep():
-            yield from (step.max, step.tolerate)
+            yield from (step.max, step.tolerate, step.batch, step.timeout)

@@ -58,6 +58,9 @@ class Jitter(StrEnum):
     FULL = "full"
 
 
+MAX_EACH_ITEMS: Final = 100_000
+"""How many items an each can have, in batches or not."""
+
 MAX_REPEATS: Final = 1_000
 """How often a rule of `repeat` can do a step again."""
 
@@ -150,6 +153,8 @@ class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
     branches: tuple[Branch, ...]
     join: int
     """How many branches must finish. `all` is stored as their number, `any` as 1."""
+    timeout: Milliseconds | Expression | None = None
+    """When it returns TIMEOUT, and what still runs is abandoned."""
     keep_abandoned: bool = False
     """Whether the work of branches that lost is kept (`abandoned = keep`) instead of being undone."""
     vars: dict[str, Template] = {}
@@ -168,6 +173,10 @@ class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
     """0: the engine's maximum."""
     tolerate: int | Expression = 0
     """How many items may fail; an expression may yield a percentage, too."""
+    batch: int | Expression | None = None
+    """How many items are worked on together, as one list. None: each by itself."""
+    timeout: Milliseconds | Expression | None = None
+    """When it returns TIMEOUT, and what still runs is abandoned."""
     tolerate_percent: float | None = None
     keep_abandoned: bool = False
     """Whether the work of items that failed is kept (`abandoned = keep`) instead of being undone."""

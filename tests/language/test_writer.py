@@ -163,11 +163,11 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
             timeout=waiting | expressions,
         ),
         st.builds(ForkStep, name=name, routes=st.just(DONE), branches=st.just(branches), join=st.just(1), save=args,
-                  vars=args, keep_abandoned=st.booleans(), repeat=REPEAT),
+                  vars=args, timeout=waiting | expressions, keep_abandoned=st.booleans(), repeat=REPEAT),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions | st.lists(templates, max_size=2),
             steps=st.just((nested,)), max=st.integers(0, 9) | expressions, tolerate=st.integers(0, 9) | expressions,
-            vars=args,
+            vars=args, batch=st.none() | st.integers(1, 9) | expressions, timeout=waiting | expressions,
         ),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions, steps=st.just((nested,)),

@@ -29,7 +29,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import MOVING
-from chalicelib.model.waits import ApprovalWait, ChildWait, EventWait
+from chalicelib.model.waits import ApprovalWait, ChildWait, EachWait, EventWait, ForkWait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
@@ -59,7 +59,7 @@ def _time_out(transition: Transition, token: Token, activation: Activation) -> N
     step = transition.step_of(token) if token.id != UNDO else None
     if is_repeating(token):
         transition.arrive(replace(token, activation=None))
-    elif isinstance(step, EachStep) and each.is_deferred(activation):
+    elif isinstance(step, EachStep) and each.is_deferred(step, activation):
         each.start_deferred(transition, token, step)
     elif isinstance(step, TimerStep):
         leave(transition, token, StepResult(state=DEFAULT_STATE, event="TimerRang"))
@@ -80,6 +80,10 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
             return StepError(
                 ErrorName.TIMEOUT, f"no event {names}" + (f" with key {key!r}" if key else "") + " came in time"
             )
+        case ForkWait(), _:
+            return StepError(ErrorName.TIMEOUT, "its branches did not end in time")
+        case EachWait(), _:
+            return StepError(ErrorName.TIMEOUT, "its items did not end in time")
         case ChildWait(child=child), _:
             return StepError(ErrorName.TIMEOUT, f"run {child!r} did not end in time")
         case _, ConditionStep():

@@ -34,7 +34,9 @@ from chalicelib.language.syntax.tree import (
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 
-_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until", "timeout", "heartbeat", "max", "tolerate"})
+_PLAIN_PROPERTIES: Final = frozenset(
+    {"key", "items", "for", "until", "timeout", "heartbeat", "max", "tolerate", "batch"}
+)
 """Properties of steps that see placeholders instead of secrets."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
 """Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""

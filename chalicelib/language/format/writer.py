@@ -224,6 +224,7 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_wait(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
+            yield from _timeout(step.timeout)
             yield from _abandoned(step)
             yield from _variables(step)
         case EachStep():
@@ -279,6 +280,9 @@ def _of_each(step: EachStep) -> _Properties:
         yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
     elif step.tolerate:
         yield "tolerate", spelling.template(step.tolerate)
+    if step.batch is not None:
+        yield "batch", spelling.template(step.batch)
+    yield from _timeout(step.timeout)
     yield from _abandoned(step)
     yield from _variables(step)
 

@@ -26,7 +26,7 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    abandoned action addr approval args body callback condition config data events flow for headers heartbeat input
+    abandoned action addr approval args batch body callback condition config data events flow for headers heartbeat input
     items join key labels limit max max_steps method output repeat reply_timeout retry return save timeout tolerate
     undo until vars verb
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes

@@ -233,7 +233,7 @@ class Steps:
         return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "abandoned", "vars", "save", "repeat", nested=True)
+        properties = self._properties(step, "join", "timeout", "abandoned", "vars", "save", "repeat", nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
         routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
@@ -249,6 +249,7 @@ class Steps:
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
+            timeout=properties.read("timeout", read_timespan),
             keep_abandoned=read_abandoned(properties),
             vars=variables,
             secret_vars=secret,

@@ -12,6 +12,7 @@ from chalicelib.language.check.readers.values import or_expression, read_int, re
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
+from chalicelib.language.limits import MAX_EACH_ITEMS
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Expression, Number, Step, Value, Word
 from chalicelib.model import flow, times
@@ -21,7 +22,7 @@ from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
 WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save", "repeat")
-EACH_PROPERTIES: Final = ("items", "max", "tolerate", "abandoned", "vars", "save", "repeat")
+EACH_PROPERTIES: Final = ("items", "max", "tolerate", "batch", "timeout", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
@@ -159,6 +160,8 @@ def read_each(
         max=properties.read("max", or_expression(functools.partial(read_int, least=1))) or 0,
         tolerate=count,
         tolerate_percent=percent,
+        batch=properties.read("batch", or_expression(functools.partial(read_int, least=1, most=MAX_EACH_ITEMS))),
+        timeout=properties.read("timeout", read_timespan),
         keep_abandoned=read_abandoned(properties),
         vars=variables,
         secret_vars=secret,
