@@ -19,6 +19,8 @@
 | ECHOER_SECRETS_KEY_REF | | a reference to that key instead; without a key, one machine uses a file next to ECHOER_DB |
 | ECHOER_OUTBOUND | any; on AWS public | the addresses that actions may have: `any`, or `public` ones only |
 | ECHOER_OUTBOUND_ALLOW | | what `public` permits, too: hosts, addresses and ranges (`10.1.0.0/16`), comma-separated |
+| ECHOER_AWS_CALLS | | the operations of AWS that actions may call, comma-separated: `dynamodb:putItem`, `s3:*`, or |
+| | | for one namespace only, `team-a/sns:publish`; none if it is unset |
 | ECHOER_NAMESPACE | default | the namespace of requests that name none: at most 63 of a-z, 0-9 and - |
 | ECHOER_AUTH | open; on Lambda token | `open`: every caller is admin; `token`: `Authorization: Bearer`; |
 | | | `iam`: requests with AWS signatures (SigV4) that IAM policies permit |
@@ -53,6 +55,8 @@ from chalicelib.service.security.namespaces import is_namespace
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS
 
 DEVELOPMENT_KEY: Final = "whsec-for-development-only"
+
+_AWS_CALL: Final = re.compile(r"[a-z0-9*-]+:[A-Za-z0-9*]+|\*")
 
 MAX_RATE_PER_S: Final = 100_000
 """The highest rate that can be set."""
@@ -119,6 +123,7 @@ class Settings:
     secrets_key_ref: str | None = None
     outbound: EgressScope = EgressScope.ANY
     outbound_allow: tuple[str, ...] = ()
+    aws_calls: tuple[str, ...] = ()
     namespace: str = "default"
     auth: Access = Access.OPEN
     authorizer: bool = True
@@ -181,6 +186,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         secrets_key=read.long_keys("ECHOER_SECRETS_KEY", MIN_KEY_CHARACTERS),
         outbound=EgressScope(read.one_of("ECHOER_OUTBOUND", list(EgressScope), _default_egress_scope(environment))),
         outbound_allow=read.places("ECHOER_OUTBOUND_ALLOW"),
+        aws_calls=read.aws_calls("ECHOER_AWS_CALLS"),
         namespace=read.namespace("ECHOER_NAMESPACE", "default"),
         auth=Access(read.one_of("ECHOER_AUTH", list(Access), _default_access(environment))),
         authorizer=read.one_of("ECHOER_AUTHORIZER", ["on", "off"], "on") == "on",
@@ -249,6 +255,15 @@ class _Reader:
             if not _is_place(place):
                 advice = "must be hosts, addresses or ranges such as 10.1.0.0/16, separated by commas"
                 raise BadSetting(f"{name}={place}: {advice}")
+        return found
+
+    def aws_calls(self, name: str) -> tuple[str, ...]:
+        found = tuple(filter(None, map(str.strip, self.text(name, "").split(","))))
+        for entry in found:
+            namespace, slash, call = entry.rpartition("/")
+            if not _AWS_CALL.fullmatch(call) or (slash and not is_namespace(namespace)):
+                advice = "must be operations like dynamodb:putItem, s3:get* or team-a/sns:publish, separated by commas"
+                raise BadSetting(f"{name}={entry}: {advice}")
         return found
 
     def namespace(self, name: str, default: str) -> str:

@@ -19,6 +19,8 @@ FOLDER: Final = Path(".chalice") / "policies"
 
 _ACTIONS: Final = {"sqs": ["sqs:GetQueueUrl", "sqs:SendMessage"], "lambda": ["lambda:InvokeFunction"]}
 
+_STATEMENT: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
+
 _PLACEHOLDER: Final = re.compile(r"\$\{([a-z-]+)\}")
 
 
@@ -38,6 +40,28 @@ def render(function: str, places: Mapping[str, str], wrap: Callable[[str], Any] 
 
     document: Document = fill(json.loads((root / FOLDER / f"{function}.json").read_text()))
     return document
+
+
+def of_calls(arns: Sequence[str], statements: Sequence[Document]) -> list[Document]:
+    """Return the statements that permit what actions call: none unless the stage lists it. Raises BadStage."""
+    return [*of_actions(arns), *(_operations(number, found) for number, found in enumerate(statements, 1))]
+
+
+def _operations(number: int, statement: Document) -> Document:
+    """Return a statement of the stage, with an id. It must name its actions and resources. Raises BadStage."""
+    actions, resources = (_texts(statement.get(name)) for name in ("Action", "Resource"))
+    is_exact = all(re.fullmatch(r"[a-z0-9-]+:[A-Za-z0-9]+", action) for action in actions)
+    if not actions or not resources or not is_exact or statement.keys() - _STATEMENT:
+        raise BadStage(
+            f"action_statements: statement {number} must have Effect, Action (such as dynamodb:PutItem, without `*`) "
+            "and Resource, and may have Sid and Condition"
+        )
+    return {"Sid": f"CallOperations{number}", "Effect": "Allow", **statement}
+
+
+def _texts(value: Any) -> list[str]:
+    found = [value] if isinstance(value, str) else value
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else []
 
 
 def of_actions(arns: Sequence[str]) -> list[Document]:

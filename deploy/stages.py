@@ -36,7 +36,7 @@ _GATES: Final = {"ECHOER_AUTH": "token", "ECHOER_AUTHORIZER": "on", "ECHOER_CALL
 """The settings from which `app.py` derives the authentication of API Gateway. A stage sets all of them: Chalice imports
 the app on this machine, where the defaults differ from Lambda's, and this shell's variables must not have an effect."""
 
-_OWN_KEYS: Final = frozenset({"log_retention_in_days", "action_arns"})
+_OWN_KEYS: Final = frozenset({"log_retention_in_days", "action_arns", "action_statements"})
 """Keys of a stage's configuration that Chalice does not know."""
 
 _NOT_IN_A_TEMPLATE: Final = {
@@ -76,6 +76,8 @@ class Stage:
     """What API Gateway requires before it calls the API."""
     actions: tuple[str, ...]
     """ARNs of the queues and functions that actions may be (`method = queue`, `method = lambda`)."""
+    statements: tuple[Document, ...] = ()
+    """IAM statements that permit the operations of AWS that actions call (`method = aws`)."""
 
     @property
     def functions(self) -> tuple[str, ...]:
@@ -162,6 +164,7 @@ def stage(name: str, configured: Document) -> Stage:
         },
         gate=checked.gate,
         actions=tuple(configured["stages"][name].get("action_arns", ())),
+        statements=tuple(configured["stages"][name].get("action_statements", ())),
     )
 
 

@@ -36,7 +36,7 @@ def policy(stage: Stage, function: str) -> Document:
         **policies.key_places(stage.keys, _ARN),
     }
     document = policies.render(function, places)
-    called = policies.of_actions(stage.actions) if function == "deliver" else []
+    called = policies.of_calls(stage.actions, stage.statements) if function == "deliver" else []
     return {**document, "Statement": [*document["Statement"], *called]}
 
 

@@ -34,6 +34,9 @@ END_STATUSES: Final = frozenset({"succeeded", "failed", "canceled"})
 _LISTS: Final = {
     "action": api_calls.GET_ACTION,
     "flow": api_calls.GET_FLOW,
+    "eventtype": api_calls.GET_EVENTTYPE,
+    "config": api_calls.GET_CONFIG,
+    "schedule": api_calls.GET_SCHEDULE,
     "flowrun": api_calls.GET_FLOWRUN,
     "step": api_calls.GET_STEP,
     "event": api_calls.GET_EVENT,
@@ -41,12 +44,18 @@ _LISTS: Final = {
 _RESOURCES: Final = {
     "action": api_calls.GET_ACTION_NAME,
     "flow": api_calls.GET_FLOW_NAME,
+    "eventtype": api_calls.GET_EVENTTYPE_NAME,
+    "config": api_calls.GET_CONFIG_NAME,
+    "schedule": api_calls.GET_SCHEDULE_NAME,
     "flowrun": api_calls.GET_FLOWRUN_NAME,
     "step": api_calls.GET_STEP_NAME,
 }
 _DELETIONS: Final = {
     "action": api_calls.DELETE_ACTION_NAME_UUID,
     "flow": api_calls.DELETE_FLOW_NAME_UUID,
+    "eventtype": api_calls.DELETE_EVENTTYPE_NAME_UUID,
+    "config": api_calls.DELETE_CONFIG_NAME_UUID,
+    "schedule": api_calls.DELETE_SCHEDULE_NAME_UUID,
     "flowrun": api_calls.DELETE_FLOWRUN_NAME_UUID,
 }
 _COMMANDS: Final = {

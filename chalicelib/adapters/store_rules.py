@@ -123,6 +123,11 @@ def conflict_error(run: Run) -> Conflict:
     return Conflict(f"flow_run {run.name!r} has changed since it was read; try again")
 
 
+def schedule_conflict(name: str) -> Conflict:
+    """Return the error for a write of a schedule's state that has changed since it was read."""
+    return Conflict(f"schedule {name!r} has changed since it was read; try again")
+
+
 def versioned_value_conflict(key: str) -> Conflict:
     """Return the error for a write of a value that has changed since it was read."""
     return Conflict(f"value {key!r} has changed since it was read; try again")

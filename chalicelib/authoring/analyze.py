@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chalicelib import expressions, language
-from chalicelib.language import Catalog, Checked, Diagnostic, Document, KnownNames
+from chalicelib.language import Catalog, Checked, Diagnostic, Document, KnownNames, Operations
 from chalicelib.language.problems import in_order
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
@@ -39,15 +39,16 @@ def source_file(name: str, text: str) -> SourceFile:
     return SourceFile(name, text, *language.parse(text))
 
 
-def analyze_all(files: Sequence[SourceFile]) -> list[tuple[SourceFile, Checked]]:
+def analyze_all(files: Sequence[SourceFile], operations: Operations | None = None) -> list[tuple[SourceFile, Checked]]:
     """Check documents that may use each other's definitions.
 
-    Repeats the check with the definitions found so far until a round finds no new ones.
+    Repeats the check with the definitions found so far until a round finds no new ones. `operations` are those that
+    actions may call; without them, such actions are not checked.
     """
-    known = KnownNames()
+    known = KnownNames(operations=operations)
     for _ in range(MAX_ROUNDS):
         checked = [_checked(file, known) for file in files]
-        defined = _defined(checked)
+        defined = replace(_defined(checked), operations=operations)
         if defined == known:
             break
         known = defined

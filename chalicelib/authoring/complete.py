@@ -170,6 +170,8 @@ def _states_of(kind: str) -> tuple[str, ...]:
         "each": ("DONE", "FAIL", "TIMEOUT", "ERROR"),
         "call": ("DONE", "STOPPED", "TIMEOUT", "ERROR"),
         "set": ("DONE", "ERROR"),
+        "emit": ("DONE", "TIMEOUT", "ERROR"),
+        "start": ("DONE", "TIMEOUT", "ERROR"),
     }.get(kind, ())
 
 
@@ -251,13 +253,13 @@ def _in_body(
 ) -> Iterator[Completion]:
     key = str(top.tail[0].value).lower() if top.tail else ""
     if last == "ASSIGN":
-        if key in ("action", "undo"):
+        if key in ("action", "on_enter", "on_leave", "undo"):
             yield from (Completion(name, "action", " | ".join(one.returns)) for name, one in workspace.actions.items())
             yield from (Completion(name, "flow") for name in workspace.flows if key == "undo")
         elif key == "flow":
             yield from (Completion(name, "flow") for name in workspace.flows)
         yield from (Completion(name, "value") for name in keywords.WHOLE_TYPES.get((top.kind, key), ()))
-        yield from (Completion(name, "value") for name in keywords.VALUES.get(key, ()))
+        yield from (Completion(name, "value") for name in keywords.values_of(top.kind, key))
     elif key == "undo":
         yield from _after_undo(top, after, workspace) if len(top.tail) > 2 else ()
     elif not top.tail:

@@ -20,6 +20,7 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     ForkStep,
@@ -27,6 +28,7 @@ from chalicelib.model.flow import (
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     children_of,
 )
@@ -110,6 +112,9 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
                 _callback(action, layers),
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
+        case EmitStep() | StartStep():
+            timeout = _first({"default": defaults.timeout}, duration_text)
+            return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case EventStep() | ConditionStep() | CallStep():
             timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)

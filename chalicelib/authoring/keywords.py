@@ -10,6 +10,7 @@ STATEMENTS: Final = {
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
     "config": "a value of the namespace, which flows read as $config.NAME",
+    "schedule": "starts runs of a flow at certain times",
 }
 STEPS: Final = {
     "step": "sends an action and waits for its answer",
@@ -19,6 +20,8 @@ STEPS: Final = {
     "each": "runs the same steps for every item of a list",
     "call": "runs another flow as a step",
     "set": "sets variables",
+    "emit": "publishes an event, or sends it to one run",
+    "start": "starts a run that goes on by itself",
 }
 BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
@@ -40,28 +43,45 @@ _FLOW: Final = {
     "output": "the result of a run",
     "timeout": "maximum duration of a run",
     "max_steps": "how many steps a run can enter in all",
+    "description": "what the flow is for",
+    "keep": "how long ended runs are kept, such as 90d",
     "labels": "labels for searching runs: (name = value, ...)",
 }
 PROPERTIES: Final = {
     "action": {
         "addr": "address of the service; several addresses, separated by commas, are tried in order",
-        "method": "http, https, grpc, human, queue or lambda",
+        "method": "http, https, grpc, human, queue, lambda or aws",
         "secret": '(capem = "..."): the only root certificates trusted for this action',
         "verb": "the HTTP method of an action with callback = none: GET, POST, PUT, PATCH or DELETE",
         "body": "how an action with callback = none sends its args: json or form",
+        "role": "the ARN of the IAM role under which an action with method = aws calls its operation",
         "reply_timeout": "maximum time of one request of an action with callback = none, such as 60s",
         "args": "parameters of the action: (type name, type name = default, secret type name, ...), or any: one value",
         "return": "states that the action can return: (STATE | STATE on 404, 410)",
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
+        "limit": "how many runs are in progress: (concurrent = 1, key = ${ $input.customer }, overflow = queue)",
         "input": "input of a run: (type name, type name = default, secret type name, ...), or any, map or list",
         **_FLOW,
     },
     "flow_run": {"flow": "the flow to run", "input": "input of the run: (name = value, ...)", **_FLOW},
     "event": {"args": "members of the data: (type name, type name = default, ...), or any"},
+    "schedule": {
+        "flow": "the flow to run",
+        "cron": 'the times as a cron expression of five fields: "0 2 * * MON-FRI"',
+        "every": "the time from one run to the next: 15m",
+        "at": 'one time, as RFC 3339: "2027-01-31T08:00:00Z"',
+        "zone": 'the time zone of `cron`: "Europe/Berlin"; UTC if it is left out',
+        "input": "input of the runs: (name = value, ...); $scheduled is the time for which a run is started",
+        "labels": "labels of the runs: (name = value, ...)",
+        "overlap": "what to do while the previous run has not ended: skip, queue, allow or cancel",
+        "catch_up": "how late a run may still be started that was missed: a duration",
+        "jitter": "by how much each start may be delayed: a duration",
+    },
     "step": {
         "action": "the action that the step sends",
         "args": "args of the action: (name = value, ...), or one value",
@@ -75,6 +95,8 @@ PROPERTIES: Final = {
         "until": "when the wait ends: an RFC 3339 time or an expression",
         "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
         "key": "wait only for events with this key",
+        "on_enter": "the action that is sent when a wait for events begins: watch (name = value)",
+        "on_leave": "the action that is sent when it ends, in whatever way: unwatch (name = value)",
         "condition": "an expression over variables; true ends the wait",
         "timeout": "maximum wait; then the step returns TIMEOUT",
         **_SAVE,
@@ -108,11 +130,28 @@ PROPERTIES: Final = {
         "undo": "the action or flow that undoes what the flow did: cancel (name = value)",
     },
     "set": _SAVE,
+    "emit": {
+        "event": "the name of the event, or an expression",
+        "key": "only runs that wait with this key receive the event",
+        "data": "the data of the event",
+        "to": "the name of the only run that receives the event",
+        "ttl": "how long runs that begin to wait later receive the event too; 1d by default",
+        **_SAVE,
+        **_REPEAT,
+    },
+    "start": {
+        "flow": "the flow of the run",
+        "input": "input of the run: (name = value, ...), or an expression if the flow takes one value",
+        "name": "the name of the run; a name of its own by default",
+        "labels": "labels of the run: (name = value, ...)",
+        **_SAVE,
+        **_REPEAT,
+    },
     "branch": {"vars": "variables of the branch: (name = value, secret name = null, ...)"},
 }
 """The properties by the kind of statement or step; a deci has those of a step."""
 VALUES: Final = {
-    "method": ("http", "https", "grpc", "human", "queue", "lambda"),
+    "method": ("http", "https", "grpc", "human", "queue", "lambda", "aws"),
     "approval": ("required",),
     "join": ("all", "any"),
     "data": ("secret",),
@@ -120,10 +159,12 @@ VALUES: Final = {
     "verb": ("GET", "POST", "PUT", "PATCH", "DELETE"),
     "body": ("json", "form"),
     "abandoned": ("keep",),
+    "overlap": ("skip", "queue", "allow", "cancel"),
 }
 SETTINGS: Final = {
     "retry": ("max", "delay", "rate", "cap"),
-    "limit": ("concurrent", "per_second", "burst", "key"),
+    "limit": ("concurrent", "per_second", "burst", "key", "overflow"),
+    "breaker": ("failures", "pause"),
     "repeat": ("max", "delay", "rate", "cap", "jitter"),
     "secret": ("capem",),
 }
@@ -143,10 +184,15 @@ SECRET: Final = {
 """The word `secret` in a declaration, and before the name of a secret."""
 ROUTES: Final = {"when": "only if the expression is true: when ${ ... } ->", "else": "any state"}
 BOUND_NAMES: Final = (
-    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "now", "config",
-    "response",
+    "input", "vars", "result", "state", "error", "event", "item", "index", "run", "step", "scheduled", "now",
+    "config", "response",
 )  # fmt: skip
 """The names that expressions can use."""
+
+
+def values_of(kind: str, name: str) -> tuple[str, ...]:
+    """Return the keywords that a property of that kind of statement or step can have as its value."""
+    return () if name == "data" and kind == "emit" else VALUES.get(name, ())
 
 
 def properties_of(kind: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from chalicelib.authoring import keywords
 from chalicelib.authoring.explain import duration_text, explain, undo_text
-from chalicelib.language import Document, KnownNames, parse, read
+from chalicelib.language import Document, KnownNames, Operations, parse, read
 from chalicelib.language.format.spelling import template
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import (
@@ -34,7 +34,13 @@ from chalicelib.model.statements import Config, EventType
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "undo", "step", "target", "state", "property", "arg"]
 
 
-_ROLES: Final[dict[str, Role]] = {"action": "action", "undo": "undo", "flow": "flow"}
+_ROLES: Final[dict[str, Role]] = {
+    "action": "action",
+    "on_enter": "action",
+    "on_leave": "action",
+    "undo": "undo",
+    "flow": "flow",
+}
 """The properties that name a definition."""
 
 
@@ -66,11 +72,13 @@ class Workspace:
     events: dict[str, EventType] = field(default_factory=dict)
     configs: dict[str, Config] = field(default_factory=dict)
     locations: dict[tuple[str, str], Location] = field(default_factory=dict)
+    operations: Operations | None = None
+    """The operations that actions may call; None if they are unknown, and not checked."""
 
     @property
     def known(self) -> KnownNames:
         """The names that a document may use without defining them."""
-        return KnownNames(self.actions, self.flows, self.events, self.configs)
+        return KnownNames(self.actions, self.flows, self.events, self.configs, operations=self.operations)
 
 
 def workspace_of(texts: Mapping[str, str]) -> Workspace:

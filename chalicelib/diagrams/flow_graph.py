@@ -21,11 +21,13 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     ForkStep,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
     children_of,
@@ -144,12 +146,8 @@ def describe_step(step: Step) -> str:
             return "data decides"
         case SetStep():
             return f"set {', '.join(step.save)}" if step.save else "milestone"
-        case TimerStep():
-            return f"until {_described(step.until)}" if step.duration is None else f"for {_described(step.duration)}"
-        case EventStep():
-            return f"event {', '.join(dict.fromkeys(step.events.values()))}"
-        case ConditionStep():
-            return f"until {step.condition}"
+        case TimerStep() | EventStep() | ConditionStep():
+            return _described_wait(step)
         case ForkStep():
             return f"{step.join} of {len(step.branches)} branches"
         case EachStep():
@@ -158,6 +156,20 @@ def describe_step(step: Step) -> str:
             )
         case CallStep():
             return f"flow {step.flow}"
+        case EmitStep():
+            return f"emit {_described(step.event)}" + ("" if step.to is None else f" to {_described(step.to)}")
+        case StartStep():
+            return f"start {step.flow}"
+
+
+def _described_wait(step: TimerStep | EventStep | ConditionStep) -> str:
+    match step:
+        case TimerStep():
+            return f"until {_described(step.until)}" if step.duration is None else f"for {_described(step.duration)}"
+        case EventStep():
+            return f"event {', '.join(dict.fromkeys(step.events.values()))}"
+        case ConditionStep():
+            return f"until {step.condition}"
 
 
 def _described(value: object) -> str:

@@ -30,17 +30,37 @@ def step_names(
     error: StepError | None = None,
     event: Json | Nothing = NOTHING,
     place: ItemPlace | None = None,
-    needed: Set[str] | None = None,
+    is_entering: bool = False,
 ) -> Names:
     """Return the names that the expressions of the token's step may read; with `needed`, other expressions there.
 
-    `needed` are the names that occur in these. `place` is the item that the token worked on, if the token is gone.
+    `place` is the item that the token worked on, if the token is gone. `is_entering`: the token is about to enter the
+    step, and `$step` is the activation that it then gets.
     """
-    if needed is None:
-        needed = transition.definition.steps[token.step].names
+    needed = transition.definition.steps[token.step].names
+    activation = transition.next_activation(token.step) if is_entering and "step" in needed else None
+    return names_at(transition, token, needed, activation=activation, error=error, event=event, place=place)
+
+
+def names_at(
+    transition: Transition,
+    token: Token,
+    needed: Set[str],
+    *,
+    activation: Activation | None = None,
+    error: StepError | None = None,
+    event: Json | Nothing = NOTHING,
+    place: ItemPlace | None = None,
+) -> Names:
+    """Return the names that expressions at the token may read; `needed` are those that occur in them.
+
+    `activation` is that which its step gets, if the token is about to enter it.
+    """
     if not needed:
         return NO_NAMES
     known = transition.tokens.get(token.id)
+    if activation is None and known is not None and known.step == token.step:
+        activation = known.activation
     place = place or place_of(token, transition.tokens)
     return names_for(
         transition.definition,
@@ -48,7 +68,7 @@ def step_names(
         token,
         transition.at,
         draws=transition.draws,
-        activation=known.activation if known and known.step == token.step else None,
+        activation=activation,
         item=item_at(place, transition.read) if "item" in needed else NOTHING,
         index=NOTHING if place is None else place.index,
         error=error,
@@ -86,8 +106,9 @@ def names_for(
         item=item,
         index=index,
         run=_run_value(definition, run),
+        scheduled=run.scheduled or NOTHING,
         config=definition.config,
-        step=_step_value(run, token, token.activation or activation),
+        step=_step_value(run, token, token.activation or activation, at),
         now=rfc3339(at),
         draws=draws,
     )
@@ -114,15 +135,18 @@ def _run_value(definition: Definition, run: Run) -> dict[str, Json]:
     }
 
 
-def _step_value(run: Run, token: Token, activation: Activation | None) -> dict[str, Json]:
-    """Return what `$step` is. A step that does not wait has no activation."""
+def _step_value(run: Run, token: Token, activation: Activation | None, at: Instant) -> dict[str, Json]:
+    """Return what `$step` is. A step that does not wait is entered at the moment of the event, without an activation.
+
+    `attempt` says how often `repeat` has done the step again since a route led to it.
+    """
+    value: dict[str, Json] = {"name": token.step, "attempt": sum(token.repeats.values())}
     if activation is None:
-        return {"name": token.step}
+        return {**value, "entered_at": rfc3339(at)}
     return {
-        "name": token.step,
+        **value,
         "uuid": activation.uuid,
         "token": StepToken(run.namespace, run.name, activation.uuid).encode(),
-        "attempt": activation.attempt + 1,
         "entered_at": rfc3339(activation.since),
     }
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.model.actions import WHOLE, Action, Method
+from chalicelib.model.actions import WHOLE, Action
 from chalicelib.model.addresses import PLACEHOLDER, placeholders_in
 from chalicelib.model.json_values import Json, scalar_text
 
@@ -36,10 +36,10 @@ class DirectRequest:
 
 def direct_request(action: Action, args: Mapping[str, Json]) -> DirectRequest:
     """Return the request of an action without callback, with these args. Raises ExpressionFailed."""
-    if action.method is Method.LAMBDA:
-        return DirectRequest(action.addresses, _json_of(action, args), JSON_TYPE)
     try:
-        return _http_request(action, args)
+        if action.is_http:
+            return _http_request(action, args)
+        return DirectRequest(action.addresses, _json_of(action, args), JSON_TYPE)
     except UnicodeEncodeError as exc:
         raise ExpressionFailed(f"an arg of action {action.name!r} holds text that is not valid Unicode") from exc
 

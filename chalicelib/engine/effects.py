@@ -63,6 +63,13 @@ class StartChild:
 
 
 @dataclass(frozen=True, slots=True)
+class ExecuteStep:
+    """Do what the activation's step is there for: publish its event, or start its run."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StopChild:
     """Stop the run, because its parent needs no result of it."""
 
@@ -82,10 +89,21 @@ class TellParent:
 
 
 @dataclass(frozen=True, slots=True)
+class TellSchedule:
+    """Notify the schedule that started this run that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPermit:
+    """Ask for the permit without which a run of its flow must not begin."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasePermit:
-    """Return the permit of an activation: it has ended, or it waits for a retry that is far away."""
+    """Return the permit of an activation that has ended or waits for a far retry, or of the run, which has ended."""
 
     uuid: str
+    """That of the activation, or the id of the run."""
     limiter: str
     attempt: int | None = None
     """The attempt for which the activation waits; None: it has ended."""
@@ -98,9 +116,12 @@ Effect: TypeAlias = (
     | OpenTask
     | Listen
     | StartChild
+    | ExecuteStep
     | StopChild
     | SyncChild
     | TellParent
+    | TellSchedule
+    | RequestPermit
     | ReleasePermit
 )
 

@@ -10,7 +10,7 @@ from chalicelib.engine.bindings import step_names
 from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
-from chalicelib.engine.steps import action, call, each, fork, waits
+from chalicelib.engine.steps import action, call, each, fork, outgoing, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.model.flow import (
     DEFAULT_STATE,
@@ -20,9 +20,11 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     ForkStep,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -40,12 +42,16 @@ def enter(transition: Transition, token: Token) -> StepResult | None:
 def _enter(transition: Transition, token: Token, step: Step) -> StepResult | None:
     before = token.activation.wait if token.activation else None
     token = replace(token, activation=None)
-    names = step_names(transition, token)
+    names = step_names(transition, token, is_entering=True)
     match step:
         case ActionStep():
             _send(transition, token)
         case CallStep():
             call.enter(transition, token, step, names)
+        case EmitStep():
+            outgoing.enter_emit(transition, token, step, names)
+        case StartStep():
+            outgoing.enter_start(transition, token, step, names)
         case ChoiceStep():
             return StepResult(state="")  # its conditions are judged when its route is chosen
         case SetStep():

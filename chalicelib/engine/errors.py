@@ -139,6 +139,12 @@ class ComputedTooLarge(ExpressionFailed):
     name = ErrorName.TOO_LARGE
 
 
+class Runaway(ExpressionFailed):
+    """Runs start one another without end."""
+
+    name = ErrorName.RUNAWAY_LOOP
+
+
 class NoMatch(ExpressionFailed):
     """No condition of a choice holds, and it has no `else`."""
 

@@ -38,6 +38,24 @@ class RunStarted(Fact):
     parent: Parent | None = None
     trace: str = ""
     """The W3C `traceparent` of the request that started it; empty if it had none."""
+    generation: int = 0
+    """How many runs started one another in a row before it (`outgoing.generation_of_next`)."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdmitted(Fact):
+    """It is the turn of a pending run, which has a permit of its flow's limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRefused(Fact):
+    """A pending run is over the limit of its flow, which does not let such runs wait."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +75,8 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    is_value: bool = False
+    """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
     """Whether it is what the request of an action without callback returned. Its data is never read again as JSON."""
     response: dict[str, Json] | None = None
@@ -108,6 +128,21 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTaken(Fact):
+    """An action took a notice."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitChanged(Fact):
+    """A delivery waits because its action's breaker is open, or it waited for that and was accepted."""
+
+    uuid: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventArrived(Fact):
     """An event that the activation waits for. `place` orders the events of a name: each is taken once, in order."""
 
@@ -125,6 +160,15 @@ class ChildEnded(Fact):
     uuid: str
     state: str
     output: Json = None
+    error: StepError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepExecuted(Fact):
+    """What an `emit` or `start` step is there for was done, or could not be done (`error`)."""
+
+    uuid: str
+    data: Json = None
     error: StepError | None = None
 
 
@@ -176,13 +220,18 @@ class UndosRetried(Fact):
 
 Event: TypeAlias = (
     RunStarted
+    | RunAdmitted
+    | RunRefused
     | StepAcked
     | DeliveryFailed
     | DeliveryHeld
     | AnswerPending
+    | CircuitChanged
     | ReplyIgnored
+    | NoticeTaken
     | EventArrived
     | ChildEnded
+    | StepExecuted
     | VarsSet
     | TimerFired
     | RunPaused

@@ -8,7 +8,7 @@ from typing import Final
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Activation, PendingUndo, Run, Token
-from chalicelib.model.waits import ApprovalWait, RepeatWait
+from chalicelib.model.waits import ApprovalWait, NoticeWait, RepeatWait
 
 UNDO: Final = "undo"
 """The id of the token that undoes finished steps."""
@@ -23,9 +23,12 @@ def invocation_of(definition: Definition, run: Run, token: Token) -> Invocation 
     """Return what the token's activation sends; None if it sends no action."""
     if token.id == UNDO:
         return _undo_invocation(definition, run, token)
-    if token.activation is not None and isinstance(token.activation.wait, RepeatWait):
-        return None
     compiled = definition.steps.get(token.step)
+    wait = token.activation.wait if token.activation else None
+    if isinstance(wait, NoticeWait):
+        return compiled.notices.get(wait.kind) if compiled else None
+    if isinstance(wait, RepeatWait):
+        return None
     return compiled.invocation if compiled else None
 
 
@@ -44,7 +47,9 @@ def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocati
     if compiled and compiled.undo and compiled.undo.is_flow:
         return None
     references = compiled.undo.references if compiled and compiled.undo else {}
-    return dataclasses.replace(definition.undo_invocations[undo.action], args=references, given=undo.args)
+    undoing = definition.undo_invocations[undo.action]
+    action = undoing.action.taking((*undo.args, *references))
+    return dataclasses.replace(undoing, action=action, args=references, given=undo.args)
 
 
 def limiter_of(definition: Definition, run: Run, token: Token) -> str:

@@ -1,20 +1,21 @@
 """The life of a run, as tables.
 
-A run is *live* until it has ended. It is `running` from its first step on (or `pending`, if it is to start later).
-While `paused` it records answers and sends nothing. It ends as `succeeded` (a route led to `done`), `failed` (a route
-led to `stopped`, or a step returned TIMEOUT or ERROR and does not route it) or `canceled` (a person stopped it). If
-work is to be undone, it is `compensating` or `canceling` until that is done. A run that has ended never changes, except
-that it can be deleted, that a person can `retry` a failed or canceled run where it stopped, and that a person can have
-undos that failed done again, after which it ends as before.
+A run is *live* until it has ended. It is `running` from its first step on. A run of a flow with a limit is `pending`
+until its turn comes, when it is started and when it is retried. While `paused` it records answers and sends nothing. It
+ends as `succeeded` (a route led to `done`), `failed` (a route led to `stopped`, or a step returned TIMEOUT or ERROR and
+does not route it) or `canceled` (a person stopped it). If work is to be undone, it is `compensating` or `canceling`
+until that is done. A run that has ended never changes, except that it can be deleted, that a person can `retry` a
+failed or canceled run where it stopped, and that a person can have undos that failed done again, after which it ends as
+before.
 
-    pending       ──> running | paused | failed | canceled
+    pending       ──> running | paused | compensating | failed | canceling | canceled
     running       ──> paused | compensating | succeeded | failed | canceling | canceled
-    paused        ──> running | compensating | succeeded | failed | canceling | canceled
+    paused        ──> pending | running | compensating | succeeded | failed | canceling | canceled
     compensating  ──> paused | succeeded | failed | canceling | canceled
     succeeded     ──> compensating
-    failed        ──> running | compensating
+    failed        ──> pending | running | compensating
     canceling     ──> paused | canceled
-    canceled      ──> running | canceling
+    canceled      ──> pending | running | canceling
 
 The API's `current_state` shows this as echoer does: `ready`, the step's name, `suspend`, `stopped` or `done`.
 """
@@ -30,14 +31,14 @@ from chalicelib.model.status import ENDED, LIVE, MOVING, STOPPED, Status
 _ENDING: Final = frozenset({Status.COMPENSATING, Status.CANCELING}) | ENDED
 
 NEXT: Final[Mapping[Status, frozenset[Status]]] = {
-    Status.PENDING: STOPPED | {Status.RUNNING, Status.PAUSED},
+    Status.PENDING: (_ENDING - {Status.SUCCEEDED}) | {Status.RUNNING, Status.PAUSED},
     Status.RUNNING: _ENDING | {Status.PAUSED},
-    Status.PAUSED: _ENDING | {Status.RUNNING},
+    Status.PAUSED: _ENDING | {Status.RUNNING, Status.PENDING},
     Status.COMPENSATING: ENDED | {Status.PAUSED, Status.CANCELING},
     Status.CANCELING: frozenset({Status.PAUSED, Status.CANCELED}),
     Status.SUCCEEDED: frozenset({Status.COMPENSATING}),
-    Status.FAILED: frozenset({Status.RUNNING, Status.COMPENSATING}),
-    Status.CANCELED: frozenset({Status.RUNNING, Status.CANCELING}),
+    Status.FAILED: frozenset({Status.RUNNING, Status.PENDING, Status.COMPENSATING}),
+    Status.CANCELED: frozenset({Status.RUNNING, Status.PENDING, Status.CANCELING}),
 }
 """The statuses that may follow each status. `Transition.set_status` allows no other change."""
 

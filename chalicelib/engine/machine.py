@@ -17,17 +17,22 @@ from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
     AnswerPending,
     ChildEnded,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
     EventArrived,
+    NoticeTaken,
     ReplyIgnored,
+    RunAdmitted,
     RunContinued,
     RunPaused,
+    RunRefused,
     RunRetried,
     RunStarted,
     RunStopped,
     StepAcked,
+    StepExecuted,
     TimerFired,
     UndosRetried,
     VarsSet,
@@ -75,14 +80,14 @@ def decide(
 
 def _apply(transition: Transition, event: Event) -> Outcome:
     match event:
+        case RunAdmitted() | RunRefused():
+            return start.proceed(transition, event)
         case StepAcked():
             return answers.acked(transition, event)
-        case DeliveryFailed() | DeliveryHeld() | AnswerPending() | ReplyIgnored():
+        case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
-        case EventArrived():
-            return arrivals.event_arrived(transition, event)
-        case ChildEnded():
-            return arrivals.child_ended(transition, event)
+        case EventArrived() | ChildEnded() | StepExecuted():
+            return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition)
         case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():

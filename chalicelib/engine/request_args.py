@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from chalicelib.engine.bindings import item_at, names_for, step_names
+from chalicelib.engine.bindings import item_at, names_for
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.items import place_of
 from chalicelib.engine.transition import Transition
@@ -27,14 +27,13 @@ from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 
-def computed_args(transition: Transition, token: Token, invocation: Invocation) -> dict[str, Json]:
+def computed_args(transition: Transition, names: Names, invocation: Invocation) -> dict[str, Json]:
     """Evaluate the args of a step that is entered. Return those that are stored; secret ones are encrypted.
 
     Raises ExpressionFailed, also for args that are not stored.
     """
     if not invocation.evaluated:
         return {}
-    names = step_names(transition, token)
     with_secrets = transition.with_secrets(names)
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
@@ -80,7 +79,7 @@ def direct_args(
     read: Callable[[str], Json],
     cipher: Cipher = NO_CIPHER,
 ) -> dict[str, Json]:
-    """Return all that an action without callback is sent. Raises ExpressionFailed, also if an arg has a wrong type."""
+    """Return the args of an action that is sent nothing else. Raises ExpressionFailed, also if one has a wrong type."""
     return args_of(definition, run, token, invocation, read, cipher)
 
 
@@ -104,7 +103,7 @@ def args_of(
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
-        if name in RESERVED_ARGS and not invocation.action.direct:
+        if name in RESERVED_ARGS and not invocation.action.is_called:
             continue
         if parameter.secret and cipher is None:
             found[name] = MASK

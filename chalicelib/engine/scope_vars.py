@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.engine.bindings import step_names
+from chalicelib.engine.bindings import names_at
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.secret_values import encrypted
@@ -36,7 +36,7 @@ def end_fork_scope(transition: Transition, token: Token) -> None:
 
 
 def _begin(transition: Transition, token: Token, declared: CompiledScope, scope: Scope) -> None:
-    names = step_names(transition, token, needed=declared.names)
+    names = names_at(transition, token, declared.names)
     values = transition.resolve_vars(declared.vars, names, declared.secret)
     made = {
         name: encrypted(value, transition.cipher) if name in declared.secret else value

@@ -44,7 +44,9 @@ from chalicelib.model.flow import (
     TIMEOUT,
     ConditionStep,
     EachStep,
+    EmitStep,
     ForkStep,
+    StartStep,
     TimerStep,
 )
 from chalicelib.model.json_values import Json
@@ -144,11 +146,14 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
 
 
 def _has_waited(transition: Transition, token: Token) -> bool:
-    """Return whether the token waited at its step, for something else than a pause of no length."""
+    """Return whether the token waited at its step, for something outside or for a time."""
     activation = token.activation
     if activation is None or not transition.was_active(token):
         return False
-    return activation.deadline > activation.since or not isinstance(transition.step_of(token), TimerStep)
+    step = transition.step_of(token)
+    if isinstance(step, (EmitStep, StartStep)):
+        return False
+    return activation.deadline > activation.since or not isinstance(step, TimerStep)
 
 
 def _runaway(token: Token, returned: StepResult) -> tuple[Token, StepResult]:

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
+from chalicelib.engine import notices
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -26,6 +27,7 @@ from chalicelib.engine.effects import (
     StoreBlob,
     SyncChild,
     TellParent,
+    TellSchedule,
 )
 from chalicelib.engine.events import Fact
 from chalicelib.engine.invocation import UNDO, limiter_of
@@ -45,13 +47,16 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, StoppingChild, Token
 from chalicelib.model.status import ENDED, MOVING, Status
 from chalicelib.model.times import Instant, Milliseconds
-from chalicelib.model.waits import ChildWait, Wait
+from chalicelib.model.waits import ChildWait, EventWait, Wait
 
 MAX_ERROR_CHARACTERS: Final = 2_000
 """Longer texts of errors are cut off in the head."""
 
 JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 """The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
+
+_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted")
+"""The history entries that hold the data of a step."""
 
 BlobReader: TypeAlias = Callable[[str], Json]
 """Reads a blob of a run by its key. A blob never changes."""
@@ -191,9 +196,13 @@ class Transition(TransitionVars):
             self.set_run(interrupted=kept)
 
     def abandon(self, token: Token, *, is_due: bool = False) -> None:
-        """Stop the run that the token waits for, if it waits for one that was started."""
+        """Stop the run that the token waits for, if it waits for one that was started; send its step's `on_leave`."""
         activation = token.activation
-        if activation is None or not isinstance(activation.wait, ChildWait) or activation.held:
+        if activation is None or activation.wait is None:
+            return
+        if isinstance(activation.wait, EventWait):
+            notices.leave(self, token, activation, activation.wait)
+        if not isinstance(activation.wait, ChildWait) or activation.held:
             return
         place = place_of(token, self.tokens)
         stopping = StoppingChild(
@@ -223,6 +232,16 @@ class Transition(TransitionVars):
         for child in (*children, *(stopping.child for stopping in self.run.stopping)):
             self.emit(SyncChild(child))
 
+    def next_activation(self, step: str) -> Activation:
+        """Return the next activation as far as it is known: its uuid and its beginning. It is of that step."""
+        uuid = mint_uuid(self.run.id, step, self.fact.nonce, self._minted)
+        return Activation(uuid=uuid, since=self.at, deadline=self.at)
+
+    def mint(self, step: str) -> str:
+        """Return the uuid of a new activation of the step."""
+        self._minted += 1
+        return mint_uuid(self.run.id, step, self.fact.nonce, self._minted - 1)
+
     def activate(
         self,
         token: Token,
@@ -234,10 +253,8 @@ class Transition(TransitionVars):
         """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout."""
         if timeout is None:
             timeout = self.default_timeout
-        uuid = mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted)
-        self._minted += 1
         activation = Activation(
-            uuid=uuid,
+            uuid=self.mint(token.step),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
@@ -303,7 +320,7 @@ class Transition(TransitionVars):
             token,
             state=returned.state,
             target=target,
-            data=returned.data if returned.event in ("StepAcked", "EventArrived") else None,
+            data=returned.data if returned.event in _WITH_DATA else None,
             error=returned.error.cause if returned.error else "",
             error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables, token),
@@ -325,12 +342,17 @@ class Transition(TransitionVars):
             self.tokens = {}
         self.arrivals.clear()
         self.set_status(status)
+        notices.release(self)
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
         self.set_run(stopping=())
         if status is Status.SUCCEEDED:
             self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
             self.emit(TellParent())
+        if self.run.queued_behind:
+            self.emit(TellSchedule())
+        if self.run.limiter:
+            self.emit(ReleasePermit(self.run.id, self.run.limiter))
 
     # ── building ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

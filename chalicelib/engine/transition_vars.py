@@ -87,6 +87,8 @@ class TransitionVars:
                 kept = {**self._seen_in(scope, old, token), **token.activation.old_vars}
                 activation = replace(token.activation, old_vars=kept)
                 self.tokens[token.id] = replace(token, activation=activation)
+        if old and scope is None and self.run.notices:
+            self.run = replace(self.run, notices=tuple(_with_old_vars(one, old) for one in self.run.notices))
 
     def _seen_in(self, scope: Scope | None, variables: dict[str, Json], token: Token) -> dict[str, Json]:
         """Return those of the scope's variables that no inner scope hides from the token."""
@@ -114,6 +116,13 @@ class TransitionVars:
         """Return whether the token waits for the answer to a request, which may be delivered again."""
         compiled = self.definition.steps.get(token.step)
         return token.id == UNDO or (compiled is not None and compiled.invocation is not None)
+
+
+def _with_old_vars(notice: Token, old: Mapping[str, Json]) -> Token:
+    activation = notice.activation
+    if activation is None:
+        return notice
+    return replace(notice, activation=replace(activation, old_vars={**old, **activation.old_vars}))
 
 
 def _differ(before: Mapping[str, Json], after: Mapping[str, Json], name: str) -> bool:

@@ -111,7 +111,7 @@ def _consume(event: Event, queue: QueueName) -> Event:
     for record in records:
         message = _message(record, queue)
         if message is not None:
-            groups[message.namespace, message.run].append(_Received(record, message))
+            groups[message.namespace, message.subject].append(_Received(record, message))
         else:
             verdicts[record.id] = None if queue is QueueName.DEAD else record.retry_delay
     for found in parallel.side_by_side(lambda received: _handle(services, queue, received), list(groups.values())):
@@ -127,14 +127,14 @@ def _consume(event: Event, queue: QueueName) -> Event:
 def _handle(services: Services, queue: QueueName, received: Sequence[_Received]) -> dict[str, Redelivery]:
     """Handle the messages of one run. Return the delay until each is delivered again; None if it is finished."""
     first, uuids = received[0].message, {getattr(one.message, "uuid", "") for one in received}
-    with work_context.about(namespace=first.namespace, run=first.run, uuid=uuids.pop() if len(uuids) == 1 else ""):
+    with work_context.about(namespace=first.namespace, run=first.subject, uuid=uuids.pop() if len(uuids) == 1 else ""):
         try:
             verdicts = consumers.handle(services, queue, [one.message for one in received])
         except Busy as busy:  # the store or the queue is overloaded, or the server is stopping
-            LOG.warning("messages of run %r will be retried: %s", first.run, busy, extra={"run": first.run})
+            LOG.warning("messages of %r will be retried: %s", first.subject, busy, extra={"run": first.subject})
             return {one.record.id: one.record.retry_delay for one in received}
         except Exception:  # the outermost handler: other runs of the batch are not affected
-            LOG.exception("messages of run %r failed; they will be retried", first.run, extra={"run": first.run})
+            LOG.exception("messages of %r failed; they will be retried", first.subject, extra={"run": first.subject})
             return {one.record.id: one.record.retry_delay for one in received}
     return {one.record.id: verdict for one, verdict in zip(received, verdicts, strict=True)}
 

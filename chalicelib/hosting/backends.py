@@ -9,9 +9,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from chalicelib.adapters.operations import models, operations_of
 from chalicelib.config import Backend, EgressScope, Metrics, Settings
 from chalicelib.hosting.wiring import Adapters
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer, Several
+from chalicelib.service.ports.actions import Caller
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.encryption import Encryption
 
@@ -34,7 +36,6 @@ def adapters_for(settings: Settings) -> Adapters:
 
 
 def _embedded(settings: Settings) -> Adapters:
-    from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.encryption import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.message_queue import SqliteQueue
@@ -49,18 +50,18 @@ def _embedded(settings: Settings) -> Adapters:
     return Adapters(
         store=SqliteStore(database),
         queue=SqliteQueue(database, clock),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
+        caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
+        operations=operations_of(settings.aws_calls),
         close=database.close,
     )
 
 
 def _on_aws(settings: Settings) -> Adapters:
     from chalicelib.adapters import sqs
-    from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.dynamodb.items import TableLocation
     from chalicelib.adapters.dynamodb.store import DynamoStore
     from chalicelib.adapters.system import SystemClock, SystemIds
@@ -70,16 +71,16 @@ def _on_aws(settings: Settings) -> Adapters:
     return Adapters(
         store=DynamoStore(TableLocation(table=settings.table, endpoint=settings.dynamodb_url)),
         queue=sqs.SqsQueue(urls, endpoint=settings.sqs_url),
-        caller=Dispatcher(clock.now, sqs_endpoint=settings.sqs_url, egress=_egress_policy(settings)),
+        caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings, lambda: None),
+        operations=operations_of(settings.aws_calls),
     )
 
 
 def _in_memory(settings: Settings) -> Adapters:
-    from chalicelib.adapters.actions.dispatch import Dispatcher
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
@@ -87,11 +88,12 @@ def _in_memory(settings: Settings) -> Adapters:
     return Adapters(
         store=MemoryStore(),
         queue=MemoryQueue(clock),
-        caller=Dispatcher(clock.now, egress=_egress_policy(settings)),
+        caller=_caller(settings, clock),
         clock=clock,
         ids=SystemIds(),
         observer=observer(settings, clock),
         encryption=encryption_for(settings),
+        operations=operations_of(settings.aws_calls),
     )
 
 
@@ -113,6 +115,35 @@ def _egress_policy(settings: Settings) -> EgressPolicy:
     from chalicelib.adapters.actions.egress import EgressPolicy
 
     return EgressPolicy(public=settings.outbound is EgressScope.PUBLIC, allow=settings.outbound_allow)
+
+
+def _caller(settings: Settings, clock: Clock) -> Caller:
+    from chalicelib.adapters.actions.dispatch import Dispatcher
+
+    return Dispatcher(
+        clock.now,
+        sqs_endpoint=settings.sqs_url,
+        egress=_egress_policy(settings),
+        operations=_operations(settings, clock),
+    )
+
+
+def _operations(settings: Settings, clock: Clock) -> Callable[[], Caller]:
+    """Return a function that makes the caller of operations of AWS, with what Echoer itself stores out of its reach."""
+
+    def make() -> Caller:
+        from chalicelib.adapters.aws_operations.allowed import AllowedCalls, OwnResources
+        from chalicelib.adapters.aws_operations.caller import OperationCaller
+        from chalicelib.adapters.aws_operations.clients import Clients
+
+        is_on_aws = settings.backend is Backend.AWS
+        references = filter(None, (settings.webhook_key_ref, settings.secrets_key_ref))
+        keys = [reference.partition(":")[2].partition("#")[0] for reference in references]
+        own = OwnResources(settings.table if is_on_aws else "", settings.queue_prefix if is_on_aws else "", keys)
+        endpoints = {"dynamodb": settings.dynamodb_url, "sqs": settings.sqs_url}
+        return OperationCaller(models(), Clients(clock.now, endpoints), AllowedCalls(settings.aws_calls), own)
+
+    return make
 
 
 def encryption_for(settings: Settings, default_key: Callable[[], str | None] = lambda: PROCESS_KEY) -> Encryption:

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
+    Begin,
     Deliver,
+    ExecuteStep,
     Listen,
     Message,
     Release,
@@ -16,11 +18,15 @@ from chalicelib.service.messages import (
     StopChild,
     SyncChild,
     TellParent,
+    TellSchedule,
+    Tick,
     Wake,
 )
 from chalicelib.service.ports.queues import QueueName
 
-_WAKES: Final = (Wake, Listen, StartChild, StopChild, SyncChild, TellParent, Release, Serve)
+_WAKES: Final = (
+    Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
+)  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
     QueueName.DELIVERIES: (Deliver,),

@@ -19,7 +19,7 @@ from chalicelib.adapters.memory.store import MemoryTasks
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
-from chalicelib.engine.events import ChildEnded, Event
+from chalicelib.engine.events import ChildEnded, Event, StepExecuted
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.request_args import direct_args, shown_args
 from chalicelib.engine.steps.call import refuse_missing
@@ -29,17 +29,18 @@ from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, 
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
-from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.actions import RESERVED_ARGS, Action
 from chalicelib.model.compiled_step import Invocation
-from chalicelib.model.flow import CallStep
+from chalicelib.model.flow import CallStep, StartStep
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait
+from chalicelib.model.waits import ChildWait, StartWait
 from chalicelib.service.events.event_types import EventRefused
-from chalicelib.service.messages import Message, StartChild
+from chalicelib.service.messages import ExecuteStep, Message, StartChild
 from chalicelib.service.ports import actions as ports
+from chalicelib.service.ports.queues import MAX_DELAY_MS
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs import answer as service
@@ -71,6 +72,8 @@ class ScriptedHost(VirtualHost):
         """Everything that was asked of the outside, in order."""
         self.refusals: list[Refusal] = []
         self._responder = responder
+        self._jobs: dict[str, ports.Reply] = {}
+        """What a job has ended with when it is looked at, by the uuid of its activation."""
 
     # ── what a caller does ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,6 +141,8 @@ class ScriptedHost(VirtualHost):
 
     def call(self, call: ports.Call) -> ports.Reply:
         """A direct call arrives at its action."""
+        if call.uuid in self._jobs:
+            return self._jobs.pop(call.uuid)
         run = self.head(call.run)
         token, invocation = self._waiting(run, call.uuid)
         if token is None or token.activation is None or invocation is None:
@@ -147,8 +152,22 @@ class ScriptedHost(VirtualHost):
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
         request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
-        reply = self._ask(replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=True))
+        asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
+        reply = self._ask(asked)
+        if not action.direct and isinstance(reply, tuple):
+            self._plan_answers(run, token, reply, "action")
+            return ports.Returned()
+        if action.is_job and isinstance(reply, tuple):
+            return self._begin_job(call, action, reply)
         return direct_replies.reply_of(reply, action, call.timeout, self.clock)
+
+    def _begin_job(self, call: ports.Call, action: Action, reply: Sequence[Answer]) -> ports.Reply:
+        """Start a job that ends as the reply says, or never: then it is looked at until its step times out."""
+        after = reply[-1].after if reply else MAX_DELAY_MS
+        looked_at = ports.Unfinished(f"{action.addresses[0]} {{}}", after)
+        ends = [replace(answer, after=0) for answer in reply]
+        self._jobs[call.uuid] = direct_replies.reply_of(tuple(ends), action, 0, self.clock) if ends else looked_at
+        return looked_at
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,10 +186,12 @@ class ScriptedHost(VirtualHost):
         if isinstance(reply, tuple):
             self._plan_answers(run, token, reply, "person")
 
-    # ── called flows ─────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── called and started flows ─────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, message: Message) -> int | None:
         if isinstance(message, StartChild) and self._answers_for_flow(message):
+            return None
+        if isinstance(message, ExecuteStep) and self._replaces_start(message):
             return None
         return super().handle(message)
 
@@ -196,6 +217,24 @@ class ScriptedHost(VirtualHost):
             self.at(self.clock.now() + answer.after, ended)
         return True
 
+    def _replaces_start(self, message: ExecuteStep) -> bool:
+        """Whether the script has a reply for the flow that the step starts: then no run of it is started."""
+        run = self.services.runs.load(self.namespace, message.run)
+        token = run.token_of(message.uuid) if run and run.status in status.MOVING else None
+        wait = token.activation.wait if token and token.activation else None
+        step = self.services.definition_cache.of(run).step(token.step) if run and token else None
+        if run is None or token is None or not isinstance(step, StartStep) or not isinstance(wait, StartWait):
+            return False
+        if self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input))) is None:
+            return False
+        started = {"name": wait.run}
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [StepExecuted(at=at, nonce=nonce, by="step", uuid=message.uuid, data=started)]
+
+        self.services.advancer.advance(self.namespace, run.name, make_events)
+        return True
+
     def _is_admitted(self, name: str, wait: ChildWait) -> bool:
         """Return whether the called flow takes the input; otherwise the service says why not."""
         flow = self.services.definition_cache.of_flow(self.namespace, name)[0].flow
@@ -216,7 +255,7 @@ class ScriptedHost(VirtualHost):
     # ── requests and answers ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _waiting(self, run: Run, uuid: str) -> tuple[Token | None, Invocation | None]:
-        token = run.token_of(uuid)
+        token = run.sent_of(uuid)
         definition = self.services.definition_cache.of(run)
         return token, invocation_of(definition, run, token) if token else None
 

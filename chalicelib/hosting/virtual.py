@@ -171,10 +171,12 @@ class VirtualHost:
         """
         if event is not None and event[0] <= self._swept_until:
             return None
-        timers = self.services.adapters.store.runs.due(_END_OF_TIME, 1)
-        if not timers or (event is not None and event[0] <= timers[0].at):
+        store = self.services.adapters.store
+        due = [timer.at for timer in store.runs.due(_END_OF_TIME, 1)]
+        due += [schedule.at for schedule in store.schedules.due(_END_OF_TIME, 1)]
+        if not due or (event is not None and event[0] <= min(due)):
             return None
-        return max(self.clock.now(), timers[0].at - SWEEP_LOOKAHEAD_MS), (0, 0), self._sweep
+        return max(self.clock.now(), min(due) - SWEEP_LOOKAHEAD_MS), (0, 0), self._sweep
 
     def _sweep(self) -> None:
         now = self.clock.now()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.config import Settings
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
@@ -15,9 +16,12 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.inbox import Inbox
+from chalicelib.service.limits.admissions import Admissions, RoomCheck
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
@@ -35,10 +39,14 @@ from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.read import Reader
 from chalicelib.service.runs.start import Starter
 from chalicelib.service.runs.token_answers import TokenAnswerer
+from chalicelib.service.schedules.commands import ScheduleOperator
+from chalicelib.service.schedules.scheduler import Scheduler
+from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
+from chalicelib.service.step_execution import StepExecutor
 from chalicelib.service.timers.run_timers import RunTimers
 from chalicelib.service.wakeups import Waker
 
@@ -61,6 +69,8 @@ class Adapters:
     ids: IdSource
     observer: Observer = NULL_OBSERVER
     encryption: Encryption = field(default_factory=NoEncryption)
+    operations: OperationsOf = ALL_OPERATIONS
+    """What documents of a namespace may call with `method = aws`."""
     close: Callable[[], None] = lambda: None
 
 
@@ -77,10 +87,13 @@ class Services:
     starter: Starter
     answerer: Answerer
     token_answerer: TokenAnswerer
+    breakers: Breakers
     deliverer: Deliverer
     waker: Waker
     timers: RunTimers
     operator: Operator
+    scheduler: Scheduler
+    schedules: ScheduleOperator
     definition_deleter: DefinitionDeleter
     doctor: Doctor
     reader: Reader
@@ -102,9 +115,11 @@ class Services:
             self.definition_cache,
             self.advancer,
             self.factory,
+            self.scheduler,
             self.secrets,
             adapters.clock,
             adapters.ids,
+            adapters.operations,
         )
 
 
@@ -115,14 +130,21 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, adapters.observer)
+    limiter = Limiter(store, queue, clock, ids)
+    check_room = RoomCheck(definition_cache, limiter)
+    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room, adapters.observer)
+    admissions = Admissions(runs, definition_cache, advancer, limiter, clock)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
-    timers = RunTimers(runs, queue, advancer, clock)
+    step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
+    timers = RunTimers(runs, store.schedules, queue, advancer, clock)
+    slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
+    scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -140,12 +162,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         starter=Starter(runs, store.keys, definition_cache, advancer, factory, clock, ids),
         answerer=answerer,
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
-        deliverer=Deliverer(runs, definition_cache, advancer, checker, webhook_client, direct_client, queue, clock),
-        waker=Waker(runs, timers, signaler, child_runs, limiter, clock),
+        breakers=breakers,
+        deliverer=Deliverer(
+            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
+        ),
+        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, clock),
         timers=timers,
         operator=Operator(runs, advancer),
-        definition_deleter=DefinitionDeleter(store, runs, definition_cache),
-        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, clock),
+        scheduler=scheduler,
+        schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
+        definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget),
+        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), clock),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),

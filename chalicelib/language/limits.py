@@ -30,6 +30,9 @@ MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 MAX_DELIVERIES: Final = 50
 MAX_REPLY_TIMEOUT_S: Final = 120
 """All requests of one delivery together. The function that delivers may take half a minute more."""
+MAX_FAILURES: Final = 10_000
+"""Deliveries in a row that fail before a breaker opens."""
+MAX_DESCRIPTION_CHARACTERS: Final = 2_000
 MAX_BURST: Final = 1_000
 """Deliveries of an action that are sent at once after a quiet time."""
 MAX_CONCURRENT: Final = 1_000

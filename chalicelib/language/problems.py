@@ -101,12 +101,14 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
+    INVALID_CRON = "FSL266", "{reason}"
+    NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
+    UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
+    UNREADABLE_NAME = "FSL269", "'${name}' is not known in {owner}: it can read only $scheduled and $now"
     SECRET_IN_EVENT = "FSL274", "'{name}' is secret, but the data of events is stored as it is"
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
-    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
-    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
-    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
     NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
     NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
@@ -118,6 +120,10 @@ class Problem(Enum):
     UNKNOWN_PLACEHOLDER = "FSL285", "address '{address}' has '{placeholder}', and action '{name}' has no such arg"
     MISPLACED_PLACEHOLDER = "FSL286", "'{placeholder}' is not allowed in address '{address}': {reason}"
     ONE_VALUE = "FSL287", "{owner} takes one value (args = any): {reason}"
+    UNFIT_ARG = "FSL289", "arg '{name}' has type {type}, but {operation} takes {wanted} for it"
+    NEEDS_OPERATION = "FSL290", "'{property}' of {owner} needs method = aws"
+    NEEDLESS_FOR_OPERATION = "FSL291", "'{property}' of {owner} has no effect: an operation of AWS takes only args"
+    NEEDLESS_BREAKER = "FSL296", "action '{name}' is human, so none of its deliveries fail: remove 'breaker'"
     TOO_MANY_PROBLEMS = "FSL299", "{count} more problems are not shown: the limit is {limit}"
 
     UNROUTED_STATE = "FSL301", "step '{step}' has no route for state {state} of {source}: that state would stop the run"
@@ -129,6 +135,7 @@ class Problem(Enum):
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
     UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
     LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
+    EITHER_DAY = "FSL326", "'{cron}' names days of the month and of the week: it matches where either does"
 
     @property
     def code(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -125,6 +125,13 @@ class Limit(FrozenValue, frozen=True, kw_only=True):
     """What is counted separately: the limit holds for each value. None: the action as a whole."""
 
 
+class Breaker(FrozenValue, frozen=True, kw_only=True):
+    """After so many deliveries in a row that failed, nothing is delivered for the pause; then one is tried."""
+
+    failures: int = 20
+    pause: Milliseconds = 60_000
+
+
 class Undo(FrozenValue, frozen=True, kw_only=True):
     """What undoes the work of a finished step: an action or a flow, and its args."""
 
@@ -137,6 +144,13 @@ class Undo(FrozenValue, frozen=True, kw_only=True):
     """Whether `action` names a flow."""
     inputs: tuple[Parameter, ...] | None = None
     """What the flow declares: derived from it when this is checked. None: it takes one value, or is an action."""
+
+
+class ActionCall(FrozenValue, frozen=True, kw_only=True):
+    """An action that is sent, and its args."""
+
+    action: str
+    args: dict[str, Template] = {}
 
 
 class Options(FrozenValue, frozen=True, kw_only=True):
@@ -189,6 +203,7 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     """PEM bundle in base64: the only roots trusted for this action (https)."""
     options: Options = Options()
     undo: Undo | None = None
+    breaker: Breaker | None = None
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()
@@ -202,6 +217,36 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     """The HTTP statuses that lead to a state (`STATE on 404, 410`), by its name."""
     reply_timeout: Milliseconds | None = None
     """How long one request may take. None: `REPLY_TIMEOUT_S`."""
+
+    role: str | None = None
+    """The ARN of the role under which an operation of AWS is called. None: Echoer's own."""
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it calls an operation of AWS, which is sent nothing but the args."""
+        return self.method is Method.AWS
+
+    @property
+    def is_job(self) -> bool:
+        """Whether its operation starts a job, of which the end is waited for (`.sync`)."""
+        return self.is_operation and any(".sync" in address for address in self.addresses)
+
+    @property
+    def is_called(self) -> bool:
+        """Whether it is sent nothing but the args; otherwise it is sent what a service needs to answer by callback."""
+        return self.direct or self.is_operation
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it declares no args and takes those of its operation."""
+        return self.is_operation and not self.parameters
+
+    def taking(self, names: Iterable[str]) -> Action:
+        """Return the action as it is called with these args, which it need not declare if it is open."""
+        if not self.is_open:
+            return self
+        parameters = tuple(Parameter(name=name, type=ArgType.ANY) for name in names)
+        return msgspec.structs.replace(self, parameters=parameters)
 
     @property
     def is_http(self) -> bool:

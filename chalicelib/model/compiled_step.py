@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.model.actions import Action, Method, Options, Parameter
+from chalicelib.model.actions import Action, ActionCall, Method, Options, Parameter
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     ERROR,
@@ -19,18 +19,22 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     ForkStep,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
+    action_calls,
     children_of,
 )
 from chalicelib.model.json_values import Json, children_in
 from chalicelib.model.templates import Expression, Template, holds_reference, source_of
 from chalicelib.model.times import Milliseconds
+from chalicelib.model.waits import NoticeKind
 
 HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 """How long a step waits for a person if neither the step nor its action has a timeout."""
@@ -38,7 +42,7 @@ HUMAN_TIMEOUT_MS: Final[Milliseconds] = 30 * 86_400_000
 _NAME: Final = re.compile(r"\$([A-Za-z_]\w*)")
 
 _VARYING: Final = frozenset(
-    {"vars", "result", "state", "error", "event", "item", "index", "step", "response", "scheduled"}
+    {"vars", "result", "state", "error", "event", "item", "index", "step", "response"}
     | {"now", "millis", "random", "uuid", "shuffle"}
 )
 """Names and functions whose values change in the course of a run."""
@@ -124,6 +128,8 @@ class CompiledStep:
     """The routes that accept any other state."""
     invocation: Invocation | None = None
     """What an action step sends."""
+    notices: Mapping[NoticeKind, Invocation] = field(default_factory=dict)
+    """What a wait for events sends when it begins and when it ends."""
     undo: CompiledUndo | None = None
     signed: bool = False
     """Whether answers to the step, or to the action that undoes it, must be signed."""
@@ -176,6 +182,7 @@ def _with_parents(steps: Iterable[Step], parent: str) -> Iterator[tuple[Step, st
 def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Action], defaults: Options) -> CompiledStep:
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
+    notices = _notices(step, actions, defaults) if isinstance(step, EventStep) else {}
     return CompiledStep(
         step=step,
         parent=parent,
@@ -184,9 +191,11 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
         routes=_routes_by_state(step),
         other_routes=_accepting(step, None),
         invocation=invocation,
+        notices=notices,
         undo=undo,
         signed=(invocation is not None and invocation.options.signed)
-        or (undo is not None and not undo.is_flow and actions[undo.action].options.signed),
+        or (undo is not None and not undo.is_flow and actions[undo.action].options.signed)
+        or any(notice.options.signed for notice in notices.values()),
         fork_scope=_scope(step) if isinstance(step, ForkStep) else None,
         scopes=_scopes(step),
     )
@@ -226,12 +235,30 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
     names = {name: _names_read(arg) for name, arg in step.args.items() if not holds_reference(arg)}
     evaluated = {name: used for name, used in names.items() if used is not None}
     return Invocation(
-        action,
+        action.taking(step.args),
         _human_timeout(action, own.over(defaults), own.timeout),
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
         varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
+    )
+
+
+def _notices(step: EventStep, actions: Mapping[str, Action], defaults: Options) -> dict[NoticeKind, Invocation]:
+    calls = {NoticeKind.ENTER: step.on_enter, NoticeKind.LEAVE: step.on_leave}
+    return {kind: _notice(call, actions[call.action], defaults) for kind, call in calls.items() if call}
+
+
+def _notice(call: ActionCall, action: Action, defaults: Options) -> Invocation:
+    """All args but those that refer to secrets are evaluated when the wait begins.
+
+    A notice holds no permit, and has no value of a limit's key.
+    """
+    options = action.options.over(defaults)
+    limit = replace(options.limit, concurrent=None) if options.limit and options.limit.key is None else None
+    evaluated = frozenset(name for name, arg in call.args.items() if not holds_reference(arg))
+    return Invocation(
+        action, replace(options, limit=limit), call.args, action.returns, evaluated=evaluated, varying=evaluated
     )
 
 
@@ -245,7 +272,7 @@ def _undo(step: ActionStep | CallStep, actions: Mapping[str, Action]) -> Compile
     undo = step.undo or (actions[step.action].undo if isinstance(step, ActionStep) else None)
     if undo is None:
         return None
-    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].parameters
+    declared_inputs = (undo.inputs or ()) if undo.is_flow else actions[undo.action].taking(undo.args).parameters
     parameters = {known.name: known for known in declared_inputs}
     secret = {name for name, parameter in parameters.items() if parameter.secret}
     defaults: dict[str, Json] = {}
@@ -302,6 +329,10 @@ def _templates(step: Step) -> Iterator[Template]:
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
     yield from _options(step)
+    yield from _own_templates(step)
+
+
+def _own_templates(step: Step) -> Iterator[Template]:
     match step:
         case ActionStep():
             yield from step.args.values()
@@ -309,12 +340,17 @@ def _templates(step: Step) -> Iterator[Template]:
             yield from (step.duration, step.until)
         case EventStep():
             yield step.key
+            yield from (call.args for call in action_calls(step))
         case EachStep():
             yield step.items
         case ForkStep():
             yield from step.vars.values()
         case CallStep():
             yield step.input
+        case EmitStep():
+            yield from (step.event, step.key, step.data, step.to, step.ttl)
+        case StartStep():
+            yield from (step.input, step.run, step.labels)
 
 
 def _options(step: Step) -> Iterator[Template]:
@@ -325,9 +361,7 @@ def _options(step: Step) -> Iterator[Template]:
     match step:
         case ActionStep():
             yield from (step.options.timeout, step.options.heartbeat)
-        case EventStep() | ConditionStep() | CallStep():
-            yield step.timeout
-        case ForkStep():
+        case EventStep() | ConditionStep() | CallStep() | ForkStep():
             yield step.timeout
         case EachStep():
             yield from (step.max, step.tolerate, step.batch, step.timeout)

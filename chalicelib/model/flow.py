@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from chalicelib.model.actions import ArgType, Options, Parameter, Undo
+from chalicelib.model.actions import ActionCall, ArgType, Options, Parameter, Undo
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.templates import Expression, Template
 from chalicelib.model.times import Milliseconds
@@ -124,6 +124,10 @@ class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
     events: dict[str, str]
     key: Template = None
     timeout: Milliseconds | Expression | None = None
+    on_enter: ActionCall | None = None
+    """What is sent when the wait begins. If it fails, the step returns ERROR."""
+    on_leave: ActionCall | None = None
+    """What is sent when the wait ends, in whatever way."""
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 
@@ -199,9 +203,66 @@ class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
     repeat: tuple[RepeatRule, ...] = ()
 
 
+class EmitStep(_Step, frozen=True, kw_only=True, tag="emit"):
+    """Publishes an event for all runs, or sends it to one run; DONE when it is stored."""
+
+    event: Template
+    """The name of the event."""
+    key: Template = None
+    data: Template = None
+    to: Template = None
+    """The name of the only run that receives it."""
+    ttl: Template = None
+    """How long runs that begin to wait later receive it too: milliseconds, or an expression of a duration."""
+    save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
+
+
+class StartStep(_Step, frozen=True, kw_only=True, tag="start"):
+    """Starts a run that goes on by itself; DONE with its name."""
+
+    flow: str
+    input: dict[str, Template] = {}
+    """A template for each parameter of the flow; or one expression, if the flow takes one value."""
+    run: Template = None
+    """The name of the run. None: one that no other run has."""
+    labels: dict[str, Template] = {}
+    save: dict[str, Template] = {}
+    repeat: tuple[RepeatRule, ...] = ()
+
+
 Step: TypeAlias = (
-    ActionStep | ChoiceStep | SetStep | TimerStep | EventStep | ConditionStep | ForkStep | EachStep | CallStep
+    ActionStep
+    | ChoiceStep
+    | SetStep
+    | TimerStep
+    | EventStep
+    | ConditionStep
+    | ForkStep
+    | EachStep
+    | CallStep
+    | EmitStep
+    | StartStep
 )
+
+
+class Overflow(StrEnum):
+    """What becomes of a run over the limit of its flow."""
+
+    QUEUE = "queue"
+    """It waits until its turn comes."""
+    SKIP = "skip"
+    """It does not start."""
+    CANCEL_OLDEST = "cancel_oldest"
+    """The run that holds a permit longest is canceled."""
+
+
+class FlowLimit(FrozenValue, frozen=True, kw_only=True):
+    """How many runs of a flow may be in progress, for each value of `key` if there is one."""
+
+    concurrent: int
+    key: Template = None
+    overflow: Overflow = Overflow.QUEUE
 
 
 class Flow(FrozenValue, frozen=True, kw_only=True):
@@ -221,6 +282,10 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     max_steps: int | None = None
     """How many steps a run may enter in all. None: as many as the engine allows."""
     labels: dict[str, Template] = {}
+    description: str | None = None
+    keep: Milliseconds | None = None
+    """How long an ended run is kept. None: as long as the server keeps runs."""
+    limit: FlowLimit | None = None
     configs: tuple[str, ...] = ()
     """The values of the configuration that its expressions read as `$config.NAME`."""
 
@@ -254,6 +319,11 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
             yield from walk(nested)
 
 
+def action_calls(step: Step) -> tuple[ActionCall, ...]:
+    """Return the actions that a step sends without waiting for their answers."""
+    return tuple(call for call in (step.on_enter, step.on_leave) if call) if isinstance(step, EventStep) else ()
+
+
 def scopes_of(step: Step) -> tuple[Branch | ForkStep | EachStep, ...]:
     """Return the scopes of a step that can have variables: an each, or a fork and its branches."""
     match step:
@@ -273,12 +343,13 @@ def has_secret_vars(flow: Flow) -> bool:
 def actions_named(flow: Flow) -> frozenset[str]:
     """Return the names of all actions that a flow sends, with those that undo its steps."""
     sent = {step.action for step in walk(flow.steps) if isinstance(step, ActionStep)}
+    sent |= {call.action for step in walk(flow.steps) for call in action_calls(step)}
     return frozenset(sent | {undo.action for undo in _undos_of(flow) if not undo.is_flow})
 
 
 def flows_named(flow: Flow) -> frozenset[str]:
-    """Return the names of all flows that a flow calls, with those that undo its steps."""
-    called = {step.flow for step in walk(flow.steps) if isinstance(step, CallStep)}
+    """Return the names of all flows that a flow calls or starts, with those that undo its steps."""
+    called = {step.flow for step in walk(flow.steps) if isinstance(step, (CallStep, StartStep))}
     return frozenset(called | {undo.action for undo in _undos_of(flow) if undo.is_flow})
 
 

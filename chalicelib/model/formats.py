@@ -96,6 +96,8 @@ DEFINITION: Final = Format("definition")
 SIGNAL: Final = Format("event")
 SUBSCRIPTION: Final = Format("subscription")
 TASK: Final = Format("task")
+SCHEDULE: Final = Format("schedule")
+"""How far a schedule has come."""
 WAITER: Final = Format("waiter")
 TOKEN: Final = Format("token")
 MESSAGE: Final = Format("message")

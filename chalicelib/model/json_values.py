@@ -37,6 +37,15 @@ def children_in(value: Json) -> list[Json]:
     return list(value) if isinstance(value, (list, tuple)) else []
 
 
+def same(one: Json, other: Json) -> bool:
+    """Return whether two values are equal JSON: 7 and 7.0 are, 1 and true are not."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) and isinstance(one, bool) is isinstance(other, bool)
+
+
 def scalar_text(value: str | float) -> str:
     """Return a scalar as event keys, labels and errors have it: 7 and 7.0 are `7`, large integers have all digits."""
     if isinstance(value, bool):

@@ -47,10 +47,14 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """What variables that changed since the step was entered were before, or ABSENT: every delivery sends these."""
     ignored_reply: str = msgspec.field(name="ir", default="")
     """Why the last HTTP response of its action was ignored, though it looked like an answer; empty if none was."""
+    circuit_open: bool = msgspec.field(name="co", default=False)
+    """Whether its delivery waits because the breaker of its action is open."""
     permit_key: str = msgspec.field(name="pk", default="")
     """The value of the `key` of its action's limit."""
     location: str = msgspec.field(name="lo", default="")
     """Where an action without callback, which has answered 202, is asked for its answer."""
+    settled: int = msgspec.field(name="ls", default=0)
+    """How many deliveries had failed when it last answered 202: they do not count any more."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -193,9 +197,17 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Why the run failed; `last_err` says it as text."""
     steps: int = msgspec.field(name="sc", default=0)
     """How many steps its tokens have entered in all."""
+    limiter: str = msgspec.field(name="lm", default="")
+    """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)
     trace: str = msgspec.field(name="tr", default="")
     """The W3C `traceparent` of the request that started it; empty if it had none. No decision depends on it."""
+    generation: int = msgspec.field(name="gn", default=0)
+    """How many runs started one another in a row, with hardly any time between, before this one."""
+    scheduled: str = msgspec.field(name="sd", default="")
+    """The slot of the schedule that started it (`$scheduled`), RFC 3339 with an offset; empty for other runs."""
+    queued_behind: str = msgspec.field(name="sq", default="")
+    """The schedule that is notified of its end, because later slots wait for it; empty: none."""
     undos: tuple[PendingUndo, ...] = msgspec.field(name="un", default=())
     """The work that can be undone, oldest first; in an ended run the undos that failed."""
     stopping: tuple[StoppingChild, ...] = msgspec.field(name="sp", default=())
@@ -209,6 +221,9 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """
     failed_undos: int = msgspec.field(name="fu", default=0)
     """How many undos failed. Derived from `undos`, which large heads store as a blob."""
+    notices: tuple[Token, ...] = msgspec.field(name="nt", default=())
+    """Deliveries that no token waits for and that no action has taken yet, oldest first (`engine.notices`). The id is
+    that of the token of which they speak."""
     paused_with_parent: bool = msgspec.field(name="pp", default=False)
     """Whether it was paused because its parent was."""
     ending: Status | None = msgspec.field(name="ed", default=None)
@@ -234,6 +249,14 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     def token_of(self, uuid: str) -> Token | None:
         """Return the token with the activation that has this uuid, or None."""
         return next((token for token in self.tokens if token.activation and token.activation.uuid == uuid), None)
+
+    def notice_of(self, uuid: str) -> Token | None:
+        """Return the notice with this uuid, or None."""
+        return next((notice for notice in self.notices if notice.activation and notice.activation.uuid == uuid), None)
+
+    def sent_of(self, uuid: str) -> Token | None:
+        """Return the token or the notice with the activation that has this uuid, or None."""
+        return self.token_of(uuid) or self.notice_of(uuid)
 
 
 def encode(run: Run) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 from chalicelib.model.actions import Action, Parameter
 from chalicelib.model.flow import Flow, FlowRun
 from chalicelib.model.json_values import FrozenValue, Json, ready
+from chalicelib.model.recurrence.schedule import Schedule
 
 
 class EventType(FrozenValue, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ class Config(FrozenValue, frozen=True, kw_only=True):
     value: Json
 
 
-DefinitionValue: TypeAlias = Action | Flow | EventType | Config
+DefinitionValue: TypeAlias = Action | Flow | EventType | Config | Schedule
 """The value of a definition, as the definition store keeps it."""
 
 StatementValue: TypeAlias = DefinitionValue | FlowRun
@@ -34,6 +35,7 @@ VALUE_TYPES: Final[dict[str, type[DefinitionValue]]] = {
     "flow": Flow,
     "event": EventType,
     "config": Config,
+    "schedule": Schedule,
 }
 """The types of definitions by the word that begins their statement."""
 

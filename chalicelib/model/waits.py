@@ -6,6 +6,7 @@ version reads the heads of the other. An action that was sent, a timer and a con
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +49,47 @@ class EventWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A `wait` for an event with this key."""
 
     key: str
+    leave: dict[str, Json] | None = msgspec.field(name="lv", default=None)
+    """The args of its `on_leave`, as they were when the wait began; None if it has none, or if it was sent."""
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    ENTER = "enter"
+    LEAVE = "leave"
+
+
+class NoticeWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A notice waits until its action has taken it."""
+
+    kind: NoticeKind = msgspec.field(name="notice")
+    of: str = ""
+    """The activation that returns ERROR if the notice fails; empty if none does."""
+    is_taken: bool = msgspec.field(name="tk", default=False)
+    """Whether its action has taken it. Then only an answer that it has failed is of interest."""
+
+
+class EmitWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """An `emit` waits until its event is stored."""
+
+    event: str = msgspec.field(name="ev")
+    """The name of the event."""
+    key: str = msgspec.field(name="k", default="")
+    data: Json = msgspec.field(name="d", default=None)
+    to: str | None = None
+    """The name of the only run that receives it; None: every run that waits for its name and key."""
+    ttl: Milliseconds | None = msgspec.field(name="l", default=None)
+    """How long runs that begin to wait later receive it too; None: the default."""
+
+
+class StartWait(Wait, FrozenValue, frozen=True, kw_only=True):
+    """A `start` waits until its run is stored."""
+
+    run: str = msgspec.field(name="start")
+    """The name of the run that it starts."""
+    input: Json = msgspec.field(name="i", default=None)
+    labels: dict[str, Json] = msgspec.field(name="b", default_factory=dict)
 
 
 class RepeatWait(Wait, FrozenValue, frozen=True, kw_only=True):
@@ -149,6 +191,9 @@ _KINDS: Final[dict[str, type[Wait]]] = {
     "approval": ApprovalWait,
     "child": ChildWait,
     "key": EventWait,
+    "ev": EmitWait,
+    "start": StartWait,
+    "notice": NoticeWait,
     "repeats": RepeatWait,
     "out": ForkWait,
     "n": EachWait,

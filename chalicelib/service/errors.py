@@ -43,6 +43,12 @@ class RunExists(ServiceError):
         self.name = name
 
 
+class LimitReached(ServiceError):
+    """So many runs of the flow are in progress as its limit allows, and others do not start (`overflow = skip`)."""
+
+    code = "limit-reached"
+
+
 class StillReferred(ServiceError):
     """The definition cannot be deleted because something refers to it."""
 

@@ -1,4 +1,4 @@
-"""Messages in the queues: each asks its consumer to look at a run.
+"""Messages in the queues: each asks its consumer to look at a run, or at a schedule.
 
 The head of the run decides. A message may come late or twice, or have no effect because the run has moved on.
 """
@@ -23,6 +23,11 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="hint"):
     """The version of the head that the message belongs to. The message is sent before that head is committed."""
     id: str = ""
     """The id of the run; empty: any run of that name."""
+
+    @property
+    def subject(self) -> str:
+        """The name of what it is about."""
+        return self.run
 
     def is_written(self, run: Run | None) -> bool:
         """Return whether the head (None: there is no run) is the one that the message belongs to, or a later one."""
@@ -62,6 +67,12 @@ class StartChild(_Message, frozen=True, kw_only=True, tag="start"):
     uuid: str
 
 
+class ExecuteStep(_Message, frozen=True, kw_only=True, tag="execute"):
+    """Publish the event or start the run for which an activation's step is there."""
+
+    uuid: str
+
+
 class StopChild(_Message, frozen=True, kw_only=True, tag="stop"):
     """Stop the run `child`, of which this run needs no result."""
 
@@ -78,10 +89,41 @@ class TellParent(_Message, frozen=True, kw_only=True, tag="tell"):
     """Report the end of this run to the run that waits for it."""
 
 
+class TellSchedule(_Message, frozen=True, kw_only=True, tag="ended"):
+    """Report the end of this run to the schedule of which slots wait for it."""
+
+
+class Tick(_Message, frozen=True, kw_only=True, tag="tick"):
+    """Look at the schedule: a slot may be due, or its definition may have changed.
+
+    `run` is empty, and `version` is that of the definition, which is stored after the message is sent; 0: any.
+    """
+
+    run: str = ""
+    schedule: str
+
+    @property
+    def subject(self) -> str:
+        return self.schedule
+
+
+class Begin(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="begin"):
+    """Begin a pending run, if its turn has come. Its limiter sends it when it has granted the permit."""
+
+    uuid: str = ""
+    """The id of the run, if its limiter sends it."""
+    limiter: str = ""
+    attempt: int = 0
+    slot: Instant = 0
+    granted_in: int = msgspec.field(name="gv", default=0)
+    """As of a delivery."""
+
+
 class Release(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="release"):
-    """Return the permit of an activation that has ended, or that waits for a retry."""
+    """Return the permit of an activation that has ended or waits for a retry, or of a run that has ended."""
 
     uuid: str
+    """That of the activation, or the id of the run."""
     limiter: str
     attempt: int | None = None
     """The attempt for which the activation waits; None: it has ended."""
@@ -95,7 +137,21 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
     """When it is to be done: a queue delays a message by 15 minutes at most."""
 
 
-Message: TypeAlias = Deliver | Wake | Listen | StartChild | StopChild | SyncChild | TellParent | Release | Serve
+Message: TypeAlias = (
+    Deliver
+    | Wake
+    | Listen
+    | StartChild
+    | ExecuteStep
+    | StopChild
+    | SyncChild
+    | TellParent
+    | TellSchedule
+    | Tick
+    | Begin
+    | Release
+    | Serve
+)
 
 
 def encode(message: Message) -> str:

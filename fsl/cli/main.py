@@ -47,6 +47,7 @@ SECTIONS: Final = {
         LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),
+    "Schedule runs": (LazyCommand("schedule", f"{_RUNS}.schedules:schedule", "List, inspect and command schedules."),),
     "Operate a server": (
         LazyCommand("local", f"{_SERVER}.local:local", "Run a server on this machine."),
         LazyCommand("shell", f"{_SERVER}.shell:shell", "Send statements to a server interactively."),

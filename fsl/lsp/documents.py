@@ -11,6 +11,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
 from chalicelib import __version__
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.symbols import Workspace, workspace_of
 from fsl.lsp.results import NAME, diagnostics
 from fsl.lsp.text import Text
@@ -33,7 +34,9 @@ class Server(LanguageServer):
 
     def definitions_for(self, uri: str) -> Workspace:
         """Return the definitions for a document: its own first, then open documents, then files in its folder."""
-        return workspace_of(self.texts_around(uri))
+        workspace = workspace_of(self.texts_around(uri))
+        workspace.operations = ALL_OPERATIONS("default")
+        return workspace
 
     def texts_around(self, uri: str) -> dict[str, str]:
         """Return a document, the open documents and the files in its folder, by URI."""

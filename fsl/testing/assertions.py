@@ -24,6 +24,9 @@ from fsl.transition_text import fields_of
 MAX_LINE_CHARACTERS: Final = 90
 """Two values that are longer than this together are shown line by line."""
 
+STARTED: Final = "started"
+"""The outcome of a slot that is expected where the test names only its time."""
+
 _W = TypeVar("_W")
 _G = TypeVar("_G")
 
@@ -47,6 +50,7 @@ def check(run: CaseRun, expect: Expect) -> list[Failure]:
     found += _calls(run, expect)
     found += _history(run, expect.history)
     found += _time(run, expect)
+    found += _slots(run, expect)
     found += _asserts(run, [expect.checks] if isinstance(expect.checks, str) else expect.checks)
     return found
 
@@ -143,6 +147,15 @@ def _time(run: CaseRun, expect: Expect) -> Iterator[Failure]:
         yield Failure("takes", f"expected {expect.takes}, got {format_elapsed(run.duration)}")
     if expect.within is not None and run.duration > span(expect.within):
         yield Failure("within", f"expected at most {expect.within}, got {format_elapsed(run.duration)}")
+
+
+def _slots(run: CaseRun, expect: Expect) -> Iterator[Failure]:
+    if expect.slots is None:
+        return
+    wanted = [{one: STARTED} if isinstance(one, str) else one for one in expect.slots]
+    got = [{time: outcome} for time, outcome in run.slots]
+    if wanted != got:
+        yield _differs("slots", wanted, got)
 
 
 def _asserts(run: CaseRun, sources: Iterable[str]) -> Iterator[Failure]:

@@ -17,13 +17,16 @@ from chalicelib.hosting.virtual import MAX_EVENTS
 from chalicelib.model import status, templates, times
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition
+from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ActionStep, Flow, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json, children_in
+from chalicelib.model.recurrence.schedule import Schedule, slot_text
 from chalicelib.model.run import Run
 from chalicelib.model.statements import Config
 from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.service.messages import Tick
 from fsl.testing.cases import Case, Command, CommandName, Signal, TestFile, span
 from fsl.testing.program import Program
 from fsl.testing.script import Script
@@ -37,6 +40,10 @@ NAME: Final = "test"
 REPORT: Final = "StepReported"
 
 
+class NoRun(EchoerError):
+    """The tested schedule starts no run."""
+
+
 @dataclass(frozen=True)
 class CaseRun:
     """What became of a test's run. Its secrets are readable here."""
@@ -47,6 +54,8 @@ class CaseRun:
     script: Script
     cut_off: str
     """Why the run was not executed to its end; empty if it was."""
+    slots: tuple[tuple[str, str], ...] = ()
+    """The time and the outcome of each of the last slots of the tested schedule, oldest first."""
 
     @cached_property
     def head(self) -> Run:
@@ -106,12 +115,14 @@ def start_of(program: Program, file: TestFile, case: Case) -> tuple[str, Json, d
 
 
 def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = MAX_EVENTS) -> CaseRun:
-    """Execute the test's run to its end, or to the time at which the test looks at it. Raises InputRefused."""
+    """Execute the test's run to its end, or to the time at which the test looks at it. Raises InputRefused, NoRun."""
     script = Script(file, case)
     host = ScriptedHost(script, start=times.instant(case.start or file.start) or START)
     host.define(*_values(program.definitions.values(), {**file.config, **case.config}))
     host.define(*program.events.values())
     host.set_secrets(_secrets(program, {**file.secrets, **case.secrets}))
+    if case.schedule is not None:
+        return _scheduled(program.schedules[case.schedule], case, host, script, max_events)
     started_at = host.clock.now()
     flow, given, labels, name = start_of(program, file, case)
     for command in case.orders:
@@ -123,9 +134,30 @@ def run_case(program: Program, file: TestFile, case: Case, *, max_events: int = 
     if host.run_until(until, max_events=max_events):
         cut_off = _not_ended(host.head(name), case)
     else:
-        at = times.rfc3339(host.clock.now())
-        cut_off = f"more than {max_events:,} events happened by {at}: the run does not come to rest"
+        cut_off = _too_many(host, max_events)
     return CaseRun(host, name, started_at, script, cut_off)
+
+
+def _scheduled(schedule: Schedule, case: Case, host: ScriptedHost, script: Script, max_events: int) -> CaseRun:
+    """Let the schedule start runs until `until`, and return the last one."""
+    started_at, until = host.clock.now(), span(case.until or "")
+    for signal in case.events:
+        host.later(span(signal.at), "", _published(host, "", signal))
+    host.define(schedule)
+    host.services.scheduler.tick(Tick(namespace=host.namespace, schedule=schedule.name, sent_at=started_at, version=0))
+    in_time = host.run_until(started_at + until, max_events=max_events)
+    state = host.services.schedules.view(host.namespace, schedule.name).state
+    slots = tuple((slot_text(schedule, one.slot), str(one.outcome)) for one in reversed(state.recent)) if state else ()
+    if state is None or not state.running:
+        why = f": {state.recent[0].reason}" if state and state.recent else ""
+        raise NoRun(f"schedule {schedule.name!r} starts no run within {case.until}{why}")
+    cut_off = "" if in_time else _too_many(host, max_events)
+    return CaseRun(host, state.running, host.head(state.running).created_at, script, cut_off, slots)
+
+
+def _too_many(host: ScriptedHost, max_events: int) -> str:
+    at = times.rfc3339(host.clock.now())
+    return f"more than {max_events:,} events happened by {at}: the run does not come to rest"
 
 
 def _not_ended(run: Run, case: Case) -> str:

@@ -67,8 +67,8 @@ class Reply(_Part, frozen=True, kw_only=True):
     delivery that fails. An action that does not declare ERROR answers it with an error, by default of the name `Error`;
     TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and
     5xx the delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
-    status (200 if left out), headers, body: what an action with `callback = none` answers; `state` stands for a status
-    that leads to it.
+    status (200 if left out), headers, body: what an action with `callback = none` answers; `state` is answered
+    with a status that leads to it.
     """
 
     when: dict[str, Any] = {}
@@ -145,9 +145,10 @@ class Expect(_Part, frozen=True, kw_only=True):
     `{name: STATE}`. at: the steps at which the run waits. undone: the undone steps, in order. vars, labels: these
     values among others. calls: for each action the number of calls, or the args of each call (these among others).
     history: these events in this order, each as a name or as fields. within: the longest duration; takes: the exact
-    one. last_err: a regular expression that the last error must contain. assert: JSONata over $input, $vars, $result
-    (the output), $error (the last error) and $run with name status labels path undone calls history took
-    (milliseconds).
+    one. last_err: a regular expression that the last error must contain. slots: the last ten slots of the tested
+    schedule, each as the time of a run that it started, or as `{time: skipped}` (also queued, missed, failed). assert:
+    JSONata over $input, $vars, $result (the output), $error (the last error) and $run with name status labels path
+    undone calls history took (milliseconds).
     """
 
     status: Status | None = None
@@ -162,6 +163,7 @@ class Expect(_Part, frozen=True, kw_only=True):
     within: Span | None = None
     takes: Span | None = None
     last_err: str | None = None
+    slots: list[str | dict[str, str]] | None = None
     checks: str | list[str] = msgspec.field(name="assert", default_factory=list)
 
 
@@ -169,11 +171,13 @@ class Case(_Part, frozen=True, kw_only=True):
     """One test: a run, what happens around it, and what is expected.
 
     until: check the run at this time, even if it has not ended. limit: a run that has not ended by then fails the test.
+    schedule: let this schedule start runs until `until`; the last of them is checked.
     """
 
     name: str
     flow: str | None = None
     run: str | None = None
+    schedule: str | None = None
     start: str | None = None
     input: Any = {}
     labels: dict[str, Any] = {}

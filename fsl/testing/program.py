@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chalicelib import language
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.analyze import SourceFile, analyze_all
 from chalicelib.language import Statement
 from chalicelib.language.source import Source
@@ -14,8 +15,9 @@ from chalicelib.language.syntax.tree import steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.flow import CallStep, Flow, FlowRun, actions_named, walk
+from chalicelib.model.flow import CallStep, Flow, FlowRun, StartStep, actions_named, walk
 from chalicelib.model.json_values import Json
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -44,16 +46,17 @@ class Program:
     events: dict[str, EventType] = field(default_factory=dict)
     """The declared events."""
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
 
     def only(self) -> str | None:
-        """Return the default flow of a test: the only flow_run, or else the only flow that no other calls."""
+        """Return the default flow of a test: the only flow_run, or else the only flow that no other calls or starts."""
         if len(self.flow_runs) == 1:
             return next(iter(self.flow_runs))
         called = {
             step.flow
-            for definition in self.definitions.values()
+            for name, definition in self.definitions.items()
             for step in walk(definition.flow.steps)
-            if isinstance(step, CallStep)
+            if isinstance(step, (CallStep, StartStep)) and step.flow != name
         }
         free = [name for name in self.definitions if name not in called and name not in self.flow_runs]
         return free[0] if len(free) == 1 and not self.flow_runs else None
@@ -62,7 +65,7 @@ class Program:
 def read_program(paths: Sequence[Path]) -> Program:
     """Read and check the files together. Raises OSError, BadProgram."""
     sources = [_source(path) for path in paths]
-    checked = analyze_all(sources)
+    checked = analyze_all(sources, ALL_OPERATIONS("default"))
     problems = [
         language.render(one, source.text, source.name)
         for source, found in checked
@@ -77,7 +80,8 @@ def read_program(paths: Sequence[Path]) -> Program:
     statements = [statement for _, found in checked for statement in found.statements]
     flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
     events = {one.name: one.value for one in statements if isinstance(one.value, EventType)}
-    return Program(_definitions(statements), flow_runs, events, places)
+    schedules = {one.name: one.value for one in statements if isinstance(one.value, Schedule)}
+    return Program(_definitions(statements), flow_runs, events, places, schedules)
 
 
 def _source(path: Path) -> SourceFile:

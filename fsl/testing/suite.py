@@ -22,8 +22,9 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.event_data import data_problems
 from chalicelib.model.flow import BUILT_IN_STATES, Step, walk
 from chalicelib.service.errors import Invalid
+from chalicelib.service.ports.schedules import SlotOutcome
 from fsl.testing.assertions import Failure, check
-from fsl.testing.case_run import CaseRun, run_case, start_of
+from fsl.testing.case_run import CaseRun, NoRun, run_case, start_of
 from fsl.testing.cases import Case, Contains, Replies, TestFile, replies
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document
@@ -106,7 +107,10 @@ class Suite:
         coverage.expect(self.program)
         for n, case in enumerate(self.tests.tests):
             if wanted.lower() in f"{self.path}::{case.name}".lower():
-                run = run_case(self.program, self.tests, case)
+                try:
+                    run = run_case(self.program, self.tests, case)
+                except NoRun as exc:
+                    raise self._document.problem(("tests", n, "schedule"), str(exc)) from exc
                 coverage.note(self.program, run.host)
                 line = self._document.problem(("tests", n), "").line
                 yield Result(str(self.path), line, case, self.program, run, tuple(check(run, case.expect)))
@@ -148,6 +152,11 @@ class Suite:
     def _start(self, at: Place, case: Case, host: ScriptedHost) -> Iterator[tuple[Place, str]]:
         if case.start is not None and times.instant(case.start) is None:
             yield (*at, "start"), "expected a time such as 2026-01-31T08:00:00Z"
+        if case.schedule is not None:
+            yield from self._schedule(at, case, case.schedule)
+            return
+        if case.expect.slots is not None:
+            yield (*at, "expect", "slots"), "only a test of a `schedule` has slots"
         try:
             flow, given, _, _ = start_of(self.program, self.tests, case)
             complete(self.program.definitions[flow].flow, given, host.services.secrets.cipher(host.namespace))
@@ -158,6 +167,21 @@ class Suite:
             yield at, str(exc)
         except InputRefused as refusal:
             yield (*at, "input"), str(refusal)
+
+    def _schedule(self, at: Place, case: Case, name: str) -> Iterator[tuple[Place, str]]:
+        if name not in self.program.schedules:
+            yield (*at, "schedule"), _unknown("schedule", name, self.program.schedules)
+        if case.until is None:
+            yield (*at, "schedule"), "a test of a schedule needs `until`: how long it starts runs"
+        for field in ("flow", "run", "input", "labels", "orders"):
+            if getattr(case, field):
+                yield (*at, field), f"a test of a schedule has no `{field}`"
+        for one in case.expect.slots or []:
+            for slot, outcome in ({one: SlotOutcome.STARTED} if isinstance(one, str) else one).items():
+                if times.instant(slot) is None:
+                    yield (*at, "expect", "slots"), f"expected a time such as 2026-01-31T08:00:00Z, found {slot!r}"
+                if outcome not in list(SlotOutcome):
+                    yield (*at, "expect", "slots"), _unknown("outcome", outcome, SlotOutcome)
 
 
 class _Known:
@@ -237,9 +261,12 @@ def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tupl
     """Find fields of replies that the kind of the actions does not have: by callback, or by the response."""
     if not actions:
         return
-    is_direct = any(action.direct for action in actions)
-    only = ("progress", "vars") if is_direct else ("status", "headers", "body")
-    why = "answers with its response (callback = none)" if is_direct else "answers by callback"
+    only: tuple[str, ...] = ("status", "headers", "body")
+    why = "answers by callback"
+    if any(action.direct for action in actions):
+        only, why = ("progress", "vars"), "answers with its response (callback = none)"
+    if any(action.direct and not action.is_http for action in actions):
+        only, why = ("progress", "vars", "status", "headers", "body"), "returns a value or an error"
     for one in replies(given):
         for name in only:
             if getattr(one, name):

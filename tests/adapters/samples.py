@@ -15,6 +15,7 @@ from chalicelib.model.status import Status
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.runs import NewRun
+from chalicelib.service.ports.schedules import ScheduleState, SlotOutcome, SlotRecord
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.ports.waiters import Waiter
 from tests.fakes import START
@@ -108,6 +109,16 @@ def a_subscription(**changes: Any) -> Subscription:
 def a_task(number: int = 0, **changes: Any) -> Task:
     task = Task(run=f"r{number}", uuid=f"u{number:03}", since=START, until=START + 60_000)
     return msgspec.structs.replace(task, **changes)
+
+
+def a_state(name: str = "nightly", version: int = 1, **changes: Any) -> ScheduleState:
+    """Return the state of a schedule that must be looked at now."""
+    changes = {"uuid": f"id-{name}", "definition": 1, "done": START, "wake_at": START, **changes}
+    return ScheduleState(name=name, version=version, **changes)
+
+
+def a_slot(outcome: SlotOutcome = SlotOutcome.SKIPPED, **changes: Any) -> SlotRecord:
+    return SlotRecord(slot=START, outcome=outcome, decided_at=START + 1, **changes)
 
 
 def a_waiter(number: int = 0, **changes: Any) -> Waiter:

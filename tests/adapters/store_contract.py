@@ -16,6 +16,7 @@ from chalicelib.model.status import ENDED, LIVE, Status
 from chalicelib.service.errors import Conflict, Malformed, NotFound, RunExists
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
+from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
 from tests.adapters.samples import (
     AWKWARD_NAMES,
@@ -23,6 +24,8 @@ from tests.adapters.samples import (
     a_page,
     a_run,
     a_signal,
+    a_slot,
+    a_state,
     a_subscription,
     a_task,
     a_waiter,
@@ -787,6 +790,85 @@ class TasksContract:
         assert len(store.tasks.list("ns", 5)) == 2
 
 
+class SchedulesContract:
+    def test_a_state_is_loaded_as_it_was_saved(self, store: Store) -> None:
+        state = a_state(
+            wake_at=START + 5,
+            paused_at=START,
+            starting=START + 1,
+            queue=(START + 2, START + 3),
+            running="nightly@2026-01-01T00:00:00Z",
+            recent=(a_slot(reason="run ä🙂\x00 is running", count=7), a_slot(SlotOutcome.STARTED, run="r")),
+            counts={SlotOutcome.STARTED: 2, SlotOutcome.SKIPPED: 7},
+        )
+        store.schedules.save("ns", state, None)
+        assert store.schedules.load("ns", ["nightly", "other"]) == {"nightly": state}
+        assert store.schedules.load("other", ["nightly"]) == {}
+        assert store.schedules.load("ns", []) == {}
+
+    def test_states_of_any_names_are_kept_apart(self, store: Store) -> None:
+        states = {name: a_state(name, version=number + 1) for number, name in enumerate(AWKWARD_NAMES)}
+        for state in states.values():
+            store.schedules.save("ns", state, None)
+        assert store.schedules.load("ns", AWKWARD_NAMES) == states
+        due = {found.name for found in store.schedules.due(START, 100)}
+        assert due == set(AWKWARD_NAMES)
+
+    def test_a_state_is_written_if_its_version_was_seen(self, store: Store) -> None:
+        first, second = a_state(), a_state(version=2, done=START + 1)
+        store.schedules.save("ns", first, None)
+        for seen in (None, 2, 0):
+            with pytest.raises(Conflict):
+                store.schedules.save("ns", second, seen)
+        with pytest.raises(Conflict):
+            store.schedules.save("ns", a_state("other"), 1)
+        assert store.schedules.load("ns", ["nightly", "other"]) == {"nightly": first}
+        store.schedules.save("ns", second, 1)
+        assert store.schedules.load("ns", ["nightly"]) == {"nightly": second}
+
+    def test_of_many_that_write_one_wins(self, store: Store) -> None:
+        for seen in (None, 1):
+            states = [a_state(version=(seen or 0) + 1, done=number) for number in range(6)]
+            outcomes = race([partial(store.schedules.save, "ns", state, seen) for state in states])
+            winners = [state for state, outcome in zip(states, outcomes, strict=True) if outcome is None]
+            assert list(store.schedules.load("ns", ["nightly"]).values()) == winners
+
+    def test_a_deleted_state_is_gone(self, store: Store) -> None:
+        state = a_state()
+        store.schedules.save("ns", state, None)
+        with pytest.raises(Conflict):
+            store.schedules.delete("ns", a_state(version=2))
+        store.schedules.delete("other", state)
+        assert store.schedules.load("ns", ["nightly"]) == {"nightly": state}
+        store.schedules.delete("ns", state)
+        store.schedules.delete("ns", state)
+        assert store.schedules.load("ns", ["nightly"]) == {}
+        assert list(store.schedules.due(START * 2, 5)) == []
+        store.schedules.save("ns", state, None)
+
+    def test_due_are_those_that_must_be_looked_at(self, store: Store) -> None:
+        for number in range(9):
+            store.schedules.save("ns", a_state(f"s{number}", wake_at=START + number), None)
+        store.schedules.save("other", a_state("s1", wake_at=START + 1), None)
+        store.schedules.save("ns", a_state("never", wake_at=None), None)
+        store.schedules.save("ns", a_state("s0", version=2, wake_at=None), 1)
+        store.schedules.save("ns", a_state("s1", version=2, wake_at=START + 7), 1)
+        due = store.schedules.due(START + 7, 100)
+        assert [found.at for found in due] == sorted(found.at for found in due)
+        assert {(found.namespace, found.name, found.at - START) for found in due} == {
+            *(("ns", f"s{number}", number) for number in range(2, 8)),
+            ("ns", "s1", 7),
+            ("other", "s1", 1),
+        }
+        assert len(store.schedules.due(START + 7, 3)) == 3
+
+    def test_timers_of_runs_and_schedules_are_not_mixed(self, store: Store) -> None:
+        store.runs.create(new(a_run()))
+        store.schedules.save("ns", a_state(), None)
+        assert [timer.run for timer in store.runs.due(START * 2, 5)] == ["r1"]
+        assert [found.name for found in store.schedules.due(START * 2, 5)] == ["nightly"]
+
+
 class WaitersContract:
     def test_waiters_are_listed_by_since_when_they_wait_and_then_by_their_place(self, store: Store) -> None:
         waiters = [a_waiter(number, at=START + number // 4, place=number % 4) for number in range(20)]
@@ -834,6 +916,7 @@ class StoreContract(
     VersionedValuesContract,
     SignalsContract,
     TasksContract,
+    SchedulesContract,
     WaitersContract,
 ):
     """Read all items."""

@@ -64,6 +64,7 @@ VIEWS = (
     "/flowrun?flow=large",
     "/flowrun?label=team:payments",
     "/flowrun?status=succeeded",
+    "/flowrun?undo=failed",
     "/step",
     "/event",
     "/watch?resource=flowrun&version=0&wait=0",
@@ -82,6 +83,7 @@ class Life:
     asked: dict[str, Any]
     lost: dict[str, Any]
     slow: dict[str, Any]
+    scheduled: dict[str, Any]
     views: dict[str, int]
     deleted: list[int]
     authorized: dict[str, str]
@@ -101,6 +103,7 @@ def live(cloud: Cloud) -> Life:
         "lost": _undeliverable(cloud),
         "authorized": _let_in(cloud),
         "slow": _forgotten(cloud),
+        "scheduled": _scheduled(cloud),
         "views": {url: cloud.request("GET", url).status for url in VIEWS},
         "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
     }
@@ -166,6 +169,20 @@ def _forgotten(cloud: Cloud) -> dict[str, Any]:
     cloud.sweep()
     cloud.settle()
     return _run(cloud, "slow")
+
+
+def _scheduled(cloud: Cloud) -> dict[str, Any]:
+    """A schedule starts runs, is commanded, and is deleted."""
+    text = "schedule quarterly  flow = small;  every = 15m;  overlap = queue;  catch_up = 1h;  schedule_end"
+    cloud.request("POST", "/schedule", json.dumps({"data": text}))
+    _time(cloud, 20, 20)
+    for command in ("pause", "continue", "run"):
+        cloud.request("POST", f"/schedule/quarterly/{command}", "{}")
+    cloud.settle()
+    found: dict[str, Any] = cloud.request("GET", "/schedule/quarterly").json
+    cloud.request("DELETE", "/schedule/quarterly")
+    _time(cloud, 20)
+    return found
 
 
 def _time(cloud: Cloud, *minutes: int) -> None:

@@ -125,6 +125,12 @@ def test_a_forgotten_timer_is_found_by_the_sweep(life: Life) -> None:
     assert life.slow["spec"]["current_state"] == "stopped"
 
 
+def test_a_schedule_starts_its_runs(life: Life) -> None:
+    spec = life.scheduled["spec"]
+    assert {(slot["outcome"], slot["status"]) for slot in spec["slots"]} == {("started", "succeeded")}
+    assert spec["started"] >= 3
+
+
 def test_every_view_may_read_what_it_shows(life: Life) -> None:
     assert set(life.views.values()) == {200}, life.views
     assert all(status < 300 for status in life.deleted), life.deleted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import pytest
@@ -15,7 +15,7 @@ from chalicelib import config
 from chalicelib.adapters import secret_references
 from chalicelib.adapters.telemetry.metrics import UNITS
 from chalicelib.config import Access, BadSetting
-from deploy import cloudformation, policies, release, stages, watch
+from deploy import cloudformation, policies, release, stages, terraform, watch
 from deploy.stages import AUTHORIZE, FUNCTIONS, BadStage, Document, NoSuchStage, Stage
 from tests.fakes import FakeClock
 
@@ -147,6 +147,37 @@ def test_actions_that_are_queues_and_functions_are_allowed_by_name() -> None:
 def test_nothing_else_is_an_action(arn: str) -> None:
     with pytest.raises(BadStage, match="action_arns"):
         policies.of_actions([arn])
+
+
+READ: Final = {"Action": ["dynamodb:GetItem"], "Resource": "arn:aws:dynamodb:eu-central-1:1:table/orders"}
+
+
+def test_operations_that_actions_call_are_allowed_to_the_function_that_delivers_and_to_no_other() -> None:
+    configured = _configured(ECHOER_AWS_CALLS="dynamodb:getItem")
+    before = {name: cloudformation.policy(stages.stage("x", configured), name) for name in FUNCTIONS}
+    configured["stages"]["x"]["action_statements"] = [READ]
+    stage = stages.stage("x", configured)
+    after = {name: cloudformation.policy(stage, name) for name in FUNCTIONS}
+    assert {name for name in FUNCTIONS if after[name] != before[name]} == {"deliver"}
+    assert after["deliver"]["Statement"][-1] == {"Sid": "CallOperations1", "Effect": "Allow", **READ}
+    assert terraform.policy(stage, "deliver")["Statement"][-1] == after["deliver"]["Statement"][-1]
+    assert "action_statements" not in json.dumps(stages.for_chalice(configured, stage))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Action": "*"},
+        {"Action": ["dynamodb:*"]},
+        {"Action": []},
+        {"Resource": None},
+        {"Principal": "*"},
+        {"Action": [1]},
+    ],
+)
+def test_a_statement_names_its_operations(changed: dict[str, Any]) -> None:
+    with pytest.raises(BadStage, match="action_statements: statement 1"):
+        policies.of_calls([], [{**READ, **changed}])
 
 
 # ── secrets ──────────────────────────────────────────────────────────────────────────────────────────────────────────

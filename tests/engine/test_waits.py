@@ -18,10 +18,14 @@ from chalicelib.model.waits import (
     ApprovalWait,
     ChildWait,
     EachWait,
+    EmitWait,
     EventWait,
     ForkWait,
+    NoticeKind,
+    NoticeWait,
     OffloadedWait,
     RepeatWait,
+    StartWait,
     Wait,
     wait_from_json,
     wait_to_json,
@@ -48,7 +52,15 @@ WAITS: dict[str, Wait | None] = {
     ),
 }
 
-NEWER: tuple[Wait, ...] = (RepeatWait(rule=1, state="FLAKY"),)
+NEWER: tuple[Wait, ...] = (
+    RepeatWait(rule=1, state="FLAKY"),
+    EmitWait(event="order.paid"),
+    EmitWait(event="nudge", key="k", data={"n": 1, "out": 2}, to="o-1", ttl=1_000),
+    StartWait(run="report-1", input={"key": "k"}, labels={"team": "lab"}),
+    EventWait(key="k", leave={"id": 1}),
+    NoticeWait(kind=NoticeKind.LEAVE),
+    NoticeWait(kind=NoticeKind.ENTER, of="8e325c59", is_taken=True),
+)
 """Waits that version 0.1.0 did not have."""
 
 

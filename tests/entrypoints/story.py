@@ -42,6 +42,12 @@ flow_run_end"""
 
 EVENT = "event payment.received args = (str order, float amount, str note = null); event_end"
 CONFIG = 'config REGION = "eu-west-1";'
+SCHEDULE = """schedule nightly
+    flow = shipping;  cron = "0 2 * * *";  zone = "Europe/Berlin";  input = (order = ${ "o-" & $scheduled });
+schedule_end"""
+
+
+NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
 class Teller:
@@ -80,6 +86,7 @@ def tell(host: Host) -> list[Exchange]:
     say = settle(host)
     _orders(say)
     _events(say)
+    _schedules(say)
     _server(say)
     _ends(say)
     return say.told
@@ -174,6 +181,34 @@ def _events(say: Teller) -> None:
     say("what was published", "GET", "/event", limit=10)
     changed = {"resource": ["event"], "version": 1_800_000_000_000}
     say("changes", "GET", "/watch", **changed)
+
+
+def _schedules(say: Teller) -> None:
+    never = SCHEDULE.replace("0 2 * * *", "0 0 30 2 *")
+    say("a schedule", "POST", "/schedule", {"data": SCHEDULE})
+    say("a schedule that never starts a run", "POST", "/schedule", {"data": never})
+    say("its next slots", "GET", "/schedule/{name}/next", name="nightly", n=3, since="2027-03-27T00:00:00Z")
+    run = say("a run now", "POST", "/schedule/{name}/run", {}, name="nightly")
+    past = {"from": "2027-01-14T00:00:00Z", "to": "2027-01-15T00:00:00Z"}
+    done = say("past slots", "POST", "/schedule/{name}/backfill", past, name="nightly")
+    say(
+        "a range that ends in the future",
+        "POST",
+        "/schedule/{name}/backfill",
+        {**past, "to": NEVER_TIME},
+        name="nightly",
+    )
+    say("pause a schedule", "POST", "/schedule/{name}/pause", name="nightly")
+    say("one schedule", "GET", "/schedule/{name}", name="nightly")
+    say("continue a schedule", "POST", "/schedule/{name}/continue", name="nightly")
+    say("all schedules", "GET", "/schedule")
+    say("a schedule refers to it", "DELETE", "/flow/{name}", name="shipping")
+    say("whatever schedule has the name", "DELETE", "/schedule/{name}", name="nightly")
+    schedule = say("defined anew", "POST", "/schedule", {"data": SCHEDULE})
+    of_schedule = {"name": "nightly", "uuid": schedule["metadata"]["uuid"]}
+    say("the schedule of that uuid", "DELETE", "/schedule/{name}/{uuid}", **of_schedule)
+    for name in (run["run"], done["started"][0]["run"]):
+        say("a run of a schedule", "POST", "/flowrun/{name}/stop", name=name)
 
 
 def _server(say: Teller) -> None:

@@ -29,6 +29,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
         "error": None,
         "global_variable": {},
         "status": "running",
+        "waits_for": "",
         "flow": "two",
         "flow_version": 1,
         "input": {"order": "o-1"},
@@ -161,6 +162,7 @@ def test_the_history_is_paged_and_complete(host: Host) -> None:
         "error_name": "",
         "vars": {"v": 1},
         "removed": [],
+        "rule": None,
     }
     first = call("GET", "/flowrun/r/history?limit=1")
     assert first.headers["x-next-cursor"] == "1"

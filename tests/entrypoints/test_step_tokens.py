@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -209,6 +210,13 @@ def test_success_is_the_first_state_that_the_action_declares(host: Host, sfn: An
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert answer["ResponseMetadata"]["RequestId"]
     assert spec_of()["output"] == {"why": "", "result": {"by": "Ann", "n": [1, None]}}
+
+
+@pytest.mark.parametrize("output", ['"{}"', '"[1]"', '"text"', "7", "null", "7.0"])
+def test_the_output_is_the_value_of_its_json(host: Host, sfn: Any, output: str) -> None:
+    sfn.send_task_success(taskToken=asked(host), output=output)
+    found = spec_of()["output"]["result"]
+    assert (json.loads(output), type(json.loads(output))) == (found, type(found))
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def test_a_busy_service_is_retried_with_a_warning_only(host: Host, caplog: pytes
     assert queue.deferred == [(QueueName.DELIVERIES, received.receipt, 2000)]
     (told,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (told.levelname, told.exc_info) == ("WARNING", None)
-    assert told.getMessage() == "messages of run 'patient' will be retried: the server is stopping; try again"
+    assert told.getMessage() == "messages of 'patient' will be retried: the server is stopping; try again"
 
 
 def test_a_message_that_is_ahead_of_its_write_is_looked_at_again(host: Host) -> None:

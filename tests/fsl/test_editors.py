@@ -11,9 +11,11 @@ import pytest
 import fsl
 from chalicelib.authoring import keywords
 from chalicelib.language.check.actions import _PROPERTIES
-from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW
+from chalicelib.language.check.flows import _FLOW, _RUN_OF_FLOW, _RUN_WITH_STEPS
 from chalicelib.language.check.readers.options import OPTIONS
+from chalicelib.language.check.schedules import SCHEDULE_PROPERTIES
 from chalicelib.language.check.steps.kinds import _ACTION_PROPERTIES
+from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES
 from chalicelib.language.check.steps.waits import WAIT_PROPERTIES
 from chalicelib.language.statements import END_WORDS, STATEMENT_WORDS
 from chalicelib.language.syntax.recovery import _STEP_WORDS
@@ -42,8 +44,11 @@ def test_the_checkers_properties_are_those_that_are_coloured_and_offered() -> No
     assert set(keywords.properties_of("action")) == set(_PROPERTIES)
     assert set(keywords.properties_of("deci")) == set(_ACTION_PROPERTIES)
     assert set(keywords.properties_of("wait")) == set(WAIT_PROPERTIES)
+    assert set(keywords.properties_of("emit")) == set(EMIT_PROPERTIES)
+    assert set(keywords.properties_of("start")) == set(START_PROPERTIES)
     assert set(keywords.properties_of("flow")) == set(_FLOW)
-    assert set(keywords.properties_of("flow_run")) == {*_FLOW, *_RUN_OF_FLOW}
+    assert set(keywords.properties_of("schedule")) == set(SCHEDULE_PROPERTIES)
+    assert set(keywords.properties_of("flow_run")) == {*_RUN_WITH_STEPS, *_RUN_OF_FLOW}
     assert set(OPTIONS) <= set(keywords.properties_of("step"))
     for kind in keywords.PROPERTIES:
         assert set(keywords.properties_of(kind)) <= coloured("property")

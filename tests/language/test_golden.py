@@ -12,12 +12,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.language import KnownNames, Problem, read, render
 
 HERE = Path(__file__).parent
 VALID = sorted((HERE / "valid").glob("*.fsl"))
 INVALID = sorted((HERE / "invalid").glob("*.fsl"))
 REGENERATE = os.environ.get("ECHOER_REGENERATE") == "1"
+KNOWN = KnownNames(operations=ALL_OPERATIONS("default"))
 NO_GOLDEN = {Problem.DOCUMENT_TOO_LARGE}  # its smallest document has a megabyte; it is in test_limits.py
 """Problems that another test covers."""
 
@@ -29,7 +31,7 @@ def test_the_folders_are_not_empty() -> None:
 
 @pytest.mark.parametrize("path", VALID, ids=lambda path: path.stem)
 def test_a_valid_document_means_what_its_golden_file_says(path: Path) -> None:
-    checked = read(_text(path), KnownNames())
+    checked = read(_text(path), KNOWN)
     assert [one for one in checked.diagnostics if one.severity == "error"] == []
     statements = [
         {"kind": one.kind, "name": one.name, "value": msgspec.to_builtins(one.value)} for one in checked.statements
@@ -42,7 +44,7 @@ def test_a_valid_document_means_what_its_golden_file_says(path: Path) -> None:
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
 def test_an_invalid_document_is_answered_as_its_golden_file_says(path: Path) -> None:
     text = _text(path)
-    checked = read(text, KnownNames(), expression_problem=_unbalanced)
+    checked = read(text, KNOWN, expression_problem=_unbalanced)
     assert checked.diagnostics
     found = "\n".join(render(one, text, path.name) for one in checked.diagnostics) + "\n"
     assert found == _expected(path.with_suffix(".txt"), found)

@@ -11,21 +11,25 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chalicelib.language import KnownNames, Statement, Unreadable, Unwritable, format_text, read, to_fsl
-from chalicelib.model.actions import Action, ArgType, Limit, Options, Parameter, Retry, Undo
+from chalicelib.model.actions import Action, ActionCall, ArgType, Breaker, Limit, Options, Parameter, Retry, Undo
 from chalicelib.model.flow import (
     ActionStep,
     Branch,
     CallStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
+    FlowLimit,
     FlowRun,
     ForkStep,
     Jitter,
+    Overflow,
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
@@ -95,7 +99,8 @@ options = st.builds(
     heartbeat=st.none() | durations,
     retry=st.none() | retries,
     limit=st.none()
-    | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9)),
+    | st.builds(Limit, concurrent=st.none() | st.integers(1, 9), per_second=st.none() | st.floats(0.1, 9))
+    | st.builds(Limit, concurrent=st.integers(1, 9), per_second=st.just(0.5), burst=st.integers(1, 9), key=expressions),
     headers=st.dictionaries(st.sampled_from(["X-A", "when"]), st.sampled_from(["", 'a "b"', "TRUE"])),
     secret_headers=st.dictionaries(st.sampled_from(["X-B", "secret"]), secrets),
     approval=st.booleans(),
@@ -105,7 +110,9 @@ undo_states = st.sampled_from([("OK",), ("else", "OK"), ("NOT OK", "when")])
 UNDO = (
     st.none()
     | st.builds(Undo, action=st.just("work"), args=work_args, states=undo_states)
-    | st.builds(Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True))
+    | st.builds(
+        Undo, action=st.just("other"), args=args, states=undo_states, is_flow=st.just(True), inputs=st.just(PARAMETERS)
+    )
 )
 CALL_UNDO = st.none() | st.builds(Undo, action=st.sampled_from(["work"]), args=work_args, states=st.just(("DONE",)))
 paths = st.sampled_from(["a", "a.b", r"x\.y.when", r"back\\slash.x y", "TRUE", "else"])
@@ -128,6 +135,9 @@ REPEAT = (
     )
 )
 TIMER_REPEAT = st.just(()) | rules.map(lambda rule: (rule,))
+CALLS = st.none() | st.builds(ActionCall, action=st.just("work"), args=work_args)
+names = st.sampled_from(["order.paid", "x y", "when", "TRUE"]) | expressions
+labels = st.dictionaries(st.sampled_from(["team", "when"]), st.sampled_from(["a", 7, True]) | expressions, max_size=2)
 DONE = (Route(state="DONE", target="done"),)
 ROUTES = (
     Route(state="OK", target="First", when="$x > 1"),
@@ -156,7 +166,7 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
-            key=templates, timeout=waiting | expressions, save=args,
+            key=templates, timeout=waiting | expressions, save=args, on_enter=CALLS, on_leave=CALLS,
         ),
         st.builds(
             ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"),
@@ -178,6 +188,18 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
             timeout=waiting | expressions,
             undo=CALL_UNDO, repeat=REPEAT,
         ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, data=templates, save=variables,
+            repeat=REPEAT, to=st.none() | names,
+        ),
+        st.builds(
+            EmitStep, name=name, routes=st.just(DONE), event=names, key=templates,
+            ttl=waiting | expressions,
+        ),
+        st.builds(
+            StartStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, save=variables,
+            repeat=REPEAT, run=st.none() | names, labels=labels,
+        ),
     ]  # fmt: skip
     return st.one_of(kinds)
 
@@ -197,6 +219,12 @@ flows = st.builds(
     timeout=st.none() | durations,
     max_steps=st.none() | st.integers(1, 10**9),
     labels=st.dictionaries(st.sampled_from(["a", "b c"]), st.booleans() | texts | st.integers(0, 9) | expressions),
+    description=st.none() | texts,
+    keep=st.none() | durations,
+    limit=st.none()
+    | st.builds(
+        FlowLimit, concurrent=st.integers(1, 9), key=st.none() | expressions, overflow=st.sampled_from(Overflow)
+    ),
 )
 
 
@@ -219,6 +247,7 @@ def test_any_flow_comes_back(flow: Flow) -> None:
         parameters=st.just((*PARAMETERS, SECRET)),
         options=options,
         undo=st.none() | st.builds(Undo, action=st.just("work"), args=work_args, states=st.just(("OK",))),
+        breaker=st.none() | st.builds(Breaker, failures=st.integers(1, 99), pause=st.integers(1, 99_999)),
     )
 )
 def test_any_action_comes_back(action: Action) -> None:

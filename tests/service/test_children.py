@@ -10,6 +10,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.runs import RunQuery
+from chalicelib.service.runs.children import ChildRuns
 from tests.hosts import NS, Host
 
 FLOWS = """
@@ -65,6 +66,18 @@ def test_an_input_that_does_not_fit_is_an_error_of_the_step(host: Host) -> None:
     host.start("parent", n="no number")
     host.settle()
     assert host.path() == ["Kid", "Sorry", "done"]
+
+
+def test_a_child_is_started_though_its_parent_was_paused_and_continued_in_the_meantime(host: Host) -> None:
+    """`continue` sent nothing, because nothing was held yet, and the message to start the child was consumed."""
+    host.start("parent", n=1)
+    uuid = host.uuid("Kid")
+    paused = host.services.operator.pause(NS, "r")
+    host.services.operator.resume(NS, "r")
+    services = host.services
+    runs = ChildRuns(services.runs, services.definition_cache, services.advancer, services.factory)
+    runs.start_child(paused, uuid)
+    assert [child.parent.uuid for child in children(host) if child.parent] == [uuid]
 
 
 def test_a_child_is_stopped_when_its_parent_is(host: Host) -> None:

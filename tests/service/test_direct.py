@@ -1,21 +1,25 @@
-"""Actions without callback (`callback = none`): flows on a host whose caller returns HTTP responses."""
+"""Actions without callback (`callback = none`): flows on a host with a caller that returns HTTP responses."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.memory import MemoryQueue
-from chalicelib.engine.errors import NoCallback
+from chalicelib.engine.effects import Outcome
+from chalicelib.engine.errors import NoCallback, Refused
+from chalicelib.engine.events import Event
 from chalicelib.model.json_values import Json
-from chalicelib.model.run import encode
+from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.errors import Busy
 from chalicelib.service.messages import Deliver
+from chalicelib.service.observability.observer import Observer
 from chalicelib.service.ports.actions import NotTaken, Raised, Reply, Response, Returned
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
@@ -374,4 +378,55 @@ def test_looks_are_deliveries_that_the_rate_counts() -> None:
     host.pass_time(49_000)
     assert len(host.actions.calls) == 5
     host.pass_time(2_000)
+    assert host.run().status is Status.SUCCEEDED
+
+
+BOTH = """
+action slow addr = "http://slow/x"; callback = none; reply_timeout = 1m; return = (OK); action_end
+/
+action quick addr = "http://quick/x"; callback = none; return = (OK); action_end
+/
+flow f
+    fork Both => (DONE -> done) {
+        join = all;
+        branch a { step Slow => (OK -> done) { action = slow; }; };
+        branch b { step Quick => (OK -> done) { action = quick; }; };
+    };
+flow_end
+"""
+
+
+class Watcher(Observer):
+    """Notes when a step's answer is committed."""
+
+    def __init__(self) -> None:
+        self.committed = threading.Event()
+
+    def advanced(
+        self,
+        _before: Run,
+        after: Run,
+        _events: Sequence[Event],
+        _results: Sequence[Outcome | Refused],
+        _trace: str = "",
+    ) -> None:
+        if any(entry.step == "Quick" and entry.state == "OK" for entry in after.tail):
+            self.committed.set()
+
+
+def test_a_result_does_not_wait_for_a_slow_delivery_of_its_run() -> None:
+    watcher = Watcher()
+
+    def script(request: dict[str, Any]) -> Reply:
+        if request["address"] == "http://slow/x":
+            assert watcher.committed.wait(10)
+        return Response(200)
+
+    host = Host(script, observer=watcher)
+    host.submit(BOTH)
+    host.start("f")
+    received = host.queue.receive(QueueName.DELIVERIES, 10, 0)
+    found = [messages.decode(message.body) for message in received]
+    deliveries = [message for message in found if isinstance(message, Deliver)]
+    assert host.services.deliverer.deliver(deliveries) == [None, None]
     assert host.run().status is Status.SUCCEEDED

@@ -12,9 +12,11 @@ from chalicelib.model import step_token
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
+from chalicelib.model.times import rfc3339
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.start import StartOrder
+from tests.fakes import START
 from tests.hosts import NS, Host, accept, answer_at_once
 
 WORK = 'action work addr = "http://work.test/"; args = (any x = null); return = (OK | BAD); action_end\n/\n'
@@ -403,8 +405,53 @@ def test_step_names_the_activation() -> None:
     host.answer("A", "OK")
     saved = host.run().vars["s"]
     assert saved == host.actions.requests[0]["x"]
-    assert (saved["name"], saved["uuid"], saved["attempt"]) == ("A", uuid, 1)
+    assert (saved["name"], saved["uuid"], saved["attempt"]) == ("A", uuid, 0)
+    assert saved["entered_at"] == rfc3339(START)
     assert step_token.decode(saved["token"]) == (NS, "r", uuid)
+
+
+def test_every_step_that_waits_knows_its_activation_when_it_is_entered() -> None:
+    host = begun(
+        """flow f
+            wait A => (GO -> B) { events = (GO = "go"); key = ${ $step.uuid }; save = (a = ${ $step.uuid }); };
+            emit B => (DONE -> C) { event = "b"; data = ${ $step }; save = (b = ${ $step }); };
+            each C => (DONE -> D) {
+                items = ${ [$step.uuid] }; save = (c = [${ $step.uuid }, ${ $result }]);
+                set One => (DONE -> done (output = ${ $item }));
+            };
+            start D => (DONE -> E) {
+                flow = g; input = (x = ${ $step.uuid }); name = ${ $step.uuid }; save = (d = ${ $step.uuid });
+            };
+            set E => (DONE -> done) { save = (e = ${ $step }); };
+        flow_end
+        / flow g input = (str x); wait A => (DONE -> done) { for = 1d; }; flow_end"""
+    )
+    host.settle()
+    host.services.signaler.publish(NS, "go", key=host.uuid("A"))
+    host.settle()
+    run = host.run()
+    assert run.status is Status.SUCCEEDED
+    (sent,) = [signal.data for signal in host.store.signals.list(NS, host.clock.now(), 10) if signal.name == "b"]
+    saved = run.vars
+    assert (sent, saved["c"][1]) == (saved["b"], [saved["c"][0]])
+    assert host.run(saved["d"]).input == {"x": saved["d"]}
+    assert len({saved["a"], saved["b"]["uuid"], saved["c"][0], saved["d"]}) == 4
+    assert saved["e"] == {"name": "E", "attempt": 0, "entered_at": rfc3339(START)}
+
+
+def test_step_says_how_often_it_was_repeated() -> None:
+    host = begun(
+        """flow f vars = (seen = []);
+            step A => (OK -> done) {
+                action = work; args = (x = ${ $step.attempt });
+                save = (seen = ${ $append($vars.seen, $step.attempt) });
+                repeat = (OK when ${ $step.attempt < 2 } -> (max = 9, delay = 1s));
+            };
+        flow_end"""
+    )
+    host.pass_time(60_000)
+    assert [request["x"] for request in host.actions.requests] == [0, 1, 2]
+    assert host.run().vars == {"seen": [2]}
 
 
 @pytest.mark.parametrize(("kind", "wrong"), [("map", [1]), ("list", {"a": 1})])

@@ -34,6 +34,8 @@ flow small
     step One => (OK -> done | FAIL -> stopped) { action = work; };
 flow_end
 /
+action far  addr = "http://far.test/"; callback = none; args = (any n = 1); return = (OK);  action_end
+/
 flow brief  wait Long => (DONE -> done) { for = 5s; }; flow_end
 /
 flow wide
@@ -53,7 +55,8 @@ flow wide
     deci Ask => (YES -> Care | NO -> stopped) { action = ask; };
     step Care => (OK -> Long) { action = careful; };
     wait Long => (DONE -> Last) { for = 30m; };
-    set Last => (DONE -> done) { save = (n = ${ $vars.n + 1 }); };
+    set Last => (DONE -> Far) { save = (n = ${ $vars.n + 1 }); };
+    step Far => (OK -> done) { action = far; };
 flow_end
 """
 
@@ -64,6 +67,17 @@ flow_run own
     step One => (OK -> Two | FAIL -> stopped) { action = "work"; args = (item = "%s"); };
     step Two => (OK -> done | FAIL -> stopped) { action = "work"; };
 flow_run_end
+"""
+
+
+SCHEDULES: Final = """
+flow rest  wait Long => (DONE -> done) { for = 35m; };  flow_end
+/
+schedule hourly  flow = brief;  every = 1h;  schedule_end
+/
+schedule once  flow = brief;  at = "2027-01-15T09:30:00Z";  overlap = cancel;  schedule_end
+/
+schedule often  flow = rest;  every = 30m;  overlap = queue;  schedule_end
 """
 
 
@@ -115,6 +129,7 @@ def _work(services: Services) -> None:
 
 
 SECOND: Final = 1_000
+MINUTE: Final = 60_000
 HOUR: Final = 3_600_000
 
 SCENARIOS: Final = (
@@ -166,5 +181,21 @@ SCENARIOS: Final = (
         "a signal for one run",
         ((1, _start("wide", "w")), (10 * SECOND, _signal)),
         {"w": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "a schedule that is paused, continued and deleted",
+        (
+            (1, _submit(SCHEDULES)),
+            (HOUR + 20 * MINUTE, lambda services: services.schedules.pause(NS, "hourly")),
+            (2 * HOUR + 20 * MINUTE, lambda services: services.schedules.resume(NS, "hourly")),
+            (3 * HOUR + 10 * MINUTE, lambda services: services.definition_deleter.delete(NS, Kind.SCHEDULE, "hourly")),
+            (3 * HOUR + 10 * MINUTE, lambda services: services.definition_deleter.delete(NS, Kind.SCHEDULE, "often")),
+        ),
+        {
+            "hourly@2027-01-15T09:00:00Z": Status.SUCCEEDED,
+            "hourly@2027-01-15T11:00:00Z": Status.SUCCEEDED,
+            "once@2027-01-15T09:30:00Z": Status.SUCCEEDED,
+            **{f"often@2027-01-15T{8 + n // 2:02}:{n % 2 * 30:02}:00Z": Status.SUCCEEDED for n in range(1, 6)},
+        },
     ),
 )

@@ -65,7 +65,7 @@ class Messages:
             message = messages.decode(body)
             fault = self._fates.strikes("message", MESSAGE_FAULTS, 0.03)
             if fault == "timer-lost":
-                if delay and isinstance(message, messages.Wake):
+                if delay and isinstance(message, (messages.Wake, messages.Tick)):
                     continue
                 self._fates.counts[fault] -= 1
             late = {"message-delayed": (1_000, 120_000), "message-reordered": (20, 400)}.get(fault)

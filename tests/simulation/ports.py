@@ -46,6 +46,10 @@ FAULTS_OF: Final[dict[str, tuple[str, ...]]] = {
     "tasks.put": WRITE_FAULTS,
     "tasks.remove": WRITE_FAULTS,
     "tasks.list": READ_FAULTS,
+    "schedules.load": READ_FAULTS,
+    "schedules.save": SAVE_FAULTS,
+    "schedules.delete": SAVE_FAULTS,
+    "schedules.due": READ_FAULTS,
     "waiters.put": WRITE_FAULTS,
     "waiters.remove": WRITE_FAULTS,
     "waiters.first": READ_FAULTS,
@@ -92,6 +96,7 @@ class CutStore:
         self.versioned_values: Any = Cut(stage, "versioned_values", store.versioned_values)
         self.signals: Any = Cut(stage, "signals", store.signals)
         self.tasks: Any = Cut(stage, "tasks", store.tasks)
+        self.schedules: Any = Cut(stage, "schedules", store.schedules)
         self.waiters: Any = Cut(stage, "waiters", store.waiters)
 
 
@@ -100,7 +105,7 @@ def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ..
     fiber = stage.loop.current
     if fiber is None:
         return execute()
-    if fiber.namespace and name != "runs.due":
+    if fiber.namespace and name not in ("runs.due", "schedules.due"):
         _stay_within(stage, fiber.namespace, name, args)
     if name not in TIMELESS:
         stage.loop.pause(1 + stage.fates.below("latency", 12))

@@ -19,7 +19,8 @@ from chalicelib.model.history import Page
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
-from chalicelib.service.messages import Message
+from chalicelib.service.messages import Message, Tick
+from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.tasks import Task
@@ -36,6 +37,7 @@ API_LIFE: Final = 30_000
 """The timeouts of the functions in milliseconds (.chalice/config.json)."""
 
 MINUTE: Final = 60_000
+_END_OF_TIME: Final[Instant] = 1 << 53
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
 ENCRYPTION: Final = LibsodiumEncryption(lambda: KEY)
@@ -173,7 +175,7 @@ class Stage:
         except (Conflict, RunExists):
             self.fates.happened("conflict")
             raise
-        if name == "runs.due" and self._stale:
+        if name in ("runs.due", "schedules.due") and self._stale:
             return result[1:]
         seen = self._eyes.get(name)
         if seen is not None:
@@ -207,6 +209,7 @@ class Stage:
             "runs.save": committed,
             "runs.delete": laws.deleted,
             "runs.put_page": page_put,
+            "schedules.save": lambda *_: self.plan_sweep(),
             "tasks.put": task_put,
             "tasks.remove": laws.task_removed,
         }
@@ -259,9 +262,12 @@ class Stage:
             self.messages.release(batch)
 
         kinds = "+".join(f"{type(queued.message).__name__}#{queued.id}" for queued in batch)
-        self.begin(f"{queue}({message.namespace}/{message.run} {kinds})", message.namespace, work, ended=ended)
+        self.begin(f"{queue}({message.namespace}/{message.subject} {kinds})", message.namespace, work, ended=ended)
 
     def _is_committed(self, message: Message) -> bool:
+        if isinstance(message, Tick):
+            found = self.store.definitions.latest(message.namespace, Kind.SCHEDULE, [message.schedule])
+            return max((one.version for one in found.values()), default=0) >= message.version
         return message.is_written(self.laws.heads.get((message.namespace, message.run)))
 
     # ── the schedule of sweeps ───────────────────────────────────────────────────────────────────────────────────────
@@ -269,6 +275,7 @@ class Stage:
     def plan_sweep(self, earliest: Instant = 0) -> None:
         """Plan the next sweep. They run every minute; those that would find nothing are left out."""
         timers = [run.timer_at for run in self.laws.heads.values() if run.timer_at and run.status in status.MOVING]
+        timers += [schedule.at for schedule in self.store.schedules.due(_END_OF_TIME, 1)]
         if not timers:
             return
         when = -(-max(earliest, self.loop.now + 1, min(timers) - MINUTE) // MINUTE) * MINUTE

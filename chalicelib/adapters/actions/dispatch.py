@@ -19,15 +19,21 @@ class Dispatcher:
     """Implements `ports.Caller` for every method.
 
     `now` returns milliseconds since 1970. `sqs_endpoint` is the endpoint of queues that an action names without a URL;
-    None is AWS's. `egress` restricts the addresses of actions.
+    None is AWS's. `egress` restricts the addresses of actions. `operations` makes the caller of operations of AWS.
     """
 
     def __init__(
-        self, now: Callable[[], Instant], *, sqs_endpoint: str | None = None, egress: EgressPolicy = ANYWHERE
+        self,
+        now: Callable[[], Instant],
+        *,
+        sqs_endpoint: str | None = None,
+        egress: EgressPolicy = ANYWHERE,
+        operations: Callable[[], Caller] | None = None,
     ) -> None:
         self._now = now
         self._egress = egress
         self._sqs_endpoint = sqs_endpoint
+        self._make_operations = operations
 
     def post(self, call: Call) -> Reply:
         match call.method:
@@ -35,6 +41,8 @@ class Dispatcher:
                 return self._http.post(call)
             case Method.QUEUE | Method.LAMBDA:
                 return self._aws.post(call)
+            case Method.AWS:
+                return self._operations.post(call)
             case Method.GRPC:
                 return self._grpc.post(call)
             case Method.HUMAN:
@@ -53,6 +61,12 @@ class Dispatcher:
         from chalicelib.adapters.actions.aws_caller import AwsCaller
 
         return GuardedCaller(AwsCaller(sqs_endpoint=self._sqs_endpoint), self._egress, always_hosts=False)
+
+    @cached_property
+    def _operations(self) -> Caller:
+        if self._make_operations is None:
+            raise LookupError("this dispatcher calls no operations of AWS")
+        return self._make_operations()
 
     @cached_property
     def _grpc(self) -> Caller:

@@ -18,14 +18,13 @@ class NamespaceOperations:
 
     def input_of(self, address: str) -> Shape | None:
         if self._allowed.is_off:
-            reason = "cannot be called: calls of AWS are off; the setting ECHOER_AWS_CALLS lists the operations"
-            raise UnknownOperation(reason)
+            hint = "the setting ECHOER_AWS_CALLS lists the operations that may be called"
+            raise UnknownOperation("cannot be called: calls of AWS are off", hint=hint)
         operation = self._models.operation(address)
         if not self._allowed.allows(self._namespace, operation.action):
-            reason = f"cannot be called: ECHOER_AWS_CALLS does not list {operation.action}"
-            raise UnknownOperation(f"{reason} for namespace {self._namespace!r}")
+            hint = f"the setting ECHOER_AWS_CALLS does not list {operation.action} for this namespace"
+            raise UnknownOperation(f"is not allowed in namespace {self._namespace!r}", hint=hint)
         if operation.sync and operation.action not in JOBS:
-            known = tuple(sorted(JOBS))
-            reason = f"cannot be waited for: {operation.action} is not among the operations with .sync"
-            raise UnknownOperation(reason, operation.action, known)
+            reason = "starts no job whose end is known: it cannot have .sync"
+            raise UnknownOperation(reason, word=operation.action, known=tuple(sorted(JOBS)))
         return operation.input

@@ -148,10 +148,10 @@ class Models:
         by_key = {known[:1].lower() + known[1:]: known for known in model.operation_names}
         own = by_key.get(name[:1].lower() + name[1:])
         if own is None:
-            raise UnknownOperation(f"names no operation of {service}", name, tuple(by_key))
+            raise UnknownOperation(f"names no operation of {service}", word=name, known=tuple(by_key))
         operation = model.operation_model(own)
         if operation.has_event_stream_output or operation.has_event_stream_input:
-            raise UnknownOperation("names an operation with a stream of events; only a whole answer can be the answer")
+            raise UnknownOperation("names an operation that answers with a stream of events")
         return Operation(str(model.service_name), own, sync, operation)
 
     def _service(self, name: str) -> Any:
@@ -161,7 +161,7 @@ class Models:
                 try:
                     self._services[key] = self._session.get_service_model(key)
                 except UnknownServiceError:
-                    raise UnknownOperation(f"names no service of AWS: {name}", name, self._names) from None
+                    raise UnknownOperation(f"names no service of AWS: {name}", word=name, known=self._names) from None
             return self._services[key]
 
     def _key(self, name: str) -> str:

@@ -18,11 +18,13 @@ have its attributes. `#` separates the parts of a key.
     body of a large one   B#namespace#signal id       body#part                BatchGetItem, consistent
     subscription          N#namespace#name#key        run#uuid                 Query, consistent
     task                  T#namespace#shard           since#uuid               Query, consistent
+    state of a schedule   P#namespace#name            schedule                 GetItem, consistent; BatchGetItem
     waiter                Q#namespace#queue           since#place#uuid           Query, consistent
 
     index     partition                               sort                     items
     ─────     ─────────                               ────                     ─────
     alarms    ap = A#shard                            al = due time of timer   heads of moving runs that have a timer
+              ap = P#shard                            al = when to look at it  states of schedules that have one
     listed    lp = namespace#class#shard              c = created at#name      heads
               lp = namespace#signal#shard             c = at#id                signals
     by_flow   fp = namespace#flow#class#shard         c = created at#name      heads
@@ -75,6 +77,7 @@ _BESIDE: Final = "beside"
 _BODY: Final = "body"
 _SIGNAL: Final = "signal"
 """Longer than any StatusClass, so that the two kinds of partitions of `listed` cannot collide."""
+_SCHEDULE: Final = "schedule"
 _SEPARATOR: Final = "#"
 _MAX_PLAIN_BYTES: Final = 256
 
@@ -201,6 +204,16 @@ def tasks(namespace: str, number: int) -> str:
     return _join("T", namespace, str(number))
 
 
+def schedule(namespace: str, name: str) -> Key:
+    """Return the key of the state of a schedule."""
+    return _join("P", namespace, name), _SCHEDULE
+
+
+def of_schedule(partition: str) -> tuple[str, str]:
+    """Return the namespace and the name of the schedule that has its state in the partition."""
+    return of_head(partition)
+
+
 def waiter(namespace: str, queue: str, waiter: Waiter) -> Key:
     return waiters(namespace, queue), sort_key(waiter.at, f"{waiter.place:012}{_SEPARATOR}{waiter.uuid}")
 
@@ -229,6 +242,10 @@ def shard(namespace: str, name: str) -> int:
 
 def timers(number: int) -> str:
     return _join("A", str(number))
+
+
+def schedule_timers(number: int) -> str:
+    return _join("P", str(number))
 
 
 def listed(namespace: str, status: StatusClass, number: int) -> str:

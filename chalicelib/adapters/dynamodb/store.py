@@ -1,4 +1,4 @@
-"""The store on AWS: definitions, runs, keys, versioned values, signals, tasks and waiters in one DynamoDB table."""
+"""The store on AWS: definitions, runs and everything else in one DynamoDB table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from chalicelib.adapters.dynamodb import keys
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
+from chalicelib.adapters.dynamodb.schedules import DynamoSchedules
 from chalicelib.adapters.dynamodb.signals import DynamoSignals
 from chalicelib.adapters.dynamodb.tasks import DynamoTasks
 from chalicelib.adapters.dynamodb.waiters import DynamoWaiters
@@ -65,5 +66,6 @@ class DynamoStore:
         self.keys = DynamoKeys(self.table)
         self.signals = DynamoSignals(self.table)
         self.tasks = DynamoTasks(self.table)
+        self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)

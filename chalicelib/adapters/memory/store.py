@@ -1,4 +1,4 @@
-"""The store in memory: definitions, runs, keys, versioned values, signals, tasks and waiters."""
+"""The store in memory: definitions, runs, keys, versioned values, signals, tasks, waiters and schedules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from threading import RLock
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
 from chalicelib.adapters.memory.runs import MemoryRuns
+from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
@@ -141,5 +142,6 @@ class MemoryStore:
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
         self.tasks = MemoryTasks(lock)
+        self.schedules = MemorySchedules(lock)
         self.versioned_values = MemoryVersionedValues(lock)
         self.waiters = MemoryWaiters(lock)

@@ -40,15 +40,20 @@ def _list_failed_undos(connection: sqlite3.Connection) -> None:
     )
 
 
-def _add_waiters(connection: sqlite3.Connection) -> None:
-    """Version 3 to 4: deliveries that wait for a permit are rows."""
+def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
+    """Version 3 to 4: deliveries that wait for a permit are rows, and so are the states of schedules."""
     connection.execute(
         "CREATE TABLE waiters (namespace TEXT, queue TEXT, at INTEGER, place INTEGER, uuid TEXT, body BLOB NOT NULL,"
         " PRIMARY KEY (namespace, queue, at, place, uuid)) WITHOUT ROWID"
     )
+    connection.execute(
+        "CREATE TABLE schedules (namespace TEXT, name TEXT, version INTEGER NOT NULL, wake_at INTEGER,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, name)) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters)
+MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters_and_schedules)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 

@@ -41,6 +41,9 @@ CREATE INDEX subscriptions_expiry ON subscriptions (until);
 CREATE TABLE tasks (namespace TEXT, since INTEGER, uuid TEXT, run TEXT NOT NULL, until INTEGER NOT NULL,
     PRIMARY KEY (namespace, since, uuid)) WITHOUT ROWID;
 CREATE INDEX tasks_expiry ON tasks (until);
+CREATE TABLE schedules (namespace TEXT, name TEXT, version INTEGER NOT NULL, wake_at INTEGER, body BLOB NOT NULL,
+    PRIMARY KEY (namespace, name)) WITHOUT ROWID;
+CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL;
 CREATE TABLE waiters (namespace TEXT, queue TEXT, at INTEGER, place INTEGER, uuid TEXT, body BLOB NOT NULL,
     PRIMARY KEY (namespace, queue, at, place, uuid)) WITHOUT ROWID;
 

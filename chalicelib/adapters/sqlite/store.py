@@ -1,4 +1,4 @@
-"""The embedded store: definitions, runs, keys, versioned values, signals, tasks and waiters in one SQLite file.
+"""The embedded store: definitions, runs and everything else in one SQLite file.
 
 Expired rows are deleted when a row of the same kind is written.
 """
@@ -11,6 +11,7 @@ from typing import Final
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.runs import SqliteRuns
+from chalicelib.adapters.sqlite.schedules import SqliteSchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
@@ -172,5 +173,6 @@ class SqliteStore:
         self.keys = SqliteKeys(database)
         self.signals = SqliteSignals(database)
         self.tasks = SqliteTasks(database)
+        self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)

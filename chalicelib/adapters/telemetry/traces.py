@@ -220,9 +220,10 @@ def _ended(before: Run | None, after: Run) -> Iterator[_Ended]:
     """Yield the activations that this write ended."""
     entries = {entry.uuid: entry for entry in (after.tail if before is None else news(before, after)) if entry.uuid}
     waiting = () if after.status in status.ENDED else after.tokens
-    still = {token.activation.uuid for token in waiting if token.activation}
-    known = () if before is None or before.status in status.ENDED else before.tokens
-    for token in (*known, *(after.tokens if after.status in status.ENDED else ())):
+    still = {token.activation.uuid for token in (*waiting, *after.notices) if token.activation}
+    was_over = before is not None and before.status in status.ENDED
+    known = () if before is None or was_over else before.tokens
+    for token in (*known, *(after.tokens if after.status in status.ENDED and not was_over else ())):
         if token.activation and token.activation.uuid not in still:
             still.add(token.activation.uuid)
             entry = entries.get(token.activation.uuid)

@@ -11,6 +11,7 @@ from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, StepError, Unsigned
 from chalicelib.engine.events import StepAcked
+from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
@@ -35,6 +36,9 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 
     Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
+    notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
+    if notice is not None and event.step in ("", notice.step):
+        return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or event.step not in ("", token.step):
         ended = _ended_step(transition, event) if token is None else None
@@ -66,7 +70,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         event="StepAcked",
         variables=event.variables,
         response=event.response,
-        is_read=event.direct,
+        is_read=event.direct or event.is_value,
         too_large=event.too_large,
     )
     leave(transition, token, returned)
@@ -82,9 +86,11 @@ def _ended_step(transition: Transition, event: StepAcked) -> str | None:
 def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
     if not invocation.action.secret_data or awaits_approval(token):
         return event
-    data = event.data if event.direct else answered_value(event.data)
-    response = encrypted_response(event.response, transition.cipher)
-    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response)
+    data = event.data if event.direct or event.is_value else answered_value(event.data)
+    response, error = encrypted_response(event.response, transition.cipher), event.error
+    if error is not None and error.data is not None:
+        error = replace(error, data=encrypted(error.data, transition.cipher))
+    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response, error=error)
 
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:

@@ -6,23 +6,16 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import lifecycle
-from chalicelib.engine.effects import Outcome
-from chalicelib.engine.endings import stop, succeed
-from chalicelib.engine.errors import (
-    CommandRefused,
-    ExpressionFailed,
-    NoFailedUndo,
-    NoSuchStep,
-    StepError,
-    WasUndone,
-)
+from chalicelib.engine import admission, lifecycle, notices
+from chalicelib.engine.effects import Outcome, RequestPermit
+from chalicelib.engine.endings import succeed
+from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
 from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
 from chalicelib.engine.handlers import start
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.returning.repeats import is_repeating
-from chalicelib.engine.steps import call, waits
+from chalicelib.engine.steps import call, outgoing, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.undo.compensation import fail, retry_undos, stop_held_children
 from chalicelib.engine.values import size_limits
@@ -30,7 +23,7 @@ from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait
+from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
 CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet
 
@@ -104,11 +97,15 @@ def _continue(transition: Transition) -> None:
     pause = transition.at - paused_at
     transition.record("RunContinued", origin=SUSPEND, target=transition.current_step)
     deadline = transition.run.deadline
-    resumed = {None: Status.RUNNING, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
+    begun = Status.PENDING if admission.waits(transition.run) else Status.RUNNING
+    resumed = {None: begun, Status.CANCELED: Status.CANCELING}.get(transition.run.ending, Status.COMPENSATING)
     transition.set_status(resumed)
+    if resumed is Status.PENDING:
+        transition.emit(RequestPermit())
     moved = deadline + pause if deadline is not None else None
     transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
     stop_held_children(transition)
+    notices.release(transition)
     for token in tuple(transition.tokens.values()):
         activation = token.activation
         if activation is None:
@@ -124,8 +121,12 @@ def _continue(transition: Transition) -> None:
 
 def _send(transition: Transition, token: Token) -> None:
     """Send what the token's activation held back while the run was paused."""
-    if token.activation and isinstance(token.activation.wait, ChildWait):
+    wait = token.activation.wait if token.activation else None
+    if isinstance(wait, ChildWait):
         call.start(transition, token)
+        return
+    if isinstance(wait, (EmitWait, StartWait)):
+        outgoing.execute(transition, token)
         return
     invocation = invocation_of(transition.definition, transition.run, token)
     if invocation and not invocation.is_human and not awaits_approval(token):
@@ -164,6 +165,7 @@ def _retry(transition: Transition, step: str | None) -> None:
         start.begin(transition)
     else:
         _resume(transition)
+    admission.request(transition)
 
 
 def _resume(transition: Transition) -> None:
@@ -173,10 +175,7 @@ def _resume(transition: Transition) -> None:
             transition.set_aside(child)
         for resumed in (token, *sorted(transition.run.interrupted, key=lambda one: one.id)):
             transition.record("RunRetried", replace(resumed, activation=None), origin=STOPPED, target=resumed.step)
-        try:
-            start.set_deadline(transition, token)
-        except ExpressionFailed as failure:
-            stop(transition, StepError(failure.name, f"the run's timeout could not be made: {failure}"))
+        if not start.set_deadline(transition, token):
             return
         if token.step == DONE:  # its output could not be made
             succeed(transition, token, has_output=False)

@@ -8,7 +8,15 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome, ReleasePermit
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.events import AnswerPending, DeliveryFailed, DeliveryHeld, ReplyIgnored
+from chalicelib.engine.events import (
+    AnswerPending,
+    CircuitChanged,
+    DeliveryFailed,
+    DeliveryHeld,
+    NoticeTaken,
+    ReplyIgnored,
+)
+from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import invocation_of, limiter_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
@@ -25,21 +33,31 @@ FAR_RETRY_MS: Final[Milliseconds] = 5_000
 """An activation that waits longer than this for a retry does not keep its permit."""
 
 
-def delivered(transition: Transition, event: DeliveryFailed | DeliveryHeld | AnswerPending | ReplyIgnored) -> Outcome:
+def delivered(
+    transition: Transition,
+    event: DeliveryFailed | DeliveryHeld | CircuitChanged | AnswerPending | ReplyIgnored | NoticeTaken,
+) -> Outcome:
     """Apply what became of a delivery; late events are ignored."""
     match event:
         case DeliveryFailed():
             return _failed(transition, event)
         case DeliveryHeld():
             return _held(transition, event)
+        case CircuitChanged():
+            return _circuit_changed(transition, event)
         case AnswerPending():
             return _pending(transition, event)
         case ReplyIgnored():
             return _reply_ignored(transition, event)
+        case NoticeTaken(uuid=uuid):
+            return notices.taken(transition, uuid)
 
 
 def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     """Plan the next attempt, or make the step return ERROR if there is none."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.failed(transition, notice, event)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
@@ -48,7 +66,7 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
         return Outcome.IGNORED
     activation = replace(token.activation, attempt=token.activation.attempt + 1)
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
-    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at)))
+    token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at, circuit_open=False)))
     if retry_at is None:
         is_secret, data, response = invocation.action.secret_data, event.data, event.response
         if is_secret:
@@ -75,7 +93,8 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
     is_new = token.activation.location != event.location
-    asked = replace(token.activation, location=event.location, retry_at=transition.at + event.wait, attempt=0)
+    look_at, attempt = transition.at + event.wait, token.activation.attempt
+    asked = replace(token.activation, location=event.location, retry_at=look_at, settled=attempt)
     token = transition.put(replace(token, activation=asked))
     if is_new:
         transition.record("AnswerPending", token)
@@ -84,10 +103,24 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
 
 def _held(transition: Transition, event: DeliveryHeld) -> Outcome:
     """Mark a delivery of a paused run: `continue` sends it."""
+    notice = transition.run.notice_of(event.uuid)
+    if notice is not None:
+        return notices.held(transition, notice)
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status is not Status.PAUSED:
         return Outcome.IGNORED
     transition.put(replace(token, activation=replace(token.activation, held=True, retry_at=None)))
+    return Outcome.PROGRESS
+
+
+def _circuit_changed(transition: Transition, event: CircuitChanged) -> Outcome:
+    """Note whether the delivery waits for its action's breaker: a timeout then says so."""
+    token = transition.run.token_of(event.uuid)
+    if token is None or token.activation is None or transition.run.status in status.ENDED:
+        return Outcome.IGNORED
+    if token.activation.circuit_open is event.is_open:
+        return Outcome.IGNORED
+    transition.put(replace(token, activation=replace(token.activation, circuit_open=event.is_open)))
     return Outcome.PROGRESS
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from chalicelib.engine import admission
 from chalicelib.engine.bindings import names_for
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import stop
 from chalicelib.engine.errors import ExpressionFailed, StepError
-from chalicelib.engine.events import RunStarted
+from chalicelib.engine.events import RunAdmitted, RunRefused, RunStarted
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
+from chalicelib.engine.undo.compensation import fail
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve_known
 from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
+from chalicelib.model.flow import STOPPED
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import READY, Status
 
@@ -26,6 +29,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
+    admission.request(transition)
     run_until_waiting(transition)
     return transition.build(Outcome.ADVANCED)
 
@@ -38,21 +42,49 @@ def begin(transition: Transition) -> None:
     token = Token(step=transition.definition.flow.steps[0].name)
     try:
         _set_vars_and_labels(transition, token)
-        set_deadline(transition, token)
     except ExpressionFailed as failure:
-        cause = f"the run's variables, labels or timeout could not be made: {failure}"
-        stop(transition, StepError(failure.name, cause))
+        stop(transition, StepError(failure.name, f"the run's variables or labels could not be made: {failure}"))
+        return
+    if set_deadline(transition, token):
+        _arrive(transition, token)
+
+
+def _arrive(transition: Transition, token: Token) -> None:
+    try:
+        transition.set_run(limiter=admission.limiter_of(transition, token))
+    except ExpressionFailed as failure:
+        stop(transition, StepError(failure.name, f"the key of the flow's limit could not be made: {failure}"))
+        return
+    transition.arrive(token)
+
+
+def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
+    """Let a pending run begin, or end it because it is over the limit."""
+    if transition.run.status is not Status.PENDING:
+        return Outcome.IGNORED
+    if isinstance(event, RunAdmitted):
+        admission.admit(transition)
     else:
-        transition.arrive(token)
+        transition.record("RunRefused", target=STOPPED, origin=transition.current_step, error=event.reason)
+        fail(transition, Status.CANCELED, event.reason)
+    return Outcome.ADVANCED
 
 
-def set_deadline(transition: Transition, token: Token) -> None:
-    """Set the deadline of the run, from now on, if its flow has a timeout. Raises ExpressionFailed."""
+def set_deadline(transition: Transition, token: Token) -> bool:
+    """Set the deadline of the run, from now on, if its flow has a timeout.
+
+    If the timeout cannot be made, the run fails, and False is returned.
+    """
     definition, deadline = transition.definition, None
-    if definition.flow.timeout is not None:
-        names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-        deadline = transition.at + duration_of("timeout", definition.flow.timeout, names)
+    try:
+        if definition.flow.timeout is not None:
+            names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+            deadline = transition.at + duration_of("timeout", definition.flow.timeout, names)
+    except ExpressionFailed as failure:
+        stop(transition, StepError(failure.name, f"the run's timeout could not be made: {failure}"))
+        return False
     transition.set_run(deadline=deadline)
+    return True
 
 
 def _new_run(event: RunStarted) -> Run:
@@ -71,6 +103,9 @@ def _new_run(event: RunStarted) -> Run:
         last_event="start",
         parent=event.parent,
         trace=event.trace,
+        generation=event.generation,
+        scheduled=event.scheduled,
+        queued_behind=event.queued_behind,
     )
 
 

@@ -22,7 +22,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
-from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route
+from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route, SetStep
 from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
@@ -79,12 +79,14 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     compiled = transition.definition.steps[token.step]
     if returned.too_large:
         raise ComputedTooLarge(returned.too_large)
+    step = compiled.step
     if not returned.after_failure:
-        repetition = next_repetition(transition, token, _names(transition, token, returned))
-        if repetition is not None:
-            return repetition
-        if not isinstance(compiled.step, ChoiceStep):
-            _save(transition, token, compiled.step.save, _names(transition, token, returned))
+        if not isinstance(step, (ChoiceStep, SetStep)) and step.repeat:
+            repetition = next_repetition(transition, token, _names(transition, token, returned))
+            if repetition is not None:
+                return repetition
+        if not isinstance(step, ChoiceStep) and step.save:
+            _save(transition, token, step.save, _names(transition, token, returned))
     names = _names(transition, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
@@ -121,10 +123,9 @@ def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
 
 
 def _save(transition: Transition, token: Token, templates: Mapping[str, Template], names: Names) -> None:
-    if templates:
-        saved = assigned(transition, token, templates, names)
-        size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
-        transition.set_vars(saved, token)
+    saved = assigned(transition, token, templates, names)
+    size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
+    transition.set_vars(saved, token)
 
 
 def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:
@@ -132,7 +133,8 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
         error = _stop_error(route, names, token, returned)
         return Move(target=STOPPED, error=error, is_given=bool(route.entries))
     if route.target != DONE:
-        _save(transition, token, route.entries, names)
+        if route.entries:
+            _save(transition, token, route.entries, names)
         return Move(target=route.target)
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.bindings import step_names
+from chalicelib.engine.bindings import NO_NAMES, step_names
 from chalicelib.engine.effects import OpenTask
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import DeliveryFailed
 from chalicelib.engine.request_args import computed_args
-from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve
 from chalicelib.engine.values.options import optional_duration
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Token
@@ -28,7 +28,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     """Send the action and wait for its answer; or open a task in the inbox. Raises ExpressionFailed."""
     timeout, heartbeat = invocation.options.timeout, invocation.options.heartbeat
     if isinstance(timeout, dict) or isinstance(heartbeat, dict):
-        names = step_names(transition, token)
+        names = step_names(transition, token, is_entering=True)
         timeout = optional_duration("timeout", timeout, names)
         heartbeat = optional_duration("heartbeat", heartbeat, names)
     wait = None
@@ -38,7 +38,8 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
         wait, heartbeat = ApprovalWait(heartbeat=heartbeat), None  # what is not sent cannot report
     active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
     try:
-        args = computed_args(transition, active, invocation)
+        names = step_names(transition, active) if invocation.evaluated else NO_NAMES
+        args = computed_args(transition, names, invocation)
         key = _permit_key(transition, active, invocation)
     except ExpressionFailed:
         transition.put(token)
@@ -66,13 +67,14 @@ def _permit_key(transition: Transition, token: Token, invocation: Invocation) ->
 def retry_at(
     transition: Transition, invocation: Invocation, activation: Activation, failed: DeliveryFailed
 ) -> Instant | None:
-    """Return when the next delivery is due after `activation.attempt` failed ones; None if no attempt is left.
+    """Return when the next delivery is due after a failed one; None if no attempt is left.
 
     The delay is exponential with full jitter: a random part of the whole delay, so that deliveries that failed together
     do not come back together. It never ends before the moment that the service asked for.
     """
     retry = invocation.options.retry or Retry()
-    if activation.attempt >= retry.max:
+    failures = activation.attempt - activation.settled
+    if failures >= retry.max:
         return None
-    longest = min(retry.delay * retry.rate ** (activation.attempt - 1), retry.cap)
+    longest = min(retry.delay * retry.rate ** (failures - 1), retry.cap)
     return transition.at + max(int(transition.random() * longest), failed.retry_after)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
+from chalicelib.engine import notices
 from chalicelib.engine.effects import Listen
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import EventArrived
 from chalicelib.engine.received_events import took
+from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
 from chalicelib.engine.values.options import duration_of, optional_duration, value_of
+from chalicelib.engine.values.texts import key_text
 from chalicelib.model import times
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json, scalar_text, shown
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import MAX_DURATION_MS, Milliseconds
-from chalicelib.model.waits import EventWait
+from chalicelib.model.waits import EventWait, NoticeKind
 
 MAX_WAIT_MS: Final[Milliseconds] = MAX_DURATION_MS
 """The longest wait `for` a computed duration."""
@@ -51,8 +53,13 @@ def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: N
 def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:
     """Wait for the first of the step's events. Raises ExpressionFailed if the key yields nothing."""
     key = "" if step.key is None else key_text(resolve(step.key, names))
-    timeout = optional_duration("timeout", step.timeout, names)
-    listen(transition, transition.activate(token, timeout, wait=EventWait(key=key)), step)
+    invocations = transition.definition.steps[step.name].notices
+    args = {kind: computed_args(transition, names, invocation) for kind, invocation in invocations.items()}
+    wait = EventWait(key=key, leave=args.get(NoticeKind.LEAVE))
+    active = transition.activate(token, optional_duration("timeout", step.timeout, names), wait=wait)
+    listen(transition, active, step)
+    if NoticeKind.ENTER in args and active.activation:
+        notices.add(transition, active, NoticeKind.ENTER, args[NoticeKind.ENTER], of=active.activation.uuid)
 
 
 def listen(transition: Transition, token: Token, step: EventStep) -> None:
@@ -71,13 +78,6 @@ def result_of_event(run: Run, token: Token, step: EventStep, event: EventArrived
         return None
     signal = {"name": event.name, "key": event.key, "data": event.data, "at": times.rfc3339(event.at)}
     return StepResult(state=state, data=event.data, event="EventArrived", signal=signal)
-
-
-def key_text(value: Json) -> str:
-    """Return a correlation key as text: 7 and "7" are the same key. Raises ExpressionFailed."""
-    if isinstance(value, (bool, str, int, float)):
-        return scalar_text(value)
-    raise ExpressionFailed(f"a key must be text or a number, and is {shown(value)}")
 
 
 def _enter_condition(transition: Transition, token: Token, step: ConditionStep, names: Names) -> StepResult | None:

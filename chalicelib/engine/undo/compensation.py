@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from chalicelib.engine import notices
 from chalicelib.engine.bindings import step_names
 from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
 from chalicelib.engine.items import ItemPlace
@@ -86,6 +87,8 @@ def fail(transition: Transition, status: Status, why: str) -> None:
     transition.set_status(passing)
     if was_paused:
         stop_held_children(transition)
+        if passing is not Status.PAUSED:
+            notices.release(transition)
     transition.set_run(ending=status, last_err=why, deadline=None)  # the flow's timeout does not bound the compensation
 
 

@@ -64,6 +64,7 @@ class Names:
     index: int | Nothing = NOTHING
     run: Mapping[str, Json] = field(default_factory=dict)
     step: Mapping[str, Json] = field(default_factory=dict)
+    scheduled: str | Nothing = NOTHING
     config: Mapping[str, Json] = field(default_factory=dict)
     now: str = ""
     draws: Draws = field(default_factory=Draws, compare=False)

@@ -13,11 +13,12 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chalicelib.engine.steps.waits import key_text
 from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.texts import key_text
 from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer, AnswerError
@@ -148,6 +149,24 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
     remove: list[str] = []
 
 
+class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The first and the last slot to run: RFC 3339 times, both inclusive."""
+
+    since: Text = msgspec.field(name="from")
+    until: Text = msgspec.field(name="to")
+
+    def range(self) -> tuple[Instant, Instant]:
+        """Return the times. Raises Malformed."""
+        return _moment("from", self.since), _moment("to", self.until)
+
+
+def _moment(name: str, text: str) -> Instant:
+    found = times.instant(text)
+    if found is None:
+        raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
+    return found
+
+
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     """A command of the terminal, or FSL statements."""
 
@@ -207,6 +226,7 @@ ready(
     SignalBody,
     RunSignalBody,
     VarsBody,
+    BackfillBody,
     CommandBody,
     AnswerBody,
     TokenAnswerBody,

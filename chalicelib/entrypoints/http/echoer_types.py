@@ -18,6 +18,7 @@ SERVE_TYPES: Final[dict[Method, int]] = {
     Method.HUMAN: 2,
     Method.QUEUE: 3,
     Method.LAMBDA: 4,
+    Method.AWS: 5,
 }
 """The number of each method. 0 and 1 are echoer's; the others are Echoer's own."""
 

@@ -29,6 +29,7 @@ def integer(minimum: int, maximum: int, **more: Json) -> Json:
     return {"type": "integer", "minimum": minimum, "maximum": maximum, **more}
 
 
+MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
 DURATION: Final[Json] = {"type": "string", "pattern": bodies.DURATION}
 NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE_NAME.pattern})?$"}
 
@@ -58,7 +59,7 @@ RUNS: Final = (
         {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
     ),
     Parameter("undo", "Return runs of which an undo failed.", {"type": "string", "enum": ["failed", ""]}),
-    Parameter("since", "Return runs that started at this time or later.", {"type": "string", "format": "date-time"}),
+    Parameter("since", "Return runs that started at this time or later.", MOMENT),
     LIMIT,
     CURSOR,
 )

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, assert_never, cast, overload
 
+from chalicelib.engine.admission import described
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
 from chalicelib.model.actions import Action, Parameter
-from chalicelib.model.flow import ActionStep, CallStep, Flow, Step, walk
+from chalicelib.model.flow import ActionStep, CallStep, EmitStep, Flow, StartStep, Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import PendingUndo, Run, Token
 from chalicelib.model.run_error import RunError
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
-from chalicelib.model.status import LIVE, READY, current_state
-from chalicelib.model.times import Instant, rfc3339
+from chalicelib.model.status import LIVE, READY, Status, current_state
+from chalicelib.model.times import Instant, format_duration, rfc3339
 from chalicelib.service.events.publish import Published
 from chalicelib.service.inbox import OpenTask
+from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.runs.read import RunView
@@ -80,6 +83,8 @@ def _spec(value: DefinitionValue, found: Definition) -> Mapping[str, Json]:
             return {"args": None if parameters is None else [_parameter(parameter) for parameter in parameters]}
         case Config():
             return {"value": value.value}
+        case Schedule():
+            return _schedule_spec(value)
         case _:
             assert_never(value)
 
@@ -105,6 +110,8 @@ def _named(action: Action) -> tuple[Parameter, ...]:
 
 def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
     return {
+        "description": flow.description or "",
+        "keep": flow.keep,
         "steps": [
             {"name": step.name, "action_name": action_of(step), "returns": echoer_types.returns_of(step)}
             for step in walk(flow.steps)
@@ -113,6 +120,26 @@ def _flow_spec(flow: Flow, found: Definition) -> responses.FlowSpec:
         "text": found.text,
         "created_at": moment(found.created_at),
     }
+
+
+def _schedule_spec(schedule: Schedule) -> Mapping[str, Json]:
+    return {
+        "flow": schedule.flow,
+        "cron": schedule.cron,
+        "every": None if schedule.every is None else format_duration(schedule.every),
+        "at": schedule.at,
+        "zone": schedule.zone,
+        "input": _shown(schedule.input),
+        "labels": _shown(schedule.labels),
+        "overlap": schedule.overlap,
+        "catch_up": format_duration(schedule.catch_up),
+        "jitter": format_duration(schedule.jitter),
+    }
+
+
+def breaker(circuit: Circuit | None) -> responses.Breaker | None:
+    """Return the state of a breaker; None if there is none."""
+    return {"failures": circuit.failures, "open_until": moment(circuit.open_until)} if circuit else None
 
 
 def _parameter(parameter: Parameter) -> responses.Input:
@@ -145,6 +172,7 @@ def run(view: RunView) -> responses.Run:
             "error": _error(head.error),
             "global_variable": head.vars,
             "status": head.status,
+            "waits_for": described(view.definition.flow, head) if head.status is Status.PENDING else "",
             "flow": head.definition.flow,
             "flow_version": head.definition.version,
             "input": head.input,
@@ -291,7 +319,16 @@ def step(view: RunView, found: Step) -> responses.Step:
 
 def _arguments(found: Step) -> dict[str, Json]:
     """Return the step's args as they are written, with expressions as `${...}`."""
-    given = found.args if isinstance(found, ActionStep) else found.input if isinstance(found, CallStep) else {}
+    match found:
+        case ActionStep():
+            given = found.args
+        case CallStep() | StartStep():
+            given = found.input
+        case EmitStep():
+            fields = {"event": found.event, "key": found.key, "data": found.data, "to": found.to}
+            given = {name: template for name, template in fields.items() if template is not None}
+        case _:
+            given = {}
     return {name: _shown(template) for name, template in given.items()}
 
 

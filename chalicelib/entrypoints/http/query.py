@@ -65,7 +65,7 @@ class Query:
             statuses=self._statuses(),
             flow=self.text("flow"),
             label=self._label(),
-            since=self._since(),
+            since=self.moment("since"),
             undo_failed=self._undo_failed(),
             limit=self.limit(),
             cursor=self.text("cursor"),
@@ -96,14 +96,15 @@ class Query:
             raise Malformed(f"`undo` must be failed, not {text!r:.60}")
         return text is not None
 
-    def _since(self) -> Instant | None:
-        text = self.text("since")
+    def moment(self, name: str) -> Instant | None:
+        """Return an RFC 3339 time; None if it is missing."""
+        text = self.text(name)
         if text is None:
             return None
-        since = instant(text)
-        if since is None:
-            raise Malformed(f"`since` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
-        return since
+        found = instant(text)
+        if found is None:
+            raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
+        return found
 
 
 def cursor_of(name: str) -> str:

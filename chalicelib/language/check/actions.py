@@ -22,7 +22,8 @@ from chalicelib.language.check.readers.members import (
     read_entries,
     refuse_steps,
 )  # fmt: skip
-from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
+from chalicelib.language.check.readers.operations import read_operation
+from chalicelib.language.check.readers.options import OPTIONS, read_breaker, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo
 from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
@@ -32,7 +33,19 @@ from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import DEFAULT_STATE
 
 _CERTIFICATE: Final = re.compile(rb"-----BEGIN CERTIFICATE-----\s+[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-_PROPERTIES = ("addr", "method", "secret", "args", "return", "data", "undo", *direct.PROPERTIES, *OPTIONS)
+_PROPERTIES = (
+    "addr",
+    "method",
+    "secret",
+    "args",
+    "return",
+    "data",
+    "undo",
+    "role",
+    "breaker",
+    *direct.PROPERTIES,
+    *OPTIONS,
+)
 
 
 def read_action(context: Context, statement: Statement) -> Action | None:
@@ -42,7 +55,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
     properties = Properties(context, owner, statement.members, _PROPERTIES, damaged=statement.damaged)
     method = properties.read("method", _read_method) or Method.HTTP
     is_direct = direct.read_callback(properties, method, statement.name)
-    parameters = direct.read_args(properties, is_direct=is_direct)
+    parameters = direct.read_args(properties, is_called=is_direct or method is Method.AWS)
     returns = properties.read("return", _read_states) if properties.require("return", statement.name.span) else None
     action = Action(
         name=statement.name.text,
@@ -55,10 +68,13 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         secret_data=properties.read("data", _read_data) or False,
         direct=is_direct,
         statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
+        breaker=properties.read("breaker", read_breaker),
         configs=read_configs(context, statement),
     )
-    action = direct.with_request(properties, action)
+    action = read_operation(properties, direct.with_request(properties, action), statement.name)
     refuse_signature(properties, action.options, action)
+    if action.breaker and method is Method.HUMAN:
+        context.findings.report(Problem.NEEDLESS_BREAKER, properties.span("breaker"), name=action.name)
     return None if returns is None or parameters is None or properties.damaged else action
 
 
@@ -99,7 +115,7 @@ def _read_method(context: Context, name: str, value: Value) -> Method | None:
         except ValueError:
             pass
     near = Suggestion(value.text.lower(), tuple(Method)).hint() if isinstance(value, Word) else None
-    context.wrong(name, value, "http, https, grpc, human, queue or lambda", near)
+    context.wrong(name, value, "http, https, grpc, human, queue, lambda or aws", near)
     return None
 
 

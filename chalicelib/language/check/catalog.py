@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from chalicelib.language.check.config_names import config_names
+from chalicelib.language.check.operations import Operations
 from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 
 
@@ -25,8 +27,15 @@ class Catalog(Protocol):
 
     def config(self, name: str) -> Config | None: ...
 
+    def schedule(self, name: str) -> Schedule | None: ...
+
     def names(self) -> Iterable[str]:
         """Return the names of actions and flows for suggestions; the list may be incomplete."""
+        ...
+
+    @property
+    def operations(self) -> Operations | None:
+        """The operations that actions may call (`method = aws`); None if they are unknown, and not checked."""
         ...
 
     def config_names(self) -> Iterable[str]:
@@ -42,6 +51,8 @@ class KnownNames:
     flows: Mapping[str, Flow] = field(default_factory=dict)
     events: Mapping[str, EventType] = field(default_factory=dict)
     configs: Mapping[str, Config] = field(default_factory=dict)
+    operations: Operations | None = None
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
 
     def action(self, name: str) -> Action | None:
         return self.actions.get(name)
@@ -54,6 +65,9 @@ class KnownNames:
 
     def config(self, name: str) -> Config | None:
         return self.configs.get(name)
+
+    def schedule(self, name: str) -> Schedule | None:
+        return self.schedules.get(name)
 
     def names(self) -> Iterable[str]:
         return [*self.actions, *self.flows]
@@ -84,16 +98,17 @@ def references(document: Document) -> References:
     undos = used["undo"] - defined["action"] - defined["flow"]
     return References(
         actions=frozenset(used["action"] - defined["action"] | undos),
-        flows=frozenset(used["flow"] - defined["flow"] | undos),
+        flows=frozenset((used["flow"] | used["start"]) - defined["flow"] | undos),
         events=frozenset(used["event"] - defined["event"]),
         configs=frozenset(used["config"] - defined["config"]),
     )
 
 
 def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
-    """Yield each ("action" | "flow" | "event" | "undo", name) that a statement refers to, in the order of the text.
+    """Yield each ("action" | "flow" | "start" | "event" | "undo", name) that a statement refers to, in the order of the
+    text.
 
-    An undo names an action or a flow.
+    An undo names an action or a flow, a start names a flow.
     """
     yield from _named_in(statement.kind.key, statement.members)
     for step in steps_within(statement.members):
@@ -109,11 +124,13 @@ def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word
         if not isinstance(name, Word):
             continue
         match owner, member.name.key:
-            case ("step" | "deci", "action"):
+            case ("step" | "deci", "action") | ("wait", "on_enter" | "on_leave"):
                 yield "action", name
             case ("step" | "deci" | "action" | "call", "undo"):
                 yield "undo", name
             case ("call" | "flow_run" | "schedule" | "hook", "flow"):
                 yield "flow", name
+            case ("start", "flow"):
+                yield "start", name
             case ("emit", "event"):
                 yield "event", name

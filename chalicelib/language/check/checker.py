@@ -17,6 +17,7 @@ from chalicelib.language.check.context import Context, ExpressionProblem
 from chalicelib.language.check.echoer import is_echoer
 from chalicelib.language.check.events import read_event
 from chalicelib.language.check.flows import read_flow, read_run
+from chalicelib.language.check.schedules import read_schedule
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
 from chalicelib.language.source import Source
@@ -27,6 +28,7 @@ from chalicelib.language.syntax.tree import Statement as Node
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import ActionStep, CallStep, Flow, walk
 from chalicelib.model.statements import Config, EventType, StatementValue
+from chalicelib.model.times import Instant
 
 Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 """Returns the value of a statement; None if it is too damaged to have one."""
@@ -34,7 +36,7 @@ Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 _FIRST: Final[Mapping[str, Reader]] = {"event": read_event, "config": read_config}
 """The kinds of statements that refer to no others; actions and flows may refer to them."""
 
-_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run}
+_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "schedule": read_schedule}
 """The kinds of statements that refer to flows."""
 
 
@@ -65,15 +67,20 @@ def read(text: str, catalog: Catalog, *, expression_problem: ExpressionProblem |
 
 
 def check_document(
-    document: Document, catalog: Catalog, *, expression_problem: ExpressionProblem | None = None
+    document: Document,
+    catalog: Catalog,
+    *,
+    expression_problem: ExpressionProblem | None = None,
+    now: Instant | None = None,
 ) -> Checked:
     """Check a document against a catalog. The document's own definitions take precedence, in any order.
 
-    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted. A damaged
-    document is checked as far as it was parsed and yields no statements. The diagnostics of `parse` are not repeated.
+    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted. `now` is
+    the time of the submission: a new schedule must not lie before it. A damaged document is checked as far as it was
+    parsed and yields no statements. The diagnostics of `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
-    context = Context(findings, catalog, expression_problem, is_echoer=is_echoer(document))
+    context = Context(findings, catalog, expression_problem, is_echoer=is_echoer(document), now=now)
     values = _Statements(document, context).read()
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())
@@ -121,6 +128,8 @@ class _Statements:
                 self._context.broken["flow"].discard(name)
         self._read_undos()
         self._read_all(_LAST)
+        for check in self._context.later:
+            check()
         return [(node, self._values[id(node)]) for node in self._nodes if id(node) in self._values]
 
     def _check_names(self) -> None:

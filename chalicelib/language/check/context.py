@@ -22,6 +22,7 @@ from chalicelib.model.actions import SECRET_NAME, Action, ArgType, Parameter
 from chalicelib.model.flow import Flow
 from chalicelib.model.statements import VALUE_TYPES, Config, EventType
 from chalicelib.model.templates import Template, expression, reference, reference_of, source_of
+from chalicelib.model.times import Instant
 
 ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
 """Maps JSONata text to the offset and message of a problem in it, or None."""
@@ -42,8 +43,12 @@ class Context:
     configs: dict[str, Config] = field(default_factory=dict)
     is_echoer: bool = False
     """The document uses no word that the original echoer does not have."""
+    now: Instant | None = None
+    """The time of the submission; None: times are not compared with it."""
     broken: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in VALUE_TYPES})
     """Names with invalid definitions in the document, by kind; their uses are not reported."""
+    later: list[Callable[[], object]] = field(default_factory=list)
+    """Checks that need all flows of the document. They may report a problem again: equal ones are shown once."""
 
     def action(self, name: str) -> Action | None:
         """Return the action with this name; None if there is none or its definition has errors."""

@@ -10,34 +10,21 @@ from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.flow_input import read_flow_input
-from chalicelib.language.check.readers.members import (
-    Properties,
-    owner_of,
-    property_named,
-    read_assignments,
-    read_parameters,
-)
-from chalicelib.language.check.readers.values import (
-    INVALID_VALUE,
-    read_int,
-    read_json,
-    read_name,
-    read_template,
-    read_timespan,
-)
+from chalicelib.language.check.readers.labels import read_labels
+from chalicelib.language.check.readers.members import Properties, owner_of, property_named, read_parameters
+from chalicelib.language.check.readers.options import read_flow_limit
+from chalicelib.language.check.readers.values import read_duration, read_int, read_name, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
-from chalicelib.language.limits import MAX_STEPS, MAX_STEPS_OF_RUN
+from chalicelib.language.limits import MAX_DESCRIPTION_CHARACTERS, MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
 from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import Flow, FlowRun
-from chalicelib.model.json_values import Json
-from chalicelib.model.templates import Template, source_of
 
-_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels")
-_FLOW: Final = ("input", *_RUN_WITH_STEPS)
+_RUN_WITH_STEPS: Final = ("vars", "output", "timeout", "max_steps", "labels", "description", "keep")
+_FLOW: Final = ("input", "limit", *_RUN_WITH_STEPS)
 _INPUT_TYPES: Final = (ArgType.ANY, ArgType.MAP, ArgType.LIST)
 """The types of the input of a flow that takes one value."""
 _RUN_OF_FLOW: Final = ("flow", "input", "labels")
@@ -93,7 +80,7 @@ def _run_of_flow(context: Context, statement: Statement) -> FlowRun:
     properties = _properties(context, statement, _RUN_OF_FLOW)
     name = properties.read("flow", read_name)
     given = read_flow_input(properties, name, properties.owner, statement.name.span, plain=True)
-    labels = _read_labels(properties, plain=True)
+    labels = read_labels(properties, plain=True)
     return FlowRun(name=statement.name.text, flow=name, input=given, labels=labels)
 
 
@@ -127,32 +114,20 @@ def _flow(
         output=properties.template("output"),
         timeout=properties.read("timeout", read_timespan),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
-        labels=_read_labels(properties, plain=False),
+        labels=read_labels(properties, plain=False),
+        description=properties.read("description", _read_description),
+        keep=properties.read("keep", read_duration),
+        limit=properties.read("limit", read_flow_limit),
         configs=read_configs(context, statement),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
     return flow
 
 
-def _read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
-    found = {}
-    for name, entry in (properties.read("labels", read_assignments) or {}).items():
-        if ":" in name:
-            reason = f"the name of a label must not contain ':', but '{name}' does"
-            properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
-        value = (read_json if plain else read_template)(properties.context, name, entry.value)
-        if value is INVALID_VALUE:
-            continue
-        if _is_scalar(value):
-            found[name] = value
-        else:
-            _refuse_label(properties, name, entry.value)
-    return found
-
-
-def _is_scalar(value: Json) -> bool:
-    return source_of(value) is not None or (value is not None and not isinstance(value, (dict, list)))
-
-
-def _refuse_label(properties: Properties, name: str, value: Value) -> None:
-    properties.context.wrong(name, value, "a string, a number, true or false")
+def _read_description(context: Context, name: str, value: Value) -> str | None:
+    text = read_text(context, name, value)
+    if text is not None and len(text) > MAX_DESCRIPTION_CHARACTERS:
+        range_ = f"at most {MAX_DESCRIPTION_CHARACTERS} characters long"
+        found = f"{len(text)} characters long"
+        context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=found, range=range_)
+    return text

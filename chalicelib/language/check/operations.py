@@ -36,11 +36,12 @@ class Shape(Protocol):
 class UnknownOperation(ValueError):
     """No operation has this address, or it must not be called. The message is what is wrong with the address.
 
-    `word` is the part of it that is unknown, and `known` are the words that it may be a typo of.
+    `hint` says what to do. `word` is the part of it that is unknown; `known` are the words that it may be a typo of.
     """
 
-    def __init__(self, reason: str, word: str = "", known: tuple[str, ...] = ()) -> None:
+    def __init__(self, reason: str, *, hint: str = "", word: str = "", known: tuple[str, ...] = ()) -> None:
         super().__init__(reason)
+        self.hint = hint
         self.word = word
         self.known = known
 

@@ -36,8 +36,11 @@ from chalicelib.model.flow import Flow
 
 _PLAIN_PROPERTIES: Final = frozenset(
     {"key", "items", "for", "until", "timeout", "heartbeat", "max", "tolerate", "batch"}
+    | {"event", "data", "to", "ttl", "name"}
 )
 """Properties of steps that see placeholders instead of secrets."""
+_CALLS: Final = frozenset({"undo", "on_enter", "on_leave"})
+"""Properties that name an action or a flow and give it args."""
 _REBOUND: Final = re.compile(r"\$(?:input|vars)\s*:=|(?:function|\u03bb)\s*\([^)]{0,200}\$(?:input|vars)\b")
 """Expressions that rebind one of these names. The repetition is bounded, so that the search takes linear time."""
 _PATH: Final = re.compile(r"\$(input|vars)\.(`[^`]*`|\w+)")
@@ -106,14 +109,16 @@ def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
             yield one.value
         elif one.name.key == "repeat":
             yield from _numbers_of_repeat(one.value)
+        elif one.name.key == "labels":
+            yield from _given(one.value)
         elif one.name.key == "args" and action and action.takes_value and one.value:
             yield from _given(one.value) if isinstance(one.value, Group) else (one.value,)
         elif one.name.key == "args" and action:
             yield from _given(one.value, action.parameters)
         elif one.name.key == "input" and flow:
             yield from filter(_is_path, _given(one.value, flow.input))
-        elif one.name.key == "undo" and isinstance(one.value, Call):
-            yield from _given_to_undo(context, one.value)
+        elif one.name.key in _CALLS and isinstance(one.value, Call):
+            yield from _given_in_call(context, one.value)
 
 
 def _numbers_of_repeat(value: Value | None) -> Iterator[Value]:
@@ -122,12 +127,12 @@ def _numbers_of_repeat(value: Value | None) -> Iterator[Value]:
     yield from _given(value)
 
 
-def _given_to_undo(context: Context, undo: Call) -> Iterator[Value]:
-    action, flow = context.action(undo.name.text), context.flow(undo.name.text)
+def _given_in_call(context: Context, call: Call) -> Iterator[Value]:
+    action, flow = context.action(call.name.text), context.flow(call.name.text)
     if action:
-        yield from _given(undo.group, action.parameters)
+        yield from _given(call.group, action.parameters)
     elif flow:
-        yield from filter(_is_path, _given(undo.group, flow.input))
+        yield from filter(_is_path, _given(call.group, flow.input))
 
 
 def _given(value: Value | None, parameters: Iterable[Parameter] = ()) -> Iterator[Value]:

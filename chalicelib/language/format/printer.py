@@ -38,10 +38,26 @@ _KEYWORD_PROPERTIES: Final = frozenset({"method", "approval", "join", "data", "c
 """Properties with a case-insensitive keyword as their value."""
 _ENTRIES: Final = "->"
 _END_ENTRIES: Final = "-> end"
-_SETTINGS: Final = frozenset({"retry", "limit", "secret", "repeat", _END_ENTRIES})
+_SETTINGS: Final = frozenset({"retry", "limit", "breaker", "secret", "repeat", _END_ENTRIES})
 """Properties with case-insensitive keys in their group."""
 _TEMPLATES: Final = frozenset(
-    {"args", "input", "vars", "output", "labels", "save", "undo", "key", "items", CONFIG, _ENTRIES, _END_ENTRIES}
+    {
+        "args",
+        "input",
+        "vars",
+        "output",
+        "labels",
+        "save",
+        "undo",
+        "on_enter",
+        "on_leave",
+        "key",
+        "items",
+        "data",
+        CONFIG,
+        _ENTRIES,
+        _END_ENTRIES,
+    }
 )
 """Properties in which `TRUE` is the value true and not a name."""
 _TOP_TEMPLATES: Final = frozenset({"output", "key", "items", "args", CONFIG})

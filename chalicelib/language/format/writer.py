@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from chalicelib.language.format import spelling
 from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
-from chalicelib.model.actions import WHOLE, Action, Limit, Options, Parameter, Retry, Undo, Verb
+from chalicelib.model.actions import WHOLE, Action, ActionCall, Limit, Options, Parameter, Retry, Undo, Verb
 from chalicelib.model.flow import (
     DEFAULT_CAP_MS,
     ENDS,
@@ -19,16 +19,22 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
+    FlowLimit,
     FlowRun,
     ForkStep,
+    Overflow,
     RepeatRule,
     Route,
     SetStep,
+    StartStep,
     Step,
     TimerStep,
 )
+from chalicelib.model.recurrence.schedule import Overlap, Schedule
+from chalicelib.model.recurrence.zones import DEFAULT_ZONE
 from chalicelib.model.statements import Config, EventType, StatementValue
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Milliseconds, format_duration
@@ -59,8 +65,30 @@ def _statement(value: StatementValue) -> str:
             return f"event {_dotted(value.name)} {_written(_of_event(value))} event_end"
         case Config():
             return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
+        case Schedule():
+            return f"schedule {spelling.name(value.name)} {_written(_of_schedule(value))} schedule_end"
         case _:
             assert_never(value)
+
+
+def _of_schedule(schedule: Schedule) -> _Properties:
+    yield "flow", spelling.name(schedule.flow)
+    if schedule.cron is not None:
+        yield "cron", spelling.string(schedule.cron)
+    if schedule.every is not None:
+        yield "every", format_duration(schedule.every)
+    if schedule.at is not None:
+        yield "at", spelling.string(schedule.at)
+    if schedule.zone != DEFAULT_ZONE:
+        yield "zone", spelling.string(schedule.zone)
+    yield from _input(schedule.input)
+    yield from _some("labels", schedule.labels)
+    if schedule.overlap is not Overlap.SKIP:
+        yield "overlap", schedule.overlap.value
+    if schedule.catch_up:
+        yield "catch_up", format_duration(schedule.catch_up)
+    if schedule.jitter:
+        yield "jitter", format_duration(schedule.jitter)
 
 
 def _of_event(event: EventType) -> _Properties:
@@ -88,14 +116,22 @@ def _of_action(action: Action) -> _Properties:
     yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
+    if action.breaker:
+        settings = {"failures": str(action.breaker.failures), "pause": format_duration(action.breaker.pause)}
+        yield "breaker", _group(settings.items())
     yield from _options(action.options)
     yield from _undo(action.undo)
 
 
 def _of_request(action: Action) -> _Properties:
+    if action.role is not None:
+        yield "role", spelling.string(action.role)
+    if action.is_operation and not action.direct and not action.options.signed:
+        yield "callback", "open"
     if not action.direct:
         return
-    yield "callback", "none"
+    if not action.is_operation:
+        yield "callback", "none"
     if action.verb is not Verb.POST:
         yield "verb", action.verb.value
     if action.form:
@@ -111,6 +147,8 @@ def _state(action: Action, state: str) -> str:
 
 def _of_flow(flow: Flow) -> str:
     def properties_of_flow() -> _Properties:
+        if flow.description is not None:
+            yield "description", spelling.string(flow.description)
         if flow.input_type is not None:
             yield "input", flow.input_type.value
         elif flow.input:
@@ -121,6 +159,10 @@ def _of_flow(flow: Flow) -> str:
         yield from _timeout(flow.timeout)
         if flow.max_steps is not None:
             yield "max_steps", str(flow.max_steps)
+        if flow.keep is not None:
+            yield "keep", format_duration(flow.keep)
+        if flow.limit is not None:
+            yield "limit", _flow_limit(flow.limit)
         yield from _some("labels", flow.labels)
 
     properties = _written(properties_of_flow())
@@ -169,6 +211,10 @@ def _kind(step: Step) -> str:
             return "each"
         case CallStep():
             return "call"
+        case EmitStep():
+            return "emit"
+        case StartStep():
+            return "start"
         case _:
             assert_never(step)
 
@@ -222,6 +268,8 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_action_step(step)
         case TimerStep() | EventStep() | ConditionStep():
             yield from _of_wait(step)
+        case EmitStep() | StartStep():
+            yield from _of_outgoing(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
             yield from _timeout(step.timeout)
@@ -230,11 +278,7 @@ def _of_step(step: Step) -> _Properties:
         case EachStep():
             yield from _of_each(step)
         case CallStep():
-            yield "flow", spelling.name(step.flow)
-            if source_of(step.input) is not None:
-                yield "input", spelling.template(step.input)
-            else:
-                yield from _some("input", step.input)
+            yield from _of_flow_input(step)
             yield from _timeout(step.timeout)
             yield from _undo(step.undo)
     if isinstance(step, ChoiceStep):
@@ -243,6 +287,25 @@ def _of_step(step: Step) -> _Properties:
         yield "save", _variables_set(step.save)
     if not isinstance(step, SetStep) and step.repeat:
         yield "repeat", _repeat(step.repeat)
+
+
+def _of_flow_input(step: CallStep | StartStep) -> _Properties:
+    yield "flow", spelling.name(step.flow)
+    yield from _input(step.input)
+
+
+def _of_outgoing(step: EmitStep | StartStep) -> _Properties:
+    if isinstance(step, StartStep):
+        yield from _of_flow_input(step)
+        if step.run is not None:
+            yield "name", spelling.template(step.run)
+        yield from _some("labels", step.labels)
+        return
+    for name, value in (("event", step.event), ("key", step.key), ("data", step.data), ("to", step.to)):
+        if value is not None:
+            yield name, spelling.template(value)
+    if step.ttl is not None:
+        yield "ttl", spelling.duration(step.ttl)
 
 
 def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
@@ -257,9 +320,17 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
             if step.key is not None:
                 yield "key", spelling.template(step.key)
             yield from _timeout(step.timeout)
+            yield from _action_call("on_enter", step.on_enter)
+            yield from _action_call("on_leave", step.on_leave)
         case ConditionStep():
             yield "condition", spelling.expression(step.condition)
             yield from _timeout(step.timeout)
+
+
+def _action_call(name: str, call: ActionCall | None) -> _Properties:
+    if call:
+        given = call.args[WHOLE] if call.args.keys() == {WHOLE} else call.args
+        yield name, spelling.name(call.action) + (f" {_group(_templates(given))}" if given else "")
 
 
 def _of_action_step(step: ActionStep) -> _Properties:
@@ -328,6 +399,13 @@ def _limit(limit: Limit) -> str:
     return _group((*settings.items(), *_templates({} if limit.key is None else {"key": limit.key})))
 
 
+def _flow_limit(limit: FlowLimit) -> str:
+    settings = [("concurrent", str(limit.concurrent)), *_templates({} if limit.key is None else {"key": limit.key})]
+    if limit.overflow is not Overflow.QUEUE:
+        settings.append(("overflow", limit.overflow.value))
+    return _group(settings)
+
+
 def _timeout(timeout: Milliseconds | Template | None) -> _Properties:
     if timeout is not None:
         yield "timeout", spelling.duration(timeout)
@@ -374,6 +452,14 @@ def _parameters(parameters: Iterable[Parameter]) -> str:
         for one in parameters
     )
     return f"({', '.join(declarations)})"
+
+
+def _input(given: Mapping[str, Template]) -> _Properties:
+    """Write the input of a flow: a value for each of its inputs, or one expression."""
+    if source_of(given) is not None:
+        yield "input", spelling.template(given)
+    else:
+        yield from _some("input", given)
 
 
 def _some(name: str, values: Mapping[str, Template]) -> _Properties:

@@ -30,7 +30,7 @@ _WORDS: Final = {
 }  # fmt: skip
 _NAMES: Final = frozenset({"NAME", "STRING", "END", "WHEN"})
 _VALUES: Final = _NAMES | {"INTEGER", "FLOAT", "DURATION", "EXPRESSION", "LSQUARE", "LCURLY", "LPAREN"}
-_STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "branch")
+_STEP_WORDS: Final = ("step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "branch")
 
 
 class Recovery:

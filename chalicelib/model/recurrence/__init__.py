@@ -1,5 +1,6 @@
-"""When something recurs: time zones and cron expressions.
+"""When something recurs: time zones, cron expressions, schedules.
 
-zones  time zones by their IANA names, local times
-cron   cron expressions and their next match in a zone
+zones     time zones by their IANA names, local times
+cron      cron expressions and their next match in a zone
+schedule  a checked `schedule` statement and its slots
 """

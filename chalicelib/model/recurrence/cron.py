@@ -35,21 +35,30 @@ _FIELDS: Final = (
     ("month", "1-12 or JAN-DEC"),
     ("day of week", "0-7 or SUN-SAT, MON#2 (the second Monday) or 5L (the last Friday)"),
 )
-_HOW_TO: Final = "write numbers or names, also as ranges (1-5), lists (1,3) and steps (*/2)"
+_HOW_TO: Final = "also as ranges (1-5), lists (1,3) and steps (*/2)"
 
 
 class InvalidCron(ValueError):
-    """The text is no cron expression, or one that never matches. `str()` says what is wrong, and what is allowed."""
+    """The text is no cron expression. `problem` says what is wrong, `hint` what is allowed; `str()` says both."""
+
+    def __init__(self, problem: str, hint: str = "") -> None:
+        super().__init__(f"{problem}; {hint}" if hint else problem)
+        self.problem = problem
+        self.hint = hint
+
+
+class NeverMatches(InvalidCron):
+    """The text is a cron expression that matches no date of a calendar."""
 
 
 def check_cron(text: str) -> None:
-    """Raise InvalidCron if `text` is no cron expression, or one that matches no date of a calendar."""
+    """Raise InvalidCron if `text` is no cron expression, NeverMatches if it matches no date of a calendar."""
     fields = _fields_of(text)
     for number, field in enumerate(fields):
         if not _is_valid(number, field):
             name, values = _FIELDS[number]
-            ends_early = "; a range must not end before it begins" if "-" in field else ""
-            raise InvalidCron(f"'{field}' is no {name} of a cron expression: {values}; {_HOW_TO}{ends_early}")
+            order = "; a range must not end before it begins" if "-" in field else ""
+            raise InvalidCron(f"'{field}' is no {name} of a cron expression", f"write {values}, {_HOW_TO}{order}")
     from datetime import datetime
 
     from cronsim import CronSim, CronSimError
@@ -57,7 +66,7 @@ def check_cron(text: str) -> None:
     try:
         next(CronSim(" ".join(fields), datetime(2000, 1, 1)))
     except (CronSimError, StopIteration):
-        raise InvalidCron(f"'{text}' never matches: no month has such a day") from None
+        raise NeverMatches(f"'{text}' never matches: no month has such a day") from None
 
 
 def next_match(text: str, zone: str, after: Instant) -> Instant | None:
@@ -79,17 +88,23 @@ def next_match(text: str, zone: str, after: Instant) -> Instant | None:
     return None
 
 
+def matches_either_day(text: str) -> bool:
+    """Return whether a valid expression names days of the month and of the week: it matches where either does."""
+    _, _, day, _, weekday = _fields_of(text)
+    return not day.startswith("*") and not weekday.startswith("*")
+
+
 def _fields_of(text: str) -> list[str]:
     if len(text) > MAX_EXPRESSION:
         raise InvalidCron(f"the cron expression has {len(text)} characters, {MAX_EXPRESSION} are allowed")
     named = text.strip().lower()
     if named.startswith("@") and named not in ALIASES:
-        raise InvalidCron(f"'{text}' is no cron expression: write one of {', '.join(ALIASES)}, or five fields")
+        raise InvalidCron(f"'{text}' is no cron expression", f"write one of {', '.join(ALIASES)}, or five fields")
     fields = ALIASES.get(named, text).split()
     if len(fields) != len(_FIELDS):
         names = ", ".join(name for name, _ in _FIELDS)
         count = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
-        raise InvalidCron(f"'{text}' has {count}; a cron expression has five: {names}")
+        raise InvalidCron(f"'{text}' has {count}; a cron expression has five", f"these are {names}")
     return fields
 
 

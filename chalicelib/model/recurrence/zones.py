@@ -23,7 +23,11 @@ _SECOND: Final = timedelta(seconds=1)
 
 
 class UnknownZone(ValueError):
-    """The text is no name of a time zone. `str()` says so, with the name that was probably meant."""
+    """The text is no name of a time zone. `hint` has the name that was probably meant; `str()` says both."""
+
+    def __init__(self, name: str, hint: str = "") -> None:
+        super().__init__(f"'{name}' is no time zone" + (f"; {hint}" if hint else ""))
+        self.hint = hint
 
 
 def check_zone(name: str) -> None:
@@ -33,8 +37,8 @@ def check_zone(name: str) -> None:
 
         known = {zone.lower(): zone for zone in _zone_names()}
         near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.75)
-        hint = f"; did you mean '{known[near[0]]}'?" if near else "; write a name such as Europe/Berlin, or UTC"
-        raise UnknownZone(f"'{name}' is no time zone{hint}")
+        hint = f"did you mean '{known[near[0]]}'?" if near else "write a name such as Europe/Berlin, or UTC"
+        raise UnknownZone(name, hint)
 
 
 def rules_of(name: str) -> ZoneInfo:
@@ -46,7 +50,7 @@ def rules_of(name: str) -> ZoneInfo:
             return ZoneInfo(name)
         except (ValueError, OSError, LookupError):
             pass
-    raise UnknownZone(f"'{name}' is no time zone")
+    raise UnknownZone(name)
 
 
 def local_time(at: Instant, zone: str) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from chalicelib.model import status
@@ -20,7 +21,15 @@ _REFERRED: Final = (Kind.ACTION, Kind.FLOW, Kind.CONFIG)
 class DefinitionDeleter:
     """Deletes definitions."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        forget_schedule: Callable[[str, str], None],
+    ) -> None:
+        """`forget_schedule(namespace, name)` deletes what is stored beside the definition of a schedule."""
+        self._forget_schedule = forget_schedule
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
@@ -38,6 +47,8 @@ class DefinitionDeleter:
             raise StillReferred(kind, name, referrer)
         self._store.definitions.delete(namespace, found)
         self._definition_cache.forget(namespace, kind, name)
+        if kind is Kind.SCHEDULE:
+            self._forget_schedule(namespace, name)
         return found
 
     def _referrer(self, namespace: str, to: Reference) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TypeAlias
 
 from msgspec.structs import replace
@@ -18,29 +20,36 @@ from msgspec.structs import replace
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import (
     AnswerPending,
+    CircuitChanged,
     DeliveryFailed,
     DeliveryHeld,
     Event,
+    NoticeTaken,
     ReplyIgnored,
     StepAcked,
 )
-from chalicelib.model import status
+from chalicelib.model.actions import REPLY_TIMEOUT_S
+from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
+    CircuitOpen,
     Deliverable,
     DeliveryCheck,
     DeliveryChecker,
     SendAgain,
     WhilePaused,
+    is_over,
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
+from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.observability import work_context
 from chalicelib.service.ports.actions import NotTaken, Taken
@@ -55,6 +64,14 @@ from chalicelib.service.runs.blobs import blob_reader
 LOG = logging.getLogger("echoer.deliver")
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A message, and what it requires."""
+
+    message: Deliver
+    check: DeliveryCheck
+
+
 class Deliverer:
     """Handles delivery messages."""
 
@@ -66,6 +83,7 @@ class Deliverer:
         checker: DeliveryChecker,
         webhook_client: WebhookClient,
         direct_client: DirectClient,
+        breakers: Breakers,
         queue: Queue,
         clock: Clock,
     ) -> None:
@@ -75,6 +93,7 @@ class Deliverer:
         self._checker = checker
         self._webhook_client = webhook_client
         self._direct_client = direct_client
+        self._breakers = breakers
         self._queue = queue
         self._clock = clock
 
@@ -113,23 +132,35 @@ class Deliverer:
     # ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _handle_run(self, batch: Sequence[Deliver]) -> list[Redelivery | SendAgain]:
-        """Handle the messages of one run. The results of its deliveries are decided together, in one write."""
+        """Handle the messages of one run.
+
+        The results of its deliveries are decided together, in one write; those that may take long, each by itself.
+        """
         run = read_with_retries(self._runs, self._clock, batch)
-        checks = [self._checker.check(run, message) for message in batch]
-        deliverable = {n: check for n, check in enumerate(checks) if isinstance(check, Deliverable)}
+        checked = [_Checked(message, self._checker.check(run, message)) for message in batch]
+        slow = [n for n, one in enumerate(checked) if _is_slow(one.check)]
+        together = [n for n in range(len(batch)) if n not in slow]
+        groups = [group for group in (together, *([n] for n in slow)) if group]
+        handled = parallel.side_by_side(lambda group: self._handle_group(run, [checked[n] for n in group]), groups)
+        results = dict(zip(chain(*groups), chain(*handled), strict=True))
+        return [results[n] for n in range(len(batch))]
+
+    def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery | SendAgain]:
+        """Deliver what is deliverable, in parallel, and record the results in one write."""
+        deliverable = {n: one.check for n, one in enumerate(checked) if isinstance(one.check, Deliverable)}
         replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
-        results = {n: result for n, check in enumerate(checks) if (result := _result_of(check, replies.get(n)))}
-        redeliveries = [check if isinstance(check, int | SendAgain) else None for check in checks]
+        results = {n: result for n, one in enumerate(checked) if (result := _result_of(one.check, replies.get(n)))}
+        redeliveries = [one.check if isinstance(one.check, int | SendAgain) else None for one in checked]
         if run is None or not results:
             return redeliveries
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [result(batch[n].uuid, at, f"{nonce}{n}") for n, result in results.items()]
+            return [result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()]
 
         try:
             advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run)
             refused = {
-                batch[n].uuid: result
+                checked[n].message.uuid: result
                 for n, result in zip(results, advanced.results, strict=True)
                 if isinstance(result, Refused)
             }
@@ -138,7 +169,7 @@ class Deliverer:
         except NotFound:
             return redeliveries
         for n in results:
-            redeliveries[n] = self._after(advanced.run, batch[n].uuid, checks[n])
+            redeliveries[n] = self._after(advanced.run, checked[n].message.uuid, checked[n].check)
         return redeliveries
 
     def _record_refused(self, run: Run, refused: Mapping[str, Refused]) -> Advanced:
@@ -160,25 +191,41 @@ class Deliverer:
         if early > 0:
             self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
-            client = self._direct_client if invocation.action.direct else self._webhook_client
+            client = self._direct_client if invocation.action.is_called else self._webhook_client
             reply = client.send(definition, run, token, activation, invocation, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
+            self._record_circuit(deliverable, failed=failed)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
         return reply
 
+    def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
+        """Tell the action's breaker how the delivery ended."""
+        action, run, uuid = deliverable.invocation.action, deliverable.run, deliverable.activation.uuid
+        if action.breaker and failed:
+            self._breakers.failed(run.namespace, action.name, action.breaker, uuid)
+        elif action.breaker and deliverable.failures:
+            self._breakers.accepted(run.namespace, action.name, uuid)
+
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
         """Return when the message must be received or sent again, now that the head records the result."""
-        token = run.token_of(uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
+        has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
         retry_at = token.activation.retry_at
-        if retry_at is None:
+        if retry_at is None or not (has_failed or token.activation.location):
             return None
         wait = max(0, retry_at - self._clock.now())
         return SendAgain(wait) if token.activation.location else wait
+
+
+def _is_slow(check: DeliveryCheck) -> bool:
+    """Return whether a delivery may take so long that other results of its run should not wait for it."""
+    timeout = check.invocation.action.reply_timeout if isinstance(check, Deliverable) else None
+    return timeout is not None and timeout > REPLY_TIMEOUT_S * 1_000
 
 
 EventOfDelivery: TypeAlias = Callable[[str, Instant, str], Event]
@@ -189,23 +236,47 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(check, CircuitOpen):
+        return partial(_circuit_changed, is_open=True)
     if not isinstance(check, Deliverable) or reply is None:
         return None
     if isinstance(reply, NotTaken):
         return partial(_failed, reply)
+    if isinstance(check.activation.wait, NoticeWait):
+        return partial(_noticed, reply, check)
     if isinstance(reply, Pending):
         return partial(_pending, reply)
     if isinstance(reply, Answered):
         return partial(_answered, reply, check.token.step)
+    return _result_of_accepted(check, reply)
+
+
+def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | None:
+    """Return what records the answer in the HTTP answer, if it holds one."""
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
         return partial(_ignored, str(problem))
     if answer is None:
-        return None
+        return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:
         return partial(_ignored, "it has no signature: the action must answer with a signed `POST /step`")
     return lambda _, at, nonce: answer.as_event(at, nonce, "action")
+
+
+def _noticed(reply: Taken | Answered | Pending, check: Deliverable, uuid: str, at: Instant, nonce: str) -> Event:
+    """Return that the notice was taken, or the valid answer that came with it."""
+    if isinstance(reply, Answered):
+        return _answered(reply, check.token.step, uuid, at, nonce)
+    is_open = isinstance(reply, Taken) and not check.invocation.options.signed
+    try:
+        answer = answer_in(reply, check.run, check.token) if isinstance(reply, Taken) and is_open else None
+    except NotAnAnswer:
+        answer = None
+    accepted = (ERROR, *check.invocation.action.returns)
+    if answer is not None and answer.is_final and answer.state in accepted:
+        return answer.as_event(at, nonce, "action")
+    return NoticeTaken(at=at, nonce=nonce, by="delivery", uuid=uuid)
 
 
 def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
@@ -222,6 +293,10 @@ def _failed(reply: NotTaken, uuid: str, at: Instant, nonce: str) -> Event:
         data=reply.data,
         response=reply.response,
     )
+
+
+def _circuit_changed(uuid: str, at: Instant, nonce: str, *, is_open: bool) -> Event:
+    return CircuitChanged(at=at, nonce=nonce, by="delivery", uuid=uuid, is_open=is_open)
 
 
 def _answered(reply: Answered, step: str, uuid: str, at: Instant, nonce: str) -> Event:

@@ -5,6 +5,7 @@ message ──> not committed yet ──> receive it again, with growing delays
         ├─> paused ─────────────> record it in the head; `continue` sends it again
         ├─> next attempt later ──> receive it again then
         ├─> asked later for its answer ──> send it again then as a new message
+        ├─> its circuit is open ─> record it; the limiter's queue sends it again
         ├─> over a limit ───────> in the queue of the limiter, which sends it again when its turn comes
         └─> deliver
 """
@@ -16,13 +17,17 @@ from itertools import count
 from typing import Final, TypeAlias
 
 from chalicelib.engine.invocation import awaits_approval, invocation_of, limiter_name
+from chalicelib.engine.notices import is_due
 from chalicelib.model import status
+from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.limits.limiter import Admission, Admitted, Limiter, Queued
+from chalicelib.service.limits.breakers import breaker_name
+from chalicelib.service.limits.limiter import Admitted, Limiter, Queued
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.waiters import Waiter
@@ -39,6 +44,8 @@ class Deliverable:
     invocation: Invocation
     slot: Instant = 0
     """When its action may be called; past, unless its deliveries are limited per second."""
+    failures: int = 0
+    """How many deliveries to its action have failed in a row, if it has a breaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +63,21 @@ class SendAgain:
     wait: int
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | SendAgain | Redelivery
+@dataclass(frozen=True, slots=True)
+class CircuitOpen:
+    """The activation waits in the queue of its action's breaker, which is open."""
+
+
+DeliveryCheck: TypeAlias = Deliverable | WhilePaused | CircuitOpen | SendAgain | Redelivery
 
 MAX_EARLY_MS: Final = 2_000
 """How long before its slot a delivery waits for it. An earlier one comes again."""
+
+
+def is_over(run: Run, token: Token) -> bool:
+    """Return whether the token needs no delivery: its run has ended; a notice was taken, or is not due yet."""
+    is_notice = token.activation is not None and isinstance(token.activation.wait, NoticeWait)
+    return not is_due(run, token) if is_notice else run.status in status.ENDED
 
 
 class DeliveryChecker:
@@ -77,30 +95,47 @@ class DeliveryChecker:
             return self._limiter.take_back(message)
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
-        token = run.token_of(message.uuid)
-        if token is None or token.activation is None or run.status in status.ENDED:
+        token = run.sent_of(message.uuid)
+        if token is None or token.activation is None or is_over(run, token):
             return self._limiter.take_back(message)
         if run.status is Status.PAUSED:
-            return WhilePaused()
+            # The breaker tries another one; a permit stays with the activation.
+            again = self._limiter.take_back(message) if message.limiter.startswith(breaker_name("")) else None
+            return WhilePaused() if again is None else again
         invocation = invocation_of(self._definition_cache.of(run), run, token)
         if invocation is None or invocation.is_human or awaits_approval(token):
             return None
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
             return SendAgain(wait) if token.activation.location else wait
-        admission = self._admit(run, token.activation, invocation, message)
-        if isinstance(admission, Admitted):
-            early = admission.slot - self._clock.now()
-            if early > MAX_EARLY_MS:
-                return early
-            return Deliverable(run, token, token.activation, invocation, admission.slot)
-        return None if isinstance(admission, Queued) else admission
+        return self._admit(run, token, token.activation, invocation, message)
 
-    def _admit(self, run: Run, activation: Activation, invocation: Invocation, message: Deliver) -> Admission:
-        limit = invocation.options.limit
+    def _admit(
+        self, run: Run, token: Token, activation: Activation, invocation: Invocation, message: Deliver
+    ) -> DeliveryCheck:
+        """Return what the action's breaker and limit allow, in this order."""
+        limit, failures = invocation.options.limit, 0
+        if invocation.action.breaker:
+            name = breaker_name(invocation.action.name)
+            circuit = self._limiter.admit(run.namespace, name, self._waiter(run, activation, Limit()), message)
+            if isinstance(circuit, Queued):
+                return None if activation.circuit_open else CircuitOpen()
+            if not isinstance(circuit, Admitted):
+                return circuit
+            failures = circuit.failures
         if limit is None or (limit.concurrent is None and limit.per_second is None):
-            return Admitted(0)
-        waiter = Waiter(
+            return Deliverable(run, token, activation, invocation, failures=failures)
+        waiter = self._waiter(run, activation, limit)
+        admission = self._limiter.admit(run.namespace, limiter_name(invocation, activation), waiter, message)
+        if not isinstance(admission, Admitted):
+            return None if isinstance(admission, Queued) else admission
+        early = admission.slot - self._clock.now()
+        if early > MAX_EARLY_MS:
+            return early
+        return Deliverable(run, token, activation, invocation, admission.slot, failures)
+
+    def _waiter(self, run: Run, activation: Activation, limit: Limit) -> Waiter:
+        return Waiter(
             at=activation.since if activation.retry_at is None else activation.retry_at,
             place=next(self._places),
             uuid=activation.uuid,
@@ -111,4 +146,3 @@ class DeliveryChecker:
             per_second=limit.per_second,
             burst=limit.burst,
         )
-        return self._limiter.admit(run.namespace, limiter_name(invocation, activation), waiter, message)

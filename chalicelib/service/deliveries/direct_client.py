@@ -1,4 +1,6 @@
-"""Call actions without callback (`callback = none`): their args are all that is sent, what returns is the answer.
+"""Call actions that are sent nothing but their args: those without callback, and operations of AWS.
+
+What returns is the answer, unless the action is an operation with a callback, which then comes by `$step.token`.
 
 Requests by HTTP have `Idempotency-Key` and `traceparent`, but no signature: a foreign API could not verify it.
 """
@@ -36,7 +38,7 @@ _ACCEPT: Final = "application/json, */*;q=0.8"
 
 
 class DirectClient:
-    """Calls actions that have no callback."""
+    """Calls actions that are sent nothing but their args."""
 
     def __init__(self, caller: Caller, clock: Clock, secrets: Secrets) -> None:
         self._caller = caller
@@ -51,7 +53,7 @@ class DirectClient:
         activation: Activation,
         invocation: Invocation,
         read_blob: BlobReader,
-    ) -> DirectAnswer:
+    ) -> DirectAnswer | Taken:
         """Call the action once, or ask where it has sent us to. Errors are returned as NotTaken, never raised."""
         action, cipher = invocation.action, self._secrets.cipher(run.namespace)
         try:
@@ -79,13 +81,16 @@ class DirectClient:
             timeout=action.reply_timeout or REPLY_TIMEOUT_S * 1_000,
             run=run.name,
             uuid=activation.uuid,
+            namespace=run.namespace,
+            role=action.role or "",
         )
         if activation.location:
             answer = self._ask(call, action, activation.location, request)
         else:
             answer = self._call(call, action, request)
         hidden = [*from_secrets.values(), *(args[one.name] for one in action.parameters if one.secret)]
-        return _redacted(answer, hidden) if hidden else answer
+        answer = _redacted(answer, hidden) if hidden else answer
+        return answer if action.direct else _accepted(answer)
 
     def _call(self, call: Call, action: Action, request: DirectRequest) -> DirectAnswer:
         """Call the addresses in turn until one answers. All of them share the time of one request."""
@@ -112,6 +117,14 @@ class DirectClient:
         if isinstance(reply, Taken):
             raise TypeError("a direct call is answered by its response")
         return answer_of(reply, action, call.addresses[0], call.shown or call.addresses[0], is_look=is_look)
+
+
+def _accepted(answer: DirectAnswer) -> NotTaken | Taken:
+    """Return whether an operation accepted what a callback answers later."""
+    if isinstance(answer, NotTaken):
+        return answer
+    error = answer.error if isinstance(answer, Answered) else None
+    return NotTaken(error.cause, final=True, name=error.name, data=error.data) if error else Taken()
 
 
 def _given(action: Action, headers: dict[str, str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.findings import Finding, FindingKind, Report
 from chalicelib.service.doctor.run_checks import RunChecks
+from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.messages import Deliver, Message
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName, Source
@@ -48,6 +49,7 @@ class Doctor:
         queue: Queue,
         source: Source,
         definition_cache: DefinitionCache,
+        schedule_checks: ScheduleChecks,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -55,10 +57,11 @@ class Doctor:
         self._queue = queue
         self._source = source
         self._clock = clock
+        self._schedule_checks = schedule_checks
         self._checks = RunChecks(runs, definition_cache, clock)
 
     def examine(self, namespace: str, limit: int, *, silent: int | None = None, repair: bool = False) -> Report:
-        """Report problems of the newest `limit` live runs, failed runs, dead letters and orphaned tasks.
+        """Report problems of the newest `limit` live runs, failed runs, schedules, dead letters and orphaned tasks.
 
         `silent` is how long an activation may wait without news, in milliseconds; None: until its deadline. With
         `repair`, what can be repaired is.
@@ -66,6 +69,7 @@ class Doctor:
         live, complete = self._live(namespace, limit)
         findings = [finding for run in live for finding in self._checks.problems(run, silent)]
         findings += self._failed(namespace)
+        findings += self._schedule_checks.problems(namespace)
         if repair:
             findings = [self._repair(finding) for finding in findings]
         findings += self._dead_letters(namespace, repair=repair)
@@ -127,13 +131,13 @@ class Doctor:
             if mine and message and repair:
                 self._send(msgspec.structs.replace(message, sent_at=self._clock.now()))
                 self._source.delete(QueueName.DEAD, [received.receipt])
-                LOG.warning("a dead letter of run %r was sent again", message.run, extra={"run": message.run})
+                LOG.warning("a dead letter of %r was sent again", message.subject, extra={"run": message.subject})
             else:
                 self._queue.defer(QueueName.DEAD, received.receipt, 0)
             if mine and message:
                 finding = Finding(
                     kind=FindingKind.DEAD_LETTER,
-                    run=message.run,
+                    run=message.subject,
                     uuid=getattr(message, "uuid", ""),
                     since=received.sent_at,
                     detail=f"a dead letter ({type(message).__name__})",

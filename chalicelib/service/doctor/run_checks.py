@@ -8,13 +8,14 @@ from dataclasses import replace
 from chalicelib.engine.invocation import awaits_approval, invocation_of
 from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.model import status
-from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.flow import CallStep, EmitStep, EventStep, StartStep
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.deliveries.delivery_check import is_over
 from chalicelib.service.doctor.findings import Finding, FindingKind
-from chalicelib.service.messages import Deliver, Listen, Message, StartChild, TellParent, Wake
+from chalicelib.service.messages import Deliver, ExecuteStep, Listen, Message, StartChild, TellParent, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.timers.run_timers import OVERDUE_AFTER_MS
@@ -43,7 +44,7 @@ class RunChecks:
                 message=Wake(namespace=run.namespace, run=run.name, sent_at=now, version=run.version),
             )
             return
-        for token in run.tokens:
+        for token in (*run.tokens, *(notice for notice in run.notices if not is_over(run, notice))):
             finding = self._problem_of_token(run, token, now, silent)
             if finding is not None:
                 yield finding
@@ -98,5 +99,7 @@ class RunChecks:
                 return Listen(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)
             case CallStep():
                 return StartChild(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)
+            case EmitStep() | StartStep():
+                return ExecuteStep(namespace=run.namespace, run=run.name, sent_at=now, version=run.version, uuid=uuid)
             case _:
                 return None

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from chalicelib import expressions, language
 from chalicelib.engine.effects import Decision
-from chalicelib.language import Checked, Document, Statement
+from chalicelib.language import Checked, Document, Operations, Statement
 from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
@@ -26,6 +27,7 @@ from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.new_run import RunFactory, RunPlan
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.runs.references import OffloadedHead, offload_head
+from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.security.secrets import Secrets
 
 MAX_ATTEMPTS: Final = 5
@@ -53,10 +55,11 @@ class _PlannedRun:
 class _Catalog:
     """The definitions that a document refers to, and, for suggestions, all names."""
 
-    def __init__(self, store: Store, namespace: str, stored: Definitions) -> None:
+    def __init__(self, store: Store, namespace: str, stored: Definitions, operations: Operations) -> None:
         self._store = store
         self._namespace = namespace
         self._stored = stored
+        self.operations = operations
 
     def action(self, name: str) -> Action | None:
         found = self._stored[Kind.ACTION].get(name)
@@ -75,6 +78,10 @@ class _Catalog:
     def config(self, name: str) -> Config | None:
         found = self._stored[Kind.CONFIG].get(name)
         return json_values.decode(found.value, Config) if found and not found.deleted else None
+
+    def schedule(self, name: str) -> Schedule | None:
+        found = self._stored[Kind.SCHEDULE].get(name)
+        return json_values.decode(found.value, Schedule) if found and not found.deleted else None
 
     def names(self) -> Iterable[str]:
         for kind in (Kind.ACTION, Kind.FLOW):
@@ -97,18 +104,22 @@ class Submitter:
         definition_cache: DefinitionCache,
         advancer: RunAdvancer,
         factory: RunFactory,
+        scheduler: Scheduler,
         secrets: Secrets,
         clock: Clock,
         ids: IdSource,
+        operations: Callable[[str], Operations],
     ) -> None:
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
         self._factory = factory
+        self._scheduler = scheduler
         self._secrets = secrets
         self._clock = clock
         self._ids = ids
+        self._operations = operations
 
     def submit(
         self, namespace: str, text: str, *, by: str = "", dry_run: bool = False, only: str = "", trace: str = ""
@@ -153,6 +164,9 @@ class Submitter:
             self._advancer.prepare(run.decision)
             if run.head.blobs:
                 self._runs.put_blobs(run.decision.run, run.head.blobs)
+        for definition in changed:
+            if definition.kind is Kind.SCHEDULE:
+                self._scheduler.announce(namespace, definition)
         self._store.definitions.submit(namespace, changed, [run.new for run in runs])
         self._definition_cache.learn(namespace, changed)
         for run in runs:
@@ -164,9 +178,11 @@ class Submitter:
         _refuse_other_kinds(document, only)
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
-        catalog = _Catalog(self._store, namespace, stored)
+        catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
         with expressions.together():
-            checked = language.check_document(document, catalog, expression_problem=expressions.problem_in)
+            checked = language.check_document(
+                document, catalog, expression_problem=expressions.problem_in, now=self._clock.now()
+            )
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
             raise FslMalformed(diagnostics)

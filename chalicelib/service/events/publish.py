@@ -49,6 +49,9 @@ EXPIRY_MARGIN_MS: Final = 60 * 60 * 1000
 """How much longer the event is stored, so that runs that were notified in time still find it."""
 
 
+_STEP_ID_TTL_MS: Final = 30 * 24 * 60 * 60 * 1000
+"""How long it is known when an activation published its event: longer than a queue keeps a message."""
+
 MIN_ID_TTL_MS: Final = DEFAULT_TTL_MS
 """How long the id of an event is known at least; else as long as the event is offered."""
 
@@ -104,13 +107,16 @@ class Signaler:
         data: Json = None,
         ttl: int = DEFAULT_TTL_MS,
         event_id: str | None = None,
+        origin: str = "",
     ) -> Published:
         """Store the event, and notify every run that waits for it.
 
-        `event_id` makes the request idempotent: with the same id it is the same event. Raises EventRefused, TooLarge,
-        KeyTaken (the id was used for another event).
+        `event_id` makes the request idempotent: with the same id it is the same event. `origin` is the uuid of the
+        activation that publishes it: one activation publishes one event, however often it does so. Raises EventRefused,
+        TooLarge, KeyTaken (the id was used for another event).
         """
-        signal = self._signal(name, key=key, data=self._event_types.admitted(namespace, name, data), ttl=ttl)
+        data = self._event_types.admitted(namespace, name, data)
+        signal = self._signal(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
         if event_id is not None:
             signal = self._claim(namespace, signal, event_id, ttl)
         self._signals.put(namespace, signal)
@@ -132,15 +138,20 @@ class Signaler:
         until, expires_at = signal.until + later, signal.expires_at + later
         return replace(signal, id=signal_id, at=int(at), until=until, expires_at=expires_at)
 
-    def signal(self, namespace: str, run: Run, name: str, *, data: Json = None) -> Signal:
+    def signal(self, namespace: str, run: Run, name: str, *, data: Json = None, origin: str = "") -> Signal:
         """Store the event for this run alone, which takes it when it waits for one.
 
-        Raises CommandRefused, EventRefused, TooLarge.
+        `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since. Raises
+        CommandRefused, EventRefused, TooLarge.
         """
         if run.status in status.ENDED:
+            stored = self._signals.stored(namespace, name, "", run.id, self._clock.now()) if origin else ()
+            sent = next((known for known in stored if known.id == _id_of(origin)), None)
+            if sent is not None:
+                return sent
             raise CommandRefused(run.name, run.status, Command.SIGNAL)
         data = self._event_types.admitted(namespace, name, data)
-        signal = self._signal(name, run=run.id, data=data, ttl=MAX_TTL_MS)
+        signal = self._signal(namespace, name, run=run.id, data=data, ttl=MAX_TTL_MS, origin=origin)
         self._signals.put(namespace, signal)
         after = self._runs.load(namespace, run.name)  # it may have begun to wait while the event was being stored
         if after is not None and after.id == run.id:
@@ -205,11 +216,23 @@ class Signaler:
         fitting = (signal for signal in stored if signal.until >= since and not took(run, name, key, signal.place))
         return next(fitting, None)
 
-    def _signal(self, name: str, *, key: str = "", run: str = "", data: Json = None, ttl: int) -> Signal:
+    def _signal(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        key: str = "",
+        run: str = "",
+        data: Json = None,
+        ttl: int,
+        origin: str,
+    ) -> Signal:
         size_limits.admit("the event's data", data)
         now = self._clock.now()
+        if origin:  # its place among the events of its name is that of the first time
+            now = int(self._keys.claim(namespace, f"emit/{origin}", str(now), now, _STEP_ID_TTL_MS))
         return Signal(
-            id=self._ids.nonce(),
+            id=_id_of(origin) if origin else self._ids.nonce(),
             name=name,
             key=key,
             run=run,
@@ -222,3 +245,8 @@ class Signaler:
     def _message(self, namespace: str, to: Subscription) -> str:
         now = self._clock.now()
         return messages.encode(Listen(namespace=namespace, run=to.run, sent_at=now, version=0, uuid=to.uuid))
+
+
+def _id_of(origin: str) -> str:
+    """Return the id of the event that the activation publishes."""
+    return origin.replace("-", "")

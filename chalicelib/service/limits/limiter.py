@@ -38,14 +38,13 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.errors import Conflict, TooLarge
 from chalicelib.service.limits import permits as values
 from chalicelib.service.limits.permits import Permits
-from chalicelib.service.limits.rounds import Round, state_of
-from chalicelib.service.messages import Deliver, Release, Serve, encode
+from chalicelib.service.limits.rounds import Round, attempt_of, state_of
+from chalicelib.service.messages import Begin, Deliver, Release, Serve, encode
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.queues import MAX_DEFER_MS, MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.store import Store
@@ -77,6 +76,8 @@ class Admitted:
     """The activation may be delivered at `slot`, which may be past."""
 
     slot: Instant
+    failures: int = 0
+    """Of a breaker: how many deliveries before it have failed in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,13 @@ class Limiter:
 
     # ── a delivery asks ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def admit(self, namespace: str, name: str, waiter: Waiter, message: Deliver) -> Admission:
+    def admit(self, namespace: str, name: str, waiter: Waiter, message: Deliver | Begin) -> Admission:
         """Let the waiter pass, or put it in the queue. `message` is its delivery, which may bring a grant.
 
         An int is in how many milliseconds the message must come again.
         """
         is_granted = message.limiter == name and message.attempt == waiter.attempt
-        if is_granted and waiter.concurrent is None:
+        if is_granted and not message.granted_in:
             return Admitted(message.slot)
         permits, version = self._read(namespace, name, message.granted_in if is_granted else 0)
         if is_granted and version < message.granted_in:
@@ -117,12 +118,12 @@ class Limiter:
         for attempt in range(MAX_ATTEMPTS):
             now = self._clock.now()
             if permits.admits(waiter):
-                return Admitted(message.slot if is_granted else now)
+                return Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
                 try:
-                    if self._write(namespace, name, permits.granted(waiter, now), version, attempt):
-                        return Admitted(slot)
+                    if self._take(namespace, name, permits, waiter, version, attempt):
+                        return Admitted(slot, permits.failures)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
             elif not is_queued:
@@ -132,6 +133,13 @@ class Limiter:
                 return QUEUED
             permits, version = self._read(namespace, name)
         return self._random(*RETRY_PAUSE_MS)
+
+    def _take(self, namespace: str, name: str, permits: Permits, waiter: Waiter, version: int, attempt: int) -> bool:
+        """Take what is free; return False if another writer was first. A closed circuit has nothing to take."""
+        if waiter.is_unlimited and not permits.open_until:
+            return True
+        now = self._clock.now()
+        return self._write(namespace, name, permits.granted(waiter, now), version, attempt)
 
     def _may_pass(
         self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant
@@ -159,13 +167,28 @@ class Limiter:
         after = self._watched(namespace, name, replace(permits, waiting=True), slot, now)
         return after == permits or self._write(namespace, name, after, version, attempt)
 
-    def take_back(self, message: Deliver) -> Redelivery:
+    def take_back(self, message: Deliver | Begin) -> Redelivery:
         """Take the permit back that the message brings, because its activation has ended."""
         if not message.granted_in:
             return None
         if self._read(message.namespace, message.limiter, message.granted_in)[1] < message.granted_in:
             return until_committed(message.sent_at, self._clock.now())
         return self.serve(message.namespace, message.limiter, {message.uuid: None})
+
+    def has_room(self, namespace: str, name: str, concurrent: int) -> bool:
+        """Return whether fewer than so many permits are held, and none waits for one. It may change at any moment."""
+        permits, _ = self._read(namespace, name)
+        return len(permits.holders) < concurrent and (
+            not permits.waiting or not self._waiters.first(namespace, name, 1)
+        )
+
+    def holders(self, namespace: str, name: str) -> Sequence[tuple[str, str]]:
+        """Return who holds a permit (uuid, run), those first that hold it longest."""
+        return list(self._read(namespace, name)[0].holders.items())
+
+    def count_waiters(self, namespace: str, name: str, most: int) -> int:
+        """Return how many wait, at most `most`."""
+        return len(self._waiters.first(namespace, name, most))
 
     # ── something is free ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -175,10 +198,9 @@ class Limiter:
         if run is not None and run.id == message.id:
             if run.version < message.version:
                 return until_committed(message.sent_at, self._clock.now())
-            token = run.token_of(message.uuid) if run.status not in status.ENDED else None
-            attempt = token.activation.attempt if token and token.activation else None
+            attempt = attempt_of(run, message.uuid)
             if attempt is not None and (message.attempt is None or attempt < message.attempt):
-                return None  # its decision was not committed
+                return None  # its decision was not committed, or the run was retried and needs it
         return self.serve(message.namespace, message.limiter, {message.uuid: message.attempt})
 
     def look(self, message: Serve) -> Redelivery:
@@ -228,7 +250,8 @@ class Limiter:
                 round_.done.append(waiter)  # a process crashed before it could remove it, or its message came twice
                 continue
             if round_.permits.was_granted(waiter, now):
-                continue  # by a process that removes it
+                round_.has_skipped = True  # another process has granted it, and removes it
+                continue
             slot = round_.permits.slot(waiter, now)
             if slot is None or slot > now + AHEAD_MS:
                 round_.is_blocked, round_.next_slot = True, slot
@@ -240,7 +263,7 @@ class Limiter:
     def _following(self, namespace: str, name: str, round_: Round, now: Instant, *, can_rest: bool) -> Permits:
         """Return the permits with a look planned, if waiters are left, or with `waiting` cleared if none can be."""
         permits = round_.permits
-        if round_.is_blocked:
+        if round_.is_blocked or round_.has_skipped:
             return self._watched(namespace, name, permits, round_.next_slot, now)
         if permits.waiting and can_rest and not round_.has_found and permits.is_unused(now):
             return replace(permits, waiting=False)
@@ -259,9 +282,10 @@ class Limiter:
     def _send(self, namespace: str, name: str, grants: Sequence[tuple[Waiter, Instant]], granted_in: int) -> None:
         """Send the deliveries of these waiters, each to arrive at its slot."""
         now = self._clock.now()
-        batches: dict[Milliseconds, list[str]] = defaultdict(list)
+        batches: dict[tuple[QueueName, Milliseconds], list[str]] = defaultdict(list)
         for waiter, slot in grants:
-            message = Deliver(
+            kind, queue = (Begin, QueueName.WAKES) if waiter.is_run else (Deliver, QueueName.DELIVERIES)
+            message = kind(
                 namespace=namespace,
                 run=waiter.run,
                 sent_at=now,
@@ -273,18 +297,20 @@ class Limiter:
                 slot=slot,
                 granted_in=granted_in if slot else 0,
             )
-            batches[max(0, slot - now)].append(encode(message))
-        for delay, bodies in batches.items():
-            self._queue.send(QueueName.DELIVERIES, bodies, delay, early=True)
+            batches[queue, max(0, slot - now)].append(encode(message))
+        for (queue, delay), bodies in batches.items():
+            self._queue.send(queue, bodies, delay, early=True)
 
     def _checked(self, namespace: str, permits: Permits, now: Instant) -> Permits:
         """Return the permits without those of activations that have ended; the next look checks others."""
         checked = dict(list(permits.holders.items())[:MAX_CHECKED_HOLDERS])
         heads = {run: self._heads.head(namespace, run) for run in sorted(set(checked.values()))}
         ended: dict[str, int | None] = {
-            uuid: None for uuid, run in checked.items() if not _is_current(heads[run], uuid)
+            uuid: None for uuid, run in checked.items() if attempt_of(heads[run], uuid) is None
         }
         left = permits.without(ended, now)
+        if len(left.holders) <= MAX_CHECKED_HOLDERS:
+            return replace(left, checked_at=now)
         others = {uuid: run for uuid, run in left.holders.items() if uuid not in checked}
         still = {uuid: run for uuid, run in left.holders.items() if uuid in checked}
         return replace(left, holders={**others, **still}, checked_at=now)
@@ -312,7 +338,3 @@ class Limiter:
 
     def _random(self, least: int, most: int) -> int:
         return least + int(self._ids.nonce()[:8], 16) % (most - least + 1)
-
-
-def _is_current(run: Run | None, uuid: str) -> bool:
-    return run is not None and run.status not in status.ENDED and run.token_of(uuid) is not None

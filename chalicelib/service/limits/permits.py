@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.model.actions import Breaker
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant
 from chalicelib.service.cell_rate import US_PER_MS, CellRate, milliseconds
@@ -41,8 +42,12 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     """When the last `Serve` message that was sent arrives."""
     changed_at: Instant = msgspec.field(name="c", default=0)
     """When a permit was last given or returned."""
+    failures: int = msgspec.field(name="x", default=0)
+    """Of a breaker: how many deliveries in a row have failed."""
+    open_until: Instant = msgspec.field(name="o", default=0)
+    """Of a breaker: until when nothing is delivered. Then one holder is tried. 0: the circuit is closed."""
     recent: dict[str, Instant] = msgspec.field(name="r", default_factory=dict)
-    """Waiters without a permit (their limit is a rate only) that were granted a slot a moment ago, and when."""
+    """Waits without a permit (their limit is a rate only) that were granted a slot a moment ago, and when."""
 
     def admits(self, waiter: Waiter) -> bool:
         """Return whether the waiter holds a permit for its attempt."""
@@ -50,10 +55,12 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def was_granted(self, waiter: Waiter, now: Instant) -> bool:
         """Return whether the waiter needs no other grant: its message is on the way."""
-        return self.admits(waiter) or now - self.recent.get(waiter.uuid, 0) < RECENT_MS
+        return self.admits(waiter) or now - self.recent.get(_wait_of(waiter), 0) < RECENT_MS
 
     def slot(self, waiter: Waiter, now: Instant) -> Instant | None:
         """Return when the waiter may be delivered, `now` or later; None if all permits are held."""
+        if self.open_until:
+            return None if self.holders else max(now, self.open_until)
         is_full = waiter.concurrent is not None and len(self.holders) >= waiter.concurrent
         if is_full and waiter.uuid not in self.holders:
             return None
@@ -63,11 +70,14 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def granted(self, waiter: Waiter, now: Instant) -> Permits:
         """Return the permits after the waiter was granted its slot, and a permit if its limit has permits."""
+        if self.open_until:
+            attempts = {waiter.uuid: waiter.attempt} if waiter.attempt else {}
+            return replace(self, holders={waiter.uuid: waiter.run}, attempts=attempts, changed_at=now)
         changed = replace(self, changed_at=now)
         if waiter.per_second is not None:
             changed = replace(changed, next=_rate_of(waiter).after(self.next, now * US_PER_MS))
         if waiter.concurrent is None:
-            return replace(changed, recent=_recent({**self.recent, waiter.uuid: now}, now))
+            return replace(changed, recent=_recent({**self.recent, _wait_of(waiter): now}, now))
         attempts = {**self.attempts, waiter.uuid: waiter.attempt}
         if not waiter.attempt:
             del attempts[waiter.uuid]
@@ -89,13 +99,34 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         attempts = {uuid: attempt for uuid, attempt in self.attempts.items() if uuid not in gone}
         return replace(self, holders=holders, attempts=attempts, changed_at=now)
 
+    def after_failure(self, uuid: str, breaker: Breaker, now: Instant) -> Permits:
+        """Return the state of a breaker after a delivery failed. Those sent before it opened do not count."""
+        if self.open_until and uuid not in self.holders:
+            return self
+        failures = self.failures + (not self.open_until)
+        if failures < breaker.failures:
+            return replace(self, failures=failures)
+        opened = replace(self, failures=failures, open_until=now + breaker.pause)
+        return replace(opened, holders={}, attempts={}, changed_at=now)
+
+    def after_success(self, uuid: str, now: Instant) -> Permits:
+        """Return the state of a breaker after a delivery was accepted. If it is open, only the one tried counts."""
+        if not self.failures or (self.open_until and uuid not in self.holders):
+            return self
+        return replace(self, failures=0, open_until=0, holders={}, attempts={}, changed_at=now)
+
     def is_unused(self, now: Instant) -> bool:
         """Return whether no process can have found the limit reached with this value."""
-        return not self.holders and self.next < (now - RATE_MARGIN_MS) * US_PER_MS
+        return not self.holders and not self.open_until and self.next < (now - RATE_MARGIN_MS) * US_PER_MS
 
     def wakes_by(self, at: Instant, now: Instant) -> bool:
         """Return whether a `Serve` message is on its way that arrives by then."""
         return now < self.look_at <= at
+
+
+def _wait_of(waiter: Waiter) -> str:
+    """Return what tells this wait of the activation from others, which wait since other moments."""
+    return f"{waiter.uuid}@{waiter.at}"
 
 
 def _rate_of(waiter: Waiter) -> CellRate:

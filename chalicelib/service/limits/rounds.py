@@ -32,6 +32,8 @@ class Round:
         """Those that are granted a slot. A slot of 0: the delivery of a paused run, which is only recorded."""
         self.has_found = False
         """Whether the queue held any waiter."""
+        self.has_skipped = False
+        """Whether it holds waiters that another process may have granted and not removed yet."""
         self.is_blocked = False
         """Whether the first of those left cannot be granted anything now."""
         self.next_slot: Instant | None = None
@@ -48,14 +50,23 @@ class Round:
             self.without_permit.append((waiter, 0))
         elif state is State.CURRENT:
             self.permits = self.permits.granted(waiter, now)
-            (self.without_permit if waiter.concurrent is None else self.with_permit).append((waiter, slot))
+            (self.with_permit if self.permits.admits(waiter) else self.without_permit).append((waiter, slot))
 
 
 def state_of(run: Run | None, waiter: Waiter) -> State:
     """Return what became of the waiter, by the head of its run."""
-    token = run.token_of(waiter.uuid) if run and run.id == waiter.id else None
-    if run is None or token is None or token.activation is None or token.activation.attempt != waiter.attempt:
+    if run is None or run.id != waiter.id or attempt_of(run, waiter.uuid) != waiter.attempt:
         return State.ENDED
-    if run.status in status.ENDED:
-        return State.ENDED
-    return State.PAUSED if run.status is Status.PAUSED else State.CURRENT
+    if run.status is Status.PAUSED:
+        return State.PAUSED
+    return State.CURRENT if not waiter.is_run or run.status is Status.PENDING else State.ENDED
+
+
+def attempt_of(run: Run | None, uuid: str) -> int | None:
+    """Return the attempt of a current activation, or 0 for the id of a live run; None if it has ended."""
+    if run is None or run.status in status.ENDED:
+        return None
+    if run.id == uuid:
+        return 0
+    token = run.token_of(uuid)
+    return token.activation.attempt if token and token.activation else None

@@ -69,7 +69,7 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a direct call by HTTP was answered with, whatever the status."""
+    """What a direct call by HTTP was answered with: any status."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -101,10 +101,10 @@ class Raised:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What such a call started goes on: after `wait` milliseconds a call of `location` looks whether it has ended."""
+    """What such a call started goes on: after `wait` it is asked at `location` whether it has ended."""
 
     location: str
-    wait: int
+    wait: Milliseconds
 
 
 Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished

@@ -7,6 +7,7 @@ from typing import Protocol
 from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import SignalStore
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.schedules import ScheduleStore
 from chalicelib.service.ports.tasks import TaskStore
 from chalicelib.service.ports.values import KeyStore, VersionedValueStore
 from chalicelib.service.ports.waiters import WaiterStore
@@ -25,6 +26,8 @@ class Store(Protocol):
     def signals(self) -> SignalStore: ...
     @property
     def tasks(self) -> TaskStore: ...
+    @property
+    def schedules(self) -> ScheduleStore: ...
     @property
     def versioned_values(self) -> VersionedValueStore: ...
     @property

@@ -31,6 +31,16 @@ class Waiter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     per_second: float | None = None
     burst: int = 1
 
+    @property
+    def is_run(self) -> bool:
+        """Whether it is a run that waits for its start."""
+        return self.uuid == self.id
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether it has no limit of its own: it waits for a breaker."""
+        return self.concurrent is None and self.per_second is None
+
 
 class WaiterStore(Protocol):
     """Stores waiters in queues. The name of a queue is that of its limiter; it need not be created."""

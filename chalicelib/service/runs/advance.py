@@ -23,9 +23,10 @@ from chalicelib.engine.paging import turn_page
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import Busy, Conflict, NotFound
+from chalicelib.service.errors import Busy, Conflict, LimitReached, NotFound, RunExists
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
@@ -68,8 +69,10 @@ class RunAdvancer:
         secrets: Secrets,
         clock: Clock,
         ids: IdSource,
+        check_room: Callable[[Run], None],
         observer: Observer = NULL_OBSERVER,
     ) -> None:
+        self._check_room = check_room
         self.observer = observer
         self._runs = runs
         self._secrets = secrets
@@ -110,11 +113,24 @@ class RunAdvancer:
         self._effect_executor.execute(decision.effects, decision.run)
 
     def create(self, decision: Decision, own: Flow | None = None) -> Run:
-        """Create the run of a first decision. `own` is the flow that belongs to this run alone. Raises RunExists."""
+        """Create the run of a first decision. `own` is the flow that belongs to this run alone.
+
+        Raises RunExists, or LimitReached if its flow does not start runs over its limit.
+        """
+        if decision.run.status is Status.PENDING:
+            self._check(decision.run)
         self.prepare(decision)
         self._runs.create(NewRun(decision.run, own))
         self.observer.began(decision.run)
         return decision.run
+
+    def _check(self, run: Run) -> None:
+        try:
+            self._check_room(run)
+        except LimitReached:
+            if self._runs.load(run.namespace, run.name) is not None:
+                raise RunExists(run.name) from None
+            raise
 
     def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:
         self.observer.advanced(before, advanced.run, events, advanced.results, trace)

@@ -23,7 +23,7 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import NotFound, RunExists
+from chalicelib.service.errors import LimitReached, NotFound, RunExists
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import RunAdvancer
@@ -67,11 +67,13 @@ class ChildRuns:
             self._call_off(parent, uuid)
             return
         if parent.status is Status.PAUSED and self._runs.load(parent.namespace, call.child) is None:
-            self._hold(parent, uuid)
+            now = self._hold(parent, uuid)
+            if now.status is not Status.PAUSED:  # it was continued in the meantime, and nothing was held
+                self.start_child(now, uuid)
             return
         try:
             self._start(parent, uuid, call)
-        except (NotFound, InputRefused, ExpressionFailed, TooLarge, RunExists, RecursionError) as failure:
+        except (NotFound, InputRefused, ExpressionFailed, TooLarge, RunExists, LimitReached, RecursionError) as failure:
             name = failure.name if isinstance(failure, ExpressionFailed) else ErrorName.CHILD_FAILED
             error = StepError(name, str(failure))
             self._report(parent.namespace, parent.name, uuid, ERROR, None, error)
@@ -89,10 +91,11 @@ class ChildRuns:
         flow = undo.action if undo else step.flow if isinstance(step, CallStep) else None
         return None if flow is None else _Call(wait.child, flow, wait.input, wait.missing)
 
-    def _hold(self, parent: Run, uuid: str) -> None:
-        self._advancer.advance(
+    def _hold(self, parent: Run, uuid: str) -> Run:
+        """Let `continue` start the child, if the parent is paused. Return the parent as it is then."""
+        return self._advancer.advance(
             parent.namespace, parent.name, lambda at, nonce: [DeliveryHeld(at=at, nonce=nonce, uuid=uuid)]
-        )
+        ).run
 
     def _follow(self, parent: Run, uuid: str, child: str) -> None:
         """Do to the child what happened to its parent while it was being started."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypedDict, assert_never
+from typing import TypeAlias, TypedDict, assert_never
 
 import msgspec
 
@@ -20,6 +20,8 @@ from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.store import Store
 from chalicelib.service.ports.tasks import Task
+
+_ChildEffect: TypeAlias = effects.StartChild | effects.StopChild | effects.SyncChild | effects.TellParent
 
 
 class _Common(TypedDict):
@@ -83,17 +85,34 @@ class EffectExecutor:
                 return (messages.Wake(**common), delay) if delay <= MAX_DELAY_MS else None
             case effects.Listen(uuid):
                 return messages.Listen(uuid=uuid, **common), 0
-            case effects.StartChild(uuid):
-                return messages.StartChild(uuid=uuid, **common), 0
-            case effects.StopChild(child):
-                return messages.StopChild(child=child, **common), 0
-            case effects.SyncChild(child):
-                return messages.SyncChild(child=child, **common), 0
-            case effects.TellParent():
-                return messages.TellParent(**common), 0
-            case effects.ReleasePermit(uuid, limiter, attempt):
-                return messages.Release(uuid=uuid, limiter=limiter, attempt=attempt, **common), 0
+            case effects.ExecuteStep(uuid):
+                return messages.ExecuteStep(uuid=uuid, **common), 0
+            case effects.TellSchedule():
+                return messages.TellSchedule(**common), 0
+            case effects.RequestPermit() | effects.ReleasePermit():
+                return _of_permit(effect, common), 0
             case effects.StoreBlob() | effects.OpenTask():
                 return None
             case _:
-                assert_never(effect)
+                return _of_child(effect, common), 0
+
+
+def _of_child(effect: _ChildEffect, common: _Common) -> Message:
+    """Return the message of an effect about another run."""
+    match effect:
+        case effects.StartChild(uuid):
+            return messages.StartChild(uuid=uuid, **common)
+        case effects.StopChild(child):
+            return messages.StopChild(child=child, **common)
+        case effects.SyncChild(child):
+            return messages.SyncChild(child=child, **common)
+        case effects.TellParent():
+            return messages.TellParent(**common)
+        case _:
+            assert_never(effect)
+
+
+def _of_permit(effect: effects.RequestPermit | effects.ReleasePermit, common: _Common) -> Message:
+    if isinstance(effect, effects.RequestPermit):
+        return messages.Begin(**common)
+    return messages.Release(uuid=effect.uuid, limiter=effect.limiter, attempt=effect.attempt, **common)

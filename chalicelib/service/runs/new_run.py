@@ -32,6 +32,12 @@ class RunPlan:
     parent: Parent | None = None
     trace: str = ""
     """The `traceparent` under which the run is started; empty: none."""
+    generation: int = 0
+    """How many runs started one another in a row before it."""
+    scheduled: str = ""
+    """The slot of the schedule that starts it; empty for other runs."""
+    queued_behind: str = ""
+    """The schedule that is notified of its end; empty: none."""
 
 
 class RunFactory:
@@ -63,6 +69,9 @@ class RunFactory:
             labels=plan.labels,
             parent=plan.parent,
             trace=plan.trace,
+            generation=plan.generation,
+            scheduled=plan.scheduled,
+            queued_behind=plan.queued_behind,
         )
         return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
 

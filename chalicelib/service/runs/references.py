@@ -30,7 +30,7 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 OFFLOADED: Final = "\0folded"
 """The event of the only entry in the tail of an offloaded head or page."""
 
-_FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "hd", "tl")
+_FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "nt", "hd", "tl")
 """The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
 
 _REFERENCE_JSON: Final = msgspec.json.encode(REFERENCE_KEY)
@@ -125,6 +125,7 @@ def in_run(run: Run, change: Change) -> Run:
         interrupted=tuple(_in_token(token, change) for token in run.interrupted),
         undos=tuple(replace(undo, args=_in_values(undo.args, change)) for undo in run.undos),
         stopping=tuple(replace(child, vars=_in_values(child.vars, change)) for child in run.stopping),
+        notices=tuple(_in_token(notice, change) for notice in run.notices),
         tail=tuple(in_entry(entry, change) for entry in run.tail),
     )
 
@@ -166,6 +167,7 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         vars={},
         undos=(),
         interrupted=(),
+        notices=(),
         received={},
         tail=_offloaded_tail(run.seq, fields, offload),
     )

@@ -1,20 +1,22 @@
-"""Timers of runs: meet deadlines that have passed, and send timers that are due soon to the queue."""
+"""Timers of runs and schedules: meet deadlines that have passed, and send timers that are due soon to the queue."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from chalicelib.engine.events import Event, TimerFired
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.messages import Wake
+from chalicelib.service.messages import Tick, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.ports.schedules import DueSchedule, ScheduleStore
 from chalicelib.service.redelivery import MIN_REDELIVERY_MS, Redelivery
 from chalicelib.service.runs.advance import RunAdvancer
 
@@ -27,7 +29,10 @@ OVERDUE_AFTER_MS: Final = 60 * 1000
 """How late a timer must be to count as overdue."""
 
 MAX_SWEPT_TIMERS: Final = 5_000
-"""How many timers one sweep sends; the next sweep sends the rest."""
+"""How many timers of runs one sweep sends; the next sweep sends the rest."""
+
+MAX_SWEPT_SCHEDULES: Final = 20_000
+"""How many schedules one sweep sends: many have their slots at the same full hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,13 @@ class Swept:
 
 
 class RunTimers:
-    """Fires the timers of runs."""
+    """Fires the timers of runs, and sends those of runs and schedules to the queue."""
 
-    def __init__(self, runs: RunStore, queue: Queue, advancer: RunAdvancer, clock: Clock) -> None:
+    def __init__(
+        self, runs: RunStore, schedules: ScheduleStore, queue: Queue, advancer: RunAdvancer, clock: Clock
+    ) -> None:
         self._runs = runs
+        self._schedules = schedules
         self._queue = queue
         self._advancer = advancer
         self._clock = clock
@@ -68,9 +76,22 @@ class RunTimers:
         for timer in timers:
             wake = Wake(namespace=timer.namespace, run=timer.run, sent_at=now, version=0)
             self._queue.send(QueueName.WAKES, [messages.encode(wake)], max(0, timer.at - now))
-        late = [now - timer.at for timer in timers if timer.at < now - OVERDUE_AFTER_MS]
-        swept = Swept(len(timers), len(late))
+        schedules = self._send_schedules(now)
+        due = [*(timer.at for timer in timers), *(one.at for one in schedules)]
+        late = [now - at for at in due if at < now - OVERDUE_AFTER_MS]
+        swept = Swept(len(timers) + len(schedules), len(late))
         self._advancer.observer.swept(swept.sent, late)
         if swept.overdue:
             LOG.warning("%d timers were overdue", swept.overdue)
         return swept
+
+    def _send_schedules(self, now: Instant) -> Sequence[DueSchedule]:
+        """Send a message for every schedule that must be looked at soon. Those of one moment are sent together."""
+        due = self._schedules.due(now + SWEEP_LOOKAHEAD_MS, MAX_SWEPT_SCHEDULES)
+        for at, together in groupby(due, key=lambda one: one.at):
+            bodies = [
+                messages.encode(Tick(namespace=one.namespace, schedule=one.name, sent_at=now, version=0))
+                for one in together
+            ]
+            self._queue.send(QueueName.WAKES, bodies, max(0, at - now))
+        return due

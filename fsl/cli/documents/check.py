@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.analyze import SourceFile, analyze_all, diagnostics_of
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.language import Checked
@@ -36,7 +37,7 @@ def check(ctx: click.Context, *, files: Sequence[str], explained: bool, as_json:
     fsl check --explain release.fsl
     """
     sources, failed = _readable(files)
-    results = analyze_all(sources)
+    results = analyze_all(sources, ALL_OPERATIONS("default"))
     found = {source.name: diagnostics_of(source, checked) for source, checked in results}
     rows = _explained([checked for _, checked in results]) if explained else {}
     problems = [one for diagnostics in found.values() for one in diagnostics]

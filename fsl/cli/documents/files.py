@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from chalicelib.adapters.operations import ALL_OPERATIONS
 from chalicelib.authoring.analyze import SourceFile, analyze_all, diagnostics_of, source_file
 from chalicelib.model.flow import Flow, FlowRun
 from fsl.cli.documents.diagnostics import show
@@ -42,7 +43,7 @@ def read_definitions(files: Sequence[str]) -> list[Definition]:
     """Return the definitions of all files. If there are errors, print them and exit with 1."""
     definitions: list[Definition] = []
     failed = False
-    for source, checked in analyze_all(read_sources(files)):
+    for source, checked in analyze_all(read_sources(files), ALL_OPERATIONS("default")):
         errors = [one for one in diagnostics_of(source, checked) if one.severity == "error"]
         show(errors, source.text, source.name)
         failed = failed or bool(errors)

@@ -17,7 +17,7 @@ from fsl.client import Client, Resource
 if TYPE_CHECKING:
     from rich.text import Text
 
-DEFINITIONS: Final = ("action", "flow", "eventtype", "config")
+DEFINITIONS: Final = ("action", "flow", "eventtype", "config", "schedule")
 KINDS: Final = (*DEFINITIONS, "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
 MAX_PAGE_ENTRIES: Final = 1_000
@@ -98,6 +98,7 @@ _HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     "flow": ("name", "version", "steps", "input"),
     "eventtype": ("name", "version", "args"),
     "config": ("name", "version", "value"),
+    "schedule": ("name", "flow", "times", "next"),
     "flowrun": ("name", "flow", "status", "state", "begun"),
     "step": ("name", "run", "action", "uuid"),
     "event": ("name", "key", "at", "expires"),
@@ -117,12 +118,27 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
             return name, version, "any" if args is None else ", ".join(f"{one['type']} {one['name']}" for one in args)
         case "config":
             return name, version, json.dumps(spec["value"], ensure_ascii=False)
+        case "schedule":
+            return schedule_row(found)
         case "flowrun":
             return name, spec["flow"], styled(spec["status"]), spec["current_state"], short_time(spec["created_at"])
         case "step":
             return name, spec["flow_id"], spec["action_run"]["action_name"], meta["uuid"]
         case _:
             return name, spec["key"], short_time(spec["at"]), short_time(spec["expires_at"])
+
+
+def schedule_row(found: Resource) -> tuple[str, str, str, str | Text]:
+    """Return the name, the flow, the times and the next slot of a schedule."""
+    spec = found["spec"]
+    zone = "" if spec["zone"] == "UTC" else f" {spec['zone']}"
+    times = f"{spec['cron']}{zone}" if spec["cron"] else f"every {spec['every']}" if spec["every"] else spec["at"]
+    return (
+        str(found["metadata"]["name"]),
+        spec["flow"],
+        times,
+        styled("paused") if spec["paused"] else spec["next"] or "",
+    )
 
 
 @click.command(no_args_is_help=True)

@@ -13,7 +13,7 @@ from fsl.client import Client, Resource
 if TYPE_CHECKING:
     from rich.text import Text
 
-HARMLESS: Final = frozenset({"failed"})
+HARMLESS: Final = frozenset({"failed", "slot"})
 """Findings that only a person can decide about; they do not make the command fail."""
 
 

@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from chalicelib.adapters.aws_operations.allowed import AllowedCalls, OwnResources
 from chalicelib.adapters.aws_operations.caller import OperationCaller
-from chalicelib.adapters.aws_operations.clients import Clients
+from chalicelib.adapters.aws_operations.clients import MAX_CLIENTS, Clients
 from chalicelib.adapters.aws_operations.models import Models
 from chalicelib.model.actions import Method
 from chalicelib.model.json_values import Json
@@ -140,6 +140,34 @@ def test_a_role_is_assumed_once_for_its_credentials(aws: None) -> None:
     at = int((datetime.now(UTC) + timedelta(hours=1)).timestamp() * 1000)
     assert post("dynamodb:getItem", get, clients, role=ROLE) == Returned({})
     assert asked == ["sts own", "dynamodb ASIA"] * 2
+
+
+def test_a_role_is_assumed_for_its_namespace() -> None:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    credentials = {"AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": expires}
+    fake = Fake([{"Credentials": credentials}, {}])
+    assert post("dynamodb:getItem", GET, fake.clients(), role=ROLE) == Returned({})
+    asked = {"RoleArn": ROLE, "RoleSessionName": "echoer-default", "ExternalId": "default"}
+    assert fake.asked[0] == ("assume_role", asked)
+
+
+def test_a_container_keeps_a_bounded_number_of_clients() -> None:
+    made: list[str] = []
+
+    def connect(service: str, **_: Any) -> Any:
+        made.append(service)
+        return Fake([])
+
+    clients = Clients(lambda: NOW, {}, connect)
+    for number in range(MAX_CLIENTS):
+        clients.client("s3", "", "default", 1_000 + number)
+    clients.client("s3", "", "default", 1_000)
+    assert len(made) == MAX_CLIENTS
+    clients.client("s3", "", "default", 1)
+    clients.client("s3", "", "default", 1_000)
+    assert len(made) == MAX_CLIENTS + 1
+    clients.client("s3", "", "default", 1_001)
+    assert len(made) == MAX_CLIENTS + 2
 
 
 # ── answers of our own ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -42,7 +42,7 @@ def test_operations_are_found_by_the_names_that_step_functions_uses(address: str
         ("dynamobd:putItem", "names no service of AWS: dynamobd", "dynamodb"),
         ("dynamodb:putItm", "names no operation of dynamodb", "putItem"),
         ("dynamodb:PUTITEM", "names no operation of dynamodb", "putItem"),
-        ("s3:selectObjectContent", "names an operation with a stream of events", ""),
+        ("s3:selectObjectContent", "names an operation that answers with a stream of events", ""),
     ],
 )
 def test_an_address_that_is_none_says_why(address: str, reason: str, known: str) -> None:
@@ -85,9 +85,9 @@ def test_a_namespace_may_call_what_is_listed(
 @pytest.mark.parametrize(
     ("entries", "address", "reason"),
     [
-        ([], "s3:getObject", "calls of AWS are off; the setting ECHOER_AWS_CALLS lists the operations"),
-        (["s3:*"], "sqs:sendMessage", "ECHOER_AWS_CALLS does not list sqs:SendMessage for namespace 'default'"),
-        (["s3:*"], "s3:getObject.sync", "s3:GetObject is not among the operations with .sync"),
+        ([], "s3:getObject", "cannot be called: calls of AWS are off"),
+        (["s3:*"], "sqs:sendMessage", "is not allowed in namespace 'default'"),
+        (["s3:*"], "s3:getObject.sync", "starts no job whose end is known"),
     ],
 )
 def test_documents_may_call_what_is_listed(entries: list[str], address: str, reason: str) -> None:

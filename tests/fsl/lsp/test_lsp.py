@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from chalicelib.authoring import occurrences, symbols
-from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES, properties_of
+from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, STEPS, TYPES, properties_of
 from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
 from fsl.lsp.editing import code_actions, references
@@ -65,7 +65,7 @@ def offered(text: str) -> list[str]:
         ("event order.paid args = (^", list(TYPES)),
         ("config x = ^", []),
         ("config x ^", []),
-        ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda"]),
+        ("action x method = ^; action_end", ["http", "https", "grpc", "human", "queue", "lambda", "aws"]),
         ("action x args = (^); action_end", ["str", "int", "float", "bool", "list", "map", "any", "secret"]),
         ("action x args = (secret ^); action_end", ["str", "int", "float", "bool", "list", "map", "any"]),
         ("action x args = (secret str a = ^", ["secret"]),
@@ -88,7 +88,7 @@ def offered(text: str) -> list[str]:
         ("flow f call A => () { flow = ^", ["invoice"]),
         ("flow f call A => () { flow = invoice; input = (^", ["order"]),
         ("flow f fork A => () { ^", ["join", "timeout", "abandoned", "vars", "save", "repeat", "branch"]),
-        ("flow f fork A => () { branch b { ^", ["vars", "step", "deci", "wait", "fork", "each", "call", "set"]),
+        ("flow f fork A => () { branch b { ^", ["vars", *STEPS]),
         ("flow f fork A => () { abandoned = ^", ["keep"]),
         ("flow f step A => () { repeat = (^", ["max", "delay", "rate", "cap", "jitter"]),
         ("flow f step A => () { undo = ^", ["ci", "pay", "hide", "invoice"]),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import format_elapsed
 from fsl.testing.cases import TestFile, span
+from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
@@ -27,7 +28,10 @@ flow build
     labels = (region = ${ $config.REGION });
     step Build => (OK -> done | NO -> stopped) { action = ci; };
 flow_end
+/
+schedule daily  flow = build;  cron = "0 2 * * *";  input = (project = ${ $scheduled });  schedule_end
 """
+DAILY: Final = "tests:\n  - name: a\n    schedule: daily\n    until: 2d\n    expect: {slots: []}\n"
 GOOD: Final = "tests:\n  - name: a\n    input: {project: p}\n    expect: {status: succeeded}\n"
 
 WRONG: Final = {
@@ -52,6 +56,12 @@ WRONG: Final = {
     "approvals: {ci: OK}\n" + GOOD: "1:13: error: the program has no state 'OK'; it has APPROVE, REJECT",
     "flows: {f: {output: 1}}\n" + GOOD: "1:9: error: the program has no flow 'f'; it has build",
     "flow: bild\n" + GOOD: "3:5: error: the program has no 'bild'; it has build",
+    DAILY.replace("daily", "dayly"): "3:5: error: the program has no schedule 'dayly'; did you mean 'daily'?",
+    DAILY.replace("    until: 2d\n", ""): "3:5: error: a test of a schedule needs `until`: how long it starts runs",
+    DAILY.replace("until: 2d", "until: 2d\n    flow: build"): "5:5: error: a test of a schedule has no `flow`",
+    DAILY.replace("[]", "[noon]"): "5:14: error: expected a time such as 2026-01-31T08:00:00Z, found 'noon'",
+    DAILY.replace("[]", '[{"2026-01-01T02:00:00Z": run}]'): "5:14: error: the program has no outcome 'run'; it has",
+    GOOD.replace("status: succeeded", "slots: []"): "4:14: error: only a test of a `schedule` has slots",
     "start: today\n" + GOOD: "1:1: error: expected a time such as 2026-01-31T08:00:00Z",
     "program: other.fsl\n" + GOOD: "1:1: error: program ",
     GOOD.replace("{project: p}", "{}"): (
@@ -76,6 +86,12 @@ def test_a_mistake_is_reported_with_its_place(tmp_path: Path, text: str, said: s
     with pytest.raises(BadTest) as caught:
         Suite(file)
     assert str(caught.value).startswith(f"{file}:{said}")
+
+
+def test_a_schedule_that_starts_no_run_is_reported(tmp_path: Path) -> None:
+    written(tmp_path, b_fsl=PROGRAM, b_test_yaml=DAILY.replace("until: 2d", "until: 1h"))
+    with pytest.raises(BadTest, match=r"3:5: error: schedule 'daily' starts no run within 1h"):
+        list(Suite(tmp_path / "b.test.yaml").run(Coverage()))
 
 
 def test_an_invalid_program_is_reported_as_by_fsl_check(tmp_path: Path) -> None:

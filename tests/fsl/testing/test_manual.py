@@ -12,19 +12,22 @@ import pytest
 import yaml
 
 from chalicelib import language
-from chalicelib.engine.steps import each
+from chalicelib.engine.steps import each, outgoing
 from chalicelib.engine.token_moves import MAX_PASSES
 from chalicelib.engine.values.size_limits import MAX_KEY
 from chalicelib.expressions import meter
 from chalicelib.expressions.syntax.stream import MAX_SOURCE
 from chalicelib.language import KnownNames, Problem, limits
+from chalicelib.language.check.schedules import MAX_JITTER_MS, MIN_INTERVAL_MS
 from chalicelib.model.actions import DEFAULTS, REPLY_TIMEOUT_S, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
+from chalicelib.model.recurrence.cron import MAX_EXPRESSION
 from chalicelib.model.times import format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
+from chalicelib.service.schedules import decisions
 from fsl.cli.main import main
 
 DESK: Final = Path(language.__file__).parents[2] / "fsl"
@@ -62,11 +65,16 @@ LIMITS: Final = {
     "`burst` of a `limit`": f"{limits.MAX_BURST:,}",
     "characters of the `key` of a `limit`": f"{MAX_KEY}",
     "addresses of an action": f"{limits.MAX_ADDRESSES}",
+    "shortest `every`, longest `jitter` of a schedule": f"{spell(MIN_INTERVAL_MS)}, {spell(MAX_JITTER_MS)}",
+    "characters of a cron expression": f"{MAX_EXPRESSION}",
+    "how late a slot starts without `catch_up`": spell(decisions.TOLERANCE_MS),
+    "slots that wait with `overlap = queue`": f"{decisions.MAX_QUEUED_SLOTS}",
     "characters of a name": f"{limits.MAX_NAME_CHARACTERS}",
     "nesting of brackets": f"{limits.MAX_NESTING}",
     "items of an each": f"{each.MAX_ITEMS:,}, {each.MAX_CONCURRENT_ITEMS} of them at once",
     "depth of nested calls": f"{children.MAX_CALL_DEPTH}",
     "passes of one step without a wait": f"{MAX_PASSES:,}",
+    "runs that start one another in a row, each within its first minute": f"{outgoing.MAX_GENERATIONS:,}",
     "steps that a run enters in all": f"{MAX_STEPS:,}",
     "characters of an expression": f"{MAX_SOURCE:,}",
     "CPU time of an expression": spell(int(meter.MAX_SECONDS * 1_000)),

@@ -26,9 +26,9 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    abandoned action addr approval args batch body callback condition config data events flow for headers heartbeat input
-    items join key labels limit max max_steps method output repeat reply_timeout retry return save timeout tolerate
-    undo until vars verb
+    abandoned action addr approval args at batch body callback catch_up condition config cron data event events every
+    flow for headers heartbeat input items jitter join key labels limit max max_steps method name on_enter on_leave
+    output overlap repeat reply_timeout retry return role save timeout to tolerate ttl undo until vars verb zone
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 

@@ -25,6 +25,7 @@ GROUPS: Final = {
     "runs": "Runs of flows: start, find, follow and command them.",
     "steps": "Steps that runs wait for, tasks for people, and the answers of actions and people.",
     "events": "Events that are published for runs to wait for.",
+    "schedules": "Schedules, which start runs of flows at certain times.",
     "secrets": "Named secrets that actions use. No call returns a secret's value.",
     "tokens": "Access tokens.",
     "server": "The server itself, its terminal, and the doctor, which finds and repairs runs that make no progress.",

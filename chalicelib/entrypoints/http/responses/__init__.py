@@ -18,6 +18,8 @@ from chalicelib.entrypoints.http.responses.common import (
 from chalicelib.entrypoints.http.responses.definitions import (
     Action,
     ActionSpec,
+    ActionStatus,
+    Breaker,
     Config,
     ConfigSpec,
     EventType,
@@ -26,6 +28,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
     FlowSpec,
     FlowStep,
     Input,
+    ShownAction,
     Statement,
     Submission,
 )
@@ -48,6 +51,16 @@ from chalicelib.entrypoints.http.responses.runs import (
     Token,
     Woken,
 )
+from chalicelib.entrypoints.http.responses.schedules import (
+    Backfill,
+    FailedSlot,
+    Schedule,
+    ScheduleDefinition,
+    ScheduleSpec,
+    ScheduleText,
+    Slot,
+    StartedSlot,
+)
 from chalicelib.entrypoints.http.responses.server import Finding, Health, Reply, Report
 
 __all__ = [
@@ -55,6 +68,9 @@ __all__ = [
     "Action",
     "ActionRun",
     "ActionSpec",
+    "ActionStatus",
+    "Backfill",
+    "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
@@ -67,6 +83,7 @@ __all__ = [
     "EventSpec",
     "EventType",
     "EventTypeSpec",
+    "FailedSlot",
     "FailedUndo",
     "Finding",
     "Flow",
@@ -88,9 +105,16 @@ __all__ = [
     "Run",
     "RunError",
     "RunSpec",
+    "Schedule",
+    "ScheduleDefinition",
+    "ScheduleSpec",
+    "ScheduleText",
     "Scope",
     "ScopeVars",
     "Secret",
+    "ShownAction",
+    "Slot",
+    "StartedSlot",
     "Statement",
     "Step",
     "StepSpec",

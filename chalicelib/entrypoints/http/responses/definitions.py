@@ -29,6 +29,26 @@ class Action(TypedDict):
     spec: ActionSpec
 
 
+class Breaker(TypedDict):
+    """The state of an action's breaker: how many deliveries in a row have failed, and until when none is sent. It is
+    null unless the breaker is open; if it has passed, one delivery is tried."""
+
+    failures: Count
+    open_until: Moment | None
+
+
+class ActionStatus(TypedDict):
+    """What happens with an action now. `breaker` is null if its newest version has none."""
+
+    breaker: Breaker | None
+
+
+class ShownAction(Action):
+    """One version of an action, and what happens with it now."""
+
+    status: ActionStatus
+
+
 class FlowStep(TypedDict):
     """A step of a flow. `action_name` is empty if it calls no action. `returns` maps each route to its target: `STATE`,
     `STATE when EXPRESSION`, `when EXPRESSION` or `else`."""
@@ -51,8 +71,11 @@ class Input(_Parameter, total=False):
 
 
 class FlowSpec(TypedDict):
-    """The definition of a flow. `text` is its FSL."""
+    """The definition of a flow. `keep` is how long ended runs are kept, in milliseconds; null: as long as the server
+    keeps runs. `text` is its FSL."""
 
+    description: str
+    keep: Count | None
     steps: list[FlowStep]
     input: list[Input]
     text: str

@@ -91,7 +91,8 @@ class FailedUndo(TypedDict):
 
 
 class RunSpec(TypedDict):
-    """The state of a run. In lists, `steps` and `history_states` cover only the newest transitions."""
+    """The state of a run. In lists, `steps` and `history_states` cover only the newest transitions. `waits_for` says
+    which limit a pending run waits for; it is empty for others."""
 
     steps: list[Step]
     history_states: list[str]
@@ -102,6 +103,7 @@ class RunSpec(TypedDict):
     error: RunError | None
     global_variable: dict[str, Json]
     status: Status
+    waits_for: str
     flow: str
     flow_version: Count
     input: Json

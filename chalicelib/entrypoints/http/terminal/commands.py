@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 from chalicelib.entrypoints.http import presenters
+from chalicelib.entrypoints.http.bodies import BackfillBody
 from chalicelib.entrypoints.http.request import Request
 from chalicelib.entrypoints.http.step_lookup import find_step
 from chalicelib.entrypoints.http.terminal import tables
@@ -21,6 +22,9 @@ from chalicelib.service.ports.runs import RunQuery
 
 MAX_ROWS: Final = 200
 """How many resources or history entries a table has."""
+
+NEXT_SLOTS: Final = 10
+"""How many slots `next` shows."""
 
 BOM: Final = "\ufeff"
 """The byte order mark that some editors put at the beginning of a text."""
@@ -43,6 +47,7 @@ class ResourceType(StrEnum):
     EVENT = "event"
     EVENTTYPE = "eventtype"
     CONFIG = "config"
+    SCHEDULE = "schedule"
 
 
 class OutputKind(StrEnum):
@@ -119,7 +124,7 @@ def _run(request: Request, text: str) -> Output:
 def _list(request: Request, kind: str) -> Output:
     """list TYPE
 
-    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config.
+    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config, schedule.
     """
     reader, wanted = request.services.reader, _type(kind)
     found: list[Json]
@@ -140,7 +145,7 @@ def _list(request: Request, kind: str) -> Output:
 def _get(request: Request, kind: str, name: str) -> Output:
     """get TYPE NAME
 
-    Show an action, a flow, an eventtype, a config, a flowrun, or a step as RUN.STEP.
+    Show an action, a flow, an eventtype, a config, a schedule, a flowrun, or a step as RUN.STEP.
     """
     namespace, reader = request.namespace, request.services.reader
     match wanted := _type(kind):
@@ -186,22 +191,58 @@ def _history(request: Request, run: str) -> Output:
     return Output(OutputKind.RAW, tables.history([presenters.entry(one) for one in entries]))
 
 
-def _pause(request: Request, run: str) -> Output:
-    """pause RUN
+def _pause(request: Request, name: str, schedule: str | None = None) -> Output:
+    """pause RUN | schedule NAME
 
-    Pause a run: it records answers and sends nothing.
+    Pause a run: it records answers and sends nothing. Or pause a schedule: it starts no runs.
     """
-    request.services.operator.pause(request.namespace, run, by=request.caller)
+    if schedule is not None:
+        request.services.schedules.pause(request.namespace, _schedule(name, schedule))
+    else:
+        request.services.operator.pause(request.namespace, name, by=request.caller)
     return DONE
 
 
-def _continue(request: Request, run: str) -> Output:
-    """continue RUN
+def _continue(request: Request, name: str, schedule: str | None = None) -> Output:
+    """continue RUN | schedule NAME
 
-    Continue a paused run.
+    Continue a paused run, or a paused schedule with its next slot.
     """
-    request.services.operator.resume(request.namespace, run, by=request.caller)
+    if schedule is not None:
+        request.services.schedules.resume(request.namespace, _schedule(name, schedule))
+    else:
+        request.services.operator.resume(request.namespace, name, by=request.caller)
     return DONE
+
+
+def _run_now(request: Request, kind: str, schedule: str) -> Output:
+    """run schedule NAME
+
+    Start a run of a schedule now.
+    """
+    found = request.services.schedules.run(request.namespace, _schedule(kind, schedule), by=request.caller)
+    return Output(OutputKind.OK, found.run)
+
+
+def _backfill(request: Request, schedule: str, since: str, until: str) -> Output:
+    """backfill NAME FROM TO
+
+    Start the runs of past slots of a schedule that do not exist, from one RFC 3339 time to another.
+    """
+    body = BackfillBody(since=since, until=until)
+    done = request.services.schedules.backfill(request.namespace, schedule, *body.range(), by=request.caller)
+    lines = [f"{one.run} started" for one in done.started] + [f"{one.run} existed" for one in done.existed]
+    lines += [f"{slot} failed: {reason}" for slot, reason in done.failed.items()]
+    return Output(OutputKind.ERR if done.failed else OutputKind.OK, "\n".join(lines))
+
+
+def _next(request: Request, schedule: str) -> Output:
+    """next NAME
+
+    Show the next slots of a schedule.
+    """
+    found = request.services.schedules.next_slots(request.namespace, schedule, NEXT_SLOTS)
+    return Output(OutputKind.RAW, "\n".join(found)) if found else NOTHING
 
 
 def _stop(request: Request, run: str, reason: str = "") -> Output:
@@ -253,6 +294,9 @@ _VERBS: Final[dict[str, Verb]] = {
     "history": _history,
     "pause": _pause,
     "continue": _continue,
+    "run": _run_now,
+    "backfill": _backfill,
+    "next": _next,
     "stop": _stop,
     "retry": _retry,
     "help": _help,
@@ -264,7 +308,15 @@ _STATEMENTS: Final = {
     "flow_run": "flow_run NAME step NAME => (STATE -> TARGET | ...) { action = NAME; args = (...); }; flow_run_end",
     "event": "event NAME args = (str NAME, ...); event_end",
     "config": "config NAME = VALUE;",
+    "schedule": 'schedule NAME flow = NAME; cron = "0 2 * * *"; zone = "ZONE"; input = (...); schedule_end',
 }
+
+
+def _schedule(kind: str, name: str) -> str:
+    """Return the name of a schedule, if the word before it is `schedule`."""
+    if _type(kind) is not ResourceType.SCHEDULE:
+        raise Usage(f"a {kind.lower()} cannot be named here; write: schedule {name}")
+    return name
 
 
 def _first_line(verb: Verb) -> str:

@@ -86,6 +86,13 @@ def get(kind: Kind) -> View:
     return view
 
 
+def get_action(request: Request, name: str) -> Json:
+    """Get one action: its newest version, or `?version=`. `status` says what happens with it now."""
+    shown: Any = get(Kind.ACTION)(request, name)
+    circuit = request.services.breakers.of_action(request.namespace, name)
+    return {**shown, "status": {"breaker": presenters.breaker(circuit)}}
+
+
 def delete(kind: Kind) -> View:
     def view(request: Request, name: str, uuid: str | None = None) -> Json:
         found = request.services.definition_deleter.delete(request.namespace, kind, name, uuid)
@@ -152,11 +159,11 @@ def _definitions(kind: Kind, answer: Any) -> tuple[Route, ...]:
         Route(
             method="GET",
             path=one,
-            view=get(kind),
+            view=get_action if kind is Kind.ACTION else get(kind),
             group=group,
             role=Role.VIEWER,
             query=(parameters.VERSION,),
-            answers={200: answer},
+            answers={200: responses.ShownAction if kind is Kind.ACTION else answer},
             errors=(404,),
             resource=kind.resource,
         ),

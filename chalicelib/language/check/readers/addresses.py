@@ -21,6 +21,7 @@ _QUEUE: Final = re.compile(r"[A-Za-z0-9_\-]{1,80}(\.fifo)?")
 _FUNCTION: Final = re.compile(
     r"(arn:aws[\w\-]*:lambda:[a-z0-9\-]+:[0-9]{12}:function:)?[A-Za-z0-9_\-]{1,140}(:[A-Za-z0-9$_\-]{1,128})?"
 )
+_OPERATION: Final = re.compile(r"(?:aws-sdk:)?[a-z0-9-]+:[A-Za-z][A-Za-z0-9]*(?P<sync>\.sync(?::2)?)?")
 _GRPC: Final = re.compile(r"(?:grpcs://)?(?P<host>[^/]+):(?P<port>[0-9]{1,5})/[A-Za-z_][\w.]*/[A-Za-z_]\w*")
 
 
@@ -70,6 +71,9 @@ def _problem_with(method: Method, address: str) -> str | None:
             match = _GRPC.fullmatch(address)
             fits = match and _HOST.fullmatch(match["host"].strip("[]")) and 0 < int(match["port"]) < 65536
             return None if fits else "is not of the form host:port/package.Service/Method"
+        case Method.AWS:
+            is_one = _OPERATION.fullmatch(address)
+            return None if is_one else "is not of the form service:operation, such as dynamodb:putItem"
         case Method.HUMAN:
             return None
 

@@ -40,7 +40,10 @@ _IN_URL: Final = frozenset({ArgType.STR, ArgType.INT, ArgType.FLOAT, ArgType.BOO
 def read_callback(properties: Properties, method: Method, name: Word) -> bool:
     """Return whether the action has no callback; report where its method cannot do without."""
     value = properties.value("callback")
-    if not isinstance(value, Word) or value.key != "none":
+    key = value.key if isinstance(value, Word) else ""
+    if method is Method.AWS:
+        return key not in ("open", "signed")
+    if key != "none":
         return False
     reason = _WITHOUT_ANSWER.get(method)
     if reason:
@@ -50,17 +53,20 @@ def read_callback(properties: Properties, method: Method, name: Word) -> bool:
     return True
 
 
-def read_args(properties: Properties, *, is_direct: bool) -> tuple[Parameter, ...] | None:
-    """Return the parameters of the action: one without a name for `args = any`. None if they are invalid."""
+def read_args(properties: Properties, *, is_called: bool) -> tuple[Parameter, ...] | None:
+    """Return the parameters of the action: one without a name for `args = any`. None if they are invalid.
+
+    `is_called`: the action is sent nothing but its args.
+    """
     if "args" not in properties:
         return ()
     value = properties.value("args")
     if isinstance(value, Word) and value.key == ArgType.ANY:
-        if not is_direct:
+        if not is_called:
             _needs_direct(properties, "args = any", properties.span("args"))
         return (Parameter(name=WHOLE, type=ArgType.ANY),)
     found = properties.read("args", functools.partial(read_parameters, references=True))
-    if isinstance(value, Group) and not is_direct:
+    if isinstance(value, Group) and not is_called:
         for item in value.items:
             word = getattr(item, "name", None)
             if word and word.text in RESERVED_ARGS:
@@ -133,6 +139,12 @@ def _refuse_all(properties: Properties, action: Action) -> None:
     for name in PROPERTIES:
         if name in properties:
             _needs_direct(properties, name, properties.span(name))
+    address = properties.value("addr")
+    if address and action.is_http and not properties.context.is_echoer:
+        declared = {parameter.name for parameter in action.parameters}
+        for name in dict.fromkeys(name for one in action.addresses for name in placeholders_in(one)):
+            if name in declared:
+                _needs_direct(properties, f"{{{name}}}", address.span)
     value = properties.value("return")
     for route in value.items if isinstance(value, Group) and action.statuses else ():
         if isinstance(route, Route) and route.statuses:

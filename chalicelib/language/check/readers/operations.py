@@ -6,17 +6,25 @@ operation is called. Where text or bytes are wanted, a map or a list may be give
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.descriptions import described
-from chalicelib.language.check.operations import Shape
+from chalicelib.language.check.operations import Shape, UnknownOperation
+from chalicelib.language.check.readers.members import Properties
+from chalicelib.language.check.readers.values import read_text
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import (
     Assignment,
+    Call,
+    Declaration,
     Expression,
+    Group,
     ListValue,
     MapValue,
     Number,
@@ -24,7 +32,7 @@ from chalicelib.language.syntax.tree import (
     Value,
     Word,
 )
-from chalicelib.model.actions import ArgType, Parameter
+from chalicelib.model.actions import Action, ArgType, Parameter
 
 _TEXT: Final = frozenset({"string", "blob", "timestamp"})
 _DECLARED: Final = {
@@ -40,6 +48,106 @@ _DECLARED: Final = {
 _SHOWN: Final = {"structure": "map", "string": "str", "integer": "int", "boolean": "bool", "blob": "bytes"}
 
 
+_ROLE: Final = re.compile(r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}", re.ASCII)
+_NEEDLESS: Final = ("headers", "secret")
+
+
+# ── actions ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_operation(properties: Properties, action: Action, name: Word) -> Action:
+    """Return the action with its role, and report what does not fit the operation that it calls."""
+    findings = properties.context.findings
+    if not action.is_operation:
+        if "role" in properties:
+            findings.report(Problem.NEEDS_OPERATION, properties.span("role"), property="role", owner=properties.owner)
+        return action
+    for needless in (one for one in _NEEDLESS if one in properties):
+        findings.report(
+            Problem.NEEDLESS_FOR_OPERATION, properties.span(needless), property=needless, owner=properties.owner
+        )
+    address = properties.value("addr")
+    if address is not None and len(action.addresses) > 1:
+        findings.report(Problem.TOO_MANY, address.span, count=len(action.addresses), what="operations", limit=1)
+    elif address is not None and action.addresses:
+        _check_address(properties, action, address, name)
+    return replace(action, role=properties.read("role", _read_role))
+
+
+def _read_role(context: Context, name: str, value: Value) -> str | None:
+    text = read_text(context, name, value)
+    if text is None or _ROLE.fullmatch(text):
+        return text
+    context.wrong(name, value, "the ARN of an IAM role, such as arn:aws:iam::123456789012:role/orders")
+    return None
+
+
+def _check_address(properties: Properties, action: Action, address: Value, name: Word) -> None:
+    operation = action.addresses[0]
+    if ".sync" in operation and not action.direct:
+        reason = "waits for the end of a job, so it cannot have callback = open or signed"
+        properties.context.findings.report(
+            Problem.NEEDS_DIRECT_ANSWER, address.span, property=operation, owner=properties.owner, reason=reason
+        )
+    args = _known_args(properties.context, action, address.span)
+    group = properties.value("args")
+    if args and isinstance(group, Group) and action.parameters:
+        declared = {parameter.name: parameter for parameter in action.parameters}
+        words = [item.name for item in group.items if isinstance(item, Declaration) and item.name.text in declared]
+        args.check_declared([(word, declared[word.text]) for word in words], name.span, properties.owner)
+
+
+def _known_args(context: Context, action: Action, at: Span, *, is_defined: bool = False) -> OperationArgs | None:
+    """Return the args of the action's operation, if operations are known.
+
+    One that cannot be called is reported, unless it was where the document defines the action.
+    """
+    if context.catalog.operations is None or not action.addresses:
+        return None
+    address = action.addresses[0]
+    try:
+        shape = context.catalog.operations.input_of(address)
+    except UnknownOperation as problem:
+        if is_defined:
+            return None
+        near = Suggestion(problem.word, problem.known) if problem.word else None
+        context.findings.report(
+            Problem.INVALID_ADDRESS, at, hint=problem.hint or None, near=near, address=address, reason=str(problem)
+        )
+        return None
+    return OperationArgs(context, address.removesuffix(":2").removesuffix(".sync"), shape)
+
+
+def check_operation_args(properties: Properties, action: Action, step: Word) -> None:
+    """Check the args that a step gives to an action that calls an operation."""
+    value, named = properties.value("args"), properties.value("action")
+    is_defined = action.name in properties.context.actions
+    args = _known_args(properties.context, action, named.span if named else step.span, is_defined=is_defined)
+    if args and not properties.damaged:
+        _check(args, action, value, properties.span("args") if value else step.span, properties.owner)
+
+
+def check_undo_args(context: Context, action: Action, value: Value, undone: str) -> None:
+    """Check the args that an undo gives to an action that calls an operation."""
+    args = _known_args(context, action, value.span, is_defined=action.name in context.actions)
+    if args:
+        group = value.group if isinstance(value, Call) else None
+        _check(args, action, group, value.span, f"the undo of {undone}")
+
+
+def _check(args: OperationArgs, action: Action, value: Value | None, at: Span, giver: str) -> None:
+    if isinstance(value, Group):
+        entries = [(item.name, item.value) for item in value.items if isinstance(item, Assignment)]
+        args.check_given(entries, at, giver, all_of_them=action.is_open or action.takes_value)
+    elif value is None and action.is_open:
+        args.check_given([], at, giver, all_of_them=True)
+    elif value is not None and action.takes_value:
+        args.check_value(value, at, giver)
+
+
+# ── args ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 class OperationArgs:
     """The args of one use of an operation, or those that its action declares. `operation` is its address."""
 
@@ -48,10 +156,11 @@ class OperationArgs:
         self._operation = operation
         self._shape = shape
 
-    def check_given(self, entries: dict[str, Assignment], at: Span, step: str) -> None:
-        """Check args that a step gives by name; `at` is where it lacks one that must be given."""
-        found = self._members([(entry.name, entry.value) for entry in entries.values()], self._shape, "")
-        self._require(found, self._shape, at, step)
+    def check_given(self, entries: Iterable[tuple[Word, Value]], at: Span, step: str, *, all_of_them: bool) -> None:
+        """Check args that a step gives by name; `at` is where it lacks one, if all must be given that are required."""
+        found = self._members(entries, self._shape, "")
+        if all_of_them:
+            self._require(found, self._shape, at, step)
 
     def check_value(self, value: Value, at: Span, step: str) -> None:
         """Check all args, given as one value."""

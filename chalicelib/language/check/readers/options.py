@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from chalicelib.language.check.context import Context
@@ -18,10 +18,11 @@ from chalicelib.language.check.readers.values import (
     read_text,
     read_timespan,
 )
-from chalicelib.language.limits import MAX_BURST, MAX_CONCURRENT, MAX_DELIVERIES, MAX_RETRY_PAUSE_MS
+from chalicelib.language.limits import MAX_BURST, MAX_CONCURRENT, MAX_DELIVERIES, MAX_FAILURES, MAX_RETRY_PAUSE_MS
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Assignment, Expression, Group, Reference, Value, Word
-from chalicelib.model.actions import Action, Limit, Method, Options, Retry
+from chalicelib.model.actions import Action, Breaker, Limit, Method, Options, Retry
+from chalicelib.model.flow import FlowLimit, Overflow
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
 
@@ -88,6 +89,40 @@ def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
     return Limit(**found)
 
 
+def read_flow_limit(context: Context, name: str, value: Value) -> FlowLimit | None:
+    """Read the limit of a flow: `(concurrent = 1, key = ${ ... }, overflow = queue)`."""
+    readers: dict[str, Callable[..., object]] = {
+        "concurrent": functools.partial(read_int, least=1, most=MAX_CONCURRENT),
+        "key": read_key,
+        "overflow": _read_overflow,
+    }
+    found = read_settings(context, name, value, readers)
+    if found is None or "concurrent" in found:
+        return None if found is None else FlowLimit(**found)
+    if not any(entry.name.key == "concurrent" for entry in _entries_of(value)):
+        context.wrong(name, value, "a group with concurrent, like (concurrent = 1)")
+    return None
+
+
+def _read_overflow(context: Context, name: str, value: Value) -> Overflow | None:
+    if isinstance(value, Word) and value.key in tuple(Overflow):
+        return Overflow(value.key)
+    context.wrong(name, value, "queue, skip or cancel_oldest")
+    return None
+
+
+def read_breaker(context: Context, name: str, value: Value) -> Breaker | None:
+    """Read `(failures = 20, pause = 1m)`."""
+    found = read_settings(
+        context, name, value,
+        {
+            "failures": functools.partial(read_int, least=1, most=MAX_FAILURES),
+            "pause": functools.partial(read_duration, longest=MAX_RETRY_PAUSE_MS),
+        },
+    )  # fmt: skip
+    return None if found is None else Breaker(**found)
+
+
 def read_key(context: Context, name: str, value: Value) -> Template | None:
     """Read the key of a limit: an expression, which is evaluated for each activation or run."""
     if isinstance(value, Expression):
@@ -99,12 +134,15 @@ def read_key(context: Context, name: str, value: Value) -> Template | None:
 
 def _refuse_needless(context: Context, value: Value, found: Mapping[str, object]) -> None:
     """Report settings of a limit that limit nothing by themselves."""
-    entries = value.items if isinstance(value, Group) else ()
-    written = {entry.name.key: entry for entry in entries if isinstance(entry, Assignment)}
+    written = {entry.name.key: entry for entry in _entries_of(value)}
     for setting, needed in (("burst", ("per_second",)), ("key", ("concurrent", "per_second"))):
         if setting in found and not any(one in written for one in needed):
             names = " or ".join(f"'{one}'" for one in needed)
             context.findings.report(Problem.NEEDLESS_LIMIT, written[setting].span, name=setting, needed=names)
+
+
+def _entries_of(value: Value) -> Iterator[Assignment]:
+    return (entry for entry in (value.items if isinstance(value, Group) else ()) if isinstance(entry, Assignment))
 
 
 def read_settings(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.arguments import given_args, value_of
 from chalicelib.language.check.readers.members import read_assignments
+from chalicelib.language.check.readers.operations import check_undo_args
 from chalicelib.language.check.readers.values import INVALID_VALUE, read_name
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Call, Group, Value
@@ -52,12 +53,15 @@ def read_undo(context: Context, value: Value, undone: Undone) -> tuple[Undo, Und
     if flow and flow.input_type is ArgType.LIST:
         context.findings.report(Problem.UNDO_TAKES_LIST, word.span, owner=undone.owner, name=name)
     group = value.group if isinstance(value, Call) else None
+    if action and action.is_operation:
+        check_undo_args(context, action, value, undone.owner)
     if action and action.takes_value:
         whole = value_of(context, "undo", group) if group else INVALID_VALUE
         args = {} if whole is INVALID_VALUE else {WHOLE: whole}
         return Undo(action=name, args=args, states=_read_states(context, value, undone)), undoer
     entries = (read_assignments(context, "undo", group) or {}) if isinstance(group, Group) else {}
-    args = given_args(context, entries, undoer.parameters, undoer.owner, what="input" if is_flow else "arg")
+    what = "input" if is_flow else "operation arg" if undoer.parameters is None else "arg"
+    args = given_args(context, entries, undoer.parameters, undoer.owner, what=what)
     states = _read_states(context, value, undone)
     inputs = undoer.parameters if is_flow else None
     return Undo(action=name, args=args, states=states, is_flow=is_flow, inputs=inputs), undoer
@@ -77,7 +81,7 @@ def _is_broken(context: Context, name: str) -> bool:
 
 def _undoer(name: str, action: Action | None, flow: Flow | None) -> Undoer:
     if action:
-        return Undoer(f"action '{name}'", action.parameters)
+        return Undoer(f"action '{name}'", None if action.is_open else action.parameters)
     if flow is None or flow.input_type is not None:
         return Undoer(f"flow '{name}'", None)
     return Undoer(f"flow '{name}'", flow.input)

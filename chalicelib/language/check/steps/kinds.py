@@ -17,11 +17,13 @@ from chalicelib.language.check.readers.arguments import (
 )
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.members import Properties, owner_of, read_assignments, refuse_steps
+from chalicelib.language.check.readers.operations import check_operation_args
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
 from chalicelib.language.check.readers.values import read_name, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
+from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES, read_emit, read_start
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
 from chalicelib.language.check.steps.waits import (
@@ -59,6 +61,8 @@ class Steps:
             "each": self._each,
             "call": self._call,
             "set": self._set,
+            "emit": self._emit,
+            "start": self._start,
         }
 
     @property
@@ -92,7 +96,7 @@ class Steps:
                 step.kind.span,
                 near=near,
                 name=step.kind.text,
-                kinds="step, deci, wait, fork, each, call or set",
+                kinds="step, deci, wait, fork, each, call, set, emit or start",
             )
             return None
         found = kind(step, scope)
@@ -186,6 +190,11 @@ class Steps:
         return action
 
     def _args(self, step: Step, properties: Properties, action: actions.Action | None) -> dict[str, templates.Template]:
+        if action and action.is_operation:
+            check_operation_args(properties, action, step.name)
+        if action and action.is_open:
+            entries = properties.read("args", read_assignments)
+            return given_args(self._context, entries or {}, None, "", what="operation arg")
         if action and action.takes_value:
             return given_value(properties, "args", step.name.span, f"action '{action.name}'")
         entries = properties.read("args", read_assignments)
@@ -230,7 +239,8 @@ class Steps:
         return undo
 
     def _wait(self, step: Step, scope: StepScope) -> FlowStep | None:
-        return read_wait(self._properties(step, *WAIT_PROPERTIES), step, Routing(self._context, step, scope))
+        properties, routing = self._properties(step, *WAIT_PROPERTIES), Routing(self._context, step, scope)
+        return read_wait(properties, step, routing, self._inputs)
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
         properties = self._properties(step, "join", "timeout", "abandoned", "vars", "save", "repeat", nested=True)
@@ -310,6 +320,12 @@ class Steps:
         routes = self._routes(step, scope, States((DEFAULT_STATE, ERROR), "a set"))
         return flow.SetStep(name=step.name.text, routes=routes, save=properties.variables("save"))
 
+    def _emit(self, step: Step, scope: StepScope) -> FlowStep | None:
+        return read_emit(self._properties(step, *EMIT_PROPERTIES), step, Routing(self._context, step, scope))
+
+    def _start(self, step: Step, scope: StepScope) -> FlowStep | None:
+        return read_start(self._properties(step, *START_PROPERTIES), step, Routing(self._context, step, scope))
+
 
 def _is_branch(member: Member) -> bool:
     return isinstance(member, Step) and member.kind.key == _BRANCH
@@ -318,7 +334,7 @@ def _is_branch(member: Member) -> bool:
 def _is_instant(step: FlowStep | None) -> bool:
     """Whether a step takes no time: it and its nested steps never wait."""
     match step:
-        case flow.ChoiceStep() | flow.SetStep():
+        case flow.ChoiceStep() | flow.SetStep() | flow.EmitStep() | flow.StartStep():
             return True
         case flow.ForkStep() | flow.EachStep():
             nested = [one for _, steps in flow.children_of(step) for one in steps]

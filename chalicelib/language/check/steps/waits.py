@@ -7,6 +7,8 @@ import re
 from typing import Final
 
 from chalicelib.language.check.context import Context, fits
+from chalicelib.language.check.readers.action_calls import read_action_call
+from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import or_expression, read_int, read_source, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
@@ -21,14 +23,14 @@ from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR, TIMEOUT
 from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
-WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "save", "repeat")
+WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "on_enter", "on_leave", "save", "repeat")
 EACH_PROPERTIES: Final = ("items", "max", "tolerate", "batch", "timeout", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
 
-def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step | None:
-    """Read a wait for a time, for events or for a condition."""
+def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inputs | None) -> flow.Step | None:
+    """Read a wait for a time, for events or for a condition. `inputs` take the args that its actions do not set."""
     context, name = properties.context, step.name.text
     chosen = [one for one in _ONE_OF if one in properties]
     if len(chosen) != 1:
@@ -52,6 +54,8 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
                 events=events or {},
                 key=properties.template("key"),
                 timeout=timeout,
+                on_enter=read_action_call(properties, "on_enter", inputs),
+                on_leave=read_action_call(properties, "on_leave", inputs),
                 save=save,
                 repeat=read_repeat(properties, states),
             )
@@ -79,8 +83,9 @@ def read_wait(properties: Properties, step: Step, routing: Routing) -> flow.Step
 
 
 def _refuse_needless(properties: Properties, chosen: str) -> None:
-    allowed = {"events": {"key", "timeout"}, "condition": {"timeout"}}.get(chosen, set())
-    for name in ("key", "timeout"):
+    of_events = ("key", "timeout", "on_enter", "on_leave")
+    allowed = {"events": of_events, "condition": ("timeout",)}.get(chosen, ())
+    for name in of_events:
         if name in properties and name not in allowed:
             owner = f"a wait with '{chosen}'"
             properties.context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span(name), name=name, owner=owner)

@@ -19,12 +19,12 @@ from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs.answer import Answer
 from tests.simulation.flows import SECRET, TRUSTED
-from tests.simulation.history import History
+from tests.simulation.laws.history import History
+from tests.simulation.laws.money import Ledger
+from tests.simulation.laws.returns import Returns
+from tests.simulation.laws.tokens import crooked
+from tests.simulation.laws.waking import Waking
 from tests.simulation.messages import Messages
-from tests.simulation.money import Ledger
-from tests.simulation.returns import Returns
-from tests.simulation.tokens import crooked
-from tests.simulation.waking import Waking
 
 
 @dataclass(frozen=True, slots=True)
