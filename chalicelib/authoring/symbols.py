@@ -27,6 +27,7 @@ from chalicelib.language.syntax.tree import (
     Word,
     steps_within,
 )
+from chalicelib.language.syntax.tree import Use as UseLine
 from chalicelib.model.actions import DEFAULTS, Action, Parameter
 from chalicelib.model.flow import ENDS, Flow, FlowRun
 from chalicelib.model.statements import Config, EventType
@@ -137,6 +138,8 @@ def _of_route(route: Route, statement: Statement, step: Step) -> Iterator[Use]:
 def _properties(statement: Statement, step: Step | None, members: Iterable[object]) -> Iterator[Use]:
     owner = step.kind.key if step else statement.kind.key
     for member in members:
+        if isinstance(member, UseLine):
+            yield Use(member.flow, "flow", statement, step)
         if not isinstance(member, Property):
             continue
         key = member.name.key

@@ -21,7 +21,7 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event, StepExecuted
 from chalicelib.engine.invocation import UNDO, invocation_of
-from chalicelib.engine.request_args import direct_args, shown_args
+from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.steps.call import refuse_missing
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting import direct_replies
@@ -29,7 +29,7 @@ from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, 
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
-from chalicelib.model.actions import RESERVED_ARGS, Action
+from chalicelib.model.actions import RESERVED_ARGS, Action, shown_args
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import CallStep, StartStep
 from chalicelib.model.history import Entry
@@ -150,7 +150,7 @@ class ScriptedHost(VirtualHost):
         action, definition = invocation.action, self.services.definition_cache.of(run)
         cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
-        request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
+        request = self._request(Kind.ACTION, run, token, action.name, shown_args(args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
         asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
         reply = self._ask(asked)

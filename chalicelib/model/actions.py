@@ -58,6 +58,14 @@ class ArgType(StrEnum):
         return int(value) if self is ArgType.INT and _is_integral(value) else value
 
 
+def shown_args(args: Mapping[str, Json]) -> dict[str, Json]:
+    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
+    if args.keys() != {WHOLE}:
+        return dict(args)
+    whole = args[WHOLE]
+    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
+
+
 def _is_integral(value: Json) -> bool:
     return isinstance(value, float) and value.is_integer()
 
@@ -71,6 +79,8 @@ class Method(StrEnum):
     LAMBDA = "lambda"
     AWS = "aws"
     """An operation of a service of AWS."""
+    EVENTS = "events"
+    """An event bus of AWS. Only hooks have it."""
 
 
 class Verb(StrEnum):
@@ -204,6 +214,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     options: Options = Options()
     undo: Undo | None = None
     breaker: Breaker | None = None
+    cancel: tuple[str, ...] = ()
+    """Complete URLs, tried in order: where it is notified that an activation was abandoned."""
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()

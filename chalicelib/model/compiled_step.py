@@ -64,6 +64,9 @@ class Invocation:
     varying: frozenset[str] = frozenset()
     """Those of them that depend on more than `$input` and `$run`, which never change: their values are stored."""
 
+    is_bare: bool = False
+    """Whether the request holds nothing but the run, the step and the args of the activation."""
+
     @property
     def is_human(self) -> bool:
         """Whether a person does the work."""
@@ -183,6 +186,9 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     notices = _notices(step, actions, defaults) if isinstance(step, EventStep) else {}
+    sent = {NoticeKind.CANCEL: invocation.action if invocation else None}
+    sent[NoticeKind.CANCEL_UNDO] = actions[undo.action] if undo and not undo.is_flow else None
+    notices |= {kind: _cancellation(action, defaults) for kind, action in sent.items() if action and action.cancel}
     return CompiledStep(
         step=step,
         parent=parent,
@@ -260,6 +266,14 @@ def _notice(call: ActionCall, action: Action, defaults: Options) -> Invocation:
     return Invocation(
         action, replace(options, limit=limit), call.args, action.returns, evaluated=evaluated, varying=evaluated
     )
+
+
+def _cancellation(action: Action, defaults: Options) -> Invocation:
+    """The notice that an activation of the action was abandoned. Its args are all that it sends."""
+    notified = Action(name=action.name, returns=(), addresses=action.cancel, ca_bundle=action.ca_bundle)
+    base = action.options.over(defaults)
+    options = Options(retry=base.retry, headers=base.headers, secret_headers=base.secret_headers)
+    return Invocation(notified, options, {}, (), is_bare=True)
 
 
 def _human_timeout(action: Action, options: Options, stated: Milliseconds | Expression | None) -> Options:

@@ -58,6 +58,10 @@ class NoticeKind(StrEnum):
 
     ENTER = "enter"
     LEAVE = "leave"
+    CANCEL = "cancel"
+    """An activation of the step was abandoned."""
+    CANCEL_UNDO = "cancel_undo"
+    """The undo of the step was abandoned."""
 
 
 class NoticeWait(Wait, FrozenValue, frozen=True, kw_only=True):

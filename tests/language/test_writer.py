@@ -247,6 +247,7 @@ def test_any_flow_comes_back(flow: Flow) -> None:
         parameters=st.just((*PARAMETERS, SECRET)),
         options=options,
         undo=st.none() | st.builds(Undo, action=st.just("work"), args=work_args, states=st.just(("OK",))),
+        cancel=st.sampled_from([(), ("http://a/cancel",), ("http://a/cancel", "https://b")]),
         breaker=st.none() | st.builds(Breaker, failures=st.integers(1, 99), pause=st.integers(1, 99_999)),
     )
 )

@@ -100,9 +100,9 @@ def _flow(
         )
         return Flow(name=statement.name.text, steps=())
     before = context.findings.errors
-    steps = Steps(context, properties.owner, inputs)
+    steps = Steps(context, properties.owner, inputs, input_type)
     found = steps.read(statement.members, properties.owner, statement.name.span, damaged=statement.damaged)
-    variables, secret = read_variables(properties)
+    variables, secret = steps.uses.merge_vars(*read_variables(properties))
     refuse_members(context, statement, secret)
     flow = Flow(
         name=statement.name.text,
@@ -118,7 +118,7 @@ def _flow(
         description=properties.read("description", _read_description),
         keep=properties.read("keep", read_duration),
         limit=properties.read("limit", read_flow_limit),
-        configs=read_configs(context, statement),
+        configs=tuple(sorted({*read_configs(context, statement), *steps.uses.configs()})),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
     return flow

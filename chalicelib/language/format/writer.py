@@ -33,6 +33,7 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
+from chalicelib.model.hooks import Hook
 from chalicelib.model.recurrence.schedule import Overlap, Schedule
 from chalicelib.model.recurrence.zones import DEFAULT_ZONE
 from chalicelib.model.statements import Config, EventType, StatementValue
@@ -67,6 +68,8 @@ def _statement(value: StatementValue) -> str:
             return f"config {spelling.name(value.name)} = {spelling.template(value.value)};"
         case Schedule():
             return f"schedule {spelling.name(value.name)} {_written(_of_schedule(value))} schedule_end"
+        case Hook():
+            return f"hook {spelling.name(value.name)} {_written(_of_hook(value))} hook_end"
         case _:
             assert_never(value)
 
@@ -89,6 +92,16 @@ def _of_schedule(schedule: Schedule) -> _Properties:
         yield "catch_up", format_duration(schedule.catch_up)
     if schedule.jitter:
         yield "jitter", format_duration(schedule.jitter)
+
+
+def _of_hook(hook: Hook) -> _Properties:
+    if hook.addresses:
+        yield "addr", spelling.string(",".join(hook.addresses))
+    yield "method", hook.method.value
+    yield "on", f"({', '.join(hook.on)})"
+    if hook.flow is not None:
+        yield "flow", spelling.name(hook.flow)
+    yield from _some("labels", hook.labels)
 
 
 def _of_event(event: EventType) -> _Properties:
@@ -116,6 +129,8 @@ def _of_action(action: Action) -> _Properties:
     yield "return", f"({' | '.join(_state(action, state) for state in action.returns)})"
     if action.secret_data:
         yield "data", "secret"
+    if action.cancel:
+        yield "cancel", spelling.string(",".join(action.cancel))
     if action.breaker:
         settings = {"failures": str(action.breaker.failures), "pause": format_duration(action.breaker.pause)}
         yield "breaker", _group(settings.items())

@@ -11,7 +11,7 @@ from lsprotocol import types
 from pygls.lsp.client import LanguageClient
 
 from chalicelib.authoring import occurrences, symbols
-from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, STEPS, TYPES, properties_of
+from chalicelib.authoring.keywords import BOUND_NAMES, STATEMENTS, TYPES, properties_of
 from chalicelib.authoring.symbols import workspace_of
 from chalicelib.language.source import Span
 from fsl.lsp.editing import code_actions, references
@@ -88,7 +88,17 @@ def offered(text: str) -> list[str]:
         ("flow f call A => () { flow = ^", ["invoice"]),
         ("flow f call A => () { flow = invoice; input = (^", ["order"]),
         ("flow f fork A => () { ^", ["join", "timeout", "abandoned", "vars", "save", "repeat", "branch"]),
-        ("flow f fork A => () { branch b { ^", ["vars", *STEPS]),
+        ("flow f fork A => () { branch b { ^", [
+            "vars", "step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "use",
+        ]),
+        ("flow f emit A => (^", ["DONE", "TIMEOUT", "ERROR", "when", "else"]),
+        ("flow f emit A => () { data = ^", []),
+        ("flow f start A => () { flow = ^", ["invoice"]),
+        ("flow f start A => () { flow = invoice; input = (^", ["order"]),
+        ("flow f wait A => () { on_leave = ^", ["ci", "pay", "hide"]),
+        ("flow f use ^", ["invoice"]),
+        ("flow f use invoice ^", ["as"]),
+        ("flow f use invoice as ^", []),
         ("flow f fork A => () { abandoned = ^", ["keep"]),
         ("flow f step A => () { repeat = (^", ["max", "delay", "rate", "cap", "jitter"]),
         ("flow f step A => () { undo = ^", ["ci", "pay", "hide", "invoice"]),

@@ -22,6 +22,8 @@ ENDINGS = frozenset(
         "EventArrived",
         "ConditionMet",
         "ChildEnded",
+        "EventPublished",
+        "FlowStarted",
         "StepJoined",
         "StepRejected",
     }

@@ -26,6 +26,9 @@ from tests.simulation.laws.tokens import crooked
 from tests.simulation.laws.waking import Waking
 from tests.simulation.messages import Messages
 
+NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
+"""What may be added to the history of a run that has ended: what became of its notices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Broken:
@@ -173,7 +176,7 @@ class Laws:
         added = history.entries[fresh:]
         if before is not None:
             self._follows(before, after, added)
-        for token in after.tokens:
+        for token in (*after.tokens, *after.notices):
             if token.activation:
                 self.owners[token.activation.uuid] = (after.namespace, after.name)
         definition = self._definition_of(after)
@@ -217,7 +220,8 @@ class Laws:
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        if before.status in status.ENDED and events[:1] not in (["RunRetried"], ["UndosRetried"]):
+        noticed = after.status is before.status and after.notices != before.notices and NOTICED.issuperset(events)
+        if before.status in status.ENDED and events[:1] not in (["RunRetried"], ["UndosRetried"]) and not noticed:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
@@ -231,6 +235,8 @@ class Laws:
             self._wakes(run, self._definition_of(run))
 
     def _wakes(self, run: Run, definition: Definition) -> None:
+        for wrong in self.waking.missing_notices(run):
+            self.breaks("wake", f"run {run.name!r}: {wrong}")
         if run.status in status.ENDED:
             return
         for wrong in self.waking.missing(run, definition):

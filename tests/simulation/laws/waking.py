@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_name
+from chalicelib.engine.notices import is_due
 from chalicelib.engine.received_events import took
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
-from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.flow import CallStep, EmitStep, EventStep, StartStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
 from chalicelib.service.limits.permits import decode
-from chalicelib.service.messages import Deliver, Listen, StartChild, StopChild, TellParent
+from chalicelib.service.messages import Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
@@ -51,6 +52,15 @@ class Waking:
             elif run.ending is None:
                 yield f"token {token.id} waits for nothing"
 
+    def missing_notices(self, run: Run) -> Iterator[str]:
+        """What of the notices nothing will deliver, also when the run has ended."""
+        for notice in run.notices:
+            activation = notice.activation
+            if activation is None or not is_due(run, notice) or (activation.held and run.status is Status.PAUSED):
+                continue
+            if not self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid):
+                yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
+
     def _of_undos(self, run: Run) -> Iterator[str]:
         undoing = any(token.id == UNDO and token.activation for token in run.tokens)
         if run.ending is not None and not undoing and not run.stopping:
@@ -79,10 +89,17 @@ class Waking:
             return  # the timer wakes it
         elif isinstance(step, CallStep) or token.id == UNDO:
             yield from self._of_call(run, token, activation)
+        elif isinstance(step, (EmitStep, StartStep)):
+            yield from self._of_execution(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
             if not hinted and any(self._is_for(signal, run, activation, step) for signal in self._signals_of(run)):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
+
+    def _of_execution(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
+        asked = self._messages.waits(ExecuteStep, run.namespace, run.name, uuid=activation.uuid)
+        if not asked and not activation.held:
+            yield f"nothing will do what step {token.step!r} is there for ({activation.uuid})"
 
     def _of_waiter(self, namespace: str, limiter: str, uuid: str) -> Iterator[str]:
         """Something must serve the queue in which the activation waits for its permit or its slot."""
