@@ -99,7 +99,8 @@ def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted:
 
 def _conditions(step: Step, row: Row) -> str | None:
     rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
-    has_conditions = any(one.when is not None for one in (*step.routes, *rules))
+    conditions = [route.when for route in step.routes] + [rule.when for rule in rules]
+    has_conditions = any(condition is not None for condition in conditions)
     return f"one that fails returns ERROR: {row.on_error}" if has_conditions else None
 
 
