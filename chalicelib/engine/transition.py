@@ -247,8 +247,9 @@ class Transition(TransitionVars):
             timeout = self.definition.defaults.timeout
         if timeout is None:
             raise ValueError("every wait needs a timeout: the definition's default options have none")
+        self._minted += 1
         activation = Activation(
-            uuid=self.mint(token.step),
+            uuid=mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted - 1),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
