@@ -1,7 +1,7 @@
 """Definitions as JSON documents, as `fsl export` writes and `fsl import` reads them, and their JSON Schema.
 
 A document is one definition or a list of them. An action has `returns`, a flow has a list of `steps`; an object with
-`statement` is what this word begins: `event`, `config`, `schedule`; any other object is a run.
+`statement` is what this word begins: `event`, `config`, `schedule`, `hook`; any other object is a run.
 `definition.schema.json` in this folder is the schema; a test compares it with the types.
 """
 
@@ -16,6 +16,7 @@ import msgspec
 from chalicelib.model.actions import Action
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.hooks import Hook
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import KIND_OF, VALUE_TYPES, Config, EventType, StatementValue
@@ -23,7 +24,7 @@ from chalicelib.model.statements import KIND_OF, VALUE_TYPES, Config, EventType,
 Definition: TypeAlias = StatementValue
 
 FILE: Final = Path(__file__).with_name("definition.schema.json")
-_KINDS: Final = (Action, Flow, FlowRun, EventType, Config, Schedule)
+_KINDS: Final = (Action, Flow, FlowRun, EventType, Config, Schedule, Hook)
 _STATEMENT: Final = "statement"
 """The member that has the word of a statement other than an action, a flow or a run."""
 _TAGGED: Final = {kind: found for kind, found in VALUE_TYPES.items() if found not in (Action, Flow)}

@@ -237,6 +237,8 @@ def _is_undo(frame: _Frame) -> bool:
 
 def _after_undo(top: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspace) -> Iterator[Completion]:
     """Yield `on` after what undoes, and after it and each `|` the states that are not named yet."""
+    if len(top.tail) < 3:
+        return
     words = [str(token.value) for token in top.tail[3:] if token.kind in _NAMES]
     last = top.tail[-1].kind
     if not words:
@@ -246,6 +248,14 @@ def _after_undo(top: _Frame, after: tuple[SyntaxToken, ...], workspace: Workspac
         action = workspace.actions.get(top.name if top.kind == "action" else top.flow or _named_ahead(after))
         states = (DEFAULT_STATE,) if top.kind == "call" else action.returns if action else ()
         yield from (Completion(state, "state") for state in states if state not in words[1:])
+
+
+def _after_use(top: _Frame, workspace: Workspace) -> Iterator[Completion]:
+    """Yield the flows after `use`, and `as` after the name of one."""
+    if len(top.tail) == 1:
+        yield from (Completion(name, "flow") for name in workspace.flows)
+    elif len(top.tail) == 2:
+        yield Completion("as", "keyword", keywords.AS)
 
 
 def _in_body(
@@ -260,12 +270,12 @@ def _in_body(
             yield from (Completion(name, "flow") for name in workspace.flows)
         yield from (Completion(name, "value") for name in keywords.WHOLE_TYPES.get((top.kind, key), ()))
         yield from (Completion(name, "value") for name in keywords.values_of(top.kind, key))
-    elif key == "undo":
-        yield from _after_undo(top, after, workspace) if len(top.tail) > 2 else ()
+    elif key in ("undo", "use"):
+        yield from _after_use(top, workspace) if key == "use" else _after_undo(top, after, workspace)
     elif not top.tail:
         yield from (Completion(name, "property", line) for name, line in keywords.properties_of(top.kind).items())
         if top.kind in ("flow", "flow_run", "branch", "each"):
-            yield from _keywords(keywords.STEPS)
+            yield from _keywords({**keywords.STEPS, **keywords.USE})
         elif top.kind == "fork":
             yield from _keywords(keywords.BRANCH)
         if is_last and top.kind in BLOCK_WORDS:

@@ -9,6 +9,7 @@ STATEMENTS: Final = {
     "flow": "a process that can be run many times",
     "flow_run": "one run of a flow",
     "event": "what the data of an event must be",
+    "hook": "an address that is notified of events of runs",
     "config": "a value of the namespace, which flows read as $config.NAME",
     "schedule": "starts runs of a flow at certain times",
 }
@@ -23,6 +24,8 @@ STEPS: Final = {
     "emit": "publishes an event, or sends it to one run",
     "start": "starts a run that goes on by itself",
 }
+USE: Final = {"use": 'expands the steps of another flow here, with prefixed names: use NAME as "PREFIX"'}
+AS: Final = "the text that begins the names of the steps that are used"
 BRANCH: Final = {"branch": "steps that run in parallel with the other branches"}
 _OPTIONS: Final = {
     "timeout": "maximum time from dispatch to the final callback, such as 30m; then the step returns TIMEOUT",
@@ -61,6 +64,7 @@ PROPERTIES: Final = {
         "data": "secret: the data of answers is encrypted",
         **_OPTIONS,
         "undo": "the action or flow that compensates this action: refund (name = value) on STATE | STATE",
+        "cancel": "address that is notified when an activation of it is abandoned",
         "breaker": "after failures in a row, nothing is delivered for a while: (failures = 20, pause = 1m)",
     },
     "flow": {
@@ -81,6 +85,13 @@ PROPERTIES: Final = {
         "overlap": "what to do while the previous run has not ended: skip, queue, allow or cancel",
         "catch_up": "how late a run may still be started that was missed: a duration",
         "jitter": "by how much each start may be delayed: a duration",
+    },
+    "hook": {
+        "addr": "where notifications are sent: a URL, or an event bus of AWS",
+        "method": "http, https or events",
+        "on": "the events: (run.failed, undo.failed, task.opened, ...)",
+        "flow": "only runs of this flow",
+        "labels": "only runs with these labels: (name = value, ...)",
     },
     "step": {
         "action": "the action that the step sends",
@@ -104,6 +115,7 @@ PROPERTIES: Final = {
     },
     "fork": {
         "join": "how many branches must finish: all, any or a number",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
@@ -112,8 +124,10 @@ PROPERTIES: Final = {
     "each": {
         "items": "the list of items, or an expression",
         "vars": "variables of each item: (name = value, secret name = null, ...)",
-        "max": "how many items run at the same time",
-        "tolerate": 'how many items may fail: a number or a percentage like "10%"',
+        "max": "how many items run at the same time: a number or an expression",
+        "tolerate": 'how many items may fail: a number, a percentage like "10%", or an expression',
+        "batch": "how many items are worked on together: $item is a list of them",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         **_SAVE,
         **_REPEAT,

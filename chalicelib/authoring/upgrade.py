@@ -28,6 +28,7 @@ from chalicelib.language.syntax.tree import (
     Route,
     Statement,
     Step,
+    Use,
     Value,
     Word,
     steps_within,
@@ -35,8 +36,11 @@ from chalicelib.language.syntax.tree import (
 from chalicelib.model.flow import DEFAULT_STATE, DONE, STOPPED
 
 _ERROR: Final = re.compile(r"\$error\b(?!\.)")
-_WORDS_OF_0_4: Final = frozenset({"repeat", "abandoned", "max_steps"})
+_WORDS_OF_0_4: Final = frozenset({"repeat", "abandoned", "max_steps", "on_enter", "on_leave"})
 """Properties that no document of 0.3 has."""
+
+_STEPS_OF_0_4: Final = frozenset({"emit", "start"})
+"""Kinds of steps that no document of 0.3 has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +239,8 @@ def _is_of_0_4(statements: Iterable[Statement]) -> bool:
 
 def _are_of_0_4(members: Iterable[Member]) -> bool:
     for member in members:
+        if isinstance(member, Use) or (isinstance(member, Step) and member.kind.key in _STEPS_OF_0_4):
+            return True
         if isinstance(member, Property) and (member.name.key in _WORDS_OF_0_4 or _has_states(member.value)):
             return True
         if isinstance(member, Step):

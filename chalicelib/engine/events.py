@@ -75,6 +75,8 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    is_value: bool = False
+    """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
     """Whether it is what the request of an action without callback returned. Its data is never read again as JSON."""
     response: dict[str, Json] | None = None

@@ -1,5 +1,7 @@
 """Notices: deliveries that are not on a run's path. They are sent at least once, also when the run has ended.
 
+An activation that is abandoned has its action notified, if the action has a `cancel` (`engine.ended_activations`).
+
 A wait for events has two kinds of them: `on_enter` when it begins, `on_leave` when it ends in whatever way. The args of
 both are evaluated when the wait begins. `on_leave` is a notice in the strict sense: its answer is ignored, and nothing
 waits for it. `on_enter` is one as well, except that its failure makes a wait that has not ended return ERROR.
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import DeliverAction
+from chalicelib.engine.variables import scope_of
+from chalicelib.model.ids import ROOT
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import EventWait, NoticeKind, NoticeWait
@@ -40,6 +44,21 @@ def add(transition: Transition, token: Token, kind: NoticeKind, args: dict[str, 
         wait=NoticeWait(kind=kind, of=of),
     )
     notice = Token(id=token.id, step=token.step, activation=activation)
+    transition.set_run(notices=(*transition.run.notices, notice))
+    if _first_of(transition.run, notice) is notice:
+        _send(transition, notice)
+
+
+def cancel(transition: Transition, token: Token, kind: NoticeKind, uuid: str, reason: str) -> None:
+    """Notify the action that the token's activation with this uuid was abandoned."""
+    activation = Activation(
+        uuid=transition.mint(token.step),
+        since=transition.at,
+        deadline=transition.at,
+        args={"uuid": uuid, "reason": reason},
+        wait=NoticeWait(kind=kind),
+    )
+    notice = Token(id=ROOT if kind is NoticeKind.CANCEL_UNDO else token.id, step=token.step, activation=activation)
     transition.set_run(notices=(*transition.run.notices, notice))
     if _first_of(transition.run, notice) is notice:
         _send(transition, notice)
@@ -128,8 +147,10 @@ def uuid_of(notice: Token) -> str:
 
 def _of_scopes(transition: Transition, token: Token) -> dict[str, Json]:
     """Return the variables of scopes that the token sees: the notice may outlive them."""
-    of_run, seen = transition.run.vars, transition.visible_vars(token)
-    return {name: value for name, value in seen.items() if value is not of_run.get(name)}
+    if not transition.definition.has_scopes:
+        return {}
+    seen, tokens = transition.visible_vars(token), transition.tokens
+    return {name: value for name, value in seen.items() if scope_of(name, token, tokens, own_fork=True)}
 
 
 def _send(transition: Transition, notice: Token) -> None:

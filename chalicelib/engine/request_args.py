@@ -20,7 +20,7 @@ from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decr
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
-from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Action, Parameter
+from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, shown
@@ -59,6 +59,9 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
+    if invocation.is_bare:
+        args = (token.activation.args if token.activation else None) or {}
+        return {"flowId": run.name, "stepName": token.step, **args}
     variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),
@@ -113,14 +116,6 @@ def args_of(
             value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
     return found
-
-
-def shown_args(action: Action, args: dict[str, Json]) -> dict[str, Json]:
-    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
-    if not action.takes_value or WHOLE not in args:
-        return args
-    whole = args[WHOLE]
-    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
 
 
 def _names(definition: Definition, run: Run, token: Token, read: Callable[[str], Json]) -> Names:

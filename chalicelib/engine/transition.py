@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.engine import notices
+from chalicelib.engine import ended_activations, notices
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -30,7 +30,7 @@ from chalicelib.engine.effects import (
     TellSchedule,
 )
 from chalicelib.engine.events import Fact
-from chalicelib.engine.invocation import UNDO, limiter_of
+from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
 from chalicelib.engine.scopes import in_scope
@@ -45,7 +45,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT, mint_uuid
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, StoppingChild, Token
-from chalicelib.model.status import ENDED, MOVING, Status
+from chalicelib.model.status import MOVING, Status
 from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.model.waits import ChildWait, EventWait, Wait
 
@@ -122,6 +122,14 @@ class Transition(TransitionVars):
     def was_active(self, token: Token) -> bool:
         """Return whether the token's activation existed before the event: the token has waited at its step."""
         return token.activation is not None and self._before.token_of(token.activation.uuid) is not None
+
+    @property
+    def default_timeout(self) -> Milliseconds:
+        """How long a step waits if nothing else is stated."""
+        timeout = self.definition.defaults.timeout
+        if timeout is None or isinstance(timeout, dict):
+            raise ValueError("every wait needs a timeout: the definition's default options have none")
+        return timeout
 
     @property
     def current_step(self) -> str:
@@ -244,11 +252,10 @@ class Transition(TransitionVars):
     ) -> Token:
         """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout."""
         if timeout is None:
-            timeout = self.definition.defaults.timeout
-        if timeout is None:
-            raise ValueError("every wait needs a timeout: the definition's default options have none")
+            timeout = self.default_timeout
+        self._minted += 1
         activation = Activation(
-            uuid=self.mint(token.step),
+            uuid=mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted - 1),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
@@ -355,7 +362,7 @@ class Transition(TransitionVars):
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
         self._set_timer()
-        self._release_permits()
+        ended_activations.settle(self, self._before, self._written)
         changed = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,
@@ -367,19 +374,6 @@ class Transition(TransitionVars):
             tail=(*self.run.tail, *self.entries),
         )
         return Decision(after, outcome, tuple(self.effects))
-
-    def _release_permits(self) -> None:
-        """Return the permits of activations that have ended."""
-        before = self._before
-        if not self.definition.has_permits or before.status in ENDED:
-            return
-        live = () if self.run.status in ENDED else self.tokens.values()
-        uuids = {token.activation.uuid for token in live if token.activation}
-        for token in before.tokens:
-            if token.activation and token.activation.uuid not in uuids:
-                limiter = limiter_of(self.definition, before, token)
-                if limiter:
-                    self.emit(ReleasePermit(token.activation.uuid, limiter))
 
     def _set_timer(self) -> None:
         """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""

@@ -57,6 +57,7 @@ def _embedded(settings: Settings) -> Adapters:
         encryption=encryption_for(settings, key),
         operations=operations_of(settings.aws_calls),
         close=database.close,
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 
@@ -77,6 +78,7 @@ def _on_aws(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings, lambda: None),
         operations=operations_of(settings.aws_calls),
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 
@@ -94,6 +96,7 @@ def _in_memory(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings),
         operations=operations_of(settings.aws_calls),
+        address_problem=_egress_policy(settings).refuses_url,
     )
 
 

@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
+    Announce,
     Begin,
     Deliver,
     ExecuteStep,
     Listen,
     Message,
+    Notify,
     Release,
     Serve,
     StartChild,
@@ -26,31 +28,51 @@ from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
     Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
+    Announce,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {
-    QueueName.DELIVERIES: (Deliver,),
+    QueueName.DELIVERIES: (Deliver, Notify),
     QueueName.WAKES: _WAKES,
-    QueueName.DEAD: (Deliver, *_WAKES),
+    QueueName.DEAD: (Deliver, Notify, *_WAKES),
 }
 """The messages that each queue may hold."""
+
+_TOO_OFTEN: Final = "it could not be delivered: its message was retried too often"
 
 
 def handle(services: Services, queue: QueueName, batch: Sequence[Any]) -> Sequence[int | None]:
     """Handle messages of the queue's kinds. Return for each in how many milliseconds it must come again, or None."""
     match queue:
         case QueueName.DELIVERIES:
-            return services.deliverer.deliver(batch)
+            return _deliver(services, batch)
         case QueueName.WAKES:
             return services.waker.wake(batch)
         case QueueName.DEAD:
             return _dead_letter(services, batch)
 
 
+def _deliver(services: Services, batch: Sequence[Message]) -> list[int | None]:
+    """Handle deliveries, and notifications after them."""
+    found: list[int | None] = [None] * len(batch)
+    deliveries = {n: one for n, one in enumerate(batch) if isinstance(one, Deliver)}
+    notifications = {n: one for n, one in enumerate(batch) if isinstance(one, Notify)}
+    found_by = (
+        (deliveries, services.deliverer.deliver(list(deliveries.values())) if deliveries else ()),
+        (notifications, services.hook_notifier.notify(list(notifications.values())) if notifications else ()),
+    )
+    for places, results in found_by:
+        for n, result in zip(places, results, strict=True):
+            found[n] = result
+    return found
+
+
 def _dead_letter(services: Services, batch: Sequence[Message]) -> list[None]:
     for message in batch:
         if isinstance(message, Deliver):
-            services.deliverer.give_up(message, "it could not be delivered: its message was retried too often")
+            services.deliverer.give_up(message, _TOO_OFTEN)
+        elif isinstance(message, Notify):
+            services.hook_notifier.drop(message, _TOO_OFTEN)
         else:
             services.waker.wake([message])
     return [None] * len(batch)

@@ -13,6 +13,7 @@ from chalicelib.model.actions import Action
 from chalicelib.model.flow import BUILT_IN_STATES
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Milliseconds
+from chalicelib.service.deliveries.direct_answers import RETRIED_STATUSES
 from chalicelib.service.ports import actions as ports
 
 _CONTENT_TYPE: Final = "content-type"
@@ -30,6 +31,9 @@ def reply_of(reply: Reply | None, action: Action, timeout: Milliseconds, clock: 
         return ports.NotTaken(f"{action.name} did not answer within {timeout / 1000:g} s", final=False)
     if isinstance(reply, Failure):
         return ports.NotTaken(reply.error, final=reply.final, retry_after=reply.retry_after)
+    if isinstance(reply, HttpReply) and not action.is_http:
+        final = reply.status not in RETRIED_STATUSES
+        return ports.NotTaken(f"{action.name}: HTTP {reply.status}", final=final, status=reply.status)
     if isinstance(reply, HttpReply):
         return _response(reply)
     return _answered(reply, action)

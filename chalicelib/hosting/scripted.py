@@ -21,7 +21,7 @@ from chalicelib.config import Settings
 from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
 from chalicelib.engine.events import ChildEnded, Event, StepExecuted
 from chalicelib.engine.invocation import UNDO, invocation_of
-from chalicelib.engine.request_args import direct_args, shown_args
+from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.steps.call import refuse_missing
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting import direct_replies
@@ -29,7 +29,7 @@ from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, 
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
 from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
-from chalicelib.model.actions import RESERVED_ARGS
+from chalicelib.model.actions import RESERVED_ARGS, Action, shown_args
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import CallStep, StartStep
 from chalicelib.model.history import Entry
@@ -40,6 +40,7 @@ from chalicelib.model.waits import ChildWait, StartWait
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.messages import ExecuteStep, Message, StartChild
 from chalicelib.service.ports import actions as ports
+from chalicelib.service.ports.queues import MAX_DELAY_MS
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.runs import answer as service
@@ -71,6 +72,8 @@ class ScriptedHost(VirtualHost):
         """Everything that was asked of the outside, in order."""
         self.refusals: list[Refusal] = []
         self._responder = responder
+        self._jobs: dict[str, ports.Reply] = {}
+        """What a job has ended with when it is looked at, by the uuid of its activation."""
 
     # ── what a caller does ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,6 +141,8 @@ class ScriptedHost(VirtualHost):
 
     def call(self, call: ports.Call) -> ports.Reply:
         """A direct call arrives at its action."""
+        if call.uuid in self._jobs:
+            return self._jobs.pop(call.uuid)
         run = self.head(call.run)
         token, invocation = self._waiting(run, call.uuid)
         if token is None or token.activation is None or invocation is None:
@@ -145,14 +150,24 @@ class ScriptedHost(VirtualHost):
         action, definition = invocation.action, self.services.definition_cache.of(run)
         cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
-        request = self._request(Kind.ACTION, run, token, action.name, shown_args(action, args))
+        request = self._request(Kind.ACTION, run, token, action.name, shown_args(args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
         asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
         reply = self._ask(asked)
         if not action.direct and isinstance(reply, tuple):
             self._plan_answers(run, token, reply, "action")
             return ports.Returned()
+        if action.is_job and isinstance(reply, tuple):
+            return self._begin_job(call, action, reply)
         return direct_replies.reply_of(reply, action, call.timeout, self.clock)
+
+    def _begin_job(self, call: ports.Call, action: Action, reply: Sequence[Answer]) -> ports.Reply:
+        """Start a job that ends as the reply says, or never: then it is looked at until its step times out."""
+        after = reply[-1].after if reply else MAX_DELAY_MS
+        looked_at = ports.Unfinished(f"{action.addresses[0]} {{}}", after)
+        ends = [replace(answer, after=0) for answer in reply]
+        self._jobs[call.uuid] = direct_replies.reply_of(tuple(ends), action, 0, self.clock) if ends else looked_at
+        return looked_at
 
     # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

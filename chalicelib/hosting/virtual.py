@@ -127,7 +127,7 @@ class VirtualHost:
 
     def handle(self, message: Message) -> int | None:
         """Handle a message that was received. Return in how many milliseconds it must come again, or None."""
-        queue = QueueName.DELIVERIES if isinstance(message, messages.Deliver) else QueueName.WAKES
+        queue = QueueName.DELIVERIES if isinstance(message, consumers.KINDS[QueueName.DELIVERIES]) else QueueName.WAKES
         return consumers.handle(self.services, queue, [message])[0]
 
     # ── what happens next ────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,9 +16,15 @@ from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
+from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.hooks.announce import HookAnnouncer
+from chalicelib.service.hooks.book import HookBook
+from chalicelib.service.hooks.delivery_log import DeliveryLog
+from chalicelib.service.hooks.notify import HookNotifier
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.limits.admissions import Admissions, RoomCheck
 from chalicelib.service.limits.breakers import Breakers
@@ -72,6 +78,8 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     close: Callable[[], None] = lambda: None
+    address_problem: Callable[[str], str | None] = lambda _: None
+    """Returns why nothing may be sent to an address, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +110,10 @@ class Services:
     tokens: Tokens
     secrets: Secrets
     rates: Rates
+    hook_book: HookBook
+    hook_log: DeliveryLog
+    hook_notifier: HookNotifier
+    stuck_watch: StuckWatch
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -117,9 +129,12 @@ class Services:
             self.factory,
             self.scheduler,
             self.secrets,
+            self.hook_book,
+            self.stuck_watch,
             adapters.clock,
             adapters.ids,
             adapters.operations,
+            adapters.address_problem,
         )
 
 
@@ -132,7 +147,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     limiter = Limiter(store, queue, clock, ids)
     check_room = RoomCheck(definition_cache, limiter)
-    advancer = RunAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room, adapters.observer)
+    hook_book, hook_log = HookBook(store.definitions, clock), DeliveryLog(store.versioned_values)
+    announcer = HookAnnouncer(runs, hook_book, queue, clock)
+    advancer = RunAdvancer(
+        runs, effect_executor, definition_cache, secrets, clock, ids, check_room, adapters.observer, hook_book
+    )
     admissions = Admissions(runs, definition_cache, advancer, limiter, clock)
     signaler = Signaler(
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
@@ -144,7 +163,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
-    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, announcer, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -166,19 +185,27 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         deliverer=Deliverer(
             runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
         ),
-        waker=Waker(runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, clock),
+        waker=Waker(
+            runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, announcer, clock
+        ),
         timers=timers,
-        operator=Operator(runs, advancer),
+        operator=Operator(runs, advancer, announcer),
         scheduler=scheduler,
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
-        definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget),
-        doctor=Doctor(runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), clock),
+        definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget, hook_book),
+        doctor=Doctor(
+            runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), hook_book, hook_log, clock
+        ),
         reader=Reader(store, runs, definition_cache, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
         secrets=secrets,
         rates=Rates(clock),
+        hook_book=hook_book,
+        hook_log=hook_log,
+        hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
+        stuck_watch=StuckWatch(store, runs, RunChecks(runs, definition_cache, clock), hook_book, announcer, clock),
     )
 
 

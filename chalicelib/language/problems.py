@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeAlias
 from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
+from chalicelib.model.hooks import ANY_HOOK_EVENT
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -102,6 +103,8 @@ class Problem(Enum):
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
     UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
+    UNUSABLE_FLOW = "FSL259", "flow '{name}' cannot be used in {owner}: {reason}"
+    CONFLICTING_VARIABLE = "FSL260", "variable '{name}' of flow '{flow}' is also one of {owner}, and differs from it"
     INVALID_CRON = "FSL266", "{reason}"
     NEVER_FIRES = "FSL267", "{owner} never starts a run: {reason}"
     UNKNOWN_ZONE = "FSL268", "'{name}' is no time zone"
@@ -110,6 +113,8 @@ class Problem(Enum):
     UNKNOWN_CONFIG = "FSL275", "config '{name}' does not exist"
     WHOLE_CONFIG = "FSL276", "$config must be followed by the name of a value: $config.NAME"
     NEEDLESS_LIMIT = "FSL295", "'{name}' of a limit has no effect without {needed}"
+    UNKNOWN_HOOK_EVENT = "FSL277", f"'{{name}}' is no event of a hook: expected {ANY_HOOK_EVENT}"
+    HOOK_ON_NOTHING = "FSL278", f"a hook needs at least one event: {ANY_HOOK_EVENT}"
     NO_DIRECT_ANSWER = "FSL282", "action '{name}' cannot have callback = none: {reason}"
     NEEDS_DIRECT_ANSWER = "FSL283", "'{property}' of {owner} {reason}"
     NEEDLESS_WITHOUT_CALLBACK = (
@@ -132,9 +137,11 @@ class Problem(Enum):
     NO_ADDRESS = "FSL304", "action '{name}' has no address: its deliveries will fail"
     MAY_MATCH_NOTHING = "FSL305", "deci '{step}' may match no route: make its last route else"
     UNUSED_STATE = "FSL330", "action '{name}' can never return state '{state}': no status leads to it"
+    IGNORED_BY_USE = "FSL324", "flow '{flow}' has {names}, which does not apply where its steps are used"
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
     UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
     LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
+    NULL_OUTPUT = "FSL321", "the output of {owner} is read, but is always null: its last steps bring no result"
     EITHER_DAY = "FSL326", "'{cron}' names days of the month and of the week: it matches where either does"
 
     @property

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.templates import Template
+from chalicelib.model.templates import Expression, Template
 from chalicelib.model.times import Milliseconds
 
 RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
@@ -58,6 +58,14 @@ class ArgType(StrEnum):
         return int(value) if self is ArgType.INT and _is_integral(value) else value
 
 
+def shown_args(args: Mapping[str, Json]) -> dict[str, Json]:
+    """Return args as people see them: one value without a name (`args = any`) as its members, or as `value`."""
+    if args.keys() != {WHOLE}:
+        return dict(args)
+    whole = args[WHOLE]
+    return dict(whole) if isinstance(whole, Mapping) else {"value": whole}
+
+
 def _is_integral(value: Json) -> bool:
     return isinstance(value, float) and value.is_integer()
 
@@ -71,6 +79,8 @@ class Method(StrEnum):
     LAMBDA = "lambda"
     AWS = "aws"
     """An operation of a service of AWS."""
+    EVENTS = "events"
+    """An event bus of AWS. Only hooks have it."""
 
 
 class Verb(StrEnum):
@@ -156,8 +166,9 @@ class ActionCall(FrozenValue, frozen=True, kw_only=True):
 class Options(FrozenValue, frozen=True, kw_only=True):
     """Options of an action, or of a step, which take precedence. None: not stated."""
 
-    timeout: Milliseconds | None = None
-    heartbeat: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
+    heartbeat: Milliseconds | Expression | None = None
+    """Only options of steps are expressions, which are evaluated when the step is entered."""
     retry: Retry | None = None
     limit: Limit | None = None
     headers: dict[str, str] = {}
@@ -203,6 +214,8 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     options: Options = Options()
     undo: Undo | None = None
     breaker: Breaker | None = None
+    cancel: tuple[str, ...] = ()
+    """Complete URLs, tried in order: where it is notified that an activation was abandoned."""
     secret_data: bool = False
     """The `data` of its answers is stored encrypted."""
     configs: tuple[str, ...] = ()
@@ -224,6 +237,11 @@ class Action(FrozenValue, frozen=True, kw_only=True):
     def is_operation(self) -> bool:
         """Whether it calls an operation of AWS, which is sent nothing but the args."""
         return self.method is Method.AWS
+
+    @property
+    def is_job(self) -> bool:
+        """Whether its operation starts a job, of which the end is waited for (`.sync`)."""
+        return self.is_operation and any(".sync" in address for address in self.addresses)
 
     @property
     def is_called(self) -> bool:

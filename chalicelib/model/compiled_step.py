@@ -32,7 +32,7 @@ from chalicelib.model.flow import (
     children_of,
 )
 from chalicelib.model.json_values import Json, children_in
-from chalicelib.model.templates import Template, holds_reference, source_of
+from chalicelib.model.templates import Expression, Template, holds_reference, source_of
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import NoticeKind
 
@@ -63,6 +63,9 @@ class Invocation:
     """The args with expressions: they are evaluated when the step is entered. Not those that refer to secrets."""
     varying: frozenset[str] = frozenset()
     """Those of them that depend on more than `$input` and `$run`, which never change: their values are stored."""
+
+    is_bare: bool = False
+    """Whether the request holds nothing but the run, the step and the args of the activation."""
 
     @property
     def is_human(self) -> bool:
@@ -183,6 +186,9 @@ def _compile(step: Step, parent: str, position: int, actions: Mapping[str, Actio
     invocation = _invocation(step, actions[step.action], defaults) if isinstance(step, ActionStep) else None
     undo = _undo(step, actions) if isinstance(step, (ActionStep, CallStep)) else None
     notices = _notices(step, actions, defaults) if isinstance(step, EventStep) else {}
+    sent = {NoticeKind.CANCEL: invocation.action if invocation else None}
+    sent[NoticeKind.CANCEL_UNDO] = actions[undo.action] if undo and not undo.is_flow else None
+    notices |= {kind: _cancellation(action, defaults) for kind, action in sent.items() if action and action.cancel}
     return CompiledStep(
         step=step,
         parent=parent,
@@ -262,7 +268,15 @@ def _notice(call: ActionCall, action: Action, defaults: Options) -> Invocation:
     )
 
 
-def _human_timeout(action: Action, options: Options, stated: Milliseconds | None) -> Options:
+def _cancellation(action: Action, defaults: Options) -> Invocation:
+    """The notice that an activation of the action was abandoned. Its args are all that it sends."""
+    notified = Action(name=action.name, returns=(), addresses=action.cancel, ca_bundle=action.ca_bundle)
+    base = action.options.over(defaults)
+    options = Options(retry=base.retry, headers=base.headers, secret_headers=base.secret_headers)
+    return Invocation(notified, options, {}, (), is_bare=True)
+
+
+def _human_timeout(action: Action, options: Options, stated: Milliseconds | Expression | None) -> Options:
     """The options with the timeout for people, if the action is done by a person and no timeout is stated."""
     return replace(options, timeout=HUMAN_TIMEOUT_MS) if action.method is Method.HUMAN and stated is None else options
 
@@ -328,6 +342,7 @@ def _templates(step: Step) -> Iterator[Template]:
         yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
+    yield from _options(step)
     yield from _own_templates(step)
 
 
@@ -350,3 +365,17 @@ def _own_templates(step: Step) -> Iterator[Template]:
             yield from (step.event, step.key, step.data, step.to, step.ttl)
         case StartStep():
             yield from (step.input, step.run, step.labels)
+
+
+def _options(step: Step) -> Iterator[Template]:
+    """Yield the options of a step that may be expressions."""
+    if not isinstance(step, (ChoiceStep, SetStep)):
+        for rule in step.repeat:
+            yield from (rule.max, rule.delay, rule.rate, rule.cap)
+    match step:
+        case ActionStep():
+            yield from (step.options.timeout, step.options.heartbeat)
+        case EventStep() | ConditionStep() | CallStep() | ForkStep():
+            yield step.timeout
+        case EachStep():
+            yield from (step.max, step.tolerate, step.batch, step.timeout)

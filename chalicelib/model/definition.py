@@ -37,6 +37,8 @@ class Definition:
     """Whether any action that it sends is limited to a number of activations at once."""
     reads_response: bool = field(init=False, repr=False, compare=False)
     """Whether any expression reads `$response`."""
+    has_cancels: bool = field(init=False, repr=False, compare=False)
+    """Whether any action that it sends is notified of abandoned activations."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
     """Whether any step waits for a condition."""
     has_scopes: bool = field(init=False, repr=False, compare=False)
@@ -55,6 +57,7 @@ class Definition:
             ),
             "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "reads_response": _reads(self.flow, steps.values(), "response"),
+            "has_cancels": any(action.cancel for action in self.actions.values()),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }
         for name, value in derived.items():

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 
 from chalicelib.model.actions import Action, Parameter
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.hooks import Hook
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.recurrence.schedule import Schedule
 
@@ -24,7 +25,7 @@ class Config(FrozenValue, frozen=True, kw_only=True):
     value: Json
 
 
-DefinitionValue: TypeAlias = Action | Flow | EventType | Config | Schedule
+DefinitionValue: TypeAlias = Action | Flow | EventType | Config | Schedule | Hook
 """The value of a definition, as the definition store keeps it."""
 
 StatementValue: TypeAlias = DefinitionValue | FlowRun
@@ -36,6 +37,7 @@ VALUE_TYPES: Final[dict[str, type[DefinitionValue]]] = {
     "event": EventType,
     "config": Config,
     "schedule": Schedule,
+    "hook": Hook,
 }
 """The types of definitions by the word that begins their statement."""
 

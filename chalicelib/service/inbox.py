@@ -8,8 +8,9 @@ from typing import Final
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of
-from chalicelib.engine.request_args import args_of, shown_args
+from chalicelib.engine.request_args import args_of
 from chalicelib.model import status
+from chalicelib.model.actions import shown_args
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
@@ -105,6 +106,6 @@ class Inbox:
             return {}
         try:
             args = args_of(definition, run, token, invocation, blob_reader(self._runs, run), None)
-            return shown_args(invocation.action, args)
+            return shown_args(args)
         except ExpressionFailed:
             return {}

@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from chalicelib.engine.announcements import Announcement
 from chalicelib.model import formats
-from chalicelib.model.json_values import ready
+from chalicelib.model.json_values import FrozenValue, ready
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 
@@ -137,6 +138,34 @@ class Serve(_Message, frozen=True, kw_only=True, tag="serve"):
     """When it is to be done: a queue delays a message by 15 minutes at most."""
 
 
+class Wanted(FrozenValue, frozen=True, kw_only=True):
+    """An event of a run, and the names of the hooks that are notified of it."""
+
+    announcement: Announcement = msgspec.field(name="a")
+    hooks: tuple[str, ...] = msgspec.field(name="h")
+
+
+class Announce(_Message, frozen=True, kw_only=True, tag="announce"):
+    """Notify hooks of events of a transition, if it was committed."""
+
+    written: str
+    """`written` of the head that the transition made."""
+    seq: int
+    """The number of the newest history entry of that head."""
+    mark: str
+    """What distinguishes that entry (`announcements.mark_of`)."""
+    wanted: tuple[Wanted, ...]
+
+
+class Notify(_Message, frozen=True, kw_only=True, tag="notify"):
+    """Deliver a notification to a hook. It holds all that is sent: the run may have changed."""
+
+    hook: str
+    event: str
+    """The id of the notification."""
+    body: str
+
+
 Message: TypeAlias = (
     Deliver
     | Wake
@@ -151,6 +180,8 @@ Message: TypeAlias = (
     | Begin
     | Release
     | Serve
+    | Announce
+    | Notify
 )
 
 

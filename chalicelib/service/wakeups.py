@@ -15,14 +15,17 @@ import msgspec
 from chalicelib.model.run import Run
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.limits.admissions import Admissions
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
+    Announce,
     Begin,
     Deliver,
     ExecuteStep,
     Listen,
     Message,
+    Notify,
     Release,
     Serve,
     StartChild,
@@ -60,6 +63,7 @@ class Waker:
         scheduler: Scheduler,
         limiter: Limiter,
         admissions: Admissions,
+        hook_announcer: HookAnnouncer,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -70,6 +74,7 @@ class Waker:
         self._scheduler = scheduler
         self._limiter = limiter
         self._admissions = admissions
+        self._hook_announcer = hook_announcer
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -101,7 +106,9 @@ class Waker:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
 
-    def _act(self, message: Deliver | Listen | ExecuteStep | _Child | TellSchedule, run: Run) -> None:
+    def _act(
+        self, message: Deliver | Listen | ExecuteStep | _Child | TellSchedule | Announce | Notify, run: Run
+    ) -> None:
         match message:
             case Listen(uuid=uuid):
                 self._signaler.listen(run, uuid)
@@ -109,7 +116,9 @@ class Waker:
                 self._step_executor.execute(run, uuid)
             case TellSchedule():
                 self._scheduler.run_ended(run)
-            case Deliver():
+            case Announce():
+                self._hook_announcer.announce(run, message)
+            case Deliver() | Notify():
                 LOG.error("the wake queue held a delivery", extra={"run": message.run})
             case _:
                 self._act_on_child(message, run)

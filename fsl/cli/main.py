@@ -52,6 +52,7 @@ SECTIONS: Final = {
         LazyCommand("local", f"{_SERVER}.local:local", "Run a server on this machine."),
         LazyCommand("shell", f"{_SERVER}.shell:shell", "Send statements to a server interactively."),
         LazyCommand("doctor", f"{_SERVER}.doctor:doctor", "Find runs that make no progress, and repair them."),
+        LazyCommand("hook", f"{_SERVER}.hooks:hook", "Inspect hooks and their deliveries."),
         LazyCommand("token", f"{_SERVER}.tokens:token", "Create, list and revoke access tokens."),
         LazyCommand("secret", f"{_SERVER}.secret:secret", "Set, list and delete the secrets of a namespace."),
         LazyCommand(

@@ -67,8 +67,8 @@ class Reply(_Part, frozen=True, kw_only=True):
     delivery that fails. An action that does not declare ERROR answers it with an error, by default of the name `Error`;
     TIMEOUT that is not declared is no answer. fail: `refused` (no connection), an HTTP status (after 408, 425, 429 and
     5xx the delivery is repeated, any other is final), or `timeout` (the action accepts the work and never answers).
-    status (200 if left out), headers, body: what an action with `callback = none` answers; `state` stands for a status
-    that leads to it.
+    status (200 if left out), headers, body: what an action with `callback = none` answers; `state` is answered
+    with a status that leads to it.
     """
 
     when: dict[str, Any] = {}

@@ -261,9 +261,12 @@ def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tupl
     """Find fields of replies that the kind of the actions does not have: by callback, or by the response."""
     if not actions:
         return
-    is_direct = any(action.direct for action in actions)
-    only = ("progress", "vars") if is_direct else ("status", "headers", "body")
-    why = "answers with its response (callback = none)" if is_direct else "answers by callback"
+    only: tuple[str, ...] = ("status", "headers", "body")
+    why = "answers by callback"
+    if any(action.direct for action in actions):
+        only, why = ("progress", "vars"), "answers with its response (callback = none)"
+    if any(action.direct and not action.is_http for action in actions):
+        only, why = ("progress", "vars", "status", "headers", "body"), "returns a value or an error"
     for one in replies(given):
         for name in only:
             if getattr(one, name):

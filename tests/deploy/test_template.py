@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from cfnlint.api import lint_all  # type: ignore[import-untyped]
@@ -170,9 +170,13 @@ def _asked(template: Document) -> dict[tuple[str, str], list[str]]:
     }
 
 
+CALLBACKS: Final = {("POST", "/step"), ("POST", "/step/{name}"), ("POST", "/")}
+"""Answers to steps: by uuid, by token, and by AWS's SDK."""
+
+
 def test_the_authorizer_is_called_before_every_call_but_the_public_ones(template: Document) -> None:
     asked = _asked(template)
-    assert {call for call, names in asked.items() if not names} == FOR_ALL | {("POST", "/step")}
+    assert {call for call, names in asked.items() if not names} == FOR_ALL | CALLBACKS
     assert {name for names in asked.values() for name in names} == {AUTHORIZE}
 
 

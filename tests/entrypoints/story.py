@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.model.step_token import StepToken
+from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import NEVER, answered
 from tests.hosts import Host
@@ -41,6 +42,7 @@ RUN = """flow_run ship_7
 flow_run_end"""
 
 EVENT = "event payment.received args = (str order, float amount, str note = null); event_end"
+HOOK = 'hook pager addr = "https://pager.example/echoer"; on = (run.failed, run.canceled); flow = order; hook_end'
 CONFIG = 'config REGION = "eu-west-1";'
 SCHEDULE = """schedule nightly
     flow = shipping;  cron = "0 2 * * *";  zone = "Europe/Berlin";  input = (order = ${ "o-" & $scheduled });
@@ -109,6 +111,7 @@ def _definitions(say: Teller) -> None:
     say("a flow", "POST", "/flow", {"data": FLOW})
     say("the declaration of an event", "POST", "/eventtype", {"data": EVENT})
     say("a value of the configuration", "POST", "/config", {"data": CONFIG})
+    say("a hook", "POST", "/hook", {"data": HOOK})
     say("not of this path", "POST", "/flow", {"data": ACTION})
     say("no FSL", "POST", "/flow", {"data": "flow f step"})
     say("a run with steps of its own", "POST", "/flowrun", {"data": RUN})
@@ -120,6 +123,8 @@ def _definitions(say: Teller) -> None:
     say("all declared events", "GET", "/eventtype")
     say("one declared event", "GET", "/eventtype/{name}", name="payment.received")
     say("the configuration", "GET", "/config")
+    say("all hooks", "GET", "/hook")
+    say("one hook", "GET", "/hook/{name}", name="pager")
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
@@ -236,6 +241,13 @@ def _ends(say: Teller) -> None:
     for name in ("o-2", "ship_7"):
         say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
         say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
+    for queue in (QueueName.WAKES, QueueName.DELIVERIES) * 3:
+        say.host.work(queue)
+    say("what became of its notifications", "GET", "/hook/{name}/deliveries", name="pager")
+    hook = say("the hook again", "POST", "/hook", {"data": HOOK})
+    say("the hook of that uuid", "DELETE", "/hook/{name}/{uuid}", name="pager", uuid=hook["metadata"]["uuid"])
+    say("a hook anew", "POST", "/hook", {"data": HOOK})
+    say("whatever hook has the name", "DELETE", "/hook/{name}", name="pager")
     say("it is referred to", "DELETE", "/action/{name}", name="ship")
     flow = say("another flow", "GET", "/flow/{name}", name="shipping")
     say("the flow of that uuid", "DELETE", "/flow/{name}/{uuid}", name="shipping", uuid=flow["metadata"]["uuid"])

@@ -132,7 +132,7 @@ def test_definitions_are_deleted_with_or_without_their_uuid(host: Host) -> None:
         (
             "list flwo",
             "unknown type 'flwo' (did you mean flow?); "
-            "the types are action, flow, flowrun, step, event, eventtype, config, schedule",
+            "the types are action, flow, flowrun, step, event, eventtype, config, schedule, hook",
         ),
         ("get flowrun nope", "there is no flow_run 'nope'"),
         ("get event x", "cannot get one event; `list event` shows all events"),

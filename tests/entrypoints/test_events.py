@@ -86,6 +86,12 @@ def test_an_id_makes_the_request_idempotent(host: Host) -> None:
     assert (other.status, other.code) == (409, "key-taken")
 
 
+def test_an_id_has_a_limit(host: Host) -> None:
+    assert call("POST", "/event", {"name": "n", "id": "x" * 2_064}).status == 200
+    for wrong in ("x" * 2_065, ""):
+        assert call("POST", "/event", {"name": "n", "id": wrong}).code == "malformed"
+
+
 # ── CloudEvents ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -154,8 +160,6 @@ def test_data_of_a_structured_event(host: Host, changed: dict[str, Json], data: 
         ({"type": ""}, "`type` must be a string of length >= 1"),
         ({"source": 7}, "`source` must be a string, not an integer"),
         ({"specversion": "0.3"}, "`specversion` must be a string matching regex"),
-        ({"data": None, "data_base64": "?"}, "`data_base64` is not base64"),
-        ({"data": None, "data_base64": "ew=="}, "the body is not JSON"),
     ],
 )
 def test_a_structured_event_that_is_none_is_refused(host: Host, changed: dict[str, Json], message: str) -> None:
@@ -163,6 +167,20 @@ def test_a_structured_event_that_is_none_is_refused(host: Host, changed: dict[st
     assert (reply.status, reply.code) == (400, "malformed")
     assert message in reply.json["message"]
     assert call("GET", "/event").json == []
+
+
+@pytest.mark.parametrize(
+    ("encoded", "media", "message"),
+    [
+        ("?", "", "`data_base64` is not base64"),
+        ("ew==", "", "`data_base64` does not hold JSON: the body is not JSON"),
+        ("/w==", "text/plain", "`data_base64` does not hold text/plain: the body must be UTF-8"),
+    ],
+)
+def test_data_that_is_not_what_the_event_says_is_refused(host: Host, encoded: str, media: str, message: str) -> None:
+    reply = structured(data=None, data_base64=encoded, datacontenttype=media)
+    assert (reply.status, reply.code) == (422, "invalid")
+    assert reply.json["message"].startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -87,6 +88,11 @@ def test_every_visit_of_a_step_has_a_token_of_its_own(host: Host) -> None:
     assert first != second
     assert post(first, ackState="APPROVED").json == {"outcome": "duplicate"}
     assert post(second, ackState="APPROVED").json == {"outcome": "advanced"}
+
+
+def test_the_longest_name_of_a_run_has_a_token(host: Host) -> None:
+    token = StepToken("default", "漢" * 512, NEVER).encode()
+    assert (post(token, ackState="APPROVED").status, post("x" * 3_000, ackState="APPROVED").status) == (404, 400)
 
 
 @pytest.mark.parametrize("token", ["x", "%E2%98%83", FOREIGN, StepToken("default", "other", NEVER).encode()])
@@ -209,6 +215,13 @@ def test_success_is_the_first_state_that_the_action_declares(host: Host, sfn: An
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert answer["ResponseMetadata"]["RequestId"]
     assert spec_of()["output"] == {"why": "", "result": {"by": "Ann", "n": [1, None]}}
+
+
+@pytest.mark.parametrize("output", ['"{}"', '"[1]"', '"text"', "7", "null", "7.0"])
+def test_the_output_is_the_value_of_its_json(host: Host, sfn: Any, output: str) -> None:
+    sfn.send_task_success(taskToken=asked(host), output=output)
+    found = spec_of()["output"]["result"]
+    assert (json.loads(output), type(json.loads(output))) == (found, type(found))
 
 
 @pytest.mark.parametrize(

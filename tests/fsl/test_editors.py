@@ -67,6 +67,12 @@ def test_the_word_secret_is_coloured_before_a_name(text: str) -> None:
     assert not re.search(GRAMMAR["repository"]["secret"]["match"], "secret = (str secret, data = secret)")
 
 
+@pytest.mark.parametrize("text", ["use checks as pre_;", 'USE "my checks" as "pre_";'])
+def test_the_words_of_use_are_coloured(text: str) -> None:
+    assert re.search(GRAMMAR["repository"]["use"]["match"], text)
+    assert not re.search(GRAMMAR["repository"]["use"]["match"], "use = ${ $input.use }; as = 1")
+
+
 def test_the_grammars_patterns_are_there_and_are_regular_expressions() -> None:
     included = re.findall(r'"#(\w+)"', json.dumps(GRAMMAR))
     assert set(included) <= set(GRAMMAR["repository"])

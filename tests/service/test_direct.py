@@ -1,4 +1,4 @@
-"""Actions without callback (`callback = none`): flows on a host whose caller returns HTTP responses."""
+"""Actions without callback (`callback = none`): flows on a host with a caller that returns HTTP responses."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from chalicelib.service.observability.observer import Observer
 from chalicelib.service.ports.actions import NotTaken, Raised, Reply, Response, Returned
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.runs.answer import Answer
+from chalicelib.service.runs.start import StartOrder
 from tests.hosts import NS, Host
 
 SHOP = """
@@ -430,3 +431,26 @@ def test_a_result_does_not_wait_for_a_slow_delivery_of_its_run() -> None:
     deliveries = [message for message in found if isinstance(message, Deliver)]
     assert host.services.deliverer.deliver(deliveries) == [None, None]
     assert host.run().status is Status.SUCCEEDED
+
+
+WHOLE_VALUE = """
+action put addr = "http://x"; verb = PUT; callback = none; args = any; approval = required; return = (OK); action_end
+/
+flow f
+    input = any;
+    step Put => (OK -> done) { action = put; args = ${ $input }; };
+flow_end
+"""
+
+
+@pytest.mark.parametrize(("value", "shown"), [({"a": 1}, {"a": 1}), ([1], {"value": [1]}), ("x", {"value": "x"})])
+def test_a_person_who_approves_sees_the_one_value_that_is_sent(value: Json, shown: Json) -> None:
+    host = Host()
+    host.submit(WHOLE_VALUE)
+    host.services.starter.start(NS, StartOrder(flow="f", name="r", input=value))
+    host.settle()
+    [task] = host.services.inbox.open(NS, 10)
+    assert task.args == shown
+    host.answer("Put", "APPROVE")
+    host.settle()
+    assert json.loads(host.actions.calls[0].body) == value

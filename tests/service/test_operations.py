@@ -10,6 +10,7 @@ from msgspec import json
 from chalicelib.adapters.operations import operations_of
 from chalicelib.config import Settings
 from chalicelib.model.json_values import Json
+from chalicelib.model.run import encode
 from chalicelib.model.status import Status
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.documents.results import FslRefused
@@ -185,3 +186,12 @@ def test_an_operation_that_is_not_listed_is_refused_at_submission() -> None:
         "FSL218 address 'dynamodb:putItem' is not allowed in namespace 'default' "
         "(the setting ECHOER_AWS_CALLS does not list dynamodb:PutItem for this namespace)"
     ]
+
+
+def test_the_description_of_a_failed_job_is_as_secret_as_its_result() -> None:
+    secret = QUERY.replace("return = (OK);", "return = (OK); data = secret;")
+    secret = secret.replace("done (output = ${ $error })", "done (output = ${ $error.name })")
+    host = begun(lambda _: Raised("TaskFailed", "syntax", {"Query": "4111-1111"}), secret)
+    stored = host.run()
+    assert stored.output == "TaskFailed"
+    assert "4111-1111" not in encode(stored).decode()

@@ -17,9 +17,9 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.security.webhooks import AnswerSignature, key_of, signature
+from tests.simulation.catalog import STATES
 from tests.simulation.direct import DirectServices
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
-from tests.simulation.catalog import STATES
 from tests.simulation.flows import DATA, is_signed
 
 if TYPE_CHECKING:

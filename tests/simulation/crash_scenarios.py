@@ -60,6 +60,26 @@ flow wide
 flow_end
 """
 
+OUTGOING: Final = """
+flow tells
+    vars = (secret note = ${ "k-" & $run.name });
+    emit Tell => (DONE -> Start) { event = "told"; key = "t"; data = { "n": 1 }; };
+    start Start => (DONE -> Hold) { flow = brief; name = "begun"; };
+    wait Hold => (GO -> Signal | TIMEOUT -> Signal) {
+        events   = (GO = "go"); timeout = 1h;
+        on_enter = work (item = "in", key = ${ $vars.note });
+        on_leave = back;
+    };
+    emit Signal => (DONE -> done) { event = "told"; to = "hears"; };
+flow_end
+/
+flow hears
+    wait First  => (TOLD -> Second) { events = (TOLD = "told"); key = "t"; };
+    wait Second => (TOLD -> Third) { events = (TOLD = "told"); key = "t"; timeout = 2h; };
+    wait Third  => (TOLD -> stopped | TIMEOUT -> done) { events = (TOLD = "told"); key = "t"; timeout = 2h; };
+flow_end
+"""
+
 OWN: Final = """
 action hush  addr = "http://hush.test/"; method = http; args = (secret str key = null); return = (OK);  action_end
 /
@@ -181,6 +201,17 @@ SCENARIOS: Final = (
         "a signal for one run",
         ((1, _start("wide", "w")), (10 * SECOND, _signal)),
         {"w": Status.SUCCEEDED},
+    ),
+    Scenario(
+        "events, runs and notices",
+        (
+            (1, _submit(OUTGOING)),
+            (500, _start("hears", "hears")),
+            (SECOND, _start("tells", "t")),
+            (SECOND + 5, lambda services: services.operator.pause(NS, "t")),
+            (2 * MINUTE, lambda services: services.operator.resume(NS, "t")),
+        ),
+        {"t": Status.SUCCEEDED, "begun": Status.SUCCEEDED, "hears": Status.SUCCEEDED},
     ),
     Scenario(
         "a schedule that is paused, continued and deleted",

@@ -71,7 +71,7 @@ _RETRIED: Final = frozenset(
 )
 """Error codes after which a delivery is retried, as it is after every 429 and 5xx."""
 
-_FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
+FINAL_ERRORS: Final = (NoCredentialsError, PartialCredentialsError, NoRegionError, ParamValidationError, ValueError)
 """Errors that occur before anything is sent and would occur again."""
 
 
@@ -89,7 +89,7 @@ class AwsCaller:
     """
 
     def __init__(self, connect: Connect | None = None, *, sqs_endpoint: str | None = None) -> None:
-        self._connect = connect or _connect
+        self._connect = connect or connect_aws
         self._sqs_endpoint = sqs_endpoint
         self._lock = Lock()
         self._clients: dict[tuple[str, str | None, str | None, float], Any] = {}
@@ -113,8 +113,8 @@ class AwsCaller:
             else:
                 self._invoke(address, call)
         except ClientError as exc:
-            return _refusal(address, exc)
-        except _FINAL_ERRORS as exc:
+            return refusal(address, exc)
+        except FINAL_ERRORS as exc:
             return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
         except BotoCoreError as exc:
             return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
@@ -179,7 +179,7 @@ def _region_in(function: str) -> str | None:
     return function.split(":")[3] if function.startswith("arn:") else None
 
 
-def _connect(service: str, region: str | None, endpoint: str | None, seconds: float) -> Any:
+def connect_aws(service: str, region: str | None, endpoint: str | None, seconds: float) -> Any:
     """Return a client. A delivery to a queue without a URL needs two requests: to find it, and to send.
 
     The client does not retry: the retry options of the action apply.
@@ -220,7 +220,8 @@ def _in_order(body: bytes) -> dict[str, str]:
     return {"MessageGroupId": group, "MessageDeduplicationId": request.uuid}
 
 
-def _refusal(address: str, error: ClientError) -> NotTaken:
+def refusal(address: str, error: ClientError) -> NotTaken:
+    """Return the failure that an error answer of AWS is."""
     said, meta = error.response["Error"], error.response.get("ResponseMetadata", {})
     code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
     text = f"{address} answered {code}: {said.get('Message', '')}"[:MAX_EXCERPT_CHARS]

@@ -45,6 +45,8 @@ class Dispatcher:
                 return self._operations.post(call)
             case Method.GRPC:
                 return self._grpc.post(call)
+            case Method.EVENTS:
+                return self._event_bus.post(call)
             case Method.HUMAN:
                 return NotTaken("the action is answered by a person: it has no address", final=True)
             case _:
@@ -67,6 +69,12 @@ class Dispatcher:
         if self._make_operations is None:
             raise LookupError("this dispatcher calls no operations of AWS")
         return self._make_operations()
+
+    @cached_property
+    def _event_bus(self) -> Caller:
+        from chalicelib.adapters.actions.event_bus import EventBusCaller
+
+        return EventBusCaller()
 
     @cached_property
     def _grpc(self) -> Caller:

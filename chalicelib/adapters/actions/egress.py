@@ -118,6 +118,15 @@ class EgressPolicy:
             return None
         return next((reason for form in forms if (reason := _special(form))), None)
 
+    def refuses_url(self, url: str) -> str | None:
+        """Return why nothing can be sent to a URL, as far as that is certain before its host is resolved."""
+        found = _HOST.fullmatch(url)
+        host = _plain(found[1].strip("[]")) if found else ""
+        if host == "localhost" or host.endswith(".localhost"):
+            host = "127.0.0.1"
+        reason = self.refuses(host) if _parsed(host) is not None else None
+        return f"is {reason}: add it to ECHOER_OUTBOUND_ALLOW" if reason else None
+
     def refuses_name(self, host: str) -> str | None:
         """Return the same for a name that a library resolves by itself: a name that is not listed is refused."""
         if not self._public or _plain(host) in self._hosts or _OF_AWS.fullmatch(_plain(host)):

@@ -134,7 +134,7 @@ def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
         shown = str(inexact) if bits <= _MAX_BITS else f"an integer of {bits} bits"
         return NotTaken(f"gRPC cannot send {shown}: a google.protobuf.Struct has only doubles", final=True)
     try:
-        body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString()
+        body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString(deterministic=True)
     except packages.text.ParseError as exc:
         return NotTaken(
             f"the request cannot be encoded as a google.protobuf.Struct: {exc}"[:MAX_EXCERPT_CHARS], final=True

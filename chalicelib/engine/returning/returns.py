@@ -82,8 +82,7 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     step = compiled.step
     if not returned.after_failure:
         if not isinstance(step, (ChoiceStep, SetStep)) and step.repeat:
-            known = transition.with_secrets(_names(transition, token, returned))
-            repetition = next_repetition(transition, token, known)
+            repetition = next_repetition(transition, token, _names(transition, token, returned))
             if repetition is not None:
                 return repetition
         if not isinstance(step, ChoiceStep) and step.save:
@@ -124,10 +123,9 @@ def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
 
 
 def _save(transition: Transition, token: Token, templates: Mapping[str, Template], names: Names) -> None:
-    if templates:
-        saved = assigned(transition, token, templates, names)
-        size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
-        transition.set_vars(saved, token)
+    saved = assigned(transition, token, templates, names)
+    size_limits.fit("the run's variables", {**transition.visible_vars(token), **saved})
+    transition.set_vars(saved, token)
 
 
 def _move(transition: Transition, route: Route, names: Names, token: Token, returned: StepResult) -> Move:

@@ -29,10 +29,13 @@ MAX_TEXT_CHARACTERS: Final = 1_024
 MAX_NAME_CHARACTERS: Final = 128
 """Characters of a new name: of a run, an event or an idempotency key."""
 
+MAX_EVENT_ID_CHARACTERS: Final = 2 * MAX_TEXT_CHARACTERS + 16
+"""Characters of the id of an event: room for the source and the id of a CloudEvent."""
+
 MAX_TOKEN_NAME_CHARACTERS: Final = 64
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
-EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=2 * MAX_TEXT_CHARACTERS + 16)]
+EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_ID_CHARACTERS)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
 DURATION: Final = "^([0-9]{1,12}(\\.[0-9]{1,12})?(ms|s|m|h|d))+$"
 """The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
@@ -309,10 +312,10 @@ class _EventForm(msgspec.Struct, frozen=True):
     metadata: Json = None
 
 
-def name_of(part: str) -> str:
-    """Return the name in a part of a path. Raises Malformed if it is too long."""
-    if len(name := unquote(part)) > MAX_TEXT_CHARACTERS:
-        raise Malformed(f"a name in the path has {len(name)} characters; the limit is {MAX_TEXT_CHARACTERS}")
+def name_of(part: str, limit: int = MAX_TEXT_CHARACTERS) -> str:
+    """Return the name in a part of a path. Raises Malformed if it has more than `limit` characters."""
+    if len(name := unquote(part)) > limit:
+        raise Malformed(f"a name in the path has {len(name)} characters; the limit is {limit}")
     return name
 
 

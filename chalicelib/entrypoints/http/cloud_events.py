@@ -17,7 +17,7 @@ import msgspec
 
 from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS, Name, SignalBody, Text, checked, json_of, text_of
 from chalicelib.model.json_values import Json, ready
-from chalicelib.service.errors import Malformed
+from chalicelib.service.errors import Invalid, Malformed
 
 STRUCTURED: Final = "application/cloudevents+json"
 
@@ -42,10 +42,13 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     data_base64: str | None = None
 
     def as_signal(self) -> SignalBody:
-        """Return the event in Echoer's own form. Raises Malformed."""
+        """Return the event in Echoer's own form. Raises Invalid."""
         data = self.data
         if self.data_base64 is not None:
-            data = _content(_decoded(self.data_base64), self.datacontenttype)
+            try:
+                data = _content(_decoded(self.data_base64), self.datacontenttype)
+            except Malformed as problem:
+                raise Invalid(f"`data_base64` does not hold {self.datacontenttype or 'JSON'}: {problem}") from problem
         identity = json.dumps([self.source, self.id], ensure_ascii=False, separators=(",", ":"))
         return SignalBody(name=self.type, key=self.subject, data=data, id=identity)
 
@@ -54,7 +57,7 @@ ready(CloudEvent)
 
 
 def cloud_event_in(headers: Mapping[str, str], body: bytes) -> SignalBody | None:
-    """Return the CloudEvent in a request; None if the request is none. Raises Malformed."""
+    """Return the CloudEvent in a request; None if the request is none. Raises Malformed, Invalid."""
     media = _media_type(headers.get("content-type", ""))
     if media == STRUCTURED:
         return checked(json_of(body), CloudEvent).as_signal()
@@ -96,4 +99,4 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise Malformed("`data_base64` is not base64") from exc
+        raise Invalid("`data_base64` is not base64") from exc

@@ -10,9 +10,10 @@ from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.model import flow, json_values, templates
-from chalicelib.model.actions import Action, Parameter
+from chalicelib.model.actions import Action, Parameter, shown_args
 from chalicelib.model.flow import ActionStep, CallStep, EmitStep, Flow, StartStep, Step, walk
 from chalicelib.model.history import Entry
+from chalicelib.model.hooks import Hook
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
@@ -22,6 +23,7 @@ from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, Ev
 from chalicelib.model.status import LIVE, READY, Status, current_state
 from chalicelib.model.times import Instant, format_duration, rfc3339
 from chalicelib.service.events.publish import Published
+from chalicelib.service.hooks.delivery_log import HookDelivery
 from chalicelib.service.inbox import OpenTask
 from chalicelib.service.limits.breakers import Circuit
 from chalicelib.service.ports.definitions import Definition
@@ -85,6 +87,14 @@ def _spec(value: DefinitionValue, found: Definition) -> Mapping[str, Json]:
             return {"value": value.value}
         case Schedule():
             return _schedule_spec(value)
+        case Hook():
+            return {
+                "method": value.method,
+                "addresses": list(value.addresses),
+                "on": list(value.on),
+                "flow": value.flow,
+                "labels": value.labels,
+            }
         case _:
             assert_never(value)
 
@@ -222,7 +232,7 @@ def _failed_undo(undo: PendingUndo) -> responses.FailedUndo:
         "uuid": undo.uuid,
         "state": undo.state,
         "action": undo.action,
-        "args": undo.args,
+        "args": shown_args(undo.args),
         "incomplete": bool(undo.incomplete),
         "error": undo.failed,
     }
@@ -329,7 +339,7 @@ def _arguments(found: Step) -> dict[str, Json]:
             given = {name: template for name, template in fields.items() if template is not None}
         case _:
             given = {}
-    return {name: _shown(template) for name, template in given.items()}
+    return shown_args({name: _shown(template) for name, template in given.items()})
 
 
 def _shown(template: Json) -> Json:
@@ -385,6 +395,24 @@ def task(found: OpenTask) -> responses.Task:
         "args": found.args,
         "since": moment(found.since),
         "deadline": moment(found.deadline),
+    }
+
+
+def hook_delivery(one: HookDelivery) -> responses.HookDelivery:
+    """Return one attempt to deliver a notification of a hook."""
+    outcome: Literal["delivered", "failed", "given up"] = "delivered"
+    if one.error:
+        outcome = "failed" if one.next_at is not None else "given up"
+    return {
+        "id": one.id,
+        "event": one.event,
+        "run": one.run,
+        "at": moment(one.at),
+        "duration_ms": one.duration,
+        "outcome": outcome,
+        "status": one.status,
+        "error": one.error,
+        "next_at": moment(one.next_at),
     }
 
 

@@ -43,6 +43,7 @@ _PROPERTIES = (
     "undo",
     "role",
     "breaker",
+    "cancel",
     *direct.PROPERTIES,
     *OPTIONS,
 )
@@ -69,6 +70,7 @@ def read_action(context: Context, statement: Statement) -> Action | None:
         direct=is_direct,
         statuses={state: statuses for state, statuses in (returns or {}).items() if statuses},
         breaker=properties.read("breaker", read_breaker),
+        cancel=properties.read("cancel", _read_cancel) or (),
         configs=read_configs(context, statement),
     )
     action = read_operation(properties, direct.with_request(properties, action), statement.name)
@@ -108,13 +110,15 @@ def with_undo(context: Context, statement: Statement, action: Action) -> Action:
     return msgspec.structs.replace(action, undo=undo)
 
 
+def _read_cancel(context: Context, _name: str, value: Value) -> tuple[str, ...]:
+    return read_addresses(context, Method.HTTP, value)
+
+
 def _read_method(context: Context, name: str, value: Value) -> Method | None:
-    if isinstance(value, Word):
-        try:
-            return Method(value.text.lower())
-        except ValueError:
-            pass
-    near = Suggestion(value.text.lower(), tuple(Method)).hint() if isinstance(value, Word) else None
+    known = tuple(method for method in Method if method is not Method.EVENTS)
+    if isinstance(value, Word) and value.text.lower() in known:
+        return Method(value.text.lower())
+    near = Suggestion(value.text.lower(), known).hint() if isinstance(value, Word) else None
     context.wrong(name, value, "http, https, grpc, human, queue, lambda or aws", near)
     return None
 

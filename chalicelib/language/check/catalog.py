@@ -9,7 +9,7 @@ from typing import Protocol
 
 from chalicelib.language.check.config_names import config_names
 from chalicelib.language.check.operations import Operations
-from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Word, steps_within
+from chalicelib.language.syntax.tree import Call, Document, Property, Statement, Use, Word, steps_within
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow
 from chalicelib.model.recurrence.schedule import Schedule
@@ -118,6 +118,8 @@ def named_by(statement: Statement) -> Iterable[tuple[str, Word]]:
 
 def _named_in(owner: str, members: Iterable[object]) -> Iterable[tuple[str, Word]]:
     for member in members:
+        if isinstance(member, Use):
+            yield "flow", member.flow
         if not isinstance(member, Property):
             continue
         name = member.value.name if isinstance(member.value, Call) else member.value

@@ -13,10 +13,11 @@ from typing import Final, Literal, TypeAlias
 from chalicelib.language.check.actions import read_action, with_undo
 from chalicelib.language.check.catalog import Catalog, named_by
 from chalicelib.language.check.configs import read_config
-from chalicelib.language.check.context import Context, ExpressionProblem
+from chalicelib.language.check.context import AddressProblem, Context, ExpressionProblem
 from chalicelib.language.check.echoer import is_echoer
 from chalicelib.language.check.events import read_event
 from chalicelib.language.check.flows import read_flow, read_run
+from chalicelib.language.check.hooks import read_hook
 from chalicelib.language.check.schedules import read_schedule
 from chalicelib.language.limits import MAX_STATEMENTS
 from chalicelib.language.problems import Diagnostic, Findings, Problem, in_order
@@ -36,7 +37,7 @@ Reader: TypeAlias = Callable[[Context, Node], StatementValue | None]
 _FIRST: Final[Mapping[str, Reader]] = {"event": read_event, "config": read_config}
 """The kinds of statements that refer to no others; actions and flows may refer to them."""
 
-_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "schedule": read_schedule}
+_LAST: Final[Mapping[str, Reader]] = {"flow_run": read_run, "schedule": read_schedule, "hook": read_hook}
 """The kinds of statements that refer to flows."""
 
 
@@ -71,16 +72,18 @@ def check_document(
     catalog: Catalog,
     *,
     expression_problem: ExpressionProblem | None = None,
+    address_problem: AddressProblem | None = None,
     now: Instant | None = None,
 ) -> Checked:
     """Check a document against a catalog. The document's own definitions take precedence, in any order.
 
-    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted. `now` is
-    the time of the submission: a new schedule must not lie before it. A damaged document is checked as far as it was
-    parsed and yields no statements. The diagnostics of `parse` are not repeated.
+    `expression_problem` checks JSONata text; without it, every expression that is not empty is accepted.
+    `address_problem` checks where hooks may send to. `now` is the time of the submission: a new schedule must not lie
+    before it. A damaged document is checked as far as it was parsed and yields no statements. The diagnostics of
+    `parse` are not repeated.
     """
     findings = Findings(Source(document.text))
-    context = Context(findings, catalog, expression_problem, is_echoer=is_echoer(document), now=now)
+    context = Context(findings, catalog, expression_problem, address_problem, is_echoer=is_echoer(document), now=now)
     values = _Statements(document, context).read()
     if document.damaged or findings.errors:
         return Checked((), findings.diagnostics())
@@ -115,7 +118,6 @@ class _Statements:
             )
             return []
         self._check_names()
-        self._refuse_unread()
         self._read_all(_FIRST)
         self._read_actions()
         for name in self._flows_by_call():
@@ -146,13 +148,6 @@ class _Statements:
             for defines, broken in self._context.broken.items():
                 if kind == defines or kind not in STATEMENT_WORDS:
                     broken.add(name)
-
-    def _refuse_unread(self) -> None:
-        """Report statements of a kind that has no row yet."""
-        for node in self._nodes:
-            key = node.kind.key
-            if key in STATEMENT_WORDS and key not in ("action", "flow", *_FIRST, *_LAST):
-                self._context.findings.report(Problem.UNKNOWN_STATEMENT, node.kind.span, found=key)
 
     def _read_all(self, readers: Mapping[str, Reader]) -> None:
         """Read the statements of some kinds. The names of those without errors become known."""

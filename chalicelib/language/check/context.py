@@ -27,6 +27,9 @@ from chalicelib.model.times import Instant
 ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
 """Maps JSONata text to the offset and message of a problem in it, or None."""
 
+AddressProblem: TypeAlias = Callable[[str], str | None]
+"""Maps the address of a hook to the reason why nothing may be sent there, or None."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -37,6 +40,7 @@ class Context:
     findings: Findings
     catalog: Catalog
     expression_problem: ExpressionProblem | None = None
+    address_problem: AddressProblem | None = None
     actions: dict[str, Action] = field(default_factory=dict)
     flows: dict[str, Flow] = field(default_factory=dict)
     events: dict[str, EventType] = field(default_factory=dict)

@@ -175,6 +175,8 @@ class _Printer:
                 content: Field | Node = self._property(member, gap.lead, above)
             case tree.Step():
                 content = self._step(member, gap.lead, above)
+            case tree.Use():
+                content = self._use(member, gap.lead, above)
             case tree.Damaged():
                 raise AssertionError("a damaged document is never printed")
         if gap.blank and above:
@@ -189,6 +191,13 @@ class _Printer:
         piece = self._value(member.value, member.name.key, above, top=True)
         tail = self._comments.glue(member.value.span.end, member.span.end, above)
         return Field(name, _around(piece, glued and f"{glued} ", tail and f" {tail}"))
+
+    def _use(self, use: tree.Use, lead: str, above: list[Remark]) -> Node:
+        glue, at = self._comments.glue, use.span.start + len("use")
+        words = [f"{lead}use", glue(at, use.flow.span.start, above), self._verbatim(use.flow.span)]
+        words += [glue(use.flow.span.end, use.prefix.span.start, above), "as", self._verbatim(use.prefix.span)]
+        tail = glue(use.prefix.span.end, use.span.end, above)
+        return Node(_spaced(*words), None, None, tail and f" {tail}")
 
     def _step(self, step: tree.Step, lead: str, above: list[Remark]) -> Node:
         glue = self._comments.glue

@@ -17,7 +17,7 @@ from chalicelib.language.syntax.tokens import SyntaxToken
 _CLOSER_OF: Final = {"LPAREN": "RPAREN", "LSQUARE": "RSQUARE", "LCURLY": "RCURLY"}
 _CLOSERS: Final = frozenset(_CLOSER_OF.values())
 _AFTER_MEMBER: Final = frozenset({"SEMICOLON", "LCURLY", "RCURLY"})
-_PLAIN_STEPS: Final = frozenset({"step", "deci", "wait", "call", "set"})
+_PLAIN_STEPS: Final = frozenset({"step", "deci", "wait", "call", "set", "emit", "start"})
 """Steps without nested steps. A step inside one of them means that a closing brace is missing."""
 _BEFORE_BODY: Final = frozenset({"RPAREN", "NAME", "STRING", "END", "WHEN"})
 

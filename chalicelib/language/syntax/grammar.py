@@ -23,9 +23,9 @@ from chalicelib.language.syntax.recovery import Recovery
 from chalicelib.language.syntax.tokens import SyntaxToken
 from chalicelib.language.syntax.tokens import tokens as lexed
 
-tokens = (*lexed, "SECRET", "MODIFIER", "ON", "ON_STATUS", "AND", "CONFIG")
-"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret`, `on` and `config`
-where they are no names, and a comma between two states of a route."""
+tokens = (*lexed, "SECRET", "MODIFIER", "ON", "AS", "ON_STATUS", "AND", "CONFIG")
+"""The tokens that ply reads: those of the lexer, and those that `recovery` makes: the words `secret`, `on`, `as` and
+`config` where they are no names, and a comma between two states of a route."""
 
 
 def p_document(p):
@@ -130,6 +130,11 @@ def p_step(p):
     | kind name TO group body SEMICOLON"""
     body = p[5] if len(p) == 7 else None
     p[0] = tree.Step(p[1], p[2], p[4], body, p[1].span.to(p[len(p) - 1].span))
+
+
+def p_use(p):
+    """member : kind name AS name SEMICOLON"""
+    p[0] = tree.Use(p[2], p[4], p[1].span.to(p[5].span))
 
 
 def p_branch(p):

@@ -61,6 +61,8 @@ class Recovery:
             return replace(token, kind=self._kind_of_secret())
         if token.kind == "NAME" and str(token.value).lower() == "on":
             return replace(token, kind=self._kind_of_on())
+        if token.kind == "NAME" and str(token.value).lower() == "as" and self._is_after_use():
+            return replace(token, kind="AS")
         if token.kind == "NAME" and str(token.value).lower() == CONFIG and self._fits("CONFIG"):
             return replace(token, kind="CONFIG")
         if token.kind == "COMMA" and self._is_between_states():
@@ -118,6 +120,11 @@ class Recovery:
         if self._tokens[self._index].kind == "INTEGER" and self._fits("ON_STATUS"):
             return "ON_STATUS"
         return "ON" if self._tokens[self._index].kind != "ASSIGN" and self._fits("ON") else "NAME"
+
+    def _is_after_use(self) -> bool:
+        """Whether the word `as`, which was just read, follows `use NAME`."""
+        words = self._tokens[max(0, self._index - 3) : self._index - 1]
+        return len(words) == 2 and _is_use(words[0]) and self._fits("AS")
 
     def _is_between_states(self) -> bool:
         """Whether the comma, which was just read, is followed by a state and the rest of a route."""
@@ -217,6 +224,9 @@ class Recovery:
             inside = "RCURLY" in expected or "END" in expected
             words.append("a property or a step" if inside else ANY_STATEMENT)
             expected -= {"NAME", "WHEN", "EOF", "SLASH"}
+        symbols = self._parser.symstack
+        if symbols[-1].type == "name" and symbols[-2].type == "kind" and symbols[-2].value.key == "use":
+            words, expected = ["'as' and a prefix"], set()
         if "END" in expected:
             words.append(f"{self._statement_kind()}_end")
         words += [word for kind, word in _WORDS.items() if kind in expected]
@@ -237,6 +247,10 @@ class Recovery:
         if key == "return":
             return {"ASSIGN", "COMMA", *(_NAMES if symbols[-1].type == "name" else ())}
         return {"ARROW", "OR", "WHEN", "ON_STATUS"} if symbols[-1].type == "name" else set()
+
+
+def _is_use(token: SyntaxToken) -> bool:
+    return token.kind == "NAME" and str(token.value).lower() == "use"
 
 
 def _stops(token: SyntaxToken, depth: int) -> bool:

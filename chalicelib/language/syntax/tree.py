@@ -183,7 +183,16 @@ class Step:
     span: Span
 
 
-Member: TypeAlias = Property | Step | Damaged
+@dataclass(frozen=True, slots=True)
+class Use:
+    """`use flow as prefix;`: the steps of another flow."""
+
+    flow: Word
+    prefix: Word
+    span: Span
+
+
+Member: TypeAlias = Property | Step | Use | Damaged
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from chalicelib.model import status
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.references import REFERRING, Reference, references_of, references_of_run
 from chalicelib.service.errors import NotFound, StillReferred
+from chalicelib.service.hooks.book import HookBook
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import RunQuery, RunStore
 from chalicelib.service.ports.store import Store
@@ -27,12 +28,14 @@ class DefinitionDeleter:
         runs: RunStore,
         definition_cache: DefinitionCache,
         forget_schedule: Callable[[str, str], None],
+        hook_book: HookBook,
     ) -> None:
         """`forget_schedule(namespace, name)` deletes what is stored beside the definition of a schedule."""
         self._forget_schedule = forget_schedule
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
+        self._hook_book = hook_book
 
     def delete(self, namespace: str, kind: Kind, name: str, uuid: str | None = None) -> Definition:
         """Delete the definition of that name and return its newest version. Raises StillReferred, Conflict.
@@ -49,6 +52,8 @@ class DefinitionDeleter:
         self._definition_cache.forget(namespace, kind, name)
         if kind is Kind.SCHEDULE:
             self._forget_schedule(namespace, name)
+        if kind is Kind.HOOK:
+            self._hook_book.forget(namespace)
         return found
 
     def _referrer(self, namespace: str, to: Reference) -> str:

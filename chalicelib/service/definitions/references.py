@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, actions_named, flows_named
+from chalicelib.model.hooks import Hook
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import DefinitionRef
 from chalicelib.model.statements import VALUE_TYPES, DefinitionValue
@@ -16,7 +17,7 @@ from chalicelib.service.ports.definitions import Definition, Kind
 Reference: TypeAlias = tuple[Kind, str]
 """The kind and the name of a definition."""
 
-REFERRING: Final = (Kind.FLOW, Kind.ACTION, Kind.SCHEDULE)
+REFERRING: Final = (Kind.FLOW, Kind.ACTION, Kind.SCHEDULE, Kind.HOOK)
 """The kinds of definitions that refer to others."""
 
 
@@ -33,6 +34,8 @@ def references_of(found: Definition) -> Iterator[Reference]:
                 yield Kind.FLOW if value.undo.is_flow else Kind.ACTION, value.undo.action
             yield from ((Kind.CONFIG, name) for name in value.configs)
         case Schedule():
+            yield Kind.FLOW, value.flow
+        case Hook() if value.flow is not None:
             yield Kind.FLOW, value.flow
 
 

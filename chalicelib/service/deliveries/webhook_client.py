@@ -64,7 +64,8 @@ class WebhookClient:
         action, cipher = invocation.action, self._secrets.cipher(run.namespace)
         try:
             fields = request_fields(definition, run, token, invocation, read_blob, cipher)
-            body = msgspec.json.encode({**fields, "callbackUrl": self._callback_for(run)})
+            callback = {} if invocation.is_bare else {"callbackUrl": self._callback_for(run)}
+            body = msgspec.json.encode({**fields, **callback})
             from_secrets = secret_headers(invocation.options, cipher)
         except ExpressionFailed as failure:
             return NotTaken(str(failure), final=True, name=failure.name)

@@ -21,7 +21,9 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.findings import Finding, FindingKind, Report
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
-from chalicelib.service.messages import Deliver, Message
+from chalicelib.service.hooks.book import HookBook
+from chalicelib.service.hooks.delivery_log import DeliveryLog
+from chalicelib.service.messages import Deliver, Message, Notify
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName, Source
 from chalicelib.service.ports.runs import RunQuery, RunStore
@@ -34,6 +36,9 @@ _PAGE_ITEMS: Final = 100
 
 MAX_FAILED_RUNS: Final = 100
 """How many of the newest failed runs are reported."""
+
+HOOK_FAILING_AFTER_MS: Final = 10 * 60 * 1000
+"""How long a hook has to fail before it is reported."""
 
 MAX_DEAD_LETTERS: Final = 10
 """How many dead letters one examination reads, which is as many as SQS returns at once."""
@@ -50,12 +55,16 @@ class Doctor:
         source: Source,
         definition_cache: DefinitionCache,
         schedule_checks: ScheduleChecks,
+        hook_book: HookBook,
+        hook_log: DeliveryLog,
         clock: Clock,
     ) -> None:
         self._runs = runs
         self._tasks = tasks
         self._queue = queue
         self._source = source
+        self._hook_book = hook_book
+        self._hook_log = hook_log
         self._clock = clock
         self._schedule_checks = schedule_checks
         self._checks = RunChecks(runs, definition_cache, clock)
@@ -74,6 +83,7 @@ class Doctor:
             findings = [self._repair(finding) for finding in findings]
         findings += self._dead_letters(namespace, repair=repair)
         findings += self._orphaned_tasks(namespace, repair=repair)
+        findings += self._failing_hooks(namespace)
         return Report(tuple(findings), len(live), complete)
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,7 +127,7 @@ class Doctor:
         return replace(finding, repaired=True)
 
     def _send(self, message: Message) -> None:
-        queue = QueueName.DELIVERIES if isinstance(message, Deliver) else QueueName.WAKES
+        queue = QueueName.DELIVERIES if isinstance(message, (Deliver, Notify)) else QueueName.WAKES
         self._queue.send(queue, [messages.encode(message)])
 
     # ── dead letters, orphaned tasks ─────────────────────────────────────────────────────────────────────────────────
@@ -166,6 +176,18 @@ class Doctor:
                     )
                     found.append(finding)
             after = tasks[-1]
+        return found
+
+    def _failing_hooks(self, namespace: str) -> list[Finding]:
+        """Report hooks that have not accepted notifications for a while. The runs do not wait for them."""
+        found = []
+        for hook in self._hook_book.of(namespace):
+            known = self._hook_log.of(namespace, hook.name)
+            since = known.failing_since
+            if since is not None and since <= self._clock.now() - HOOK_FAILING_AFTER_MS:
+                error = known.deliveries[0].error if known.deliveries else ""
+                detail = f"hook {hook.name!r}: {known.failures} deliveries in a row have failed: {error}"
+                found.append(Finding(kind=FindingKind.FAILING_HOOK, run="", since=since, detail=detail))
         return found
 
     def _is_orphaned(self, namespace: str, task: Task) -> bool:

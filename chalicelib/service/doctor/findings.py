@@ -30,6 +30,8 @@ class FindingKind(StrEnum):
     """A schedule is due, but nothing has looked at it."""
     DEAD_LETTER = "letter"
     """A message is in the dead-letter queue."""
+    FAILING_HOOK = "hook"
+    """A hook has not accepted notifications for a while."""
     ORPHANED_TASK = "task"
     """The inbox holds a task that no run waits for."""
 

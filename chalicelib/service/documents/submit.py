@@ -13,12 +13,15 @@ from chalicelib.language.problems import in_order
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action
 from chalicelib.model.flow import Flow, FlowRun
+from chalicelib.model.hooks import Hook, HookEvent
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
 from chalicelib.service.documents.versions import check_size, versions
 from chalicelib.service.errors import Conflict, RunExists
+from chalicelib.service.hooks.book import HookBook
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.runs import NewRun
@@ -106,9 +109,12 @@ class Submitter:
         factory: RunFactory,
         scheduler: Scheduler,
         secrets: Secrets,
+        hook_book: HookBook,
+        stuck_watch: StuckWatch,
         clock: Clock,
         ids: IdSource,
         operations: Callable[[str], Operations],
+        address_problem: Callable[[str], str | None],
     ) -> None:
         self._store = store
         self._runs = runs
@@ -117,6 +123,9 @@ class Submitter:
         self._factory = factory
         self._scheduler = scheduler
         self._secrets = secrets
+        self._hook_book = hook_book
+        self._stuck_watch = stuck_watch
+        self._address_problem = address_problem
         self._clock = clock
         self._ids = ids
         self._operations = operations
@@ -150,6 +159,9 @@ class Submitter:
             if isinstance(statement.value, FlowRun)
         ]
         check_size(changed, [run.new for run in runs])
+        new_hooks = sum(one.kind is Kind.HOOK and change is Change.CREATED for one, change in results)
+        if new_hooks:
+            self._hook_book.check_room(namespace, new_hooks)
         if not dry_run and (changed or runs):
             self._store_all(namespace, changed, runs)
         submitted = [
@@ -167,7 +179,11 @@ class Submitter:
         for definition in changed:
             if definition.kind is Kind.SCHEDULE:
                 self._scheduler.announce(namespace, definition)
+        if any(_is_on_stuck(definition) for definition in changed):
+            self._stuck_watch.watch(namespace)
         self._store.definitions.submit(namespace, changed, [run.new for run in runs])
+        if any(definition.kind is Kind.HOOK for definition in changed):
+            self._hook_book.forget(namespace)
         self._definition_cache.learn(namespace, changed)
         for run in runs:
             self._advancer.observer.began(run.decision.run)
@@ -181,7 +197,11 @@ class Submitter:
         catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
         with expressions.together():
             checked = language.check_document(
-                document, catalog, expression_problem=expressions.problem_in, now=self._clock.now()
+                document,
+                catalog,
+                expression_problem=expressions.problem_in,
+                address_problem=self._address_problem,
+                now=self._clock.now(),
             )
         diagnostics = in_order((*syntax, *checked.diagnostics))
         if any(found.severity == "error" for found in syntax):
@@ -221,6 +241,11 @@ class Submitter:
             )
         )
         return _PlannedRun(decision, offload_head(decision.run), order.steps)
+
+
+def _is_on_stuck(definition: Definition) -> bool:
+    hook = json_values.decode(definition.value, Hook) if definition.kind is Kind.HOOK else None
+    return hook is not None and HookEvent.RUN_STUCK in hook.on
 
 
 def _refuse_other_kinds(document: Document, only: str) -> None:

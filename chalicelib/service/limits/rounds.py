@@ -63,7 +63,10 @@ def state_of(run: Run | None, waiter: Waiter) -> State:
 
 
 def attempt_of(run: Run | None, uuid: str) -> int | None:
-    """Return the attempt of a current activation, or 0 for the id of a live run; None if it has ended."""
+    """Return the attempt of a current activation or notice, or 0 for the id of a live run; None if it has ended."""
+    notice = run.notice_of(uuid) if run and run.notices else None
+    if notice and notice.activation:
+        return notice.activation.attempt
     if run is None or run.status in status.ENDED:
         return None
     if run.id == uuid:

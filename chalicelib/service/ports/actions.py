@@ -69,7 +69,7 @@ class NotTaken:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a direct call by HTTP was answered with, whatever the status."""
+    """What a direct call by HTTP was answered with: any status."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

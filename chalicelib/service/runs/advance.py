@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib.engine.effects import Decision, Effect, Outcome, StoreBlob
+from chalicelib.engine.announcements import announcements
+from chalicelib.engine.effects import Decision, Effect, OpenTask, Outcome, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
 from chalicelib.engine.machine import decide
@@ -27,6 +28,8 @@ from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict, LimitReached, NotFound, RunExists
+from chalicelib.service.hooks.book import HookBook
+from chalicelib.service.messages import Wanted
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import NewRun, RunStore
@@ -71,9 +74,11 @@ class RunAdvancer:
         ids: IdSource,
         check_room: Callable[[Run], None],
         observer: Observer = NULL_OBSERVER,
+        hook_book: HookBook | None = None,
     ) -> None:
         self._check_room = check_room
         self.observer = observer
+        self._hook_book = hook_book
         self._runs = runs
         self._secrets = secrets
         self._effect_executor = effect_executor
@@ -110,7 +115,8 @@ class RunAdvancer:
 
     def prepare(self, decision: Decision) -> None:
         """Carry out the effects of a run's first decision. The caller must create the run afterwards."""
-        self._effect_executor.execute(decision.effects, decision.run)
+        wanted = self._wanted(None, decision.run, decision.effects)
+        self._effect_executor.execute(decision.effects, decision.run, wanted)
 
     def create(self, decision: Decision, own: Flow | None = None) -> Run:
         """Create the run of a first decision. `own` is the flow that belongs to this run alone.
@@ -165,9 +171,22 @@ class RunAdvancer:
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
-        self._effect_executor.execute(decision.effects, after)
+        wanted: tuple[Wanted, ...] = ()
+        if (  # most transitions announce nothing: that costs no call
+            after.status is not before.status
+            or after.failed_undos != before.failed_undos
+            or OpenTask in map(type, decision.effects)
+        ):
+            wanted = self._wanted(before, after, decision.effects)
+        self._effect_executor.execute(decision.effects, after, wanted)
         self._runs.save(after, before.version)
         return after
+
+    def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:
+        """Return the events of the transition of which hooks are to be notified."""
+        if self._hook_book is None:
+            return ()
+        return self._hook_book.wanted(after, announcements(before, after, effects))
 
     def _jitter(self, attempt: int) -> int:
         """Return a random pause in milliseconds, longer with each attempt."""

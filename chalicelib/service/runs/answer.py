@@ -51,8 +51,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the answer ends the activation; otherwise it reports progress."""
         return bool(self.state) if self.done is None else self.done
 
-    def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False) -> StepAcked:
-        """Return the event of this answer."""
+    def as_event(self, at: Instant, nonce: str, by: str, *, signed: bool = False, is_value: bool = False) -> StepAcked:
+        """Return the event of this answer. `is_value`: text in its data is never read as JSON."""
         return StepAcked(
             at=at,
             nonce=nonce,
@@ -65,6 +65,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
             variables=self.variables or {},
             error=StepError(self.error.name, self.error.cause) if self.error else None,
             signed=signed,
+            is_value=is_value,
         )
 
 
@@ -84,17 +85,19 @@ class Answerer:
         seen: Run | None = None,
         signature: AnswerSignature | None = None,
         trace: str = "",
+        is_value: bool = False,
     ) -> Outcome:
         """Record the answer, unless it was recorded before.
 
         Uuids are compared without regard to case. `signature` is the signature of the request, `trace` its
-        `traceparent`. Raises NeverIssued, Unsigned, RunIsStopped, StateNotRouted, Busy.
+        `traceparent`. `is_value`: text in its data is never read as JSON. Raises NeverIssued, Unsigned, RunIsStopped,
+        NoCallback, StateNotRouted, Busy.
         """
         answer = replace(answer, uuid=answer.uuid.lower())
         signed = signature is not None and self._verifier.verify(namespace, answer.uuid, signature)
 
         def make_events(at: Instant, nonce: str) -> Sequence[StepAcked]:
-            return [answer.as_event(at, nonce, by, signed=signed)]
+            return [answer.as_event(at, nonce, by, signed=signed, is_value=is_value)]
 
         try:
             return self._advancer.advance(namespace, answer.run, make_events, seen=seen, trace=trace).sole()

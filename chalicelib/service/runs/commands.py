@@ -13,6 +13,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, NotFound
+from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import EventFactory, RunAdvancer
 
@@ -20,9 +21,10 @@ from chalicelib.service.runs.advance import EventFactory, RunAdvancer
 class Operator:
     """Executes commands. Each raises NotFound if there is no such run, and CommandRefused if its status forbids it."""
 
-    def __init__(self, runs: RunStore, advancer: RunAdvancer) -> None:
+    def __init__(self, runs: RunStore, advancer: RunAdvancer, hook_announcer: HookAnnouncer) -> None:
         self._runs = runs
         self._advancer = advancer
+        self._hook_announcer = hook_announcer
 
     def pause(self, namespace: str, name: str, *, by: str = "") -> Run:
         """Pause the run: it delivers nothing until it is continued."""
@@ -66,6 +68,7 @@ class Operator:
             raise CommandRefused(name, run.status, Command.DELETE)
         if self._is_awaited(run):
             raise Busy(f"the run that called run {name!r} does not know yet how it ended; try again")
+        self._hook_announcer.announce_end(run)
         self._runs.delete(run)
         return run
 

@@ -9,11 +9,12 @@ from typing import TypeAlias, TypedDict, assert_never
 import msgspec
 
 from chalicelib.engine import effects
+from chalicelib.engine.announcements import mark_of
 from chalicelib.engine.effects import Effect
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
-from chalicelib.service.messages import Message
+from chalicelib.service.messages import Message, Wanted
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.events import Subscription
 from chalicelib.service.ports.queues import MAX_DELAY_MS, Queue, QueueName
@@ -43,8 +44,11 @@ class EffectExecutor:
         self._queue = queue
         self._clock = clock
 
-    def execute(self, emitted: Sequence[Effect], run: Run) -> None:
-        """Carry out the effects that were emitted with the head `run`, which is not committed yet."""
+    def execute(self, emitted: Sequence[Effect], run: Run, announced: tuple[Wanted, ...] = ()) -> None:
+        """Carry out the effects that were emitted with the head `run`, which is not committed yet.
+
+        `announced` are events of it of which hooks are notified once it is committed.
+        """
         blobs = {one.key: msgspec.json.encode(one.value) for one in emitted if isinstance(one, effects.StoreBlob)}
         if blobs:
             self._runs.put_blobs(run, blobs)
@@ -56,8 +60,24 @@ class EffectExecutor:
                 message, delay = sent
                 queue = QueueName.DELIVERIES if isinstance(message, messages.Deliver) else QueueName.WAKES
                 batches[queue, delay].append(messages.encode(message))
+        if announced:
+            batches[QueueName.WAKES, 0].append(messages.encode(self._announce(announced, run)))
         for (queue, delay), bodies in batches.items():
             self._queue.send(queue, bodies, delay)
+
+    def _announce(self, wanted: tuple[Wanted, ...], run: Run) -> Message:
+        entry = run.tail[-1]
+        return messages.Announce(
+            namespace=run.namespace,
+            run=run.name,
+            version=run.version,
+            id=run.id,
+            sent_at=self._clock.now(),
+            written=run.written,
+            seq=entry.seq,
+            mark=mark_of(entry),
+            wanted=wanted,
+        )
 
     def _write(self, effect: Effect, run: Run) -> None:
         match effect:

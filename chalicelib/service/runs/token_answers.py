@@ -57,6 +57,7 @@ class TokenAnswerer:
         seen: Run | None = None,
         signature: AnswerSignature | None = None,
         trace: str = "",
+        is_value: bool = False,
     ) -> Outcome:
         """Record the answer for the token's activation; run, step and uuid of `answer` are not used.
 
@@ -64,17 +65,19 @@ class TokenAnswerer:
         """
         named = replace(answer, run=token.run, step="", uuid=token.uuid)
         try:
-            return self._answerer.answer(token.namespace, named, by=by, seen=seen, signature=signature, trace=trace)
+            return self._answerer.answer(
+                token.namespace, named, by=by, seen=seen, signature=signature, trace=trace, is_value=is_value
+            )
         except NeverIssued:
             raise UnknownToken from None
 
     def succeed(self, token: StepToken, data: Json, *, by: str = "action", trace: str = "") -> Outcome:
-        """Answer with the first state that the action declares. Raises as `answer` does."""
+        """Answer with the first state that the action declares. Text in `data` is text. Raises as `answer` does."""
         run, waiting = self._look(token)
         invocation = invocation_of(self._definition_cache.of(run), run, waiting) if waiting else None
         state = invocation.action.returns[0] if invocation else ""
         answer = Answer(run="", step="", uuid="", state=state, done=True, data=data)
-        return self.answer(token, answer, by=by, seen=run, trace=trace)
+        return self.answer(token, answer, by=by, seen=run, trace=trace, is_value=True)
 
     def report(self, token: StepToken, *, by: str = "action", trace: str = "") -> Outcome:
         """Record that the work goes on, and keep the data of the last report. Raises as `answer` does."""

@@ -17,7 +17,7 @@ from fsl.client import Client, Resource
 if TYPE_CHECKING:
     from rich.text import Text
 
-DEFINITIONS: Final = ("action", "flow", "eventtype", "config", "schedule")
+DEFINITIONS: Final = ("action", "flow", "eventtype", "config", "schedule", "hook")
 KINDS: Final = (*DEFINITIONS, "flowrun", "step", "event")
 KIND: Final = click.Choice(KINDS)
 MAX_PAGE_ENTRIES: Final = 1_000
@@ -99,6 +99,7 @@ _HEADINGS: Final[dict[str, tuple[str, ...]]] = {
     "eventtype": ("name", "version", "args"),
     "config": ("name", "version", "value"),
     "schedule": ("name", "flow", "times", "next"),
+    "hook": ("name", "version", "on", "addresses"),
     "flowrun": ("name", "flow", "status", "state", "begun"),
     "step": ("name", "run", "action", "uuid"),
     "event": ("name", "key", "at", "expires"),
@@ -120,6 +121,8 @@ def _row(kind: str, found: Resource) -> tuple[str | Text, ...]:
             return name, version, json.dumps(spec["value"], ensure_ascii=False)
         case "schedule":
             return schedule_row(found)
+        case "hook":
+            return name, version, ", ".join(spec["on"]), ", ".join(spec["addresses"])
         case "flowrun":
             return name, spec["flow"], styled(spec["status"]), spec["current_state"], short_time(spec["created_at"])
         case "step":

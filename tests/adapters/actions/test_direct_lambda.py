@@ -118,7 +118,7 @@ def test_the_timeout_of_the_call_bounds_the_invocation(monkeypatch: pytest.Monke
 
 @pytest.fixture
 def function() -> Iterator[str]:
-    """Provide a function of moto, which returns what it is told to."""
+    """Provide a function of moto, which returns a fixed value."""
     with mock_aws(config={"lambda": {"use_docker": False}}):
         session = botocore.session.get_session()
         iam, client = (session.create_client(service, region_name=REGION) for service in ("iam", "lambda"))

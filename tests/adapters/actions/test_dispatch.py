@@ -276,7 +276,7 @@ class Service:
         metadata = {name: value for name, value in context.invocation_metadata() if name != "user-agent"}
         self.asked.append((as_json(fields), metadata))
         answer = self.behave(fields, context)
-        return answer if isinstance(answer, bytes) else bytes(answer.SerializeToString())
+        return answer if isinstance(answer, bytes) else bytes(answer.SerializeToString(deterministic=True))
 
 
 def as_json(fields: Any) -> dict[str, Json]:
@@ -338,7 +338,12 @@ def test_the_answer_is_a_struct_with_whole_numbers_as_integers() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [b"\xff\xff\xff", struct(x=math.inf).SerializeToString(), struct(x="x" * 300_000).SerializeToString()]
+    "answer",
+    [
+        b"\xff\xff\xff",
+        struct(x=math.inf).SerializeToString(deterministic=True),
+        struct(x="x" * 300_000).SerializeToString(),
+    ],
 )
 def test_an_answer_that_cannot_be_read_was_taken_all_the_same(answer: bytes) -> None:
     with served(lambda asked, context: answer) as service:
@@ -401,10 +406,20 @@ def test_an_unreachable_server_is_retried_and_the_next_address_tried_at_once() -
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (struct(ackState="OK").SerializeToString() + b"\xff\xff", "it is not a valid google.protobuf.Struct: "),
-        (struct(ackState="OK", x=math.nan).SerializeToString(), "it is not a valid google.protobuf.Struct: "),
-        (struct(ackState="OK", x="x" * 300_000).SerializeToString(), "it is larger than 262144 bytes"),
+        (
+            struct(ackState="OK").SerializeToString(deterministic=True) + b"\xff\xff",
+            "it is not a valid google.protobuf.Struct: ",
+        ),
+        (
+            struct(ackState="OK", x=math.nan).SerializeToString(deterministic=True),
+            "it is not a valid google.protobuf.Struct: ",
+        ),
+        (
+            struct(ackState="OK", x="x" * 300_000).SerializeToString(deterministic=True),
+            "it is larger than 262144 bytes",
+        ),
     ],
+    ids=["no message", "NaN", "too large"],
 )
 def test_an_answer_that_cannot_be_read_and_has_a_state_says_why(answer: bytes, problem: str) -> None:
     with served(lambda asked, context: answer) as service:

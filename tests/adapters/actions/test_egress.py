@@ -296,3 +296,29 @@ def test_what_is_allowed_is_a_list() -> None:
 def test_an_invalid_entry_is_reported(given: str) -> None:
     with pytest.raises(BadSetting, match="ECHOER_OUTBOUND_ALLOW"):
         config.from_environment({"ECHOER_OUTBOUND_ALLOW": given})
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://10.0.0.5/in", "a private address"),
+        ("http://127.0.0.1:8080/", "an address of this machine"),
+        ("http://localhost/", "an address of this machine"),
+        ("http://a.LOCALHOST./x", "an address of this machine"),
+        ("http://[::1]:80/", "an address of this machine"),
+        ("http://169.254.169.254/latest/meta-data", "an address that clouds serve credentials from"),
+        ("https://hooks.example/in", None),
+        ("https://8.8.8.8/", None),
+    ],
+)
+def test_a_url_is_refused_before_it_is_resolved_if_that_is_certain(url: str, reason: str | None) -> None:
+    expected = None if reason is None else f"is {reason}: add it to ECHOER_OUTBOUND_ALLOW"
+    assert PUBLIC.refuses_url(url) == expected
+    assert EgressPolicy().refuses_url(url) is None
+
+
+def test_a_url_that_is_listed_is_permitted() -> None:
+    listed = EgressPolicy(public=True, allow=["10.0.0.0/8", "127.0.0.1"])
+    assert listed.refuses_url("https://10.0.0.5/in") is None
+    assert listed.refuses_url("http://localhost:3000/") is None
+    assert listed.refuses_url("http://192.168.0.1/") is not None

@@ -6,10 +6,12 @@ from typing import Final
 
 import pytest
 
+from chalicelib import config
 from chalicelib.adapters.aws_operations.allowed import AllowedCalls, OwnResources
 from chalicelib.adapters.aws_operations.checker import NamespaceOperations
 from chalicelib.adapters.aws_operations.jobs import JOBS
 from chalicelib.adapters.aws_operations.models import Models
+from chalicelib.config import BadSetting
 from chalicelib.language import UnknownOperation
 
 MODELS: Final = Models()
@@ -120,3 +122,21 @@ OWN: Final = OwnResources("echoer", "echoer", ["/echoer/webhook-key"])
 def test_what_echoer_stores_is_its_own(service: str, parameters: dict[str, object], found: str) -> None:
     assert OWN.named_by(service, parameters).startswith(found)
     assert bool(OWN.named_by(service, parameters)) is bool(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("", ()),
+        ("dynamodb:putItem", ("dynamodb:putItem",)),
+        (" dynamodb:putItem , s3:*,team-a/sns:publish, *", ("dynamodb:putItem", "s3:*", "team-a/sns:publish", "*")),
+    ],
+)
+def test_the_setting_lists_operations(text: str, entries: tuple[str, ...]) -> None:
+    assert config.from_environment({"ECHOER_AWS_CALLS": text}).aws_calls == entries
+
+
+@pytest.mark.parametrize("text", ["dynamodb", "dynamodb:put Item", "Team/s3:*", "s3:*;sns:*", "/s3:*", "a/b/s3:*"])
+def test_an_entry_that_is_no_operation_is_refused(text: str) -> None:
+    with pytest.raises(BadSetting, match="must be operations like dynamodb:putItem"):
+        config.from_environment({"ECHOER_AWS_CALLS": text})

@@ -22,6 +22,11 @@ ENDINGS = frozenset(
         "EventArrived",
         "ConditionMet",
         "ChildEnded",
+        "EventPublished",
+        "PublishFailed",
+        "FlowStarted",
+        "StartFailed",
+        "EnterFailed",
         "StepJoined",
         "StepRejected",
     }

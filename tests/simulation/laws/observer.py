@@ -22,7 +22,6 @@ from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
 from tests.simulation.catalog import SECRET, TRUSTED
 from tests.simulation.laws.history import History
-from tests.simulation.messages import Messages
 from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
 from tests.simulation.laws.notices import Notices, is_only_about, out_of_turn
@@ -32,6 +31,10 @@ from tests.simulation.laws.returns import Returns
 from tests.simulation.laws.scopes import Passes
 from tests.simulation.laws.tokens import crooked
 from tests.simulation.laws.waking import Waking
+from tests.simulation.messages import Messages
+
+NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
+"""What may be added to the history of a run that has ended: what became of its notices."""
 
 
 MOST_SKEW_MS: Final = 4_000
@@ -261,7 +264,8 @@ class Laws:
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
         is_retried = events[:1] in (["RunRetried"], ["UndosRetried"])
-        if before.status in status.ENDED and not is_retried and not is_only_about(before, after):
+        is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)
+        if before.status in status.ENDED and not is_retried and not is_noticed:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):
@@ -275,7 +279,7 @@ class Laws:
             self._wakes(run, self._definition_of(run))
 
     def _wakes(self, run: Run, definition: Definition) -> None:
-        for wrong in self.waking.untold(run):
+        for wrong in self.waking.missing_notices(run):
             self.breaks("wake", f"run {run.name!r}: {wrong}")
         if run.status in status.ENDED:
             return

@@ -11,14 +11,14 @@ from chalicelib.engine.received_events import took
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.flow import CallStep, EventStep
+from chalicelib.model.flow import CallStep, EmitStep, EventStep, StartStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait, EmitWait, EventWait, RepeatWait, StartWait
+from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
-from chalicelib.service.messages import Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
+from chalicelib.service.messages import Begin, Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
@@ -53,8 +53,20 @@ class Waking:
         for token in awaited:
             if token.activation is not None:
                 yield from self._of_token(run, definition, token, token.activation)
-            elif run.ending is None:
+            elif run.status is Status.PENDING:
+                if not self._messages.waits(Begin, run.namespace, run.name):
+                    yield from self._of_waiter(run.namespace, (run.limiter,), run.id)
+            elif run.ending is None and not (run.status is Status.PAUSED and run.limiter and not run.steps):
                 yield f"token {token.id} waits for nothing"
+
+    def missing_notices(self, run: Run) -> Iterator[str]:
+        """What of the notices nothing will deliver, also when the run has ended."""
+        for notice in run.notices:
+            activation = notice.activation
+            if activation is None or not is_due(run, notice) or (activation.held and run.status is Status.PAUSED):
+                continue
+            if not self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid):
+                yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
 
     def _of_undos(self, run: Run) -> Iterator[str]:
         undoing = any(token.id == UNDO and token.activation for token in run.tokens)
@@ -82,15 +94,19 @@ class Waking:
                 yield from self._of_waiter(run.namespace, _queues_of(invocation, activation), uuid)
         elif isinstance(activation.wait, RepeatWait):
             return  # the timer wakes it
-        elif isinstance(activation.wait, (EmitWait, StartWait)):
-            if not activation.held and not self._messages.waits(ExecuteStep, run.namespace, run.name, uuid=uuid):
-                yield f"nothing will do what step {token.step!r} is there for"
         elif isinstance(step, CallStep) or token.id == UNDO:
             yield from self._of_call(run, token, activation)
+        elif isinstance(step, (EmitStep, StartStep)):
+            yield from self._of_execution(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
             if not hinted and any(self._is_for(signal, at, run, activation, step) for signal, at in self._signals_of(run)):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
+
+    def _of_execution(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
+        asked = self._messages.waits(ExecuteStep, run.namespace, run.name, uuid=activation.uuid)
+        if not asked and not activation.held:
+            yield f"nothing will do what step {token.step!r} is there for ({activation.uuid})"
 
     def _of_waiter(self, namespace: str, queues: tuple[str, ...], uuid: str) -> Iterator[str]:
         """Something must serve the queue in which the activation waits for its permit or its slot."""
@@ -103,18 +119,9 @@ class Waking:
             if not any(self._is_live(namespace, run, holder) for holder, run in holders.items()):
                 yield f"nothing will serve the queue of {limiter!r}, in which {uuid} waits"
 
-    def untold(self, run: Run) -> Iterator[str]:
-        """Yield which notices of the run, which may have ended, nothing will deliver."""
-        for notice in run.notices:
-            activation = notice.activation
-            if activation is None or activation.held or not is_due(run, notice):
-                continue
-            if not self._messages.waits(Deliver, run.namespace, run.name, uuid=activation.uuid):
-                yield f"nothing will deliver the notice {activation.uuid} of step {notice.step!r}"
-
     def _is_live(self, namespace: str, name: str, uuid: str) -> bool:
         run = self._heads.get((namespace, name))
-        return run is not None and run.status in status.LIVE and run.token_of(uuid) is not None
+        return run is not None and run.status in status.LIVE and (run.id == uuid or run.token_of(uuid) is not None)
 
     def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
         if not isinstance(activation.wait, ChildWait):

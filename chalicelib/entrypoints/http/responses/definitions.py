@@ -4,6 +4,7 @@ from typing import Literal, TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Diagnostic, Metadata, Moment, Small
 from chalicelib.model.actions import ArgType, Method
+from chalicelib.model.hooks import HookEvent
 from chalicelib.model.json_values import Json
 
 
@@ -117,6 +118,40 @@ class Config(TypedDict):
 
     metadata: Metadata
     spec: ConfigSpec
+
+
+class HookSpec(TypedDict):
+    """The definition of a hook. `flow` is null if it is notified of the runs of every flow. `text` is its FSL."""
+
+    method: Literal["http", "https", "events"]
+    addresses: list[str]
+    on: list[HookEvent]
+    flow: str | None
+    labels: dict[str, Json]
+    text: str
+    created_at: Moment
+
+
+class Hook(TypedDict):
+    """One version of a hook."""
+
+    metadata: Metadata
+    spec: HookSpec
+
+
+class HookDelivery(TypedDict):
+    """One attempt to deliver a notification. `id` is that of the CloudEvent, `status` the HTTP status of a refusal.
+    `next_at` is when it is attempted again; null: never."""
+
+    id: str
+    event: str
+    run: str
+    at: Moment
+    duration_ms: Count
+    outcome: Literal["delivered", "failed", "given up"]
+    status: int | None
+    error: str
+    next_at: Moment | None
 
 
 class Statement(TypedDict):

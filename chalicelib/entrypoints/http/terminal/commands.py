@@ -48,6 +48,7 @@ class ResourceType(StrEnum):
     EVENTTYPE = "eventtype"
     CONFIG = "config"
     SCHEDULE = "schedule"
+    HOOK = "hook"
 
 
 class OutputKind(StrEnum):
@@ -124,7 +125,7 @@ def _run(request: Request, text: str) -> Output:
 def _list(request: Request, kind: str) -> Output:
     """list TYPE
 
-    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config, schedule.
+    List the newest resources of a type: action, flow, flowrun, step, event, eventtype, config, schedule, hook.
     """
     reader, wanted = request.services.reader, _type(kind)
     found: list[Json]
@@ -145,7 +146,7 @@ def _list(request: Request, kind: str) -> Output:
 def _get(request: Request, kind: str, name: str) -> Output:
     """get TYPE NAME
 
-    Show an action, a flow, an eventtype, a config, a schedule, a flowrun, or a step as RUN.STEP.
+    Show an action, a flow, an eventtype, a config, a schedule, a hook, a flowrun, or a step as RUN.STEP.
     """
     namespace, reader = request.namespace, request.services.reader
     match wanted := _type(kind):
@@ -309,6 +310,7 @@ _STATEMENTS: Final = {
     "event": "event NAME args = (str NAME, ...); event_end",
     "config": "config NAME = VALUE;",
     "schedule": 'schedule NAME flow = NAME; cron = "0 2 * * *"; zone = "ZONE"; input = (...); schedule_end',
+    "hook": 'hook NAME addr = "URL"; on = (run.failed, ...); flow = NAME; labels = (NAME = VALUE, ...); hook_end',
 }
 
 

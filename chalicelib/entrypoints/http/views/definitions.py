@@ -109,6 +109,13 @@ def delete_by_uuid(kind: Kind) -> View:
     return view
 
 
+def hook_deliveries(request: Request, name: str) -> Json:
+    """List the last deliveries of a hook, newest first: every attempt, up to 20."""
+    request.services.reader.definition(request.namespace, Kind.HOOK, name)
+    history = request.services.hook_log.of(request.namespace, name)
+    return [presenters.hook_delivery(one) for one in history.deliveries]
+
+
 def _list_one(request: Request, kind: Kind, name: str) -> list[Json]:
     try:
         found = request.services.reader.definition(request.namespace, kind, name)
@@ -212,5 +219,15 @@ ROUTES: Final = (
     *_definitions(Kind.FLOW, responses.Flow),
     *_definitions(Kind.EVENT, responses.EventType),
     *_definitions(Kind.CONFIG, responses.Config),
+    *_definitions(Kind.HOOK, responses.Hook),
+    Route(
+        method="GET",
+        path="/hook/{name}/deliveries",
+        view=hook_deliveries,
+        group="definitions",
+        role=Role.VIEWER,
+        answers={200: list[responses.HookDelivery]},
+        errors=(404,),
+    ),
     _submission("/flowrun", FLOW_RUN, responses.Run, "runs"),
 )

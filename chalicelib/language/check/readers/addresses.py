@@ -22,6 +22,7 @@ _FUNCTION: Final = re.compile(
     r"(arn:aws[\w\-]*:lambda:[a-z0-9\-]+:[0-9]{12}:function:)?[A-Za-z0-9_\-]{1,140}(:[A-Za-z0-9$_\-]{1,128})?"
 )
 _OPERATION: Final = re.compile(r"(?:aws-sdk:)?[a-z0-9-]+:[A-Za-z][A-Za-z0-9]*(?P<sync>\.sync(?::2)?)?")
+_BUS: Final = re.compile(r"(arn:aws[\w\-]*:events:[a-z0-9\-]+:[0-9]{12}:event-bus/)?[A-Za-z0-9._\-/]{1,256}")
 _GRPC: Final = re.compile(r"(?:grpcs://)?(?P<host>[^/]+):(?P<port>[0-9]{1,5})/[A-Za-z_][\w.]*/[A-Za-z_]\w*")
 
 
@@ -67,6 +68,8 @@ def _problem_with(method: Method, address: str) -> str | None:
             return None if _QUEUE.fullmatch(address) else "is neither the URL nor the name of an SQS queue"
         case Method.LAMBDA:
             return None if _FUNCTION.fullmatch(address) else "is neither the name nor the ARN of a Lambda function"
+        case Method.EVENTS:
+            return None if _BUS.fullmatch(address) else "is neither the name nor the ARN of an event bus"
         case Method.GRPC:
             match = _GRPC.fullmatch(address)
             fits = match and _HOST.fullmatch(match["host"].strip("[]")) and 0 < int(match["port"]) < 65536

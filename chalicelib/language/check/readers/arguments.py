@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from chalicelib.language.check.context import Context, accepts
 from chalicelib.language.check.descriptions import described
 from chalicelib.language.check.readers.members import Properties, read_assignments
@@ -169,6 +171,21 @@ class Inputs:
         else:
             self._derived[name] = Parameter(name=name, type=parameter.type, secret=parameter.secret)
         return expression(f"$input.{name}") if _PLAIN.fullmatch(name) else expression(_lookup(name))
+
+    def adopt(self, parameter: Parameter, at: Span, owner: str) -> None:
+        """Add an input of a flow (`owner`) whose steps this flow uses.
+
+        It keeps its default where this flow does not declare it, no step needs it, and all such flows agree.
+        """
+        name = parameter.name
+        known = self._derived.get(name)
+        self.require(parameter, at, owner)
+        if name in self._declared:
+            return
+        if known is None:
+            self._derived[name] = parameter
+        elif not (known.required or parameter.required) and known.default == parameter.default:
+            self._derived[name] = replace(self._derived[name], required=False, default=known.default)
 
     def parameters(self) -> tuple[Parameter, ...]:
         """Return all inputs, once all steps are read. Reports secret inputs that plain args take."""

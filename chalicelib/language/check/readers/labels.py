@@ -1,4 +1,4 @@
-"""Read the labels of a flow, or of a run that is started."""
+"""Read the labels of flows, runs, schedules and hooks."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from chalicelib.language.syntax.tree import (
     Property,
     Route,
     Step,
+    Use,
     Value,
     Word,
 )  # fmt: skip
@@ -217,3 +218,6 @@ def refuse_steps(context: Context, owner: str, members: Iterable[Member]) -> Non
         if isinstance(member, Step):
             what = f"{member.kind.text} '{member.name.text}'"
             context.findings.report(Problem.MISPLACED_STEP, member.name.span, what=what, owner=owner)
+        elif isinstance(member, Use):
+            what = f"use '{member.flow.text}'"
+            context.findings.report(Problem.MISPLACED_STEP, member.flow.span, what=what, owner=owner)

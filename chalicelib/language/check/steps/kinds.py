@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from chalicelib.language.check.context import Context
@@ -20,12 +20,13 @@ from chalicelib.language.check.readers.members import Properties, owner_of, read
 from chalicelib.language.check.readers.operations import check_operation_args
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
-from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.readers.values import read_name, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
 from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES, read_emit, read_start
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States, StepNode, StepScope
+from chalicelib.language.check.steps.uses import Uses, names_of
 from chalicelib.language.check.steps.waits import (
     EACH_PROPERTIES,
     WAIT_PROPERTIES,
@@ -36,9 +37,9 @@ from chalicelib.language.check.steps.waits import (
 )
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
-from chalicelib.language.syntax.tree import Damaged, Member, Step, Word
+from chalicelib.language.syntax.tree import Damaged, Member, Step, Use, Word
 from chalicelib.model import actions, flow, templates
-from chalicelib.model.flow import DEFAULT_STATE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
+from chalicelib.model.flow import DEFAULT_STATE, DONE, ENDS, ERROR, FAIL, STOPPED_STATE, TIMEOUT, Branch
 from chalicelib.model.flow import Step as FlowStep
 
 _ACTION_PROPERTIES: Final = ("action", "args", "save", "undo", "repeat", *OPTIONS)
@@ -48,7 +49,10 @@ _BRANCH: Final = "branch"
 class Steps:
     """Reads the steps of one flow. `inputs` is None if missing args cannot become inputs of the flow."""
 
-    def __init__(self, context: Context, flow: str, inputs: Inputs | None) -> None:
+    def __init__(
+        self, context: Context, flow: str, inputs: Inputs | None, input_type: actions.ArgType | None = None
+    ) -> None:
+        self.uses: Final = Uses(context, flow, inputs, input_type)
         self._context = context
         self._flow = flow
         self._inputs = inputs
@@ -73,13 +77,20 @@ class Steps:
     def read(self, members: tuple[Member, ...], owner: str, at: Span, *, damaged: bool) -> tuple[flow.Step, ...]:
         """Return the steps among the members, which form one scope. `at` is the span of a report of no steps."""
         refuse_steps(self._context, owner, (member for member in members if _is_branch(member)))
-        steps = [member for member in members if isinstance(member, Step) and not _is_branch(member)]
+        parts = [one for one in members if isinstance(one, Use) or (isinstance(one, Step) and not _is_branch(one))]
+        used = {one.span: self.uses.flow_of(one) for one in parts if isinstance(one, Use)}
         lost = [member for member in members if isinstance(member, Damaged)]
-        names = {step.name.text for step in steps} | {member.name.text for member in lost if member.name}
-        uncertain = damaged or any(member.name is None for member in lost)
+        names = {name for part in parts for name in _names_in(part, used)} | {one.name.text for one in lost if one.name}
+        uncertain = damaged or any(member.name is None for member in lost) or None in used.values()
         scope = StepScope(frozenset(names), uncertain)
-        found = [self._read_step(step, scope) for step in steps]
-        if not steps and not lost and not damaged:
+        found: list[FlowStep | None] = []
+        for number, part in enumerate(parts):
+            if isinstance(part, Step):
+                found.append(self._read_step(part, scope))
+                continue
+            following = next((name for one in parts[number + 1 :] for name in _names_in(one, used)), DONE)
+            found += self._read_use(part, used[part.span], following, scope)
+        if not parts and not lost and not damaged:
             self._context.findings.report(Problem.NO_STEPS, at, owner=owner)
         if not (lost or uncertain or scope.incomplete):
             reachability.check(self._context.findings, scope.nodes, owner, at)
@@ -104,6 +115,18 @@ class Steps:
             scope.incomplete = True
         else:
             scope.nodes.append(StepNode(step.name, tuple(route.target for route in found.routes), _is_instant(found)))
+        return found
+
+    def _read_use(self, use: Use, used: flow.Flow | None, following: str, scope: StepScope) -> tuple[FlowStep, ...]:
+        """Return the steps of the flow that is used, prefixed; none if it is unknown."""
+        if used is None:
+            return ()
+        for name in names_of(use, used):
+            self._check_name(Word(name, quoted=True, span=use.prefix.span))
+        found = self.uses.steps(use, used, following)
+        for step in found:
+            word = Word(step.name, quoted=True, span=use.flow.span)
+            scope.nodes.append(StepNode(word, tuple(route.target for route in step.routes), _is_instant(step)))
         return found
 
     def _check_name(self, word: Word) -> None:
@@ -138,7 +161,7 @@ class Steps:
         if action:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
-        args, options = self._args(step, properties, action), read_options(properties)
+        args, options = self._args(step, properties, action), read_options(properties, of_step=True)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
         direct.refuse_none(properties)
@@ -243,7 +266,7 @@ class Steps:
         return read_wait(properties, step, routing, self._inputs)
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "abandoned", "vars", "save", "repeat", nested=True)
+        properties = self._properties(step, "join", "timeout", "abandoned", "vars", "save", "repeat", nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
         routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
@@ -259,6 +282,7 @@ class Steps:
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
+            timeout=properties.read("timeout", read_timespan),
             keep_abandoned=read_abandoned(properties),
             vars=variables,
             secret_vars=secret,
@@ -308,7 +332,7 @@ class Steps:
             routes=routes,
             flow=name or "",
             input=given,
-            timeout=properties.read("timeout", read_duration),
+            timeout=properties.read("timeout", read_timespan),
             save=properties.variables("save"),
             undo=self._undo(properties, undone, routes, {}, ()),
             repeat=read_repeat(properties, states),
@@ -328,6 +352,14 @@ class Steps:
 
 def _is_branch(member: Member) -> bool:
     return isinstance(member, Step) and member.kind.key == _BRANCH
+
+
+def _names_in(part: Member, used: Mapping[Span, flow.Flow | None]) -> list[str]:
+    """Return the names of a step, or of the steps that are used, without nested ones."""
+    if isinstance(part, Step):
+        return [part.name.text]
+    found = used.get(part.span)
+    return [part.prefix.text + step.name for step in found.steps] if found and isinstance(part, Use) else []
 
 
 def _is_instant(step: FlowStep | None) -> bool:
