@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from chalicelib.model.actions import DEFAULTS, Action, Options, Retry, Undo
 from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
     ERROR,
     TIMEOUT,
     ActionStep,
@@ -22,6 +23,7 @@ from chalicelib.model.flow import (
     EmitStep,
     EventStep,
     Flow,
+    ForkStep,
     Jitter,
     RepeatRule,
     Route,
@@ -30,7 +32,8 @@ from chalicelib.model.flow import (
     Step,
     children_of,
 )
-from chalicelib.model.times import format_duration  # fmt: skip
+from chalicelib.model.templates import Template, source_of
+from chalicelib.model.times import format_duration
 
 _T = TypeVar("_T")
 
@@ -101,8 +104,8 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
                 step.name,
                 kind,
                 step.action,
-                _first({by: one.timeout for by, one in layers.items()}, format_duration),
-                _first({by: one.heartbeat for by, one in layers.items()}, format_duration),
+                _first({by: one.timeout for by, one in layers.items()}, duration_text),
+                _first({by: one.heartbeat for by, one in layers.items()}, duration_text),
                 _first({by: one.retry for by, one in layers.items()}, _retry),
                 on_timeout,
                 on_error,
@@ -110,10 +113,13 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
         case EmitStep() | StartStep():
-            timeout = _first({"default": defaults.timeout}, format_duration)
+            timeout = _first({"default": defaults.timeout}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case EventStep() | ConditionStep() | CallStep():
-            timeout = _first({"step": step.timeout, "default": defaults.timeout}, format_duration)
+            timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration_text)
+            return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
+        case ForkStep() | EachStep() if step.timeout is not None:
+            timeout = Setting(duration_text(step.timeout), "step")
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)
@@ -129,6 +135,20 @@ def _callback(action: Action | None, layers: Mapping[str, Options]) -> Setting |
 def _first(values: Mapping[str, _T | None], format_value: Callable[[_T], str]) -> Setting | None:
     """Return the first value that is set; the keys are the origins, in order of precedence."""
     return next((Setting(format_value(value), by) for by, value in values.items() if value is not None), None)
+
+
+def duration_text(option: Template) -> str:
+    """Return an option in milliseconds as text; an expression as it is written."""
+    return format_duration(option) if isinstance(option, int) else _expression_text(option)
+
+
+def number_text(option: Template) -> str:
+    """Return an option that is a number as text; an expression as it is written."""
+    return f"{option:g}" if isinstance(option, (int, float)) else _expression_text(option)
+
+
+def _expression_text(option: Template) -> str:
+    return f"${{ {' '.join((source_of(option) or '').split())} }}"
 
 
 def _secrets(action: Action | None, options: Options) -> Iterator[str]:
@@ -160,9 +180,10 @@ def _repeat(step: Step) -> str | None:
 def _rule(rule: RepeatRule) -> str:
     condition = rule.state or "any state"
     condition += f" when {' '.join(rule.when.split())}" if rule.when is not None else ""
-    delay, cap = format_duration(rule.delay), format_duration(rule.cap)
     random = ", random" if rule.jitter is Jitter.FULL else ""
-    return f"{condition}: {rule.max} times, after {delay}, times {rule.rate:g}, up to {cap}{random}"
+    count, delay, rate = number_text(rule.max), duration_text(rule.delay), number_text(rule.rate)
+    cap = duration_text(DEFAULT_CAP_MS if rule.cap is None else rule.cap)
+    return f"{condition}: {count} times, after {delay}, times {rate}, up to {cap}{random}"
 
 
 def _retry(retry: Retry) -> str:

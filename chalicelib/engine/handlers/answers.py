@@ -25,6 +25,8 @@ from chalicelib.model.ids import was_minted
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+from chalicelib.model.waits import ApprovalWait
 
 _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 
@@ -147,9 +149,17 @@ def _approved(
         wait=None,
         since=transition.at,
         deadline=transition.at + activation.deadline - activation.since,
-        heartbeat=invocation.options.heartbeat,
+        heartbeat=_heartbeat_of(activation, invocation),
         held=transition.run.status is Status.PAUSED,
     )
     transition.record("StepApproved", token, data=event.data)
     transition.deliver(transition.put(replace(token, activation=approved)))
     return Outcome.ADVANCED
+
+
+def _heartbeat_of(activation: Activation, invocation: Invocation) -> Milliseconds | None:
+    """Return the heartbeat of an action that was approved. Heads of older versions do not store it."""
+    wait, option = activation.wait, invocation.options.heartbeat
+    if isinstance(wait, ApprovalWait) and wait.heartbeat is not None:
+        return wait.heartbeat
+    return option if isinstance(option, int) else None

@@ -87,7 +87,7 @@ def offered(text: str) -> list[str]:
         ("flow f step A => () { args = (^); action = ci; };", ["project", "count"]),
         ("flow f call A => () { flow = ^", ["invoice"]),
         ("flow f call A => () { flow = invoice; input = (^", ["order"]),
-        ("flow f fork A => () { ^", ["join", "abandoned", "vars", "save", "repeat", "branch"]),
+        ("flow f fork A => () { ^", ["join", "timeout", "abandoned", "vars", "save", "repeat", "branch"]),
         ("flow f fork A => () { branch b { ^", [
             "vars", "step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "use",
         ]),
