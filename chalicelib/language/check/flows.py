@@ -17,6 +17,7 @@ from chalicelib.language.check.readers.values import read_duration, read_int, re
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
+from chalicelib.language.check.steps.outputs import warn_of_null_outputs
 from chalicelib.language.limits import MAX_DESCRIPTION_CHARACTERS, MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
@@ -121,6 +122,7 @@ def _flow(
         configs=tuple(sorted({*read_configs(context, statement), *steps.uses.configs()})),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
+    warn_of_null_outputs(context, statement, flow)
     return flow
 
 
