@@ -25,9 +25,7 @@ class Announcement(FrozenValue, frozen=True, kw_only=True):
     uuid: str = msgspec.field(name="u", default="")
     """The activation that it is about; empty if it is about the run as a whole."""
     detail: str = msgspec.field(name="d", default="")
-    """Why an undo failed, a run is stuck, an action pauses."""
-    action: str = msgspec.field(name="n", default="")
-    """The action that pauses."""
+    """Why an undo failed."""
 
 
 ready(Announcement)

@@ -8,7 +8,6 @@ from typing import Any, Final
 from chalicelib.hosting.wiring import Services
 from chalicelib.service.messages import (
     Announce,
-    AnnouncePause,
     Begin,
     Deliver,
     ExecuteStep,
@@ -29,7 +28,7 @@ from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
     Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
-    Announce, AnnouncePause,
+    Announce,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {

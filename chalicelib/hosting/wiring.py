@@ -25,7 +25,6 @@ from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.hooks.book import HookBook
 from chalicelib.service.hooks.delivery_log import DeliveryLog
 from chalicelib.service.hooks.notify import HookNotifier
-from chalicelib.service.hooks.pauses import PauseAnnouncer
 from chalicelib.service.inbox import Inbox
 from chalicelib.service.limits.admissions import Admissions, RoomCheck
 from chalicelib.service.limits.breakers import Breakers
@@ -164,13 +163,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
-    breakers = Breakers(
-        store.versioned_values,
-        definition_cache,
-        limiter,
-        PauseAnnouncer(hook_book, announcer, queue, clock),
-        clock,
-    )
+    breakers = Breakers(store.versioned_values, definition_cache, limiter, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)
     answerer = Answerer(advancer, SignatureVerifier(webhook_key, clock))
@@ -193,17 +186,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
         ),
         waker=Waker(
-            runs,
-            timers,
-            signaler,
-            child_runs,
-            step_executor,
-            scheduler,
-            limiter,
-            admissions,
-            breakers,
-            announcer,
-            clock,
+            runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, announcer, clock
         ),
         timers=timers,
         operator=Operator(runs, advancer, announcer),

@@ -27,8 +27,6 @@ class HookEvent(StrEnum):
     """The doctor finds that the run waits though it should have continued."""
     UNDO_FAILED = "undo.failed"
     TASK_OPENED = "task.opened"
-    ACTION_PAUSED = "action.paused"
-    """The breaker of an action has opened. The run is the one whose delivery failed last."""
 
 
 *_OTHERS, _LAST = HookEvent

@@ -166,16 +166,6 @@ class Notify(_Message, frozen=True, kw_only=True, tag="notify"):
     body: str
 
 
-class AnnouncePause(_Message, frozen=True, kw_only=True, tag="pause"):
-    """Notify hooks that an action pauses, if its breaker has opened."""
-
-    action: str
-    until: Instant
-    """Until when it is open."""
-    notices: tuple[Notify, ...]
-    """What is sent then. `run` is the one whose delivery failed last."""
-
-
 Message: TypeAlias = (
     Deliver
     | Wake
@@ -192,7 +182,6 @@ Message: TypeAlias = (
     | Serve
     | Announce
     | Notify
-    | AnnouncePause
 )
 
 

@@ -17,11 +17,9 @@ from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.limits.admissions import Admissions
-from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Announce,
-    AnnouncePause,
     Begin,
     Deliver,
     ExecuteStep,
@@ -65,7 +63,6 @@ class Waker:
         scheduler: Scheduler,
         limiter: Limiter,
         admissions: Admissions,
-        breakers: Breakers,
         hook_announcer: HookAnnouncer,
         clock: Clock,
     ) -> None:
@@ -77,7 +74,6 @@ class Waker:
         self._scheduler = scheduler
         self._limiter = limiter
         self._admissions = admissions
-        self._breakers = breakers
         self._hook_announcer = hook_announcer
         self._clock = clock
 
@@ -99,8 +95,6 @@ class Waker:
             return self._limiter.release(message)
         if isinstance(message, Serve):
             return self._limiter.look(message)
-        if isinstance(message, AnnouncePause):
-            return self._breakers.announce(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())

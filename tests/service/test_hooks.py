@@ -22,7 +22,7 @@ from chalicelib.service.errors import StillReferred, TooLarge
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.hooks.book import MAX_HOOKS
 from chalicelib.service.hooks.notify import MAX_AGE_MS, MAX_DELAY_MS, PROBE_AFTER_MS
-from chalicelib.service.messages import Announce, AnnouncePause, Notify
+from chalicelib.service.messages import Announce, Notify
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Reply, Taken
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
@@ -30,7 +30,7 @@ from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
 from chalicelib.service.security.webhooks import key_of, signature
 from tests.hosts import NS, Host
 
-M = TypeVar("M", Announce, AnnouncePause, Notify)
+M = TypeVar("M", Announce, Notify)
 HOUR = 3_600_000
 FLOWS = """
 action work addr = "http://w.test/"; args = (any x = null); return = (OK | BAD); undo = release on OK; action_end
@@ -50,7 +50,7 @@ flow asks
     step Review => (AGREE -> done | REJECT -> stopped) { action = review; };
 flow_end
 """
-ALL = "run.started, run.succeeded, run.failed, run.canceled, run.stuck, undo.failed, task.opened, action.paused"
+ALL = "run.started, run.succeeded, run.failed, run.canceled, run.stuck, undo.failed, task.opened"
 
 
 class World:
@@ -128,7 +128,6 @@ def test_a_run_is_announced_from_its_start_to_its_end() -> None:
             "started_at": "2027-01-15T08:00:00.000Z",
             "ended_at": "2027-01-15T08:00:00.000Z",
             "step": None,
-            "action": None,
             "detail": None,
             "parent": None,
         },
@@ -533,59 +532,6 @@ def test_a_namespace_has_so_many_hooks_and_no_more() -> None:
     world.host.start("asks")
     world.host.settle()
     assert len(world.calls) == MAX_HOOKS - 1
-
-
-# ── actions that pause ───────────────────────────────────────────────────────────────────────────────────────────────
-
-BREAKS = """
-action frail
-    addr = "http://x/"; return = (OK); retry = (max = 3, delay = 1s, rate = 1.0);
-    breaker = (failures = 3, pause = 1m);
-action_end
-/
-flow g labels = (team = "billing"); step One => (OK -> done) { action = frail; }; flow_end
-"""
-
-
-def broken(filters: str = "") -> World:
-    """A world in which the breaker of an action has just opened."""
-    world = World(hooks=f"{BREAKS} / {hook(filters, on='action.paused')}")
-    world.states = {"One": NotTaken("503", final=False, retry_after=1_000, status=503)}
-    world.host.start("g")
-    return world
-
-
-def test_an_action_that_pauses_is_announced_once() -> None:
-    world = broken()
-    world.host.pass_time(10_000)
-    [one] = world.sent
-    assert (one["type"], one["subject"]) == ("echoer.action.paused", "r")
-    assert (one["data"]["action"], one["data"]["detail"]) == ("frail", "3 deliveries in a row have failed")
-    for name in ("s", "t"):
-        world.host.start("g", name=name)
-    world.host.pass_time(5 * 60_000)
-    assert world.types == ["action.paused"]
-
-
-def test_filters_of_a_hook_are_about_the_run_that_failed() -> None:
-    for filters, count in (("flow = g;", 1), ("flow = f;", 0), ('labels = (team = "payments");', 0)):
-        world = broken(filters)
-        world.host.pass_time(10_000)
-        assert len(world.sent) == count
-
-
-def test_a_pause_that_was_not_stored_is_not_announced() -> None:
-    world = broken()
-    world.host.pass_time(1_500)
-    world.deliver()
-    world.host.clock.advance(1_000)
-    world.deliver()
-    [message] = world.received(AnnouncePause)
-    other = structs.replace(message, until=message.until + 1)
-    assert world.host.handle(other) == 1_000
-    assert world.received(Notify) == []
-    world.host.handle(message)
-    assert [one.hook for one in world.received(Notify)] == ["h"]
 
 
 # ── stuck runs ───────────────────────────────────────────────────────────────────────────────────────────────────────

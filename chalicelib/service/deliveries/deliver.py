@@ -203,9 +203,9 @@ class Deliverer:
         """Tell the action's breaker how the delivery ended."""
         action, run, uuid = deliverable.invocation.action, deliverable.run, deliverable.activation.uuid
         if action.breaker and failed:
-            self._breakers.failed(run, action.name, action.breaker, uuid)
+            self._breakers.failed(run.namespace, action.name, action.breaker, uuid)
         elif action.breaker and deliverable.failures:
-            self._breakers.accepted(run, action.name, uuid)
+            self._breakers.accepted(run.namespace, action.name, uuid)
 
     def _after(self, run: Run, uuid: str, check: DeliveryCheck) -> Redelivery | SendAgain:
         """Return when the message must be received or sent again, now that the head records the result."""

@@ -49,13 +49,9 @@ class HookAnnouncer:
 
     def notify(self, run: Run, place: int, one: Announcement, hooks: Iterable[str]) -> None:
         """Send a notification to each of these hooks. `place` is where in the history of the run the event is."""
-        self.send(self.notices(run, place, one, hooks))
-
-    def notices(self, run: Run, place: int, one: Announcement, hooks: Iterable[str]) -> tuple[Notify, ...]:
-        """Return the messages that notify these hooks."""
         event = event_id(run, place, one)
         body = cloud_event(run, event, one)
-        return tuple(
+        sent = [
             Notify(
                 namespace=run.namespace,
                 run=run.name,
@@ -66,11 +62,8 @@ class HookAnnouncer:
                 body=body,
             )
             for hook in hooks
-        )
-
-    def send(self, notices: Iterable[Notify]) -> None:
-        """Send these messages to the queue of deliveries."""
-        self._queue.send(QueueName.DELIVERIES, [messages.encode(each) for each in notices])
+        ]
+        self._queue.send(QueueName.DELIVERIES, [messages.encode(each) for each in sent])
 
     def _is_committed(self, run: Run, message: Announce) -> bool:
         """Return whether the transition that sent the message was committed, and not another one in its place."""

@@ -38,7 +38,6 @@ def cloud_event(run: Run, event: str, one: Announcement) -> str:
         "labels": run.labels,
         "started_at": rfc3339(run.created_at),
         "step": one.step or None,
-        "action": one.action or None,
         "detail": one.detail or None,
         "parent": run.parent.run if run.parent else None,
     }

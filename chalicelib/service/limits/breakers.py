@@ -19,18 +19,14 @@ from typing import Final
 
 from chalicelib.model import json_values
 from chalicelib.model.actions import Action, Breaker
-from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict
-from chalicelib.service.hooks.pauses import PauseAnnouncer
 from chalicelib.service.limits import permits
 from chalicelib.service.limits.limiter import Limiter
-from chalicelib.service.messages import AnnouncePause
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.values import VersionedValueStore
-from chalicelib.service.redelivery import Redelivery, until_committed
 
 MAX_ATTEMPTS: Final = 12
 """How often a result is recorded again while other processes record theirs, before the message comes again."""
@@ -53,14 +49,8 @@ class Breakers:
     """Records how deliveries end."""
 
     def __init__(
-        self,
-        values: VersionedValueStore,
-        definition_cache: DefinitionCache,
-        limiter: Limiter,
-        pauses: PauseAnnouncer,
-        clock: Clock,
+        self, values: VersionedValueStore, definition_cache: DefinitionCache, limiter: Limiter, clock: Clock
     ) -> None:
-        self._pauses = pauses
         self._definition_cache = definition_cache
         self._values = values
         self._limiter = limiter
@@ -77,32 +67,22 @@ class Breakers:
         found = permits.decode(self._values.read(namespace, breaker_name(action))[0])
         return Circuit(found.failures, found.open_until or None)
 
-    def failed(self, run: Run, action: str, breaker: Breaker, uuid: str) -> None:
-        """Record that a delivery of the run's activation failed. Raises Busy."""
-        self._record(run, action, uuid, breaker)
+    def failed(self, namespace: str, action: str, breaker: Breaker, uuid: str) -> None:
+        """Record that a delivery of the activation failed. Raises Busy."""
+        self._record(namespace, action, uuid, breaker)
 
-    def accepted(self, run: Run, action: str, uuid: str) -> None:
-        """Record that a delivery of the run's activation was accepted. Raises Busy."""
-        self._record(run, action, uuid, None)
+    def accepted(self, namespace: str, action: str, uuid: str) -> None:
+        """Record that a delivery of the activation was accepted. Raises Busy."""
+        self._record(namespace, action, uuid, None)
 
-    def announce(self, message: AnnouncePause) -> Redelivery:
-        """Notify hooks of a pause, once it is stored. Return when the message must be received again."""
-        if (self.circuit(message.namespace, message.action).open_until or 0) < message.until:
-            return until_committed(message.sent_at, self._clock.now())
-        self._pauses.send(message)
-        return None
-
-    def _record(self, run: Run, action: str, uuid: str, failed: Breaker | None) -> None:
-        namespace, name = run.namespace, breaker_name(action)
+    def _record(self, namespace: str, action: str, uuid: str, failed: Breaker | None) -> None:
+        name = breaker_name(action)
         for attempt in range(MAX_ATTEMPTS):
             value, version = self._values.read(namespace, name)
             before, now = permits.decode(value), self._clock.now()
             after = before.after_failure(uuid, failed, now) if failed else before.after_success(uuid, now)
             if after == before:
                 return
-            if after.open_until and not before.open_until:
-                detail = f"{after.failures} deliveries in a row have failed"
-                self._pauses.announce(run, action, after.open_until, detail)
             try:
                 self._values.write(namespace, name, permits.encode(after), version)
             except Conflict:
