@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from chalicelib.model.actions import DEFAULTS, Action, Options, Retry, Undo
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS
+from chalicelib.model.actions import DEFAULTS, Action, Method, Options, Retry, Undo
+from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.flow import (
     DEFAULT_CAP_MS,
     ERROR,
@@ -70,6 +72,8 @@ class Row:
     """When the step is done again before its route is taken."""
     undo: Setting | None = None
     """What undoes the step, and after which states."""
+    conditions: str | None = None
+    """What a condition of its routes or of `repeat` does that fails."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
@@ -89,7 +93,15 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
 
 
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
-    return replace(_settings(step, actions, defaults, unrouted), repeat=_repeat(step), undo=_undo_of(step, actions))
+    row = _settings(step, actions, defaults, unrouted)
+    return replace(row, repeat=_repeat(step), undo=_undo_of(step, actions), conditions=_conditions(step, row))
+
+
+def _conditions(step: Step, row: Row) -> str | None:
+    rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
+    conditions = [route.when for route in step.routes] + [rule.when for rule in rules]
+    has_conditions = any(condition is not None for condition in conditions)
+    return f"one that fails returns ERROR: {row.on_error}" if has_conditions else None
 
 
 def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
@@ -100,13 +112,18 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
             action = actions.get(step.action)
             base = action.options if action else Options()
             layers = {"step": step.options, "action": base, "default": defaults}
+            is_human = action is not None and action.method is Method.HUMAN
+            timeouts = {by: one.timeout for by, one in layers.items()}
+            if is_human:
+                timeouts["default"] = HUMAN_TIMEOUT_MS
+            sent = {} if is_human else layers  # nothing is sent to a person
             return Row(
                 step.name,
                 kind,
                 step.action,
-                _first({by: one.timeout for by, one in layers.items()}, duration_text),
-                _first({by: one.heartbeat for by, one in layers.items()}, duration_text),
-                _first({by: one.retry for by, one in layers.items()}, _retry),
+                _first(timeouts, duration_text),
+                _first({by: one.heartbeat for by, one in sent.items()}, duration_text),
+                _first({by: one.retry for by, one in sent.items()}, _retry),
                 on_timeout,
                 on_error,
                 _callback(action, layers),
@@ -115,11 +132,11 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
         case EmitStep() | StartStep():
             timeout = _first({"default": defaults.timeout}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
-        case EventStep() | ConditionStep() | CallStep():
+        case EventStep() | ConditionStep():
             timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
-        case ForkStep() | EachStep() if step.timeout is not None:
-            timeout = Setting(duration_text(step.timeout), "step")
+        case CallStep() | ForkStep() | EachStep():
+            timeout = _first({"step": step.timeout, "default": JOIN_TIMEOUT_MS}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)
@@ -174,7 +191,7 @@ def _undo_of(step: Step, actions: Mapping[str, Action]) -> Setting | None:
 
 def _repeat(step: Step) -> str | None:
     rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
-    return ", ".join(map(_rule, rules)) or None
+    return "; ".join(map(_rule, rules)) or None
 
 
 def _rule(rule: RepeatRule) -> str:
@@ -183,7 +200,8 @@ def _rule(rule: RepeatRule) -> str:
     random = ", random" if rule.jitter is Jitter.FULL else ""
     count, delay, rate = number_text(rule.max), duration_text(rule.delay), number_text(rule.rate)
     cap = duration_text(DEFAULT_CAP_MS if rule.cap is None else rule.cap)
-    return f"{condition}: {count} times, after {delay}, times {rate}, up to {cap}{random}"
+    times = "once" if count == "1" else f"{count} times"
+    return f"{condition}: {times}, after {delay}, times {rate}, up to {cap}{random}"
 
 
 def _retry(retry: Retry) -> str:

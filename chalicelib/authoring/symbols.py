@@ -253,6 +253,7 @@ def _of_step(name: str, statement: Statement, text: str, workspace: Workspace) -
         "secret": row.secret,
         "on TIMEOUT": row.on_timeout,
         "on ERROR": row.on_error,
+        "conditions": row.conditions,
         "repeat": row.repeat,
         "undo": row.undo,
     }

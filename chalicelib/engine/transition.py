@@ -253,8 +253,9 @@ class Transition(TransitionVars):
         """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout."""
         if timeout is None:
             timeout = self.default_timeout
+        self._minted += 1
         activation = Activation(
-            uuid=self.mint(token.step),
+            uuid=mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted - 1),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
