@@ -376,7 +376,15 @@ class Transition(TransitionVars):
         return Decision(after, outcome, tuple(self.effects))
 
     def _set_timer(self) -> None:
-        """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""
+        """Set the run's one timer to the earliest deadline, unless it fires before that anyway.
+
+        The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
+        """
+        keep = self.definition.flow.keep
+        if self.run.ended_at is not None and keep is not None:
+            self.set_run(timer_at=self.run.ended_at + keep)
+            self.emit(SetTimer(self.run.ended_at + keep))
+            return
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return
