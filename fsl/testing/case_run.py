@@ -29,6 +29,8 @@ class CaseRun:
     host: ScriptedHost
     name: str
     started_at: Instant
+    began_at: Instant
+    """From when times are counted: when the test began; for one of several runs, when that run started."""
     script: Script
     cut_off: str
     """Why the run was not executed to its end; empty if it was."""

@@ -94,7 +94,7 @@ def _single(
     host.start(flow, given, name=name, labels=labels)
     in_time = host.run_until(_until(case, started_at), max_events=max_events)
     cut_off = _not_ended(host.head(name), case) if in_time else _too_many(host, max_events)
-    return CaseRun(host, name, started_at, script, cut_off)
+    return CaseRun(host, name, started_at, started_at, script, cut_off)
 
 
 def _several(
@@ -115,11 +115,13 @@ def _several(
     for one in case.runs:
         run = host.services.runs.load(host.namespace, one.name) if one.name not in refused else None
         if run is not None:
-            found.append(CaseRun(host, one.name, run.created_at, script, _not_ended(run, case), is_part=True))
+            found.append(CaseRun(
+                host, one.name, run.created_at, run.created_at, script, _not_ended(run, case), is_part=True
+            ))
     if not found:
         raise NoRun("runs", "none of the runs has started" + "".join(f"; {why}" for why in refused.values()))
     cut_off = "" if in_time else _too_many(host, max_events)
-    return CaseRun(host, found[0].name, started_at, script, cut_off, runs=tuple(found), refused=refused)
+    return CaseRun(host, found[0].name, started_at, started_at, script, cut_off, runs=tuple(found), refused=refused)
 
 
 def _start(host: ScriptedHost, flow: str, run: OtherRun, refused: dict[str, str]) -> None:
@@ -154,7 +156,8 @@ def _scheduled(schedule: Schedule, case: Case, host: ScriptedHost, script: Scrip
         why = f": {state.recent[0].reason}" if state and state.recent else ""
         raise NoRun("schedule", f"schedule {schedule.name!r} starts no run within {case.until}{why}")
     cut_off = "" if in_time else _too_many(host, max_events)
-    return CaseRun(host, state.running, host.head(state.running).created_at, script, cut_off, slots)
+    run_at = host.head(state.running).created_at
+    return CaseRun(host, state.running, run_at, started_at, script, cut_off, slots)
 
 
 def _too_many(host: ScriptedHost, max_events: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from chalicelib.hosting.responder import Kind, Request
 from chalicelib.hosting.seen import Seen
 from chalicelib.model.json_values import Json
-from chalicelib.model.times import format_elapsed
+from chalicelib.model.times import Milliseconds, format_elapsed
 from fsl.testing.case_run import CaseRun
 from fsl.testing.differences import Failure, differs, first_missing
 from fsl.testing.expectations import NAMED_BY, Expect, given
@@ -42,9 +42,14 @@ def _calls(requests: Sequence[Request], expect: Expect) -> Iterator[Failure]:
 
 def _times(run: CaseRun, requests: Sequence[Request], expect: Expect) -> Iterator[Failure]:
     for name, wanted in expect.call_times.items():
-        got = [call.at - run.started_at for call in requests if call.name == name]
+        got = [call.at - run.began_at for call in requests if call.name == name]
         if len(wanted) != len(got) or not all(map(is_in, got, wanted)):
-            yield differs(f"call_times of {name}", wanted, [format_elapsed(at) for at in got])
+            yield differs(f"call_times of {name}", wanted, [_spelled(at, wanted, n) for n, at in enumerate(got)])
+
+
+def _spelled(at: Milliseconds, wanted: Sequence[str], n: int) -> str:
+    """Return the time; as it is expected, if it is."""
+    return wanted[n] if n < len(wanted) and is_in(at, wanted[n]) else format_elapsed(at)
 
 
 def _order(requests: Sequence[Request], expect: Expect) -> Iterator[Failure]:
@@ -99,12 +104,12 @@ def _fits(run: CaseRun, name: str, expected: str | Part, got: Seen) -> bool:
         return bool(expected == got.fields[name])
     wanted = given(expected)
     at = wanted.pop("at", None)
-    return (at is None or is_in(got.at - run.started_at, at)) and holds(wanted, {**got.fields, "run": got.run})
+    return (at is None or is_in(got.at - run.began_at, at)) and holds(wanted, {**got.fields, "run": got.run})
 
 
 def _shown(run: CaseRun, one: Seen, name: str, fields: set[str]) -> Json:
     """Return those fields of what happened; only its name, if that is all."""
     if fields == {name}:
         return one.fields[name]
-    known: Mapping[str, Json] = {**one.fields, "run": one.run, "at": format_elapsed(one.at - run.started_at)}
+    known: Mapping[str, Json] = {**one.fields, "run": one.run, "at": format_elapsed(one.at - run.began_at)}
     return {field: known[field] for field in sorted(fields) if field in known}
