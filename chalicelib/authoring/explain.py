@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from chalicelib.model.actions import DEFAULTS, Action, Options, Retry, Undo
+from chalicelib.engine.transition import JOIN_TIMEOUT_MS
+from chalicelib.model.actions import DEFAULTS, Action, Method, Options, Retry, Undo
+from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
     ERROR,
     TIMEOUT,
     ActionStep,
@@ -22,6 +25,7 @@ from chalicelib.model.flow import (
     EmitStep,
     EventStep,
     Flow,
+    ForkStep,
     Jitter,
     RepeatRule,
     Route,
@@ -30,7 +34,8 @@ from chalicelib.model.flow import (
     Step,
     children_of,
 )
-from chalicelib.model.times import format_duration  # fmt: skip
+from chalicelib.model.templates import Template, source_of
+from chalicelib.model.times import format_duration
 
 _T = TypeVar("_T")
 
@@ -67,6 +72,8 @@ class Row:
     """When the step is done again before its route is taken."""
     undo: Setting | None = None
     """What undoes the step, and after which states."""
+    conditions: str | None = None
+    """What a condition of its routes or of `repeat` does that fails."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
@@ -86,7 +93,15 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
 
 
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
-    return replace(_settings(step, actions, defaults, unrouted), repeat=_repeat(step), undo=_undo_of(step, actions))
+    row = _settings(step, actions, defaults, unrouted)
+    return replace(row, repeat=_repeat(step), undo=_undo_of(step, actions), conditions=_conditions(step, row))
+
+
+def _conditions(step: Step, row: Row) -> str | None:
+    rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
+    conditions = [route.when for route in step.routes] + [rule.when for rule in rules]
+    has_conditions = any(condition is not None for condition in conditions)
+    return f"one that fails returns ERROR: {row.on_error}" if has_conditions else None
 
 
 def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
@@ -97,23 +112,31 @@ def _settings(step: Step, actions: Mapping[str, Action], defaults: Options, unro
             action = actions.get(step.action)
             base = action.options if action else Options()
             layers = {"step": step.options, "action": base, "default": defaults}
+            is_human = action is not None and action.method is Method.HUMAN
+            timeouts = {by: one.timeout for by, one in layers.items()}
+            if is_human:
+                timeouts["default"] = HUMAN_TIMEOUT_MS
+            sent = {} if is_human else layers  # nothing is sent to a person
             return Row(
                 step.name,
                 kind,
                 step.action,
-                _first({by: one.timeout for by, one in layers.items()}, format_duration),
-                _first({by: one.heartbeat for by, one in layers.items()}, format_duration),
-                _first({by: one.retry for by, one in layers.items()}, _retry),
+                _first(timeouts, duration_text),
+                _first({by: one.heartbeat for by, one in sent.items()}, duration_text),
+                _first({by: one.retry for by, one in sent.items()}, _retry),
                 on_timeout,
                 on_error,
                 _callback(action, layers),
                 ", ".join(_secrets(action, step.options.over(base))) or None,
             )
         case EmitStep() | StartStep():
-            timeout = _first({"default": defaults.timeout}, format_duration)
+            timeout = _first({"default": defaults.timeout}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
-        case EventStep() | ConditionStep() | CallStep():
-            timeout = _first({"step": step.timeout, "default": defaults.timeout}, format_duration)
+        case EventStep() | ConditionStep():
+            timeout = _first({"step": step.timeout, "default": defaults.timeout}, duration_text)
+            return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
+        case CallStep() | ForkStep() | EachStep():
+            timeout = _first({"step": step.timeout, "default": JOIN_TIMEOUT_MS}, duration_text)
             return Row(step.name, kind, timeout=timeout, on_timeout=on_timeout, on_error=on_error)
         case _:
             return Row(step.name, kind, on_error=on_error)
@@ -129,6 +152,20 @@ def _callback(action: Action | None, layers: Mapping[str, Options]) -> Setting |
 def _first(values: Mapping[str, _T | None], format_value: Callable[[_T], str]) -> Setting | None:
     """Return the first value that is set; the keys are the origins, in order of precedence."""
     return next((Setting(format_value(value), by) for by, value in values.items() if value is not None), None)
+
+
+def duration_text(option: Template) -> str:
+    """Return an option in milliseconds as text; an expression as it is written."""
+    return format_duration(option) if isinstance(option, int) else _expression_text(option)
+
+
+def number_text(option: Template) -> str:
+    """Return an option that is a number as text; an expression as it is written."""
+    return f"{option:g}" if isinstance(option, (int, float)) else _expression_text(option)
+
+
+def _expression_text(option: Template) -> str:
+    return f"${{ {' '.join((source_of(option) or '').split())} }}"
 
 
 def _secrets(action: Action | None, options: Options) -> Iterator[str]:
@@ -154,15 +191,17 @@ def _undo_of(step: Step, actions: Mapping[str, Action]) -> Setting | None:
 
 def _repeat(step: Step) -> str | None:
     rules = () if isinstance(step, (ChoiceStep, SetStep)) else step.repeat
-    return ", ".join(map(_rule, rules)) or None
+    return "; ".join(map(_rule, rules)) or None
 
 
 def _rule(rule: RepeatRule) -> str:
     condition = rule.state or "any state"
     condition += f" when {' '.join(rule.when.split())}" if rule.when is not None else ""
-    delay, cap = format_duration(rule.delay), format_duration(rule.cap)
     random = ", random" if rule.jitter is Jitter.FULL else ""
-    return f"{condition}: {rule.max} times, after {delay}, times {rule.rate:g}, up to {cap}{random}"
+    count, delay, rate = number_text(rule.max), duration_text(rule.delay), number_text(rule.rate)
+    cap = duration_text(DEFAULT_CAP_MS if rule.cap is None else rule.cap)
+    times = "once" if count == "1" else f"{count} times"
+    return f"{condition}: {times}, after {delay}, times {rate}, up to {cap}{random}"
 
 
 def _retry(retry: Retry) -> str:

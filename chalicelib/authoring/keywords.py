@@ -115,6 +115,7 @@ PROPERTIES: Final = {
     },
     "fork": {
         "join": "how many branches must finish: all, any or a number",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         "vars": "variables that the branches share: (name = value, secret name = null, ...)",
         **_SAVE,
@@ -123,8 +124,10 @@ PROPERTIES: Final = {
     "each": {
         "items": "the list of items, or an expression",
         "vars": "variables of each item: (name = value, secret name = null, ...)",
-        "max": "how many items run at the same time",
-        "tolerate": 'how many items may fail: a number or a percentage like "10%"',
+        "max": "how many items run at the same time: a number or an expression",
+        "tolerate": 'how many items may fail: a number, a percentage like "10%", or an expression',
+        "batch": "how many items are worked on together: $item is a list of them",
+        "timeout": "maximum duration; then the step returns TIMEOUT, and what runs is abandoned",
         "abandoned": _ABANDONED,
         **_SAVE,
         **_REPEAT,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from chalicelib.authoring import keywords
-from chalicelib.authoring.explain import explain, undo_text
+from chalicelib.authoring.explain import duration_text, explain, undo_text
 from chalicelib.language import Document, KnownNames, Operations, parse, read
 from chalicelib.language.format.spelling import template
 from chalicelib.language.source import Span
@@ -31,7 +31,6 @@ from chalicelib.language.syntax.tree import Use as UseLine
 from chalicelib.model.actions import DEFAULTS, Action, Parameter
 from chalicelib.model.flow import ENDS, Flow, FlowRun
 from chalicelib.model.statements import Config, EventType
-from chalicelib.model.times import format_duration
 
 Role: TypeAlias = Literal["kind", "statement", "action", "flow", "undo", "step", "target", "state", "property", "arg"]
 
@@ -224,7 +223,7 @@ def signature(action: Action) -> str:
     lines[1] += "".join(f" {address}" for address in action.addresses)
     options = action.options
     times = {"timeout": options.timeout, "heartbeat": options.heartbeat}
-    lines += [f"{name} {format_duration(value)}" for name, value in times.items() if value is not None]
+    lines += [f"{name} {duration_text(value)}" for name, value in times.items() if value is not None]
     lines += ["Answers must be signed."] if options.signed else []
     lines += ["The response is the answer."] if action.direct else []
     lines += ["The data of answers is secret."] if action.secret_data else []
@@ -254,6 +253,7 @@ def _of_step(name: str, statement: Statement, text: str, workspace: Workspace) -
         "secret": row.secret,
         "on TIMEOUT": row.on_timeout,
         "on ERROR": row.on_error,
+        "conditions": row.conditions,
         "repeat": row.repeat,
         "undo": row.undo,
     }

@@ -151,7 +151,9 @@ def describe_step(step: Step) -> str:
         case ForkStep():
             return f"{step.join} of {len(step.branches)} branches"
         case EachStep():
-            return f"each of {_described(step.items)}" + (f", {step.max} at once" if step.max else "")
+            return f"each of {_described(step.items)}" + (
+                f", {source_of(step.max) or step.max} at once" if step.max else ""
+            )
         case CallStep():
             return f"flow {step.flow}"
         case EmitStep():

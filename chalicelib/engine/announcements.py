@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -29,13 +29,6 @@ class Announcement(FrozenValue, frozen=True, kw_only=True):
 
 
 ready(Announcement)
-
-
-def may_announce(before: Run | None, after: Run, effects: Sequence[Effect]) -> bool:
-    """Return whether the transition may announce anything: a check that costs nothing."""
-    if before is None or after.status is not before.status or after.failed_undos != before.failed_undos:
-        return True
-    return OpenTask in map(type, effects)
 
 
 def announcements(before: Run | None, after: Run, effects: Iterable[Effect]) -> tuple[Announcement, ...]:

@@ -32,7 +32,7 @@ def step_names(
     place: ItemPlace | None = None,
     is_entering: bool = False,
 ) -> Names:
-    """Return the names that the expressions of the token's step may read.
+    """Return the names that the expressions of the token's step may read; with `needed`, other expressions there.
 
     `place` is the item that the token worked on, if the token is gone. `is_entering`: the token is about to enter the
     step, and `$step` is the activation that it then gets.
@@ -73,7 +73,7 @@ def names_at(
         index=NOTHING if place is None else place.index,
         error=error,
         event=event,
-        variables=transition.visible_vars(token),
+        variables=transition.visible_vars(token) if transition.definition.has_scopes else None,
     )
 
 

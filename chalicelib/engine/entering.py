@@ -59,7 +59,7 @@ def _enter(transition: Transition, token: Token, step: Step) -> StepResult | Non
         case TimerStep() | EventStep() | ConditionStep():
             return waits.enter(transition, token, step, names)
         case ForkStep():
-            return fork.enter(transition, token, step, before)
+            return fork.enter(transition, token, step, names, before)
         case EachStep():
             return each.enter(transition, token, step, names, before)
         case _:

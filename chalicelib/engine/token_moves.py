@@ -114,11 +114,12 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     if token.passes % MAX_PASSES == MAX_PASSES - 1:
         token, returned = _runaway(token, returned)
     returned = located(token, returned)
-    old_vars = transition.visible_vars(token)
+    has_scopes = transition.definition.has_scopes
+    old_vars = transition.visible_vars(token) if has_scopes else transition.run.vars
     transition.set_vars(returned.variables, token)
     after = after_step(transition, token, returned)
     before = transition.run
-    tokens = dict(transition.tokens) if transition.definition.has_scopes else transition.tokens
+    tokens = dict(transition.tokens) if has_scopes else transition.tokens
     try:
         move = next_move(transition, after, returned)
     except ExpressionFailed as failure:
@@ -136,7 +137,8 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     elif isinstance(move, Repetition):
         transition.record_return(token, returned, token.step, rule=move.index + 1)
         _clear(transition, token)
-        end_fork_scope(transition, token)
+        if transition.definition.has_scopes:
+            end_fork_scope(transition, token)
         transition.forget_interrupted(token.id)
         repeats.begin(transition, token, returned.state, move)
     else:
@@ -178,7 +180,8 @@ def _move(
         steps = transition.definition.steps
         is_back = steps[move.target].position <= steps[token.step].position
         passes = token.passes + (is_back and not waited)
-        end_fork_scope(transition, token)
+        if transition.definition.has_scopes:
+            end_fork_scope(transition, token)
         transition.arrive(replace(after, step=move.target, repeats={}, passes=passes))
         return
     after = replace(after, result=move.output) if move.is_given else after
@@ -262,17 +265,35 @@ def end_wait(transition: Transition, token: Token, returned: StepResult) -> None
     """Let the step return. A fork or an each first waits until the work that it abandoned is undone."""
     token = transition.tokens.get(token.id, token)
     step = transition.step_of(token) if token.id != UNDO else None
-    if isinstance(step, (ForkStep, EachStep)) and returned.state == DEFAULT_STATE:
-        transition.forget_interrupted(token.id)
-    if isinstance(step, ForkStep) and returned.state == DEFAULT_STATE and not step.keep_abandoned:
-        for child in transition.children_of(token):
-            transition.remove(child, is_due=True)
-        for scope in fork.lost_branches(token, step):
-            abandon_scope(transition, scope)
-    if isinstance(step, (ForkStep, EachStep)) and has_due(transition, token.id):
+    if not isinstance(step, (ForkStep, EachStep)):
+        leave(transition, token, returned)
+        return
+    if returned.state in (DEFAULT_STATE, TIMEOUT):
+        _abandon_rest(transition, token, step, returned.state)
+    if has_due(transition, token.id):
         _decide(transition, token, returned)
+    elif returned.state == TIMEOUT and token.activation:
+        decided = Decided(state=TIMEOUT, error=returned.error)
+        leave(transition, token, _decided_result(transition, token.activation.wait, decided))
     else:
         leave(transition, token, returned)
+
+
+def _abandon_rest(transition: Transition, token: Token, step: ForkStep | EachStep, state: str) -> None:
+    """Abandon what did not finish below a fork or an each that returns, and have its work undone."""
+    if state == DEFAULT_STATE or not step.keep_abandoned:
+        transition.forget_interrupted(token.id)
+    if step.keep_abandoned:
+        return
+    running = transition.children_of(token)
+    for child in running:
+        transition.remove(child, is_due=True)
+    wait = token.activation.wait if token.activation else None
+    if running and isinstance(wait, EachWait):
+        transition.set_wait(token, each.interrupted(wait, running))
+    scopes = fork.lost_branches(token, step) if isinstance(step, ForkStep) else [child.id for child in running]
+    for scope in scopes:
+        abandon_scope(transition, scope)
 
 
 def _decide(transition: Transition, token: Token, returned: StepResult) -> None:
@@ -307,9 +328,9 @@ def _decided_result(transition: Transition, wait: Wait | None, decided: Decided)
     event = "StepTimedOut" if decided.state == TIMEOUT else "StepJoined"
     returned = StepResult(state=decided.state, error=decided.error, event=event)
     try:
-        if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL):
+        if isinstance(wait, ForkWait) and decided.state in (DEFAULT_STATE, FAIL, TIMEOUT):
             return dataclasses.replace(returned, data=wait.results)
-        if isinstance(wait, EachWait) and decided.state == DEFAULT_STATE:
+        if isinstance(wait, EachWait) and decided.state in (DEFAULT_STATE, TIMEOUT):
             return dataclasses.replace(returned, data=each.results(transition, wait))
     except ExpressionFailed as failure:
         return StepResult(state=ERROR, error=StepError(failure.name, str(failure)), event=event)

@@ -124,6 +124,14 @@ class Transition(TransitionVars):
         return token.activation is not None and self._before.token_of(token.activation.uuid) is not None
 
     @property
+    def default_timeout(self) -> Milliseconds:
+        """How long a step waits if nothing else is stated."""
+        timeout = self.definition.defaults.timeout
+        if timeout is None or isinstance(timeout, dict):
+            raise ValueError("every wait needs a timeout: the definition's default options have none")
+        return timeout
+
+    @property
     def current_step(self) -> str:
         """The step of the run's first token; empty if there is no token."""
         return next((token.step for token in self.tokens.values()), "")
@@ -244,11 +252,10 @@ class Transition(TransitionVars):
     ) -> Token:
         """Put the token with a new activation of its step that ends after `timeout`; None means the default timeout."""
         if timeout is None:
-            timeout = self.definition.defaults.timeout
-        if timeout is None:
-            raise ValueError("every wait needs a timeout: the definition's default options have none")
+            timeout = self.default_timeout
+        self._minted += 1
         activation = Activation(
-            uuid=self.mint(token.step),
+            uuid=mint_uuid(self.run.id, token.step, self.fact.nonce, self._minted - 1),
             since=self.at,
             deadline=self.at + timeout,
             heartbeat=heartbeat,
@@ -373,7 +380,15 @@ class Transition(TransitionVars):
         return Decision(after, outcome, tuple(self.effects))
 
     def _set_timer(self) -> None:
-        """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""
+        """Set the run's one timer to the earliest deadline, unless it fires before that anyway.
+
+        The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
+        """
+        keep = self.definition.flow.keep
+        if self.run.ended_at is not None and keep is not None:
+            self.set_run(timer_at=self.run.ended_at + keep)
+            self.emit(SetTimer(self.run.ended_at + keep))
+            return
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return

@@ -98,6 +98,8 @@ class TransitionVars:
 
     def encrypt_secrets(self, variables: Mapping[str, Json], token: Token | None = None) -> dict[str, Json]:
         """Return variables as they are stored: secret ones are encrypted. `token` None sets them in the run."""
+        if not variables:
+            return {}
         secret = self.secret_among(variables, token)
         return {name: encrypted(value, self.cipher) if name in secret else value for name, value in variables.items()}
 

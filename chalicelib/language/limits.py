@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from chalicelib.model.times import UNIT_MS
+from chalicelib.model.flow import MAX_EACH_ITEMS, MAX_REPEATS
+from chalicelib.model.times import MAX_DURATION_MS, UNIT_MS
+
+__all__ = ["MAX_DURATION_MS", "MAX_EACH_ITEMS", "MAX_REPEATS"]
 
 MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
 MAX_NESTING: Final = 32
@@ -22,14 +25,11 @@ MAX_DIAGNOSTICS: Final = 100
 """Diagnostics reported for one document; one more then reports that the rest is not shown."""
 
 INTEGER_RANGE: Final = range(-(2**63), 2**63)
-MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
 MAX_RETRY_PAUSE_MS: Final = 12 * UNIT_MS["h"]
 """Between two deliveries; the visibility timeout of SQS is at most 12 hours."""
 MAX_DELIVERIES: Final = 50
 MAX_REPLY_TIMEOUT_S: Final = 120
 """All requests of one delivery together. The function that delivers may take half a minute more."""
-MAX_REPEATS: Final = 1_000
-"""How often a rule of `repeat` can do a step again."""
 MAX_FAILURES: Final = 10_000
 """Deliveries in a row that fail before a breaker opens."""
 MAX_DESCRIPTION_CHARACTERS: Final = 2_000

@@ -141,6 +141,7 @@ class Problem(Enum):
     UNSEEN_SECRET = "FSL307", "{path} is secret: only secret args, secret variables and conditions can read its value"
     UNSET_VARIABLE = "FSL308", "{owner} reads variable '{name}', but no step sets it and no vars declare it"
     LOOP_WITHOUT_PAUSE = "FSL309", "{state} leads step '{step}' back to itself without a pause or an end"
+    NULL_OUTPUT = "FSL321", "the output of {owner} is read, but is always null: its last steps bring no result"
     EITHER_DAY = "FSL326", "'{cron}' names days of the month and of the week: it matches where either does"
 
     @property

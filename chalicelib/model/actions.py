@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.templates import Template
+from chalicelib.model.templates import Expression, Template
 from chalicelib.model.times import Milliseconds
 
 RESERVED_ARGS: Final = frozenset({"flowId", "stepName", "ackStates", "uuid", "globalVariables", "callbackUrl"})
@@ -166,8 +166,9 @@ class ActionCall(FrozenValue, frozen=True, kw_only=True):
 class Options(FrozenValue, frozen=True, kw_only=True):
     """Options of an action, or of a step, which take precedence. None: not stated."""
 
-    timeout: Milliseconds | None = None
-    heartbeat: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
+    heartbeat: Milliseconds | Expression | None = None
+    """Only options of steps are expressions, which are evaluated when the step is entered."""
     retry: Retry | None = None
     limit: Limit | None = None
     headers: dict[str, str] = {}

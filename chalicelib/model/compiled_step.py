@@ -32,7 +32,7 @@ from chalicelib.model.flow import (
     children_of,
 )
 from chalicelib.model.json_values import Json, children_in
-from chalicelib.model.templates import Template, holds_reference, source_of
+from chalicelib.model.templates import Expression, Template, holds_reference, source_of
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import NoticeKind
 
@@ -276,7 +276,7 @@ def _cancellation(action: Action, defaults: Options) -> Invocation:
     return Invocation(notified, options, {}, (), is_bare=True)
 
 
-def _human_timeout(action: Action, options: Options, stated: Milliseconds | None) -> Options:
+def _human_timeout(action: Action, options: Options, stated: Milliseconds | Expression | None) -> Options:
     """The options with the timeout for people, if the action is done by a person and no timeout is stated."""
     return replace(options, timeout=HUMAN_TIMEOUT_MS) if action.method is Method.HUMAN and stated is None else options
 
@@ -342,6 +342,7 @@ def _templates(step: Step) -> Iterator[Template]:
         yield from route.entries.values()
     if not isinstance(step, ChoiceStep):
         yield from step.save.values()
+    yield from _options(step)
     yield from _own_templates(step)
 
 
@@ -364,3 +365,17 @@ def _own_templates(step: Step) -> Iterator[Template]:
             yield from (step.event, step.key, step.data, step.to, step.ttl)
         case StartStep():
             yield from (step.input, step.run, step.labels)
+
+
+def _options(step: Step) -> Iterator[Template]:
+    """Yield the options of a step that may be expressions."""
+    if not isinstance(step, (ChoiceStep, SetStep)):
+        for rule in step.repeat:
+            yield from (rule.max, rule.delay, rule.rate, rule.cap)
+    match step:
+        case ActionStep():
+            yield from (step.options.timeout, step.options.heartbeat)
+        case EventStep() | ConditionStep() | CallStep() | ForkStep():
+            yield step.timeout
+        case EachStep():
+            yield from (step.max, step.tolerate, step.batch, step.timeout)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from chalicelib.model.actions import ActionCall, ArgType, Options, Parameter, Undo
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.templates import Template
+from chalicelib.model.templates import Expression, Template
 from chalicelib.model.times import Milliseconds
 
 DONE: Final = "done"
@@ -47,6 +47,10 @@ class Route(FrozenValue, frozen=True, kw_only=True):
     `done`: `output`. For `stopped`: `error` and `cause`."""
 
 
+DEFAULT_CAP_MS: Final[Milliseconds] = 300_000
+"""The longest delay of a rule of `repeat` that has no cap, unless its first delay is longer."""
+
+
 class Jitter(StrEnum):
     """How much of a delay is random."""
 
@@ -54,18 +58,27 @@ class Jitter(StrEnum):
     FULL = "full"
 
 
+MAX_EACH_ITEMS: Final = 100_000
+"""How many items an each can have, in batches or not."""
+
+MAX_REPEATS: Final = 1_000
+"""How often a rule of `repeat` can do a step again."""
+
+
 class RepeatRule(FrozenValue, frozen=True, kw_only=True):
     """When a step is done again before its route is taken: after `state`, if `when` holds, at most `max` times.
 
-    A rule without a state has a condition, and applies to every state.
+    A rule without a state has a condition, and applies to every state. Its numbers may be expressions, which are
+    evaluated when the rule is used.
     """
 
     state: str | None = None
     when: str | None = None
-    max: int
-    delay: Milliseconds = 1_000
-    rate: float = 2.0
-    cap: Milliseconds = 300_000
+    max: int | Expression
+    delay: Milliseconds | Expression = 1_000
+    rate: float | Expression = 2.0
+    cap: Milliseconds | Expression | None = DEFAULT_CAP_MS
+    """None: the default cap, or the delay if that is an expression and longer."""
     jitter: Jitter = Jitter.NONE
 
 
@@ -110,7 +123,7 @@ class EventStep(_Step, frozen=True, kw_only=True, tag="event"):
 
     events: dict[str, str]
     key: Template = None
-    timeout: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
     on_enter: ActionCall | None = None
     """What is sent when the wait begins. If it fails, the step returns ERROR."""
     on_leave: ActionCall | None = None
@@ -123,7 +136,7 @@ class ConditionStep(_Step, frozen=True, kw_only=True, tag="condition"):
     """Waits until `condition` (JSONata text) holds over the run's variables; returns DONE, or TIMEOUT."""
 
     condition: str
-    timeout: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 
@@ -144,6 +157,8 @@ class ForkStep(_Step, frozen=True, kw_only=True, tag="fork"):
     branches: tuple[Branch, ...]
     join: int
     """How many branches must finish. `all` is stored as their number, `any` as 1."""
+    timeout: Milliseconds | Expression | None = None
+    """When it returns TIMEOUT, and what still runs is abandoned."""
     keep_abandoned: bool = False
     """Whether the work of branches that lost is kept (`abandoned = keep`) instead of being undone."""
     vars: dict[str, Template] = {}
@@ -158,9 +173,14 @@ class EachStep(_Step, frozen=True, kw_only=True, tag="each"):
 
     items: Template
     steps: tuple[Step, ...]
-    max: int = 0
+    max: int | Expression = 0
     """0: the engine's maximum."""
-    tolerate: int = 0
+    tolerate: int | Expression = 0
+    """How many items may fail; an expression may yield a percentage, too."""
+    batch: int | Expression | None = None
+    """How many items are worked on together, as one list. None: each by itself."""
+    timeout: Milliseconds | Expression | None = None
+    """When it returns TIMEOUT, and what still runs is abandoned."""
     tolerate_percent: float | None = None
     keep_abandoned: bool = False
     """Whether the work of items that failed is kept (`abandoned = keep`) instead of being undone."""
@@ -177,7 +197,7 @@ class CallStep(_Step, frozen=True, kw_only=True, tag="call"):
     flow: str
     input: dict[str, Template] = {}
     """A template for each parameter of the flow; or one expression, if the flow takes one value."""
-    timeout: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
     save: dict[str, Template] = {}
     undo: Undo | None = None
     repeat: tuple[RepeatRule, ...] = ()
@@ -257,7 +277,8 @@ class Flow(FrozenValue, frozen=True, kw_only=True):
     secret_vars: tuple[str, ...] = ()
     """Variables that are stored encrypted."""
     output: Template = None
-    timeout: Milliseconds | None = None
+    timeout: Milliseconds | Expression | None = None
+    """An expression is evaluated when a run starts, and when it is retried."""
     max_steps: int | None = None
     """How many steps a run may enter in all. None: as many as the engine allows."""
     labels: dict[str, Template] = {}

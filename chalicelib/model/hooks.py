@@ -27,6 +27,8 @@ class HookEvent(StrEnum):
     """The doctor finds that the run waits though it should have continued."""
     UNDO_FAILED = "undo.failed"
     TASK_OPENED = "task.opened"
+    ACTION_PAUSED = "action.paused"
+    """The breaker of an action has opened."""
 
 
 *_OTHERS, _LAST = HookEvent
@@ -49,7 +51,7 @@ class Hook(FrozenValue, frozen=True, kw_only=True):
     method: Method = Method.HTTP
     addresses: tuple[str, ...] = ()
     flow: str | None = None
-    """Only runs of this flow; None: all runs."""
+    """Only runs of this flow; None: all runs. Events of actions come whatever it says."""
     labels: dict[str, Json] = {}
     """Only runs with all of these labels."""
 

@@ -15,8 +15,8 @@ from chalicelib.model.ids import spell_uuid
 
 _VERSION: Final = b"\x01"
 _UUID_END: Final = len(_VERSION) + 16
-MAX_TOKEN_CHARACTERS: Final = 1_024
-"""Longer texts are no tokens. The limits of names keep every token shorter; AWS's SDK accepts up to 2,048."""
+MAX_TOKEN_CHARACTERS: Final = 2_900
+"""Longer texts are no tokens. The limits of names keep every token shorter, also that of a called run."""
 
 
 class StepToken(NamedTuple):

@@ -10,6 +10,9 @@ from chalicelib.model.json_values import children_in
 Template: TypeAlias = Any
 """Json with expressions at its leaves."""
 
+Expression: TypeAlias = dict[str, str]
+"""A template that is one expression, in the place of an option that is a number otherwise."""
+
 _EXPRESSION_KEY: Final = "${}"
 
 _REFERENCE_KEY: Final = "${secret}"

@@ -15,6 +15,9 @@ Instant: TypeAlias = int
 UNIT_MS: Final = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 """The units of a duration in milliseconds, the largest first."""
 
+MAX_DURATION_MS: Final = 366 * UNIT_MS["d"]
+"""The longest duration, written or computed."""
+
 _DURATION: Final = re.compile("".join(rf"(?:(\d{{1,12}}){unit})?" for unit in UNIT_MS), re.ASCII)
 _FRACTION: Final = re.compile(r"(\d{1,12}\.\d{1,12})(ms|s|m|h|d)", re.ASCII)
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:(?P<second>\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)

@@ -31,6 +31,9 @@ class Wait:
 class ApprovalWait(Wait, FrozenValue, frozen=True, tag_field="approval", tag="open"):
     """A person must approve before the action is sent."""
 
+    heartbeat: Milliseconds | None = msgspec.field(name="h", default=None)
+    """The heartbeat from then on, if the step computed it."""
+
 
 class ChildWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """A `call` waits for the end of another run."""
@@ -134,7 +137,7 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     id: str
     """The prefix of the keys of its blobs."""
     count: int = msgspec.field(name="n")
-    """How many items there are."""
+    """How many items there are; batches, if it works on several items together."""
     next: int
     """The index of the first item that has not started."""
     again: tuple[int, ...] = msgspec.field(name="more")
@@ -151,6 +154,27 @@ class EachWait(Wait, FrozenValue, frozen=True, kw_only=True):
     """What it returns, when its items have ended and it waits for the undo of failed ones."""
     remaining: Milliseconds | None = msgspec.field(name="left", default=None)
     """How much of its timeout is left, when the activation's deadline is the moment to start deferred items."""
+    max: int | None = msgspec.field(name="mx", default=None)
+    """How many items run concurrently, if the step computed it."""
+    tolerated: int | None = msgspec.field(name="tl", default=None)
+    """How many items may fail, if the step computed it."""
+    batch: int | None = msgspec.field(name="by", default=None)
+    """How many items are in a batch; the last one may have fewer. None: there are no batches."""
+    items: int = msgspec.field(name="of", default=0)
+    """How many items there are in all batches."""
+
+    @property
+    def total(self) -> int:
+        """How many items there are, in batches or not."""
+        return self.count if self.batch is None else self.items
+
+    @property
+    def failed_items(self) -> int:
+        """How many items failed: all those of a batch that failed."""
+        if self.batch is None:
+            return len(self.failed)
+        last = self.items - self.batch * (self.count - 1)
+        return sum(last if index == self.count - 1 else self.batch for index in self.failed)
 
     def item_key(self, index: int) -> str:
         """Return the key of the blob that holds the item."""

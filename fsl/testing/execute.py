@@ -202,7 +202,7 @@ def _values(
     actions: dict[str, Action] = {}
     configs: dict[str, Json] = {}
     for definition in definitions:
-        yield definition.flow
+        yield msgspec.structs.replace(definition.flow, keep=None)  # tests look at runs that have ended
         actions |= definition.actions
         configs |= definition.config
     yield from actions.values()

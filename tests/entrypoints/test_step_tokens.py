@@ -90,6 +90,11 @@ def test_every_visit_of_a_step_has_a_token_of_its_own(host: Host) -> None:
     assert post(second, ackState="APPROVED").json == {"outcome": "advanced"}
 
 
+def test_the_longest_name_of_a_run_has_a_token(host: Host) -> None:
+    token = StepToken("default", "漢" * 512, NEVER).encode()
+    assert (post(token, ackState="APPROVED").status, post("x" * 3_000, ackState="APPROVED").status) == (404, 400)
+
+
 @pytest.mark.parametrize("token", ["x", "%E2%98%83", FOREIGN, StepToken("default", "other", NEVER).encode()])
 def test_a_token_that_was_never_issued_reveals_nothing(host: Host, token: str) -> None:
     asked(host)

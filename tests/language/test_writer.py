@@ -121,10 +121,10 @@ rules = st.builds(
     RepeatRule,
     state=st.just("ERROR"),
     when=st.none() | st.just("$x > 1"),
-    max=st.integers(1, 1_000),
+    max=st.integers(1, 1_000) | expressions,
     delay=durations,
-    rate=st.floats(1, 9),
-    cap=durations | st.just(300_000),
+    rate=st.floats(1, 9) | expressions,
+    cap=durations | st.just(300_000) | expressions,
     jitter=st.sampled_from(Jitter),
 )
 REPEAT = (
@@ -151,7 +151,7 @@ ROUTES = (
 def _steps(number: int) -> st.SearchStrategy[Step]:
     name = st.just(f"step {number}")
     nested = SetStep(name=f"nested {number}", routes=DONE, save={"b": 2})
-    branches = (Branch(name="a b", steps=(nested,)),)
+    branches = (Branch(name="a b", steps=(nested,), vars={"pin": None, "a": 1}, secret_vars=("pin",)),)
     kinds: list[st.SearchStrategy[Step]] = [
         st.builds(
             ActionStep, name=name, routes=st.just(ROUTES), action=st.just("work"), args=work_args,
@@ -166,23 +166,26 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
         st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
-            key=templates, timeout=waiting, save=args, on_enter=CALLS, on_leave=CALLS,
+            key=templates, timeout=waiting | expressions, save=args, on_enter=CALLS, on_leave=CALLS,
         ),
         st.builds(
-            ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"), timeout=waiting
+            ConditionStep, name=name, routes=st.just(DONE), condition=st.just("$a and $b"),
+            timeout=waiting | expressions,
         ),
         st.builds(ForkStep, name=name, routes=st.just(DONE), branches=st.just(branches), join=st.just(1), save=args,
-                  keep_abandoned=st.booleans(), repeat=REPEAT),
+                  vars=args, timeout=waiting | expressions, keep_abandoned=st.booleans(), repeat=REPEAT),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions | st.lists(templates, max_size=2),
-            steps=st.just((nested,)), max=st.integers(0, 9), tolerate=st.integers(0, 9),
+            steps=st.just((nested,)), max=st.integers(0, 9) | expressions, tolerate=st.integers(0, 9) | expressions,
+            vars=args, batch=st.none() | st.integers(1, 9) | expressions, timeout=waiting | expressions,
         ),
         st.builds(
             EachStep, name=name, routes=st.just(DONE), items=expressions, steps=st.just((nested,)),
             tolerate_percent=st.integers(0, 10_000).map(lambda n: n / 100), keep_abandoned=st.booleans(),
         ),
         st.builds(
-            CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args, timeout=waiting,
+            CallStep, name=name, routes=st.just(DONE), flow=st.just("other"), input=args,
+            timeout=waiting | expressions,
             undo=CALL_UNDO, repeat=REPEAT,
         ),
         st.builds(

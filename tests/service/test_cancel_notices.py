@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -165,7 +166,7 @@ def test_what_was_held_back_or_not_approved_notifies_nobody() -> None:
 
 def test_a_notice_is_retried_as_a_delivery_and_its_answer_is_ignored() -> None:
     host, _ = begun(FLOW)
-    replies = iter([NotTaken("503", final=False), Taken({"ackState": "OK", "data": 1})])
+    replies: Iterator[Reply] = iter([NotTaken("503", final=False), Taken({"ackState": "OK", "data": 1})])
 
     def script(request: dict[str, Any]) -> Reply:
         return next(replies)

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from chalicelib.engine.admission import MAX_PENDING_MS
 from chalicelib.engine.errors import CommandRefused
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
@@ -166,6 +167,16 @@ def test_a_pending_run_times_out(host: Host) -> None:
     assert run.status is Status.FAILED
     assert run.error
     assert run.error.name == ErrorName.TIMEOUT
+
+
+def test_a_run_waits_for_its_turn_no_longer_than_a_year(host: Host) -> None:
+    host.submit("flow slow limit = (concurrent = 1); wait W => (DONE -> W) { for = 300d; }; flow_end")
+    host.start("slow", "a")
+    host.start("slow", "b")
+    host.pass_time(MAX_PENDING_MS - MINUTE)
+    assert status_of(host, "a", "b") == ["running", "pending"]
+    host.pass_time(MINUTE)
+    assert status_of(host, "a", "b") == ["running", "failed"]
 
 
 def test_a_pending_run_can_be_paused_and_waits_again_when_it_is_continued(host: Host) -> None:

@@ -14,6 +14,7 @@ from chalicelib.engine.announcements import announcements
 from chalicelib.model.hooks import Hook, HookEvent
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.doctor.findings import FindingKind
 from chalicelib.service.doctor.run_checks import RunChecks
@@ -210,6 +211,29 @@ def test_a_hook_is_notified_only_of_the_runs_that_it_names(filters: str, runs: l
     world.host.start("asks", name="asks")
     world.host.settle()
     assert [one["subject"] for one in world.sent] == runs
+
+
+def test_a_breaker_that_opens_is_announced_once_and_again_when_it_opens_anew() -> None:
+    world = World(hooks=hook("flow = asks;", on="action.paused"))
+    world.host.submit("""action weak addr = "http://w"; return = (OK); retry = (max = 9, delay = 1s, rate = 1.0);
+        breaker = (failures = 2, pause = 1m); action_end
+        /
+        flow weakly step A => (OK -> done) { action = weak; }; flow_end""")
+    world.states["A"] = NotTaken("refused", final=False)
+    world.host.start("weakly")
+    world.host.pass_time(90_000)
+    [paused] = world.sent
+    assert (paused["type"], paused["subject"]) == ("echoer.action.paused", "weak")
+    assert paused["data"]["failures"] == 2
+    assert paused["data"]["open_until"] > paused["time"]
+    world.states["A"] = "OK"
+    world.host.pass_time(3_600_000)
+    assert world.host.run().status is Status.SUCCEEDED
+    world.states["A"] = NotTaken("refused", final=False)
+    world.host.start("weakly", "s")
+    world.host.pass_time(30_000)
+    assert [one["subject"] for one in world.sent] == ["weak", "weak"]
+    assert len({one["id"] for one in world.sent}) == 2
 
 
 def test_labels_are_compared_as_texts() -> None:

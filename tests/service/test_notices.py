@@ -307,6 +307,19 @@ def test_answers_to_an_announcement_must_be_signed_if_its_action_says_so() -> No
         host.services.answerer.answer(NS, answer)
 
 
+def test_a_forged_answer_does_not_suppress_the_end_of_a_wait() -> None:
+    host = host_with(Files(unwatch=[NotTaken("busy", final=False)]))
+    host.submit(FLOWS.replace("return = (OFF);", "return = (OFF); callback = signed;"))
+    begun(host, "leaves")
+    publish(host)
+    (notice,) = host.run().notices
+    assert notice.activation
+    with pytest.raises(Unsigned):
+        host.services.answerer.answer(NS, Answer(run="r", step="W", uuid=notice.activation.uuid, state="OFF"))
+    host.pass_time(HOUR)
+    assert names_of(host).count("unwatch") == 2
+
+
 def test_large_args_are_stored_beside_the_head() -> None:
     host = begun(host_with(Files(unwatch=[NotTaken("busy", final=False)])), id="x" * 100_000)
     publish(host)

@@ -97,7 +97,7 @@ class Messages:
 
     def serves(self, namespace: str, limiter: str) -> bool:
         """Whether a message is on its way whose consumer serves the queue of that limiter."""
-        kinds = (messages.Release, messages.Serve, messages.Deliver)
+        kinds = (messages.Begin, messages.Release, messages.Serve, messages.Deliver)
         return any(
             isinstance(queued.message, kinds)
             and (queued.message.namespace, queued.message.limiter) == (namespace, limiter)

@@ -69,14 +69,16 @@ class Clients:
         session, so that a trust policy can restrict who assumes it. Raises what STS and botocore raise.
         """
         key = _Key(service, role, namespace if role else "", timeout / 1000)
-        with self._lock:  # botocore makes one client at a time; many threads may then use it
-            expires, client = self._clients.pop(key, (None, None))
-            if client is None or (expires is not None and expires <= self._now()):
-                expires, client = self._made(key)
-            self._clients[key] = expires, client  # the latest used is the last
+        with self._lock:
+            expires, client = self._clients.get(key, (None, None))
+        if client is None or (expires is not None and expires <= self._now()):
+            expires, client = self._made(key)
+        with self._lock:
+            self._clients[key] = expires, client
+            self._clients.move_to_end(key)  # the latest used is the last
             if len(self._clients) > MAX_CLIENTS:
                 self._clients.popitem(last=False)
-            return client
+        return client
 
     def _made(self, key: _Key) -> tuple[Instant | None, Any]:
         if not key.role:
@@ -102,7 +104,8 @@ class Clients:
             retries={"total_max_attempts": 1},
             max_pool_connections=25,
         )
-        client = self._connect(service, endpoint_url=self._endpoints.get(service), config=config, **credentials)
+        with self._lock:  # botocore makes one client at a time; many threads may then use it
+            client = self._connect(service, endpoint_url=self._endpoints.get(service), config=config, **credentials)
         own = urlsplit(client.meta.endpoint_url).hostname or ""
         client.meta.events.register_first("before-send.*.*", lambda request, **_: _refuse_foreign(request.url, own))
         return client

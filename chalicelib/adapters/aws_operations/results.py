@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.adapters.aws_operations.models import Operation, Shape
-from chalicelib.model.json_values import Json
+from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.model.json_values import Json, is_shallow
 
 _JSON_MEMBERS: Final = {("lambda", "Invoke", "Payload")}
 """Members of answers that are JSON, which Step Functions reads as well."""
@@ -47,9 +48,10 @@ def _json_member(operation: Operation, name: str, value: Json) -> Json:
     if (operation.service, operation.name, name) not in _JSON_MEMBERS or not isinstance(value, str):
         return value
     try:
-        return msgspec.json.decode(value) if value.strip() else None
+        found = msgspec.json.decode(value) if value.strip() else None
     except (msgspec.DecodeError, RecursionError):
         return value
+    return found if is_shallow(found) and not holds_secret(found) else value
 
 
 def _value(shape: Shape | None, value: Any, limit: int) -> Json:

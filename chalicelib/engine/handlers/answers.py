@@ -25,6 +25,8 @@ from chalicelib.model.ids import was_minted
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
+from chalicelib.model.times import Milliseconds
+from chalicelib.model.waits import ApprovalWait
 
 _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 
@@ -39,26 +41,30 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or event.step not in ("", token.step):
-        ended = _ended_step(transition, event) if token is None else None
-        if ended is not None:
-            _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
-            return Outcome.DUPLICATE
-        raise NeverIssued(run.name, event.step, event.uuid)
-    event = dataclasses.replace(event, step=token.step)
+        return _not_awaited(transition, token, event)
+    if not event.step:
+        event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     invocation = invocation_of(transition.definition, run, token)
     if invocation is None:
         raise StateNotRouted(token.step, event.state, ())
-    if invocation.action.direct and not event.direct and not awaits_approval(token):
+    approves = awaits_approval(token)
+    if invocation.action.direct and not event.direct and not approves:
         raise NoCallback(token.step)
-    event = _encrypt_data(transition, token, invocation, event)
+    if invocation.action.secret_data and not approves:
+        event = _encrypt_data(transition, event)
     _admit(transition, token, event)
-    if awaits_approval(token):
+    if approves:
         return _approved(transition, token, token.activation, invocation, event)
     if not event.done:
         return _reported(transition, token, token.activation, event)
+    return _answered(transition, token, invocation, event)
+
+
+def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
+    """Let the step return the state of the answer. Raises StateNotRouted if its action does not declare it."""
     if not invocation.accepts(event.state) and not (event.state == ERROR and event.error):
         raise StateNotRouted(token.step, event.state, invocation.action.returns)
     returned = StepResult(
@@ -75,15 +81,22 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     return Outcome.ADVANCED
 
 
+def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) -> Outcome:
+    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned."""
+    ended = _ended_step(transition, event) if token is None else None
+    if ended is None:
+        raise NeverIssued(transition.run.name, event.step, event.uuid)
+    _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
+    return Outcome.DUPLICATE
+
+
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
     steps = (event.step,) if event.step else transition.definition.steps
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
-def _encrypt_data(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> StepAcked:
-    if not invocation.action.secret_data or awaits_approval(token):
-        return event
+def _encrypt_data(transition: Transition, event: StepAcked) -> StepAcked:
     data = event.data if event.direct or event.is_value else answered_value(event.data)
     response, error = encrypted_response(event.response, transition.cipher), event.error
     if error is not None and error.data is not None:
@@ -147,9 +160,17 @@ def _approved(
         wait=None,
         since=transition.at,
         deadline=transition.at + activation.deadline - activation.since,
-        heartbeat=invocation.options.heartbeat,
+        heartbeat=_heartbeat_of(activation, invocation),
         held=transition.run.status is Status.PAUSED,
     )
     transition.record("StepApproved", token, data=event.data)
     transition.deliver(transition.put(replace(token, activation=approved)))
     return Outcome.ADVANCED
+
+
+def _heartbeat_of(activation: Activation, invocation: Invocation) -> Milliseconds | None:
+    """Return the heartbeat of an action that was approved. Heads of older versions do not store it."""
+    wait, option = activation.wait, invocation.options.heartbeat
+    if isinstance(wait, ApprovalWait) and wait.heartbeat is not None:
+        return wait.heartbeat
+    return option if isinstance(option, int) else None

@@ -66,13 +66,13 @@ def _step_executed(transition: Transition, event: StepExecuted) -> Outcome:
         return Outcome.IGNORED
     match token.activation.wait:
         case EmitWait():
-            done = "EventPublished"
+            done, failed = "EventPublished", "PublishFailed"
         case StartWait():
-            done = "FlowStarted"
+            done, failed = "FlowStarted", "StartFailed"
         case _:
             return Outcome.IGNORED
     if event.error is None:
         leave(transition, token, StepResult(state=DEFAULT_STATE, data=event.data, event=done))
     else:
-        leave(transition, token, StepResult(state=ERROR, error=event.error, event="StepFailed"))
+        leave(transition, token, StepResult(state=ERROR, error=event.error, event=failed))
     return Outcome.ADVANCED

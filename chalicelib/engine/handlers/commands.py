@@ -157,10 +157,8 @@ def _retry(transition: Transition, step: str | None) -> None:
         transition.tokens = {}
         transition.set_run(interrupted=())
         transition.put(Token(step=step))
-    timeout = transition.definition.flow.timeout
-    deadline = transition.at + timeout if timeout is not None else None
     transition.set_status(Status.RUNNING)
-    transition.set_run(ended_at=None, output=None, last_err="", error=None, deadline=deadline, undone=(), steps=0)
+    transition.set_run(ended_at=None, output=None, last_err="", error=None, undone=(), steps=0)
     if not transition.tokens:
         target = transition.definition.flow.steps[0].name
         transition.record("RunRetried", origin=STOPPED, target=target)
@@ -177,6 +175,8 @@ def _resume(transition: Transition) -> None:
             transition.set_aside(child)
         for resumed in (token, *sorted(transition.run.interrupted, key=lambda one: one.id)):
             transition.record("RunRetried", replace(resumed, activation=None), origin=STOPPED, target=resumed.step)
+        if not start.set_deadline(transition, token):
+            return
         if token.step == DONE:  # its output could not be made
             succeed(transition, token, has_output=False)
         else:

@@ -36,11 +36,9 @@ def acked(transition: Transition, notice: Token, event: StepAcked) -> Outcome:
     Raises Unsigned, StateNotRouted.
     """
     invocation = invocation_of(transition.definition, transition.run, notice)
-    if invocation is None or not notices.fails_with(notice):
-        return taken(transition, event.uuid)
-    if invocation.options.signed and not event.signed:
+    if invocation is not None and invocation.options.signed and not event.signed:
         raise Unsigned(event.step)
-    if not event.done:
+    if invocation is None or not notices.fails_with(notice) or not event.done:
         return taken(transition, event.uuid)
     if event.state == ERROR:
         error = event.error or StepError(ErrorName.REFUSED, f"action {invocation.action.name!r} answered ERROR")
@@ -90,5 +88,5 @@ def _fail(transition: Transition, notice: Token, invocation: Invocation, error: 
         leave(
             transition,
             waiting,
-            StepResult(state=ERROR, error=replace(error, cause=cause), event="StepFailed"),
+            StepResult(state=ERROR, error=replace(error, cause=cause), event="EnterFailed"),
         )

@@ -13,6 +13,7 @@ from chalicelib.engine.transition import BlobReader, Transition
 from chalicelib.engine.undo.compensation import fail
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve_known
+from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import STOPPED
@@ -24,7 +25,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     """Return the first head of a run: its token at the first step, or failed if a variable cannot be evaluated."""
     size_limits.admit("the input", event.input)
     size_limits.admit_labels(event.labels)
-    transition = Transition(definition, _new_run(definition, event), event, read_blob, cipher)
+    transition = Transition(definition, _new_run(event), event, read_blob, cipher)
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
@@ -34,7 +35,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
 
 
 def begin(transition: Transition) -> None:
-    """Make the run's variables and labels, and let its token arrive at the first step.
+    """Make the run's variables, labels and deadline, and let its token arrive at the first step.
 
     A run of which these cannot be made fails, and has no token: `retry` begins it again. Raises TooLarge.
     """
@@ -44,6 +45,11 @@ def begin(transition: Transition) -> None:
     except ExpressionFailed as failure:
         stop(transition, StepError(failure.name, f"the run's variables or labels could not be made: {failure}"))
         return
+    if set_deadline(transition, token):
+        _arrive(transition, token)
+
+
+def _arrive(transition: Transition, token: Token) -> None:
     try:
         transition.set_run(limiter=admission.limiter_of(transition, token))
     except ExpressionFailed as failure:
@@ -64,8 +70,24 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def _new_run(definition: Definition, event: RunStarted) -> Run:
-    timeout = definition.flow.timeout
+def set_deadline(transition: Transition, token: Token) -> bool:
+    """Set the deadline of the run, from now on, if its flow has a timeout.
+
+    If the timeout cannot be made, the run fails, and False is returned.
+    """
+    definition, deadline = transition.definition, None
+    try:
+        if definition.flow.timeout is not None:
+            names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
+            deadline = transition.at + duration_of("timeout", definition.flow.timeout, names)
+    except ExpressionFailed as failure:
+        stop(transition, StepError(failure.name, f"the run's timeout could not be made: {failure}"))
+        return False
+    transition.set_run(deadline=deadline)
+    return True
+
+
+def _new_run(event: RunStarted) -> Run:
     return Run(
         namespace=event.namespace,
         name=event.name,
@@ -75,7 +97,6 @@ def _new_run(definition: Definition, event: RunStarted) -> Run:
         definition=event.ref,
         created_at=event.at,
         updated_at=event.at,
-        deadline=event.at + timeout if timeout is not None else None,
         input=event.input,
         labels=event.labels,
         last_state=READY,

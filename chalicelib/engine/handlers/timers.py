@@ -29,7 +29,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import MOVING
-from chalicelib.model.waits import ApprovalWait, ChildWait, EmitWait, EventWait, StartWait
+from chalicelib.model.waits import ApprovalWait, ChildWait, EachWait, EmitWait, EventWait, ForkWait, StartWait, Wait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
@@ -59,7 +59,7 @@ def _time_out(transition: Transition, token: Token, activation: Activation) -> N
     step = transition.step_of(token) if token.id != UNDO else None
     if is_repeating(token):
         transition.arrive(replace(token, activation=None))
-    elif isinstance(step, EachStep) and each.is_deferred(activation):
+    elif isinstance(step, EachStep) and each.is_deferred(step, activation):
         each.start_deferred(transition, token, step)
     elif isinstance(step, TimerStep):
         leave(transition, token, StepResult(state=DEFAULT_STATE, event="TimerRang"))
@@ -76,21 +76,27 @@ def _timeout_error(step: Step | None, activation: Activation) -> StepError:
         return StepError(
             ErrorName.CIRCUIT_OPEN, "it was not delivered, because earlier deliveries to its action failed"
         )
-    match activation.wait, step:
-        case ApprovalWait(), _:
-            return StepError(ErrorName.APPROVAL_EXPIRED, "no person approved it in time")
+    if isinstance(activation.wait, ApprovalWait):
+        return StepError(ErrorName.APPROVAL_EXPIRED, "no person approved it in time")
+    return StepError(ErrorName.TIMEOUT, _what_did_not_happen(step, activation.wait))
+
+
+def _what_did_not_happen(step: Step | None, wait: Wait | None) -> str:
+    match wait, step:
         case EventWait(key=key), EventStep(events=events):
             names = " or ".join(repr(name) for name in dict.fromkeys(events.values()))
-            return StepError(
-                ErrorName.TIMEOUT, f"no event {names}" + (f" with key {key!r}" if key else "") + " came in time"
-            )
+            return f"no event {names}" + (f" with key {key!r}" if key else "") + " came in time"
+        case ForkWait(), _:
+            return "its branches did not end in time"
+        case EachWait(), _:
+            return "its items did not end in time"
         case ChildWait(child=child), _:
-            return StepError(ErrorName.TIMEOUT, f"run {child!r} did not end in time")
+            return f"run {child!r} did not end in time"
         case EmitWait(event=event), _:
-            return StepError(ErrorName.TIMEOUT, f"event {event!r} was not published in time")
+            return f"event {event!r} was not published in time"
         case StartWait(run=run), _:
-            return StepError(ErrorName.TIMEOUT, f"run {run!r} was not started in time")
+            return f"run {run!r} was not started in time"
         case _, ConditionStep():
-            return StepError(ErrorName.TIMEOUT, "its condition did not hold in time")
+            return "its condition did not hold in time"
         case _:
-            return StepError(ErrorName.TIMEOUT, "no final answer came in time")
+            return "no final answer came in time"

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds
-from chalicelib.model.flow import ChoiceStep, Jitter, RepeatRule, SetStep
+from chalicelib.engine.values.options import duration_of, factor, whole_number
+from chalicelib.model.flow import DEFAULT_CAP_MS, MAX_REPEATS, ChoiceStep, Jitter, RepeatRule, SetStep
 from chalicelib.model.run import Token
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import RepeatWait
@@ -16,10 +17,13 @@ from chalicelib.model.waits import RepeatWait
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """A rule by which a step is done again."""
+    """A rule by which a step is done again, with its numbers."""
 
     index: int
-    rule: RepeatRule
+    delay: Milliseconds
+    rate: float
+    cap: Milliseconds
+    jitter: Jitter
 
 
 def next_repetition(transition: Transition, token: Token, names: Names) -> Repetition | None:
@@ -31,15 +35,24 @@ def next_repetition(transition: Transition, token: Token, names: Names) -> Repet
     if isinstance(step, (ChoiceStep, SetStep)):
         return None
     for index, rule in enumerate(step.repeat):
-        if rule.state in (None, token.state) and (rule.when is None or holds(rule.when, names)):
-            return Repetition(index, rule) if _used(token, index) < rule.max else None
+        if rule.state in (None, token.state) and (
+            rule.when is None or holds(rule.when, transition.with_secrets(names))
+        ):
+            most = whole_number("max", rule.max, names, least=1, most=MAX_REPEATS)
+            return _repetition(index, rule, names) if _used(token, index) < most else None
     return None
+
+
+def _repetition(index: int, rule: RepeatRule, names: Names) -> Repetition:
+    delay = duration_of("delay", rule.delay, names)
+    cap = max(DEFAULT_CAP_MS, delay) if rule.cap is None else duration_of("cap", rule.cap, names)
+    return Repetition(index, delay, factor("rate", rule.rate, names), cap, rule.jitter)
 
 
 def begin(transition: Transition, token: Token, state: str, repetition: Repetition) -> None:
     """Let the token enter its step again when the delay of the rule is over. `token` is the token before the return."""
     index, used = repetition.index, _used(token, repetition.index)
-    delay = _delay(transition, repetition.rule, used)
+    delay = _delay(transition, repetition, used)
     again = replace(token, activation=None, repeats={**token.repeats, str(index): used + 1})
     if delay:
         transition.activate(again, delay, wait=RepeatWait(rule=index, state=state))
@@ -51,7 +64,7 @@ def _used(token: Token, index: int) -> int:
     return token.repeats.get(str(index), 0)
 
 
-def _delay(transition: Transition, rule: RepeatRule, used: int) -> Milliseconds:
+def _delay(transition: Transition, rule: Repetition, used: int) -> Milliseconds:
     """Return the delay after `used` earlier repetitions."""
     try:
         longest = min(rule.delay * rule.rate**used, rule.cap)

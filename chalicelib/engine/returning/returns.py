@@ -84,8 +84,7 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     step = compiled.step
     if not returned.after_failure:
         if not isinstance(step, (ChoiceStep, SetStep)) and step.repeat:
-            known = transition.with_secrets(_names(transition, token, returned))
-            repetition = next_repetition(transition, token, known)
+            repetition = next_repetition(transition, token, _names(transition, token, returned))
             if repetition is not None:
                 return repetition
         if not isinstance(step, ChoiceStep) and step.save:

@@ -15,6 +15,7 @@ from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve
+from chalicelib.engine.values.options import optional_duration
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model.actions import Retry
 from chalicelib.model.compiled_step import Invocation
@@ -25,10 +26,17 @@ from chalicelib.model.waits import ApprovalWait
 
 def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     """Send the action and wait for its answer; or open a task in the inbox. Raises ExpressionFailed."""
-    options = invocation.options
-    approves = options.approval and not invocation.is_human
-    heartbeat = None if invocation.is_human or approves else options.heartbeat  # what is not sent cannot report
-    active = transition.activate(token, options.timeout, heartbeat=heartbeat, wait=ApprovalWait() if approves else None)
+    timeout, heartbeat = invocation.options.timeout, invocation.options.heartbeat
+    if isinstance(timeout, dict) or isinstance(heartbeat, dict):
+        names = step_names(transition, token, is_entering=True)
+        timeout = optional_duration("timeout", timeout, names)
+        heartbeat = optional_duration("heartbeat", heartbeat, names)
+    wait = None
+    if invocation.is_human:
+        heartbeat = None
+    elif invocation.options.approval:
+        wait, heartbeat = ApprovalWait(heartbeat=heartbeat), None  # what is not sent cannot report
+    active = transition.activate(token, timeout, heartbeat=heartbeat, wait=wait)
     try:
         names = step_names(transition, active) if invocation.evaluated else NO_NAMES
         args = computed_args(transition, names, invocation)
@@ -42,7 +50,7 @@ def enter(transition: Transition, token: Token, invocation: Invocation) -> None:
     if args or key:
         changed = replace(activation, args=args or activation.args, permit_key=key)
         active = transition.put(replace(active, activation=changed))
-    if invocation.is_human or approves:
+    if invocation.is_human or wait is not None:
         transition.emit(OpenTask(activation.uuid))
     else:
         transition.deliver(active)

@@ -10,6 +10,7 @@ from chalicelib.engine.effects import StartChild
 from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
+from chalicelib.engine.values.options import optional_duration
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import CallStep, Flow
 from chalicelib.model.json_values import Json
@@ -34,7 +35,7 @@ def enter(transition: Transition, token: Token, step: CallStep, names: Names) ->
     given = resolve(step.input, names) if is_one_value else resolve_known(step.input, names)
     fit("the input of the run that it starts", given)
     missing = () if is_one_value else tuple(name for name in step.input if name not in given)
-    start_child(transition, token, step.timeout, given, missing)
+    start_child(transition, token, optional_duration("timeout", step.timeout, names), given, missing)
 
 
 def refuse_missing(flow: Flow, missing: Iterable[str]) -> None:

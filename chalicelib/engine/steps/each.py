@@ -17,16 +17,18 @@ from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.engine.values.evaluation import Names, OnNothing, evaluate, resolve
+from chalicelib.engine.values.options import duration_of, share_of, whole_number
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.expressions import NOTHING
-from chalicelib.model.flow import DEFAULT_STATE, FAIL, EachStep
+from chalicelib.model.flow import DEFAULT_STATE, FAIL, MAX_EACH_ITEMS, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import source_of
+from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait
 
-MAX_ITEMS: Final = 100_000
+MAX_ITEMS: Final = MAX_EACH_ITEMS
 MAX_CONCURRENT_ITEMS: Final = 100
 """How many items are in flight at the same time if the step has no `max`, and the highest `max` that has an effect."""
 MAX_TOKENS: Final = 1_000
@@ -48,27 +50,45 @@ def enter(transition: Transition, token: Token, step: EachStep, names: Names, be
     whose failure was tolerated start again. If the each had finished, it returns immediately.
     """
     if isinstance(before, EachWait):
-        return _restart(transition, token, step, before)
+        return _restart(transition, token, step, names, before)
     items = _items(step, names)
     if len(items) > MAX_ITEMS:
         raise ExpressionFailed(f"`items` holds {len(items)} items; {MAX_ITEMS} are the limit")
     if not items:
         return StepResult(state=DEFAULT_STATE, data=[])
-    token = transition.activate(token, JOIN_TIMEOUT_MS)
-    wait = EachWait(
-        id=token.activation.uuid if token.activation else "",
-        count=len(items),
+    wait = _first_wait(step, names, len(items))
+    if wait.batch is not None:
+        items = [items[start : start + wait.batch] for start in range(0, len(items), wait.batch)]
+    token = transition.activate(token, _time_limit(step, names))
+    wait = replace(wait, id=token.activation.uuid if token.activation else "")
+    for start in range(0, len(items), CHUNK_ITEMS):
+        transition.store_blob(wait.item_key(start), list(items[start : start + CHUNK_ITEMS]))
+    _begin(transition, transition.set_wait(token, wait), step)
+    return None
+
+
+def _first_wait(step: EachStep, names: Names, items: int) -> EachWait:
+    """Return the wait for that many items, of which none has started. Raises ExpressionFailed."""
+    batch = None if step.batch is None else whole_number("batch", step.batch, names, least=1, most=MAX_ITEMS)
+    return EachWait(
+        id="",
+        count=items if batch is None else -(-items // batch),
         next=0,
         again=(),
         finished=0,
         failed=(),
         results=(),
         stored_chunks=0,
+        max=whole_number("max", step.max, names, least=1) if isinstance(step.max, dict) else None,
+        tolerated=share_of("tolerate", step.tolerate, names, items) if isinstance(step.tolerate, dict) else None,
+        batch=batch,
+        items=0 if batch is None else items,
     )
-    for start in range(0, len(items), CHUNK_ITEMS):
-        transition.store_blob(wait.item_key(start), list(items[start : start + CHUNK_ITEMS]))
-    _begin(transition, transition.set_wait(token, wait), step)
-    return None
+
+
+def _time_limit(step: EachStep, names: Names) -> Milliseconds:
+    """Return how long the each may take. Raises ExpressionFailed."""
+    return JOIN_TIMEOUT_MS if step.timeout is None else duration_of("timeout", step.timeout, names)
 
 
 def _items(step: EachStep, names: Names) -> list[Json]:
@@ -89,7 +109,7 @@ def child_ended(
     """
     wait = _count_item(transition, token, child, ok=error is None)
     token = transition.set_wait(token, wait)
-    if len(wait.failed) > tolerated(step, wait.count):
+    if wait.failed_items > tolerated(step, wait):
         return StepResult(state=FAIL, error=_error(step, wait, error), event="StepJoined")
     if wait.finished + len(wait.failed) == wait.count:
         return StepResult(state=DEFAULT_STATE, data=results(transition, wait), event="StepJoined")
@@ -99,9 +119,9 @@ def child_ended(
 
 def _error(step: EachStep, wait: EachWait, error: StepError | None) -> StepError | None:
     """Return the error of the item, or of all that failed if the each tolerated some."""
-    if not tolerated(step, wait.count):
+    if not tolerated(step, wait):
         return error
-    cause = f"{len(wait.failed)} of {wait.count} items failed"
+    cause = f"{wait.failed_items} of {wait.total} items failed"
     return StepError(ErrorName.ITEMS_FAILED, cause + (f", the last: {error.text}" if error else ""))
 
 
@@ -119,32 +139,33 @@ def start_deferred(transition: Transition, token: Token, step: EachStep) -> None
         _begin(transition, transition.put(replace(token, activation=activation)), step)
 
 
-def is_deferred(activation: Activation) -> bool:
+def is_deferred(step: EachStep, activation: Activation) -> bool:
     """Return whether the activation's deadline is the moment to start deferred items.
 
-    In heads of version 0.1.0 only the deadline says so.
+    In heads of version 0.1.0, which had no timeout of an each, only the deadline says so.
     """
     wait = activation.wait
     if not isinstance(wait, EachWait) or wait.decided:
         return False
-    return wait.remaining is not None or activation.deadline < activation.since + JOIN_TIMEOUT_MS
+    is_early = step.timeout is None and activation.deadline < activation.since + JOIN_TIMEOUT_MS
+    return wait.remaining is not None or is_early
 
 
-def tolerated(step: EachStep, items: int) -> int:
+def tolerated(step: EachStep, wait: EachWait) -> int:
     """Return how many of the items may fail."""
     if step.tolerate_percent is not None:
-        return int(items * step.tolerate_percent / 100)
-    return step.tolerate
+        return int(wait.total * step.tolerate_percent / 100)
+    return step.tolerate if isinstance(step.tolerate, int) else wait.tolerated or 0
 
 
-def _restart(transition: Transition, token: Token, step: EachStep, before: EachWait) -> StepResult | None:
+def _restart(transition: Transition, token: Token, step: EachStep, names: Names, before: EachWait) -> StepResult | None:
     ended = before.finished + len(before.failed)
-    if ended == before.count and len(before.failed) <= tolerated(step, before.count):
+    if ended == before.count and before.failed_items <= tolerated(step, before):
         return StepResult(state=DEFAULT_STATE, data=results(transition, before))
     interrupted = [_index(child) for child in transition.run.interrupted if child.parent == token.id]
     again = tuple(dict.fromkeys((*before.failed, *before.again, *interrupted)))
     wait = replace(before, failed=(), again=again, decided=None, remaining=None)
-    _begin(transition, transition.activate(token, JOIN_TIMEOUT_MS, wait=wait), step)
+    _begin(transition, transition.activate(token, _time_limit(step, names), wait=wait), step)
     return None
 
 
@@ -152,7 +173,8 @@ def _begin(transition: Transition, token: Token, step: EachStep) -> None:
     """Start as many items as may be in flight; defer the rest if this transition passed many steps already."""
     wait = _wait_of(token)
     in_flight = len(transition.children_of(token))
-    allowed = min(step.max or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
+    most = step.max if isinstance(step.max, int) else wait.max
+    allowed = min(most or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS) - in_flight
     room = min(allowed, max(MAX_TOKENS - len(transition.tokens), 1 - in_flight))
     again, after = list(wait.again), wait.next
     started: list[int] = []

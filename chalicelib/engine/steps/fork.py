@@ -9,6 +9,8 @@ from chalicelib.engine.scope_vars import begin_fork_scope
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
+from chalicelib.engine.values.evaluation import Names
+from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
@@ -18,7 +20,7 @@ from chalicelib.model.waits import ForkWait, Wait
 _NOTHING_ENDED = ForkWait(results={}, failed=())
 
 
-def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | None) -> StepResult | None:
+def enter(transition: Transition, token: Token, step: ForkStep, names: Names, before: Wait | None) -> StepResult | None:
     """Start every branch. After a retry, `before` is the wait as it was, and the variables of the fork stay.
 
     Branches that finished do not start again, and the others are resumed where they were. If enough have finished, the
@@ -28,9 +30,10 @@ def enter(transition: Transition, token: Token, step: ForkStep, before: Wait | N
     if len(finished) >= step.join:
         fit("what its branches return", finished)
         return StepResult(state=DEFAULT_STATE, data=finished)
+    timeout = JOIN_TIMEOUT_MS if step.timeout is None else duration_of("timeout", step.timeout, names)
     if not isinstance(before, ForkWait):
         begin_fork_scope(transition, token)
-    token = transition.activate(token, JOIN_TIMEOUT_MS, wait=ForkWait(results=finished, failed=()))
+    token = transition.activate(token, timeout, wait=ForkWait(results=finished, failed=()))
     for branch in step.branches:
         branch_id = child_id(token.id, branch.name)
         if branch.name not in finished and not transition.resume(branch_id):

@@ -10,9 +10,9 @@ from typing import Final
 
 from chalicelib.engine.effects import ExecuteStep
 from chalicelib.engine.errors import ExpressionFailed, Runaway
-from chalicelib.engine.steps.waits import duration_of
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
+from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.engine.values.size_limits import MAX_LABELS, fit
 from chalicelib.engine.values.texts import key_text
@@ -50,7 +50,7 @@ def enter_emit(transition: Transition, token: Token, step: EmitStep, names: Name
         key="" if step.key is None else _key(resolve(step.key, names)),
         data=data,
         to=None if step.to is None else _text("to", resolve(step.to, names), MAX_RUN_NAME_CHARACTERS),
-        ttl=None if step.ttl is None else duration_of("ttl", resolve(step.ttl, names)),
+        ttl=None if step.ttl is None else duration_of("ttl", step.ttl, names, least=0),
     )
     _wait(transition, token, wait)
 

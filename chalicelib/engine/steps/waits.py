@@ -13,17 +13,16 @@ from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
+from chalicelib.engine.values.options import duration_of, optional_duration, value_of
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model import times
-from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
-from chalicelib.model.json_values import Json, shown
 from chalicelib.model.run import Run, Token
-from chalicelib.model.times import Milliseconds
+from chalicelib.model.times import MAX_DURATION_MS, Milliseconds
 from chalicelib.model.waits import EventWait, NoticeKind
 
-MAX_WAIT_MS: Final[Milliseconds] = 366 * 86_400_000
-"""The longest computed wait; the language has the same limit for literal durations."""
+MAX_WAIT_MS: Final[Milliseconds] = MAX_DURATION_MS
+"""The longest wait `for` a computed duration."""
 
 
 def enter(
@@ -43,24 +42,12 @@ def enter(
 def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: Names) -> None:
     """Wait until the moment, or for the duration. Raises ExpressionFailed if an expression yields neither."""
     if step.until is not None:
-        until = times.instant(str(resolve(step.until, names)))
+        until = times.instant(str(value_of("until", step.until, names, "an RFC 3339 time")))
         if until is None:
             raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
         transition.activate(token, max(0, until - transition.at))
         return
-    transition.activate(token, duration_of("for", resolve(step.duration, names)))
-
-
-def duration_of(name: str, value: Json) -> Milliseconds:
-    """Return milliseconds from a whole number of them, or from text such as `30s`. Raises ExpressionFailed."""
-    value = ArgType.INT.converted(value)
-    whole = ArgType.INT.admits(value) and value >= 0
-    found = value if whole else times.duration(value) if isinstance(value, str) else None
-    if found is None:
-        raise ExpressionFailed(f"`{name}` must be a duration such as 30s or 1h30m, and is {shown(value)}")
-    if found > MAX_WAIT_MS:
-        raise ExpressionFailed(f"`{name}` must be at most {MAX_WAIT_MS // 86_400_000} days, and is {shown(value)}")
-    return found
+    transition.activate(token, duration_of("for", step.duration, names, least=0, most=MAX_WAIT_MS))
 
 
 def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:
@@ -69,7 +56,7 @@ def _enter_event(transition: Transition, token: Token, step: EventStep, names: N
     invocations = transition.definition.steps[step.name].notices
     args = {kind: computed_args(transition, names, invocation) for kind, invocation in invocations.items()}
     wait = EventWait(key=key, leave=args.get(NoticeKind.LEAVE))
-    active = transition.activate(token, step.timeout, wait=wait)
+    active = transition.activate(token, optional_duration("timeout", step.timeout, names), wait=wait)
     listen(transition, active, step)
     if NoticeKind.ENTER in args and active.activation:
         notices.add(transition, active, NoticeKind.ENTER, args[NoticeKind.ENTER], of=active.activation.uuid)
@@ -97,5 +84,5 @@ def _enter_condition(transition: Transition, token: Token, step: ConditionStep, 
     """Wait for the condition; return DONE if it holds already. Raises ExpressionFailed."""
     if holds(step.condition, transition.with_secrets(names)):
         return StepResult(state=DEFAULT_STATE)
-    transition.activate(token, step.timeout)
+    transition.activate(token, optional_duration("timeout", step.timeout, names))
     return None

@@ -23,10 +23,11 @@ from chalice.app import Response as ChaliceResponse
 from chalicelib import hosting
 from chalicelib.config import Access
 from chalicelib.entrypoints.http import auth, errors
-from chalicelib.entrypoints.http.bodies import name_of
+from chalicelib.entrypoints.http.bodies import MAX_TEXT_CHARACTERS, name_of
 from chalicelib.entrypoints.http.query import Query
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
+from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 from chalicelib.service.errors import TooLarge
 from chalicelib.service.observability import traceparent, work_context
 
@@ -69,11 +70,12 @@ def _middleware(request: ChaliceRequest, get_response: Callable[[ChaliceRequest]
 
 def _handler(route: Route, view: View) -> Callable[..., ChaliceResponse]:
     names_a_run = route.path.startswith("/flowrun/{name}")
+    limit = MAX_TOKEN_CHARACTERS if route.is_callback else MAX_TEXT_CHARACTERS
 
     @wraps(route.view)
     def handle(**names: str) -> ChaliceResponse:
         try:
-            request, decoded = _current_request.get(), {key: name_of(part) for key, part in names.items()}
+            request, decoded = _current_request.get(), {key: name_of(part, limit) for key, part in names.items()}
             if names_a_run:
                 work_context.note(run=decoded["name"])
             result = view(_read(request), **decoded)

@@ -312,10 +312,10 @@ class _EventForm(msgspec.Struct, frozen=True):
     metadata: Json = None
 
 
-def name_of(part: str) -> str:
-    """Return the name in a part of a path. Raises Malformed if it is too long."""
-    if len(name := unquote(part)) > MAX_TEXT_CHARACTERS:
-        raise Malformed(f"a name in the path has {len(name)} characters; the limit is {MAX_TEXT_CHARACTERS}")
+def name_of(part: str, limit: int = MAX_TEXT_CHARACTERS) -> str:
+    """Return the name in a part of a path. Raises Malformed if it has more than `limit` characters."""
+    if len(name := unquote(part)) > limit:
+        raise Malformed(f"a name in the path has {len(name)} characters; the limit is {limit}")
     return name
 
 

@@ -13,10 +13,11 @@ from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, property_named, read_parameters
 from chalicelib.language.check.readers.options import read_flow_limit
-from chalicelib.language.check.readers.values import read_duration, read_int, read_name, read_text
+from chalicelib.language.check.readers.values import read_duration, read_int, read_name, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.secret_flow import refuse_members, warn_of_unseen
 from chalicelib.language.check.steps.kinds import Steps
+from chalicelib.language.check.steps.outputs import warn_of_null_outputs
 from chalicelib.language.limits import MAX_DESCRIPTION_CHARACTERS, MAX_STEPS, MAX_STEPS_OF_RUN
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Group, Property, Statement, Value, Word, steps_within
@@ -112,7 +113,7 @@ def _flow(
         vars=variables,
         secret_vars=secret,
         output=properties.template("output"),
-        timeout=properties.read("timeout", read_duration),
+        timeout=properties.read("timeout", read_timespan),
         max_steps=properties.read("max_steps", functools.partial(read_int, least=1, most=MAX_STEPS_OF_RUN)),
         labels=read_labels(properties, plain=False),
         description=properties.read("description", _read_description),
@@ -121,6 +122,7 @@ def _flow(
         configs=tuple(sorted({*read_configs(context, statement), *steps.uses.configs()})),
     )
     names_read.check(context, statement, flow, has_errors=context.findings.errors > before)
+    warn_of_null_outputs(context, statement, flow)
     return flow
 
 

@@ -34,7 +34,10 @@ from chalicelib.language.syntax.tree import (
 from chalicelib.model.actions import Parameter
 from chalicelib.model.flow import Flow
 
-_PLAIN_PROPERTIES: Final = frozenset({"key", "items", "for", "until", "event", "data", "to", "ttl", "name"})
+_PLAIN_PROPERTIES: Final = frozenset(
+    {"key", "items", "for", "until", "timeout", "heartbeat", "max", "tolerate", "batch"}
+    | {"event", "data", "to", "ttl", "name"}
+)
 """Properties of steps that see placeholders instead of secrets."""
 _CALLS: Final = frozenset({"undo", "on_enter", "on_leave"})
 """Properties that name an action or a flow and give it args."""
@@ -89,8 +92,10 @@ def _plain_values(
     context: Context, statement: Statement, secret: frozenset[str]
 ) -> Iterator[tuple[Value, frozenset[str]]]:
     """Yield the values of a flow that see placeholders instead of secrets, each with the secret variables there."""
-    labels = property_named(statement.members, "labels")
+    labels, timeout = (property_named(statement.members, name) for name in ("labels", "timeout"))
     yield from ((value, secret) for value in _given(labels.value if labels else None))
+    if timeout and timeout.value:
+        yield timeout.value, secret
     for step, names in _steps_in(statement.members, secret):
         yield from ((value, names) for value in _plain_values_of(context, step))
 
@@ -102,6 +107,8 @@ def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
     for one in properties:
         if one.name.key in _PLAIN_PROPERTIES and one.value:
             yield one.value
+        elif one.name.key == "repeat":
+            yield from _numbers_of_repeat(one.value)
         elif one.name.key == "labels":
             yield from _given(one.value)
         elif one.name.key == "args" and action and action.takes_value and one.value:
@@ -112,6 +119,12 @@ def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
             yield from filter(_is_path, _given(one.value, flow.input))
         elif one.name.key in _CALLS and isinstance(one.value, Call):
             yield from _given_in_call(context, one.value)
+
+
+def _numbers_of_repeat(value: Value | None) -> Iterator[Value]:
+    for item in value.items if isinstance(value, Group) else ():
+        yield from _given(item.entries) if isinstance(item, Route) else ()
+    yield from _given(value)
 
 
 def _given_in_call(context: Context, call: Call) -> Iterator[Value]:

@@ -11,6 +11,7 @@ from chalicelib.language.statements import END_WORDS
 from chalicelib.language.syntax.embedded import end_of_expression
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.templates import Template, reference_of, source_of
+from chalicelib.model.times import Milliseconds, format_duration
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NO_NAMES: Final = frozenset({*END_WORDS, "when", "else"})
@@ -50,6 +51,11 @@ def reference(secret: str) -> str:
 def number(value: float) -> str:
     """Write an integer or a decimal number."""
     return repr(value)
+
+
+def duration(option: Milliseconds | Template) -> str:
+    """Write a duration, or an option that is an expression."""
+    return format_duration(option) if isinstance(option, int) else template(option)
 
 
 def name(word: str) -> str:

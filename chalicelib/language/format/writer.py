@@ -10,6 +10,7 @@ from chalicelib.language.format.printer import format_text
 from chalicelib.language.format.spelling import Unwritable
 from chalicelib.model.actions import WHOLE, Action, ActionCall, Limit, Options, Parameter, Retry, Undo, Verb
 from chalicelib.model.flow import (
+    DEFAULT_CAP_MS,
     ENDS,
     ERROR,
     ActionStep,
@@ -286,6 +287,7 @@ def _of_step(step: Step) -> _Properties:
             yield from _of_outgoing(step)
         case ForkStep():
             yield "join", "all" if step.join == len(step.branches) else "any" if step.join == 1 else str(step.join)
+            yield from _timeout(step.timeout)
             yield from _abandoned(step)
             yield from _variables(step)
         case EachStep():
@@ -318,18 +320,14 @@ def _of_outgoing(step: EmitStep | StartStep) -> _Properties:
         if value is not None:
             yield name, spelling.template(value)
     if step.ttl is not None:
-        yield "ttl", _duration(step.ttl)
-
-
-def _duration(value: Template) -> str:
-    return format_duration(value) if isinstance(value, int) else spelling.template(value)
+        yield "ttl", spelling.duration(step.ttl)
 
 
 def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
     match step:
         case TimerStep():
             if step.duration is not None:
-                yield "for", _duration(step.duration)
+                yield "for", spelling.duration(step.duration)
             if step.until is not None:
                 yield "until", spelling.template(step.until)
         case EventStep():
@@ -363,11 +361,14 @@ def _of_action_step(step: ActionStep) -> _Properties:
 def _of_each(step: EachStep) -> _Properties:
     yield "items", spelling.template(step.items)
     if step.max:
-        yield "max", str(step.max)
+        yield "max", spelling.template(step.max)
     if step.tolerate_percent is not None:
         yield "tolerate", f'"{step.tolerate_percent:.6f}'.rstrip("0").rstrip(".") + '%"'
     elif step.tolerate:
-        yield "tolerate", str(step.tolerate)
+        yield "tolerate", spelling.template(step.tolerate)
+    if step.batch is not None:
+        yield "batch", spelling.template(step.batch)
+    yield from _timeout(step.timeout)
     yield from _abandoned(step)
     yield from _variables(step)
 
@@ -380,7 +381,7 @@ def _abandoned(step: ForkStep | EachStep) -> _Properties:
 def _options(options: Options) -> _Properties:
     yield from _timeout(options.timeout)
     if options.heartbeat is not None:
-        yield "heartbeat", format_duration(options.heartbeat)
+        yield "heartbeat", spelling.duration(options.heartbeat)
     if options.retry:
         yield "retry", _retry(options.retry)
     if options.limit:
@@ -420,9 +421,9 @@ def _flow_limit(limit: FlowLimit) -> str:
     return _group(settings)
 
 
-def _timeout(timeout: Milliseconds | None) -> _Properties:
+def _timeout(timeout: Milliseconds | Template | None) -> _Properties:
     if timeout is not None:
-        yield "timeout", format_duration(timeout)
+        yield "timeout", spelling.duration(timeout)
 
 
 def _undo(undo: Undo | None) -> _Properties:
@@ -448,11 +449,12 @@ def _condition(rule: RepeatRule) -> str:
 
 def _rule_settings(rule: RepeatRule) -> str:
     usual = RepeatRule(max=1)
+    usual_cap = max(DEFAULT_CAP_MS, rule.delay) if isinstance(rule.delay, int) else None
     settings = (
-        ("max", str(rule.max), True),
-        ("delay", format_duration(rule.delay), rule.delay != usual.delay),
-        ("rate", spelling.number(rule.rate), rule.rate != usual.rate),
-        ("cap", format_duration(rule.cap), rule.cap != max(usual.cap, rule.delay)),
+        ("max", spelling.template(rule.max), True),
+        ("delay", spelling.duration(rule.delay), rule.delay != usual.delay),
+        ("rate", spelling.template(rule.rate), rule.rate != usual.rate),
+        ("cap", spelling.duration(rule.cap), rule.cap is not None and rule.cap != usual_cap),
         ("jitter", rule.jitter.value, rule.jitter is not usual.jitter),
     )
     return _group((name, text) for name, text, differs in settings if differs)

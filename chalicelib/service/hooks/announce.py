@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from chalicelib.engine.announcements import Announcement, mark_of
-from chalicelib.model.hooks import EVENT_OF_END
+from chalicelib.model.hooks import EVENT_OF_END, HookEvent
 from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.hooks.book import HookBook
-from chalicelib.service.hooks.cloud_events import cloud_event, event_id
+from chalicelib.service.hooks.cloud_events import cloud_event, cloud_event_of_pause, event_id, pause_id
 from chalicelib.service.messages import Announce, Notify
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
@@ -50,17 +51,25 @@ class HookAnnouncer:
     def notify(self, run: Run, place: int, one: Announcement, hooks: Iterable[str]) -> None:
         """Send a notification to each of these hooks. `place` is where in the history of the run the event is."""
         event = event_id(run, place, one)
-        body = cloud_event(run, event, one)
-        sent = [
-            Notify(
-                namespace=run.namespace,
-                run=run.name,
-                sent_at=self._clock.now(),
-                version=0,
-                hook=hook,
-                event=event,
-                body=body,
+        self._send(run.namespace, run.name, event, cloud_event(run, event, one), hooks)
+
+    def announce_pause(self, namespace: str, action: str, version: int, failures: int, until: Instant) -> None:
+        """Send the notification that the action's breaker opens with version `version` of its state.
+
+        It is sent before that is written, so that none is lost; the same pause always has the same id.
+        """
+        hooks = self._book.wanting(namespace, HookEvent.ACTION_PAUSED)
+        if hooks:
+            event, now = pause_id(namespace, action, version), self._clock.now()
+            self._send(
+                namespace, "", event, cloud_event_of_pause(namespace, event, action, now, failures, until), hooks
             )
+
+    def _send(self, namespace: str, run: str, event: str, body: str, hooks: Iterable[str]) -> None:
+        """Send a notification to each of these hooks. `run` is empty if it is not about a run."""
+        now = self._clock.now()
+        sent = [
+            Notify(namespace=namespace, run=run, sent_at=now, version=0, hook=hook, event=event, body=body)
             for hook in hooks
         ]
         self._queue.send(QueueName.DELIVERIES, [messages.encode(each) for each in sent])

@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.engine.announcements import Announcement
 from chalicelib.model import json_values
-from chalicelib.model.hooks import Hook
+from chalicelib.model.hooks import Hook, HookEvent
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import TooLarge
@@ -69,6 +69,10 @@ class HookBook:
         """Read the hooks of the namespace again when they are next asked for."""
         with self._lock:
             self._known.pop(namespace, None)
+
+    def wanting(self, namespace: str, event: HookEvent) -> tuple[str, ...]:
+        """Return the names of the hooks that are to be notified of an event that is not about a run."""
+        return tuple(hook.name for hook in self.of(namespace) if event in hook.on)
 
     def wanted(self, run: Run, announced: Iterable[Announcement]) -> tuple[Wanted, ...]:
         """Return what hooks are to be notified of, with their names."""

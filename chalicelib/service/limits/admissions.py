@@ -96,8 +96,10 @@ class Admissions:
 
     def _make_room(self, run: Run, flow: Flow) -> None:
         """Cancel as many of the runs in progress as others wait, the oldest first."""
-        wanted = self._limiter.count_waiters(run.namespace, run.limiter, MAX_CANCELED)
-        for uuid, name in self._limiter.holders(run.namespace, run.limiter)[:wanted]:
+        holders, waiters = self._limiter.crowd(run.namespace, run.limiter, MAX_CANCELED)
+        heads = (self._runs.load(run.namespace, waiter.run) for waiter in waiters)
+        wanted = sum(head is not None and head.status is Status.PENDING for head in heads)
+        for uuid, name in list(holders.items())[:wanted]:
             oldest = self._runs.load(run.namespace, name)
             if oldest and oldest.id == uuid and oldest.status in status.LIVE and oldest.ending is None:
                 reason = f"a newer run takes its place: {described(flow, run)} is reached"

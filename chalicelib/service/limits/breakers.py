@@ -22,6 +22,7 @@ from chalicelib.model.actions import Action, Breaker
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import Busy, Conflict
+from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.limits import permits
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.ports.clock import Clock
@@ -49,8 +50,14 @@ class Breakers:
     """Records how deliveries end."""
 
     def __init__(
-        self, values: VersionedValueStore, definition_cache: DefinitionCache, limiter: Limiter, clock: Clock
+        self,
+        values: VersionedValueStore,
+        definition_cache: DefinitionCache,
+        limiter: Limiter,
+        announcer: HookAnnouncer,
+        clock: Clock,
     ) -> None:
+        self._announcer = announcer
         self._definition_cache = definition_cache
         self._values = values
         self._limiter = limiter
@@ -83,6 +90,8 @@ class Breakers:
             after = before.after_failure(uuid, failed, now) if failed else before.after_success(uuid, now)
             if after == before:
                 return
+            if after.open_until and not before.open_until:
+                self._announcer.announce_pause(namespace, action, version + 1, after.failures, after.open_until)
             try:
                 self._values.write(namespace, name, permits.encode(after), version)
             except Conflict:

@@ -182,13 +182,11 @@ class Limiter:
             not permits.waiting or not self._waiters.first(namespace, name, 1)
         )
 
-    def holders(self, namespace: str, name: str) -> Sequence[tuple[str, str]]:
-        """Return who holds a permit (uuid, run), those first that hold it longest."""
-        return list(self._read(namespace, name)[0].holders.items())
-
-    def count_waiters(self, namespace: str, name: str, most: int) -> int:
-        """Return how many wait, at most `most`."""
-        return len(self._waiters.first(namespace, name, most))
+    def crowd(self, namespace: str, name: str, most: int) -> tuple[Mapping[str, str], Sequence[Waiter]]:
+        """Return the run of each holder by its uuid, those first that hold longest; and at most so many waiters."""
+        waiters = self._waiters.first(namespace, name, most)
+        permits, _ = self._read(namespace, name)  # what was granted since then does not wait any more
+        return permits.holders, [waiter for waiter in waiters if not permits.admits(waiter)]
 
     # ── something is free ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,20 +206,29 @@ class Limiter:
         early = message.due - self._clock.now()
         if early > AHEAD_MS:
             return min(early, MAX_DEFER_MS)
-        return self.serve(message.namespace, message.limiter, looks=True)
+        return self.serve(message.namespace, message.limiter, looks=True, arrived=message.due)
 
     def serve(
-        self, namespace: str, name: str, returned: Mapping[str, int | None] | None = None, *, looks: bool = False
+        self,
+        namespace: str,
+        name: str,
+        returned: Mapping[str, int | None] | None = None,
+        *,
+        looks: bool = False,
+        arrived: Instant = 0,
     ) -> Redelivery:
         """Take permits back, and grant what is free to those that have waited longest.
 
         `returned` are activations that return their permits (`Permits.without`). `looks`: also take back those of
-        activations that have ended. Return in how many milliseconds to try again, if too many others change the value.
+        activations that have ended. `arrived`: the `Serve` message that was due then has arrived. Return in how many
+        milliseconds to try again, if too many others change the value.
         """
         for attempt in range(MAX_ATTEMPTS):
             before, version = self._read(namespace, name)
             now = self._clock.now()
             after = before.without(returned or {}, now)
+            if after.look_at <= arrived:
+                after = replace(after, look_at=0)
             if looks:
                 after = self._checked(namespace, after, now)
             round_ = Round(after)

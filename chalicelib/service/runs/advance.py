@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from chalicelib.engine.announcements import announcements, may_announce
-from chalicelib.engine.effects import Decision, Effect, Outcome, StoreBlob
+from chalicelib.engine.announcements import announcements
+from chalicelib.engine.effects import Decision, Effect, OpenTask, Outcome, StoreBlob
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event
 from chalicelib.engine.machine import decide
@@ -171,13 +171,20 @@ class RunAdvancer:
         after, page = turn_page(before, decision.run)
         if page is not None:
             self._runs.put_page(before, page)
-        self._effect_executor.execute(decision.effects, after, self._wanted(before, after, decision.effects))
+        wanted: tuple[Wanted, ...] = ()
+        if (  # most transitions announce nothing: that costs no call
+            after.status is not before.status
+            or after.failed_undos != before.failed_undos
+            or OpenTask in map(type, decision.effects)
+        ):
+            wanted = self._wanted(before, after, decision.effects)
+        self._effect_executor.execute(decision.effects, after, wanted)
         self._runs.save(after, before.version)
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:
-        """Return the events of the transition of which hooks are to be notified. Most transitions announce nothing."""
-        if self._hook_book is None or not may_announce(before, after, effects):
+        """Return the events of the transition of which hooks are to be notified."""
+        if self._hook_book is None:
             return ()
         return self._hook_book.wanted(after, announcements(before, after, effects))
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import click
 
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.model.actions import Action
-from fsl.cli.common import json_option, put, table
+from fsl.cli.common import json_option, put
 from fsl.cli.documents.files import find_flow, read_definitions
+
+WIDTH: Final = 80
+"""Columns of the longest line."""
 
 
 @click.command("explain", no_args_is_help=True)
@@ -20,8 +25,8 @@ from fsl.cli.documents.files import find_flow, read_definitions
 def explain_(*, files: Sequence[str], name: str | None, as_json: bool) -> None:
     """Show the timeout, heartbeat and retry of each step.
 
-    Each setting is followed by its origin: the step, its action, or the defaults. The table also shows where TIMEOUT
-    and ERROR lead.
+    Each setting is followed by its origin: the step, its action, or the defaults. The lines also show where TIMEOUT
+    and ERROR lead, and what a condition does that fails.
 
     \b
     fsl explain release.fsl
@@ -37,12 +42,23 @@ def explain_(*, files: Sequence[str], name: str | None, as_json: bool) -> None:
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Print the settings of steps as a table. The last columns are left out if no step has a value for them."""
-    columns = ["step", "action", "timeout", "heartbeat", "retry", "on TIMEOUT", "on ERROR"]
-    columns += [name for name in ("repeat", "undo", "callback", "secret") if any(getattr(row, name) for row in rows)]
-    table(columns, [_cells(row, columns) for row in rows])
+    """Print the settings of each step in a block of lines, in at most WIDTH columns."""
+    for n, row in enumerate(rows):
+        if n:
+            click.echo()
+        action = f", action {row.action}" if row.action else ""
+        click.echo(f"{row.step}  {row.kind}{action}")
+        settings = {name: text for name, text in _settings(row) if text}
+        widest = max(map(len, settings), default=0)
+        for name, text in settings.items():
+            hanging = " " * (widest + 4)
+            lines = textwrap.wrap(text, WIDTH, initial_indent=f"  {name:<{widest}}  ", subsequent_indent=hanging)
+            click.echo("\n".join(lines))
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
-    cells = [getattr(row, name.lower().replace(" ", "_")) for name in columns]
-    return [str(cell) if cell is not None else f"({row.kind})" if n == 1 else "-" for n, cell in enumerate(cells)]
+def _settings(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each setting; the text is empty if the step does not have it."""
+    for field in dataclasses.fields(row):
+        if field.name not in ("step", "kind", "action"):
+            name = field.name.replace("on_timeout", "on TIMEOUT").replace("on_error", "on ERROR").replace("_", " ")
+            yield name, str(getattr(row, field.name) or "")

@@ -271,6 +271,7 @@ def test_members_of_answers_begin_with_a_capital_letter_but_not_the_keys_of_maps
         (b'{"n": 1}', None, Returned({"StatusCode": 200, "Payload": {"n": 1}})),
         (b"", None, Returned({"StatusCode": 200, "Payload": None})),
         (b"no json", None, Returned({"StatusCode": 200, "Payload": "no json"})),
+        (b"[" * 70 + b"]" * 70, None, Returned({"StatusCode": 200, "Payload": "[" * 70 + "]" * 70})),
         (
             b'{"errorType": "CardExpired", "errorMessage": "in 2026"}',
             "Unhandled",

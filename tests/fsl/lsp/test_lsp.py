@@ -87,7 +87,7 @@ def offered(text: str) -> list[str]:
         ("flow f step A => () { args = (^); action = ci; };", ["project", "count"]),
         ("flow f call A => () { flow = ^", ["invoice"]),
         ("flow f call A => () { flow = invoice; input = (^", ["order"]),
-        ("flow f fork A => () { ^", ["join", "abandoned", "vars", "save", "repeat", "branch"]),
+        ("flow f fork A => () { ^", ["join", "timeout", "abandoned", "vars", "save", "repeat", "branch"]),
         ("flow f fork A => () { branch b { ^", [
             "vars", "step", "deci", "wait", "fork", "each", "call", "set", "emit", "start", "use",
         ]),
@@ -268,7 +268,7 @@ def test_documents_know_each_other() -> None:
     ("word", "shown"),
     [
         ("action = c|i", "**action ci** (str project, int count = 3) → SUCCESS | FAIL"),
-        ("-> P|ay", "- retry: 2 deliveries, 1s apart, times 2, up to 5m (step)"),
+        ("-> P|ay", "- timeout: 30d (default)"),
         ("step Bu|ild", "- timeout: 30m (action)"),
         ("step Bu|ild", "- on TIMEOUT: stops the run"),
         ("st|ep Build", "**step**: sends an action and waits for its answer"),

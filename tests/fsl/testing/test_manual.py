@@ -23,7 +23,7 @@ from chalicelib.model.actions import DEFAULTS, REPLY_TIMEOUT_S, Retry
 from chalicelib.model.compiled_step import HUMAN_TIMEOUT_MS
 from chalicelib.model.definition import MAX_STEPS
 from chalicelib.model.recurrence.cron import MAX_EXPRESSION
-from chalicelib.model.times import Milliseconds, format_elapsed
+from chalicelib.model.times import format_elapsed
 from chalicelib.service.deliveries import webhook_client
 from chalicelib.service.events import publish
 from chalicelib.service.runs import children
@@ -41,8 +41,9 @@ BODIES: Final = re.findall(r"^```json\n(.*?)^```", MANUAL, re.DOTALL | re.MULTIL
 SESSIONS: Final = re.findall(r"^```console\n(.*?)^```", MANUAL, re.DOTALL | re.MULTILINE)
 
 
-def spell(duration: Milliseconds | None) -> str:
-    return format_elapsed(duration or 0)
+def spell(duration: object) -> str:
+    assert isinstance(duration, int)
+    return format_elapsed(duration)
 
 
 DEFAULT: Final = DEFAULTS.retry or Retry()

@@ -26,9 +26,10 @@ FILES: Final = sorted(PROGRAMS.glob("*.fsl"))
 
 PROPERTIES: Final = frozenset(
     """
-    abandoned action addr approval args at body callback catch_up condition config cron data event events every flow
-    for headers heartbeat input items jitter join key labels limit max max_steps method name on on_enter on_leave output
-    overlap repeat reply_timeout retry return role save timeout to tolerate ttl undo until vars verb zone
+    abandoned action addr approval args at batch body breaker callback cancel catch_up condition config cron data
+    description event events every flow for headers heartbeat input items jitter join keep key labels limit max
+    max_steps method name on on_enter on_leave output overlap repeat reply_timeout retry return role save timeout to
+    tolerate ttl undo until vars verb zone
     """.split()  # noqa: SIM905 - a list of words reads better than words in quotes
 )
 

@@ -23,7 +23,10 @@ ENDINGS = frozenset(
         "ConditionMet",
         "ChildEnded",
         "EventPublished",
+        "PublishFailed",
         "FlowStarted",
+        "StartFailed",
+        "EnterFailed",
         "StepJoined",
         "StepRejected",
     }

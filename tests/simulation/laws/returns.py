@@ -63,7 +63,7 @@ class Returns:
         self._repeated[entry.token] = self._repeated[entry.token] + 1 if repeated else 0
         if repeated and entry.event == "StepFailed":
             yield f"step {entry.step!r} is repeated, though something failed after it returned"
-        if repeated and self._repeated[entry.token] > sum(rule.max for rule in _rules(step)):
+        if repeated and self._repeated[entry.token] > sum(_int(rule.max) for rule in _rules(step)):
             yield f"step {entry.step!r} was repeated {self._repeated[entry.token]} times"
 
     def _token(self, token: Token, definition: Definition, *, continued: bool) -> Iterator[str]:
@@ -75,7 +75,7 @@ class Returns:
         rule = _rules(step)[activation.wait.rule]
         new = activation.uuid not in self._waits and not continued  # a pause makes it longer
         self._waits.add(activation.uuid)
-        if new and activation.deadline - activation.since > rule.cap:
+        if new and activation.deadline - activation.since > _int(rule.cap):
             yield f"step {token.step!r} waits longer than {rule.cap} to be repeated"
         if rule.state not in (None, activation.wait.state):
             yield f"step {token.step!r} is repeated after {activation.wait.state}, by a rule for {rule.state}"
@@ -112,3 +112,9 @@ def _is_repeated(step: Step, entry: Entry) -> bool:
     """Whether the step returned, and no route of it led where the entry says."""
     routed = any(route.target == step.name and route.state in (None, entry.state) for route in step.routes)
     return bool(entry.state) and entry.target == step.name and not routed
+
+
+def _int(option: object) -> int:
+    """An option that is no expression: the simulation draws no others."""
+    assert isinstance(option, int)
+    return option

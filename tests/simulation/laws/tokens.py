@@ -58,7 +58,8 @@ def _crooked_fork(step: ForkStep, wait: Wait | None, below: list[Token]) -> Iter
 
 
 def _crooked_each(step: EachStep, wait: Wait | None, below: list[Token]) -> Iterator[str]:
-    if len(below) > min(step.max or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS):
+    most = step.max if isinstance(step.max, int) else 0
+    if len(below) > min(most or MAX_CONCURRENT_ITEMS, MAX_CONCURRENT_ITEMS):
         yield f"each {step.name!r} works on {len(below)} items at once"
     if not isinstance(wait, EachWait):
         yield f"each {step.name!r} remembers {wait}"

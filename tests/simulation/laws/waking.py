@@ -15,7 +15,7 @@ from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
 from chalicelib.service.limits.permits import decode
-from chalicelib.service.messages import Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
+from chalicelib.service.messages import Begin, Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
 from tests.simulation.messages import Messages
 
@@ -49,7 +49,10 @@ class Waking:
         for token in awaited:
             if token.activation is not None:
                 yield from self._of_token(run, definition, token, token.activation)
-            elif run.ending is None:
+            elif run.status is Status.PENDING:
+                if not self._messages.waits(Begin, run.namespace, run.name):
+                    yield from self._of_waiter(run.namespace, run.limiter, run.id)
+            elif run.ending is None and not (run.status is Status.PAUSED and run.limiter and not run.steps):
                 yield f"token {token.id} waits for nothing"
 
     def missing_notices(self, run: Run) -> Iterator[str]:
@@ -112,7 +115,7 @@ class Waking:
 
     def _is_live(self, namespace: str, name: str, uuid: str) -> bool:
         run = self._heads.get((namespace, name))
-        return run is not None and run.status in status.LIVE and run.token_of(uuid) is not None
+        return run is not None and run.status in status.LIVE and (run.id == uuid or run.token_of(uuid) is not None)
 
     def _of_call(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
         if not isinstance(activation.wait, ChildWait):

@@ -17,6 +17,7 @@ from chalicelib.entrypoints.http.openapi.examples import Exchange, exchanges
 from chalicelib.entrypoints.http.request import JSON
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
+from chalicelib.model.step_token import MAX_TOKEN_CHARACTERS
 
 _COMPONENTS: Final = "#/components"
 
@@ -165,7 +166,8 @@ def _operation(route: Route, source: _Source) -> dict[str, Json]:
 
 
 def _in_path(route: Route, shown: Sequence[Exchange]) -> Iterator[Json]:
-    schema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_CHARACTERS}
+    longest = MAX_TOKEN_CHARACTERS if route.is_callback else MAX_TEXT_CHARACTERS
+    schema = {"type": "string", "minLength": 1, "maxLength": longest}
     for name in route.path_parameters:
         values = [one.path[name] for one in shown if name in one.path]
         yield {"name": name, "in": "path", "required": True, "schema": schema, **_examples(values)}

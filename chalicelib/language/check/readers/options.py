@@ -16,6 +16,7 @@ from chalicelib.language.check.readers.values import (
     read_number,
     read_template,
     read_text,
+    read_timespan,
 )
 from chalicelib.language.limits import MAX_BURST, MAX_CONCURRENT, MAX_DELIVERIES, MAX_FAILURES, MAX_RETRY_PAUSE_MS
 from chalicelib.language.problems import Problem, Suggestion
@@ -23,6 +24,7 @@ from chalicelib.language.syntax.tree import Assignment, Expression, Group, Refer
 from chalicelib.model.actions import Action, Breaker, Limit, Method, Options, Retry
 from chalicelib.model.flow import FlowLimit, Overflow
 from chalicelib.model.templates import Template
+from chalicelib.model.times import Milliseconds
 
 OPTIONS: Final = ("timeout", "heartbeat", "retry", "limit", "headers", "approval", "callback")
 
@@ -32,12 +34,13 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
-def read_options(properties: Properties) -> Options:
-    """Return the options among the properties."""
+def read_options(properties: Properties, *, of_step: bool = False) -> Options:
+    """Return the options among the properties. Only those of a step may be expressions."""
+    read_time = read_timespan if of_step else _read_constant_time
     headers, secret_headers = properties.read("headers", _read_headers) or ({}, {})
     return Options(
-        timeout=properties.read("timeout", read_duration),
-        heartbeat=properties.read("heartbeat", read_duration),
+        timeout=properties.read("timeout", read_time),
+        heartbeat=properties.read("heartbeat", read_time),
         retry=properties.read("retry", _read_retry),
         limit=properties.read("limit", _read_limit),
         headers=headers,
@@ -45,6 +48,13 @@ def read_options(properties: Properties) -> Options:
         approval=properties.read("approval", _read_approval) or False,
         signed=properties.read("callback", _read_callback) or False,
     )
+
+
+def _read_constant_time(context: Context, name: str, value: Value) -> Milliseconds | None:
+    if isinstance(value, Expression):
+        context.wrong(name, value, "a duration like 30s", "only a step can compute it: write it there")
+        return None
+    return read_duration(context, name, value)
 
 
 def _read_retry(context: Context, name: str, value: Value) -> Retry | None:

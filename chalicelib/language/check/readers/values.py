@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 from chalicelib.language.check.context import Context
@@ -143,6 +143,20 @@ def read_duration(
     hint = f"did you mean {value.value}s?" if isinstance(value, Number) else None
     context.wrong(name, value, "a duration like 30s", hint)
     return None
+
+
+def or_expression(reader: Callable[[Context, str, Value], _T | None]) -> Callable[[Context, str, Value], Template]:
+    """Return a reader of what `reader` reads, or of an expression that yields it."""
+
+    def read(context: Context, name: str, value: Value) -> Template:
+        return context.expression(value) if isinstance(value, Expression) else reader(context, name, value)
+
+    return read
+
+
+def read_timespan(context: Context, name: str, value: Value) -> Template:
+    """Read a duration of a step, in milliseconds, or an expression that yields one."""
+    return or_expression(read_duration)(context, name, value)
 
 
 def read_int(context: Context, name: str, value: Value, least: int, most: int | None = None) -> int | None:

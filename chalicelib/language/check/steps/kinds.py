@@ -20,7 +20,7 @@ from chalicelib.language.check.readers.members import Properties, owner_of, read
 from chalicelib.language.check.readers.operations import check_operation_args
 from chalicelib.language.check.readers.options import OPTIONS, read_options, refuse_signature
 from chalicelib.language.check.readers.undo import Undone, read_undo, refuse_useless
-from chalicelib.language.check.readers.values import read_duration, read_name
+from chalicelib.language.check.readers.values import read_name, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps import reachability
 from chalicelib.language.check.steps.outgoing import EMIT_PROPERTIES, START_PROPERTIES, read_emit, read_start
@@ -161,7 +161,7 @@ class Steps:
         if action:
             states = States((*action.returns, TIMEOUT, ERROR), f"action '{action.name}'", action.returns)
         routes = Routing(self._context, step, scope).by_state(states)
-        args, options = self._args(step, properties, action), read_options(properties)
+        args, options = self._args(step, properties, action), read_options(properties, of_step=True)
         source, owner = f"action '{name}'", f"step '{step.name.text}'"
         parameters, returns = (action.parameters, action.returns) if action else ((), None)
         direct.refuse_none(properties)
@@ -266,7 +266,7 @@ class Steps:
         return read_wait(properties, step, routing, self._inputs)
 
     def _fork(self, step: Step, scope: StepScope) -> FlowStep | None:
-        properties = self._properties(step, "join", "abandoned", "vars", "save", "repeat", nested=True)
+        properties = self._properties(step, "join", "timeout", "abandoned", "vars", "save", "repeat", nested=True)
         states = States((DEFAULT_STATE, FAIL, TIMEOUT, ERROR), "a fork")
         routes = self._routes(step, scope, states)
         members = step.body.members if step.body else ()
@@ -282,6 +282,7 @@ class Steps:
             routes=routes,
             branches=branches,
             join=read_join(properties, len(branches)),
+            timeout=properties.read("timeout", read_timespan),
             keep_abandoned=read_abandoned(properties),
             vars=variables,
             secret_vars=secret,
@@ -331,7 +332,7 @@ class Steps:
             routes=routes,
             flow=name or "",
             input=given,
-            timeout=properties.read("timeout", read_duration),
+            timeout=properties.read("timeout", read_timespan),
             save=properties.variables("save"),
             undo=self._undo(properties, undone, routes, {}, ()),
             repeat=read_repeat(properties, states),

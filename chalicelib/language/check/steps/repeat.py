@@ -11,13 +11,13 @@ from msgspec.structs import replace
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import Properties, read_entries
 from chalicelib.language.check.readers.options import read_settings
-from chalicelib.language.check.readers.values import read_duration, read_int, read_number
+from chalicelib.language.check.readers.values import or_expression, read_int, read_number, read_timespan
 from chalicelib.language.check.steps.routes import States
 from chalicelib.language.limits import MAX_REPEATS
 from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Assignment, Group, Route, Value, Word
-from chalicelib.model.flow import ERROR, Jitter, RepeatRule
+from chalicelib.model.flow import DEFAULT_CAP_MS, ERROR, Jitter, RepeatRule
 
 _JITTERS: Final = {one.value: one for one in Jitter}
 
@@ -86,10 +86,10 @@ class _Rules:
 
 def _read_rule(context: Context, settings: Group) -> RepeatRule | None:
     readers: dict[str, Callable[..., object]] = {
-        "max": functools.partial(read_int, least=1, most=MAX_REPEATS),
-        "delay": read_duration,
-        "rate": functools.partial(read_number, least=1),
-        "cap": read_duration,
+        "max": or_expression(functools.partial(read_int, least=1, most=MAX_REPEATS)),
+        "delay": read_timespan,
+        "rate": or_expression(functools.partial(read_number, least=1)),
+        "cap": read_timespan,
         "jitter": _read_jitter,
     }
     before = context.findings.errors
@@ -100,7 +100,8 @@ def _read_rule(context: Context, settings: Group) -> RepeatRule | None:
         _lacks_max(context, settings.span)
         return None
     if "cap" not in found:
-        found["cap"] = max(RepeatRule(max=1).cap, found.get("delay", 0))
+        delay = found.get("delay", 0)
+        found["cap"] = max(DEFAULT_CAP_MS, delay) if isinstance(delay, int) else None
     return RepeatRule(**found)
 
 

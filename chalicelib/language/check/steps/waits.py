@@ -10,10 +10,11 @@ from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.readers.action_calls import read_action_call
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import read_duration, read_int, read_source, read_text
+from chalicelib.language.check.readers.values import or_expression, read_int, read_source, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
+from chalicelib.language.limits import MAX_EACH_ITEMS
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Expression, Number, Step, Value, Word
 from chalicelib.model import flow, times
@@ -23,7 +24,7 @@ from chalicelib.model.templates import Template
 
 _ONE_OF: Final = ("for", "until", "events", "condition")
 WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "on_enter", "on_leave", "save", "repeat")
-EACH_PROPERTIES: Final = ("items", "max", "tolerate", "abandoned", "vars", "save", "repeat")
+EACH_PROPERTIES: Final = ("items", "max", "tolerate", "batch", "timeout", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 
@@ -40,7 +41,7 @@ def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inpu
         routing.by_state(States(None, "this wait"))
         return None
     _refuse_needless(properties, chosen[0])
-    save, timeout = properties.variables("save"), properties.read("timeout", read_duration)
+    save, timeout = properties.variables("save"), properties.read("timeout", read_timespan)
     match chosen[0]:
         case "events":
             events = properties.read("events", _read_events)
@@ -74,7 +75,7 @@ def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inpu
             return flow.TimerStep(
                 name=name,
                 routes=routes,
-                duration=properties.read("for", _read_pause),
+                duration=properties.read("for", read_timespan),
                 until=properties.read("until", _read_time),
                 save=save,
                 repeat=read_repeat(properties, states),
@@ -105,10 +106,6 @@ def _read_events(context: Context, name: str, value: Value) -> dict[str, str] | 
         context.wrong(name, value, 'a group of at least one event, like (PAID = "payment.received")')
         return None
     return found
-
-
-def _read_pause(context: Context, name: str, value: Value) -> Template:
-    return context.expression(value) if isinstance(value, Expression) else read_duration(context, name, value)
 
 
 def _read_time(context: Context, name: str, value: Value) -> Template:
@@ -165,9 +162,11 @@ def read_each(
         routes=routes,
         items=items,
         steps=steps,
-        max=properties.read("max", functools.partial(read_int, least=1)) or 0,
+        max=properties.read("max", or_expression(functools.partial(read_int, least=1))) or 0,
         tolerate=count,
         tolerate_percent=percent,
+        batch=properties.read("batch", or_expression(functools.partial(read_int, least=1, most=MAX_EACH_ITEMS))),
+        timeout=properties.read("timeout", read_timespan),
         keep_abandoned=read_abandoned(properties),
         vars=variables,
         secret_vars=secret,
@@ -176,7 +175,9 @@ def read_each(
     )
 
 
-def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int, float | None] | None:
+def _read_tolerated(context: Context, name: str, value: Value) -> tuple[int | Template, float | None] | None:
+    if isinstance(value, Expression):
+        return context.expression(value), None
     if isinstance(value, Number):
         count = read_int(context, name, value, 0)
         return None if count is None else (count, None)
