@@ -35,6 +35,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant
+from chalicelib.model.waits import StartWait
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.event_types import EventRefused
 from chalicelib.service.hooks.cloud_events import CONTENT_TYPE as HOOK_CONTENT_TYPE
@@ -73,6 +74,8 @@ class ScriptedHost(VirtualHost):
         self.refusals: list[Refusal] = []
         self.ignored: list[Seen] = []
         """Final answers that moved no run, because they came too late or again: `action`, `step`, `state`."""
+        self.started: list[Seen] = []
+        """The runs that `start` steps started: `name`."""
         self.notified: list[Seen] = []
         """Notifications of hooks: `hook`, `event`, and the data of the CloudEvent."""
         self.canceled: list[Seen] = []
@@ -231,17 +234,29 @@ class ScriptedHost(VirtualHost):
     def handle(self, message: Message) -> int | None:
         if isinstance(message, StartChild | ExecuteStep) and self._flow_replies.replace(message):
             return None
+        starts = self._run_to_start(message) if isinstance(message, ExecuteStep) else ""
         if isinstance(message, ExecuteStep):
             self._executing = message.run
         try:
             again = super().handle(message)
         finally:
             self._executing = ""
+        if starts and self.services.runs.load(self.namespace, starts):
+            self.started.append(Seen(self.clock.now(), message.run, {"name": starts}))
         if isinstance(message, Notify) and again is None:
             event = msgspec.json.decode(message.body)
             fields = {"hook": message.hook, **event["data"], "event": event["type"].removeprefix("echoer.")}
             self.notified.append(Seen(self.clock.now(), message.run, fields))
         return again
+
+    def _run_to_start(self, message: ExecuteStep) -> str:
+        """Return the name of the run that a `start` step is about to start, unless there is one of that name."""
+        run = self.services.runs.load(self.namespace, message.run)
+        token = run.token_of(message.uuid) if run else None
+        wait = token.activation.wait if token and token.activation else None
+        if not isinstance(wait, StartWait) or self.services.runs.load(self.namespace, wait.run):
+            return ""
+        return wait.run
 
     def _published(self, signal: Signal) -> None:
         """Note the event if an `emit` step publishes it. A step that is executed again publishes the same event."""

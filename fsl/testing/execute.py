@@ -115,9 +115,9 @@ def _several(
     for one in case.runs:
         run = host.services.runs.load(host.namespace, one.name) if one.name not in refused else None
         if run is not None:
-            found.append(CaseRun(
-                host, one.name, run.created_at, run.created_at, script, _not_ended(run, case), is_part=True
-            ))
+            found.append(
+                CaseRun(host, one.name, run.created_at, run.created_at, script, _not_ended(run, case), is_part=True)
+            )
     if not found:
         raise NoRun("runs", "none of the runs has started" + "".join(f"; {why}" for why in refused.values()))
     cut_off = "" if in_time else _too_many(host, max_events)

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import NODEFAULT, UNSET, UnsetType
+from msgspec.structs import fields
 
 from chalicelib.model.hooks import HookEvent
 from chalicelib.model.json_values import Json
@@ -154,5 +155,8 @@ def given(part: Part) -> dict[str, Json]:
 
 def set_fields(part: Part, among: Iterable[str] = ()) -> list[str]:
     """Return the fields, among these or among all, that the test file gives other values than the default."""
-    usual = type(part)()
-    return [name for name in among or part.__struct_fields__ if getattr(part, name) != getattr(usual, name)]
+    usual = {
+        one.name: one.default_factory() if one.default_factory is not NODEFAULT else one.default
+        for one in fields(type(part))
+    }
+    return [name for name in among or part.__struct_fields__ if getattr(part, name) != usual[name]]

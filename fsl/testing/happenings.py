@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.hosting.responder import Kind, Request
@@ -74,35 +75,38 @@ def _most(run: CaseRun, expect: Expect) -> Iterator[Failure]:
 
 
 def _started(run: CaseRun) -> list[Seen]:
-    """Return the runs that `start` steps started, in order."""
-    host, found = run.host, list[Seen]()
-    for one in reversed(host.runs()):
-        by = host.history(one.name)[0].by if one.parent is None else ""
-        if by.startswith("run "):
-            fields = {
-                "name": one.name,
-                "flow": one.definition.flow,
-                "input": host.decrypt(one.input),
-                "labels": one.labels,
-                "status": str(one.status),
-                "output": host.decrypt(one.output),
-            }
-            found.append(Seen(one.created_at, by.removeprefix("run "), fields))
-    return found
+    """Return the runs that `start` steps started, in order, as they are now."""
+    return [replace(one, fields=_described(run, one.fields["name"])) for one in run.host.started]
+
+
+def _described(run: CaseRun, name: str) -> dict[str, Json]:
+    head, decrypt = run.host.head(name), run.host.decrypt
+    return {
+        "name": name,
+        "flow": head.definition.flow,
+        "input": decrypt(head.input),
+        "labels": head.labels,
+        "status": str(head.status),
+        "output": decrypt(head.output),
+    }
 
 
 def _seen(run: CaseRun, what: str, name: str, wanted: Sequence[str | Part], seen: Sequence[Seen]) -> Iterator[Failure]:
-    if len(wanted) == len(seen) and all(_fits(run, name, one, got) for one, got in zip(wanted, seen, strict=True)):
+    spelled = [one if isinstance(one, str) else given(one) for one in wanted]
+    if len(wanted) == len(seen) and all(_fits(run, name, *pair) for pair in zip(spelled, seen, strict=True)):
         return
-    shown = {field for one in wanted if isinstance(one, Part) for field in given(one)} | {name}
-    got = [_shown(run, one, name, shown) for one in seen]
-    yield differs(what, [one if isinstance(one, str) else given(one) for one in wanted], got)
+    shown = {field for one in spelled if isinstance(one, dict) for field in one} | {name}
+    got = [
+        spelled[n] if n < len(spelled) and _fits(run, name, spelled[n], one) else _shown(run, one, name, shown)
+        for n, one in enumerate(seen)
+    ]
+    yield differs(what, spelled, got)
 
 
-def _fits(run: CaseRun, name: str, expected: str | Part, got: Seen) -> bool:
+def _fits(run: CaseRun, name: str, expected: str | dict[str, Json], got: Seen) -> bool:
     if isinstance(expected, str):
         return bool(expected == got.fields[name])
-    wanted = given(expected)
+    wanted = dict(expected)
     at = wanted.pop("at", None)
     return (at is None or is_in(got.at - run.began_at, at)) and holds(wanted, {**got.fields, "run": got.run})
 
