@@ -31,6 +31,17 @@ HTTP_FAULTS: Final = (
     "answer-in-answer",
     "garbage-in-answer",
 )
+DIRECT_FAULTS: Final = (
+    "direct-refused",
+    "direct-timeout",
+    "direct-5xx",
+    "direct-4xx",
+    "direct-408",
+    "direct-429",
+    "direct-404",
+    "direct-409",
+    "direct-broken-off",
+)
 CALLBACK_FAULTS: Final = (
     "callback-early",
     "callback-late",
@@ -79,6 +90,7 @@ FAULTS: Final = tuple(
             *SEND_FAULTS,
             *POST_FAULTS,
             *HTTP_FAULTS,
+            *DIRECT_FAULTS,
             *CALLBACK_FAULTS,
             *MESSAGE_FAULTS,
             *RECEIVE_FAULTS,

@@ -13,8 +13,9 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.start import StartOrder
+from tests.simulation.catalog import ACTIONS, SECRET
 from tests.simulation.fates import ORDERS
-from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker, undoer
+from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage

@@ -21,6 +21,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
 from chalicelib.service.messages import Message, Tick
 from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.ports.tasks import Task
@@ -62,7 +63,7 @@ class Stage:
         self.actions = Actions(self)
         self.faultless: Services = self._faultless()
         """Services on ports that do not fail, for the laws and for the checks at the end."""
-        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store)
+        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store, lambda: self.loop.now)
         self._eyes = self._see()
         self.story: list[str] | None = [] if tell else None
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
@@ -203,6 +204,11 @@ class Stage:
             laws.task_put(namespace, task)
             self.actions.visit(namespace)
 
+        def signal_put(namespace: str, signal: Signal) -> None:
+            fiber = self.loop.current
+            if fiber and fiber.name.startswith((QueueName.WAKES, QueueName.DEAD)):
+                laws.stored(namespace, signal)
+
         return {
             "definitions.submit": submitted,
             "runs.create": lambda new: committed(new.run, None),
@@ -210,6 +216,10 @@ class Stage:
             "runs.delete": laws.deleted,
             "runs.put_page": page_put,
             "schedules.save": lambda *_: self.plan_sweep(),
+            "signals.put": signal_put,
+            "waiters.put": laws.queued,
+            "waiters.remove": laws.unqueued,
+            "versioned_values.write": laws.value_written,
             "tasks.put": task_put,
             "tasks.remove": laws.task_removed,
         }

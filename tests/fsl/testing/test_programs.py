@@ -30,7 +30,7 @@ from chalicelib.language.syntax.tree import (
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Jitter, Overflow, Step, walk
 from chalicelib.model.hooks import HookEvent
-from fsl.testing import document
+from fsl.testing import document as yaml
 from fsl.testing.cases import Case, Command, OtherRun, Reply, Signal, TestFile, schema
 from fsl.testing.coverage import Coverage
 from fsl.testing.expectations import Expect, set_fields
@@ -122,9 +122,8 @@ def test_together_they_read_every_name_in_expressions() -> None:
 def test_together_they_have_every_way_to_join_and_to_route() -> None:
     words = "join = any|join = 2|TIMEOUT ->|ERROR ->|FAIL ->|STOPPED ->|-> stopped|else ->|stopped (error|done (output"
     assert [word for word in words.split("|") if word not in TEXT] == []
-    routes = [
-        route for document in DOCUMENTS for step in _steps(document) if step.routes for route in step.routes.items
-    ]
+    groups = [step.routes for document in DOCUMENTS for step in _steps(document) if step.routes]
+    routes = [route for group in groups for route in group.items]
     assert any(isinstance(route, Route) and len(route.states) > 1 for route in routes)
     assert any(isinstance(member, Use) for one in DOCUMENTS for each in one.statements for member in each.members)
 
@@ -145,7 +144,7 @@ def test_the_schema_that_editors_read_is_the_format() -> None:
 def test_the_schema_admits_every_test_file_of_the_programs() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     for file in find([PROGRAMS]):
-        jsonschema.validate(document.Document(str(file), file.read_text(encoding="utf-8")).value, schema())
+        jsonschema.validate(yaml.Document(str(file), file.read_text(encoding="utf-8")).value, schema())
 
 
 def _all() -> dict[str, Definition]:
