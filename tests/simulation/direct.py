@@ -60,7 +60,9 @@ class DirectServices:
         if looks < _LOOKS and (is_first or location) and (fates.calm or fates.below("direct-202", 2)):
             self._looks[call.uuid] = looks + 1
             where = f"/job/{call.uuid}"
-            self._stage.laws.requests.locations[call.uuid].add(f"{call.addresses[0].partition('.test/')[0]}.test{where}")
+            self._stage.laws.requests.locations[call.uuid].add(
+                f"{call.addresses[0].partition('.test/')[0]}.test{where}"
+            )
             headers = {"location": where} if is_first else {}
             return Response(202, headers, retry_after=fates.span("look", 1_000, 200_000))
         return Response(200, _JSON, msgspec.json.encode(DATA))

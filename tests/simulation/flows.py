@@ -166,7 +166,10 @@ class FlowMaker:
     def _start(self, name: str, forward: str) -> StartStep:
         """A run that is started twice under one name is the same one; `r1` may be another."""
         return StartStep(
-            name=name, routes=self._done_or_error(forward), flow=CHILD, run=self._rng.choice((None, None, "d1", "d1", "r1"))
+            name=name,
+            routes=self._done_or_error(forward),
+            flow=CHILD,
+            run=self._rng.choice((None, None, "d1", "d1", "r1")),
         )
 
     def _done_or_error(self, forward: str) -> tuple[Route, ...]:

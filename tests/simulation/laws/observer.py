@@ -58,7 +58,11 @@ class Laws:
     """Looks on. Nothing that it does can be seen by what it looks at."""
 
     def __init__(
-        self, messages: Messages, definition_of: Callable[[Run], Definition], store: MemoryStore, now: Callable[[], Instant]
+        self,
+        messages: Messages,
+        definition_of: Callable[[Run], Definition],
+        store: MemoryStore,
+        now: Callable[[], Instant],
     ) -> None:
         self.broken: Broken | None = None
         self.heads: dict[tuple[str, str], Run] = {}

@@ -60,7 +60,9 @@ class Passes:
             for name in {MINE, OURS} & step.save.keys():
                 place = self._place(entry.token, step, name, definition.flow)
                 self._counts.setdefault(place, Counter())[name] += 1
-        for place in [known for known in self._counts if known.startswith((f"{entry.token}.", f"{entry.token}{_OF_FORK}"))]:
+        for place in [
+            known for known in self._counts if known.startswith((f"{entry.token}.", f"{entry.token}{_OF_FORK}"))
+        ]:
             del self._counts[place]  # what is in it begins anew
 
     def _place(self, token: str, step: Step, name: str, flow: Flow) -> str:

@@ -100,7 +100,9 @@ class Waking:
             yield from self._of_execution(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
-            if not hinted and any(self._is_for(signal, at, run, activation, step) for signal, at in self._signals_of(run)):
+            if not hinted and any(
+                self._is_for(signal, at, run, activation, step) for signal, at in self._signals_of(run)
+            ):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
 
     def _of_execution(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
