@@ -94,7 +94,7 @@ ACTIONS: Final = (
     _action("shared", timeout=60_000, limit=Limit(concurrent=2, per_second=0.5, burst=2, key=_KEY)),
     _action("crowded", timeout=60_000, limit=Limit(concurrent=3)),
     _action("paced", timeout=60_000, limit=Limit(per_second=0.2)),
-    _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=1_000)),
+    _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=100_000)),
     _action("direct", timeout=600_000),
     _action("fetched", timeout=60_000, retry=Retry(max=2, delay=500)),
     _action("told", retry=Retry(max=2, delay=500)),

@@ -130,10 +130,8 @@ class FlowMaker:
                 undo = rng.choice((None, None, *UNDOS_OF_CALLS))
                 timeout = rng.choice((None, 30_000, 3_600_000))
                 return CallStep(name=name, routes=routes, flow=CHILD, timeout=timeout, undo=undo)
-            case "emit":
-                return self._emit(name, forward)
-            case "start":
-                return self._start(name, forward)
+            case "emit" | "start":
+                return self._emit(name, forward) if kind == "emit" else self._start(name, forward)
             case _:
                 return self._sends(name, forward, names)
 

@@ -1,4 +1,4 @@
-"""Events that `emit` publishes and runs that `start` starts: once for each activation that was committed, for no other."""
+"""What `emit` publishes and `start` starts: once for each activation that was committed, and for no other."""
 
 from __future__ import annotations
 
