@@ -159,7 +159,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     factory = RunFactory(secrets, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory)
     step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
-    timers = RunTimers(runs, store.schedules, queue, advancer, clock)
+    operator = Operator(runs, advancer, announcer)
+    timers = RunTimers(runs, store.schedules, queue, advancer, operator, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
@@ -201,7 +202,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             clock,
         ),
         timers=timers,
-        operator=Operator(runs, advancer, announcer),
+        operator=operator,
         scheduler=scheduler,
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget, hook_book),
