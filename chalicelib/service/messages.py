@@ -166,6 +166,10 @@ class Notify(_Message, frozen=True, kw_only=True, tag="notify"):
     body: str
 
 
+class FindStuck(_Message, frozen=True, kw_only=True, tag="stuck"):
+    """Look for stuck runs of which hooks are notified. `namespace` and `run` are empty."""
+
+
 Message: TypeAlias = (
     Deliver
     | Wake
@@ -182,6 +186,7 @@ Message: TypeAlias = (
     | Serve
     | Announce
     | Notify
+    | FindStuck
 )
 
 
