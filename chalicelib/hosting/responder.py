@@ -42,11 +42,16 @@ class Request:
     """The flow of the run; for a run with its own steps, the name of the run."""
     direct: bool = False
     """Whether what the request returns is the answer (`callback = none`)."""
+    uuid: str = ""
+    """The uuid of the activation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer, `after` milliseconds from the request. `done` False: a report of progress."""
+    """An answer, `after` milliseconds from the request. `done` False: a report of progress.
+
+    `by_token`: it names its activation by `$step.token`.
+    """
 
     state: str
     data: Json = None
@@ -54,6 +59,7 @@ class Answer:
     after: Milliseconds = 0
     done: bool = True
     error: StepError | None = None
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,6 +102,7 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    WAITS_FOR_EVER = "FSL251", "{owner} never ends: {reason}"
     UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
     UNUSABLE_FLOW = "FSL259", "flow '{name}' cannot be used in {owner}: {reason}"
     CONFLICTING_VARIABLE = "FSL260", "variable '{name}' of flow '{flow}' is also one of {owner}, and differs from it"

@@ -351,7 +351,7 @@ def _own_templates(step: Step) -> Iterator[Template]:
         case ActionStep():
             yield from step.args.values()
         case TimerStep():
-            yield from (step.duration, step.until)
+            yield from (step.duration, step.until, step.next, step.zone)
         case EventStep():
             yield step.key
             yield from (call.args for call in action_calls(step))

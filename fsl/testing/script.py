@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -13,7 +14,8 @@ from chalicelib.hosting.responder import Answer, Failure, HttpReply, Kind, Reque
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
-from fsl.testing.cases import AnswerError, Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
+from fsl.testing.cases import AnswerError, Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies
+from fsl.testing.parts import span
 
 _R = TypeVar("_R", Reply, FlowReply)
 
@@ -32,8 +34,16 @@ class Script:
         self._used: Counter[tuple[str, str, int]] = Counter()
         self.unanswered: list[Request] = []
         """The requests for which the test has no reply."""
+        self.observers: list[Callable[[Request, responder.Reply | None], None]] = []
+        """Called with each request and its reply."""
 
     def __call__(self, request: Request) -> responder.Reply | None:
+        reply = self._reply(request)
+        for observe in self.observers:
+            observe(request, reply)
+        return reply
+
+    def _reply(self, request: Request) -> responder.Reply | None:
         if request.kind is Kind.FLOW:
             return self._flow(request)
         source = self._source(request)
@@ -68,8 +78,7 @@ class Script:
             return None
         found = self._next("flows", request.name, flow_replies(given), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
-        error = StepError(ErrorName.CHILD_FAILED, found.stopped) if found.stopped else None
-        return (Answer(state=state, data=found.output, error=error, after=span(found.after)),)
+        return (Answer(state=state, data=found.output, error=_error_of_flow(found), after=span(found.after)),)
 
     def _next(self, where: str, name: str, candidates: Sequence[_R], request: Request) -> _R:
         """Return the first reply that fits the args and is not used up, or else the last one that fits.
@@ -143,13 +152,25 @@ def _as_callback(reply: Reply, request: Request) -> responder.Reply:
             answers.append(Answer(state=reply.state or "", data=report.data, vars=report.vars, after=at, done=False))
     is_answered = reply.state != TIMEOUT or TIMEOUT in request.states
     if reply.state is not None and reply.fail is None and is_answered:
-        why, after = _error_of(reply, request), span(reply.after)
-        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, error=why, after=after))
+        answers += _final_answers(reply, reply.state, request)
     return tuple(answers)
+
+
+def _final_answers(reply: Reply, state: str, request: Request) -> list[Answer]:
+    """Return the answer, and its repetition where it has one."""
+    why, after = _error_of(reply, request), span(reply.after)
+    answer = Answer(state=state, data=reply.data, vars=reply.vars, error=why, after=after, by_token=reply.by_token)
+    return [answer, *([replace(answer, after=after + span(reply.again))] if reply.again is not None else [])]
 
 
 def _text(reply: Reply) -> str:
     return reply.error if isinstance(reply.error, str) else reply.error.cause
+
+
+def _error_of_flow(reply: FlowReply) -> StepError | None:
+    if isinstance(reply.stopped, AnswerError):
+        return StepError(reply.stopped.name, reply.stopped.cause)
+    return StepError(ErrorName.CHILD_FAILED, reply.stopped) if reply.stopped else None
 
 
 def _error_of(reply: Reply, request: Request) -> StepError | None:

@@ -78,6 +78,14 @@ def share_of(name: str, option: Template, names: Names, count: int) -> int:
     return int(value)
 
 
+def text_of(name: str, option: Template, names: Names, needed: str) -> str:
+    """Return a text, without blanks around it. Raises ExpressionFailed."""
+    value = value_of(name, option, names, needed)
+    if not isinstance(value, str):
+        raise _wrong(name, needed, value)
+    return value.strip()
+
+
 def value_of(name: str, option: Template, names: Names, needed: str) -> Json:
     """Return the value of the option. Raises ExpressionFailed, which names it."""
     try:

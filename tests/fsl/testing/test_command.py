@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fsl.cli.testing import Round, run, watching
 from fsl.cli.testing import test as command
 from fsl.testing.assertions import check
-from fsl.testing.case_run import run_case
+from fsl.testing.execute import run_case
 from fsl.testing.report import describe_history
 from fsl.testing.suite import Suite
 from tests.fsl.testing.files import written
@@ -117,7 +117,7 @@ def test_a_run_that_does_not_come_to_rest_is_cut_off(tmp_path: Path) -> None:
     suite = Suite(written(tmp_path, r_fsl=program, r_test_yaml="tests: [{name: a, expect: {}}]") / "r.test.yaml")
     (case,) = suite.tests.tests
     run = run_case(suite.program, suite.tests, case, max_events=1_500)
-    assert [failure.message for failure in check(run, case.expect)] == [
+    assert [failure.message for failure in check(run, case)] == [
         "more than 1,500 events happened by 2026-01-01T00:00:01.500Z: the run does not come to rest"
     ]
     assert " more ..." in "\n".join(describe_history(run))

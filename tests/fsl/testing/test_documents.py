@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import format_elapsed
-from fsl.testing.cases import TestFile, span
+from fsl.testing.cases import TestFile
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import BadTest, Document
+from fsl.testing.parts import span
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite

@@ -40,7 +40,7 @@ from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
-from tests.simulation.flows import STATES
+from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
