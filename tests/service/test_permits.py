@@ -408,6 +408,17 @@ def test_of_two_deliveries_that_were_sent_for_one_permit_one_counts(bench: Bench
     assert isinstance(found[1], Admitted)
 
 
+def test_a_delivery_that_was_lost_is_replaced_by_any_other_after_ten_minutes(bench: Bench) -> None:
+    first, second = bench.started("first"), bench.started("second")
+    bench.ask(first, 1)
+    bench.ask(second, 1)
+    bench.end(first)
+    assert len(bench.sent()) == 1  # and is lost
+    assert bench.ask(second, 1) == QUEUED
+    bench.clock.advance(10 * MINUTE)
+    assert isinstance(bench.ask(second, 1), Admitted)
+
+
 def test_a_delivery_that_loses_every_time_comes_again(bench: Bench) -> None:
     others = iter([bench.started(f"other{number}") for number in range(50)])
     busy = [False]

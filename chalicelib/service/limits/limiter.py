@@ -118,7 +118,7 @@ class Limiter:
         for attempt in range(MAX_ATTEMPTS):
             now = self._clock.now()
             if permits.admits(waiter):
-                is_other = permits.was_sent_by_another(waiter.uuid, message.grant if is_granted else "")
+                is_other = permits.was_sent_by_another(waiter.uuid, message.grant if is_granted else "", now)
                 return QUEUED if is_other else Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):

@@ -25,6 +25,10 @@ MAX_RECENT: Final = 64
 """How long, and how many, grants without a permit are remembered."""
 
 
+GRANT_MS: Final = 10 * 60_000
+"""How long only the delivery that was sent with a permit counts."""
+
+
 class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of a limiter."""
 
@@ -55,9 +59,12 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return whether the waiter holds a permit for its attempt."""
         return waiter.uuid in self.holders and self.attempts.get(waiter.uuid, 0) == waiter.attempt
 
-    def was_sent_by_another(self, uuid: str, grant: str) -> bool:
-        """Return whether the delivery that counts was sent with another grant than this one (empty: with none)."""
-        return self.grants.get(uuid, grant) != grant
+    def was_sent_by_another(self, uuid: str, grant: str, now: Instant) -> bool:
+        """Return whether the delivery that counts was sent with another grant than this one (empty: with none).
+
+        After a while any counts: a person may have lost messages, and repair what they left.
+        """
+        return now - self.changed_at < GRANT_MS and self.grants.get(uuid, grant) != grant
 
     def with_delivery_held(self, uuid: str, grant: str) -> Permits:
         """Return the permits after the delivery of a permit was held back: any delivery counts from now on."""
