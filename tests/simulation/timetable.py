@@ -31,7 +31,9 @@ class Timetable:
         self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.2 else ()
         for name in self._names:
             schedule = self._draw(name)
-            stage.loop.at(stage.loop.now + stage.fates.span("schedule-at", 1, 60_000), lambda s=schedule: self._define(s))  # type: ignore[misc]
+            stage.loop.at(
+                stage.loop.now + stage.fates.span("schedule-at", 1, 60_000), lambda s=schedule: self._define(s)
+            )  # type: ignore[misc]
         for _ in range(rng.choice((0, 1, 3)) if self._names else 0):
             stage.loop.at(stage.loop.now + stage.fates.span("schedule-order-at", 60_000, 7_200_000), self._order)
 
@@ -117,5 +119,3 @@ class Timetable:
                         laws.breaks("slots", f"the start of {started.run!r} was acknowledged, and there was none")
 
         self._stage.ask(f"{order}({namespace}/{name})", namespace, work)
-
-
