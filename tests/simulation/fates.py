@@ -78,6 +78,7 @@ ORDERS: Final = (
     "restart",
     "inbox",
 )
+TIMETABLE_ORDERS: Final = ("pause-schedule", "run-schedule", "redefine-schedule")
 SWEEP_FAULTS: Final = ("two-sweepers", "sweep-missing", "stale-index")
 NATURAL: Final = ("message-before-commit", "conflict", "handler-timed-out", "clock-skew", "second-consumer")
 """What happens by itself, without a decision that could be left out."""
@@ -95,6 +96,7 @@ FAULTS: Final = tuple(
             *MESSAGE_FAULTS,
             *RECEIVE_FAULTS,
             *ORDERS,
+            *TIMETABLE_ORDERS,
             *SWEEP_FAULTS,
             *NATURAL,
         )

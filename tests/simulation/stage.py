@@ -24,6 +24,7 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import QueueName
 from chalicelib.service.ports.runs import NewRun
+from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.tasks import Task
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
@@ -39,6 +40,9 @@ API_LIFE: Final = 30_000
 
 MINUTE: Final = 60_000
 _END_OF_TIME: Final[Instant] = 1 << 53
+_OF_QUEUES: Final = (QueueName.WAKES, QueueName.DEAD)
+"""How the names of handlers begin that act on messages other than deliveries."""
+
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
 ENCRYPTION: Final = LibsodiumEncryption(lambda: KEY)
@@ -187,14 +191,21 @@ class Stage:
         """Return what the laws do at which calls."""
         laws = self.laws
 
-        def committed(run: Run, seen: int | None, _body: bytes = b"") -> None:
-            whole = self.faultless.runs.load(run.namespace, run.name) if self._is_thin else run
-            laws.committed(whole or run, new=seen is None)
+        def whole(run: Run) -> Run:
+            return (self.faultless.runs.load(run.namespace, run.name) if self._is_thin else None) or run
+
+        def committed(run: Run, _seen: int, _body: bytes = b"") -> None:
+            laws.committed(whole(run), new=False)
+            self.plan_sweep()
+
+        def created(new: NewRun) -> None:
+            fiber = self.loop.current
+            laws.created(whole(new.run), by_person=fiber is None or not fiber.name.startswith(_OF_QUEUES))
             self.plan_sweep()
 
         def submitted(namespace: str, definitions: object, runs: Sequence[NewRun]) -> None:
             for new in runs:
-                committed(new.run, None)
+                created(new)
 
         def page_put(run: Run, page: Page) -> None:
             pages = self.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
@@ -206,16 +217,20 @@ class Stage:
 
         def signal_put(namespace: str, signal: Signal) -> None:
             fiber = self.loop.current
-            if fiber and fiber.name.startswith((QueueName.WAKES, QueueName.DEAD)):
+            if fiber and fiber.name.startswith(_OF_QUEUES):
                 laws.stored(namespace, signal)
+
+        def schedule_saved(namespace: str, state: ScheduleState, seen: int | None) -> None:
+            laws.schedule_saved(namespace, state, seen)
+            self.plan_sweep()
 
         return {
             "definitions.submit": submitted,
-            "runs.create": lambda new: committed(new.run, None),
+            "runs.create": created,
             "runs.save": committed,
             "runs.delete": laws.deleted,
             "runs.put_page": page_put,
-            "schedules.save": lambda *_: self.plan_sweep(),
+            "schedules.save": schedule_saved,
             "signals.put": signal_put,
             "waiters.put": laws.queued,
             "waiters.remove": laws.unqueued,

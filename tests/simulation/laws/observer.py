@@ -17,6 +17,7 @@ from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
+from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
@@ -29,6 +30,7 @@ from tests.simulation.laws.outgoing import Outgoing
 from tests.simulation.laws.requests import Requests
 from tests.simulation.laws.returns import Returns
 from tests.simulation.laws.scopes import Passes
+from tests.simulation.laws.slots import Slots
 from tests.simulation.laws.tokens import crooked
 from tests.simulation.laws.waking import Waking
 from tests.simulation.messages import Messages
@@ -72,6 +74,7 @@ class Laws:
         self.acked: set[str] = set()
         self.deletions = 0
         self.outgoing = Outgoing(self.heads)
+        self.slots = Slots(self.heads, store)
         self.limits = Limits(self.heads, store)
         self.requests = Requests()
         self.notices: dict[str, Notices] = {}
@@ -96,12 +99,23 @@ class Laws:
         before = self.heads.get((run.namespace, run.name))
         if new and before is not None:
             self.breaks("version", f"run {run.name!r} was created again")
-        for wrong in self.outgoing.created(run) if new else ():
-            self.breaks("start", wrong)
         self._committed(None if new else before, run)
+
+    def created(self, run: Run, *, by_person: bool) -> None:
+        """A run was created."""
+        for wrong in self.outgoing.created(run):
+            self.breaks("start", wrong)
+        self.committed(run, new=True)
+        for wrong in self.slots.run_created(run, by_person=by_person):
+            self.breaks("slots", wrong)
+
+    def schedule_saved(self, namespace: str, state: ScheduleState, seen: int | None) -> None:
+        for wrong in self.slots.saved(namespace, state, seen, self._now()):
+            self.breaks("slots", wrong)
 
     def deleted(self, run: Run) -> None:
         self.deletions += 1
+        self.slots.deleted[run.namespace, run.name] = self._now()
         head = self.heads.pop((run.namespace, run.name), None)
         if head and head.status not in status.ENDED:
             self.breaks("delete", f"run {run.name!r} was deleted while {head.status}")
@@ -268,6 +282,8 @@ class Laws:
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
         is_retried = events[:1] in (["RunRetried"], ["UndosRetried"])
+        if is_retried:
+            self.slots.retried.add((after.namespace, name))
         is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)
         if before.status in status.ENDED and not is_retried and not is_noticed:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
