@@ -96,7 +96,7 @@ class KnownNames:
         kinds: tuple[tuple[str, str, Iterable[str]], ...] = (
             ("started", "flow", self._flows),
             ("notified", "hook", self._hooks),
-            ("notified", "event", list(HookEvent)),
+            ("notified", "event", [str(event) for event in HookEvent]),
             ("canceled", "action", [name for name, one in self._actions.items() if one.cancel]),
             ("ignored", "action", self._actions),
         )
@@ -105,8 +105,9 @@ class KnownNames:
                 is_named = isinstance(one, str) and kind == NAMED_BY[what]
                 name = one if is_named else given(one).get(kind) if isinstance(one, Part) else None
                 if name is not None and name not in known:
-                    label = "action with a `cancel`" if what == "canceled" else kind.replace("event", "event of hooks")
-                    yield (*at, what, n), unknown(label, str(name), known)
+                    label = "action with a `cancel`" if what == "canceled" else kind
+                    owner = "hooks have" if kind == "event" else "the program has"
+                    yield (*at, what, n), unknown(label, str(name), known, owner)
 
 
 def pattern_problems(at: Place, pattern: str) -> Iterator[tuple[Place, str]]:
@@ -146,8 +147,8 @@ def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tupl
                 yield at, f"`{name}` has no effect: action {actions[0].name!r} {why}"
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
+def unknown(what: str, name: str, known: Iterable[str], owner: str = "the program has") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names) or 'none'}"
-    return f"the program has no {what} {name!r}{hint}"
+    return f"{owner} no {what} {name!r}{hint}"
