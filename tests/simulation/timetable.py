@@ -28,7 +28,7 @@ class Timetable:
         self._stage = stage
         self._namespace = namespace
         rng = stage.fates.rng
-        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.2 else ()
+        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.1 else ()
         for name in self._names:
             schedule = self._draw(name)
             stage.loop.at(
@@ -42,7 +42,7 @@ class Timetable:
         loop = self._stage.loop
         for name in self._names:
             self._command("continue-schedule", name)
-            loop.at(loop.now + 200_000, lambda name=name: self._command("pause-schedule", name))  # type: ignore[misc]
+            loop.at(loop.now + 100_000, lambda name=name: self._command("pause-schedule", name))  # type: ignore[misc]
 
     def _draw(self, name: str) -> Schedule:
         rng, every = self._stage.fates.rng, None
