@@ -37,12 +37,13 @@ MAX_TOKEN_NAME_CHARACTERS: Final = 64
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_ID_CHARACTERS)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
-DURATION: Final = "^([0-9]{1,12}(\\.[0-9]{1,12})?(ms|s|m|h|d))+$"
+_UNITS: Final = "".join(f"([0-9]{{1,12}}{unit})?" for unit in times.UNIT_MS)
+DURATION: Final = f"^([0-9]{{1,12}}\\.[0-9]{{1,12}}({'|'.join(times.UNIT_MS)})|{_UNITS})$"
 """The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
 Duration = Annotated[str, msgspec.Meta(min_length=1, max_length=128, extra_json_schema={"pattern": DURATION})]
 _NOT_NEGATIVE: Final = msgspec.Meta(extra_json_schema={"minimum": 0})
 Ttl = (
-    Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DURATION})]
+    Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DURATION, "minLength": 1})]
     | Annotated[int, _NOT_NEGATIVE]
     | Annotated[float, _NOT_NEGATIVE]
 )
