@@ -66,7 +66,6 @@ def _never_looked_at_again(right: Any) -> Any:
     return lambda schedule, state, now: right(schedule, state, now) if state.starting is not None else None
 
 
-
 def _old_slots_start(_: Any) -> Any:
     return lambda schedule, slot, now: False
 

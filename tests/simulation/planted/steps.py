@@ -112,7 +112,7 @@ def _of_the_last_visit(_: Any) -> Any:
         declared = transition.definition.steps[token.step].fork_scope
         kept = transition.tokens.get(token.id, token).fork_vars
         if declared is not None and (kept is None or not kept.keys() >= declared.vars.keys()):
-            scope_vars._begin(transition, token, declared, Scope(token.id, is_fork=True))  # noqa: SLF001
+            scope_vars._begin(transition, token, declared, Scope(token.id, is_fork=True))
 
     return begin
 
