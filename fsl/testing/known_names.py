@@ -57,6 +57,8 @@ class KnownNames:
             yield from _states((*at, "approvals", name), approval, {APPROVED, REJECTED})
         for name in given.flows.keys() - self._flows:
             yield (*at, "flows", name), unknown("flow", name, self._flows)
+        for name in given.hooks.keys() - self._hooks:
+            yield (*at, "hooks", name), unknown("hook", name, self._hooks)
         for name in given.config.keys() - self._configs:
             yield (*at, "config", name), unknown("config that a flow reads", name, self._configs)
 
@@ -85,7 +87,7 @@ class KnownNames:
         called: dict[str, Iterable[str]] = {"calls": expect.calls, "call_times": expect.call_times, "order": ordered}
         for what, names in called.items():
             for name in names:
-                if name not in self._actions and name not in self._flows:
+                if name not in self._actions and name not in self._flows and name not in self._hooks:
                     place = (*at, what) if what == "order" else (*at, what, name)
                     yield place, unknown("action or flow", name, [*self._actions, *self._flows])
         for name in expect.most.keys() - self._actions.keys():

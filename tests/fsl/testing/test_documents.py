@@ -105,6 +105,8 @@ WRONG: Final = {
     ),
     GOOD.replace("status: succeeded", "ignored: [cd]"): "4:24: error: the program has no action 'cd'; it has ci, undo",
     "actions: {ci: {fail: timeout, again: 1h}}\n" + GOOD: "1:11: error: only a reply with `state` is answered `again`",
+    "hooks: {page: {fail: 503}}\n" + GOOD: "1:9: error: the program has no hook 'page'; did you mean 'pager'?",
+    "hooks: {pager: {fail: timeout}}\n" + GOOD: "1:17: error: Invalid enum value 'timeout'",
     "flows: {build: {stopped: {cause: x}}}\n" + GOOD: "1:17: error: the field `name` is missing",
     RUNS + "    input: {project: p}\n": "7:5: error: a test with `runs` has no `input`: each of them has its own",
     RUNS + "    expect: {status: failed}\n": (
