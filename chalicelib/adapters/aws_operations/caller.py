@@ -84,17 +84,20 @@ class OperationCaller:
                 return self._look(client, operation, address, msgspec.json.decode(look))
             return self._call(client, operation, address, call)
         except UnknownOperation as exc:
-            return NotTaken(f"{address} {exc}", final=True)
+            return NotTaken.own(f"{address} {exc}", final=True)
         except DoesNotFit as exc:
-            return NotTaken(str(exc)[:MAX_EXCERPT_CHARS], final=True, name=ErrorName.EXPRESSION_FAILED)
+            text, name = str(exc)[:MAX_EXCERPT_CHARS], ErrorName.EXPRESSION_FAILED
+            return NotTaken(text, final=True, name=name, brief=f"the args do not fit {address}")
         except ForeignHost as exc:
             return _forbidden(f"{address}: {exc}")
         except ClientError as exc:  # of STS
             return _refusal("STS", f"the role {call.role} cannot be assumed", exc)
         except _FINAL_ERRORS as exc:
-            return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
+            text = f"{address} cannot be called"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
         except BotoCoreError as exc:
-            return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
+            text = f"{address} could not be reached"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=False, brief=text)
 
     def _call(self, client: Any, operation: Operation, address: str, call: Call) -> Reply:
         parameters = parameters_of(operation, msgspec.json.decode(call.body or b"{}"), call.uuid)
@@ -177,7 +180,7 @@ def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
 
 
 def _forbidden(text: str) -> NotTaken:
-    return NotTaken(text, final=True, name=ErrorName.FORBIDDEN)
+    return NotTaken.own(text, final=True, name=ErrorName.FORBIDDEN)
 
 
 def _refusal(prefix: str, what: str, error: ClientError) -> NotTaken | Raised:
@@ -190,4 +193,5 @@ def _refusal(prefix: str, what: str, error: ClientError) -> NotTaken | Raised:
     wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
     pause = int(wait) * 1000 if re.fullmatch(r"[0-9]{1,5}", wait) else 0
     text = f"{what} was answered with {code}: {cause}"[:MAX_EXCERPT_CHARS]
-    return NotTaken(text, final=False, retry_after=pause, status=status or None, name=name)
+    brief = f"{what} was refused" + (f" with status {status}" if status else "")
+    return NotTaken(text, final=False, retry_after=pause, status=status or None, name=name, brief=brief)

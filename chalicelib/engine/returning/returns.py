@@ -22,8 +22,9 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
+from chalicelib.engine.values.secret_values import shown
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route, SetStep
-from chalicelib.model.json_values import Json, scalar_text, shown
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import Template

@@ -14,9 +14,9 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.values.secret_values import Cipher, decrypt
+from chalicelib.engine.values.secret_values import Cipher, decrypt, holds_mark, shown
 from chalicelib.expressions import NOTHING, Draw, Nothing
-from chalicelib.model.json_values import Json, shown
+from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of
 from chalicelib.model.times import Instant
 
@@ -102,7 +102,7 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
     try:
         return expressions.evaluate(source, names.bound(), names.draws.next())
     except expressions.ExpressionFailed as failure:
-        if not names.redact_errors:
+        if not names.redact_errors and not holds_mark(str(failure)):
             raise ExpressionFailed(str(failure)) from failure
     raise ExpressionFailed(f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets")
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.model import json_values
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import ENCRYPTED_KEY
 
@@ -67,6 +68,18 @@ def encrypted(value: Json, cipher: Cipher) -> Json:
     return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(value)}
 
 
+def encrypted_text(text: str, cipher: Cipher) -> str:
+    """Return the text encrypted, in a place where only text can be stored."""
+    return ENCRYPTED_KEY + cipher.encrypt(text)
+
+
+def decrypted_text(text: str, cipher: Cipher) -> str:
+    """Return the text that was encrypted by `encrypted_text`; other text is returned as it is."""
+    if not text.startswith(ENCRYPTED_KEY):
+        return text
+    return str(cipher.decrypt(text.removeprefix(ENCRYPTED_KEY)))
+
+
 def encrypted_response(response: dict[str, Json] | None, cipher: Cipher) -> dict[str, Json] | None:
     """Return what `$response` is for an action with `data = secret`: its headers are encrypted."""
     return None if response is None else {**response, "headers": encrypted(response["headers"], cipher)}
@@ -92,12 +105,22 @@ def holds_secret(value: Json) -> bool:
     return isinstance(value, (list, tuple)) and any(map(holds_secret, value))
 
 
+def holds_mark(text: str) -> bool:
+    """Return whether the text holds an encrypted value, as it is or as JSON that is nested in a string."""
+    return ENCRYPTED_KEY in text or "u0000sealed" in text
+
+
 def masked(value: Json) -> Json:
     """Return the value with secrets replaced by `MASK`."""
     if isinstance(value, Mapping):
         return MASK if value.keys() == {ENCRYPTED_KEY} else {key: masked(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [masked(inner) for inner in value]
-    if isinstance(value, str) and "u0000sealed" in value:
-        return MASK  # JSON nested in a string
+    if isinstance(value, str) and holds_mark(value):
+        return MASK
     return value
+
+
+def shown(value: Json) -> str:
+    """Return the value for a message, cut off if it is long; secrets are masked."""
+    return MASK if is_encrypted(value) else json_values.shown(masked(value))
