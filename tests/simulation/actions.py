@@ -68,7 +68,14 @@ class Actions:
     def post(self, call: Call) -> Reply:
         return self._direct.answer(call) if call.direct else self._take(call)
 
+    def _note_cancellation(self) -> Reply:
+        """Take note that an activation was abandoned, or fail to."""
+        failed = self._stage.fates.strikes("cancel", HTTP_FAULTS[:1], 0.15)
+        return NotTaken("connection refused", final=False) if failed else Taken()
+
     def _take(self, call: Call) -> Reply:
+        if call.addresses[0].endswith("/cancel"):
+            return self._note_cancellation()
         stage, body = self._stage, msgspec.json.decode(call.body)
         fiber = stage.loop.current
         namespace = fiber.namespace if fiber else ""

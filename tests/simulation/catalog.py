@@ -52,6 +52,9 @@ DIRECT: Final = ("direct", "fetched")
 ON_STATUS: Final = {"ODD": (409,), "FAIL": (404, 422)}
 """The statuses that lead to a state of theirs."""
 
+CANCELED: Final = ("brisk", "shared", "alive")
+"""Actions that are notified when an activation is abandoned."""
+
 _PARAMETERS: Final = (
     Parameter(name="token", type=ArgType.STR, secret=True),
     Parameter(name="note", type=ArgType.INT, required=False, default=0),
@@ -77,6 +80,7 @@ def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
         verb=Verb.GET if name == "fetched" else Verb.POST,
         statuses=ON_STATUS if name in DIRECT else {},
         breaker=BREAKER if name == "guarded" else None,
+        cancel=(f"http://{name}.test/cancel",) if name in CANCELED else (),
         options=Options(**options),
     )
 

@@ -16,7 +16,7 @@ from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.model import status
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
+from chalicelib.service.errors import Busy, Conflict, KeyTaken, LimitReached, NotFound, RunExists
 from chalicelib.service.messages import Message, Tick
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
@@ -152,7 +152,7 @@ class Stage:
                 work(services)
             except Busy:
                 again()
-            except (Refused, NotFound, RunExists, KeyTaken, Conflict) as failure:
+            except (Refused, NotFound, RunExists, KeyTaken, Conflict, LimitReached) as failure:
                 refused(failure)
 
         def again() -> None:

@@ -259,7 +259,8 @@ class Laws:
 
     def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         """What it published, started, and noted."""
-        self.limits.commit(after, definition)
+        for wrong in self.limits.commit(before, after, definition):
+            self.breaks("limits", wrong)
         self.requests.commit(after, self._now())
         for wrong in self.outgoing.commit(after, added):
             self.breaks("emit", wrong)
