@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.model.history import Page
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _OF_QUEUES: Final = (QueueName.WAKES, QueueName.DEAD)
 """How the names of handlers begin that act on messages other than deliveries."""
 
+_LARGE: Final = 1_000
+"""Bytes of a blob that holds more than the few items of an each."""
+
 
 class Eyes:
     """Shows calls to the laws of a stage."""
@@ -26,6 +29,8 @@ class Eyes:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._laws = stage.laws
+        self._is_thin = False
+        """Whether heads may refer to blobs: a large one was stored."""
 
     def calls(self) -> dict[str, Callable[..., None]]:
         """Return what the laws do at which calls."""
@@ -36,6 +41,7 @@ class Eyes:
             "runs.save": self._committed,
             "runs.delete": laws.deleted,
             "runs.put_page": self._page_put,
+            "runs.put_blobs": self._blobs_put,
             "schedules.save": self._schedule_saved,
             "signals.put": self._signal_put,
             "waiters.put": laws.queued,
@@ -61,6 +67,9 @@ class Eyes:
         pages = self._stage.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
         self._laws.page_put(run, next(found for found in pages if found.last == page.last))
 
+    def _blobs_put(self, _: Run, blobs: Mapping[str, bytes]) -> None:
+        self._is_thin = self._is_thin or any(len(body) > _LARGE for body in blobs.values())
+
     def _task_put(self, namespace: str, task: Task) -> None:
         self._laws.task_put(namespace, task)
         self._stage.actions.visit(namespace)
@@ -75,12 +84,6 @@ class Eyes:
 
     def _whole(self, run: Run) -> Run:
         return (self._stage.faultless.runs.load(run.namespace, run.name) if self._is_thin else None) or run
-
-    @property
-    def _is_thin(self) -> bool:
-        """Whether heads may refer to blobs."""
-        counts = self._stage.fates.counts
-        return "large-answer" in counts or "answer-in-answer" in counts
 
     @property
     def _is_of_queue(self) -> bool:
