@@ -63,7 +63,7 @@ _LIMITS: Final = (
     FlowLimit(concurrent=1, overflow=Overflow.SKIP),
     FlowLimit(concurrent=1, overflow=Overflow.CANCEL_OLDEST),
 )
-_NOTICE: Final = ActionCall(action="told", args=SEES)
+_NOTICE: Final = ActionCall(action="noted", args=SEES)
 
 
 def is_signed(step: str) -> bool:

@@ -33,7 +33,7 @@ class Timetable:
         self._stage = stage
         self._namespace = namespace
         rng = stage.fates.rng
-        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.1 else ()
+        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.07 else ()
         for name in self._names:
             schedule = self._draw(name)
             at = stage.loop.now + stage.fates.span("schedule-at", 1, 60_000)
@@ -101,7 +101,7 @@ class Timetable:
         if not order:
             return
         stage.note(f"order: {order}")
-        name = self._names[stage.fates.below("whose-schedule", len(self._names))]
+        name = self._names[stage.fates.below("which-schedule", len(self._names))]
         if order == "redefine-schedule":
             found = stage.store.definitions.latest(self._namespace, Kind.SCHEDULE, [name]).get(name)
             if found is not None:

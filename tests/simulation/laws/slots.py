@@ -119,7 +119,7 @@ class Slots:
         name = run_name(schedule, slot)
         failed = any(one.slot == slot and one.outcome is SlotOutcome.FAILED for one in after.recent)
         if (namespace, name) not in self.created and not failed:
-            yield f"run {name!r} is said to have been started, and there was none"
+            yield f"run {name!r} is recorded as started, and there was none"
 
     def _of_old_definition(
         self, old: Schedule, new: Schedule, before: ScheduleState, after: ScheduleState, now: Instant

@@ -55,7 +55,7 @@ def _never_opens(right: Any) -> Any:
 
 
 def _location_forgotten(right: Any) -> Any:
-    """An activation that was told where its answer will be is sent again."""
+    """An activation is sent again though it knows where its answer will be."""
 
     def send(self: Any, definition: Any, run: Any, token: Any, activation: Any, *more: Any) -> Any:
         return right(self, definition, run, token, replace(activation, location=""), *more)
