@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """A person is asked whether an action may be delivered: APPROVE or REJECT."""
     FLOW = "flow"
     """A run of another flow is to be started: DONE with its output, STOPPED with its error."""
+    HOOK = "hook"
+    """A hook is notified; `args` are the data of the event. Only a Failure has a meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +91,9 @@ Reply: TypeAlias = tuple[Answer, ...] | Failure | HttpReply
 """An empty tuple: the action accepts the delivery and never answers. A direct request may have any of the three."""
 
 Responder: TypeAlias = Callable[[Request], Reply | None]
-"""Replies to each request. None: no answer ever comes; a FLOW is then run for real."""
+"""Replies to each request. None: no answer ever comes; a FLOW is then run for real, and a HOOK accepts."""
 
 
 def first_state(request: Request) -> Reply | None:
     """Answer everything at once with the first state that it may return; run flows for real."""
-    return None if request.kind is Kind.FLOW else (Answer(state=request.states[0]),)
+    return None if request.kind in (Kind.FLOW, Kind.HOOK) else (Answer(state=request.states[0]),)

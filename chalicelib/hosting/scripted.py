@@ -16,40 +16,34 @@ import msgspec
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
-from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import Refused, RunIsStopped
+from chalicelib.engine.errors import Refused
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting import direct_replies
 from chalicelib.hosting.flow_replies import FlowReplies
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
+from chalicelib.hosting.scripted_answers import ScriptedAnswers
 from chalicelib.hosting.seen import Refusal, ReportingSignals, ReportingTasks, Seen
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
-from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS, Action, shown_args
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
-from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import StartWait
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.event_types import EventRefused
-from chalicelib.service.hooks.cloud_events import CONTENT_TYPE as HOOK_CONTENT_TYPE
 from chalicelib.service.messages import ExecuteStep, Message, Notify, StartChild
 from chalicelib.service.ports import actions as ports
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import MAX_DELAY_MS
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
-from chalicelib.service.runs import answer as service
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.runs.token_answers import UnknownToken
-from chalicelib.service.security.webhooks import AnswerSignature, signature_in, signed_headers
 
 _ALL: int = 1 << 31
 
@@ -71,9 +65,7 @@ class ScriptedHost(VirtualHost):
         super().__init__(_Caller(self), settings=settings, clock=VirtualClock(start), store=store)
         self.requests: list[Request] = []
         """Everything that was asked of the outside, in order."""
-        self.refusals: list[Refusal] = []
-        self.ignored: list[Seen] = []
-        """Final answers that moved no run, because they came too late or again: `action`, `step`, `state`."""
+        self._answers = ScriptedAnswers(self)
         self.started: list[Seen] = []
         """The runs that `start` steps started: `name`."""
         self.notified: list[Seen] = []
@@ -86,6 +78,8 @@ class ScriptedHost(VirtualHost):
         self._emitted: dict[str, Seen] = {}
         self._executing = ""
         """The run of which an `emit` or `start` step is being executed."""
+        self._notifying: Notify | None = None
+        """The notification that is being delivered."""
         self._flow_replies = FlowReplies(self, self._ask_for_flow)
 
     # ── what a caller does ───────────────────────────────────────────────────────────────────────────────────────────
@@ -130,6 +124,16 @@ class ScriptedHost(VirtualHost):
         return self.services.reader.history(self.namespace, run, 0, _ALL)
 
     @property
+    def refusals(self) -> list[Refusal]:
+        """What runs refused."""
+        return self._answers.refusals
+
+    @property
+    def ignored(self) -> list[Seen]:
+        """Final answers that moved no run: `action`, `step`, `state`."""
+        return self._answers.ignored
+
+    @property
     def emitted(self) -> list[Seen]:
         """The events that `emit` steps published, in order: `name`, `key`, `data`, and `to`, the run of a signal."""
         return list(self._emitted.values())
@@ -149,10 +153,20 @@ class ScriptedHost(VirtualHost):
         """Take what the service sends."""
         if call.direct:
             return self.call(call)
-        if call.content_type == HOOK_CONTENT_TYPE:
-            return ports.Taken()
+        if self._notifying:
+            return self._notify(self._notifying)
         body = msgspec.json.decode(call.body)
         return self.deliver(body) if "ackStates" in body else self._cancel(call, body)
+
+    def _notify(self, message: Notify) -> ports.Reply:
+        """A notification arrives at its hook."""
+        event, now = msgspec.json.decode(message.body), self.clock.now()
+        data = {**event["data"], "event": event["type"].removeprefix("echoer.")}
+        reply = self._ask(Request(kind=Kind.HOOK, at=now, run=message.run, step="", name=message.hook, args=data))
+        if isinstance(reply, Failure):
+            return _not_taken(reply)
+        self.notified.append(Seen(now, message.run, {"hook": message.hook, **data}))
+        return ports.Taken()
 
     def _cancel(self, call: ports.Call, body: Mapping[str, Json]) -> ports.Reply:
         """A notice arrives at the `cancel` address of an action."""
@@ -175,11 +189,9 @@ class ScriptedHost(VirtualHost):
         states, attempt = tuple(body["ackStates"]), token.activation.attempt + 1
         reply = self._ask(replace(request, states=states, attempt=attempt, undoes=token.id == UNDO))
         if isinstance(reply, Failure):
-            return ports.NotTaken(
-                reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
-            )
+            return _not_taken(reply)
         if isinstance(reply, tuple):
-            self._plan_answers(run, token, reply, request.name)
+            self._answers.plan(run, token, reply, request.name)
         return ports.Taken()
 
     def call(self, call: ports.Call) -> ports.Reply:
@@ -198,7 +210,7 @@ class ScriptedHost(VirtualHost):
         asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
         reply = self._ask(asked)
         if not action.direct and isinstance(reply, tuple):
-            self._plan_answers(run, token, reply, action.name)
+            self._answers.plan(run, token, reply, action.name)
             return ports.Returned()
         if action.is_job and isinstance(reply, tuple):
             return self._begin_job(call, action, reply)
@@ -227,7 +239,7 @@ class ScriptedHost(VirtualHost):
         request = self._request(Kind.APPROVAL if shown.approval else Kind.TASK, run, token, shown.action, shown.args)
         reply = self._ask(replace(request, states=shown.states))
         if isinstance(reply, tuple):
-            self._plan_answers(run, token, reply, shown.action, by="person")
+            self._answers.plan(run, token, reply, shown.action, by="person")
 
     # ── called and started flows ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -237,16 +249,13 @@ class ScriptedHost(VirtualHost):
         starts = self._run_to_start(message) if isinstance(message, ExecuteStep) else ""
         if isinstance(message, ExecuteStep):
             self._executing = message.run
+        self._notifying = message if isinstance(message, Notify) else None
         try:
             again = super().handle(message)
         finally:
             self._executing = ""
         if starts and self.services.runs.load(self.namespace, starts):
             self.started.append(Seen(self.clock.now(), message.run, {"name": starts}))
-        if isinstance(message, Notify) and again is None:
-            event = msgspec.json.decode(message.body)
-            fields = {"hook": message.hook, **event["data"], "event": event["type"].removeprefix("echoer.")}
-            self.notified.append(Seen(self.clock.now(), message.run, fields))
         return again
 
     def _run_to_start(self, message: ExecuteStep) -> str:
@@ -285,49 +294,8 @@ class ScriptedHost(VirtualHost):
         self.requests.append(request)
         return self._responder(request)
 
-    def _plan_answers(
-        self, run: Run, token: Token, answers: Sequence[Answer], action: str, *, by: str = "action"
-    ) -> None:
-        uuid = token.activation.uuid if token.activation else ""
-        for answer in answers:
-            error = answer.error
-            given = service.Answer(
-                run=run.name,
-                step=token.step,
-                uuid=uuid,
-                state=answer.state,
-                done=answer.done,
-                data=answer.data,
-                variables=answer.vars,
-                error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
-            )
-            counts = answer.done and run.notice_of(uuid) is None
-            send = partial(self._send_by_token if answer.by_token else self._send, given, by)
-            call = partial(self._answer, given, send, action if counts else "")
-            self.at(self.clock.now() + answer.after, call)
 
-    def _answer(self, answer: service.Answer, send: Callable[[], Outcome], action: str) -> None:
-        """Send the answer, and note if it moves nothing. `action` is empty for reports and answers to notices."""
-        try:
-            outcome = send()
-        except RunIsStopped:
-            outcome = Outcome.IGNORED
-        except (Refused, UnknownToken) as refusal:
-            self.refusals.append(Refusal(self.clock.now(), answer.run, str(refusal)))
-            return
-        if action and outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
-            fields: dict[str, Json] = {"action": action, "step": answer.step, "state": answer.state}
-            self.ignored.append(Seen(self.clock.now(), answer.run, fields))
-
-    def _send(self, answer: service.Answer, by: str) -> Outcome:
-        return self.services.answerer.answer(self.namespace, answer, by=by, signature=self._sign(answer))
-
-    def _send_by_token(self, answer: service.Answer, by: str) -> Outcome:
-        token, signature = StepToken(self.namespace, answer.run, answer.uuid), self._sign(answer)
-        return self.services.token_answerer.answer(token, answer, by=by, signature=signature)
-
-    def _sign(self, answer: service.Answer) -> AnswerSignature | None:
-        """The signature of a service that has the namespace's key."""
-        body, setting = msgspec.json.encode(answer), webhook_key_of(self.services.settings)
-        headers = signed_headers(setting, self.namespace, f"answer-{answer.uuid}", self.clock.now(), body)
-        return signature_in(headers, body)
+def _not_taken(reply: Failure) -> ports.NotTaken:
+    return ports.NotTaken(
+        reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
+    )

@@ -172,6 +172,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
     direct_client = DirectClient(adapters.caller, clock, secrets)
+    run_checks = RunChecks(runs, definition_cache, clock)
+    stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -187,7 +189,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
         ),
         waker=Waker(
-            runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, announcer, clock
+            runs,
+            timers,
+            signaler,
+            child_runs,
+            step_executor,
+            scheduler,
+            limiter,
+            admissions,
+            announcer,
+            stuck_watch,
+            clock,
         ),
         timers=timers,
         operator=operator,
@@ -206,7 +218,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_book=hook_book,
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
-        stuck_watch=StuckWatch(store, runs, RunChecks(runs, definition_cache, clock), hook_book, announcer, clock),
+        stuck_watch=stuck_watch,
     )
 
 

@@ -191,7 +191,7 @@ def names_for(run: CaseRun) -> dict[str, Json]:
     """Return the names that an assertion can use."""
     head, runs = run.head, {one.name: _described(one) for one in run.runs}
     values = {"input": head.input, "vars": head.vars, "result": head.output, "error": head.last_err}
-    return {**values, "run": _described(run), "runs": runs}
+    return {**values, "run": {**_described(run), "runs": runs}}
 
 
 def _described(run: CaseRun) -> Json:

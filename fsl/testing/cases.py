@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -23,6 +23,8 @@ from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.model.json_values import Json
 from fsl.testing.expectations import Expect
 from fsl.testing.parts import Part, Span
+
+_T = TypeVar("_T")
 
 SCHEMA_ID: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -82,6 +84,14 @@ class FlowReply(Part, frozen=True, kw_only=True):
     output: Any = None
     stopped: str | AnswerError | None = None
     after: Span = "0s"
+
+
+class HookReply(Part, frozen=True, kw_only=True):
+    """How a hook answers a notification: it accepts, or fails like a delivery to an action."""
+
+    times: Annotated[int, Meta(ge=1)] = 1
+    fail: Literal["refused"] | Annotated[int, Meta(ge=300, le=599)] | None = None
+    retry_after: Span = "0s"
 
 
 Replies: TypeAlias = str | Reply | list[str | Reply]
@@ -160,6 +170,7 @@ class Case(Part, frozen=True, kw_only=True):
     steps: dict[str, Replies] = {}
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
+    hooks: dict[str, HookReply | list[HookReply]] = {}
     secrets: dict[str, str] = {}
     config: dict[str, Any] = {}
     events: list[Signal] = []
@@ -179,6 +190,7 @@ class TestFile(Part, frozen=True, kw_only=True):
 
     actions: what actions answer, by name. steps: the same by step, or by `flow.Step`; it overrides actions. approvals:
     what a person answers before a dispatch, by step or action: APPROVE or REJECT. flows: called flows that are not run.
+    hooks: how hooks answer, by name; by default they accept.
     secrets: values by name; the default is the text `secret NAME`. config: values by name instead of those of the
     program.
     """
@@ -193,6 +205,7 @@ class TestFile(Part, frozen=True, kw_only=True):
     steps: dict[str, Replies] = {}
     approvals: dict[str, Replies] = {}
     flows: dict[str, FlowReply | list[FlowReply]] = {}
+    hooks: dict[str, HookReply | list[HookReply]] = {}
     secrets: dict[str, str] = {}
     config: dict[str, Any] = {}
     tests: Annotated[list[Case], Meta(min_length=1)]
@@ -205,8 +218,8 @@ def replies(given: Replies) -> list[Reply]:
     ]
 
 
-def flow_replies(given: FlowReply | list[FlowReply]) -> list[FlowReply]:
-    """Return the replies as a list."""
+def as_list(given: _T | list[_T]) -> list[_T]:
+    """Return the replies of a flow or a hook as a list."""
     return given if isinstance(given, list) else [given]
 
 

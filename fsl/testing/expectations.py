@@ -68,6 +68,7 @@ class Notified(_Happening, frozen=True, kw_only=True):
     labels: dict[str, Any] | UnsetType = UNSET
     detail: Any = UNSET
     error: Any = UNSET
+    action: str | UnsetType = UNSET
 
 
 class Canceled(_Happening, frozen=True, kw_only=True):
@@ -101,7 +102,8 @@ class Expect(Part, frozen=True, kw_only=True):
     them in order, each as a name (of the event, run, hook event or action) or as fields. slots: the last ten slots of
     the tested schedule, each as the time of a run that it started, or as `{time: skipped}` (also queued, missed,
     failed). assert: JSONata over $input, $vars, $result (the output), $error (the last error) and $run with name status
-    labels path undone calls history took (milliseconds) error; $runs has the same of every run of `runs`, by name.
+    labels path undone calls history took (milliseconds) error vars output, and runs: the same of each of several runs,
+    by name.
     """
 
     status: Status | None = None

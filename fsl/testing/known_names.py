@@ -57,6 +57,8 @@ class KnownNames:
             yield from _states((*at, "approvals", name), approval, {APPROVED, REJECTED})
         for name in given.flows.keys() - self._flows:
             yield (*at, "flows", name), unknown("flow", name, self._flows)
+        for name in given.hooks.keys() - self._hooks:
+            yield (*at, "hooks", name), unknown("hook", name, self._hooks)
         for name in given.config.keys() - self._configs:
             yield (*at, "config", name), unknown("config that a flow reads", name, self._configs)
 
@@ -85,7 +87,7 @@ class KnownNames:
         called: dict[str, Iterable[str]] = {"calls": expect.calls, "call_times": expect.call_times, "order": ordered}
         for what, names in called.items():
             for name in names:
-                if name not in self._actions and name not in self._flows:
+                if name not in self._actions and name not in self._flows and name not in self._hooks:
                     place = (*at, what) if what == "order" else (*at, what, name)
                     yield place, unknown("action or flow", name, [*self._actions, *self._flows])
         for name in expect.most.keys() - self._actions.keys():
@@ -96,7 +98,7 @@ class KnownNames:
         kinds: tuple[tuple[str, str, Iterable[str]], ...] = (
             ("started", "flow", self._flows),
             ("notified", "hook", self._hooks),
-            ("notified", "event", list(HookEvent)),
+            ("notified", "event", [str(event) for event in HookEvent]),
             ("canceled", "action", [name for name, one in self._actions.items() if one.cancel]),
             ("ignored", "action", self._actions),
         )
@@ -105,8 +107,9 @@ class KnownNames:
                 is_named = isinstance(one, str) and kind == NAMED_BY[what]
                 name = one if is_named else given(one).get(kind) if isinstance(one, Part) else None
                 if name is not None and name not in known:
-                    label = "action with a `cancel`" if what == "canceled" else kind.replace("event", "event of hooks")
-                    yield (*at, what, n), unknown(label, str(name), known)
+                    label = "action with a `cancel`" if what == "canceled" else kind
+                    owner = "hooks have" if kind == "event" else "the program has"
+                    yield (*at, what, n), unknown(label, str(name), known, owner)
 
 
 def pattern_problems(at: Place, pattern: str) -> Iterator[tuple[Place, str]]:
@@ -146,8 +149,8 @@ def _fits(at: Place, given: Replies, actions: Sequence[Action]) -> Iterator[tupl
                 yield at, f"`{name}` has no effect: action {actions[0].name!r} {why}"
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
+def unknown(what: str, name: str, known: Iterable[str], owner: str = "the program has") -> str:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(names) or 'none'}"
-    return f"the program has no {what} {name!r}{hint}"
+    return f"{owner} no {what} {name!r}{hint}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -14,10 +14,11 @@ from chalicelib.hosting.responder import Answer, Failure, HttpReply, Kind, Reque
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
-from fsl.testing.cases import AnswerError, Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies
+from fsl.testing.cases import AnswerError, Case, FlowReply, HookReply, Replies, Reply, TestFile, as_list, replies
 from fsl.testing.parts import span
 
 _R = TypeVar("_R", Reply, FlowReply)
+_U = TypeVar("_U", Reply, FlowReply, HookReply)
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 """HTTP statuses below 500 after which a delivery is repeated (docs/http-api.md, 1)."""
@@ -31,6 +32,7 @@ class Script:
         self._actions = (case.actions, file.actions)
         self._approvals = (case.approvals, file.approvals)
         self._flows = {**file.flows, **case.flows}
+        self._hooks = {**file.hooks, **case.hooks}
         self._used: Counter[tuple[str, str, int]] = Counter()
         self.unanswered: list[Request] = []
         """The requests for which the test has no reply."""
@@ -46,6 +48,8 @@ class Script:
     def _reply(self, request: Request) -> responder.Reply | None:
         if request.kind is Kind.FLOW:
             return self._flow(request)
+        if request.kind is Kind.HOOK:
+            return self._hook(request)
         source = self._source(request)
         if source is None:
             self.unanswered.append(request)
@@ -76,9 +80,18 @@ class Script:
         given = self._flows.get(request.name)
         if given is None:
             return None
-        found = self._next("flows", request.name, flow_replies(given), request)
+        found = self._next("flows", request.name, as_list(given), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
         return (Answer(state=state, data=found.output, error=_error_of_flow(found), after=span(found.after)),)
+
+    def _hook(self, request: Request) -> responder.Reply | None:
+        candidates = as_list(self._hooks.get(request.name, []))
+        found = self._next_unused("hooks", request.name, candidates, range(len(candidates)))
+        if found is None or found.fail is None:
+            return None
+        error = f"{request.name}: " + ("connection refused" if found.fail == "refused" else f"HTTP {found.fail}")
+        status = found.fail if isinstance(found.fail, int) else None
+        return Failure(error=error, retry_after=span(found.retry_after), status=status)
 
     def _next(self, where: str, name: str, candidates: Sequence[_R], request: Request) -> _R:
         """Return the first reply that fits the args and is not used up, or else the last one that fits.
@@ -87,11 +100,15 @@ class Script:
         """
         fitting = [n for n, one in enumerate(candidates) if one.when and holds(one.when, request.args)]
         fitting = fitting or [n for n, one in enumerate(candidates) if not one.when] or [len(candidates) - 1]
-        for n in fitting:
+        return self._next_unused(where, name, candidates, fitting) or candidates[fitting[-1]]
+
+    def _next_unused(self, where: str, name: str, candidates: Sequence[_U], places: Iterable[int]) -> _U | None:
+        """Return the first of these that is not used up; None if all are."""
+        for n in places:
             if self._used[where, name, n] < candidates[n].times:
                 self._used[where, name, n] += 1
                 return candidates[n]
-        return candidates[fitting[-1]]
+        return None
 
 
 def holds(expected: Json, got: Json) -> bool:

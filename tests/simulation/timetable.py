@@ -28,10 +28,12 @@ class Timetable:
         self._stage = stage
         self._namespace = namespace
         rng = stage.fates.rng
-        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.2 else ()
+        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.1 else ()
         for name in self._names:
             schedule = self._draw(name)
-            stage.loop.at(stage.loop.now + stage.fates.span("schedule-at", 1, 60_000), lambda s=schedule: self._define(s))  # type: ignore[misc]
+            stage.loop.at(
+                stage.loop.now + stage.fates.span("schedule-at", 1, 60_000), lambda s=schedule: self._define(s)
+            )  # type: ignore[misc]
         for _ in range(rng.choice((0, 1, 3)) if self._names else 0):
             stage.loop.at(stage.loop.now + stage.fates.span("schedule-order-at", 60_000, 7_200_000), self._order)
 
@@ -40,7 +42,7 @@ class Timetable:
         loop = self._stage.loop
         for name in self._names:
             self._command("continue-schedule", name)
-            loop.at(loop.now + 200_000, lambda name=name: self._command("pause-schedule", name))  # type: ignore[misc]
+            loop.at(loop.now + 100_000, lambda name=name: self._command("pause-schedule", name))  # type: ignore[misc]
 
     def _draw(self, name: str) -> Schedule:
         rng, every = self._stage.fates.rng, None
@@ -117,5 +119,3 @@ class Timetable:
                         laws.breaks("slots", f"the start of {started.run!r} was acknowledged, and there was none")
 
         self._stage.ask(f"{order}({namespace}/{name})", namespace, work)
-
-

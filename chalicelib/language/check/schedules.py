@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chalicelib import expressions
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
@@ -48,6 +49,7 @@ def read_schedule(context: Context, statement: Statement) -> Schedule:
         at=properties.read("at", functools.partial(_read_at, owner, statement.name)),
         zone=properties.read("zone", read_zone) or DEFAULT_ZONE,
         input=given,
+        configs=read_configs(context, statement),
         labels=labels,
         overlap=properties.read("overlap", _read_overlap) or Overlap.SKIP,
         catch_up=properties.read("catch_up", _read_delay) or 0,

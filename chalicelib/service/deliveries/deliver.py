@@ -122,8 +122,8 @@ class Deliverer:
             LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
 
     def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
-        """Send a new message instead of receiving this one again. What a limiter granted was for this one."""
-        new = replace(message, limiter="", attempt=0, slot=0, granted_in=0)
+        """Send a new message instead of receiving this one again. Without a permit, it waits for a slot again."""
+        new = message if message.granted_in else replace(message, limiter="", attempt=0, slot=0)
         try:
             self._queue.send(QueueName.DELIVERIES, [encode(new)], min(again.wait, MAX_DELAY_MS))
         except ServiceError:

@@ -73,7 +73,7 @@ class Laws:
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
         self.deletions = 0
-        self.outgoing = Outgoing(self.heads)
+        self.outgoing = Outgoing()
         self.slots = Slots(self.heads, store)
         self.limits = Limits(self.heads, store)
         self.requests = Requests()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
@@ -13,10 +13,11 @@ from chalicelib.service.ports.events import Signal
 class Outgoing:
     """What runs published and started."""
 
-    def __init__(self, heads: Mapping[tuple[str, str], Run]) -> None:
-        self._heads = heads
+    def __init__(self) -> None:
         self._emitting: set[tuple[str, str]] = set()
         """Every activation of an `emit` that was committed, as the id of its event."""
+        self._starting: set[tuple[str, str, str]] = set()
+        """Every run that an activation of a `start` that was committed names, and the run of that activation."""
         self._signals: dict[tuple[str, str], Signal] = {}
         self._started: set[tuple[str, str]] = set()
         """Every run that a run started."""
@@ -44,8 +45,11 @@ class Outgoing:
                 if (after.namespace, name) not in self._started:
                     yield f"step {entry.step!r} is said to have started run {name!r}, and there was none"
         for token in after.tokens:
-            if token.activation and isinstance(token.activation.wait, EmitWait):
+            wait = token.activation.wait if token.activation else None
+            if token.activation and isinstance(wait, EmitWait):
                 self._emitting.add((after.namespace, token.activation.uuid.replace("-", "")))
+            if isinstance(wait, StartWait):
+                self._starting.add((after.namespace, wait.run, after.name))
 
     def published(self, after: Run, added: list[Entry]) -> Iterator[Signal]:
         """Yield the events of which the history says that they are published."""
@@ -58,9 +62,7 @@ class Outgoing:
         """A run was created; yield what is wrong with who started it."""
         place, by = (run.namespace, run.name), run.tail[0].by
         if by.startswith("run ") and run.parent is None:
-            starter = self._heads.get((run.namespace, by.removeprefix("run ")))
-            waits = [token.activation.wait for token in starter.tokens if token.activation] if starter else []
-            if not any(isinstance(wait, StartWait) and wait.run == run.name for wait in waits):
+            if (*place, by.removeprefix("run ")) not in self._starting:
                 yield f"run {run.name!r} was started by {by!r}, which starts no such run"
             if place in self._started and run.name.startswith(f"{run.definition.flow}-"):
                 yield f"run {run.name!r} was started twice"

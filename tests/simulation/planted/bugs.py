@@ -42,6 +42,9 @@ from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
 from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
+from tests.simulation.planted.limits import LIMIT_BUGS
+from tests.simulation.planted.schedules import SCHEDULE_BUGS
+from tests.simulation.planted.steps import STEP_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
 
@@ -363,11 +366,9 @@ BUGS: Final = (
     Bug("delivery dropped as not committed", DeliveryChecker, "check", _version_does_not_matter),
     Bug("DeliveryHeld lost", DeliveryChecker, "check", _held_is_lost),
     Bug("limit not held", Permits, "slot", _limit_does_not_matter),
-    Bug("permit never returned", Transition, "emit", _without(effects.ReleasePermit)),
     Bug("permit returned before its activation has ended", Limiter, "release", _released_by_anyone),
     Bug("waiter that nobody serves", Limiter, "_will_be_served", _queued_after_the_look),
     Bug("deliveries of waiters not sent", Limiter, "_send", _nothing(None)),
-    Bug("permit of an ended waiter kept", Limiter, "take_back", _nothing(None)),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
     Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
@@ -403,5 +404,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
-    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS)),
+    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS, *STEP_BUGS, *LIMIT_BUGS, *SCHEDULE_BUGS)),
 )
