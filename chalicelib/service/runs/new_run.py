@@ -14,6 +14,7 @@ from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.service.errors import Invalid
+from chalicelib.service.names import refuse_unsafe
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.security.secrets import Secrets
 
@@ -54,7 +55,10 @@ class RunFactory:
 
     def decide(self, plan: RunPlan) -> Decision:
         """Return the first head of the run, and its effects. Nothing is written or sent. Raises Invalid, TooLarge."""
+        if plan.parent is None:  # the name of a child begins with that of its parent, which exists
+            refuse_unsafe("the name of a run", plan.name)
         for name in plan.labels:
+            refuse_unsafe("the name of a label", name)
             if ":" in name:
                 raise Invalid(f"the name of a label must not contain a colon: {name!r:.80}")
         event = RunStarted(
