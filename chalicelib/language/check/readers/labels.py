@@ -19,9 +19,7 @@ def read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
             reason = f"the name of a label must not contain ':', but '{name}' does"
             properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
         elif not is_safe(name):
-            reason = (
-                "a name must not have control characters, or ones that turn the direction of text"
-            )
+            reason = "a name must not have control characters, or ones that turn the direction of text"
             properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
         value = (read_json if plain else read_template)(properties.context, name, entry.value)
         if value is INVALID_VALUE:
