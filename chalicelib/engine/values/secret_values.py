@@ -64,7 +64,7 @@ def is_encrypted(value: Json) -> bool:
 
 
 def encrypted(value: Json, cipher: Cipher) -> Json:
-    """Return the value encrypted, with all that is encrypted in it. None and encrypted values are returned as they are."""
+    """Return the value, and all that is encrypted in it, as one encrypted value. None stays None."""
     return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(decrypt(value, cipher))}
 
 

@@ -20,5 +20,8 @@ class Encryption(Protocol):
         ...
 
     def decrypt(self, namespace: str, place: str, text: str) -> bytes:
-        """Decrypt text that was encrypted for that place, or by an earlier version for that namespace. Raises ServiceError."""
+        """Decrypt text that was encrypted for that place, or by an earlier version for the namespace.
+
+        Raises ServiceError.
+        """
         ...
