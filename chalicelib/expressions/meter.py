@@ -77,20 +77,20 @@ class _Budget:
 
     __slots__ = ("deadline", "patterns", "steps", "suggestions")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.steps = MAX_STEPS_TOGETHER
         self.patterns = MAX_PATTERN_STEPS_TOGETHER
         self.suggestions = MAX_SUGGESTIONS
-        self.deadline = thread_time() + MAX_SECONDS_TOGETHER
+        self.deadline = thread_time() + seconds
 
 
 _shared: Final[ContextVar[_Budget | None]] = ContextVar("shared_budget", default=None)
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Bound all evaluations and checks within, together. Usable as a decorator."""
-    token = _shared.set(_Budget())
+def together(seconds: float = MAX_SECONDS_TOGETHER) -> Iterator[None]:
+    """Bound all evaluations and checks within, together, also by CPU time. Usable as a decorator."""
+    token = _shared.set(_Budget(seconds))
     try:
         yield
     finally:

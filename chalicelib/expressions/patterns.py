@@ -1,8 +1,8 @@
 """Regular expressions, matched by RE2 in time linear in the text.
 
 RE2 is loaded by the first one. They are written as in JavaScript and translated; RE2 has no look-around and no
-back-references. Compiling costs by the size of the program, matching by that size times the text that is read: where a search looks far
-ahead from each match, the text is read many times.
+back-references. Compiling costs by the size of the program, matching by that size times the text that is read: where a
+search looks far ahead from each match, it is read many times.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 import yaml
-from yaml.composer import ComposerError
 
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
@@ -52,6 +51,10 @@ class BadTest(EchoerError):
         self.file, self.line, self.column, self.message = file, line, column, message
 
 
+class _Bomb(yaml.MarkedYAMLError):
+    """A text that is beyond a limit."""
+
+
 class _Loader(yaml.SafeLoader):
     """Composes no more values, and none nested more deeply, than a test file may have."""
 
@@ -60,12 +63,13 @@ class _Loader(yaml.SafeLoader):
         self._values = self._depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Return the next value. Raises ComposerError beyond a limit."""
+        """Return the next value. Raises _Bomb beyond a limit."""
         self._values += 1
         self._depth += 1
         if self._values > MAX_VALUES or self._depth > MAX_DEPTH:
             problem = _TOO_DEEP if self._depth > MAX_DEPTH else _TOO_MANY
-            raise ComposerError(None, None, problem, self.peek_event().start_mark)
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _Bomb(None, None, problem, event.start_mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
@@ -82,14 +86,10 @@ class Document:
             raise BadTest(file, 1, 1, f"the file has {len(text)} characters; the limit is {MAX_CHARACTERS}")
         try:
             root = yaml.compose(text, Loader=_Loader)
-        except ComposerError as exc:
-            mark = exc.problem_mark
-            problem = exc.problem if exc.problem in (_TOO_DEEP, _TOO_MANY) else f"not valid YAML: {exc.problem}"
-            raise BadTest(file, mark.line + 1, mark.column + 1, problem) from exc
+        except _Bomb as exc:
+            raise BadTest(file, *_place(exc), exc.problem or "") from exc
         except yaml.MarkedYAMLError as exc:
-            mark = exc.problem_mark or exc.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise BadTest(file, line, column, f"not valid YAML: {exc.problem or exc.context}") from exc
+            raise BadTest(file, *_place(exc), f"not valid YAML: {exc.problem or exc.context}") from exc
         except yaml.YAMLError as exc:
             raise BadTest(file, 1, 1, f"not valid YAML: {exc}") from exc
         if root is None:
@@ -150,6 +150,12 @@ class Document:
 
     def _at(self, node: yaml.Node, message: str) -> BadTest:
         return BadTest(self.file, node.start_mark.line + 1, node.start_mark.column + 1, message)
+
+
+def _place(error: yaml.MarkedYAMLError) -> tuple[int, int]:
+    """Return the line and the column of the error, from 1."""
+    mark = error.problem_mark or error.context_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _scalar(node: yaml.ScalarNode) -> Json:

@@ -42,7 +42,8 @@ def pieces_of(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
     an end that was not found once is not looked for again.
     """
     offset, after_operand, unended = start, False, 0
-    piece = _piece(unclosed := frozenset())
+    unclosed: frozenset[str] = frozenset()
+    piece = _piece(unclosed)
     while match := piece.match(text, offset):
         kind, at, offset = match.lastgroup or "", match.start(), match.end()
         beginning = "/*" if text.startswith("/*", at) else match[0]

@@ -177,15 +177,15 @@ def scan(text: str, findings: Findings) -> Scan:
     lexer.findings, lexer.comments, lexer.is_cut, lexer.skipped = findings, [], False, 0
     lexer.input(text)
     lexer.lexpos = 1 if text.startswith("\ufeff") else 0
-    found: list[SyntaxToken] = []
-    while len(found) + lexer.skipped <= MAX_TOKENS and (t := lexer.token()) is not None:
-        found.append(SyntaxToken(t.type, t.value, Span(t.lexpos, lexer.lexpos)))
+    read: list[SyntaxToken] = []
+    while len(read) + lexer.skipped <= MAX_TOKENS and (t := lexer.token()) is not None:
+        read.append(SyntaxToken(t.type, t.value, Span(t.lexpos, lexer.lexpos)))
     end = Span(len(text.rstrip()), len(text.rstrip()))
-    if len(found) + lexer.skipped > MAX_TOKENS:
+    if len(read) + lexer.skipped > MAX_TOKENS:
         count, what = f"more than {MAX_TOKENS}", "words, signs and comments"
         findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=count, what=what, limit=MAX_TOKENS)
         return Scan((SyntaxToken("EOF", "", end),), (), cut=True)
-    return Scan((*found, SyntaxToken("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
+    return Scan((*read, SyntaxToken("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
 
 
 @functools.cache
