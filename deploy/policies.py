@@ -17,7 +17,11 @@ from deploy.stages import ROOT, BadStage, Document
 
 FOLDER: Final = Path(".chalice") / "policies"
 
-_ACTIONS: Final = {"sqs": ["sqs:GetQueueUrl", "sqs:SendMessage"], "lambda": ["lambda:InvokeFunction"]}
+_ACTIONS: Final = {
+    "sqs": ["sqs:GetQueueUrl", "sqs:SendMessage"],
+    "lambda": ["lambda:InvokeFunction"],
+    "events": ["events:PutEvents"],
+}
 
 _STATEMENT: Final = frozenset({"Sid", "Effect", "Action", "Resource", "Condition"})
 
@@ -65,11 +69,11 @@ def _texts(value: Any) -> list[str]:
 
 
 def of_actions(arns: Sequence[str]) -> list[Document]:
-    """Return statements that permit calls of these queues and functions. Raises BadStage."""
+    """Return statements that permit calls of these queues, functions and event buses. Raises BadStage."""
     services = [arn.split(":")[2] if arn.count(":") >= 5 else "" for arn in arns]
     for arn, service in zip(arns, services, strict=True):
         if service not in _ACTIONS or "*" in arn:
-            raise BadStage(f"action_arns: {arn} is not the ARN of a queue or of a function")
+            raise BadStage(f"action_arns: {arn} is not the ARN of a queue, a function or an event bus")
     return [
         {
             "Sid": f"Call{service.capitalize()}Actions",

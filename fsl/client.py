@@ -36,6 +36,7 @@ _LISTS: Final = {
     "flow": api_calls.GET_FLOW,
     "eventtype": api_calls.GET_EVENTTYPE,
     "config": api_calls.GET_CONFIG,
+    "hook": api_calls.GET_HOOK,
     "schedule": api_calls.GET_SCHEDULE,
     "flowrun": api_calls.GET_FLOWRUN,
     "step": api_calls.GET_STEP,
@@ -46,6 +47,7 @@ _RESOURCES: Final = {
     "flow": api_calls.GET_FLOW_NAME,
     "eventtype": api_calls.GET_EVENTTYPE_NAME,
     "config": api_calls.GET_CONFIG_NAME,
+    "hook": api_calls.GET_HOOK_NAME,
     "schedule": api_calls.GET_SCHEDULE_NAME,
     "flowrun": api_calls.GET_FLOWRUN_NAME,
     "step": api_calls.GET_STEP_NAME,
@@ -55,6 +57,7 @@ _DELETIONS: Final = {
     "flow": api_calls.DELETE_FLOW_NAME_UUID,
     "eventtype": api_calls.DELETE_EVENTTYPE_NAME_UUID,
     "config": api_calls.DELETE_CONFIG_NAME_UUID,
+    "hook": api_calls.DELETE_HOOK_NAME_UUID,
     "schedule": api_calls.DELETE_SCHEDULE_NAME_UUID,
     "flowrun": api_calls.DELETE_FLOWRUN_NAME_UUID,
 }

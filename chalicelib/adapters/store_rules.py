@@ -11,7 +11,7 @@ import msgspec
 
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Run
-from chalicelib.model.status import MOVING
+from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Malformed, RunExists
 from chalicelib.service.ports.definitions import Definition
@@ -37,8 +37,8 @@ def flow_of(run: Run) -> str:
 
 
 def timer_of(run: Run) -> Instant | None:
-    """Return the time at which the run must be woken; None if it has ended or is paused."""
-    return run.timer_at if run.status in MOVING else None
+    """Return the time at which the run must be woken, or deleted if it has ended; None if there is none, or a pause."""
+    return None if run.status is Status.PAUSED else run.timer_at
 
 
 def undo_failed(run: Run) -> int | None:

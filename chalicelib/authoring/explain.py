@@ -74,6 +74,8 @@ class Row:
     """What undoes the step, and after which states."""
     conditions: str | None = None
     """What a condition of its routes or of `repeat` does that fails."""
+    notices: str | None = None
+    """The actions that are sent when a wait for events begins and when it ends."""
 
 
 def explain(flow: Flow, actions: Mapping[str, Action], defaults: Options = DEFAULTS) -> list[Row]:
@@ -94,7 +96,13 @@ def _rows(steps: tuple[Step, ...], actions: Mapping[str, Action], defaults: Opti
 
 def _row(step: Step, actions: Mapping[str, Action], defaults: Options, unrouted: str) -> Row:
     row = _settings(step, actions, defaults, unrouted)
-    return replace(row, repeat=_repeat(step), undo=_undo_of(step, actions), conditions=_conditions(step, row))
+    undo, conditions, notices = _undo_of(step, actions), _conditions(step, row), _notices(step)
+    return replace(row, repeat=_repeat(step), undo=undo, conditions=conditions, notices=notices)
+
+
+def _notices(step: Step) -> str | None:
+    calls = {"on_enter": step.on_enter, "on_leave": step.on_leave} if isinstance(step, EventStep) else {}
+    return ", ".join(f"{name} {call.action}" for name, call in calls.items() if call) or None
 
 
 def _conditions(step: Step, row: Row) -> str | None:

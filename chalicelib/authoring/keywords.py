@@ -104,6 +104,8 @@ PROPERTIES: Final = {
     "wait": {
         "for": "how long to wait: a duration or an expression",
         "until": "when the wait ends: an RFC 3339 time or an expression",
+        "next": 'until the next match of a cron expression: "0 9 * * MON-FRI"',
+        "zone": 'the time zone in which next is matched: "Europe/Berlin"; UTC if it is left out',
         "events": 'the first event that arrives decides the state: (PAID = "payment.received", ...)',
         "key": "wait only for events with this key",
         "on_enter": "the action that is sent when a wait for events begins: watch (name = value)",

@@ -254,6 +254,7 @@ def _of_step(name: str, statement: Statement, text: str, workspace: Workspace) -
         "on TIMEOUT": row.on_timeout,
         "on ERROR": row.on_error,
         "conditions": row.conditions,
+        "notices": row.notices,
         "repeat": row.repeat,
         "undo": row.undo,
     }

@@ -164,6 +164,8 @@ def describe_step(step: Step) -> str:
 
 def _described_wait(step: TimerStep | EventStep | ConditionStep) -> str:
     match step:
+        case TimerStep(next=cron, zone=zone) if cron is not None:
+            return f"next {_described(cron)}" + ("" if zone is None else f" in {_described(zone)}")
         case TimerStep():
             return f"until {_described(step.until)}" if step.duration is None else f"for {_described(step.duration)}"
         case EventStep():

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import DeliverAction
+from chalicelib.engine.variables import scope_of
 from chalicelib.model.ids import ROOT
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
@@ -146,8 +147,10 @@ def uuid_of(notice: Token) -> str:
 
 def _of_scopes(transition: Transition, token: Token) -> dict[str, Json]:
     """Return the variables of scopes that the token sees: the notice may outlive them."""
-    of_run, seen = transition.run.vars, transition.visible_vars(token)
-    return {name: value for name, value in seen.items() if value is not of_run.get(name)}
+    if not transition.definition.has_scopes:
+        return {}
+    seen, tokens = transition.visible_vars(token), transition.tokens
+    return {name: value for name, value in seen.items() if scope_of(name, token, tokens, own_fork=True)}
 
 
 def _send(transition: Transition, notice: Token) -> None:

@@ -16,14 +16,14 @@ from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.items import place_of
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names, YieldsNothing, resolve
-from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret
+from chalicelib.engine.values.secret_values import MASK, NO_CIPHER, Cipher, decrypt, encrypted, holds_secret, shown
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.engine.variables import visible
 from chalicelib.expressions import NOTHING, together
 from chalicelib.model.actions import RESERVED_ARGS, WHOLE, Parameter
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json, shown
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import ABSENT, Activation, Run, Token
 
 

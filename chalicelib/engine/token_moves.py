@@ -177,7 +177,7 @@ def _move(
 ) -> None:
     """Move the token along the route that was chosen."""
     shown = dataclasses.replace(returned, error=move.error) if move.error and move.is_given else returned
-    transition.record_return(token, shown, move.target)
+    transition.record_return(token, shown, move.target, route=move.route)
     _clear(transition, token)
     if move.target == STOPPED:  # `retry` resumes the token at this step
         kept = transition.put(without_wait(transition.tokens.get(token.id, token)))

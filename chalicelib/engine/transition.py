@@ -311,10 +311,13 @@ class Transition(TransitionVars):
         )
         self.entries.append(entry)
 
-    def record_return(self, token: Token, returned: StepResult, target: str, rule: int | None = None) -> None:
+    def record_return(
+        self, token: Token, returned: StepResult, target: str, *, rule: int | None = None, route: int = 0
+    ) -> None:
         """Add the history entry of a step that returned; `target` is where its state leads.
 
-        `rule`: the rule of its `repeat`, counted from 1, by which it is done again.
+        `rule`: the rule of its `repeat`, counted from 1, by which it is done again. `route`: which of its routes with
+        this state and target it takes.
         """
         self.record(
             returned.event,
@@ -326,6 +329,7 @@ class Transition(TransitionVars):
             error_name=returned.error.name if returned.error else "",
             vars=self.encrypt_secrets(returned.variables, token),
             rule=rule,
+            route=route,
         )
         self.set_run(last_state=token.step, last_event=f"{self.run.name}_{token.step}_{returned.state}")
 
@@ -376,7 +380,15 @@ class Transition(TransitionVars):
         return Decision(after, outcome, tuple(self.effects))
 
     def _set_timer(self) -> None:
-        """Set the run's one timer to the earliest deadline, unless it fires before that anyway."""
+        """Set the run's one timer to the earliest deadline, unless it fires before that anyway.
+
+        The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
+        """
+        keep = self.definition.flow.keep
+        if self.run.ended_at is not None and keep is not None:
+            self.set_run(timer_at=self.run.ended_at + keep)
+            self.emit(SetTimer(self.run.ended_at + keep))
+            return
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return

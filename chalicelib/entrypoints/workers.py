@@ -86,7 +86,7 @@ def sweep(request: str = "") -> None:
     """Send a message for every timer that is due or overdue."""
     with _logged("sweep", request):
         swept = hosting.services().timers.sweep()
-        hosting.services().stuck_watch.look()
+        hosting.services().stuck_watch.ask()
         LOG.info("sweep: %d sent", swept.sent, extra={"sent": swept.sent, "overdue": swept.overdue})
 
 

@@ -11,6 +11,7 @@ from chalicelib.service.messages import (
     Begin,
     Deliver,
     ExecuteStep,
+    FindStuck,
     Listen,
     Message,
     Notify,
@@ -28,7 +29,7 @@ from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
     Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
-    Announce,
+    Announce, FindStuck,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {

@@ -28,12 +28,12 @@ def reply_of(reply: Reply | None, action: Action, timeout: Milliseconds, clock: 
         after = reply[-1].after
     clock.sleep(min(after, timeout))
     if reply is None or reply == () or after > timeout:
-        return ports.NotTaken(f"{action.name} did not answer within {timeout / 1000:g} s", final=False)
+        return ports.NotTaken.own(f"{action.name} did not answer within {timeout / 1000:g} s", final=False)
     if isinstance(reply, Failure):
         return ports.NotTaken(reply.error, final=reply.final, retry_after=reply.retry_after)
     if isinstance(reply, HttpReply) and not action.is_http:
         final = reply.status not in RETRIED_STATUSES
-        return ports.NotTaken(f"{action.name}: HTTP {reply.status}", final=final, status=reply.status)
+        return ports.NotTaken.own(f"{action.name}: HTTP {reply.status}", final=final, status=reply.status)
     if isinstance(reply, HttpReply):
         return _response(reply)
     return _answered(reply, action)

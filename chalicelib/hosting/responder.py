@@ -22,6 +22,8 @@ class Kind(StrEnum):
     """A person is asked whether an action may be delivered: APPROVE or REJECT."""
     FLOW = "flow"
     """A run of another flow is to be started: DONE with its output, STOPPED with its error."""
+    HOOK = "hook"
+    """A hook is notified; `args` are the data of the event. Only a Failure has a meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +44,16 @@ class Request:
     """The flow of the run; for a run with its own steps, the name of the run."""
     direct: bool = False
     """Whether what the request returns is the answer (`callback = none`)."""
+    uuid: str = ""
+    """The uuid of the activation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer, `after` milliseconds from the request. `done` False: a report of progress."""
+    """An answer, `after` milliseconds from the request. `done` False: a report of progress.
+
+    `by_token`: it names its activation by `$step.token`.
+    """
 
     state: str
     data: Json = None
@@ -54,6 +61,7 @@ class Answer:
     after: Milliseconds = 0
     done: bool = True
     error: StepError | None = None
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +91,9 @@ Reply: TypeAlias = tuple[Answer, ...] | Failure | HttpReply
 """An empty tuple: the action accepts the delivery and never answers. A direct request may have any of the three."""
 
 Responder: TypeAlias = Callable[[Request], Reply | None]
-"""Replies to each request. None: no answer ever comes; a FLOW is then run for real."""
+"""Replies to each request. None: no answer ever comes; a FLOW is then run for real, and a HOOK accepts."""
 
 
 def first_state(request: Request) -> Reply | None:
     """Answer everything at once with the first state that it may return; run flows for real."""
-    return None if request.kind is Kind.FLOW else (Answer(state=request.states[0]),)
+    return None if request.kind in (Kind.FLOW, Kind.HOOK) else (Answer(state=request.states[0]),)

@@ -8,57 +8,51 @@ names.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from threading import RLock
 
 import msgspec
 
 from chalicelib.adapters.memory import MemoryStore
-from chalicelib.adapters.memory.store import MemoryTasks
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
-from chalicelib.engine.errors import ExpressionFailed, Refused, RunIsStopped
-from chalicelib.engine.events import ChildEnded, Event, StepExecuted
+from chalicelib.engine.errors import Refused
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.request_args import direct_args
-from chalicelib.engine.steps.call import refuse_missing
 from chalicelib.engine.values.secret_values import decrypt
 from chalicelib.hosting import direct_replies
+from chalicelib.hosting.flow_replies import FlowReplies
 from chalicelib.hosting.responder import Answer, Failure, Kind, Reply, Request, Responder
+from chalicelib.hosting.scripted_answers import ScriptedAnswers
+from chalicelib.hosting.seen import Refusal, ReportingSignals, ReportingTasks, Seen
 from chalicelib.hosting.virtual import IN_MEMORY, VirtualHost
-from chalicelib.hosting.wiring import webhook_key_of
 from chalicelib.model import status
 from chalicelib.model.actions import RESERVED_ARGS, Action, shown_args
 from chalicelib.model.compiled_step import Invocation
-from chalicelib.model.flow import CallStep, StartStep
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
-from chalicelib.model.waits import ChildWait, StartWait
+from chalicelib.model.waits import StartWait
+from chalicelib.service.errors import NotFound
 from chalicelib.service.events.event_types import EventRefused
-from chalicelib.service.messages import ExecuteStep, Message, StartChild
+from chalicelib.service.messages import ExecuteStep, Message, Notify, StartChild
 from chalicelib.service.ports import actions as ports
+from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import MAX_DELAY_MS
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
-from chalicelib.service.runs import answer as service
 from chalicelib.service.runs.blobs import blob_reader
-from chalicelib.service.runs.children import MAX_CALL_DEPTH
 from chalicelib.service.runs.start import StartOrder
-from chalicelib.service.security.webhooks import AnswerSignature, signature_in, signed_headers
 
 _ALL: int = 1 << 31
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Something from outside that a run refused."""
+class _Caller:
+    """Implements `ports.actions.Caller`: hands each call to the host."""
 
-    at: Instant
-    run: str
-    reason: str
+    def __init__(self, host: ScriptedHost) -> None:
+        self.post = host.post
 
 
 class ScriptedHost(VirtualHost):
@@ -66,14 +60,27 @@ class ScriptedHost(VirtualHost):
 
     def __init__(self, responder: Responder, *, settings: Settings = IN_MEMORY, start: Instant = START) -> None:
         store = MemoryStore()
-        store.tasks = _Tasks(self._task_opened)
+        store.tasks = ReportingTasks(self._task_opened)
+        store.signals = ReportingSignals(self._published)
         super().__init__(_Caller(self), settings=settings, clock=VirtualClock(start), store=store)
         self.requests: list[Request] = []
         """Everything that was asked of the outside, in order."""
-        self.refusals: list[Refusal] = []
+        self._answers = ScriptedAnswers(self)
+        self.started: list[Seen] = []
+        """The runs that `start` steps started: `name`."""
+        self.notified: list[Seen] = []
+        """Notifications of hooks: `hook`, `event`, and the data of the CloudEvent."""
+        self.canceled: list[Seen] = []
+        """Notices to `cancel` addresses: `action`, `step`, `reason`."""
         self._responder = responder
         self._jobs: dict[str, ports.Reply] = {}
         """What a job has ended with when it is looked at, by the uuid of its activation."""
+        self._emitted: dict[str, Seen] = {}
+        self._executing = ""
+        """The run of which an `emit` or `start` step is being executed."""
+        self._notifying: Notify | None = None
+        """The notification that is being delivered."""
+        self._flow_replies = FlowReplies(self, self._ask_for_flow)
 
     # ── what a caller does ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,7 +106,7 @@ class ScriptedHost(VirtualHost):
     def _try(self, run: str, call: Callable[[], object]) -> None:
         try:
             call()
-        except (Refused, EventRefused) as refusal:
+        except (Refused, EventRefused, NotFound) as refusal:
             self.refusals.append(Refusal(self.clock.now(), run, str(refusal)))
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,11 +123,60 @@ class ScriptedHost(VirtualHost):
         """The run's whole history, its secrets encrypted. Raises NotFound."""
         return self.services.reader.history(self.namespace, run, 0, _ALL)
 
-    def decrypt(self, value: Json) -> Json:
-        """The value with every secret in it readable."""
-        return decrypt(value, self.services.secrets.cipher(self.namespace))
+    @property
+    def refusals(self) -> list[Refusal]:
+        """What runs refused."""
+        return self._answers.refusals
+
+    @property
+    def ignored(self) -> list[Seen]:
+        """Final answers that moved no run: `action`, `step`, `state`."""
+        return self._answers.ignored
+
+    @property
+    def emitted(self) -> list[Seen]:
+        """The events that `emit` steps published, in order: `name`, `key`, `data`, and `to`, the run of a signal."""
+        return list(self._emitted.values())
+
+    def is_current(self, run: str, uuid: str) -> bool:
+        """Return whether the run still waits for that activation."""
+        head = self.services.runs.load(self.namespace, run)
+        return head is not None and head.status not in status.ENDED and head.sent_of(uuid) is not None
+
+    def decrypt(self, run: Run, value: Json) -> Json:
+        """The value of a run with every secret in it readable."""
+        return decrypt(value, self.services.secrets.cipher(run.namespace, run.id))
 
     # ── actions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def post(self, call: ports.Call) -> ports.Reply:
+        """Take what the service sends."""
+        if call.direct:
+            return self.call(call)
+        if self._notifying:
+            return self._notify(self._notifying)
+        body = msgspec.json.decode(call.body)
+        return self.deliver(body) if "ackStates" in body else self._cancel(call, body)
+
+    def _notify(self, message: Notify) -> ports.Reply:
+        """A notification arrives at its hook."""
+        event, now = msgspec.json.decode(message.body), self.clock.now()
+        data = {**event["data"], "event": event["type"].removeprefix("echoer.")}
+        reply = self._ask(Request(kind=Kind.HOOK, at=now, run=message.run, step="", name=message.hook, args=data))
+        if isinstance(reply, Failure):
+            return _not_taken(reply)
+        self.notified.append(Seen(now, message.run, {"hook": message.hook, **data}))
+        return ports.Taken()
+
+    def _cancel(self, call: ports.Call, body: Mapping[str, Json]) -> ports.Reply:
+        """A notice arrives at the `cancel` address of an action."""
+        definition = self.services.definition_cache.of(self.head(body["flowId"]))
+        own = getattr(definition.step(body["stepName"]), "action", "")
+        names = [action.name for action in definition.actions.values() if action.cancel == call.addresses]
+        name = own if own in names else names[0]
+        fields = {"action": name, "step": body["stepName"], "reason": body["reason"]}
+        self.canceled.append(Seen(self.clock.now(), body["flowId"], fields))
+        return ports.Taken()
 
     def deliver(self, body: Mapping[str, Json]) -> ports.Reply:
         """One delivery arrives at its action."""
@@ -133,10 +189,9 @@ class ScriptedHost(VirtualHost):
         states, attempt = tuple(body["ackStates"]), token.activation.attempt + 1
         reply = self._ask(replace(request, states=states, attempt=attempt, undoes=token.id == UNDO))
         if isinstance(reply, Failure):
-            return ports.NotTaken(
-                reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
-            )
-        self._plan_answers(run, token, reply if isinstance(reply, tuple) else (), "action")
+            return _not_taken(reply)
+        if isinstance(reply, tuple):
+            self._answers.plan(run, token, reply, request.name)
         return ports.Taken()
 
     def call(self, call: ports.Call) -> ports.Reply:
@@ -148,14 +203,14 @@ class ScriptedHost(VirtualHost):
         if token is None or token.activation is None or invocation is None:
             raise LookupError(f"run {call.run!r} does not wait for {call.uuid!r}")
         action, definition = invocation.action, self.services.definition_cache.of(run)
-        cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
+        cipher, read_blob = self.services.secrets.cipher(run.namespace, run.id), blob_reader(self.services.runs, run)
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
         request = self._request(Kind.ACTION, run, token, action.name, shown_args(args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO
         asked = replace(request, states=action.returns, attempt=attempt, undoes=undoes, direct=action.direct)
         reply = self._ask(asked)
         if not action.direct and isinstance(reply, tuple):
-            self._plan_answers(run, token, reply, "action")
+            self._answers.plan(run, token, reply, action.name)
             return ports.Returned()
         if action.is_job and isinstance(reply, tuple):
             return self._begin_job(call, action, reply)
@@ -184,73 +239,40 @@ class ScriptedHost(VirtualHost):
         request = self._request(Kind.APPROVAL if shown.approval else Kind.TASK, run, token, shown.action, shown.args)
         reply = self._ask(replace(request, states=shown.states))
         if isinstance(reply, tuple):
-            self._plan_answers(run, token, reply, "person")
+            self._answers.plan(run, token, reply, shown.action, by="person")
 
     # ── called and started flows ─────────────────────────────────────────────────────────────────────────────────────
 
     def handle(self, message: Message) -> int | None:
-        if isinstance(message, StartChild) and self._answers_for_flow(message):
+        if isinstance(message, StartChild | ExecuteStep) and self._flow_replies.replace(message):
             return None
-        if isinstance(message, ExecuteStep) and self._replaces_start(message):
-            return None
-        return super().handle(message)
-
-    def _answers_for_flow(self, message: StartChild) -> bool:
-        """Whether the script answers in the place of a run of the called flow. It is asked once for each call."""
-        run = self.services.runs.load(self.namespace, message.run)
-        token = run.token_of(message.uuid) if run and run.status not in status.ENDED else None
-        wait = token.activation.wait if token and token.activation else None
-        step = self.services.definition_cache.of(run).step(token.step) if run and token else None
-        if run is None or token is None or not isinstance(step, CallStep) or not isinstance(wait, ChildWait):
-            return False
-        if (run.parent.depth if run.parent else 0) >= MAX_CALL_DEPTH:
-            return False
-        if self.services.runs.load(self.namespace, wait.child):
-            return False
-        if not self._is_admitted(step.flow, wait):
-            return False
-        reply = self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input)))
-        if not isinstance(reply, tuple):
-            return False
-        for answer in reply:
-            ended = partial(self._end_child, run.name, message.uuid, answer)
-            self.at(self.clock.now() + answer.after, ended)
-        return True
-
-    def _replaces_start(self, message: ExecuteStep) -> bool:
-        """Whether the script has a reply for the flow that the step starts: then no run of it is started."""
-        run = self.services.runs.load(self.namespace, message.run)
-        token = run.token_of(message.uuid) if run and run.status in status.MOVING else None
-        wait = token.activation.wait if token and token.activation else None
-        step = self.services.definition_cache.of(run).step(token.step) if run and token else None
-        if run is None or token is None or not isinstance(step, StartStep) or not isinstance(wait, StartWait):
-            return False
-        if self._ask(self._request(Kind.FLOW, run, token, step.flow, self.decrypt(wait.input))) is None:
-            return False
-        started = {"name": wait.run}
-
-        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [StepExecuted(at=at, nonce=nonce, by="step", uuid=message.uuid, data=started)]
-
-        self.services.advancer.advance(self.namespace, run.name, make_events)
-        return True
-
-    def _is_admitted(self, name: str, wait: ChildWait) -> bool:
-        """Return whether the called flow takes the input; otherwise the service says why not."""
-        flow = self.services.definition_cache.of_flow(self.namespace, name)[0].flow
+        starts = self._run_to_start(message) if isinstance(message, ExecuteStep) else ""
+        if isinstance(message, ExecuteStep):
+            self._executing = message.run
+        self._notifying = message if isinstance(message, Notify) else None
         try:
-            refuse_missing(flow, wait.missing)
-            self.services.factory.input(self.namespace, flow, wait.input)
-        except (Refused, ExpressionFailed):
-            return False
-        return True
+            again = super().handle(message)
+        finally:
+            self._executing = ""
+        if starts and self.services.runs.load(self.namespace, starts):
+            self.started.append(Seen(self.clock.now(), message.run, {"name": starts}))
+        return again
 
-    def _end_child(self, run: str, uuid: str, answer: Answer) -> None:
-        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            ended = {"state": answer.state, "output": answer.data, "error": answer.error}
-            return [ChildEnded(at=at, nonce=nonce, by="run", uuid=uuid, **ended)]
+    def _run_to_start(self, message: ExecuteStep) -> str:
+        """Return the name of the run that a `start` step is about to start, unless there is one of that name."""
+        run = self.services.runs.load(self.namespace, message.run)
+        token = run.token_of(message.uuid) if run else None
+        wait = token.activation.wait if token and token.activation else None
+        if not isinstance(wait, StartWait) or self.services.runs.load(self.namespace, wait.run):
+            return ""
+        return wait.run
 
-        self.services.advancer.advance(self.namespace, run, make_events)
+    def _published(self, signal: Signal) -> None:
+        """Note the event if an `emit` step publishes it. A step that is executed again publishes the same event."""
+        if self._executing and signal.id not in self._emitted:
+            to = next((run.name for run in self.runs() if run.id == signal.run), "") if signal.run else ""
+            event = {"name": signal.name, "key": signal.key, "data": signal.data, "to": to}
+            self._emitted[signal.id] = Seen(self.clock.now(), self._executing, event)
 
     # ── requests and answers ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -261,62 +283,19 @@ class ScriptedHost(VirtualHost):
 
     def _request(self, kind: Kind, run: Run, token: Token, name: str, args: dict[str, Json]) -> Request:
         flow = run.definition.flow or run.name
-        return Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args, flow=flow)
+        uuid = token.activation.uuid if token.activation else ""
+        request = Request(kind=kind, at=self.clock.now(), run=run.name, step=token.step, name=name, args=args)
+        return replace(request, flow=flow, uuid=uuid)
+
+    def _ask_for_flow(self, run: Run, token: Token, flow: str, given: Json) -> Reply | None:
+        return self._ask(self._request(Kind.FLOW, run, token, flow, given))
 
     def _ask(self, request: Request) -> Reply | None:
         self.requests.append(request)
         return self._responder(request)
 
-    def _plan_answers(self, run: Run, token: Token, answers: Sequence[Answer], by: str) -> None:
-        uuid = token.activation.uuid if token.activation else ""
-        for answer in answers:
-            error = answer.error
-            given = service.Answer(
-                run=run.name,
-                step=token.step,
-                uuid=uuid,
-                state=answer.state,
-                done=answer.done,
-                data=answer.data,
-                variables=answer.vars,
-                error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
-            )
-            self.at(self.clock.now() + answer.after, partial(self._answer, given, by))
 
-    def _answer(self, answer: service.Answer, by: str) -> None:
-        try:
-            self.services.answerer.answer(self.namespace, answer, by=by, signature=self._sign(answer))
-        except RunIsStopped:
-            return
-        except Refused as refusal:
-            self.refusals.append(Refusal(self.clock.now(), answer.run, str(refusal)))
-
-    def _sign(self, answer: service.Answer) -> AnswerSignature | None:
-        """The signature of a service that has the namespace's key."""
-        body, setting = msgspec.json.encode(answer), webhook_key_of(self.services.settings)
-        headers = signed_headers(setting, self.namespace, f"answer-{answer.uuid}", self.clock.now(), body)
-        return signature_in(headers, body)
-
-
-class _Caller:
-    """Implements `ports.actions.Caller`: hands each delivery to the host's script."""
-
-    def __init__(self, host: ScriptedHost) -> None:
-        self._host = host
-
-    def post(self, call: ports.Call) -> ports.Reply:
-        if call.direct:
-            return self._host.call(call)
-        return self._host.deliver(msgspec.json.decode(call.body))
-
-
-class _Tasks(MemoryTasks):
-    """The store of tasks, which reports each task that is put."""
-
-    def __init__(self, opened: Callable[[Task], None]) -> None:
-        super().__init__(RLock())
-        self._opened = opened
-
-    def put(self, namespace: str, task: Task) -> None:
-        super().put(namespace, task)
-        self._opened(task)
+def _not_taken(reply: Failure) -> ports.NotTaken:
+    return ports.NotTaken(
+        reply.error, final=reply.final, retry_after=reply.retry_after, status=reply.status, name=reply.name
+    )

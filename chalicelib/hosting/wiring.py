@@ -157,9 +157,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
     factory = RunFactory(secrets, clock, ids)
-    child_runs = ChildRuns(runs, definition_cache, advancer, factory)
+    child_runs = ChildRuns(runs, definition_cache, advancer, factory, secrets)
     step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
-    timers = RunTimers(runs, store.schedules, queue, advancer, clock)
+    operator = Operator(runs, advancer, announcer)
+    timers = RunTimers(runs, store.schedules, queue, advancer, operator, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
     limiter = Limiter(store, queue, clock, ids)
@@ -171,6 +172,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         adapters.caller, clock, secrets, settings.callback_url, webhook_key, settings.namespace
     )
     direct_client = DirectClient(adapters.caller, clock, secrets)
+    run_checks = RunChecks(runs, definition_cache, clock)
+    stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -186,10 +189,20 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, queue, clock
         ),
         waker=Waker(
-            runs, timers, signaler, child_runs, step_executor, scheduler, limiter, admissions, announcer, clock
+            runs,
+            timers,
+            signaler,
+            child_runs,
+            step_executor,
+            scheduler,
+            limiter,
+            admissions,
+            announcer,
+            stuck_watch,
+            clock,
         ),
         timers=timers,
-        operator=Operator(runs, advancer, announcer),
+        operator=operator,
         scheduler=scheduler,
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget, hook_book),
@@ -205,7 +218,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_book=hook_book,
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
-        stuck_watch=StuckWatch(store, runs, RunChecks(runs, definition_cache, clock), hook_book, announcer, clock),
+        stuck_watch=stuck_watch,
     )
 
 

@@ -18,6 +18,7 @@ from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
 from chalicelib.model.hooks import ANY_HOOK_EVENT
+from chalicelib.model.visible_text import UNSAFE
 
 Severity: TypeAlias = Literal["error", "warning"]
 
@@ -26,7 +27,7 @@ _MAX_LINE_CHARACTERS: Final = 160
 _MAX_CANDIDATES: Final = 5_000
 _MAX_COMPARISONS: Final = 200_000
 """Characters of a word times those of the names that it is compared with, roughly."""
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(f"(?!\t)[{UNSAFE}]")
 
 
 class Problem(Enum):
@@ -104,6 +105,7 @@ class Problem(Enum):
         "FSL250",
         "{found} is not a duration: combined units go from large to small, each once, with whole numbers, like 1h30m",
     )
+    WAITS_FOR_EVER = "FSL251", "{owner} never ends: {reason}"
     UNFIT_ACTION = "FSL258", "action '{name}' cannot be used in '{property}': {reason}"
     UNUSABLE_FLOW = "FSL259", "flow '{name}' cannot be used in {owner}: {reason}"
     CONFLICTING_VARIABLE = "FSL260", "variable '{name}' of flow '{flow}' is also one of {owner}, and differs from it"

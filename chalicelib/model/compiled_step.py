@@ -72,6 +72,16 @@ class Invocation:
         """Whether a person does the work."""
         return self.action.method is Method.HUMAN
 
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the service may know secrets: those that it is sent, or those that it answers."""
+        is_sent = bool(self.options.secret_headers) or any(map(self._sends_secret, self.action.parameters))
+        return self.action.secret_data or (is_sent and not self.is_human)
+
+    def _sends_secret(self, parameter: Parameter) -> bool:
+        is_given = parameter.name in self.args or parameter.name in self.given
+        return parameter.secret and (is_given or parameter.default is not None)
+
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""
         return state in self.action.returns
@@ -351,7 +361,7 @@ def _own_templates(step: Step) -> Iterator[Template]:
         case ActionStep():
             yield from step.args.values()
         case TimerStep():
-            yield from (step.duration, step.until)
+            yield from (step.duration, step.until, step.next, step.zone)
         case EventStep():
             yield step.key
             yield from (call.args for call in action_calls(step))

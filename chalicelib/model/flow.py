@@ -110,10 +110,21 @@ class SetStep(_Step, frozen=True, kw_only=True, tag="set"):
 
 
 class TimerStep(_Step, frozen=True, kw_only=True, tag="timer"):
-    """Waits `duration` (milliseconds, or an expression of a duration) or until a time (RFC 3339); returns DONE."""
+    """Waits `duration` (milliseconds, or an expression of a duration), or until a moment; returns DONE."""
 
     duration: Template = None
     until: Template = None
+    """A time (RFC 3339), or an expression of one."""
+    next: Template = None
+    """A cron expression, or an expression of one: it waits until its next match."""
+    zone: Template = None
+    """The time zone in whose local time `next` is matched. None: UTC."""
+
+    @property
+    def is_moment(self) -> bool:
+        """Whether it waits until a moment, which a pause does not move."""
+        return self.until is not None or self.next is not None
+
     save: dict[str, Template] = {}
     repeat: tuple[RepeatRule, ...] = ()
 

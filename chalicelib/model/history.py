@@ -35,6 +35,8 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     """The name of the error, such as Timeout or CardExpired."""
     rule: int | None = msgspec.field(name="w", default=None)
     """The rule of the step's `repeat`, counted from 1, by which the step is done again."""
+    route: int = msgspec.field(name="o", default=0)
+    """Which of the step's routes with this state and target was taken, counted from 0."""
 
     @property
     def is_return(self) -> bool:

@@ -50,6 +50,8 @@ class Deliver(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="deli
     """When it may be sent."""
     granted_in: int = msgspec.field(name="gv", default=0)
     """The version of the limiter's value that holds its permit. The message is sent before it is written. 0: none."""
+    grant: str = ""
+    """The id of the permit in this value: others may have been sent messages for a permit that they did not get."""
 
 
 class Wake(_Message, frozen=True, kw_only=True, tag="wake"):
@@ -117,6 +119,7 @@ class Begin(_Message, frozen=True, kw_only=True, omit_defaults=True, tag="begin"
     attempt: int = 0
     slot: Instant = 0
     granted_in: int = msgspec.field(name="gv", default=0)
+    grant: str = ""
     """As of a delivery."""
 
 
@@ -166,6 +169,10 @@ class Notify(_Message, frozen=True, kw_only=True, tag="notify"):
     body: str
 
 
+class FindStuck(_Message, frozen=True, kw_only=True, tag="stuck"):
+    """Look for stuck runs of which hooks are notified. `namespace` and `run` are empty."""
+
+
 Message: TypeAlias = (
     Deliver
     | Wake
@@ -182,6 +189,7 @@ Message: TypeAlias = (
     | Serve
     | Announce
     | Notify
+    | FindStuck
 )
 
 

@@ -13,6 +13,7 @@ from typing import TypeAlias, assert_never
 import msgspec
 
 from chalicelib.model.run import Run
+from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
 from chalicelib.service.hooks.announce import HookAnnouncer
@@ -23,6 +24,7 @@ from chalicelib.service.messages import (
     Begin,
     Deliver,
     ExecuteStep,
+    FindStuck,
     Listen,
     Message,
     Notify,
@@ -64,6 +66,7 @@ class Waker:
         limiter: Limiter,
         admissions: Admissions,
         hook_announcer: HookAnnouncer,
+        stuck_watch: StuckWatch,
         clock: Clock,
     ) -> None:
         self._runs = runs
@@ -75,6 +78,7 @@ class Waker:
         self._limiter = limiter
         self._admissions = admissions
         self._hook_announcer = hook_announcer
+        self._stuck_watch = stuck_watch
         self._clock = clock
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
@@ -95,6 +99,9 @@ class Waker:
             return self._limiter.release(message)
         if isinstance(message, Serve):
             return self._limiter.look(message)
+        if isinstance(message, FindStuck):
+            self._stuck_watch.look()
+            return None
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())

@@ -155,7 +155,7 @@ def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
                 say(line, "red" if n == 0 else "")
         elif verbose:
             say(f"ok {result.file}:{result.line}: {result.case.name} ({format_elapsed(result.run.duration)})", "green")
-            for line in describe_history(result.run):
+            for line in (line for run in result.run.runs or (result.run,) for line in describe_history(run)):
                 say(line, "dim")
     if coverage and done.results:
         _tell_coverage(done.coverage)
@@ -192,13 +192,20 @@ def _as_json(done: Round, *, coverage: bool) -> Json:
 
 
 def _result_as_json(result: Result) -> Json:
-    run = result.run
+    several = {"runs": [{"name": run.name, **_run_as_json(run)} for run in result.run.runs]} if result.run.runs else {}
     return {
         "file": result.file,
         "line": result.line,
         "name": result.case.name,
         "ok": result.ok,
         "failures": [asdict(one) for one in result.failures],
+        **_run_as_json(result.run),
+        **several,
+    }
+
+
+def _run_as_json(run: CaseRun) -> dict[str, Json]:
+    return {
         "status": str(run.head.status),
         "path": list(_path(run)),
         "output": run.head.output,

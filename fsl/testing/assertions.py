@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 
@@ -17,42 +16,57 @@ from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import format_elapsed
 from fsl.testing.case_run import CaseRun
-from fsl.testing.cases import Contains, Expect, span
+from fsl.testing.cases import Case, OtherRun
+from fsl.testing.differences import Failure, differs, first_missing
+from fsl.testing.expectations import Contains, ErrorFields, Expect, given
+from fsl.testing.happenings import check_happenings
+from fsl.testing.parts import span
 from fsl.testing.script import holds, same
 from fsl.transition_text import fields_of
-
-MAX_LINE_CHARACTERS: Final = 90
-"""Two values that are longer than this together are shown line by line."""
 
 STARTED: Final = "started"
 """The outcome of a slot that is expected where the test names only its time."""
 
-_W = TypeVar("_W")
-_G = TypeVar("_G")
 
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One expectation that is not met: in one line, and for long values line by line."""
-
-    what: str
-    message: str
-    difference: tuple[str, ...] = field(default=())
-
-
-def check(run: CaseRun, expect: Expect) -> list[Failure]:
-    """Return every expectation that the run does not meet; empty if the test passes."""
+def check(run: CaseRun, case: Case) -> list[Failure]:
+    """Return every expectation that the test's runs do not meet; empty if the test passes."""
+    expect = case.wanted
     found = [Failure("ends", run.cut_off)] if run.cut_off else []
     found += _surroundings(run)
-    found += _state(run, expect)
-    found += _path(run, expect)
-    found += _values(run, expect)
-    found += _calls(run, expect)
-    found += _history(run, expect.history)
-    found += _time(run, expect)
+    found += check_happenings(run, expect) if case.runs else _of_run(run, expect)
     found += _slots(run, expect)
-    found += _asserts(run, [expect.checks] if isinstance(expect.checks, str) else expect.checks)
+    found += _asserts(run, expect)
+    for one in case.runs:
+        found += [replace(failure, what=f"{one.name}: {failure.what}") for failure in _of_one(run, one)]
     return found
+
+
+def _of_one(test: CaseRun, one: OtherRun) -> Iterator[Failure]:
+    """Check one of several runs."""
+    why = test.refused.get(one.name)
+    if why is not None:
+        if one.refused is None:
+            yield Failure("start", f"is refused: {why}")
+        elif not re.search(one.refused, why):
+            yield Failure("refused", f"expected a match of {one.refused!r}, got {why!r}")
+        return
+    run = next((run for run in test.runs if run.name == one.name), None)
+    if one.refused is not None or run is None:
+        yield Failure("start", "the run has started" if run else f"the test has ended before {one.at}")
+        return
+    if run.cut_off:
+        yield Failure("ends", run.cut_off)
+    yield from _of_run(run, one.expect)
+    yield from _asserts(run, one.expect)
+
+
+def _of_run(run: CaseRun, expect: Expect) -> Iterator[Failure]:
+    yield from _state(run, expect)
+    yield from _path(run, expect)
+    yield from _values(run, expect)
+    yield from check_happenings(run, expect)
+    yield from _history(run, expect.history)
+    yield from _time(run, expect)
 
 
 def _surroundings(run: CaseRun) -> Iterator[Failure]:
@@ -73,16 +87,37 @@ def _state(run: CaseRun, expect: Expect) -> Iterator[Failure]:
         yield Failure("status", f"expected {expect.status}, got {run.head.status}{why}")
     if expect.last_err is not None and not re.search(expect.last_err, run.head.last_err):
         yield Failure("last_err", f"expected a match of {expect.last_err!r}, got {run.head.last_err!r}")
+    yield from _error(run, expect)
     if expect.at is not None:
         wanted = [expect.at] if isinstance(expect.at, str) else expect.at
         if sorted(wanted) != sorted(run.waits_at):
-            yield _differs("at", sorted(wanted), sorted(run.waits_at))
+            yield differs("at", sorted(wanted), sorted(run.waits_at))
+
+
+def _error(run: CaseRun, expect: Expect) -> Iterator[Failure]:
+    if expect.error is msgspec.UNSET:
+        return
+    got = error_of(run)
+    wanted = given(expect.error) if isinstance(expect.error, ErrorFields) else expect.error
+    if isinstance(wanted, dict) and isinstance(got, dict):
+        if not holds(wanted, got):
+            yield differs("error", wanted, {name: got[name] for name in wanted})
+    elif wanted != (got["name"] if got else None):
+        yield differs("error", wanted, got["name"] if got else None)
+
+
+def error_of(run: CaseRun) -> dict[str, Json] | None:
+    """Return the error of the run, if it has one."""
+    error = run.head.error
+    return (
+        run.host.decrypt(run.head, {name: getattr(error, name) for name in error.__struct_fields__}) if error else None
+    )
 
 
 def _path(run: CaseRun, expect: Expect) -> Iterator[Failure]:
     path = run.path
     if isinstance(expect.path, Contains):
-        missing = _first_missing(expect.path.contains, path, _is_step)
+        missing = first_missing(expect.path.contains, path, _is_step)
         if missing is not None:
             yield Failure("path", f"{_spell(missing)} is missing in this order; it was {', '.join(map(_spell, path))}")
     elif expect.path is not None:
@@ -90,9 +125,9 @@ def _path(run: CaseRun, expect: Expect) -> Iterator[Failure]:
         if not fits:
             states = any(not isinstance(one, str) for one in expect.path)
             got = [_spell(one) if states else one[0] for one in path]
-            yield _differs("path", [_spell(one) for one in expect.path], got)
+            yield differs("path", [_spell(one) for one in expect.path], got)
     if expect.undone is not None and expect.undone != run.undone:
-        yield _differs("undone", expect.undone, run.undone)
+        yield differs("undone", expect.undone, run.undone)
 
 
 def _is_step(expected: str | dict[str, str], got: tuple[str, str]) -> bool:
@@ -108,24 +143,14 @@ def _spell(step: str | dict[str, str] | tuple[str, str]) -> str:
 
 def _values(run: CaseRun, expect: Expect) -> Iterator[Failure]:
     if expect.output is not msgspec.UNSET and not same(expect.output, run.head.output):
-        yield _differs("output", expect.output, run.head.output)
+        yield differs("output", expect.output, run.head.output)
     for what, wanted, got in (("vars", expect.vars, run.head.vars), ("labels", expect.labels, run.head.labels)):
         if not holds(wanted, got):
-            yield _differs(what, wanted, {name: got[name] for name in wanted if name in got})
-
-
-def _calls(run: CaseRun, expect: Expect) -> Iterator[Failure]:
-    for name, wanted in expect.calls.items():
-        got = [call.args for call in run.host.requests if call.name == name and call.kind is not Kind.APPROVAL]
-        if isinstance(wanted, int):
-            if wanted != len(got):
-                yield Failure(f"calls of {name}", f"expected {wanted}, got {len(got)}")
-        elif not holds(wanted, got):
-            yield _differs(f"calls of {name}", wanted, got)
+            yield differs(what, wanted, {name: got[name] for name in wanted if name in got})
 
 
 def _history(run: CaseRun, wanted: Sequence[str | dict[str, Json]]) -> Iterator[Failure]:
-    missing = _first_missing(wanted, run.history, _is_entry)
+    missing = first_missing(wanted, run.history, _is_entry)
     if missing is not None:
         yield Failure("history", f"{missing!r} is missing in this order")
 
@@ -134,12 +159,6 @@ def _is_entry(expected: str | dict[str, Json], entry: Entry) -> bool:
     if isinstance(expected, str):
         return expected == entry.event
     return holds(expected, {**fields_of(entry), "data": entry.data, "by": entry.by, "vars": entry.vars})
-
-
-def _first_missing(wanted: Iterable[_W], got: Iterable[_G], fits: Callable[[_W, _G], bool]) -> _W | None:
-    """Return the first of `wanted` that does not follow the ones before it; None if all do."""
-    rest = iter(got)
-    return next((one for one in wanted if not any(fits(one, other) for other in rest)), None)
 
 
 def _time(run: CaseRun, expect: Expect) -> Iterator[Failure]:
@@ -155,11 +174,11 @@ def _slots(run: CaseRun, expect: Expect) -> Iterator[Failure]:
     wanted = [{one: STARTED} if isinstance(one, str) else one for one in expect.slots]
     got = [{time: outcome} for time, outcome in run.slots]
     if wanted != got:
-        yield _differs("slots", wanted, got)
+        yield differs("slots", wanted, got)
 
 
-def _asserts(run: CaseRun, sources: Iterable[str]) -> Iterator[Failure]:
-    for source in sources:
+def _asserts(run: CaseRun, expect: Expect) -> Iterator[Failure]:
+    for source in [expect.checks] if isinstance(expect.checks, str) else expect.checks:
         try:
             value = expressions.evaluate(source, names_for(run), expressions.Draw())
         except expressions.ExpressionFailed as failure:
@@ -172,11 +191,17 @@ def _asserts(run: CaseRun, sources: Iterable[str]) -> Iterator[Failure]:
 
 def names_for(run: CaseRun) -> dict[str, Json]:
     """Return the names that an assertion can use."""
+    head, runs = run.head, {one.name: _described(one) for one in run.runs}
+    values = {"input": head.input, "vars": head.vars, "result": head.output, "error": head.last_err}
+    return {**values, "run": {**_described(run), "runs": runs}}
+
+
+def _described(run: CaseRun) -> Json:
     head = run.head
     calls: dict[str, list[Json]] = {}
-    for call in run.host.requests:
+    for call in run.requests:
         calls.setdefault(call.name, []).append(call.args)
-    described = {
+    return {
         "name": head.name,
         "status": str(head.status),
         "labels": head.labels,
@@ -185,19 +210,7 @@ def names_for(run: CaseRun) -> dict[str, Json]:
         "calls": calls,
         "history": [{**fields_of(entry), "data": entry.data, "by": entry.by} for entry in run.history],
         "took": run.duration,
+        "error": error_of(run),
+        "output": head.output,
+        "vars": head.vars,
     }
-    return {"input": head.input, "vars": head.vars, "result": head.output, "error": head.last_err, "run": described}
-
-
-def _differs(what: str, expected: Json, got: Json) -> Failure:
-    """Describe two values: in one line if they are short, else line by line (`-` expected, `+` got)."""
-    before, after = (json.dumps(value, ensure_ascii=False) for value in (expected, got))
-    if len(before) + len(after) <= MAX_LINE_CHARACTERS:
-        return Failure(what, f"expected {before}, got {after}")
-    compared = difflib.ndiff(_lines(expected), _lines(got))
-    difference = [line.rstrip() for line in compared if not line.startswith("?")]
-    return Failure(what, "is not as expected (- expected, + got)", tuple(difference))
-
-
-def _lines(value: Json) -> list[str]:
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True).splitlines()

@@ -57,13 +57,13 @@ class FlowCoverage:
                 self._left(entry, step)
 
     def _left(self, entry: Entry, step: Step) -> None:
-        """Count the rule or the route by which a step left: the first route of its state and target."""
+        """Count the rule or the route by which a step left."""
         self.entered.add(step.name)
         if entry.rule is not None:
             self.taken.add((step.name, spell_rule(rules_of(step)[entry.rule - 1])))
             return
-        found = (one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target)
-        self.taken |= {(step.name, spell_route(route)) for route in list(found)[:1]}
+        alike = [one for one in step.routes if one.state in (None, entry.state) and one.target == entry.target]
+        self.taken |= {(step.name, spell_route(route)) for route in alike[entry.route : entry.route + 1]}
 
     @property
     def missed(self) -> list[Missed]:

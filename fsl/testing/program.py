@@ -16,6 +16,7 @@ from chalicelib.model.actions import Action
 from chalicelib.model.definition import Definition, configs_of
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import CallStep, Flow, FlowRun, StartStep, actions_named, walk
+from chalicelib.model.hooks import Hook
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
@@ -47,6 +48,7 @@ class Program:
     """The declared events."""
     places: dict[tuple[str, str], Place] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
 
     def only(self) -> str | None:
         """Return the default flow of a test: the only flow_run, or else the only flow that no other calls or starts."""
@@ -81,7 +83,8 @@ def read_program(paths: Sequence[Path]) -> Program:
     flow_runs = {one.name: one.value for one in statements if isinstance(one.value, FlowRun)}
     events = {one.name: one.value for one in statements if isinstance(one.value, EventType)}
     schedules = {one.name: one.value for one in statements if isinstance(one.value, Schedule)}
-    return Program(_definitions(statements), flow_runs, events, places, schedules)
+    hooks = {one.name: one.value for one in statements if isinstance(one.value, Hook)}
+    return Program(_definitions(statements), flow_runs, events, places, schedules, hooks)
 
 
 def _source(path: Path) -> SourceFile:

@@ -10,6 +10,7 @@ from chalicelib.model.history import Entry
 from chalicelib.model.run import Activation
 from chalicelib.model.times import format_elapsed
 from fsl.testing.case_run import CaseRun, branch_of
+from fsl.testing.program import Program
 from fsl.testing.suite import Result
 from fsl.transition_text import fields_of, transition
 
@@ -26,8 +27,9 @@ def describe(result: Result) -> list[str]:
     for failure in result.failures:
         lines.append(f"  {failure.what}: {failure.message}")
         lines += [f"      {line}" for line in failure.difference]
-    lines += describe_history(result.run)
-    lines += [f"  {line}" for line in _waits(result)]
+    for run in result.run.runs or (result.run,):
+        lines += describe_history(run)
+        lines += [f"  {line}" for line in _waits(run, result.program)]
     return lines
 
 
@@ -40,7 +42,7 @@ def describe_history(run: CaseRun) -> list[str]:
     if len(lines) > MAX_HISTORY_LINES:
         left_out = f"  {'':>12}  ... {len(lines) - MAX_HISTORY_LINES} more ..."
         lines = [*lines[: MAX_HISTORY_LINES // 2], left_out, *lines[-MAX_HISTORY_LINES // 2 :]]
-    return ["  history:", *lines]
+    return [f"  history of {run.name}:" if run.is_part else "  history:", *lines]
 
 
 def _transition(entry: Entry) -> str:
@@ -53,15 +55,14 @@ def _branch(entry: Entry) -> str:
     return f"[{branch}] " if branch else ""
 
 
-def _waits(result: Result) -> Iterator[str]:
-    run = result.run
+def _waits(run: CaseRun, program: Program) -> Iterator[str]:
     head = run.head
     yield f"the run is {head.status} after {format_elapsed(run.duration)}"
     flow = run.host.services.definition_cache.of(head).flow.name
     for token in head.tokens:
         if not (token.activation or head.status in status.STOPPED):
             continue
-        place = result.program.places.get((flow, token.step))
+        place = program.places.get((flow, token.step))
         waits = _since(run, token.activation) if token.activation and head.status not in status.ENDED else ""
         yield f"at {token.step}{waits}" + (f": {place}" if place else "")
         if place:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
 
@@ -13,9 +14,11 @@ from chalicelib.hosting.responder import Answer, Failure, HttpReply, Kind, Reque
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
 from chalicelib.model.run_error import ErrorName
-from fsl.testing.cases import AnswerError, Case, FlowReply, Replies, Reply, TestFile, flow_replies, replies, span
+from fsl.testing.cases import AnswerError, Case, FlowReply, HookReply, Replies, Reply, TestFile, as_list, replies
+from fsl.testing.parts import span
 
 _R = TypeVar("_R", Reply, FlowReply)
+_U = TypeVar("_U", Reply, FlowReply, HookReply)
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 """HTTP statuses below 500 after which a delivery is repeated (docs/http-api.md, 1)."""
@@ -29,13 +32,24 @@ class Script:
         self._actions = (case.actions, file.actions)
         self._approvals = (case.approvals, file.approvals)
         self._flows = {**file.flows, **case.flows}
+        self._hooks = {**file.hooks, **case.hooks}
         self._used: Counter[tuple[str, str, int]] = Counter()
         self.unanswered: list[Request] = []
         """The requests for which the test has no reply."""
+        self.observers: list[Callable[[Request, responder.Reply | None], None]] = []
+        """Called with each request and its reply."""
 
     def __call__(self, request: Request) -> responder.Reply | None:
+        reply = self._reply(request)
+        for observe in self.observers:
+            observe(request, reply)
+        return reply
+
+    def _reply(self, request: Request) -> responder.Reply | None:
         if request.kind is Kind.FLOW:
             return self._flow(request)
+        if request.kind is Kind.HOOK:
+            return self._hook(request)
         source = self._source(request)
         if source is None:
             self.unanswered.append(request)
@@ -66,10 +80,18 @@ class Script:
         given = self._flows.get(request.name)
         if given is None:
             return None
-        found = self._next("flows", request.name, flow_replies(given), request)
+        found = self._next("flows", request.name, as_list(given), request)
         state = DEFAULT_STATE if found.stopped is None else STOPPED_STATE
-        error = StepError(ErrorName.CHILD_FAILED, found.stopped) if found.stopped else None
-        return (Answer(state=state, data=found.output, error=error, after=span(found.after)),)
+        return (Answer(state=state, data=found.output, error=_error_of_flow(found), after=span(found.after)),)
+
+    def _hook(self, request: Request) -> responder.Reply | None:
+        candidates = as_list(self._hooks.get(request.name, []))
+        found = self._next_unused("hooks", request.name, candidates, range(len(candidates)))
+        if found is None or found.fail is None:
+            return None
+        error = f"{request.name}: " + ("connection refused" if found.fail == "refused" else f"HTTP {found.fail}")
+        status = found.fail if isinstance(found.fail, int) else None
+        return Failure(error=error, retry_after=span(found.retry_after), status=status)
 
     def _next(self, where: str, name: str, candidates: Sequence[_R], request: Request) -> _R:
         """Return the first reply that fits the args and is not used up, or else the last one that fits.
@@ -78,11 +100,15 @@ class Script:
         """
         fitting = [n for n, one in enumerate(candidates) if one.when and holds(one.when, request.args)]
         fitting = fitting or [n for n, one in enumerate(candidates) if not one.when] or [len(candidates) - 1]
-        for n in fitting:
+        return self._next_unused(where, name, candidates, fitting) or candidates[fitting[-1]]
+
+    def _next_unused(self, where: str, name: str, candidates: Sequence[_U], places: Iterable[int]) -> _U | None:
+        """Return the first of these that is not used up; None if all are."""
+        for n in places:
             if self._used[where, name, n] < candidates[n].times:
                 self._used[where, name, n] += 1
                 return candidates[n]
-        return candidates[fitting[-1]]
+        return None
 
 
 def holds(expected: Json, got: Json) -> bool:
@@ -143,13 +169,25 @@ def _as_callback(reply: Reply, request: Request) -> responder.Reply:
             answers.append(Answer(state=reply.state or "", data=report.data, vars=report.vars, after=at, done=False))
     is_answered = reply.state != TIMEOUT or TIMEOUT in request.states
     if reply.state is not None and reply.fail is None and is_answered:
-        why, after = _error_of(reply, request), span(reply.after)
-        answers.append(Answer(state=reply.state, data=reply.data, vars=reply.vars, error=why, after=after))
+        answers += _final_answers(reply, reply.state, request)
     return tuple(answers)
+
+
+def _final_answers(reply: Reply, state: str, request: Request) -> list[Answer]:
+    """Return the answer, and its repetition where it has one."""
+    why, after = _error_of(reply, request), span(reply.after)
+    answer = Answer(state=state, data=reply.data, vars=reply.vars, error=why, after=after, by_token=reply.by_token)
+    return [answer, *([replace(answer, after=after + span(reply.again))] if reply.again is not None else [])]
 
 
 def _text(reply: Reply) -> str:
     return reply.error if isinstance(reply.error, str) else reply.error.cause
+
+
+def _error_of_flow(reply: FlowReply) -> StepError | None:
+    if isinstance(reply.stopped, AnswerError):
+        return StepError(reply.stopped.name, reply.stopped.cause)
+    return StepError(ErrorName.CHILD_FAILED, reply.stopped) if reply.stopped else None
 
 
 def _error_of(reply: Reply, request: Request) -> StepError | None:

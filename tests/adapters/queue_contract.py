@@ -84,6 +84,13 @@ class QueueContract:
         bench.pass_time(700)
         assert bench.bodies(WAKES) == ["x"]
 
+    def test_a_message_that_may_come_early_does_so_by_less_than_a_second(self, bench: Bench) -> None:
+        bench.queue.send(WAKES, ["x"], delay=2_500, early=True)
+        bench.pass_time(1_400)
+        assert bench.bodies(WAKES) == []
+        bench.pass_time(1_200)
+        assert bench.bodies(WAKES) == ["x"]
+
     def test_a_deleted_message_does_not_come_again(self, bench: Bench) -> None:
         bench.queue.send(DELIVERIES, ["a", "b", "c"])
         received = {message.body: message for message in bench.receive()}

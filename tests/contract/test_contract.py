@@ -98,6 +98,9 @@ def schema_of(under: Settings, **more: Json) -> schemathesis.BaseSchema:
     return schema
 
 
+KINDS: Final = ("action", "flow", "flowrun", "step", "schedule", "hook")
+
+
 @dataclass
 class Seen:
     """A host with runs, and the statuses of its responses."""
@@ -107,7 +110,7 @@ class Seen:
 
     def known(self) -> dict[str, list[Any]]:
         """Return the existing resources by the names that paths use, and valid answers to steps."""
-        lists = {kind: call("GET", f"/{kind}", headers=AS_ADMIN).json for kind in ("action", "flow", "flowrun", "step")}
+        lists = {kind: call("GET", f"/{kind}", headers=AS_ADMIN).json for kind in KINDS}
         return {
             **{kind: [one["metadata"] for one in found] for kind, found in lists.items()},
             "secret": [{"name": one["name"]} for one in call("GET", "/secret", headers=AS_ADMIN).json],
@@ -137,6 +140,8 @@ def _prepared(host: Host, under: Settings) -> Seen:
     call("POST", "/flowrun/ship_7/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
     call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
+    call("POST", "/schedule", {"data": "schedule alone flow = shipping; every = 1d; schedule_end"})
+    call("POST", "/hook", {"data": 'hook alone addr = "http://127.0.0.1:9/"; on = (run.failed); hook_end'})
     call("POST", "/token", {"name": "ci", "role": "viewer"})
     call("PUT", "/secret/ci.token", {"value": "x"})
     host.rebuild(under)

@@ -84,6 +84,7 @@ class Life:
     lost: dict[str, Any]
     slow: dict[str, Any]
     scheduled: dict[str, Any]
+    notified: list[tuple[str, str]]
     views: dict[str, int]
     deleted: list[int]
     authorized: dict[str, str]
@@ -104,6 +105,7 @@ def live(cloud: Cloud) -> Life:
         "authorized": _let_in(cloud),
         "slow": _forgotten(cloud),
         "scheduled": _scheduled(cloud),
+        "notified": _notified(cloud),
         "views": {url: cloud.request("GET", url).status for url in VIEWS},
         "deleted": [cloud.request("DELETE", url).status for url in ("/flowrun/r", "/flow/waiting")],
     }
@@ -111,7 +113,9 @@ def live(cloud: Cloud) -> Life:
 
 
 def _script(request: dict[str, Any]) -> Reply:
-    """Answer at once, except for two steps, whose deliveries are only accepted."""
+    """Answer at once, except for two steps and a hook, whose deliveries are only accepted."""
+    if "specversion" in request:
+        return Taken()
     return Taken() if request["stepName"] in ("Late", "Ask") else answer_at_once(request)
 
 
@@ -183,6 +187,23 @@ def _scheduled(cloud: Cloud) -> dict[str, Any]:
     cloud.request("DELETE", "/schedule/quarterly")
     _time(cloud, 20)
     return found
+
+
+def _notified(cloud: Cloud) -> list[tuple[str, str]]:
+    """A hook is notified of a run, and of one that is stuck. Return the types and subjects."""
+    text = 'hook pager addr = "http://hook.test/"; on = (run.succeeded, run.stuck); hook_end'
+    cloud.request("POST", "/hook", json.dumps({"data": text}))
+    cloud.request("POST", "/flow/small/runs", {"name": "told"})
+    cloud.settle()
+    cloud.actions.script = lambda request: Taken() if "specversion" in request else Taken({"ackState": "NEVER"})
+    cloud.request("POST", "/flow/waiting/runs", {"name": "stuck"})
+    _time(cloud, *[1] * 6)
+    cloud.actions.script = _script
+    cloud.request("POST", "/flowrun/stuck/stop", "{}")
+    cloud.request("GET", "/hook/pager/deliveries")
+    cloud.request("DELETE", "/hook/pager")
+    sent = [json.loads(call.body) for call in cloud.actions.calls if call.addresses == ("http://hook.test/",)]
+    return [(one["type"], one["subject"]) for one in sent]
 
 
 def _time(cloud: Cloud, *minutes: int) -> None:

@@ -131,6 +131,10 @@ def test_a_schedule_starts_its_runs(life: Life) -> None:
     assert spec["started"] >= 3
 
 
+def test_a_hook_is_notified(life: Life) -> None:
+    assert life.notified == [("echoer.run.succeeded", "told"), ("echoer.run.stuck", "stuck")]
+
+
 def test_every_view_may_read_what_it_shows(life: Life) -> None:
     assert set(life.views.values()) == {200}, life.views
     assert all(status < 300 for status in life.deleted), life.deleted

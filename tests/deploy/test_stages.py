@@ -135,11 +135,13 @@ def test_the_key_of_secrets_is_readable_by_all_functions_that_advance_runs() -> 
     assert readers == set(FUNCTIONS) - {"sweep"}
 
 
-def test_actions_that_are_queues_and_functions_are_allowed_by_name() -> None:
+def test_queues_functions_and_event_buses_are_allowed_by_name() -> None:
     queue, function = "arn:aws:sqs:eu-central-1:1:jobs", "arn:aws:lambda:eu-central-1:1:function:job"
-    assert [(each["Action"], each["Resource"]) for each in policies.of_actions([function, queue])] == [
+    bus = "arn:aws:events:eu-central-1:1:event-bus/ops"
+    assert [(each["Action"], each["Resource"]) for each in policies.of_actions([bus, function, queue])] == [
         (["sqs:GetQueueUrl", "sqs:SendMessage"], [queue]),
         (["lambda:InvokeFunction"], [function]),
+        (["events:PutEvents"], [bus]),
     ]
 
 

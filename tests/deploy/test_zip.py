@@ -14,7 +14,7 @@ import pytest
 from deploy import build
 from deploy.stages import RUNTIME
 
-MOST = 6_000_000
+MOST = 7_500_000
 """Far below Lambda's 50 MB: the test reports a package that grows by much."""
 
 

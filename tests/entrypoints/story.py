@@ -241,7 +241,7 @@ def _ends(say: Teller) -> None:
     for name in ("o-2", "ship_7"):
         say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
         say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
-    for queue in (QueueName.WAKES, QueueName.DELIVERIES) * 3:
+    for queue in (QueueName.DELIVERIES, QueueName.WAKES, QueueName.WAKES, QueueName.DELIVERIES):
         say.host.work(queue)
     say("what became of its notifications", "GET", "/hook/{name}/deliveries", name="pager")
     hook = say("the hook again", "POST", "/hook", {"data": HOOK})

@@ -13,7 +13,9 @@ import pytest
 from chalicelib import hosting
 from chalicelib.adapters.actions.dispatch import Dispatcher
 from chalicelib.adapters.actions.egress import EgressPolicy
+from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.queues import QueueName
+from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.hosts import Host
 
@@ -105,10 +107,17 @@ def test_a_notification_arrives_as_a_signed_cloud_event(host: Host, receiver: Se
     assert listed[0]["id"] == first["webhook-id"]
 
 
-def test_the_sweep_looks_for_stuck_runs(host: Host) -> None:
-    call("POST", "/fsl", f"{FLOW} / {HOOK.replace('run.started', 'run.stuck').replace('ADDR', 'https://p.example/')}")
-    host.start("f")
-    host.clock.advance(10 * 60_000)
-    host.sweep()
+def test_the_sweep_has_stuck_runs_looked_for(host: Host) -> None:
+    """In one of five minutes. The service's answer is invalid, so the run waits for its deadline."""
+    call("POST", "/fsl", HOOK.replace("run.started", "run.stuck").replace("flow = f;", "").replace("ADDR", "p.example"))
+    call("POST", "/fsl", f"{WORK} / {TWO}")
+    host.actions.script = lambda request: Taken() if "specversion" in request else Taken({"ackState": "NEVER"})
+    host.start("two", order="o-1")
     host.work()
-    assert [json.loads(one.body)["type"] for one in host.actions.calls] == ["echoer.run.stuck"]
+    for _ in range(5):
+        host.sweep()
+        host.clock.advance(60_000)
+    host.work(QueueName.WAKES)
+    host.work()
+    types = [json.loads(one.body).get("type") for one in host.actions.calls]
+    assert types == [None, "echoer.run.stuck"]

@@ -127,3 +127,29 @@ def test_named_secrets_are_never_returned(host: Host) -> None:
 def test_a_secret_must_be_set_rightly(host: Host, name: str, body: Any, status: int) -> None:
     assert call("PUT", f"/secret/{name.replace(' ', '%20')}", body).status == status
     assert call("GET", "/secret").json == []
+
+
+SCOPES = """
+action ask method = human; args = (str order); return = (YES | NO); action_end
+/
+flow scoped
+    input = (secret str card);
+    fork Both => (DONE -> done) {
+        vars = (secret pin = ${ $input.card }, votes = 0);
+        branch one {
+            vars = (secret token = ${ $input.card }, n = 7);
+            step Ask => (YES -> done | NO -> stopped) { action = ask; args = (order = "o-1"); };
+        };
+    };
+flow_end
+"""
+
+
+def test_the_variables_of_scopes_are_shown_with_their_tokens_and_secret_ones_masked(host: Host) -> None:
+    assert call("POST", "/fsl", SCOPES).status == 200
+    assert call("POST", "/flow/scoped/runs", {"name": "s-1", "input": {"card": CARD}}).status == 201
+    host.work()
+    found = call("GET", "/flowrun/s-1")
+    assert CARD not in found.text
+    shown = {token["id"]: token.get("vars") for token in found.json["spec"]["tokens"]}
+    assert shown == {"0": {"pin": "***", "votes": 0}, "0.one": {"token": "***", "n": 7}}

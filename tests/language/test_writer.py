@@ -164,6 +164,10 @@ def _steps(number: int) -> st.SearchStrategy[Step]:
             repeat=TIMER_REPEAT,
         ),
         st.builds(
+            TimerStep, name=name, routes=st.just(DONE), next=st.just("0 9 * * *") | expressions,
+            zone=st.none() | st.just("Europe/Berlin") | expressions, save=args,
+        ),
+        st.builds(
             EventStep, name=name, routes=st.just((Route(target="done"),)),
             events=st.dictionaries(st.sampled_from(["PAID", "x y", "when"]), st.just("e"), min_size=1),
             key=templates, timeout=waiting | expressions, save=args, on_enter=CALLS, on_leave=CALLS,

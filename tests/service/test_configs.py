@@ -10,6 +10,7 @@ from chalicelib.service.documents.results import FslRefused
 from chalicelib.service.errors import StillReferred
 from chalicelib.service.ports.actions import Taken
 from chalicelib.service.ports.definitions import Kind
+from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host, accept
 
 DOCUMENT = """
@@ -119,3 +120,24 @@ def test_an_action_that_undoes_another_cannot_be_deleted() -> None:
     host.submit("flow f wait W => (DONE -> done) { for = 1s; }; flow_end")
     with pytest.raises(StillReferred, match="action 'work'"):
         host.services.definition_deleter.delete(NS, Kind.ACTION, "release")
+
+
+def test_a_schedule_reads_the_newest_configuration() -> None:
+    host = Host(accept)
+    host.submit(DOCUMENT)
+    host.submit("""
+        flow g input = (str region); wait W => (DONE -> done) { for = 1m; }; flow_end
+        /
+        schedule hourly
+            flow = g; every = 1h; input = (region = ${ $config.REGION }); labels = (max = ${ $config.LIMITS.max });
+        schedule_end
+    """)
+    host.pass_time(HOUR)
+    host.submit('config REGION = "us";')
+    host.pass_time(HOUR)
+    runs = host.services.runs.list(NS, RunQuery(flow="g")).runs
+    assert [(run.input, run.labels["max"]) for run in runs] == [({"region": "us"}, 2), ({"region": "eu"}, 2)]
+    with pytest.raises(FslRefused, match="config 'NOPE' does not exist"):
+        host.submit("schedule s flow = g; every = 1h; input = (region = ${ $config.NOPE }); schedule_end")
+    with pytest.raises(StillReferred):
+        host.services.definition_deleter.delete(NS, Kind.CONFIG, "LIMITS")

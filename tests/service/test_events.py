@@ -312,6 +312,27 @@ def test_an_event_counts_as_declared_at_once_where_it_was_submitted(host: Host) 
         publish(host, "payment")
 
 
+def test_an_emit_whose_data_does_not_fit_returns_error(host: Host) -> None:
+    host.submit(DECLARED)
+    host.submit("""
+        flow tells
+            input = (any order);
+            emit Tell => (DONE -> done | ERROR -> Wrong (error = ${ $error })) {
+                event = "payment"; data = ${ { "order": $input.order } };
+            };
+            set Wrong => (DONE -> done) {};
+        flow_end
+    """)
+    host.start("tells", "good", order="o-1")
+    host.start("tells", "bad", order=7)
+    host.settle()
+    assert host.path("good") == ["Tell", "done"]
+    error = host.run("bad").vars["error"]
+    assert (error["name"], error["status"]) == ("Refused", 422)
+    assert "data.order must be of type str" in error["cause"]
+    assert [signal.data["order"] for signal in host.services.reader.signals(NS, 10)] == ["o-1"]
+
+
 # ── ids ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -631,6 +631,7 @@ def test_so_many_live_runs_are_looked_at() -> None:
         checks,
         host.services.hook_book,
         HookAnnouncer(host.services.runs, host.services.hook_book, host.queue, host.clock),
+        host.queue,
         host.clock,
     )
     watch.look()

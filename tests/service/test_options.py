@@ -270,4 +270,4 @@ def test_a_secret_is_no_option_and_is_not_shown() -> None:
     flow = """flow f input = (secret str t);
         step A => (OK -> done | ERROR -> done (output = ${ $error.cause })) { action = work; timeout = ${ $input.t }; };
     flow_end"""
-    assert begun(flow, answer_at_once, t="1h").run().output.endswith("and is a secret")
+    assert begun(flow, answer_at_once, t="1h").run().output.endswith("and is ***")

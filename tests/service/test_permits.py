@@ -366,6 +366,59 @@ def test_a_permit_that_is_returned_while_a_waiter_comes_is_not_lost(bench: Bench
     assert bench.holders() == {"second"}
 
 
+def test_a_waiter_that_is_granted_while_it_comes_is_delivered_once(bench: Bench) -> None:
+    """Between its place in the queue and its second look, another process gives it the permit."""
+    first, second = bench.started("first"), bench.started("second")
+    bench.ask(first, 1)
+    reads = iter(range(99))
+
+    def intrude(name: str) -> None:
+        if name == "read" and next(reads) == 1:
+            bench.store.versioned_values.write("ns", "another", b"{}", 0)
+            value, version = bench.store.versioned_values.port.read("ns", NAME)
+            bench.store.versioned_values.port.write(
+                "ns", NAME, permits.encode(replace(permits.decode(value), waiting=True)), version
+            )
+            bench.end(first)
+
+    bench.store.versioned_values.before = intrude
+    assert bench.ask(second, 1) == QUEUED
+    assert bench.delivered() == ["second"]
+    assert bench.holders() == {"second"}
+
+
+def test_of_two_deliveries_that_were_sent_for_one_permit_one_counts(bench: Bench) -> None:
+    """The first write of the permit lost against another process, so a second delivery was sent."""
+    first, second = bench.started("first"), bench.started("second")
+    bench.ask(first, 1)
+    bench.ask(second, 1)
+
+    def intrude(name: str) -> None:
+        if name == "write":
+            bench.store.versioned_values.before = lambda name: None
+            value, version = bench.store.versioned_values.port.read("ns", NAME)
+            bench.store.versioned_values.port.write("ns", NAME, value, version)
+
+    bench.store.versioned_values.before = intrude
+    bench.end(first)
+    sent = bench.sent()
+    assert [message.run for message in sent] == ["second", "second"]
+    found = [bench.bring(message, second, 1) for message in sent if isinstance(message, Deliver)]
+    assert found[0] == QUEUED
+    assert isinstance(found[1], Admitted)
+
+
+def test_a_delivery_that_was_lost_is_replaced_by_any_other_after_ten_minutes(bench: Bench) -> None:
+    first, second = bench.started("first"), bench.started("second")
+    bench.ask(first, 1)
+    bench.ask(second, 1)
+    bench.end(first)
+    assert len(bench.sent()) == 1  # and is lost
+    assert bench.ask(second, 1) == QUEUED
+    bench.clock.advance(10 * MINUTE)
+    assert isinstance(bench.ask(second, 1), Admitted)
+
+
 def test_a_delivery_that_loses_every_time_comes_again(bench: Bench) -> None:
     others = iter([bench.started(f"other{number}") for number in range(50)])
     busy = [False]
@@ -480,8 +533,10 @@ def test_a_far_retry_returns_the_permit_and_queues_again(bench: Bench) -> None:
     assert bench.delivered() == ["second"]
     assert bench.ask(failed, 1, attempt=1) == QUEUED
     bench.end(second)
-    assert bench.delivered() == ["first"]
-    assert isinstance(bench.ask(failed, 1, attempt=1), Admitted)
+    (message,) = bench.sent()
+    assert isinstance(message, Deliver)
+    assert message.run == "first"
+    assert isinstance(bench.bring(message, failed, 1, attempt=1), Admitted)
 
 
 def test_a_release_that_comes_after_the_retry_returns_nothing(bench: Bench) -> None:

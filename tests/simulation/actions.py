@@ -14,11 +14,13 @@ from chalicelib.engine.invocation import APPROVED, REJECTED
 from chalicelib.hosting import Services
 from chalicelib.model.flow import ERROR
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.actions import Call, NotTaken, Reply, Response, Taken
+from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.security.webhooks import AnswerSignature, key_of, signature
+from tests.simulation.catalog import STATES
+from tests.simulation.direct import DirectServices
 from tests.simulation.fates import CALLBACK_FAULTS, HTTP_FAULTS
-from tests.simulation.flows import DATA, STATES, is_signed
+from tests.simulation.flows import DATA, is_signed
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -45,8 +47,8 @@ GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
 
 
 def _is_signed(call: Call, answer: Answer) -> bool:
-    """Whether the answer to that call must be signed: what undoes a step says nothing of it."""
-    return is_signed(answer.step) and "undo" not in call.addresses[0]
+    """Whether the answer to that call must be signed: what undoes a step says nothing of it, and no notice does."""
+    return is_signed(answer.step) and not any(name in call.addresses[0] for name in ("undo", "noted"))
 
 
 def _proof(key: str, namespace: str, at: Instant) -> AnswerSignature:
@@ -61,10 +63,17 @@ class Actions:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._visits: set[str] = set()
-        self._looked_at: set[str] = set()
+        self._direct = DirectServices(stage)
 
     def post(self, call: Call) -> Reply:
-        return self._answer_directly(call) if call.direct else self._take(call)
+        if call.addresses[0].endswith("/cancel"):
+            return self._note_cancellation()
+        return self._direct.answer(call) if call.direct else self._take(call)
+
+    def _note_cancellation(self) -> Reply:
+        """Take note that an activation was abandoned, or fail to."""
+        failed = self._stage.fates.strikes("cancel", HTTP_FAULTS[:1], 0.15)
+        return NotTaken("connection refused", final=False) if failed else Taken()
 
     def _take(self, call: Call) -> Reply:
         stage, body = self._stage, msgspec.json.decode(call.body)
@@ -99,18 +108,6 @@ class Actions:
             return NotTaken("no answer within 10 s", final=False)
         stage.laws.waking.taken.add(answer.uuid)
         return Taken(GARBAGE[stage.fates.below("garbage", len(GARBAGE))] if fault else None)
-
-    def _answer_directly(self, call: Call) -> Reply:
-        """Answer 202 to a request, and again to the first look at where it leads to; then 200."""
-        stage = self._stage
-        stage.laws.posted(call.namespace, call.run, call.uuid)
-        if call.verb.has_body:
-            stage.laws.sent(call.addresses[0].removeprefix("http://").removesuffix(".test/"), call.uuid, call.body)
-            return Response(202, {"location": "/job"}, retry_after=2_000)
-        if call.uuid not in self._looked_at:
-            self._looked_at.add(call.uuid)
-            return Response(202)
-        return Response(200, {"content-type": "application/json"}, msgspec.json.encode(DATA))
 
     def _state(self, states: list[str]) -> str:
         return states[0] if self._stage.fates.calm or self._stage.fates.below("state", 4) else states[-1]

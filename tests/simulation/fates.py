@@ -31,6 +31,17 @@ HTTP_FAULTS: Final = (
     "answer-in-answer",
     "garbage-in-answer",
 )
+DIRECT_FAULTS: Final = (
+    "direct-refused",
+    "direct-timeout",
+    "direct-5xx",
+    "direct-4xx",
+    "direct-408",
+    "direct-429",
+    "direct-404",
+    "direct-409",
+    "direct-broken-off",
+)
 CALLBACK_FAULTS: Final = (
     "callback-early",
     "callback-late",
@@ -67,6 +78,7 @@ ORDERS: Final = (
     "restart",
     "inbox",
 )
+TIMETABLE_ORDERS: Final = ("pause-schedule", "run-schedule", "redefine-schedule")
 SWEEP_FAULTS: Final = ("two-sweepers", "sweep-missing", "stale-index")
 NATURAL: Final = ("message-before-commit", "conflict", "handler-timed-out", "clock-skew", "second-consumer")
 """What happens by itself, without a decision that could be left out."""
@@ -79,10 +91,12 @@ FAULTS: Final = tuple(
             *SEND_FAULTS,
             *POST_FAULTS,
             *HTTP_FAULTS,
+            *DIRECT_FAULTS,
             *CALLBACK_FAULTS,
             *MESSAGE_FAULTS,
             *RECEIVE_FAULTS,
             *ORDERS,
+            *TIMETABLE_ORDERS,
             *SWEEP_FAULTS,
             *NATURAL,
         )

@@ -13,8 +13,10 @@ from chalicelib.model.times import Instant
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.runs.answer import Answer
 from chalicelib.service.runs.start import StartOrder
+from tests.simulation.catalog import ACTIONS, SECRET
 from tests.simulation.fates import ORDERS
-from tests.simulation.flows import ACTIONS, CHILD, EVENTS, MAIN, SECRET, FlowMaker, undoer
+from tests.simulation.flows import CHILD, EVENTS, MAIN, FlowMaker, undoer
+from tests.simulation.timetable import Timetable
 
 if TYPE_CHECKING:
     from tests.simulation.stage import Stage
@@ -33,6 +35,7 @@ class People:
             stage.store.definitions.submit(namespace, [stored(action, 1) for action in ACTIONS], [])
             flows = FlowMaker(rng, calls=True).flow(MAIN), FlowMaker(rng, calls=False).flow(CHILD), undoer()
             stage.store.definitions.submit(namespace, [stored(flow, 1) for flow in flows], [])
+        self._timetable = Timetable(stage, self._namespaces[0])
         for number in range(rng.choice((1, 2, 2, 3))):
             self._plan_start(number)
         for _ in range(rng.choice((0, 2, 4, 8))):
@@ -57,6 +60,10 @@ class People:
                 laws.breaks("acknowledged", f"the start of {name!r} was acknowledged, and there is no such run")
 
         self._stage.ask(f"start({namespace}/{name})", namespace, work)
+
+    def settle(self) -> None:
+        """From now on all is calm: nothing more is begun than what has been."""
+        self._timetable.close()
 
     def resume_all(self) -> bool:
         """Continue every paused run. Return False if there is none."""

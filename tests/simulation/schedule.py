@@ -66,6 +66,7 @@ def _play(stage: Stage) -> None:
         pass
     stage.fates.calm = True
     stage.note("faults have stopped")
+    people.settle()
     drain(stage, people.resume_all)
 
 
@@ -103,5 +104,10 @@ def _look_back(stage: Stage) -> None:
         read = stage.faultless.reader.history(namespace, name, 0, 1_000_000)
         if list(read) != laws.histories[run.id].entries:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
+    for wrong in laws.slots.rest():
+        laws.breaks("slots", wrong)
+    for run in laws.heads.values():
+        if run.notices:
+            laws.breaks("notices", f"run {run.name!r} still has notices: {run.notices}")
     if stage.messages.live:
         laws.breaks("messages", f"messages are left: {list(stage.messages.live.values())}")

@@ -15,17 +15,14 @@ from chalicelib.engine.errors import Refused
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.model import status
-from chalicelib.model.history import Page
-from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
+from chalicelib.service.errors import Busy, Conflict, KeyTaken, LimitReached, NotFound, RunExists
 from chalicelib.service.messages import Message, Tick
 from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.ports.runs import NewRun
-from chalicelib.service.ports.tasks import Task
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
+from tests.simulation.eyes import Eyes
 from tests.simulation.fates import SWEEP_FAULTS, Fates
 from tests.simulation.laws import Laws
 from tests.simulation.loop import Fiber, Loop
@@ -62,8 +59,8 @@ class Stage:
         self.actions = Actions(self)
         self.faultless: Services = self._faultless()
         """Services on ports that do not fail, for the laws and for the checks at the end."""
-        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store)
-        self._eyes = self._see()
+        self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store, lambda: self.loop.now)
+        self._eyes = Eyes(self).calls()
         self.story: list[str] | None = [] if tell else None
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
         self._containers: list[Services] = []
@@ -155,7 +152,7 @@ class Stage:
                 work(services)
             except Busy:
                 again()
-            except (Refused, NotFound, RunExists, KeyTaken, Conflict) as failure:
+            except (Refused, NotFound, RunExists, KeyTaken, Conflict, LimitReached) as failure:
                 refused(failure)
 
         def again() -> None:
@@ -181,43 +178,6 @@ class Stage:
         if seen is not None:
             seen(*args)
         return result
-
-    def _see(self) -> dict[str, Callable[..., None]]:
-        """Return what the laws do at which calls."""
-        laws = self.laws
-
-        def committed(run: Run, seen: int | None, _body: bytes = b"") -> None:
-            whole = self.faultless.runs.load(run.namespace, run.name) if self._is_thin else run
-            laws.committed(whole or run, new=seen is None)
-            self.plan_sweep()
-
-        def submitted(namespace: str, definitions: object, runs: Sequence[NewRun]) -> None:
-            for new in runs:
-                committed(new.run, None)
-
-        def page_put(run: Run, page: Page) -> None:
-            pages = self.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
-            laws.page_put(run, next(found for found in pages if found.last == page.last))
-
-        def task_put(namespace: str, task: Task) -> None:
-            laws.task_put(namespace, task)
-            self.actions.visit(namespace)
-
-        return {
-            "definitions.submit": submitted,
-            "runs.create": lambda new: committed(new.run, None),
-            "runs.save": committed,
-            "runs.delete": laws.deleted,
-            "runs.put_page": page_put,
-            "schedules.save": lambda *_: self.plan_sweep(),
-            "tasks.put": task_put,
-            "tasks.remove": laws.task_removed,
-        }
-
-    @property
-    def _is_thin(self) -> bool:
-        """Whether heads may refer to blobs."""
-        return "large-answer" in self.fates.counts or "answer-in-answer" in self.fates.counts
 
     def note(self, what: str, fault: str = "") -> None:
         """Add a line to the story, if it is recorded."""

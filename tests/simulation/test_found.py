@@ -20,18 +20,23 @@ from chalicelib.engine.events import (
     TimerFired,
     VarsSet,
 )
+from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.machine import decide
 from chalicelib.engine.paging import turn_page
-from chalicelib.model.actions import Action, Options, Undo
+from chalicelib.engine.request_args import request_fields
+from chalicelib.model.actions import Action, ActionCall, Options, Undo
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import (
     ActionStep,
+    Branch,
     CallStep,
     ConditionStep,
     EachStep,
     EventStep,
     Flow,
+    ForkStep,
     Route,
+    SetStep,
     Step,
 )
 from chalicelib.model.history import Entry
@@ -204,3 +209,21 @@ def test_a_hint_of_a_run_that_is_not_written_yet_outlives_another_run_of_its_nam
     run = _begun(_definition(NEXT))
     assert not message.is_written(replace(run, id="another"))
     assert message.is_written(replace(run, id="one"))
+
+
+def test_a_notice_sends_what_the_fork_held_when_the_wait_began() -> None:
+    """A variable of the fork with the value that the run's own of that name had was sent as it was later."""
+    wait = EventStep(name="Wait", routes=DONE, events={"GO": "go"}, on_enter=ActionCall(action="a"))
+    count = SetStep(name="Count", routes=DONE, save={"n": 2})
+    first = ActionStep(name="First", routes=(Route(state="OK", target="Count"),), action="a")
+    branches = (Branch(name="b0", steps=(wait, NEXT)), Branch(name="b1", steps=(first, count)))
+    fork = ForkStep(name="Fork", routes=DONE, branches=branches, join=2, vars={"n": 0})
+    action = Action(name="a", returns=("OK", "FAIL"), addresses=("http://a.test/",))
+    flow = Flow(name="f", steps=(fork,), vars={"n": 0})
+    definition = Definition(flow=flow, actions={"a": action}, defaults=Options(timeout=1_000))
+    run = _begun(definition)
+    run = _after(definition, run, _said(StepAcked, 1, step="First", uuid=_uuid(run, "First"), state="OK"))
+    (notice,) = run.notices
+    invocation = invocation_of(definition, run, notice)
+    assert invocation is not None
+    assert request_fields(definition, run, notice, invocation, lambda _: None)["globalVariables"] == {"n": 0}

@@ -26,7 +26,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.actions import Method
 from chalicelib.model.json_values import is_shallow, ready
 from chalicelib.model.run_error import ErrorName
@@ -97,7 +97,7 @@ class AwsCaller:
 
     def post(self, call: Call) -> Reply:
         """Deliver to the first address that accepts. The reply is that of the last address that was tried."""
-        reply: Reply = NotTaken("the action has no address", final=True)
+        reply: Reply = NotTaken.own("the action has no address", final=True)
         for address in call.addresses:
             reply = self._send(address, call)
             if not isinstance(reply, NotTaken) or reply.final:
@@ -115,9 +115,11 @@ class AwsCaller:
         except ClientError as exc:
             return refusal(address, exc)
         except FINAL_ERRORS as exc:
-            return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
+            text = f"{address} cannot be called"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
         except BotoCoreError as exc:
-            return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
+            text = f"{address} could not be reached"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=False, brief=text)
         return Taken()
 
     def _invoke(self, function: str, call: Call) -> None:
@@ -164,7 +166,7 @@ def function_result(function: str, payload: bytes, *, failed: bool) -> Reply:
     text = payload.decode("utf-8", "replace")
     try:
         value = msgspec.json.decode(payload) if payload.strip() else None
-        is_fit = is_shallow(value) and not holds_secret(value)
+        is_fit = is_shallow(value) and not is_posing(value)
     except (ValueError, RecursionError):
         is_fit = False
     value = value if is_fit else text
@@ -226,7 +228,8 @@ def refusal(address: str, error: ClientError) -> NotTaken:
     code, status = said.get("Code", "").rpartition(".")[2], meta.get("HTTPStatusCode", 0)
     text = f"{address} answered {code}: {said.get('Message', '')}"[:MAX_EXCERPT_CHARS]
     again = code in _RETRIED or status == 429 or status >= 500
-    return NotTaken(text, final=not again, retry_after=_retry_after(meta) if again else 0)
+    brief = f"{address} refused it" + (f" with status {status}" if status else "")
+    return NotTaken(text, final=not again, retry_after=_retry_after(meta) if again else 0, brief=brief)
 
 
 def _retry_after(meta: Mapping[str, Any]) -> int:

@@ -48,7 +48,7 @@ class Dispatcher:
             case Method.EVENTS:
                 return self._event_bus.post(call)
             case Method.HUMAN:
-                return NotTaken("the action is answered by a person: it has no address", final=True)
+                return NotTaken.own("the action is answered by a person: it has no address", final=True)
             case _:
                 assert_never(call.method)
 

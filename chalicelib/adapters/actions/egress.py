@@ -157,7 +157,7 @@ class GuardedCaller:
             host = found[1].strip("[]") if found else ""
             if reason := self._egress.refuses_name(host):
                 text = f"{address}: {host or 'the host'} is {reason}; add it to ECHOER_OUTBOUND_ALLOW"
-                return NotTaken(text, final=True, name=ErrorName.FORBIDDEN)
+                return NotTaken.own(text, final=True, name=ErrorName.FORBIDDEN)
         return self._caller.post(call)
 
 

@@ -95,11 +95,11 @@ class GrpcCaller:
         try:
             packages = _Packages(*map(self._load, _MODULES))
         except ImportError:
-            return NotTaken("gRPC is not installed here: add the packages grpcio and protobuf", final=True)
+            return NotTaken.own("gRPC is not installed here: add the packages grpcio and protobuf", final=True)
         request = _request(packages, call)
         if isinstance(request, NotTaken):
             return request
-        reply: Reply = NotTaken("the action has no address", final=True)
+        reply: Reply = NotTaken.own("the action has no address", final=True)
         for address in call.addresses:
             reply = self._exchange(packages, address, request)
             if not isinstance(reply, NotTaken) or reply.final:
@@ -127,22 +127,23 @@ def _request(packages: _Packages, call: Call) -> _Request | NotTaken:
     metadata = [(name.lower(), value) for name, value in call.headers.items()]
     for name, value in metadata:
         if not _KEY.fullmatch(name) or not _VALUE.fullmatch(value):
-            return NotTaken(f"the header {name!a:.100} is not valid gRPC metadata", final=True)
+            return NotTaken.own(f"the header {name!a:.100} is not valid gRPC metadata", final=True)
     inexact = _inexact(msgspec.json.decode(call.body))
     if inexact is not None:
         bits = inexact.bit_length()
         shown = str(inexact) if bits <= _MAX_BITS else f"an integer of {bits} bits"
-        return NotTaken(f"gRPC cannot send {shown}: a google.protobuf.Struct has only doubles", final=True)
+        brief = "gRPC cannot send an integer: a google.protobuf.Struct has only doubles"
+        text = f"gRPC cannot send {shown}: a google.protobuf.Struct has only doubles"
+        return NotTaken(text, final=True, brief=brief)
     try:
         body = packages.text.Parse(call.body, packages.struct.Struct()).SerializeToString(deterministic=True)
     except packages.text.ParseError as exc:
-        return NotTaken(
-            f"the request cannot be encoded as a google.protobuf.Struct: {exc}"[:MAX_EXCERPT_CHARS], final=True
-        )
+        text = "the request cannot be encoded as a google.protobuf.Struct"
+        return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
     try:
         return _Request(body, metadata, _pem(call.ca_bundle))
     except ValueError:
-        return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
+        return NotTaken.own("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
 
 
 def _inexact(value: Json) -> int | None:
@@ -172,13 +173,13 @@ def _pem(ca_bundle: str | None) -> bytes | None:
 def _refusal(address: str, error: Any, timeout: float) -> NotTaken:
     code, details = error.code().name, str(error.details() or "")
     if "CERTIFICATE_VERIFY_FAILED" in details:
-        return NotTaken(f"{address} has a certificate that is not trusted", final=True)
+        return NotTaken.own(f"{address} has a certificate that is not trusted", final=True)
     if code == "DEADLINE_EXCEEDED":
-        return NotTaken(f"{address} did not answer within {timeout:g} s", final=False)
+        return NotTaken.own(f"{address} did not answer within {timeout:g} s", final=False)
     text = f"{address} answered {code}: {details}"[:MAX_EXCERPT_CHARS]
     pushed = dict(error.trailing_metadata() or ()).get("grpc-retry-pushback-ms", "")
     wait = min(int(pushed), MAX_RETRY_AFTER_MS) if re.fullmatch(r"[0-9]{1,12}", str(pushed)) else 0
-    return NotTaken(text, final=code not in _RETRIED, retry_after=wait)
+    return NotTaken(text, final=code not in _RETRIED, retry_after=wait, brief=f"{address} answered {code}")
 
 
 def _taken(packages: _Packages, answer: bytes) -> Taken:

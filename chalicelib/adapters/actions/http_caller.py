@@ -27,7 +27,7 @@ from chalicelib.adapters.actions.connections import Connections, Stale, context_
 from chalicelib.adapters.actions.egress import ANYWHERE, EgressPolicy, Forbidden
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Response
+from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, Call, NotTaken, Reply, Response, brief_refusal
 
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of an error response's body that is stored."""
@@ -106,12 +106,12 @@ class HttpCaller:
         for name, value in call.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
                 shown = re.sub(r"[^!-~]", "?", name)[:100]
-                return NotTaken(f"the header {shown} is not a valid HTTP header", final=True)
+                return NotTaken.own(f"the header {shown} is not a valid HTTP header", final=True)
         try:
             adapter = self._adapter(call.ca_bundle)
         except ValueError:
-            return NotTaken("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
-        reply = NotTaken("the action has no address", final=True)
+            return NotTaken.own("the action's CA bundle is invalid: it must be a PEM bundle in base64", final=True)
+        reply = NotTaken.own("the action has no address", final=True)
         total = call.timeout / 1000 if self._total is None else self._total
         for address in call.addresses:
             try:
@@ -167,7 +167,7 @@ class HttpCaller:
 
     def _failure(self, address: str, exc: Exception, total: float) -> NotTaken:
         if isinstance(exc, requests.exceptions.InvalidURL):
-            return NotTaken(f"{address} is not an http:// or https:// address", final=True)
+            return NotTaken.own(f"{address} is not an http:// or https:// address", final=True)
         causes = _causes(exc)
         text, final = next(
             (text, final) for kind, text, final in _FAILURES if any(isinstance(cause, kind) for cause in causes)
@@ -181,7 +181,7 @@ class HttpCaller:
             "total": total,
         }
         name = ErrorName.FORBIDDEN if any(isinstance(cause, Forbidden) for cause in causes) else ""
-        return NotTaken(text.format(address=address, **values), final=final, name=name)
+        return NotTaken.own(text.format(address=address, **values), final=final, name=name)
 
     def _refusal(self, address: str, answer: _Answer) -> NotTaken:
         text = f"{address} answered {answer.status}"
@@ -190,10 +190,11 @@ class HttpCaller:
         excerpt = answer.body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
         if excerpt:
             text += f": {excerpt}"
+        brief = brief_refusal(address, answer.status, answer.headers.get("Content-Type", ""), len(answer.body))
         if answer.status not in _RETRIED:
-            return NotTaken(text, final=True, status=answer.status)
+            return NotTaken(text, final=True, status=answer.status, brief=brief)
         wait = _retry_after(answer.headers, self._now)
-        return NotTaken(text, final=False, retry_after=wait, status=answer.status)
+        return NotTaken(text, final=False, retry_after=wait, status=answer.status, brief=brief)
 
 
 def _headers(call: Call) -> dict[str, str]:

@@ -29,7 +29,7 @@ from chalicelib.adapters.aws_operations.arguments import DoesNotFit, parameters_
 from chalicelib.adapters.aws_operations.clients import Clients, ForeignHost
 from chalicelib.adapters.aws_operations.jobs import JOBS, Job, question, search
 from chalicelib.adapters.aws_operations.models import Models, Operation
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.language import UnknownOperation
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run_error import ErrorName
@@ -84,17 +84,20 @@ class OperationCaller:
                 return self._look(client, operation, address, msgspec.json.decode(look))
             return self._call(client, operation, address, call)
         except UnknownOperation as exc:
-            return NotTaken(f"{address} {exc}", final=True)
+            return NotTaken.own(f"{address} {exc}", final=True)
         except DoesNotFit as exc:
-            return NotTaken(str(exc)[:MAX_EXCERPT_CHARS], final=True, name=ErrorName.EXPRESSION_FAILED)
+            text, name = str(exc)[:MAX_EXCERPT_CHARS], ErrorName.EXPRESSION_FAILED
+            return NotTaken(text, final=True, name=name, brief=f"the args do not fit {address}")
         except ForeignHost as exc:
             return _forbidden(f"{address}: {exc}")
         except ClientError as exc:  # of STS
             return _refusal("STS", f"the role {call.role} cannot be assumed", exc)
         except _FINAL_ERRORS as exc:
-            return NotTaken(f"{address} cannot be called: {exc}"[:MAX_EXCERPT_CHARS], final=True)
+            text = f"{address} cannot be called"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=True, brief=text)
         except BotoCoreError as exc:
-            return NotTaken(f"{address} could not be reached: {exc}"[:MAX_EXCERPT_CHARS], final=False)
+            text = f"{address} could not be reached"
+            return NotTaken(f"{text}: {exc}"[:MAX_EXCERPT_CHARS], final=False, brief=text)
 
     def _call(self, client: Any, operation: Operation, address: str, call: Call) -> Reply:
         parameters = parameters_of(operation, msgspec.json.decode(call.body or b"{}"), call.uuid)
@@ -157,7 +160,7 @@ def _json(text: str) -> Json:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
-    return value if is_shallow(value) and not holds_secret(value) else text
+    return value if is_shallow(value) and not is_posing(value) else text
 
 
 def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
@@ -166,7 +169,7 @@ def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
         value = results.value_of(operation, response, MAX_ANSWER_BYTES)
     except results.TooMuch as exc:
         return Returned(too_large=str(exc))
-    if not is_shallow(value) or holds_secret(value):
+    if not is_shallow(value) or is_posing(value):
         return Returned(too_large=f"the answer of {operation.action} is nested too deeply, or looks like a secret")
     if operation.action != "lambda:Invoke" or "FunctionError" not in value:
         return Returned(value)
@@ -177,7 +180,7 @@ def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
 
 
 def _forbidden(text: str) -> NotTaken:
-    return NotTaken(text, final=True, name=ErrorName.FORBIDDEN)
+    return NotTaken.own(text, final=True, name=ErrorName.FORBIDDEN)
 
 
 def _refusal(prefix: str, what: str, error: ClientError) -> NotTaken | Raised:
@@ -190,4 +193,5 @@ def _refusal(prefix: str, what: str, error: ClientError) -> NotTaken | Raised:
     wait = str(meta.get("HTTPHeaders", {}).get("retry-after", ""))
     pause = int(wait) * 1000 if re.fullmatch(r"[0-9]{1,5}", wait) else 0
     text = f"{what} was answered with {code}: {cause}"[:MAX_EXCERPT_CHARS]
-    return NotTaken(text, final=False, retry_after=pause, status=status or None, name=name)
+    brief = f"{what} was refused" + (f" with status {status}" if status else "")
+    return NotTaken(text, final=False, retry_after=pause, status=status or None, name=name, brief=brief)

@@ -23,7 +23,7 @@ have its attributes. `#` separates the parts of a key.
 
     index     partition                               sort                     items
     ─────     ─────────                               ────                     ─────
-    alarms    ap = A#shard                            al = due time of timer   heads of moving runs that have a timer
+    alarms    ap = A#shard                            al = due time of timer   heads with a timer, unless paused
               ap = P#shard                            al = when to look at it  states of schedules that have one
     listed    lp = namespace#class#shard              c = created at#name      heads
               lp = namespace#signal#shard             c = at#id                signals

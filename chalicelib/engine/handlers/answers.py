@@ -17,6 +17,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values import size_limits
+from chalicelib.engine.values.hidden_errors import hidden_error
 from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.compiled_step import Invocation
@@ -53,8 +54,8 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     approves = awaits_approval(token)
     if invocation.action.direct and not event.direct and not approves:
         raise NoCallback(token.step)
-    if invocation.action.secret_data and not approves:
-        event = _encrypt_data(transition, event)
+    if not approves:
+        event = hide_secrets(transition, invocation, event)
     _admit(transition, token, event)
     if approves:
         return _approved(transition, token, token.activation, invocation, event)
@@ -96,12 +97,25 @@ def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
-def _encrypt_data(transition: Transition, event: StepAcked) -> StepAcked:
+def hide_secrets(transition: Transition, invocation: Invocation, event: StepAcked) -> StepAcked:
+    """Return the answer as it is stored: without what its service may have quoted of secrets.
+
+    The data and the variables of an action with `data = secret` are encrypted, whatever variables they set.
+    """
+    if not invocation.has_secrets:
+        return event
+    cipher = transition.cipher
+    if event.error is not None:
+        event = dataclasses.replace(event, error=hidden_error(event.error, invocation.action.name, cipher))
+    if not invocation.action.secret_data:
+        return event
     data = event.data if event.direct or event.is_value else answered_value(event.data)
-    response, error = encrypted_response(event.response, transition.cipher), event.error
-    if error is not None and error.data is not None:
-        error = replace(error, data=encrypted(error.data, transition.cipher))
-    return dataclasses.replace(event, data=encrypted(data, transition.cipher), response=response, error=error)
+    return dataclasses.replace(
+        event,
+        data=encrypted(data, cipher),
+        response=encrypted_response(event.response, cipher),
+        variables={name: encrypted(value, cipher) for name, value in event.variables.items()},
+    )
 
 
 def _admit(transition: Transition, token: Token, event: StepAcked) -> None:

@@ -135,7 +135,7 @@ def _send(transition: Transition, token: Token) -> None:
 
 def _postpone(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
     """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved."""
-    is_moment = isinstance(step, TimerStep) and step.until is not None
+    is_moment = isinstance(step, TimerStep) and step.is_moment
     lost = 0 if is_moment else at - max(paused_at, activation.since)
     reported_at = activation.reported_at
     if activation.heartbeat is not None:

@@ -22,7 +22,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
-from chalicelib.engine.values.secret_values import encrypted, encrypted_response
+from chalicelib.engine.values.secret_values import encrypted, encrypted_response, encrypted_text
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Activation, Token
@@ -68,8 +68,8 @@ def _failed(transition: Transition, event: DeliveryFailed) -> Outcome:
     retry_at = None if event.final else action.retry_at(transition, invocation, activation, event)
     token = transition.put(replace(token, activation=replace(activation, retry_at=retry_at, circuit_open=False)))
     if retry_at is None:
-        is_secret, data, response = invocation.action.secret_data, event.data, event.response
-        if is_secret:
+        data, response = event.data, event.response
+        if invocation.has_secrets:
             data, response = encrypted(data, transition.cipher), encrypted_response(response, transition.cipher)
         error = StepError(event.name, event.error, status=event.status, data=data)
         leave(transition, token, StepResult(state=ERROR, error=error, event="DeliveryFailed", response=response))
@@ -92,9 +92,13 @@ def _pending(transition: Transition, event: AnswerPending) -> Outcome:
     token = transition.run.token_of(event.uuid)
     if token is None or token.activation is None or transition.run.status in status.ENDED:
         return Outcome.IGNORED
-    is_new = token.activation.location != event.location
+    invocation = invocation_of(transition.definition, transition.run, token)
+    location = event.location
+    if invocation is not None and invocation.has_secrets:  # the service may quote them in it
+        location = encrypted_text(location, transition.cipher)
+    is_new = token.activation.location != location
     look_at, attempt = transition.at + event.wait, token.activation.attempt
-    asked = replace(token.activation, location=event.location, retry_at=look_at, settled=attempt)
+    asked = replace(token.activation, location=location, retry_at=look_at, settled=attempt)
     token = transition.put(replace(token, activation=asked))
     if is_new:
         transition.record("AnswerPending", token)

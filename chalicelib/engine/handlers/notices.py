@@ -13,6 +13,7 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action
 from chalicelib.engine.token_moves import leave
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
+from chalicelib.engine.values.hidden_errors import hidden_error
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Token
@@ -41,7 +42,10 @@ def acked(transition: Transition, notice: Token, event: StepAcked) -> Outcome:
     if invocation is None or not notices.fails_with(notice) or not event.done:
         return taken(transition, event.uuid)
     if event.state == ERROR:
-        error = event.error or StepError(ErrorName.REFUSED, f"action {invocation.action.name!r} answered ERROR")
+        given = event.error
+        if given is not None and invocation.has_secrets:
+            given = hidden_error(given, invocation.action.name, transition.cipher)
+        error = given or StepError(ErrorName.REFUSED, f"action {invocation.action.name!r} answered ERROR")
         _fail(transition, notice, invocation, error)
         return Outcome.ADVANCED
     if event.state not in invocation.action.returns:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names
-from chalicelib.engine.values.secret_values import is_encrypted
-from chalicelib.model.json_values import Json, shown
+from chalicelib.engine.values.secret_values import is_encrypted, shown
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
 from chalicelib.model.templates import Template
 from chalicelib.model.variable_paths import join_path, split_path
@@ -39,7 +39,7 @@ def _with_member(whole: Json, path: tuple[str, ...], members: tuple[str, ...], v
         return value
     whole = {} if whole is None else whole
     if not isinstance(whole, Mapping) or is_encrypted(whole):
-        found = "a secret" if is_encrypted(whole) else shown(whole)
+        found = shown(whole)
         target, holder = join_path((*path, *members)), join_path(path)
         raise ExpressionFailed(f"cannot save {target!r}: {holder!r} is {found}, not a map")
     name = members[0]

@@ -7,7 +7,7 @@ it fails, the step returns ERROR once. This second return is neither repeated no
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,9 @@ from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import Names, holds, resolve_kept
+from chalicelib.engine.values.secret_values import shown
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route, SetStep
-from chalicelib.model.json_values import Json, scalar_text, shown
+from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.templates import Template
@@ -45,6 +46,8 @@ class Move:
     """Why the token stops, if it does."""
     is_given: bool = False
     """Whether the route gives the output or the error."""
+    route: int = 0
+    """Which of the step's routes with the same state and target it takes, counted from 0."""
 
 
 def after_step(transition: Transition, token: Token, returned: StepResult) -> Token:
@@ -90,7 +93,8 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     names = _names(transition, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
-        return _move(transition, route, names, token, returned)
+        move = _move(transition, route, names, token, returned)
+        return dataclasses.replace(move, route=_place(route, step.routes, returned.state))
     if isinstance(compiled.step, ChoiceStep) and not returned.state:
         raise NoMatch("none of its conditions holds, and there is no else")
     return None
@@ -139,6 +143,16 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
     output = resolve_kept(route.entries, names).get("output")
     size_limits.fit("the output", output)
     return Move(target=DONE, output=output, is_given=bool(route.entries))
+
+
+def _place(route: Route, routes: Sequence[Route], state: str) -> int:
+    """Return the place of the route among those with its target that the state can take."""
+    place = 0
+    for one in routes:
+        if one is route:
+            return place
+        place += one.target == route.target and one.state in (None, state)
+    return 0
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

@@ -13,7 +13,7 @@ from chalicelib.engine.errors import ExpressionFailed, Runaway
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.values.options import duration_of
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import holds_secret, shown
 from chalicelib.engine.values.size_limits import MAX_LABELS, fit
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model.flow import EmitStep, StartStep
@@ -22,6 +22,7 @@ from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.visible_text import is_safe
 from chalicelib.model.waits import EmitWait, StartWait
 
 MAX_NAME_CHARACTERS: Final = 128
@@ -109,8 +110,10 @@ def _key(value: Json) -> str:
 def _text(name: str, value: Json, longest: int) -> str:
     """Return the value as text that can be a name: 7 is `7`. Raises ExpressionFailed."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ExpressionFailed(f"`{name}` must be text, and is {value!r:.60}")
+        raise ExpressionFailed(f"`{name}` must be text, and is {shown(value)}")
     text = scalar_text(value)
+    if not is_safe(text):
+        raise ExpressionFailed(f"`{name}` must not have control characters, and is {text!a:.80}")
     if not 0 < len(text) <= longest:
         raise ExpressionFailed(f"`{name}` must have 1 to {longest} characters, and has {len(text)}")
     return text
@@ -121,7 +124,7 @@ def _labels(templates: dict[str, Template], names: Names) -> dict[str, Json]:
     labels = resolve_known(templates, names)
     for name, value in labels.items():
         if not isinstance(value, (str, int, float, bool)):
-            raise ExpressionFailed(f"label {name!r} must be text, a number, true or false, and is {value!r:.60}")
+            raise ExpressionFailed(f"label {name!r} must be text, a number, true or false, and is {shown(value)}")
     if len(labels) > MAX_LABELS:
         raise ExpressionFailed(f"there are {len(labels)} labels; {MAX_LABELS} are the limit")
     return labels

@@ -13,12 +13,14 @@ from chalicelib.engine.request_args import computed_args
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, holds, resolve
-from chalicelib.engine.values.options import duration_of, optional_duration, value_of
+from chalicelib.engine.values.options import duration_of, optional_duration, text_of, value_of
 from chalicelib.engine.values.texts import key_text
 from chalicelib.model import times
 from chalicelib.model.flow import DEFAULT_STATE, ConditionStep, EventStep, TimerStep
+from chalicelib.model.recurrence.cron import InvalidCron, check_cron, next_match
+from chalicelib.model.recurrence.zones import DEFAULT_ZONE, UnknownZone, check_zone
 from chalicelib.model.run import Run, Token
-from chalicelib.model.times import MAX_DURATION_MS, Milliseconds
+from chalicelib.model.times import MAX_DURATION_MS, Instant, Milliseconds
 from chalicelib.model.waits import EventWait, NoticeKind
 
 MAX_WAIT_MS: Final[Milliseconds] = MAX_DURATION_MS
@@ -47,7 +49,29 @@ def _enter_timer(transition: Transition, token: Token, step: TimerStep, names: N
             raise ExpressionFailed("`until` must be an RFC 3339 time such as 2026-01-31T08:00:00Z")
         transition.activate(token, max(0, until - transition.at))
         return
+    if step.next is not None:
+        transition.activate(token, _next_match(step, names, transition.at) - transition.at)
+        return
     transition.activate(token, duration_of("for", step.duration, names, least=0, most=MAX_WAIT_MS))
+
+
+def _next_match(step: TimerStep, names: Names, at: Instant) -> Instant:
+    """Return the next match of the step's cron expression. Raises ExpressionFailed if there is none."""
+    cron = text_of("next", step.next, names, "a cron expression")
+    zone = DEFAULT_ZONE if step.zone is None else text_of("zone", step.zone, names, "the name of a time zone")
+    try:
+        if isinstance(step.next, dict):
+            check_cron(cron)
+        if isinstance(step.zone, dict):
+            check_zone(zone)
+        found = next_match(cron, zone, at)
+    except UnknownZone as unknown:
+        raise ExpressionFailed(f"`zone`: {unknown}") from unknown
+    except InvalidCron as invalid:
+        raise ExpressionFailed(f"`next`: {invalid}") from invalid
+    if found is None:
+        raise ExpressionFailed(f"`next`: '{cron}' does not match within the next 50 years")
+    return found
 
 
 def _enter_event(transition: Transition, token: Token, step: EventStep, names: Names) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Names, YieldsNothing, resolve
-from chalicelib.engine.values.secret_values import encrypted, holds_secret, is_encrypted
+from chalicelib.engine.values.secret_values import encrypted, holds_secret, is_encrypted, shown
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.compiled_step import CompiledUndo
-from chalicelib.model.json_values import Json, shown
+from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.values.evaluation import Names, YieldsNothing, resolve
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import shown
 from chalicelib.model import times
 from chalicelib.model.actions import ArgType
-from chalicelib.model.json_values import Json, shown
+from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template
 from chalicelib.model.times import MAX_DURATION_MS, Milliseconds, format_duration
 
@@ -78,6 +78,14 @@ def share_of(name: str, option: Template, names: Names, count: int) -> int:
     return int(value)
 
 
+def text_of(name: str, option: Template, names: Names, needed: str) -> str:
+    """Return a text, without blanks around it. Raises ExpressionFailed."""
+    value = value_of(name, option, names, needed)
+    if not isinstance(value, str):
+        raise _wrong(name, needed, value)
+    return value.strip()
+
+
 def value_of(name: str, option: Template, names: Names, needed: str) -> Json:
     """Return the value of the option. Raises ExpressionFailed, which names it."""
     try:
@@ -89,5 +97,5 @@ def value_of(name: str, option: Template, names: Names, needed: str) -> Json:
 
 
 def _wrong(name: str, needed: str, value: Json) -> ExpressionFailed:
-    found = "a secret" if holds_secret(value) else shown(value)
+    found = shown(value)
     return ExpressionFailed(f"`{name}` must be {needed}, and is {found}")

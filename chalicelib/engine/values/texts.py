@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.model.json_values import Json, scalar_text, shown
+from chalicelib.engine.values.secret_values import shown
+from chalicelib.model.json_values import Json, scalar_text
 
 
 def key_text(value: Json) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.engine.values.texts import key_text
 from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
@@ -37,12 +37,14 @@ MAX_TOKEN_NAME_CHARACTERS: Final = 64
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 EventId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_EVENT_ID_CHARACTERS)]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS)]
-DURATION: Final = "^([0-9]{1,12}(\\.[0-9]{1,12})?(ms|s|m|h|d))+$"
+Moment = Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARACTERS, extra_json_schema={"format": "date-time"})]
+_UNITS: Final = "".join(f"([0-9]{{1,12}}{unit})?" for unit in times.UNIT_MS)
+DURATION: Final = f"^([0-9]{{1,12}}\\.[0-9]{{1,12}}({'|'.join(times.UNIT_MS)})|{_UNITS})$"
 """The pattern of a duration in the OpenAPI document; `times.duration` reads it."""
 Duration = Annotated[str, msgspec.Meta(min_length=1, max_length=128, extra_json_schema={"pattern": DURATION})]
 _NOT_NEGATIVE: Final = msgspec.Meta(extra_json_schema={"minimum": 0})
 Ttl = (
-    Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DURATION})]
+    Annotated[str, msgspec.Meta(extra_json_schema={"pattern": DURATION, "minLength": 1})]
     | Annotated[int, _NOT_NEGATIVE]
     | Annotated[float, _NOT_NEGATIVE]
 )
@@ -155,8 +157,8 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
 class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first and the last slot to run: RFC 3339 times, both inclusive."""
 
-    since: Text = msgspec.field(name="from")
-    until: Text = msgspec.field(name="to")
+    since: Moment = msgspec.field(name="from")
+    until: Moment = msgspec.field(name="to")
 
     def range(self) -> tuple[Instant, Instant]:
         """Return the times. Raises Malformed."""
@@ -281,7 +283,7 @@ def json_of(body: bytes) -> Json:
         raise Malformed(_too_deep()) from exc
     if not is_shallow(value):
         raise Malformed(_too_deep())
-    if b"\\u0000" in body and holds_secret(value):
+    if b"\\u0000" in body and is_posing(value):
         raise Malformed("the body has a value in the form of an encrypted secret; send secrets as plain text")
     return value
 

@@ -30,7 +30,7 @@ def integer(minimum: int, maximum: int, **more: Json) -> Json:
 
 
 MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
-DURATION: Final[Json] = {"type": "string", "pattern": bodies.DURATION}
+DURATION: Final[Json] = {"type": "string", "pattern": bodies.DURATION, "minLength": 1}
 NAMESPACE: Final[Json] = {"type": "string", "pattern": f"^({namespaces.NAMESPACE_NAME.pattern})?$"}
 
 NAME: Final = Parameter("metadata.name", "Return only the resource with this name.")

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from chalicelib import expressions
+from chalicelib.language.check.configs import read_configs
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, refuse_steps
-from chalicelib.language.check.readers.values import leaves_of, read_duration, read_name, read_text
+from chalicelib.language.check.readers.recurrence import cron_reader, read_zone
+from chalicelib.language.check.readers.values import leaves_of, read_duration, read_name
 from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Assignment, Duration, Expression, Group, Number, Statement, Value, Word
 from chalicelib.model import times
-from chalicelib.model.recurrence.cron import InvalidCron, NeverMatches, check_cron, matches_either_day
 from chalicelib.model.recurrence.schedule import NAMES_READ, Overlap, Schedule
-from chalicelib.model.recurrence.zones import DEFAULT_ZONE, UnknownZone, check_zone
+from chalicelib.model.recurrence.zones import DEFAULT_ZONE
 from chalicelib.model.times import Milliseconds
 
 MIN_INTERVAL_MS: Final[Milliseconds] = 1_000
@@ -43,32 +44,17 @@ def read_schedule(context: Context, statement: Statement) -> Schedule:
     return Schedule(
         name=name,
         flow=flow or "",
-        cron=properties.read("cron", functools.partial(_read_cron, owner)),
+        cron=properties.read("cron", cron_reader(owner, Problem.NEVER_FIRES)),
         every=every,
         at=properties.read("at", functools.partial(_read_at, owner, statement.name)),
-        zone=properties.read("zone", _read_zone) or DEFAULT_ZONE,
+        zone=properties.read("zone", read_zone) or DEFAULT_ZONE,
         input=given,
+        configs=read_configs(context, statement),
         labels=labels,
         overlap=properties.read("overlap", _read_overlap) or Overlap.SKIP,
         catch_up=properties.read("catch_up", _read_delay) or 0,
         jitter=properties.read("jitter", functools.partial(_read_jitter, every)) or 0,
     )
-
-
-def _read_cron(owner: str, context: Context, name: str, value: Value) -> str | None:
-    text = read_text(context, name, value)
-    if text is None:
-        return None
-    try:
-        check_cron(text)
-    except NeverMatches as never:
-        context.findings.report(Problem.NEVER_FIRES, value.span, owner=owner, reason=str(never))
-    except InvalidCron as invalid:
-        context.findings.report(Problem.INVALID_CRON, value.span, hint=invalid.hint or None, reason=invalid.problem)
-    else:
-        if matches_either_day(text):
-            context.findings.report(Problem.EITHER_DAY, value.span, cron=text)
-    return text
 
 
 def _read_interval(context: Context, name: str, value: Value) -> Milliseconds | None:
@@ -90,16 +76,6 @@ def _read_at(owner: str, schedule: Word, context: Context, name: str, value: Val
         reason = f"{value.text} has passed; it is {times.rfc3339(context.now)}"
         context.findings.report(Problem.NEVER_FIRES, value.span, owner=owner, reason=reason)
     return value.text
-
-
-def _read_zone(context: Context, name: str, value: Value) -> str | None:
-    zone = read_text(context, name, value)
-    if zone is not None:
-        try:
-            check_zone(zone)
-        except UnknownZone as unknown:
-            context.findings.report(Problem.UNKNOWN_ZONE, value.span, hint=unknown.hint, name=zone)
-    return zone
 
 
 def _read_overlap(context: Context, name: str, value: Value) -> Overlap | None:

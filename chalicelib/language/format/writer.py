@@ -330,6 +330,10 @@ def _of_wait(step: TimerStep | EventStep | ConditionStep) -> _Properties:
                 yield "for", spelling.duration(step.duration)
             if step.until is not None:
                 yield "until", spelling.template(step.until)
+            if step.next is not None:
+                yield "next", spelling.template(step.next)
+            if step.zone is not None:
+                yield "zone", spelling.template(step.zone)
         case EventStep():
             yield "events", _group((state, spelling.string(event)) for state, event in step.events.items())
             if step.key is not None:

@@ -18,7 +18,7 @@ from chalicelib.model.recurrence.zones import DEFAULT_ZONE, format_local
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Instant, Milliseconds, instant
 
-NAMES_READ: Final = frozenset({"scheduled", "now"})
+NAMES_READ: Final = frozenset({"scheduled", "now", "config"})
 """The names that the input and the labels of a schedule may read."""
 
 
@@ -54,6 +54,8 @@ class Schedule(FrozenValue, frozen=True, kw_only=True):
     """How late a slot may start that was missed."""
     jitter: Milliseconds = 0
     """By how much a start may be delayed. The delay of a slot is always the same."""
+    configs: tuple[str, ...] = ()
+    """The values of the configuration that its expressions read as `$config.NAME`."""
 
     @property
     def timing(self) -> tuple[str | None, Milliseconds | None, str | None, str]:

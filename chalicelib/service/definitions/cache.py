@@ -16,6 +16,7 @@ from typing import Final
 from chalicelib.model import definition, json_values
 from chalicelib.model.actions import Action, Options
 from chalicelib.model.flow import Flow, actions_named
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Run
 from chalicelib.model.statements import Config
 from chalicelib.model.times import Instant
@@ -74,6 +75,14 @@ class DefinitionCache:
                     self._undefined.clear()
                 self._undefined[key] = now
         return found
+
+    def config_values(self, namespace: str, names: Iterable[str]) -> dict[str, Json]:
+        """Return the newest values of the configuration with these names. Raises NotFound."""
+        wanted = set(names)
+        found = self.newest(namespace, Kind.CONFIG, wanted) if wanted else {}
+        for name in sorted(wanted - found.keys()):
+            raise NotFound("config", name)
+        return {name: json_values.decode(one.value, Config).value for name, one in found.items()}
 
     def learn(self, namespace: str, definitions: Iterable[Definition]) -> None:
         """Cache these as the newest versions."""

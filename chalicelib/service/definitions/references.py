@@ -35,6 +35,7 @@ def references_of(found: Definition) -> Iterator[Reference]:
             yield from ((Kind.CONFIG, name) for name in value.configs)
         case Schedule():
             yield Kind.FLOW, value.flow
+            yield from ((Kind.CONFIG, name) for name in value.configs)
         case Hook() if value.flow is not None:
             yield Kind.FLOW, value.flow
 

@@ -47,6 +47,7 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
 from chalicelib.service.limits.breakers import Breakers
@@ -121,8 +122,8 @@ class Deliverer:
             LOG.info("the run of a dead letter is gone", extra={"run": message.run, "uuid": message.uuid})
 
     def _send_again(self, message: Deliver, again: SendAgain) -> Redelivery:
-        """Send a new message instead of receiving this one again. What a limiter granted was for this one."""
-        new = replace(message, limiter="", attempt=0, slot=0, granted_in=0)
+        """Send a new message instead of receiving this one again. Without a permit, it waits for a slot again."""
+        new = message if message.granted_in else replace(message, limiter="", attempt=0, slot=0)
         try:
             self._queue.send(QueueName.DELIVERIES, [encode(new)], min(again.wait, MAX_DELAY_MS))
         except ServiceError:
@@ -165,21 +166,23 @@ class Deliverer:
                 if isinstance(result, Refused)
             }
             if refused:
-                advanced = self._record_refused(run, refused)
+                hidden = {one.message.uuid for one in checked if _has_secrets(one.check)}
+                reasons = {uuid: NOT_VALID if uuid in hidden else str(reason) for uuid, reason in refused.items()}
+                advanced = self._record_refused(run, refused, reasons)
         except NotFound:
             return redeliveries
         for n in results:
             redeliveries[n] = self._after(advanced.run, checked[n].message.uuid, checked[n].check)
         return redeliveries
 
-    def _record_refused(self, run: Run, refused: Mapping[str, Refused]) -> Advanced:
+    def _record_refused(self, run: Run, refused: Mapping[str, Refused], reasons: Mapping[str, str]) -> Advanced:
         """Record for each activation (by its uuid) that the answer in an HTTP response was refused."""
         for uuid, reason in refused.items():
             extra = {"run": run.name, "uuid": uuid}
             LOG.warning("the answer in an HTTP response was refused: %s", type(reason).__name__, extra=extra)
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [_ignored(str(reason), uuid, at, nonce) for uuid, reason in refused.items()]
+            return [_ignored(reason, uuid, at, nonce) for uuid, reason in reasons.items()]
 
         return self._advancer.advance(run.namespace, run.name, make_events)
 
@@ -222,6 +225,10 @@ class Deliverer:
         return SendAgain(wait) if token.activation.location else wait
 
 
+def _has_secrets(check: DeliveryCheck) -> bool:
+    return isinstance(check, Deliverable) and check.invocation.has_secrets
+
+
 def _is_slow(check: DeliveryCheck) -> bool:
     """Return whether a delivery may take so long that other results of its run should not wait for it."""
     timeout = check.invocation.action.reply_timeout if isinstance(check, Deliverable) else None
@@ -256,7 +263,7 @@ def _result_of_accepted(check: Deliverable, reply: Taken) -> EventOfDelivery | N
     try:
         answer = answer_in(reply, check.run, check.token)
     except NotAnAnswer as problem:
-        return partial(_ignored, str(problem))
+        return partial(_ignored, NOT_VALID if check.invocation.has_secrets else str(problem))
     if answer is None:
         return partial(_circuit_changed, is_open=False) if check.activation.circuit_open else None
     if check.invocation.options.signed:

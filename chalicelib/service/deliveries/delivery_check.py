@@ -99,8 +99,7 @@ class DeliveryChecker:
         if token is None or token.activation is None or is_over(run, token):
             return self._limiter.take_back(message)
         if run.status is Status.PAUSED:
-            # The breaker tries another one; a permit stays with the activation.
-            again = self._limiter.take_back(message) if message.limiter.startswith(breaker_name("")) else None
+            again = self._hold(message)
             return WhilePaused() if again is None else again
         invocation = invocation_of(self._definition_cache.of(run), run, token)
         if invocation is None or invocation.is_human or awaits_approval(token):
@@ -109,6 +108,13 @@ class DeliveryChecker:
         if wait > 0:
             return SendAgain(wait) if token.activation.location else wait
         return self._admit(run, token, token.activation, invocation, message)
+
+    def _hold(self, message: Deliver) -> Redelivery:
+        """Hold what a limiter granted: a breaker tries another one, a permit stays with the activation."""
+        if not message.granted_in:
+            return None
+        is_breaker = message.limiter.startswith(breaker_name(""))
+        return self._limiter.take_back(message) if is_breaker else self._limiter.keep(message)
 
     def _admit(
         self, run: Run, token: Token, activation: Activation, invocation: Invocation, message: Deliver

@@ -18,13 +18,21 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Milliseconds
-from chalicelib.service.ports.actions import MAX_ANSWER_BYTES, NotTaken, Raised, Response, Returned, Unfinished
+from chalicelib.service.ports.actions import (
+    MAX_ANSWER_BYTES,
+    NotTaken,
+    Raised,
+    Response,
+    Returned,
+    Unfinished,
+    brief_refusal,
+)
 
 MAX_EXCERPT_CHARS: Final = 1000
 """The part of the body of a failure that is stored in its message."""
@@ -98,9 +106,9 @@ def _http_answer(reply: Response, action: Action, address: str, shown: str, *, i
     if reply.status == _UNREAD and not is_named and ("location" in reply.headers or is_look):
         return _pending(reply, action, address, shown)
     if state is None:
-        return _failure(reply, action, shown)
+        return _failure(reply, shown)
     if reply.broken_off:
-        return NotTaken(f"the answer of {shown} broke off before its end", final=False, status=reply.status)
+        return NotTaken.own(f"the answer of {shown} broke off before its end", final=False, status=reply.status)
     response = _response_value(reply)
     if len(reply.body) > MAX_ANSWER_BYTES:
         reason = f"the answer of {shown} is larger than {MAX_ANSWER_BYTES} bytes"
@@ -128,17 +136,24 @@ def _pending(reply: Response, action: Action, address: str, shown: str) -> Direc
     if is_fit:
         return Pending(location, wait)
     text = f"{shown} answered 202 with a Location that cannot be asked: {wanted[:MAX_EXCERPT_CHARS]}"
-    return NotTaken(text, final=True, status=reply.status, name=ErrorName.REFUSED, response=_response_value(reply))
+    return NotTaken(
+        text,
+        final=True,
+        status=reply.status,
+        name=ErrorName.REFUSED,
+        response=_response_value(reply),
+        brief=f"{shown} answered 202 with a Location that cannot be asked",
+    )
 
 
-def _failure(reply: Response, action: Action, shown: str) -> NotTaken:
+def _failure(reply: Response, shown: str) -> NotTaken:
     text = f"{shown} answered {reply.status}"
     if 300 <= reply.status < 400 and "location" in reply.headers:
         text += f" and redirects to {reply.headers['location'][:MAX_EXCERPT_CHARS]}; redirects are not followed"
     is_whole = not reply.broken_off and len(reply.body) <= MAX_ANSWER_BYTES
     data = _data(reply) if is_whole and _is_json(reply) else None
     excerpt = reply.body.decode("utf-8", "replace").strip()[:MAX_EXCERPT_CHARS]
-    if excerpt and not action.secret_data:
+    if excerpt:
         text += f": {excerpt}"
     final = reply.status not in RETRIED_STATUSES
     return NotTaken(
@@ -148,6 +163,7 @@ def _failure(reply: Response, action: Action, shown: str) -> NotTaken:
         status=reply.status,
         data=data,
         response=_response_value(reply),
+        brief=brief_refusal(shown, reply.status, reply.headers.get("content-type", ""), len(reply.body)),
     )
 
 
@@ -185,7 +201,7 @@ def _data(reply: Response) -> Json:
 def json_in(body: bytes) -> Json:
     """Return the JSON value in a body. Raises ValueError or RecursionError for what a run cannot hold."""
     value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
-    if holds_secret(value) or not is_shallow(value):
+    if is_posing(value) or not is_shallow(value):
         raise ValueError("it is nested too deeply, or has a value in the form of an encrypted secret")
     return value
 

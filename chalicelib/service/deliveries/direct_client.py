@@ -7,23 +7,22 @@ Requests by HTTP have `Idempotency-Key` and `traceparent`, but no signature: a f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from chalicelib.engine.direct_request import DirectRequest, direct_request
-from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.errors import ExpressionFailed, StepError
 from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.transition import BlobReader
+from chalicelib.engine.values.secret_values import decrypted_text
 from chalicelib.model.actions import REPLY_TIMEOUT_S, Action, Method, Verb
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.run_error import ErrorName
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, answer_of
-from chalicelib.service.deliveries.redaction import redact, redact_value
+from chalicelib.service.deliveries.redaction import without_text
 from chalicelib.service.deliveries.request_headers import allowed, secret_headers
 from chalicelib.service.deliveries.webhook_client import MAX_REQUEST_BYTES
 from chalicelib.service.observability.traceparent import traceparent
@@ -55,7 +54,7 @@ class DirectClient:
         read_blob: BlobReader,
     ) -> DirectAnswer | Taken:
         """Call the action once, or ask where it has sent us to. Errors are returned as NotTaken, never raised."""
-        action, cipher = invocation.action, self._secrets.cipher(run.namespace)
+        action, cipher = invocation.action, self._secrets.cipher(run.namespace, run.id)
         try:
             args = direct_args(definition, run, token, invocation, read_blob, cipher)
             request = direct_request(action, args)
@@ -85,16 +84,15 @@ class DirectClient:
             role=action.role or "",
         )
         if activation.location:
-            answer = self._ask(call, action, activation.location, request)
+            answer = self._ask(call, action, decrypted_text(activation.location, cipher), request)
         else:
             answer = self._call(call, action, request)
-        hidden = [*from_secrets.values(), *(args[one.name] for one in action.parameters if one.secret)]
-        answer = _redacted(answer, hidden) if hidden else answer
-        return answer if action.direct else _accepted(answer)
+        result = answer if action.direct else _accepted(answer)
+        return without_text(result) if isinstance(result, NotTaken) and invocation.has_secrets else result
 
     def _call(self, call: Call, action: Action, request: DirectRequest) -> DirectAnswer:
         """Call the addresses in turn until one answers. All of them share the time of one request."""
-        answer: DirectAnswer = NotTaken(f"action {action.name!r} has no address", final=True)
+        answer: DirectAnswer = NotTaken.own(f"action {action.name!r} has no address", final=True)
         due, left = self._clock.now() + call.timeout, call.timeout
         for address, shown in zip(request.addresses, action.addresses, strict=True):
             answer = self._post(replace(call, addresses=(address,), shown=shown, timeout=left), action)
@@ -124,7 +122,12 @@ def _accepted(answer: DirectAnswer) -> NotTaken | Taken:
     if isinstance(answer, NotTaken):
         return answer
     error = answer.error if isinstance(answer, Answered) else None
-    return NotTaken(error.cause, final=True, name=error.name, data=error.data) if error else Taken()
+    return _refused(error) if error else Taken()
+
+
+def _refused(error: StepError) -> NotTaken:
+    brief = "the operation answered with an error"
+    return NotTaken(error.cause, final=True, name=error.name, data=error.data, brief=brief)
 
 
 def _given(action: Action, headers: dict[str, str]) -> dict[str, str]:
@@ -145,17 +148,3 @@ def _too_large(request: DirectRequest) -> str:
 def _origin(address: str) -> tuple[str, str | None, int]:
     parts = urlsplit(address)
     return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _redacted(answer: DirectAnswer, secrets: Iterable[Json]) -> DirectAnswer:
-    """Return the answer without secrets in its error, as they are or as they are encoded in an address."""
-    texts = [secret for secret in secrets if isinstance(secret, str)]
-    hidden = [*secrets, *map(quote_plus, texts), *(quote(text, safe="") for text in texts)]
-    if isinstance(answer, NotTaken):
-        data, response = redact_value(answer.data, hidden), redact_value(answer.response, hidden)
-        return replace(answer, error=redact(answer.error, hidden), data=data, response=response)
-    if isinstance(answer, Answered) and answer.error:
-        error = answer.error
-        cause, data = redact(error.cause, hidden), redact_value(error.data, hidden)
-        return replace(answer, error=type(error)(error.name, cause, data=data))
-    return answer

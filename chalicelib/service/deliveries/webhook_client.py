@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -13,10 +12,9 @@ from chalicelib.engine.request_args import request_fields
 from chalicelib.engine.transition import BlobReader
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
-from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.run_error import ErrorName
-from chalicelib.service.deliveries.redaction import redact
+from chalicelib.service.deliveries.redaction import without_text
 from chalicelib.service.deliveries.request_headers import allowed, secret_headers
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.actions import Call, Caller, NotTaken, Taken
@@ -61,7 +59,7 @@ class WebhookClient:
         read_blob: BlobReader,
     ) -> Taken | NotTaken:
         """Deliver the activation once. Errors of the action or of its args are returned as NotTaken, never raised."""
-        action, cipher = invocation.action, self._secrets.cipher(run.namespace)
+        action, cipher = invocation.action, self._secrets.cipher(run.namespace, run.id)
         try:
             fields = request_fields(definition, run, token, invocation, read_blob, cipher)
             callback = {} if invocation.is_bare else {"callbackUrl": self._callback_for(run)}
@@ -82,8 +80,7 @@ class WebhookClient:
             return reply
         if not isinstance(reply, NotTaken):
             raise TypeError("only a direct call is answered by its response")
-        secrets: list[Json] = [*from_secrets.values(), *(fields[one.name] for one in action.parameters if one.secret)]
-        return replace(reply, error=redact(reply.error, secrets))
+        return without_text(reply) if invocation.has_secrets else reply
 
     def _callback_for(self, run: Run) -> str:
         return self._callback_url + ("" if run.namespace == self._namespace else f"?namespace={run.namespace}")

@@ -54,7 +54,7 @@ class RunChecks:
         if wait is None:
             return None
         found = Finding(kind=FindingKind.SILENT_STEP, run=run.name, step=token.step, uuid=wait.uuid, since=wait.since)
-        if wait.retry_at is not None and wait.retry_at < now - OVERDUE_AFTER_MS:
+        if wait.retry_at is not None and not wait.circuit_open and wait.retry_at < now - OVERDUE_AFTER_MS:
             detail = f"attempt {wait.attempt + 1} of its delivery is overdue"
             message = self._message(run, token)
             kind = FindingKind.OVERDUE_DELIVERY

@@ -1,7 +1,7 @@
 """Notify hooks of runs that are stuck: those that the doctor finds to wait though they should have continued.
 
-No transition makes a run stuck, so nothing but a look at the live runs finds them. The sweep looks every few minutes,
-and only at namespaces in which a hook on `run.stuck` was ever submitted; others cost nothing.
+No transition makes a run stuck, so nothing but a look at the live runs finds them. The sweep asks for it every few
+minutes by a message, and only namespaces in which a hook on `run.stuck` was ever submitted are looked at.
 """
 
 from __future__ import annotations
@@ -17,18 +17,26 @@ from chalicelib.model.hooks import Hook, HookEvent
 from chalicelib.model.json_values import ready
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
+from chalicelib.service import messages
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.errors import Conflict
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.hooks.book import HookBook
+from chalicelib.service.messages import FindStuck
 from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunQuery, RunStore
 from chalicelib.service.ports.store import Store
 
 LOG = logging.getLogger("echoer.hooks")
 
-LOOK_EVERY_MS: Final = 5 * 60 * 1000
+LOOK_EVERY_MINUTES: Final = 5
 """How often the live runs are looked at."""
+
+MIN_PAUSE_MS: Final = 4 * 60 * 1000
+"""The time between two looks: a message may come twice, and a sweep twice in the same minute."""
+
+MINUTE_MS: Final = 60_000
 
 REMIND_AFTER_MS: Final = 24 * 60 * 60 * 1000
 """How long a run that does not move is announced once."""
@@ -56,8 +64,16 @@ class StuckWatch:
     """Looks for stuck runs where hooks want to know."""
 
     def __init__(
-        self, store: Store, runs: RunStore, checks: RunChecks, book: HookBook, announcer: HookAnnouncer, clock: Clock
+        self,
+        store: Store,
+        runs: RunStore,
+        checks: RunChecks,
+        book: HookBook,
+        announcer: HookAnnouncer,
+        queue: Queue,
+        clock: Clock,
     ) -> None:
+        self._queue = queue
         self._values = store.versioned_values
         self._keys = store.keys
         self._runs = runs
@@ -81,11 +97,18 @@ class StuckWatch:
             else:
                 return
 
+    def ask(self) -> None:
+        """Send the message that asks for a look, in every fifth minute. The sweep calls this every minute."""
+        now = self._clock.now()
+        if now // MINUTE_MS % LOOK_EVERY_MINUTES == 0:
+            message = FindStuck(namespace="", run="", sent_at=now, version=0)
+            self._queue.send(QueueName.WAKES, [messages.encode(message)])
+
     def look(self) -> None:
         """Look for stuck runs, unless that was done a short while ago. Of several processes, one looks."""
         watched, version = self._read()
         now = self._clock.now()
-        if not watched.namespaces or watched.looked_at > now - LOOK_EVERY_MS:
+        if not watched.namespaces or watched.looked_at > now - MIN_PAUSE_MS:
             return
         changed = msgspec.structs.replace(watched, looked_at=now)
         try:

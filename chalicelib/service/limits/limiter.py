@@ -118,7 +118,8 @@ class Limiter:
         for attempt in range(MAX_ATTEMPTS):
             now = self._clock.now()
             if permits.admits(waiter):
-                return Admitted(message.slot if is_granted else now, permits.failures)
+                is_other = permits.was_sent_by_another(waiter.uuid, message.grant if is_granted else "", now)
+                return QUEUED if is_other else Admitted(message.slot if is_granted else now, permits.failures)
             slot = permits.slot(waiter, now)
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
                 try:
@@ -166,6 +167,15 @@ class Limiter:
             return self.serve(namespace, name, looks=is_unchecked) is None
         after = self._watched(namespace, name, replace(permits, waiting=True), slot, now)
         return after == permits or self._write(namespace, name, after, version, attempt)
+
+    def keep(self, message: Deliver) -> Redelivery:
+        """Note that the delivery that was sent with a permit is not made now: the activation keeps its permit."""
+        for attempt in range(MAX_ATTEMPTS):
+            permits, version = self._read(message.namespace, message.limiter, message.granted_in)
+            after = permits.with_delivery_held(message.uuid, message.grant)
+            if after == permits or self._write(message.namespace, message.limiter, after, version, attempt):
+                return None
+        return self._random(*RETRY_PAUSE_MS)
 
     def take_back(self, message: Deliver | Begin) -> Redelivery:
         """Take the permit back that the message brings, because its activation has ended."""
@@ -231,15 +241,15 @@ class Limiter:
                 after = replace(after, look_at=0)
             if looks:
                 after = self._checked(namespace, after, now)
-            round_ = Round(after)
+            round_ = Round(after, self._ids.nonce()[:8])
             if before.waiting:
                 self._grant(namespace, name, round_, now)
             after = self._following(namespace, name, round_, now, can_rest=before.is_unused(now))
             if after != before:
-                self._send(namespace, name, round_.with_permit, version + 1)
+                self._send(namespace, name, round_.with_permit, version + 1, round_.grant)
                 if not self._write(namespace, name, after, version, attempt):
                     continue
-            self._send(namespace, name, round_.without_permit, 0)
+            self._send(namespace, name, round_.without_permit)
             if round_.done:
                 self._waiters.remove(namespace, name, round_.done)
             if round_.is_blocked or not before.waiting or (after == before and not round_.done):
@@ -286,7 +296,14 @@ class Limiter:
         self._queue.send(QueueName.WAKES, [encode(message)], min(due - now, MAX_DELAY_MS), early=slot is not None)
         return replace(permits, look_at=due)
 
-    def _send(self, namespace: str, name: str, grants: Sequence[tuple[Waiter, Instant]], granted_in: int) -> None:
+    def _send(
+        self,
+        namespace: str,
+        name: str,
+        grants: Sequence[tuple[Waiter, Instant]],
+        granted_in: int = 0,
+        grant: str = "",
+    ) -> None:
         """Send the deliveries of these waiters, each to arrive at its slot."""
         now = self._clock.now()
         batches: dict[tuple[QueueName, Milliseconds], list[str]] = defaultdict(list)
@@ -302,7 +319,8 @@ class Limiter:
                 limiter=name if slot else "",
                 attempt=waiter.attempt,
                 slot=slot,
-                granted_in=granted_in if slot else 0,
+                granted_in=granted_in,
+                grant=grant,
             )
             batches[queue, max(0, slot - now)].append(encode(message))
         for (queue, delay), bodies in batches.items():

@@ -25,6 +25,10 @@ MAX_RECENT: Final = 64
 """How long, and how many, grants without a permit are remembered."""
 
 
+GRANT_MS: Final = 10 * 60_000
+"""How long only the delivery that was sent with a permit counts."""
+
+
 class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of a limiter."""
 
@@ -32,6 +36,8 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
     """The run of each activation that holds a permit, by the activation's uuid; the one checked longest ago first."""
     attempts: dict[str, int] = msgspec.field(name="g", default_factory=dict)
     """For which attempt a holder has its permit, where that is not the first, number 0."""
+    grants: dict[str, str] = msgspec.field(name="q", default_factory=dict)
+    """The ids of the last grants of permits to waiters: only the delivery that was sent with this id counts."""
     checked_at: Instant = msgspec.field(name="v", default=0)
     """When holders were last compared with the heads of their runs."""
     next: int = msgspec.field(name="n", default=0)
@@ -53,6 +59,19 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return whether the waiter holds a permit for its attempt."""
         return waiter.uuid in self.holders and self.attempts.get(waiter.uuid, 0) == waiter.attempt
 
+    def was_sent_by_another(self, uuid: str, grant: str, now: Instant) -> bool:
+        """Return whether the delivery that counts was sent with another grant than this one (empty: with none).
+
+        After a while any counts: a person may have lost messages, and repair what they left.
+        """
+        return now - self.changed_at < GRANT_MS and self.grants.get(uuid, grant) != grant
+
+    def with_delivery_held(self, uuid: str, grant: str) -> Permits:
+        """Return the permits after the delivery of a permit was held back: any delivery counts from now on."""
+        if self.grants.get(uuid) != grant:
+            return self
+        return replace(self, grants={other: known for other, known in self.grants.items() if other != uuid})
+
     def was_granted(self, waiter: Waiter, now: Instant) -> bool:
         """Return whether the waiter needs no other grant: its message is on the way."""
         return self.admits(waiter) or now - self.recent.get(_wait_of(waiter), 0) < RECENT_MS
@@ -68,11 +87,18 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
             return now
         return now + milliseconds(_rate_of(waiter).wait_us(self.next, now * US_PER_MS))
 
-    def granted(self, waiter: Waiter, now: Instant) -> Permits:
-        """Return the permits after the waiter was granted its slot, and a permit if its limit has permits."""
+    def granted(self, waiter: Waiter, now: Instant, grant: str = "") -> Permits:
+        """Return the permits after the waiter was granted its slot, and a permit if its limit has permits.
+
+        `grant` is the id with which the delivery of a waiter from the queue is sent.
+        """
+        grants = {uuid: known for uuid, known in self.grants.items() if uuid != waiter.uuid}
+        if grant:
+            grants = dict([*grants.items(), (waiter.uuid, grant)][-MAX_RECENT:])
         if self.open_until:
             attempts = {waiter.uuid: waiter.attempt} if waiter.attempt else {}
-            return replace(self, holders={waiter.uuid: waiter.run}, attempts=attempts, changed_at=now)
+            holders = {waiter.uuid: waiter.run}
+            return replace(self, holders=holders, attempts=attempts, grants=grants, changed_at=now)
         changed = replace(self, changed_at=now)
         if waiter.per_second is not None:
             changed = replace(changed, next=_rate_of(waiter).after(self.next, now * US_PER_MS))
@@ -81,7 +107,8 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
         attempts = {**self.attempts, waiter.uuid: waiter.attempt}
         if not waiter.attempt:
             del attempts[waiter.uuid]
-        return replace(changed, holders={**self.holders, waiter.uuid: waiter.run}, attempts=attempts)
+        holders = {**self.holders, waiter.uuid: waiter.run}
+        return replace(changed, holders=holders, attempts=attempts, grants=grants)
 
     def without(self, uuids: Mapping[str, int | None], now: Instant) -> Permits:
         """Return the permits without those of these activations.
@@ -97,7 +124,8 @@ class Permits(msgspec.Struct, frozen=True, omit_defaults=True):
             return self
         holders = {uuid: run for uuid, run in self.holders.items() if uuid not in gone}
         attempts = {uuid: attempt for uuid, attempt in self.attempts.items() if uuid not in gone}
-        return replace(self, holders=holders, attempts=attempts, changed_at=now)
+        grants = {uuid: grant for uuid, grant in self.grants.items() if uuid not in gone}
+        return replace(self, holders=holders, attempts=attempts, grants=grants, changed_at=now)
 
     def after_failure(self, uuid: str, breaker: Breaker, now: Instant) -> Permits:
         """Return the state of a breaker after a delivery failed. Those sent before it opened do not count."""

@@ -23,8 +23,10 @@ class State(Enum):
 class Round:
     """What one pass through the queue grants."""
 
-    def __init__(self, permits: Permits) -> None:
+    def __init__(self, permits: Permits, grant: str) -> None:
         self.permits = permits
+        self.grant = grant
+        """The id of what this pass grants."""
         self.done: list[Waiter] = []
         """Those that leave the queue."""
         self.with_permit: list[tuple[Waiter, Instant]] = []
@@ -49,7 +51,7 @@ class Round:
         if state is State.PAUSED:
             self.without_permit.append((waiter, 0))
         elif state is State.CURRENT:
-            self.permits = self.permits.granted(waiter, now)
+            self.permits = self.permits.granted(waiter, now, self.grant)
             (self.with_permit if self.permits.admits(waiter) else self.without_permit).append((waiter, slot))
 
 

@@ -13,6 +13,18 @@ from chalicelib.model.times import Milliseconds
 MAX_ANSWER_BYTES: Final = 256 * 1024
 """The largest answer of an action that is read."""
 
+USUAL_MEDIA_TYPES: Final = frozenset(
+    {
+        "application/json",
+        "application/problem+json",
+        "application/xml",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    }
+)
+"""The media types that are named in errors of requests that held secrets."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -65,6 +77,13 @@ class NotTaken:
     """What a direct call was answered with, if that says why."""
     response: dict[str, Json] | None = None
     """`$response`, of a direct call that was answered."""
+    brief: str = field(default="", compare=False)
+    """The error without any text of the service and any value that was sent; empty if there is no such text."""
+
+    @classmethod
+    def own(cls, error: str, *, final: bool, name: str = "", status: int | None = None) -> NotTaken:
+        """Return a failure whose text quotes neither the service nor a value that was sent."""
+        return cls(error, final=final, name=name, status=status, brief=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,17 @@ class Unfinished:
 
     location: str
     wait: Milliseconds
+
+
+def brief_refusal(address: str, status: int, media_type: str, size: int) -> str:
+    """Return what may be stored of a refusal to a request that held secrets: no text of the service.
+
+    `media_type` is the header, of which only usual values are repeated. `size` counts bytes.
+    """
+    kind = media_type.partition(";")[0].strip().lower()
+    shown = kind if kind in USUAL_MEDIA_TYPES else "another media type" if kind else "no media type"
+    length = f"more than {MAX_ANSWER_BYTES}" if size > MAX_ANSWER_BYTES else str(size)
+    return f"{address} answered {status} ({shown}, {length} bytes)"
 
 
 Reply: TypeAlias = Taken | NotTaken | Response | Returned | Raised | Unfinished

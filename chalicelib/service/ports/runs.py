@@ -106,7 +106,7 @@ class RunStore(Protocol):
         ...
 
     def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        """Return timers of live runs of all namespaces set for `until` or before.
+        """Return timers of runs of all namespaces set for `until` or before. Those of paused runs are left out.
 
         They are sorted by time as far as the store can do so cheaply.
         """

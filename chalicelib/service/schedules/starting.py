@@ -44,7 +44,7 @@ class SlotStarter:
         """Decide the start of the slot's run. Nothing is written. Raises StartFailed."""
         try:
             definition, ref = self._definition_cache.of_flow(namespace, schedule.flow)
-            names = self._names(schedule, slot)
+            names = self._names(namespace, schedule, slot)
             is_one_value = source_of(schedule.input) is not None
             given: Json = resolve(schedule.input, names) if is_one_value else resolve_known(schedule.input, names)
             return self._factory.decide(
@@ -79,6 +79,11 @@ class SlotStarter:
             raise StartFailed(str(reached)) from reached
         return True
 
-    def _names(self, schedule: Schedule, slot: Instant) -> Names:
-        draws = Draws(start_of(schedule, slot), run_name(schedule, slot))
-        return Names(scheduled=slot_text(schedule, slot), now=rfc3339(self._clock.now()), draws=draws)
+    def _names(self, namespace: str, schedule: Schedule, slot: Instant) -> Names:
+        """Return the names that the input and the labels read. Raises NotFound for a config that was deleted."""
+        return Names(
+            scheduled=slot_text(schedule, slot),
+            config=self._definition_cache.config_values(namespace, schedule.configs),
+            now=rfc3339(self._clock.now()),
+            draws=Draws(start_of(schedule, slot), run_name(schedule, slot)),
+        )

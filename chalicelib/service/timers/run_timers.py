@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from chalicelib.engine.errors import CommandRefused
 from chalicelib.engine.events import Event, TimerFired
+from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
+from chalicelib.service.errors import Conflict, NotFound
 from chalicelib.service.messages import Tick, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
@@ -19,6 +22,7 @@ from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.schedules import DueSchedule, ScheduleStore
 from chalicelib.service.redelivery import MIN_REDELIVERY_MS, Redelivery
 from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.commands import Operator
 
 LOG = logging.getLogger("echoer.wake")
 
@@ -30,6 +34,9 @@ OVERDUE_AFTER_MS: Final = 60 * 1000
 
 MAX_SWEPT_TIMERS: Final = 5_000
 """How many timers of runs one sweep sends; the next sweep sends the rest."""
+
+NOTICE_PAUSE_MS: Final = 60_000
+"""How long a run is kept on while a notice that it sends has not arrived."""
 
 MAX_SWEPT_SCHEDULES: Final = 20_000
 """How many schedules one sweep sends: many have their slots at the same full hour."""
@@ -47,8 +54,15 @@ class RunTimers:
     """Fires the timers of runs, and sends those of runs and schedules to the queue."""
 
     def __init__(
-        self, runs: RunStore, schedules: ScheduleStore, queue: Queue, advancer: RunAdvancer, clock: Clock
+        self,
+        runs: RunStore,
+        schedules: ScheduleStore,
+        queue: Queue,
+        advancer: RunAdvancer,
+        operator: Operator,
+        clock: Clock,
     ) -> None:
+        self._operator = operator
         self._runs = runs
         self._schedules = schedules
         self._queue = queue
@@ -56,17 +70,32 @@ class RunTimers:
         self._clock = clock
 
     def fire(self, run: Run) -> Redelivery:
-        """Meet the run's deadlines that have passed. A message that is moments early is received again in time."""
+        """Meet the run's deadlines that have passed, or delete it if it has ended and need not be kept longer.
+
+        A message that is moments early is received again in time. Raises Busy.
+        """
         if run.timer_at is None:
             return None
         early = run.timer_at - self._clock.now()
         if early > 0:
             return early if early <= MIN_REDELIVERY_MS else None
+        if run.status in status.ENDED:
+            return self._delete(run)
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [TimerFired(at=at, nonce=nonce, by="timer")]
 
         self._advancer.advance(run.namespace, run.name, make_events, seen=run)
+        return None
+
+    def _delete(self, run: Run) -> Redelivery:
+        """Delete a run that has been kept as long as its flow says, once nothing of it is on its way any more."""
+        if run.notices:
+            return NOTICE_PAUSE_MS
+        try:
+            self._operator.delete_run(run.namespace, run.name, run.id)
+        except (NotFound, CommandRefused, Conflict):
+            LOG.debug("the run was deleted or retried meanwhile", extra={"run": run.name})
         return None
 
     def sweep(self) -> Swept:

@@ -294,7 +294,7 @@ def test_an_error_shows_no_secret_and_no_arg_of_the_address() -> None:
         run = run_of(server, "/o?key={key}", properties, '(key = secret "KEY")', {})
     assert "key=s3cr%26t%207" in server.requests[0][0]
     assert run.error is not None
-    assert run.error.cause.endswith("/o?key={key} answered 500: bad key *** / *** / ***")
+    assert run.error.cause.endswith("/o?key={key} answered 500 (no media type, 44 bytes)")
 
 
 # ── 202 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -267,3 +267,23 @@ def test_a_demo_finds_a_name_of_its_own(client: Client, release: str, done: str)
     assert done == "my_flow_run"
     assert submit(client, release) == "my_flow_run_2"
     assert submit(client, release) == "my_flow_run_3"
+
+
+def test_hooks_and_configs_of_a_server(fsl: Cli, client: Client, tmp_path: Path) -> None:
+    """They are applied, listed, shown and deleted; a hook shows its deliveries."""
+    file = tmp_path / "more.fsl"
+    file.write_text(
+        'config REGION = "eu"; / event cli.rain args = (float litres); event_end'
+        ' / hook pager addr = "http://127.0.0.1:9/in"; on = (run.canceled); hook_end'
+    )
+    assert [one["kind"] for one in fsl.json("apply", str(file))["results"]] == ["config", "event", "hook"]
+    assert ["REGION", "1", '"eu"'] in [line.split() for line in fsl("list", "config").stdout.splitlines()]
+    assert "float litres" in fsl("list", "eventtype").stdout
+    assert "run.canceled" in fsl("list", "hook").stdout
+    assert "http://127.0.0.1:9/in" in fsl("hook", "list").stdout
+    assert "hook_end" in fsl("hook", "show", "pager").stdout
+    assert fsl.json("hook", "deliveries", "pager") == []
+    assert fsl.json("hook", "show", "pager")["last_delivery"] is None
+    for kind, name in (("hook", "pager"), ("config", "REGION"), ("eventtype", "cli.rain")):
+        assert fsl("del", kind, name, "--yes").exit_code == 0
+        assert fsl("get", kind, name).exit_code == 1

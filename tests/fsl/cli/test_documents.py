@@ -283,3 +283,9 @@ def test_upgrade_prints_what_a_person_must_decide(tmp_path: Path) -> None:
     file.write_text("flow f step A => (")
     assert fsl("upgrade", file).exit_code == 1
     assert file.read_text() == "flow f step A => ("
+
+
+def test_explain_names_what_is_sent_around_a_wait() -> None:
+    programs = LANGUAGE.parents[1] / "fsl" / "programs"
+    (row,) = json.loads(fsl("explain", programs / "watch.fsl", "--json").stdout)
+    assert row["notices"] == "on_enter watch, on_leave unwatch"

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fsl.cli.testing import Round, run, watching
 from fsl.cli.testing import test as command
 from fsl.testing.assertions import check
-from fsl.testing.case_run import run_case
+from fsl.testing.execute import run_case
 from fsl.testing.report import describe_history
 from fsl.testing.suite import Suite
 from tests.fsl.testing.files import written
@@ -117,7 +117,7 @@ def test_a_run_that_does_not_come_to_rest_is_cut_off(tmp_path: Path) -> None:
     suite = Suite(written(tmp_path, r_fsl=program, r_test_yaml="tests: [{name: a, expect: {}}]") / "r.test.yaml")
     (case,) = suite.tests.tests
     run = run_case(suite.program, suite.tests, case, max_events=1_500)
-    assert [failure.message for failure in check(run, case.expect)] == [
+    assert [failure.message for failure in check(run, case)] == [
         "more than 1,500 events happened by 2026-01-01T00:00:01.500Z: the run does not come to rest"
     ]
     assert " more ..." in "\n".join(describe_history(run))
@@ -266,3 +266,147 @@ def test_an_operator_sets_variables_to_null_and_removes_others(tmp_path: Path) -
     tests.write_text(f"tests:\n  - name: one\n    flow: v\n    orders: [{order}]\n    expect: {expect}\n")
     result = CliRunner().invoke(command, [str(tests)])
     assert result.exit_code == 0, result.output
+
+
+AROUND: Final = """action charge
+    addr = "http://c"; args = (str order); return = (PAID); timeout = 1h; cancel = "http://c/cancel";
+    limit = (concurrent = 2);
+action_end
+/
+flow pay
+    input = (str order);
+    limit = (concurrent = 3, overflow = skip);
+    step Charge => (PAID -> Paid | TIMEOUT -> stopped (error = "NotPaid")) { action = charge; };
+    emit Paid => (DONE -> Report) { event = "paid"; key = ${ $input.order }; data = 1; };
+    start Report => (DONE -> done) { flow = report; input = (order = ${ $input.order }); };
+flow_end
+/
+flow report
+    input = (str order);
+    set Note => (DONE -> done);
+flow_end
+/
+hook pager addr = "http://p"; on = (run.failed, run.succeeded); flow = pay; hook_end
+"""
+SEVERAL: Final = """
+flow: pay
+actions: { charge: [{ state: PAID, after: 10m, again: 1m }, { state: PAID, after: 2h }] }
+tests:
+  - name: around
+    runs:
+      - { name: a, input: { order: o-1 }, expect: { status: succeeded, takes: 10m, emitted: [paid], started: 1 } }
+      - { name: b, at: 5m, input: { order: o-2 }, expect: { status: failed, error: NotPaid, calls: { charge: 1 } } }
+      - { name: c, at: 5m, input: { order: o-3 }, expect: { error: { name: NotPaid, step: Charge } } }
+      - { name: d, at: 6m, input: { order: o-4 }, refused: is reached }
+    expect:
+      most: { charge: 2 }
+      order: [{ charge: { order: o-1 } }, { charge: { order: o-2 } }, { charge: { order: o-3 } }]
+      call_times: { charge: [0s, 5m, 10m to 10m 1s] }
+      emitted: [{ name: paid, key: o-1, data: 1, run: a, at: 10m }]
+      started: [{ flow: report, input: { order: o-1 }, status: succeeded, run: a }]
+      notified: [{ hook: pager, event: run.succeeded, run: a }, run.failed, { run: c, status: failed }]
+      canceled: [{ action: charge, reason: timeout, run: b, at: 1h 5m }, { run: c }]
+      ignored: [{ state: PAID, run: a, at: 11m }, { run: b }, charge]
+      assert: $run.runs.b.error.name = "NotPaid"
+"""
+
+
+def test_several_runs_are_checked_each_and_together(tmp_path: Path) -> None:
+    tests = SEVERAL.replace("started: 1", "started: [{ flow: report }]")
+    result = said(written(tmp_path, b_fsl=AROUND, b_test_yaml=tests), "--json", "--no-coverage")
+    (only,) = json.loads(result.stdout)["tests"]
+    assert only["failures"] == []
+    assert [(run["name"], run["status"]) for run in only["runs"]] == [
+        ("a", "succeeded"),
+        ("b", "failed"),
+        ("c", "failed"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("most: { charge: 1 }", "most of charge: expected 1 at once, got 2"),
+        ("call_times: { charge: [0s, 5m, 11m] }", 'call_times of charge: expected ["0s", "5m", "11m"], got'),
+        ("call_times: { charge: [0s, 5m, 9m to 11m, 1h] }", "call_times of charge: expected"),
+        (
+            "order: [{ charge: { order: o-3 } }, charge]",
+            "order: charge is missing in this order; it was charge, charge,",
+        ),
+        (
+            "order: [{ charge: { order: o-9 } }]",
+            "order: a call of {'charge': {'order': 'o-9'}} is missing in this order",
+        ),
+        ("emitted: [{ name: paid, key: o-2 }]", "emitted: expected"),
+        ("emitted: []", 'emitted: expected [], got ["paid"]'),
+        ("started: [{ flow: report, status: failed }]", "started: is not as expected"),
+        (
+            "notified: [run.failed]",
+            'notified: expected ["run.failed"], got ["run.succeeded", "run.failed", "run.failed"]',
+        ),
+        ("canceled: [{ reason: lost }, charge]", "canceled: expected"),
+        (
+            "ignored: [{ at: 12m }, charge, charge]",
+            'ignored: expected [{"at": "12m"}, "charge", "charge"], got [{"actio',
+        ),
+        ("assert: $run.runs.a.status = 'failed'", "assert: $run.runs.a.status = 'failed' is false, not true"),
+    ],
+)
+def test_what_is_around_the_runs_is_told_if_it_differs(tmp_path: Path, change: str, told: str) -> None:
+    tests = SEVERAL[: SEVERAL.index("      most:")].replace("started: 1", "started: [{ flow: report }]")
+    result = said(written(tmp_path, b_fsl=AROUND, b_test_yaml=f"{tests}      {change}\n"), "--no-coverage")
+    assert (result.exit_code, f"\n  {told}" in result.output) == (1, True), result.output
+    assert "  history of b:\n" in result.output
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("error: NotPaid", "error: Timeout", 'b: error: expected "Timeout", got "NotPaid"'),
+        ("error: NotPaid", "error: null", 'b: error: expected null, got "NotPaid"'),
+        ("step: Charge", "step: Pay", "c: error: expected"),
+        ("takes: 10m", "takes: 1m", "a: takes: expected 1m, got 10m"),
+        ("[paid]", "[]", 'a: emitted: expected [], got ["paid"]'),
+        ("refused: is reached", "refused: busy", "d: refused: expected a match of 'busy', got"),
+        (", refused: is reached", "", "d: start: is refused: run 'd' is not started"),
+        ("at: 6m", "at: 3h", "d: start: the run has started"),
+        (
+            "tests:\n  - name: around",
+            "tests:\n  - until: 1h\n    name: around",
+            "b: status: expected failed, got running",
+        ),
+        ("at: 6m", "at: 500d", "d: start: the test has ended before 500d"),
+    ],
+)
+def test_what_differs_in_one_of_several_runs_is_told_with_its_name(
+    tmp_path: Path, before: str, after: str, told: str
+) -> None:
+    tests = SEVERAL[: SEVERAL.index("    expect:\n")].replace("started: 1", "started: [{ flow: report }]")
+    assert before in tests
+    written(tmp_path, b_fsl=AROUND, b_test_yaml=tests.replace(before, after))
+    result = said(tmp_path, "--junit", tmp_path / "report.xml", "--no-coverage")
+    assert (result.exit_code, f"\n  {told}" in result.output) == (1, True), result.output
+    failure = Xml.parse(tmp_path / "report.xml").getroot()[0][0][0]  # noqa: S314 - it is our own
+    assert told in failure.get("message", "")
+
+
+def test_a_test_of_which_no_run_starts_cannot_be_run(tmp_path: Path) -> None:
+    tests = "tests: [{name: a, flow: pay, runs: [{name: x, at: 500d, input: {order: o-1}}]}]"
+    result = said(written(tmp_path, b_fsl=AROUND, b_test_yaml=tests))
+    assert result.exit_code == 2
+    assert "b.test.yaml:1:30: error: none of the runs has started" in result.output
+
+
+def test_coverage_tells_routes_of_one_state_and_target_apart(tmp_path: Path) -> None:
+    routes = 'NO when ${ $result = 1 } -> stopped (error = "One") | NO when ${ $result = 2 } -> stopped | NO -> stopped'
+    program = f"""action ci addr = "http://ci"; return = (OK | NO); action_end
+/
+flow f step Build => (OK -> done | {routes}) {{ action = ci; }}; flow_end"""
+    tests = "tests: [{name: a, actions: {ci: {state: 'NO', data: 2}}, expect: {status: failed}}]"
+    result = said(written(tmp_path, b_fsl=program, b_test_yaml=tests), "--json")
+    (flow,) = json.loads(result.stdout)["coverage"]
+    assert [one["route"] for one in flow["missed"]] == [
+        "OK -> done",
+        "NO when ${$result = 1} -> stopped",
+        "NO -> stopped",
+    ]

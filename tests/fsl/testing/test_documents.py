@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import format_elapsed
-from fsl.testing.cases import TestFile, span
+from fsl.testing.cases import TestFile
 from fsl.testing.coverage import Coverage
 from fsl.testing.document import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, BadTest, Document
+from fsl.testing.parts import span
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite
@@ -27,12 +28,24 @@ config REGION = "eu"; / event paid args = (int n); event_end
 /
 flow build
     labels = (region = ${ $config.REGION });
-    step Build => (OK -> done | NO -> stopped) { action = ci; };
+    step Build => (OK -> Rest | NO -> stopped) { action = ci; };
+    step Rest => (OK -> done) { action = undoable; };
 flow_end
+/
+action undoable addr = "http://u"; cancel = "http://u/cancel"; return = (OK); action_end
+/
+hook pager addr = "http://p"; on = (run.failed); hook_end
 /
 schedule daily  flow = build;  cron = "0 2 * * *";  input = (project = ${ $scheduled });  schedule_end
 """
 DAILY: Final = "tests:\n  - name: a\n    schedule: daily\n    until: 2d\n    expect: {slots: []}\n"
+RUNS: Final = """flow: build
+tests:
+  - name: a
+    runs:
+      - { name: x, input: { project: p } }
+      - { name: y, at: 1h, input: { project: p } }
+"""
 GOOD: Final = "tests:\n  - name: a\n    input: {project: p}\n    expect: {status: succeeded}\n"
 
 WRONG: Final = {
@@ -76,6 +89,43 @@ WRONG: Final = {
     GOOD + "    secrets: {'a b': x}\n": "5:15: error: 'a b' is not a valid secret name",
     "config: {REGION: us, REGON: us}\n" + GOOD: "1:22: error: the program has no config that a flow reads 'REGON'; did",
     GOOD + "    events: [{at: 1h, name: paid, data: {n: x}}]\n": "5:14: error: data.n must be of type int",
+    GOOD.replace("status: succeeded", "most: {cd: 1}"): "4:21: error: the program has no action 'cd'; it has ci, undo",
+    GOOD.replace("status: succeeded", "most: {ci: many}"): "4:21: error: expected a whole number, found text",
+    GOOD.replace("status: succeeded", "call_times: {cd: [0s]}"): "4:27: error: the program has no action or flow 'cd'",
+    GOOD.replace("status: succeeded", "call_times: {ci: [noon]}"): "4:32: error: expected a duration such as 90s",
+    GOOD.replace("status: succeeded", "order: [ci, {cd: {}}]"): "4:14: error: the program has no action or flow 'cd'",
+    GOOD.replace("status: succeeded", "error: {nam: x}"): "4:22: error: unknown field `nam`",
+    GOOD.replace("status: succeeded", "emitted: [{nam: x}]"): "4:25: error: unknown field `nam`",
+    GOOD.replace("status: succeeded", "started: [{flow: x}]"): "4:24: error: the program has no flow 'x'; it has build",
+    GOOD.replace("status: succeeded", "notified: [run.fail]"): (
+        "4:25: error: hooks have no event 'run.fail'; did you mean 'run.failed'?"
+    ),
+    GOOD.replace("status: succeeded", "notified: [{hook: page}]"): "4:25: error: the program has no hook 'page'; did",
+    GOOD.replace("status: succeeded", "canceled: [ci]"): (
+        "4:25: error: the program has no action with a `cancel` 'ci'; it has undoable"
+    ),
+    GOOD.replace("status: succeeded", "ignored: [cd]"): "4:24: error: the program has no action 'cd'; it has ci, undo",
+    "actions: {ci: {fail: timeout, again: 1h}}\n" + GOOD: "1:11: error: only a reply with `state` is answered `again`",
+    "hooks: {page: {fail: 503}}\n" + GOOD: "1:9: error: the program has no hook 'page'; did you mean 'pager'?",
+    "hooks: {pager: {fail: timeout}}\n" + GOOD: "1:17: error: Invalid enum value 'timeout'",
+    "flows: {build: {stopped: {cause: x}}}\n" + GOOD: "1:17: error: the field `name` is missing",
+    RUNS + "    input: {project: p}\n": "7:5: error: a test with `runs` has no `input`: each of them has its own",
+    RUNS + "    expect: {status: failed}\n": (
+        "7:14: error: `status` is expected of each of the `runs`: write it in the run's `expect`"
+    ),
+    RUNS + "    expect: {slots: []}\n": "7:14: error: only a test of a `schedule` has slots",
+    RUNS + "    schedule: daily\n    until: 1d\n": "4:5: error: a test of a schedule has no `runs`",
+    RUNS.replace("name: y", "name: x"): "6:11: error: two runs have the name 'x'",
+    RUNS.replace("at: 1h", "flow: bild"): "6:20: error: the program has no 'bild'; it has build",
+    RUNS.replace("at: 1h, input: { project: p }", "input: {}"): "6:20: error: the input does not fit flow 'build'",
+    RUNS.replace("at: 1h", "expect: {most: {ci: 1}}"): (
+        "6:29: error: `most` is expected of the whole test: write it in the test's `expect`"
+    ),
+    RUNS.replace("at: 1h", "refused: '['"): "6:20: error: not a regular expression: unterminated",
+    RUNS.replace("at: 1h", "refused: x, expect: {status: failed}"): (
+        "6:32: error: a run that is refused has nothing else to expect"
+    ),
+    RUNS.replace("at: 1h", "expect: {path: [Bild]}"): "6:29: error: the program has no step 'Bild'; did you mean",
     GOOD + GOOD.removeprefix("tests:\n"): "5:5: error: two tests have the name 'a'",
 }
 

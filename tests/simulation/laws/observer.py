@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.invocation import invocation_of, limiter_name
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Entry, Page
 from chalicelib.model.run import Run, encode
 from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
 from chalicelib.service.messages import Message, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
+from chalicelib.service.ports.schedules import ScheduleState
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.waiters import Waiter
 from chalicelib.service.runs.answer import Answer
-from tests.simulation.flows import SECRET, TRUSTED
+from tests.simulation.catalog import SECRET, TRUSTED
 from tests.simulation.laws.history import History
+from tests.simulation.laws.limits import Limits
 from tests.simulation.laws.money import Ledger
+from tests.simulation.laws.notices import Notices, is_only_about, out_of_turn
+from tests.simulation.laws.outgoing import Outgoing
+from tests.simulation.laws.requests import Requests
 from tests.simulation.laws.returns import Returns
+from tests.simulation.laws.scopes import Passes
+from tests.simulation.laws.slots import Slots
 from tests.simulation.laws.tokens import crooked
 from tests.simulation.laws.waking import Waking
 from tests.simulation.messages import Messages
 
 NOTICED = frozenset({"NoticeDelivered", "NoticeFailed", "DeliveryFailed"})
 """What may be added to the history of a run that has ended: what became of its notices."""
+
+
+MOST_SKEW_MS: Final = 4_000
+"""How much the clocks of two containers may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,13 @@ class Broken:
 class Laws:
     """Looks on. Nothing that it does can be seen by what it looks at."""
 
-    def __init__(self, messages: Messages, definition_of: Callable[[Run], Definition], store: MemoryStore) -> None:
+    def __init__(
+        self,
+        messages: Messages,
+        definition_of: Callable[[Run], Definition],
+        store: MemoryStore,
+        now: Callable[[], Instant],
+    ) -> None:
         self.broken: Broken | None = None
         self.heads: dict[tuple[str, str], Run] = {}
         self.histories: dict[str, History] = {}
@@ -54,12 +73,16 @@ class Laws:
         """Namespace and run of every activation that ever was committed."""
         self.acked: set[str] = set()
         self.deletions = 0
-        self._posted: dict[tuple[str, str], dict[str, int]] = {}
-        self._bodies: dict[str, bytes] = {}
-        """What was sent for each activation."""
+        self.outgoing = Outgoing()
+        self.slots = Slots(self.heads, store)
+        self.limits = Limits(self.heads, store)
+        self.requests = Requests()
+        self.notices: dict[str, Notices] = {}
+        self.passes: dict[str, Passes] = {}
         self.waking = Waking(messages, self.heads, store)
         self._messages = messages
         self._definition_of = definition_of
+        self._now = now
 
     def breaks(self, law: str, what: str) -> None:
         """The law was broken: the first time counts."""
@@ -78,8 +101,21 @@ class Laws:
             self.breaks("version", f"run {run.name!r} was created again")
         self._committed(None if new else before, run)
 
+    def created(self, run: Run, *, by_person: bool) -> None:
+        """A run was created."""
+        for wrong in self.outgoing.created(run):
+            self.breaks("start", wrong)
+        self.committed(run, new=True)
+        for wrong in self.slots.run_created(run, by_person=by_person):
+            self.breaks("slots", wrong)
+
+    def schedule_saved(self, namespace: str, state: ScheduleState, seen: int | None) -> None:
+        for wrong in self.slots.saved(namespace, state, seen, self._now()):
+            self.breaks("slots", wrong)
+
     def deleted(self, run: Run) -> None:
         self.deletions += 1
+        self.slots.deleted[run.namespace, run.name] = self._now()
         head = self.heads.pop((run.namespace, run.name), None)
         if head and head.status not in status.ENDED:
             self.breaks("delete", f"run {run.name!r} was deleted while {head.status}")
@@ -118,28 +154,39 @@ class Laws:
             self.breaks("delivery", f"{uuid} of run {run!r} in {namespace!r} was delivered, and never committed there")
             return
         head = self.heads.get((namespace, run))
-        token = head.token_of(uuid) if head and head.status in status.LIVE else None
-        invocation = invocation_of(self._definition_of(head), head, token) if head and token else None
-        limit = invocation.options.limit if invocation else None
-        if invocation and token and token.activation and limit and limit.concurrent is not None:
-            posted = self._posted.setdefault((namespace, limiter_name(invocation, token.activation)), {})
-            posted[uuid] = token.activation.attempt
-            out = sum(self._is_out(known, attempt) for known, attempt in posted.items())
-            if out > limit.concurrent:
-                self.breaks("limits", f"{out} activations of action {invocation.action.name!r} are out at once")
+        if head is not None:
+            if wrong := out_of_turn(head, uuid):
+                self.breaks("notices", wrong)
+            for wrong in self.limits.posted(head, uuid, self._definition_of(head), self._now()):
+                self.breaks("limits", wrong)
 
     def sent(self, action: str, uuid: str, body: bytes) -> None:
         """An action was sent that body, the same each time; the run's secret is only where the action may see it."""
-        if self._bodies.setdefault(uuid, body) != body:
-            self.breaks("args", f"{uuid} was delivered with {self._bodies[uuid]!r}, and then with {body!r}")
+        for wrong in self.requests.sent(uuid, body):
+            self.breaks("args", wrong)
         if (f'"token":"{SECRET}"'.encode() in body) is not (action in TRUSTED) or b"sealed" in body:
             self.breaks("secret", f"action {action!r} was sent {body!r}")
 
-    def _is_out(self, uuid: str, attempt: int) -> bool:
-        """Whether the activation may be in progress: it is current, and the delivery of that attempt has not failed."""
-        head = self.heads.get(self.owners[uuid])
-        token = head.token_of(uuid) if head and head.status in status.LIVE else None
-        return token is not None and token.activation is not None and token.activation.attempt == attempt
+    def asked(self, uuid: str, location: str) -> None:
+        """An action without callback was sent a request (no location), or was asked at one for its answer."""
+        for wrong in self.requests.asked(uuid, location, self._now()):
+            self.breaks("args", wrong)
+
+    def queued(self, namespace: str, queue: str, waiter: Waiter) -> None:
+        for wrong in self.limits.queued(namespace, queue, waiter, self._now()):
+            self.breaks("limits", wrong)
+
+    def unqueued(self, namespace: str, queue: str, waiters: Sequence[Waiter]) -> None:
+        self.limits.removed(namespace, queue, waiters)
+
+    def value_written(self, namespace: str, name: str, value: bytes, _: int) -> None:
+        for wrong in self.limits.granted(namespace, name, value, self._now()):
+            self.breaks("limits", wrong)
+
+    def stored(self, namespace: str, signal: Signal) -> None:
+        """A run published an event."""
+        for wrong in self.outgoing.stored(namespace, signal):
+            self.breaks("emit", wrong)
 
     def answered(self, namespace: str, answer: Answer, outcome: Outcome, *, approval: bool) -> None:
         """An answer was acknowledged."""
@@ -158,9 +205,9 @@ class Laws:
         if uuid in self.histories[head.id].uuids and uuid not in self.histories[head.id].closed:
             self.breaks("acknowledged", f"the answer for {uuid} was acknowledged, and is not in the history")
 
-    def kept(self, namespace: str, signal: Signal) -> None:
-        """A publisher was answered that the signal is stored."""
-        self.waking.signals.append((namespace, signal))
+    def kept(self, namespace: str, signal: Signal, at: Instant = 0) -> None:
+        """A publisher was answered that the signal is stored; `at`: when, if its own time is when that began."""
+        self.waking.signals.append((namespace, signal, at or signal.at))
         for owner, name in tuple(self.heads):
             if owner == namespace:
                 self._look_at(namespace, name)
@@ -183,16 +230,23 @@ class Laws:
         self._keeps_its_books(before, after, added, definition)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
+        self._fits_its_history(after, added, definition)
+        self._acts_on_others(before, after, added, definition)
+        self._wakes(after, definition)
+        if after.parent and after.status in status.ENDED:
+            self._look_at(after.namespace, after.parent.run)
+        self._look_at_children(after.namespace, after.name)
+
+    def _fits_its_history(self, after: Run, added: list[Entry], definition: Definition) -> None:
+        history = self.histories[after.id]
         for wrong in history.contradicts(after, definition):
             self.breaks("replay", wrong)
         for wrong in crooked(after, definition):
             self.breaks("limits", wrong)
         for wrong in history.lost_results(after, definition, added):
             self.breaks("results", wrong)
-        self._wakes(after, definition)
-        if after.parent and after.status in status.ENDED:
-            self._look_at(after.namespace, after.parent.run)
-        self._look_at_children(after.namespace, after.name)
+        for wrong in self.passes.setdefault(after.id, Passes()).commit(after, added, definition):
+            self.breaks("scopes", wrong)
 
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         if after.vars.get("went") and after.vars.get("gone") is not None:
@@ -202,6 +256,18 @@ class Laws:
         ledger = self.ledgers.setdefault(after.id, Ledger())
         for wrong in ledger.commit(before, after, added, definition, self._live_children(after)):
             self.breaks("undo", f"run {after.name!r}: {wrong}")
+
+    def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
+        """What it published, started, and noted."""
+        for wrong in self.limits.commit(before, after, definition):
+            self.breaks("limits", wrong)
+        self.requests.commit(after, self._now())
+        for wrong in self.outgoing.commit(after, added):
+            self.breaks("emit", wrong)
+        for signal in self.outgoing.published(after, added):
+            self.kept(after.namespace, signal, self._now() + MOST_SKEW_MS)
+        for wrong in self.notices.setdefault(after.id, Notices()).commit(before, after, added, self.requests.bodies):
+            self.breaks("notices", wrong)
 
     def _live_children(self, run: Run) -> list[Run]:
         """The runs that it started and that have not ended."""
@@ -220,8 +286,11 @@ class Laws:
         name, events = after.name, [entry.event for entry in added]
         if after.version <= before.version:
             self.breaks("version", f"version {after.version} follows version {before.version}")
-        noticed = after.status is before.status and after.notices != before.notices and NOTICED.issuperset(events)
-        if before.status in status.ENDED and events[:1] not in (["RunRetried"], ["UndosRetried"]) and not noticed:
+        is_retried = events[:1] in (["RunRetried"], ["UndosRetried"])
+        if is_retried:
+            self.slots.retried.add((after.namespace, name))
+        is_noticed = is_only_about(before, after) and NOTICED.issuperset(events)
+        if before.status in status.ENDED and not is_retried and not is_noticed:
             self.breaks("ended", f"run {name!r} was {before.status} and was written again: {after.status}")
         goes_on = before.status is Status.PAUSED and after.status not in (Status.PAUSED, *status.ENDED)
         if goes_on and not {"RunContinued", "RunStopped"}.intersection(events):

@@ -31,6 +31,8 @@ class Returns:
         """The last entry that led the run to `stopped`."""
         self._waits: set[str] = set()
         """The waits to repeat a step that were seen."""
+        self._spoiled: set[str] = set()
+        """Activations of which something failed after the step returned."""
         self.answers: dict[str, Entry] = {}
         """What was answered, by activation."""
 
@@ -39,6 +41,8 @@ class Returns:
         for entry in added:
             if entry.event == "StepAcked":
                 self.answers[entry.uuid] = entry
+            if entry.state and not entry.target and entry.event != "StepReported":
+                self._spoiled.add(entry.uuid)
             if entry.target:
                 yield from self._led(entry, definition)
         if after.vars.get(NEVER) == 1:
@@ -61,7 +65,7 @@ class Returns:
         self._last[entry.token] = entry
         repeated = _is_repeated(step, entry)
         self._repeated[entry.token] = self._repeated[entry.token] + 1 if repeated else 0
-        if repeated and entry.event == "StepFailed":
+        if repeated and entry.event == "StepFailed" and entry.uuid in self._spoiled:
             yield f"step {entry.step!r} is repeated, though something failed after it returned"
         if repeated and self._repeated[entry.token] > sum(_int(rule.max) for rule in _rules(step)):
             yield f"step {entry.step!r} was repeated {self._repeated[entry.token]} times"

@@ -9,11 +9,14 @@ from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, l
 from chalicelib.engine.notices import is_due
 from chalicelib.engine.received_events import took
 from chalicelib.model import status
+from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import CallStep, EmitStep, EventStep, StartStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
+from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EventWait, RepeatWait
+from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.permits import decode
 from chalicelib.service.messages import Begin, Deliver, ExecuteStep, Listen, StartChild, StopChild, TellParent
 from chalicelib.service.ports.events import Signal
@@ -27,8 +30,9 @@ class Waking:
         self._store = store
         self.taken: set[str] = set()
         """Activations that their action has accepted: it will call back, or not."""
-        self.signals: list[tuple[str, Signal]] = []
-        """Signals of which a publisher was answered that they are stored."""
+        self.signals: list[tuple[str, Signal, Instant]] = []
+        """Signals of which a publisher was answered that they are stored. Waits that end before the moment need not
+        be notified of them."""
         self.tasks: set[tuple[str, str]] = set()
         """Namespace and activation of every task in an inbox."""
         self._messages = messages
@@ -51,7 +55,7 @@ class Waking:
                 yield from self._of_token(run, definition, token, token.activation)
             elif run.status is Status.PENDING:
                 if not self._messages.waits(Begin, run.namespace, run.name):
-                    yield from self._of_waiter(run.namespace, run.limiter, run.id)
+                    yield from self._of_waiter(run.namespace, (run.limiter,), run.id)
             elif run.ending is None and not (run.status is Status.PAUSED and run.limiter and not run.steps):
                 yield f"token {token.id} waits for nothing"
 
@@ -87,7 +91,7 @@ class Waking:
         elif invocation is not None:
             sent = self._messages.waits(Deliver, run.namespace, run.name, uuid=uuid)
             if not sent and not activation.held and uuid not in self.taken:
-                yield from self._of_waiter(run.namespace, limiter_name(invocation, activation), uuid)
+                yield from self._of_waiter(run.namespace, _queues_of(invocation, activation), uuid)
         elif isinstance(activation.wait, RepeatWait):
             return  # the timer wakes it
         elif isinstance(step, CallStep) or token.id == UNDO:
@@ -96,7 +100,9 @@ class Waking:
             yield from self._of_execution(run, token, activation)
         elif isinstance(step, EventStep) and run.status is not Status.PAUSED:
             hinted = self._messages.waits(Listen, run.namespace, run.name, uuid=uuid)
-            if not hinted and any(self._is_for(signal, run, activation, step) for signal in self._signals_of(run)):
+            if not hinted and any(
+                self._is_for(signal, at, run, activation, step) for signal, at in self._signals_of(run)
+            ):
                 yield f"step {token.step!r} waits for an event that came, and it will not be notified"
 
     def _of_execution(self, run: Run, token: Token, activation: Activation) -> Iterator[str]:
@@ -104,9 +110,11 @@ class Waking:
         if not asked and not activation.held:
             yield f"nothing will do what step {token.step!r} is there for ({activation.uuid})"
 
-    def _of_waiter(self, namespace: str, limiter: str, uuid: str) -> Iterator[str]:
+    def _of_waiter(self, namespace: str, queues: tuple[str, ...], uuid: str) -> Iterator[str]:
         """Something must serve the queue in which the activation waits for its permit or its slot."""
-        if all(waiter.uuid != uuid for waiter in self._store.waiters.first(namespace, limiter, 10_000)):
+        first = self._store.waiters.first
+        limiter = next((name for name in queues if any(one.uuid == uuid for one in first(namespace, name, 10_000))), "")
+        if not limiter:
             yield f"nothing will deliver {uuid}: no message does, and it waits in no queue"
         elif not self._messages.serves(namespace, limiter):
             holders = decode(self._store.versioned_values.read(namespace, limiter)[0]).holders
@@ -132,15 +140,21 @@ class Waking:
         if child and ours and child.status in status.ENDED:
             yield f"step {token.step!r} will not be notified that its child has ended"
 
-    def _signals_of(self, run: Run) -> Iterator[Signal]:
-        return (signal for namespace, signal in self.signals if namespace == run.namespace)
+    def _signals_of(self, run: Run) -> Iterator[tuple[Signal, Instant]]:
+        return ((signal, at) for namespace, signal, at in self.signals if namespace == run.namespace)
 
-    def _is_for(self, signal: Signal, run: Run, activation: Activation, step: EventStep) -> bool:
+    def _is_for(self, signal: Signal, at: Instant, run: Run, activation: Activation, step: EventStep) -> bool:
         """Whether the wait must hear of the signal, and has not."""
         wait = activation.wait
         if not isinstance(wait, EventWait):
             return False
         addressed = signal.run == run.id or (not signal.run and signal.key == wait.key)
-        in_time = activation.since <= signal.until and signal.at < activation.deadline
+        in_time = activation.since <= signal.until and at < activation.deadline
         new = not took(run, signal.name, signal.key, signal.place)
         return signal.name in step.events.values() and addressed and in_time and new
+
+
+def _queues_of(invocation: Invocation, activation: Activation) -> tuple[str, ...]:
+    """Return the queues in which the activation may wait: that of its action's breaker, and that of its limit."""
+    breaker = (breaker_name(invocation.action.name),) if invocation.action.breaker else ()
+    return (*breaker, limiter_name(invocation, activation))

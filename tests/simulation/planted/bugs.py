@@ -40,8 +40,11 @@ from chalicelib.service.runs.effect_executor import EffectExecutor
 from chalicelib.service.runs.offloading import OffloadingRunStore
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.timers.run_timers import RunTimers, Swept
-from tests.simulation.flows import STATES
+from tests.simulation.catalog import STATES
 from tests.simulation.planted.errors import ERROR_BUGS
+from tests.simulation.planted.limits import LIMIT_BUGS
+from tests.simulation.planted.schedules import SCHEDULE_BUGS
+from tests.simulation.planted.steps import STEP_BUGS
 from tests.simulation.planted.values import VALUE_BUGS
 from tests.simulation.schedule import Result, play
 
@@ -358,16 +361,14 @@ BUGS: Final = (
         "encrypt_secrets",
         lambda _: lambda self, variables, token=None: dict(variables),
     ),
-    Bug("secret in the error of a service", webhook_client, "redact", lambda _: lambda text, secrets: text),
+    Bug("secret in the error of a service", webhook_client, "without_text", lambda _: lambda failure: failure),
     Bug("secret variables sent to every service", request_args, "holds_secret", _nothing(None)),
     Bug("delivery dropped as not committed", DeliveryChecker, "check", _version_does_not_matter),
     Bug("DeliveryHeld lost", DeliveryChecker, "check", _held_is_lost),
     Bug("limit not held", Permits, "slot", _limit_does_not_matter),
-    Bug("permit never returned", Transition, "emit", _without(effects.ReleasePermit)),
     Bug("permit returned before its activation has ended", Limiter, "release", _released_by_anyone),
     Bug("waiter that nobody serves", Limiter, "_will_be_served", _queued_after_the_look),
     Bug("deliveries of waiters not sent", Limiter, "_send", _nothing(None)),
-    Bug("permit of an ended waiter kept", Limiter, "take_back", _nothing(None)),
     Bug("failed delivery does not come again", Deliverer, "_after", _nothing(None)),
     Bug("answer in the answer lost", delivery, "answer_in", _nothing(None)),
     Bug("dead letter dropped", Deliverer, "give_up", _nothing(None)),
@@ -403,5 +404,5 @@ BUGS: Final = (
     Bug("living run deleted", Operator, "delete_run", _deletes_the_living),
     Bug("namespace mixed up", messages, "encode", _wrong_namespace),
     Bug("only the last of several events", RunAdvancer, "_decide", _only_the_last_event),
-    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS)),
+    *(Bug(*bug) for bug in (*ERROR_BUGS, *VALUE_BUGS, *STEP_BUGS, *LIMIT_BUGS, *SCHEDULE_BUGS)),
 )

@@ -48,7 +48,7 @@ def answer_by_token(request: Request, name: str) -> Json:
 
     The body and its effect are those of `POST /step`. A token that was never issued is a 404.
     """
-    answer = bodies.read(request.body, TokenAnswerBody).as_answer()
+    answer = bodies.read_optional(request.body, TokenAnswerBody).as_answer()
     _check(answer)
     token = token_in(name, request.namespace if request.bound else None)
     work_context.note(namespace=token.namespace, run=token.run, uuid=token.uuid)

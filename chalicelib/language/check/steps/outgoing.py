@@ -10,6 +10,7 @@ from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.values import INVALID_VALUE, read_duration, read_name, read_template
+from chalicelib.language.check.steps.event_data import check_data
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
 from chalicelib.language.problems import Problem
@@ -35,12 +36,14 @@ def read_emit(properties: Properties, step: Step, routing: Routing) -> flow.Emit
             properties.context.findings.report(
                 Problem.UNKNOWN_PROPERTY, properties.span(name), name=name, owner="an emit with 'to'"
             )
+    data = properties.template("data")
+    check_data(properties, data, step.name.span)
     return flow.EmitStep(
         name=step.name.text,
         routes=routes,
         event=properties.read("event", _read_event),
         key=properties.template("key"),
-        data=properties.template("data"),
+        data=data,
         to=properties.read("to", _read_run),
         ttl=properties.read("ttl", _read_ttl),
         save=properties.variables("save"),

@@ -1,7 +1,7 @@
 """Warn where the output of a branch or an item is read, but is null on every path.
 
 The output is the `$result` at the end, unless the route to `done` says otherwise. Steps that wait for a time or a
-condition and steps that only set variables bring no result. Only what is certain is reported: every route to `done`
+condition, set variables or publish an event bring no result. Only what is certain is reported: every route to `done`
 brings none, and an expression that names the output reads it.
 """
 
@@ -25,6 +25,7 @@ from chalicelib.model.flow import (
     ChoiceStep,
     ConditionStep,
     EachStep,
+    EmitStep,
     EventStep,
     Flow,
     ForkStep,
@@ -40,7 +41,7 @@ from chalicelib.model.templates import source_of
 _RESULT: Final = re.compile(r"\$result\b")
 _OF_BRANCH: Final = re.compile(r"\$result\.(?:`([^`]*)`|(\w+))")
 _ONLY_COUNTED: Final = re.compile(r"\$(?:count|exists|boolean)\s*\(\s*\$result\s*\)")
-_AFTER_RETURN: Final = frozenset({"name", "routes", "save", "repeat", "undo", "steps", "branches", "on_leave"})
+_AFTER_RETURN: Final = frozenset({"name", "routes", "save", "repeat", "undo", "steps", "branches"})
 """The fields of a step that are not evaluated when it is entered."""
 
 
@@ -103,7 +104,7 @@ def _carrying(steps: tuple[Step, ...], *, has_result: bool) -> set[str]:
 def _brings(step: Step, route: Route, carrying: set[str]) -> bool:
     """Return whether there may be a result where the step is left by the route."""
     match step:
-        case SetStep() | TimerStep() | ConditionStep():
+        case SetStep() | TimerStep() | ConditionStep() | EmitStep():
             return False
         case ChoiceStep():
             return step.name in carrying

@@ -10,6 +10,7 @@ from chalicelib.language.check.context import Context, fits
 from chalicelib.language.check.readers.action_calls import read_action_call
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.members import Properties, read_assignments
+from chalicelib.language.check.readers.recurrence import cron_reader, read_zone
 from chalicelib.language.check.readers.values import or_expression, read_int, read_source, read_text, read_timespan
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
@@ -22,8 +23,8 @@ from chalicelib.model.actions import ArgType
 from chalicelib.model.flow import BUILT_IN_STATES, DEFAULT_STATE, ERROR, TIMEOUT
 from chalicelib.model.templates import Template
 
-_ONE_OF: Final = ("for", "until", "events", "condition")
-WAIT_PROPERTIES: Final = (*_ONE_OF, "key", "timeout", "on_enter", "on_leave", "save", "repeat")
+_ONE_OF: Final = ("for", "until", "next", "events", "condition")
+WAIT_PROPERTIES: Final = (*_ONE_OF, "zone", "key", "timeout", "on_enter", "on_leave", "save", "repeat")
 EACH_PROPERTIES: Final = ("items", "max", "tolerate", "batch", "timeout", "abandoned", "vars", "save", "repeat")
 
 _PERCENT: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
@@ -77,6 +78,8 @@ def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inpu
                 routes=routes,
                 duration=properties.read("for", read_timespan),
                 until=properties.read("until", _read_time),
+                next=properties.read("next", or_expression(cron_reader(properties.owner, Problem.WAITS_FOR_EVER))),
+                zone=properties.read("zone", or_expression(read_zone)),
                 save=save,
                 repeat=read_repeat(properties, states),
             )
@@ -84,8 +87,8 @@ def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inpu
 
 def _refuse_needless(properties: Properties, chosen: str) -> None:
     of_events = ("key", "timeout", "on_enter", "on_leave")
-    allowed = {"events": of_events, "condition": ("timeout",)}.get(chosen, ())
-    for name in of_events:
+    allowed = {"events": of_events, "condition": ("timeout",), "next": ("zone",)}.get(chosen, ())
+    for name in (*of_events, "zone"):
         if name in properties and name not in allowed:
             owner = f"a wait with '{chosen}'"
             properties.context.findings.report(Problem.UNKNOWN_PROPERTY, properties.span(name), name=name, owner=owner)
