@@ -32,6 +32,7 @@ from chalicelib.language.syntax.tree import (
 )
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.flow import ENDS
+from chalicelib.model.visible_text import is_safe
 
 Kind: TypeAlias = Literal["action", "flow", "flow_run", "config", "step", "variable", "input"]
 
@@ -40,7 +41,6 @@ _MEMBERS: Final[dict[str, Kind]] = {"vars": "variable", "input": "input", "confi
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_]\w*")
 _UNDO: Final = ("undo", "")
 """The owner of the name in an `undo`, which may be an action or a flow."""
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class NotRenamed(EchoerError):
@@ -100,7 +100,7 @@ def renamed(texts: Mapping[str, str], text: str, offset: int, new: str) -> list[
 
 def _check(texts: Mapping[str, str], name: Name, new: str) -> None:
     """Raise NotRenamed if the name cannot become `new`."""
-    if not new.strip() or _CONTROL.search(new) or len(new) > MAX_NAME_CHARACTERS:
+    if not new.strip() or not is_safe(new) or len(new) > MAX_NAME_CHARACTERS:
         raise NotRenamed(f"a name has 1 to {MAX_NAME_CHARACTERS} characters, and no control characters")
     if name.kind == "step" and new.lower() in ENDS:
         raise NotRenamed(f"'{new}' is a reserved name: routes to it end the run")

@@ -18,13 +18,14 @@ from chalicelib.language.limits import MAX_DIAGNOSTICS, MAX_NAME_CHARACTERS
 from chalicelib.language.source import Source, Span
 from chalicelib.language.statements import ANY_STATEMENT
 from chalicelib.model.hooks import ANY_HOOK_EVENT
+from chalicelib.model.visible_text import UNSAFE
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 _MAX_SHOWN_CHARACTERS: Final = 80
 _MAX_LINE_CHARACTERS: Final = 160
 _MAX_CANDIDATES: Final = 5_000
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_UNPRINTABLE: Final = re.compile(f"(?!\t)[{UNSAFE}]")
 
 
 class Problem(Enum):

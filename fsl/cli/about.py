@@ -8,7 +8,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from chalicelib import FSL_VERSION, __version__
-from fsl.cli.common import json_option, put
+from fsl.cli.common import json_option, put, write, write_document
 
 
 @click.command()
@@ -18,7 +18,7 @@ def version(*, as_json: bool) -> None:
     if as_json:
         put({"fsl": __version__, "language": FSL_VERSION, "python": platform.python_version()})
     else:
-        click.echo(f"fsl {__version__} (language {FSL_VERSION}, Python {platform.python_version()})")
+        write(f"fsl {__version__} (language {FSL_VERSION}, Python {platform.python_version()})")
 
 
 @click.command(no_args_is_help=True)
@@ -35,4 +35,4 @@ def completion(ctx: click.Context, name: str) -> None:
     shell = get_completion_class(name)
     if shell is None:
         raise click.ClickException(f"there is no completion for {name}; choose bash, zsh or fish")
-    click.echo(shell(ctx.find_root().command, {}, "fsl", "_FSL_COMPLETE").source())
+    write_document(shell(ctx.find_root().command, {}, "fsl", "_FSL_COMPLETE").source(), end="\n")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import click
 
+from chalicelib.model.visible_text import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
@@ -52,23 +54,38 @@ def wants_json() -> bool:
     return bool(click.get_current_context().meta.get(_AS_JSON))
 
 
+def write(text: str = "", *, end: str = "\n") -> None:
+    """Print lines on standard output. Characters that change what a terminal shows are escaped."""
+    click.echo(visible(text, lines=True) + end, nl=False)
+
+
+def write_document(text: str, *, end: str = "") -> None:
+    """Print a document: unchanged into a file or a pipe, escaped like everything else on a terminal."""
+    click.echo((visible(text, lines=True) if sys.stdout.isatty() else text) + end, nl=False)
+
+
 def put(value: Json) -> None:
     """Print a value as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    write(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def say(text: str, style: str = "", *, err: bool = False) -> None:
-    """Print a line, styled if the output is a terminal."""
+def put_line(value: Json) -> None:
+    """Print a value as one line of JSON on standard output."""
+    write(json.dumps(value, ensure_ascii=False))
+
+
+def say(text: str, style: str = "", *, err: bool = False, lines: bool = False) -> None:
+    """Print a line, styled if the output is a terminal. Without `lines`, newlines in it are escaped too."""
     from rich.text import Text
 
-    console(err=err).print(Text(text, style), soft_wrap=True)
+    console(err=err).print(Text(visible(text, lines=lines), style), soft_wrap=True)
 
 
 def styled(word: str) -> Text:
     """Return a status or change in its colour."""
     from rich.text import Text
 
-    return Text(word, COLOURS.get(word, ""))
+    return Text(visible(word), COLOURS.get(word, ""))
 
 
 def console(*, err: bool = False) -> Console:
@@ -89,11 +106,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
-        grid.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
     out = console()
     with out.capture() as captured:
         out.print(grid)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))  # cells were escaped
 
 
 def short_time(text: str | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import click
 
 from chalicelib.model.errors import EchoerError
+from chalicelib.model.visible_text import visible
 from fsl.cli.lazy import LazyCommand, LazyGroup
 
 _DOCUMENTS: Final = "fsl.cli.documents"
@@ -72,6 +73,9 @@ class _Terminal(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.ClickException as exc:
+            vars(exc).update(message=visible(exc.message, lines=True))
+            raise
         except EchoerError as exc:
             from fsl.cli.remote import exit_code_of
 

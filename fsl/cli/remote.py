@@ -53,5 +53,5 @@ def exit_code_of(error: EchoerError) -> int | None:
             return None
     if wants_json():
         put(error.as_json())
-    say(f"error: {error}", "red", err=True)
+    say(f"error: {error}", "red", err=True, lines=True)
     return code

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from chalicelib.model.visible_text import visible
 from fsl.client import Client, ClientError, Refused
 from fsl.examples import services
 from fsl.examples.services import ExampleServices
@@ -96,4 +97,4 @@ def submit(client: Client, text: str) -> str:
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)
+    print(visible(text), flush=True)

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Final
 
 from chalicelib.config import Backend, Settings
+from chalicelib.model.visible_text import visible
 from fsl.local import story
 from fsl.local.server import CannotStart, LocalServer
 
@@ -35,7 +36,7 @@ def run(settings: Settings, companion: Callable[[LocalServer], int | None] | Non
     try:
         server.start()
     except CannotStart as exc:
-        print(f"fsl local: {exc}", file=sys.stderr)
+        print(f"fsl local: {visible(str(exc), lines=True)}", file=sys.stderr)
         return 1
     if settings.notice:
         LOG.warning(settings.notice)

@@ -13,6 +13,7 @@ from chalicelib.adapters.telemetry import logs
 from chalicelib.config import LogFormat
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
+from chalicelib.model.visible_text import visible
 from chalicelib.service.ports.definitions import Definition, DefinitionStore
 from chalicelib.service.ports.runs import NewRun, RunStore
 from chalicelib.service.ports.store import Store
@@ -32,6 +33,13 @@ class _Lines(logging.Formatter):
     def __init__(self, *, colours: bool) -> None:
         super().__init__("%(faint)s%(asctime)s.%(msecs)03d%(plain)s %(word)s%(message)s%(plain)s", "%H:%M:%S")
         self._colours = colours
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the standard library
+        record.message = visible(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name of the standard library
+        return visible(super().formatException(ei), lines=True)
 
     def format(self, record: logging.LogRecord) -> str:
         colour = _COLOURS.get(record.levelno, "0") if self._colours else None

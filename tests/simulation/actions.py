@@ -48,7 +48,7 @@ GARBAGE: Final[tuple[dict[str, Any] | None, ...]] = (
 
 def _is_signed(call: Call, answer: Answer) -> bool:
     """Whether the answer to that call must be signed: what undoes a step says nothing of it, and no notice does."""
-    return is_signed(answer.step) and not any(name in call.addresses[0] for name in ("undo", "told"))
+    return is_signed(answer.step) and not any(name in call.addresses[0] for name in ("undo", "noted"))
 
 
 def _proof(key: str, namespace: str, at: Instant) -> AnswerSignature:
@@ -66,7 +66,14 @@ class Actions:
         self._direct = DirectServices(stage)
 
     def post(self, call: Call) -> Reply:
+        if call.addresses[0].endswith("/cancel"):
+            return self._note_cancellation()
         return self._direct.answer(call) if call.direct else self._take(call)
+
+    def _note_cancellation(self) -> Reply:
+        """Take note that an activation was abandoned, or fail to."""
+        failed = self._stage.fates.strikes("cancel", HTTP_FAULTS[:1], 0.15)
+        return NotTaken("connection refused", final=False) if failed else Taken()
 
     def _take(self, call: Call) -> Reply:
         stage, body = self._stage, msgspec.json.decode(call.body)

@@ -52,6 +52,9 @@ DIRECT: Final = ("direct", "fetched")
 ON_STATUS: Final = {"ODD": (409,), "FAIL": (404, 422)}
 """The statuses that lead to a state of theirs."""
 
+CANCELED: Final = ("brisk", "shared", "alive")
+"""Actions that are notified when an activation is abandoned."""
+
 _PARAMETERS: Final = (
     Parameter(name="token", type=ArgType.STR, secret=True),
     Parameter(name="note", type=ArgType.INT, required=False, default=0),
@@ -77,6 +80,7 @@ def _action(name: str, method: Method = Method.HTTP, **options: Any) -> Action:
         verb=Verb.GET if name == "fetched" else Verb.POST,
         statuses=ON_STATUS if name in DIRECT else {},
         breaker=BREAKER if name == "guarded" else None,
+        cancel=(f"http://{name}.test/cancel",) if name in CANCELED else (),
         options=Options(**options),
     )
 
@@ -94,10 +98,10 @@ ACTIONS: Final = (
     _action("shared", timeout=60_000, limit=Limit(concurrent=2, per_second=0.5, burst=2, key=_KEY)),
     _action("crowded", timeout=60_000, limit=Limit(concurrent=3)),
     _action("paced", timeout=60_000, limit=Limit(per_second=0.2)),
-    _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=1_000)),
+    _action("guarded", timeout=1_200_000, retry=Retry(max=3, delay=100_000)),
     _action("direct", timeout=600_000),
     _action("fetched", timeout=60_000, retry=Retry(max=2, delay=500)),
-    _action("told", retry=Retry(max=2, delay=500)),
+    _action("noted", retry=Retry(max=2, delay=500)),
     _action("undo", timeout=120_000, retry=Retry(max=5, delay=500)),
 )
 """What the flows send: an action for each of the ways in which one can be waited for."""

@@ -1,4 +1,4 @@
-"""Variables in which scopes count the passes of their own steps, so that the laws can tell whose they are."""
+"""Variables in which scopes count the passes of their own steps, by which the laws see to which scope each belongs."""
 
 from __future__ import annotations
 

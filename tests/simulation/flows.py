@@ -22,7 +22,9 @@ from chalicelib.model.flow import (
     EmitStep,
     EventStep,
     Flow,
+    FlowLimit,
     ForkStep,
+    Overflow,
     Route,
     SetStep,
     StartStep,
@@ -55,7 +57,13 @@ GONE: Final = {"gone": expression("$vars.nowhere"), "went": True}
 
 _PLAIN_KINDS: Final = ("action",) * 6 + ("choice", "set", "timer", "event", "condition", "emit", "start")
 _NESTING: Final = ("fork", "each", "call", "fork", "each", "call", "call")
-_NOTICE: Final = ActionCall(action="told", args=SEES)
+_LIMITS: Final = (
+    FlowLimit(concurrent=1),
+    FlowLimit(concurrent=2, key="k"),
+    FlowLimit(concurrent=1, overflow=Overflow.SKIP),
+    FlowLimit(concurrent=1, overflow=Overflow.CANCEL_OLDEST),
+)
+_NOTICE: Final = ActionCall(action="noted", args=SEES)
 
 
 def is_signed(step: str) -> bool:
@@ -80,6 +88,7 @@ class FlowMaker:
             vars={"n": 0, "flag": False, "token": SECRET, "gone": "here", **counts_of(outer=True)},
             secret_vars=("token",),
             timeout=rng.choice((None, None, None, 15_000, 1_800_000, 21_600_000)),
+            limit=rng.choice(_LIMITS) if rng.random() < 0.1 else None,
         )
 
     def _steps(self, count: int, depth: int, *, action_last: bool = False) -> tuple[Step, ...]:
@@ -130,10 +139,8 @@ class FlowMaker:
                 undo = rng.choice((None, None, *UNDOS_OF_CALLS))
                 timeout = rng.choice((None, 30_000, 3_600_000))
                 return CallStep(name=name, routes=routes, flow=CHILD, timeout=timeout, undo=undo)
-            case "emit":
-                return self._emit(name, forward)
-            case "start":
-                return self._start(name, forward)
+            case "emit" | "start":
+                return self._emit(name, forward) if kind == "emit" else self._start(name, forward)
             case _:
                 return self._sends(name, forward, names)
 
@@ -178,7 +185,8 @@ class FlowMaker:
         return routes[: self._rng.choice((1, 2, 2))]
 
     def _joined(self, forward: str, aside: str) -> tuple[Route, ...]:
-        return (Route(state="DONE", target=forward), Route(state="FAIL", target=aside))
+        routes = (Route(state="DONE", target=forward), Route(state="FAIL", target=aside))
+        return (*routes, Route(state=TIMEOUT, target=forward)) if self._rng.random() < 0.3 else routes
 
     def _sends(self, name: str, forward: str, names: list[str]) -> ActionStep:
         rng = self._rng
@@ -217,18 +225,21 @@ class FlowMaker:
             join=self._rng.randint(1, count),
             vars=self._rng.choice(({}, counts_of(outer=True))),
             keep_abandoned=self._rng.random() < 0.5,
+            timeout=self._rng.choice((*(None,) * 6, 5_000, 600_000)),
         )
 
     def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
         return EachStep(
             name=name,
             routes=routes,
+            batch=self._rng.choice((*(None,) * 5, 2)),
             items=list(range(self._rng.choice((0, 1, 2, 3, 5)))),
             steps=self._steps(self._rng.choice((1, 1, 2)), depth + 1, action_last=True),
             max=self._rng.choice((0, 1, 2)),
             tolerate=self._rng.choice((0, 0, 1, 5)),
             vars=self._rng.choice(({}, OF_ITEMS)),
             keep_abandoned=self._rng.random() < 0.5,
+            timeout=self._rng.choice((*(None,) * 6, 5_000, 600_000)),
         )
 
 

@@ -104,7 +104,7 @@ def _look_back(stage: Stage) -> None:
         read = stage.faultless.reader.history(namespace, name, 0, 1_000_000)
         if list(read) != laws.histories[run.id].entries:
             laws.breaks("history", f"the history of {name!r} reads otherwise than it was committed")
-    for wrong in laws.slots.rest(stage.loop.now):
+    for wrong in laws.slots.rest():
         laws.breaks("slots", wrong)
     for run in laws.heads.values():
         if run.notices:

@@ -15,19 +15,14 @@ from chalicelib.engine.errors import Refused
 from chalicelib.entrypoints import workers
 from chalicelib.hosting import Adapters, Services, assemble
 from chalicelib.model import status
-from chalicelib.model.history import Page
-from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import Busy, Conflict, KeyTaken, NotFound, RunExists
+from chalicelib.service.errors import Busy, Conflict, KeyTaken, LimitReached, NotFound, RunExists
 from chalicelib.service.messages import Message, Tick
 from chalicelib.service.ports.definitions import Kind
-from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import QueueName
-from chalicelib.service.ports.runs import NewRun
-from chalicelib.service.ports.schedules import ScheduleState
-from chalicelib.service.ports.tasks import Task
 from tests.fakes import KEY
 from tests.simulation.actions import Actions
+from tests.simulation.eyes import Eyes
 from tests.simulation.fates import SWEEP_FAULTS, Fates
 from tests.simulation.laws import Laws
 from tests.simulation.loop import Fiber, Loop
@@ -40,9 +35,6 @@ API_LIFE: Final = 30_000
 
 MINUTE: Final = 60_000
 _END_OF_TIME: Final[Instant] = 1 << 53
-_OF_QUEUES: Final = (QueueName.WAKES, QueueName.DEAD)
-"""How the names of handlers begin that act on messages other than deliveries."""
-
 CONTAINERS: Final = 3
 SETTINGS: Final = Settings()
 ENCRYPTION: Final = LibsodiumEncryption(lambda: KEY)
@@ -68,7 +60,7 @@ class Stage:
         self.faultless: Services = self._faultless()
         """Services on ports that do not fail, for the laws and for the checks at the end."""
         self.laws = Laws(self.messages, self.faultless.definition_cache.of, self.store, lambda: self.loop.now)
-        self._eyes = self._see()
+        self._eyes = Eyes(self).calls()
         self.story: list[str] | None = [] if tell else None
         self._skews = [self.fates.rng.choice((0, 0, 0, -2_000, 2_000, 700)) for _ in range(CONTAINERS)]
         self._containers: list[Services] = []
@@ -160,7 +152,7 @@ class Stage:
                 work(services)
             except Busy:
                 again()
-            except (Refused, NotFound, RunExists, KeyTaken, Conflict) as failure:
+            except (Refused, NotFound, RunExists, KeyTaken, Conflict, LimitReached) as failure:
                 refused(failure)
 
         def again() -> None:
@@ -186,63 +178,6 @@ class Stage:
         if seen is not None:
             seen(*args)
         return result
-
-    def _see(self) -> dict[str, Callable[..., None]]:
-        """Return what the laws do at which calls."""
-        laws = self.laws
-
-        def whole(run: Run) -> Run:
-            return (self.faultless.runs.load(run.namespace, run.name) if self._is_thin else None) or run
-
-        def committed(run: Run, _seen: int, _body: bytes = b"") -> None:
-            laws.committed(whole(run), new=False)
-            self.plan_sweep()
-
-        def created(new: NewRun) -> None:
-            fiber = self.loop.current
-            laws.created(whole(new.run), by_person=fiber is None or not fiber.name.startswith(_OF_QUEUES))
-            self.plan_sweep()
-
-        def submitted(namespace: str, definitions: object, runs: Sequence[NewRun]) -> None:
-            for new in runs:
-                created(new)
-
-        def page_put(run: Run, page: Page) -> None:
-            pages = self.faultless.runs.pages(run, page.last - 1) if self._is_thin else (page,)
-            laws.page_put(run, next(found for found in pages if found.last == page.last))
-
-        def task_put(namespace: str, task: Task) -> None:
-            laws.task_put(namespace, task)
-            self.actions.visit(namespace)
-
-        def signal_put(namespace: str, signal: Signal) -> None:
-            fiber = self.loop.current
-            if fiber and fiber.name.startswith(_OF_QUEUES):
-                laws.stored(namespace, signal)
-
-        def schedule_saved(namespace: str, state: ScheduleState, seen: int | None) -> None:
-            laws.schedule_saved(namespace, state, seen)
-            self.plan_sweep()
-
-        return {
-            "definitions.submit": submitted,
-            "runs.create": created,
-            "runs.save": committed,
-            "runs.delete": laws.deleted,
-            "runs.put_page": page_put,
-            "schedules.save": schedule_saved,
-            "signals.put": signal_put,
-            "waiters.put": laws.queued,
-            "waiters.remove": laws.unqueued,
-            "versioned_values.write": laws.value_written,
-            "tasks.put": task_put,
-            "tasks.remove": laws.task_removed,
-        }
-
-    @property
-    def _is_thin(self) -> bool:
-        """Whether heads may refer to blobs."""
-        return "large-answer" in self.fates.counts or "answer-in-answer" in self.fates.counts
 
     def note(self, what: str, fault: str = "") -> None:
         """Add a line to the story, if it is recorded."""

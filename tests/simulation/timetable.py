@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.hosting import Services
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 NAMES: Final = ("s1", "s2")
 _TIMES: Final = (60_000, 60_000, 300_000, 3_600_000)
+_CALM_MS: Final = 130_000
+_LATE_MS: Final = 75_000
+"""How late a slot is decided when all is calm: a sweep comes every minute."""
+
 _PAUSED_FOR: Final = (20_000, 4_000_000)
 
 
@@ -28,12 +33,11 @@ class Timetable:
         self._stage = stage
         self._namespace = namespace
         rng = stage.fates.rng
-        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.1 else ()
+        self._names = NAMES[: rng.choice((1, 1, 2))] if rng.random() < 0.07 else ()
         for name in self._names:
             schedule = self._draw(name)
-            stage.loop.at(
-                stage.loop.now + stage.fates.span("schedule-at", 1, 60_000), lambda s=schedule: self._define(s)
-            )  # type: ignore[misc]
+            at = stage.loop.now + stage.fates.span("schedule-at", 1, 60_000)
+            stage.loop.at(at, partial(self._define, schedule))
         for _ in range(rng.choice((0, 1, 3)) if self._names else 0):
             stage.loop.at(stage.loop.now + stage.fates.span("schedule-order-at", 60_000, 7_200_000), self._order)
 
@@ -42,7 +46,15 @@ class Timetable:
         loop = self._stage.loop
         for name in self._names:
             self._command("continue-schedule", name)
-            loop.at(loop.now + 100_000, lambda name=name: self._command("pause-schedule", name))  # type: ignore[misc]
+        if self._names:
+            loop.at(loop.now + _CALM_MS, self._pause_all)
+
+    def _pause_all(self) -> None:
+        laws, now = self._stage.laws, self._stage.loop.now
+        for wrong in laws.slots.undecided(now - _LATE_MS):
+            laws.breaks("slots", wrong)
+        for name in self._names:
+            self._command("pause-schedule", name)
 
     def _draw(self, name: str) -> Schedule:
         rng, every = self._stage.fates.rng, None
@@ -89,7 +101,7 @@ class Timetable:
         if not order:
             return
         stage.note(f"order: {order}")
-        name = self._names[stage.fates.below("whose-schedule", len(self._names))]
+        name = self._names[stage.fates.below("which-schedule", len(self._names))]
         if order == "redefine-schedule":
             found = stage.store.definitions.latest(self._namespace, Kind.SCHEDULE, [name]).get(name)
             if found is not None:

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Final, TextIO, TypeAlias
 
 from chalicelib.model import times
+from chalicelib.model.visible_text import visible
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.observability.work_context import known
 
@@ -58,7 +59,7 @@ class JsonLines(logging.Formatter):
         line.update({name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD})
         if record.exc_info and record.exc_info[1]:
             line["exception"] = _causes(record.exc_info[1])
-        return json.dumps(line, separators=(",", ":"), default=lambda strange: type(strange).__name__)
+        return visible(json.dumps(line, separators=(",", ":"), default=lambda strange: type(strange).__name__))
 
 
 def write(stream: TextIO, form: logging.Formatter) -> None:

@@ -155,8 +155,12 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
 
 def _place(route: Route, routes: Sequence[Route], state: str) -> int:
     """Return the place of the route among those with its target that the state can take."""
-    alike = (one for one in routes if one.target == route.target and one.state in (None, state))
-    return next((n for n, one in enumerate(alike) if one is route), 0)
+    place = 0
+    for one in routes:
+        if one is route:
+            return place
+        place += one.target == route.target and one.state in (None, state)
+    return 0
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

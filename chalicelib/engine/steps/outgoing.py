@@ -22,6 +22,7 @@ from chalicelib.model.run import Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.templates import Template, source_of
 from chalicelib.model.times import Instant, Milliseconds
+from chalicelib.model.visible_text import is_safe
 from chalicelib.model.waits import EmitWait, StartWait
 
 MAX_NAME_CHARACTERS: Final = 128
@@ -111,6 +112,8 @@ def _text(name: str, value: Json, longest: int) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ExpressionFailed(f"`{name}` must be text, and is {shown(value)}")
     text = scalar_text(value)
+    if not is_safe(text):
+        raise ExpressionFailed(f"`{name}` must not have control characters, and is {text!a:.80}")
     if not 0 < len(text) <= longest:
         raise ExpressionFailed(f"`{name}` must have 1 to {longest} characters, and has {len(text)}")
     return text

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from chalicelib.language.check.catalog import Catalog
 from chalicelib.language.check.descriptions import described
@@ -23,14 +22,13 @@ from chalicelib.model.flow import Flow
 from chalicelib.model.statements import VALUE_TYPES, Config, EventType
 from chalicelib.model.templates import Template, expression, reference, reference_of, source_of
 from chalicelib.model.times import Instant
+from chalicelib.model.visible_text import is_safe
 
 ExpressionProblem: TypeAlias = Callable[[str], "tuple[int, str] | None"]
 """Maps JSONata text to the offset and message of a problem in it, or None."""
 
 AddressProblem: TypeAlias = Callable[[str], str | None]
 """Maps the address of a hook to the reason why nothing may be sent there, or None."""
-
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass
@@ -115,8 +113,8 @@ class Context:
             reason = "a name must not be empty"
         elif len(word.text) > MAX_NAME_CHARACTERS:
             reason = f"it has {len(word.text)} characters; the limit is {MAX_NAME_CHARACTERS}"
-        elif _CONTROL.search(word.text):
-            reason = "a name must not contain control characters"
+        elif not is_safe(word.text):
+            reason = "a name must not have control characters, or ones that turn the direction of text"
         else:
             return True
         self.findings.report(Problem.INVALID_NAME, word.span, reason=reason)

@@ -33,6 +33,7 @@ from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import ServiceError
 from chalicelib.service.events.event_types import EventTypes
 from chalicelib.service.messages import Listen
+from chalicelib.service.names import refuse_unsafe
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.events import Signal, SignalStore, Subscription
 from chalicelib.service.ports.queues import Queue, QueueName
@@ -115,6 +116,7 @@ class Signaler:
         activation that publishes it: one activation publishes one event, however often it does so. Raises EventRefused,
         TooLarge, KeyTaken (the id was used for another event).
         """
+        refuse_unsafe("the name of an event", name)
         data = self._event_types.admitted(namespace, name, data)
         signal = self._signal(namespace, name, key=key, data=data, ttl=ttl, origin=origin)
         if event_id is not None:
@@ -144,6 +146,7 @@ class Signaler:
         `origin` is as in `publish`. An event that is stored already is not refused if the run has ended since. Raises
         CommandRefused, EventRefused, TooLarge.
         """
+        refuse_unsafe("the name of an event", name)
         if run.status in status.ENDED:
             stored = self._signals.stored(namespace, name, "", run.id, self._clock.now()) if origin else ()
             sent = next((known for known in stored if known.id == _id_of(origin)), None)

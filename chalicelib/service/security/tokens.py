@@ -30,6 +30,7 @@ from chalicelib.model import formats
 from chalicelib.model.json_values import ready
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, Invalid, NotFound
+from chalicelib.service.names import refuse_unsafe
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.values import VersionedValueStore
 from chalicelib.service.security.namespaces import is_namespace
@@ -127,6 +128,7 @@ class Tokens:
             raise Invalid(
                 f"{namespace!r:.80} is not a valid namespace: use a-z, 0-9 and -, at most 63, no dash at the start"
             )
+        refuse_unsafe("the name of a token", name)
         if life is not None and not 0 < life <= MAX_TOKEN_LIFETIME_MS:
             raise Invalid(f"a token must expire in 1ms to {MAX_TOKEN_LIFETIME_MS // 86_400_000}d")
         secret = self._id_source.nonce() + self._id_source.nonce()

@@ -9,7 +9,7 @@ import click
 
 from chalicelib import language
 from chalicelib.model.errors import EchoerError
-from fsl.cli.common import put
+from fsl.cli.common import put, write_document
 from fsl.cli.documents.files import read_definitions
 from fsl.definition_json import exported, imported, schema_text
 
@@ -43,7 +43,7 @@ def import_(*, file: BinaryIO) -> None:
     fsl import all.json > all.fsl
     """
     try:
-        click.echo("/\n".join(language.to_fsl(value) for value in imported(file.read())), nl=False)
+        write_document("/\n".join(language.to_fsl(value) for value in imported(file.read())))
     except language.Unreadable as exc:
         raise click.ClickException(f"FSL cannot express this definition: {exc.diagnostics[0].message}") from exc
     except EchoerError as exc:
@@ -57,4 +57,4 @@ def schema() -> None:
     \b
     fsl schema > definition.schema.json
     """
-    click.echo(schema_text(), nl=False)
+    write_document(schema_text())

@@ -11,7 +11,7 @@ import click
 
 from chalicelib.authoring.explain import Row, explain
 from chalicelib.model.actions import Action
-from fsl.cli.common import json_option, put
+from fsl.cli.common import json_option, put, write
 from fsl.cli.documents.files import find_flow, read_definitions
 
 WIDTH: Final = 80
@@ -45,15 +45,15 @@ def show_rows(rows: Sequence[Row]) -> None:
     """Print the settings of each step in a block of lines, in at most WIDTH columns."""
     for n, row in enumerate(rows):
         if n:
-            click.echo()
+            write()
         action = f", action {row.action}" if row.action else ""
-        click.echo(f"{row.step}  {row.kind}{action}")
+        write(f"{row.step}  {row.kind}{action}")
         settings = {name: text for name, text in _settings(row) if text}
         widest = max(map(len, settings), default=0)
         for name, text in settings.items():
             hanging = " " * (widest + 4)
             lines = textwrap.wrap(text, WIDTH, initial_indent=f"  {name:<{widest}}  ", subsequent_indent=hanging)
-            click.echo("\n".join(lines))
+            write("\n".join(lines))
 
 
 def _settings(row: Row) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from chalicelib import language
-from fsl.cli.common import json_option, put, say
+from fsl.cli.common import json_option, put, say, write_document
 from fsl.cli.documents.diagnostics import show
 from fsl.cli.documents.files import STDIN, display_name, read_text
 
@@ -37,9 +37,9 @@ def fmt(ctx: click.Context, *, files: Sequence[str], only_check: bool, only_diff
         if one.formatted is None:
             continue
         if only_diff:
-            click.echo(difference(one.name, one.text, one.formatted, "formatted"), nl=False)
+            write_document(difference(one.name, one.text, one.formatted, "formatted"))
         elif one.name == STDIN and not only_check and not as_json:
-            click.echo(one.formatted, nl=False)
+            write_document(one.formatted)
         elif one.changes and not only_check and one.name != STDIN:
             Path(one.name).write_bytes(one.formatted.encode())
     if as_json:

@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from chalicelib import diagrams
+from fsl.cli.common import write_document
 from fsl.cli.documents.files import STDIN, find_flow, read_definitions
 from fsl.cli.remote import remote
 from fsl.client import Client
@@ -40,7 +41,7 @@ def graph(*, file: str, form: str, name: str | None, output: Path | None, client
     if output:
         output.write_text(text, encoding="utf-8")
     else:
-        click.echo(text, nl=False)
+        write_document(text)
 
 
 def _rendered(drawing: diagrams.Graph, form: str) -> str:

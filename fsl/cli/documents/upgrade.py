@@ -11,7 +11,7 @@ import click
 from chalicelib import FSL_VERSION
 from chalicelib.authoring.analyze import SourceFile
 from chalicelib.authoring.upgrade import Upgraded, upgrade_all
-from fsl.cli.common import json_option, put, say
+from fsl.cli.common import json_option, put, say, write_document
 from fsl.cli.documents.diagnostics import show
 from fsl.cli.documents.files import STDIN, display_name, read_sources
 from fsl.cli.documents.fmt import difference
@@ -44,7 +44,7 @@ def upgrade(ctx: click.Context, *, files: Sequence[str], only_check: bool, only_
     found = list(zip(files, sources, upgrade_all(sources), strict=True))
     for name, source, one in found:
         if only_diff:
-            click.echo(difference(display_name(name), source.text, one.text, "upgraded"), nl=False)
+            write_document(difference(display_name(name), source.text, one.text, "upgraded"))
         elif not only_check:
             _write(name, source, one, quiet=as_json)
     _report(found, only_check=only_check, only_diff=only_diff, as_json=as_json)
@@ -56,7 +56,7 @@ def _write(name: str, source: SourceFile, one: Upgraded, *, quiet: bool) -> None
     if name != STDIN and source.text != one.text:
         Path(name).write_bytes(one.text.encode())
     elif name == STDIN and not quiet:
-        click.echo(one.text, nl=False)
+        write_document(one.text)
 
 
 def _report(

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from fsl.cli.common import Json, put
+from fsl.cli.common import Json, put, write
 from fsl.cli.remote import remote
 from fsl.client import Client
 
@@ -56,7 +56,7 @@ def answer(
     if as_json:
         put(found)
     else:
-        click.echo(_RESULTS.get(found["outcome"], found["outcome"]))
+        write(_RESULTS.get(found["outcome"]) or str(found["outcome"]))
 
 
 _RESULTS = {

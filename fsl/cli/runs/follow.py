@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from fsl.cli.common import put, say, table
+from fsl.cli.common import put, put_line, say, table
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 from fsl.transition_text import transition
@@ -58,7 +56,7 @@ def follow_to_end(client: Client, run: str, after: int, *, as_json: bool) -> int
     """Print the transitions of a run until it ends, and return the exit code."""
     for entry in client.watch(run, after):
         if as_json:
-            click.echo(json.dumps(entry, ensure_ascii=False))
+            put_line(entry)
         else:
             time = str(entry["at"]).partition("T")[2].rstrip("Z")
             say(f"{time}  {transition(entry)}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from chalicelib.model.times import duration
-from fsl.cli.common import put, say, short_time, styled, table
+from fsl.cli.common import put, say, short_time, styled, table, write, write_document
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 
@@ -168,8 +168,8 @@ def get(*, kind: str, name: str, client: Client, as_json: bool) -> None:
         put(found)
     elif kind in DEFINITIONS:
         meta = found["metadata"]
-        click.echo(f"# version {meta['version']}, {meta['uuid']}, {short_time(found['spec']['created_at'])}")
-        click.echo(found["spec"]["text"])
+        write(f"# version {meta['version']}, {meta['uuid']}, {short_time(found['spec']['created_at'])}")
+        write_document(found["spec"]["text"], end="\n")
     elif kind == "flowrun":
         show_run(found)
     else:
@@ -193,7 +193,7 @@ def show_run(found: Resource) -> None:
     fields = {"name": found["metadata"]["name"], **{name: spec[name] for name in names}}
     fields["labels"] = found["metadata"]["labels"]
     table(("field", "value"), _fields(fields))
-    click.echo()
+    write()
     rows = [
         (
             step["metadata"]["name"],

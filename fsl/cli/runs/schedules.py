@@ -8,7 +8,7 @@ import click
 
 from fsl import api_calls
 from fsl.api_calls import Call
-from fsl.cli.common import Json, put, say, short_time, styled, table
+from fsl.cli.common import Json, put, say, short_time, styled, table, write, write_document
 from fsl.cli.remote import remote
 from fsl.cli.runs.resources import MAX_PAGE_ENTRIES, schedule_row
 from fsl.client import Client, Resource
@@ -62,14 +62,14 @@ def show(*, name: str, count: int, client: Client, as_json: bool) -> None:
         put({**found, "next": slots})
         return
     spec = found["spec"]
-    click.echo(spec["text"])
-    click.echo()
+    write_document(spec["text"], end="\n")
+    write()
     names = ("started", "skipped", "missed", "failed", "last_run", "queue")
     rows = [("paused", "yes" if spec["paused"] else "no"), *((one, _text(spec[one])) for one in names if spec[one])]
     table(("field", "value"), rows)
-    click.echo()
+    write()
     table(("last slots", "outcome", "status or reason"), [_last(one) for one in spec["slots"]])
-    click.echo()
+    write()
     table(("next slots",), [(slot,) for slot in slots])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from fsl.cli.common import Json, put, say
+from fsl.cli.common import Json, put, say, write
 from fsl.cli.remote import remote
 from fsl.cli.runs.follow import follow_to_end
 from fsl.client import Client
@@ -50,7 +50,7 @@ def run(
     if as_json:
         put(started)
     else:
-        click.echo(run_name)
+        write(run_name)
 
 
 def input_of(given: Sequence[str]) -> dict[str, Json]:

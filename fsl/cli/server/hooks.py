@@ -6,7 +6,7 @@ import click
 
 from chalicelib.model.times import format_elapsed
 from fsl import api_calls
-from fsl.cli.common import put, short_time, table
+from fsl.cli.common import put, short_time, table, write_document
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 
@@ -57,7 +57,7 @@ def show(*, name: str, client: Client, as_json: bool) -> None:
     if as_json:
         put({**found, "last_delivery": deliveries[0] if deliveries else None})
         return
-    click.echo(found["spec"]["text"])
+    write_document(found["spec"]["text"], end="\n")
     _print(deliveries[:1])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 
 import click
 
-from fsl.cli.common import say
+from fsl.cli.common import put_line, say, write
 from fsl.cli.remote import remote
 from fsl.cli.server.terminal import BANNER, EXIT, PipedReader, Reader, StatementBuffer, TerminalReader
 from fsl.client import Client, ClientError, Resource, Unreachable
@@ -65,7 +64,7 @@ class _Session:
         if not exited and not self._interactive and (rest := buffer.rest()):
             yield rest
         if (exited or self._interactive) and not self._as_json:
-            click.echo("Bye!")
+            write("Bye!")
 
     def _send(self, statement: str) -> bool:
         try:
@@ -78,7 +77,7 @@ class _Session:
         except ClientError as exc:
             answer = {"reply": "ERR", "raw": str(exc)}
         if self._as_json:
-            click.echo(json.dumps(answer, ensure_ascii=False))
+            put_line(answer)
         else:
             self._show(answer)
         return bool(answer["reply"] != "ERR")
@@ -89,10 +88,10 @@ class _Session:
             case "OK":
                 say("OK", "green")
                 if raw and self._interactive:
-                    say(raw, "dim")
+                    say(raw, "dim", lines=True)
             case "NIL":
                 say("(nil)", "cyan")
             case "ERR":
-                say(f"E| {raw}", "red")
+                say(f"E| {raw}", "red", lines=True)
             case _:
-                click.echo(f"R| \n{raw}")
+                write(f"R| \n{raw}")

@@ -8,7 +8,7 @@ import click
 
 from chalicelib.service.security.roles import Role
 from fsl import api_calls
-from fsl.cli.common import put, say, short_time, table
+from fsl.cli.common import put, say, short_time, table, write
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 
@@ -60,7 +60,7 @@ def create(
         return
     message = f"token {created['id']} of namespace {created['namespace']}; store its text, it is displayed only once:"
     say(message, "dim", err=True)
-    click.echo(created["token"])
+    write(created["token"])
 
 
 @token.command(name="list")

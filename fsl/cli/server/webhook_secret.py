@@ -9,7 +9,7 @@ import click
 from chalicelib import config
 from chalicelib.model.errors import EchoerError
 from chalicelib.service.security.namespaces import is_namespace
-from fsl.cli.common import json_option, put, say
+from fsl.cli.common import json_option, put, say, write
 
 
 @click.command(name="webhook-secret")
@@ -51,4 +51,4 @@ def webhook_secret(ctx: click.Context, *, namespace: str | None, as_json: bool) 
     if as_json:
         put(list(secrets))
     else:
-        click.echo("\n".join(secrets))
+        write("\n".join(secrets))

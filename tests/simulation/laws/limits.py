@@ -39,8 +39,14 @@ class Limits:
         """Since when an activation is in a queue, by namespace, queue and uuid."""
         self._holders: dict[tuple[str, str], frozenset[str]] = {}
 
-    def commit(self, after: Run, definition: Definition) -> None:
-        """Note which activations need permits."""
+    def commit(self, before: Run | None, after: Run, definition: Definition) -> Iterator[str]:
+        """Note which activations need permits; yield which limit of its flow does not allow the run to begin."""
+        limit = definition.flow.limit
+        if after.limiter and limit and _is_begun(after) and not (before and _is_begun(before)):
+            begun = [run.name for (namespace, _), run in self._heads.items() if namespace == after.namespace
+                     and run.limiter == after.limiter and _is_begun(run)]  # fmt: skip
+            if len(begun) > limit.concurrent:
+                yield f"runs {begun} of flow {definition.flow.name!r} are in progress at once"
         for token in after.tokens if definition.has_permits else ():
             activation = token.activation
             if activation and activation.uuid not in self._places:
@@ -81,7 +87,8 @@ class Limits:
         holders = frozenset(permits.holders)
         new = holders - self._holders.get((namespace, name), frozenset())
         self._holders[namespace, name] = holders
-        waiters = self._store.waiters.first(namespace, name, 1_000) if new else ()
+        is_known = bool(new) and permits.waiting  # else the queue is empty, or its waiters are not known yet
+        waiters = self._store.waiters.first(namespace, name, 1_000) if is_known else ()
         known = {waiter.uuid: waiter for waiter in waiters}
         for uuid in new:
             for waiter in waiters:
@@ -115,3 +122,8 @@ class Limits:
         head = self._heads.get((namespace, name))
         token = head.token_of(uuid) if head and head.status in status.LIVE else None
         return token is not None and token.activation is not None and token.activation.attempt == attempt
+
+
+def _is_begun(run: Run) -> bool:
+    """Whether the run is in progress: it has entered a step, and has not ended."""
+    return run.status in status.LIVE and run.steps > 0

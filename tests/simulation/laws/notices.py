@@ -13,7 +13,7 @@ from chalicelib.model.waits import EventWait, NoticeKind, NoticeWait
 
 
 class Notices:
-    """The waits of one run whose end an action is to know."""
+    """The waits of one run that an action hears of when they end."""
 
     def __init__(self) -> None:
         self._waits: dict[str, tuple[str, str]] = {}

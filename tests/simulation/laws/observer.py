@@ -230,6 +230,15 @@ class Laws:
         self._keeps_its_books(before, after, added, definition)
         if SECRET.encode() in encode(after):
             self.breaks("sealed", f"the head of run {after.name!r} contains its secret")
+        self._fits_its_history(after, added, definition)
+        self._acts_on_others(before, after, added, definition)
+        self._wakes(after, definition)
+        if after.parent and after.status in status.ENDED:
+            self._look_at(after.namespace, after.parent.run)
+        self._look_at_children(after.namespace, after.name)
+
+    def _fits_its_history(self, after: Run, added: list[Entry], definition: Definition) -> None:
+        history = self.histories[after.id]
         for wrong in history.contradicts(after, definition):
             self.breaks("replay", wrong)
         for wrong in crooked(after, definition):
@@ -238,11 +247,6 @@ class Laws:
             self.breaks("results", wrong)
         for wrong in self.passes.setdefault(after.id, Passes()).commit(after, added, definition):
             self.breaks("scopes", wrong)
-        self._acts_on_others(before, after, added, definition)
-        self._wakes(after, definition)
-        if after.parent and after.status in status.ENDED:
-            self._look_at(after.namespace, after.parent.run)
-        self._look_at_children(after.namespace, after.name)
 
     def _keeps_its_books(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         if after.vars.get("went") and after.vars.get("gone") is not None:
@@ -255,7 +259,8 @@ class Laws:
 
     def _acts_on_others(self, before: Run | None, after: Run, added: list[Entry], definition: Definition) -> None:
         """What it published, started, and noted."""
-        self.limits.commit(after, definition)
+        for wrong in self.limits.commit(before, after, definition):
+            self.breaks("limits", wrong)
         self.requests.commit(after, self._now())
         for wrong in self.outgoing.commit(after, added):
             self.breaks("emit", wrong)

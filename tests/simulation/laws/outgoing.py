@@ -1,4 +1,4 @@
-"""Events that `emit` publishes and runs that `start` starts: once for each activation that was committed, for no other."""
+"""What `emit` publishes and `start` starts: once for each activation that was committed, and for no other."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Outgoing:
             yield f"event {signal.name!r} was published at {before.place}, and again at {signal.place}"
 
     def commit(self, after: Run, added: list[Entry]) -> Iterator[str]:
-        """Take in one write; yield what was said to be done and was not."""
+        """Take in one write; yield what the history records and nothing did."""
         for entry in added:
             if entry.event == "EventPublished" and self._signal_of(after, entry) is None:
-                yield f"step {entry.step!r} is said to have published its event ({entry.uuid}), and has not"
+                yield f"step {entry.step!r} published its event ({entry.uuid}) by the history, and did not"
             if entry.event == "FlowStarted":
                 name = entry.data["name"] if isinstance(entry.data, dict) else ""
                 if (after.namespace, name) not in self._started:
-                    yield f"step {entry.step!r} is said to have started run {name!r}, and there was none"
+                    yield f"step {entry.step!r} started run {name!r} by the history, and there was none"
         for token in after.tokens:
             wait = token.activation.wait if token.activation else None
             if token.activation and isinstance(wait, EmitWait):

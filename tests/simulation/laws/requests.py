@@ -19,7 +19,7 @@ class Requests:
     def __init__(self) -> None:
         self.bodies: dict[str, bytes] = {}
         self.locations: dict[str, set[str]] = defaultdict(set)
-        """Where an action without callback said that it will answer."""
+        """The locations in the 202 answers of an action without callback."""
         self._located: dict[str, Instant] = {}
         """Since when the head is known to say so."""
 

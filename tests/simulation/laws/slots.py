@@ -1,4 +1,4 @@
-"""Invariant 9: a slot starts at most one run, and exactly one unless its overlap rule, a pause or `catch_up` says not."""
+"""Invariant 9: a slot starts one run at most, and exactly one unless overlap, a pause or `catch_up` says not."""
 
 from __future__ import annotations
 
@@ -77,22 +77,36 @@ class Slots:
         elif before.paused_at is not None:
             if decided and not _is_recorded(after, decided, SlotOutcome.SKIPPED):
                 yield f"{after.name!r} was continued, and forgot {decided}"
+            following = next_slot(schedule, after.done)
+            if following is not None and following < now - OLD_MS:
+                yield f"{after.name!r} was continued, and makes up slot {following} of its pause"
         else:
             yield from self._decided(namespace, schedule, before, after, decided, now)
 
-    def rest(self, now: Instant) -> Iterator[str]:
-        """Nothing happens any more; yield what is not decided or not done."""
-        for (namespace, name), definitions in self._defined():
+    def rest(self) -> Iterator[str]:
+        """Nothing happens any more; yield what is not done."""
+        for (namespace, name), _ in self._defined():
             state = self._states.get((namespace, name))
             if state is None:
                 yield f"schedule {name!r} was defined, and nothing has looked at it"
-                continue
-            if state.starting is not None:
+            elif state.starting is not None:
                 yield f"slot {state.starting} of {name!r} is decided, and its run was not started"
-            following = next_slot(definitions, state.done)
-            until = now if state.paused_at is None else state.paused_at - SKEW_MS
-            if following is not None and start_of(definitions, following) <= until:
-                yield f"slot {following} of {name!r} was due, and nothing was decided (until {until})"
+            elif state.paused_at is not None:
+                yield from self._undecided(namespace, name, state.paused_at - SKEW_MS)
+
+    def undecided(self, until: Instant) -> Iterator[str]:
+        """Yield the slots that were due by then, and of which nothing is decided."""
+        for (namespace, name), _ in self._defined():
+            state = self._states.get((namespace, name))
+            if state is not None and state.paused_at is None:
+                yield from self._undecided(namespace, name, until)
+
+    def _undecided(self, namespace: str, name: str, until: Instant) -> Iterator[str]:
+        state = self._states[namespace, name]
+        schedule = self._schedule(namespace, state)
+        slot = next_slot(schedule, state.done) if schedule else None
+        if schedule and slot is not None and start_of(schedule, slot) < until:
+            yield f"slot {slot} of {name!r} was due, and nothing was decided by {until}"
 
     # ── one write ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -105,7 +119,7 @@ class Slots:
         name = run_name(schedule, slot)
         failed = any(one.slot == slot and one.outcome is SlotOutcome.FAILED for one in after.recent)
         if (namespace, name) not in self.created and not failed:
-            yield f"run {name!r} is said to have been started, and there was none"
+            yield f"run {name!r} is recorded as started, and there was none"
 
     def _of_old_definition(
         self, old: Schedule, new: Schedule, before: ScheduleState, after: ScheduleState, now: Instant
@@ -121,7 +135,7 @@ class Slots:
         self, namespace: str, schedule: Schedule, before: ScheduleState, after: ScheduleState,
         decided: list[Instant], now: Instant,
     ) -> Iterator[str]:  # fmt: skip
-        name, queued = after.name, set(after.queue) - set(before.queue)
+        name = after.name
         is_new = after.starting is not None and after.starting != before.starting
         if set(before.queue) - set(after.queue) - {after.starting}:
             yield f"{name!r} forgot slots of its queue: {before.queue}, and then {after.queue}"
@@ -130,20 +144,35 @@ class Slots:
         if is_new and schedule.overlap in (Overlap.SKIP, Overlap.QUEUE) and self._is_running(namespace, before.running):
             yield f"{name!r} starts slot {after.starting}, and run {before.running!r} has not ended"
         for slot in decided:
-            late = now - start_of(schedule, slot)
-            if slot == after.starting:
-                if late < -SKEW_MS or late > max(schedule.catch_up, TOLERANCE_MS) + OLD_MS:
-                    yield f"{name!r} starts slot {slot}, which is {late} ms late"
-            elif slot in queued:
-                if schedule.overlap is not Overlap.QUEUE:
-                    yield f"{name!r} queues slot {slot}, and its rule is {schedule.overlap}"
-            elif _is_recorded(after, decided, SlotOutcome.MISSED):
-                if late < max(schedule.catch_up, PATIENCE_MS) - SKEW_MS:
-                    yield f"{name!r} missed slot {slot}, which was {late} ms late"
-            elif not _is_recorded(after, [slot], SlotOutcome.SKIPPED):
-                yield f"{name!r} passed slot {slot}, and does not say why"
-            elif not self._may_skip(namespace, schedule, before, now):
-                yield f"{name!r} skips slot {slot}, and run {before.running!r} has ended"
+            yield from self._of_slot(namespace, schedule, before, after, (decided, slot), now)
+
+    def _of_slot(
+        self, namespace: str, schedule: Schedule, before: ScheduleState, after: ScheduleState,
+        place: tuple[list[Instant], Instant], now: Instant,
+    ) -> Iterator[str]:  # fmt: skip
+        """Yield what is wrong with what was decided of the slot, which is among those that were decided together."""
+        (decided, slot), name = place, after.name
+        late = now - start_of(schedule, slot)
+        if slot == after.starting:
+            if late < -SKEW_MS or late > max(schedule.catch_up, TOLERANCE_MS) + OLD_MS:
+                yield f"{name!r} starts slot {slot}, which is {late} ms late"
+        elif slot in set(after.queue) - set(before.queue):
+            if schedule.overlap is not Overlap.QUEUE:
+                yield f"{name!r} queues slot {slot}, and its rule is {schedule.overlap}"
+        elif _is_recorded(after, decided, SlotOutcome.MISSED):
+            if late < max(schedule.catch_up, PATIENCE_MS) - SKEW_MS:
+                yield f"{name!r} missed slot {slot}, which was {late} ms late"
+        else:
+            yield from self._skipped(namespace, schedule, before, after, slot, now)
+
+    def _skipped(
+        self, namespace: str, schedule: Schedule, before: ScheduleState, after: ScheduleState, slot: Instant,
+        now: Instant,
+    ) -> Iterator[str]:  # fmt: skip
+        if not _is_recorded(after, [slot], SlotOutcome.SKIPPED):
+            yield f"{after.name!r} passed slot {slot}, and does not say why"
+        elif not self._may_skip(namespace, schedule, before, now):
+            yield f"{after.name!r} skips slot {slot}, and run {before.running!r} has ended"
 
     def _may_skip(self, namespace: str, schedule: Schedule, before: ScheduleState, now: Instant) -> bool:
         if schedule.overlap is not Overlap.SKIP:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chalicelib.adapters.memory.schedules import MemorySchedules
+from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.schedules import commands, decisions, scheduler, starting
 from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.timers.run_timers import RunTimers
@@ -66,10 +67,6 @@ def _never_looked_at_again(right: Any) -> Any:
     return lambda schedule, state, now: right(schedule, state, now) if state.starting is not None else None
 
 
-def _old_slots_start(_: Any) -> Any:
-    return lambda schedule, slot, now: False
-
-
 def _nothing(result: Any) -> Any:
     return lambda right: lambda *args, **kwargs: result
 
@@ -89,7 +86,7 @@ def _slot_passed_over(right: Any) -> Any:
     """A slot of which the start is not at once possible is passed over without a word."""
 
     def record(state: Any, slot: Any, outcome: Any, *more: Any, **fields: Any) -> Any:
-        return state if outcome is decisions.SlotOutcome.SKIPPED else right(state, slot, outcome, *more, **fields)
+        return state if outcome is SlotOutcome.SKIPPED else right(state, slot, outcome, *more, **fields)
 
     return record
 
@@ -103,7 +100,6 @@ SCHEDULE_BUGS: Final = (
     ("slots of a pause made up", commands, "resumed", _made_up_after_the_pause),
     ("queued slots forgotten", scheduler, "decide", _queue_forgets),
     ("slots missed though they are on time", decisions, "_is_missed", _every_slot_is_missed),
-    ("slots start however late", decisions, "_is_missed", _old_slots_start),
     ("schedule not looked at again", scheduler, "wake_at", _never_looked_at_again),
     ("sweep leaves schedules out", RunTimers, "_send_schedules", _nothing(())),
     ("new definition skips slots", Scheduler, "_advanced", _from_the_next_slot),

@@ -7,10 +7,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine import effects, notices, scope_vars, token_moves, transition_vars
-from chalicelib.engine.steps import fork
+from chalicelib.engine import effects, notices, token_moves, transition_vars
 from chalicelib.engine.transition import Transition
-from chalicelib.engine.variables import Scope
 from chalicelib.model.waits import EmitWait
 from chalicelib.service.events import publish
 from chalicelib.service.events.publish import Signaler
@@ -105,18 +103,6 @@ def _in_the_run(right: Any) -> Any:
     return lambda changed, token, tokens: {None: changed}
 
 
-def _of_the_last_visit(_: Any) -> Any:
-    """A fork that is entered again finds the variables that it left."""
-
-    def begin(transition: Any, token: Any) -> None:
-        declared = transition.definition.steps[token.step].fork_scope
-        kept = transition.tokens.get(token.id, token).fork_vars
-        if declared is not None and (kept is None or not kept.keys() >= declared.vars.keys()):
-            scope_vars._begin(transition, token, declared, Scope(token.id, is_fork=True))
-
-    return begin
-
-
 def _of_another_item(right: Any) -> Any:
     """All items share the variables that the first one has."""
 
@@ -147,7 +133,7 @@ STEP_BUGS: Final = (
     ("notice lost while its run was paused", notices, "release", _nothing(None)),
     ("notice sends the variables of scopes as they are", notices, "_of_scopes", _sent_as_they_are),
     ("variables of scopes kept in the run", transition_vars, "by_scope", _in_the_run),
-    ("variables of a fork kept from its last visit", fork, "begin_fork_scope", _of_the_last_visit),
+    ("variables of a fork kept from its last visit", token_moves, "end_fork_scope", _nothing(None)),
     ("items share their variables", token_moves, "begin_scope", _of_another_item),
 )
 """Name, owner and attribute of each bug, and what makes the wrong from the right."""

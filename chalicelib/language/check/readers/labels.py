@@ -8,6 +8,7 @@ from chalicelib.language.problems import Problem
 from chalicelib.language.syntax.tree import Value
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, source_of
+from chalicelib.model.visible_text import is_safe
 
 
 def read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
@@ -16,6 +17,9 @@ def read_labels(properties: Properties, *, plain: bool) -> dict[str, Template]:
     for name, entry in (properties.read("labels", read_assignments) or {}).items():
         if ":" in name:
             reason = f"the name of a label must not contain ':', but '{name}' does"
+            properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
+        elif not is_safe(name):
+            reason = "a name must not have control characters, or ones that turn the direction of text"
             properties.context.findings.report(Problem.INVALID_NAME, entry.name.span, reason=reason)
         value = (read_json if plain else read_template)(properties.context, name, entry.value)
         if value is INVALID_VALUE:
