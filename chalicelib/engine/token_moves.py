@@ -129,7 +129,7 @@ def leave(transition: Transition, token: Token, returned: StepResult) -> None:
     before = transition.run
     tokens = dict(transition.tokens) if has_scopes else transition.tokens
     try:
-        move = next_move(transition, after, returned)
+        move = next_move(transition, token, after, returned)
     except ExpressionFailed as failure:
         transition.run, transition.tokens = before, tokens
         _register(transition, token, after, returned, old_vars)

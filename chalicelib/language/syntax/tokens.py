@@ -118,7 +118,8 @@ def t_DURATION(t):
     parts = _PART_OF_DURATION.findall(t.value)
     units = [unit for _, unit in parts]
     milliseconds = sum(float(amount) * UNIT_MS[unit] for amount, unit in parts)
-    if t.value.startswith("-") or len(t.value) >= _MAX_NUMBER_CHARACTERS or not 1 <= milliseconds <= MAX_DURATION_MS:
+    is_possible = milliseconds == 0 or 1 <= milliseconds <= MAX_DURATION_MS
+    if t.value.startswith("-") or len(t.value) >= _MAX_NUMBER_CHARACTERS or not is_possible:
         t.lexer.findings.report(Problem.DURATION_OUT_OF_RANGE, _span(t), found=t.value)
         milliseconds = 1_000
     elif len(parts) > 1 and ("." in t.value or units != [unit for unit in UNIT_MS if unit in units]):
