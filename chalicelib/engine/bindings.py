@@ -93,8 +93,9 @@ def names_for(
 ) -> Names:
     """Return all names at `token`. `item` and `index` are those of the innermost `each` around it.
 
-    `variables` replace those of the run.
+    `variables` replace those of the run. `error` is that of a step which has just returned; without it, the last one.
     """
+    error = error or token.error
     return Names(
         input=run.input,
         vars=run.vars if variables is None else variables,
