@@ -27,7 +27,11 @@ from chalicelib.service.errors import ServiceError
 from chalicelib.service.security.secrets import MIN_KEY_CHARACTERS, SecretsOff
 
 _NONCE_BYTES: Final = 24
-_ASSOCIATED_DATA: Final = b"echoer/1"
+_FIRST_FORMAT: Final = b"echoer/1"
+"""The associated data of texts of the first format (`KEY.TEXT`), which were bound to their namespace alone."""
+
+_SECOND_FORMAT: Final = "2"
+"""The mark of texts that are bound to their place, too (`KEY.2.TEXT`)."""
 
 
 class BadKey(ServiceError):
@@ -79,36 +83,48 @@ class LibsodiumEncryption:
         """Check that a key is set. Raises SecretsOff, BadKey."""
         _ = self._keys
 
-    def encrypt(self, namespace: str, plain: bytes) -> str:
-        """Return `KEY.TEXT`, where KEY is the id of the key. Raises SecretsOff, BadKey."""
+    def encrypt(self, namespace: str, place: str, plain: bytes) -> str:
+        """Return `KEY.2.TEXT`, where KEY is the id of the key. Raises SecretsOff, BadKey."""
         from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt  # 11 ms, only for flows with secrets
 
         key = next(iter(self._keys.values()))
         encrypting, naming = key.of(namespace)
-        nonce = blake2b(plain, key=naming, digest_size=_NONCE_BYTES, person=b"echoer-nonce").digest()
-        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, _ASSOCIATED_DATA, nonce, encrypting)
-        return f"{key.id}.{base64.urlsafe_b64encode(nonce + hidden).decode()}"
+        bound = _associated(namespace, place)
+        named = len(bound).to_bytes(8, "big") + bound + plain  # one nonce never serves two places or two values
+        nonce = blake2b(named, key=naming, digest_size=_NONCE_BYTES, person=b"echoer-nonce").digest()
+        hidden = crypto_aead_xchacha20poly1305_ietf_encrypt(plain, bound, nonce, encrypting)
+        return f"{key.id}.{_SECOND_FORMAT}.{base64.urlsafe_b64encode(nonce + hidden).decode()}"
 
-    def decrypt(self, namespace: str, text: str) -> bytes:
-        """Return the plaintext. Raises LostKey, also for a text that this class did not encrypt."""
+    def decrypt(self, namespace: str, place: str, text: str) -> bytes:
+        """Return the plaintext. Raises LostKey, also for a text that was encrypted for another place."""
         from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
         from nacl.exceptions import CryptoError
 
-        key_id, _, coded = text.partition(".")
+        key_id, _, rest = text.partition(".")
+        mark, is_second, second = rest.partition(".")
         key = self._keys.get(key_id) or self._reread_keys().get(key_id)
         if key is None:
             raise LostKey(
                 f"a secret was encrypted under key {key_id:.8}, which is not set; add it to ECHOER_SECRETS_KEY"
             )
         try:
-            raw = base64.urlsafe_b64decode(coded)
+            if is_second and mark != _SECOND_FORMAT:
+                raise ValueError(mark)
+            raw = base64.urlsafe_b64decode(second if is_second else rest)
+            bound = _associated(namespace, place) if is_second else _FIRST_FORMAT
             encrypting, _naming = key.of(namespace)
             found: bytes = crypto_aead_xchacha20poly1305_ietf_decrypt(
-                raw[_NONCE_BYTES:], _ASSOCIATED_DATA, raw[:_NONCE_BYTES], encrypting
+                raw[_NONCE_BYTES:], bound, raw[:_NONCE_BYTES], encrypting
             )
         except (ValueError, TypeError, CryptoError) as exc:
-            raise LostKey("an encrypted secret was changed, or belongs to another namespace") from exc
+            raise LostKey("an encrypted secret was changed, or belongs to another run or namespace") from exc
         return found
+
+
+def _associated(namespace: str, place: str) -> bytes:
+    """Return the associated data of the second format. Lengths keep namespace and place apart."""
+    parts = (namespace.encode(), place.encode())
+    return b"echoer/2" + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
 
 def keys_in(setting: str) -> list[_Key]:

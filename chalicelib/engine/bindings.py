@@ -12,7 +12,7 @@ from chalicelib.engine.items import ItemPlace, place_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.values.evaluation import Draws, Names
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow
@@ -93,8 +93,9 @@ def names_for(
 ) -> Names:
     """Return all names at `token`. `item` and `index` are those of the innermost `each` around it.
 
-    `variables` replace those of the run.
+    `variables` replace those of the run. `error` is that of a step which has just returned; without it, the last one.
     """
+    error = error or token.error
     return Names(
         input=run.input,
         vars=run.vars if variables is None else variables,
@@ -168,7 +169,7 @@ def answered_value(data: Json) -> Json:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return data
-    return data if holds_secret(found) or not is_shallow(found) else found
+    return data if is_posing(found) or not is_shallow(found) else found
 
 
 def item_at(place: ItemPlace | None, read: Callable[[str], Json]) -> Json | Nothing:

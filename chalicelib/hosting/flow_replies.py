@@ -50,9 +50,9 @@ class FlowReplies:
             return False
         if services.runs.load(self._host.namespace, wait.child):
             return False
-        if not self._is_admitted(step.flow, wait):
+        if not self._is_admitted(run, step.flow, wait):
             return False
-        reply = self._ask(run, token, step.flow, self._decrypt(wait.input))
+        reply = self._ask(run, token, step.flow, self._decrypt(run, wait.input))
         if not isinstance(reply, tuple):
             return False
         for answer in reply:
@@ -68,7 +68,7 @@ class FlowReplies:
         step = services.definition_cache.of(run).step(token.step) if run and token else None
         if run is None or token is None or not isinstance(step, StartStep) or not isinstance(wait, StartWait):
             return False
-        if self._ask(run, token, step.flow, self._decrypt(wait.input)) is None:
+        if self._ask(run, token, step.flow, self._decrypt(run, wait.input)) is None:
             return False
         started = {"name": wait.run}
 
@@ -78,13 +78,13 @@ class FlowReplies:
         services.advancer.advance(self._host.namespace, run.name, make_events)
         return True
 
-    def _is_admitted(self, name: str, wait: ChildWait) -> bool:
+    def _is_admitted(self, run: Run, name: str, wait: ChildWait) -> bool:
         """Return whether the called flow takes the input; otherwise the service says why not."""
         services, namespace = self._host.services, self._host.namespace
         flow = services.definition_cache.of_flow(namespace, name)[0].flow
         try:
             refuse_missing(flow, wait.missing)
-            services.factory.input(namespace, flow, wait.input)
+            services.factory.input(namespace, flow, wait.input, run.id)
         except (Refused, ExpressionFailed):
             return False
         return True
@@ -96,5 +96,5 @@ class FlowReplies:
 
         self._host.services.advancer.advance(self._host.namespace, run, make_events)
 
-    def _decrypt(self, value: Json) -> Json:
-        return decrypt(value, self._host.services.secrets.cipher(self._host.namespace))
+    def _decrypt(self, run: Run, value: Json) -> Json:
+        return decrypt(value, self._host.services.secrets.cipher(run.namespace, run.id))

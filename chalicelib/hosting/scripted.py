@@ -143,9 +143,9 @@ class ScriptedHost(VirtualHost):
         head = self.services.runs.load(self.namespace, run)
         return head is not None and head.status not in status.ENDED and head.sent_of(uuid) is not None
 
-    def decrypt(self, value: Json) -> Json:
-        """The value with every secret in it readable."""
-        return decrypt(value, self.services.secrets.cipher(self.namespace))
+    def decrypt(self, run: Run, value: Json) -> Json:
+        """The value of a run with every secret in it readable."""
+        return decrypt(value, self.services.secrets.cipher(run.namespace, run.id))
 
     # ── actions ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -203,7 +203,7 @@ class ScriptedHost(VirtualHost):
         if token is None or token.activation is None or invocation is None:
             raise LookupError(f"run {call.run!r} does not wait for {call.uuid!r}")
         action, definition = invocation.action, self.services.definition_cache.of(run)
-        cipher, read_blob = self.services.secrets.cipher(self.namespace), blob_reader(self.services.runs, run)
+        cipher, read_blob = self.services.secrets.cipher(run.namespace, run.id), blob_reader(self.services.runs, run)
         args = direct_args(definition, run, token, invocation, read_blob, cipher)
         request = self._request(Kind.ACTION, run, token, action.name, shown_args(args))
         attempt, undoes = token.activation.attempt + 1, token.id == UNDO

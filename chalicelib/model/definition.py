@@ -37,6 +37,8 @@ class Definition:
     """Whether any action that it sends is limited to a number of activations at once."""
     reads_response: bool = field(init=False, repr=False, compare=False)
     """Whether any expression reads `$response`."""
+    reads_error: bool = field(init=False, repr=False, compare=False)
+    """Whether any expression reads `$error`."""
     has_cancels: bool = field(init=False, repr=False, compare=False)
     """Whether any action that it sends is notified of abandoned activations."""
     has_conditions: bool = field(init=False, repr=False, compare=False)
@@ -57,6 +59,7 @@ class Definition:
             ),
             "has_scopes": any(compiled.fork_scope or compiled.scopes for compiled in steps.values()),
             "reads_response": _reads(self.flow, steps.values(), "response"),
+            "reads_error": _reads(self.flow, steps.values(), "error"),
             "has_cancels": any(action.cancel for action in self.actions.values()),
             "has_conditions": any(isinstance(compiled.step, ConditionStep) for compiled in steps.values()),
         }

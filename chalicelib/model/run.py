@@ -89,6 +89,8 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The data of its last finished step (`$result`)."""
     response: dict[str, Json] | None = msgspec.field(name="w", default=None)
     """What its last finished step was answered with (`$response`: status and headers), if its flow reads that."""
+    error: RunError | None = msgspec.field(name="e", default=None)
+    """The error of its last finished step (`$error`), if its flow reads that."""
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
     passes: int = msgspec.field(name="l", default=0)

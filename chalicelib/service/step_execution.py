@@ -122,7 +122,7 @@ class StepExecutor:
                 name=wait.run,
                 definition=definition,
                 ref=ref,
-                input=self._factory.input(run.namespace, definition.flow, wait.input),
+                input=self._factory.input(run.namespace, definition.flow, wait.input, run.id),
                 by=f"run {run.name}",
                 labels=wait.labels,
                 trace=traceparent(run, activation.uuid),
@@ -133,21 +133,24 @@ class StepExecutor:
             self._advancer.create(decision)
         except RunExists:
             found = self._runs.load(run.namespace, wait.run)
-            if found is None or not self._is_same(found, step.flow, wait.input):
+            if found is None or not self._is_same(found, step.flow, wait.input, run):
                 raise
             LOG.debug("the run was started before", extra={"run": wait.run})
         return {"name": wait.run}
 
-    def _is_same(self, found: Run, flow: str, given: Json) -> bool:
+    def _is_same(self, found: Run, flow: str, given: Json, by: Run) -> bool:
         """Return whether the run is one of that flow with that input. Defaults are those of its own version."""
         if found.definition.flow != flow:
             return False
-        cipher = self._secrets.cipher(found.namespace)
+        cipher, cipher_of_input = (
+            self._secrets.cipher(found.namespace, found.id),
+            self._secrets.cipher_of_input(found.namespace),
+        )
         try:
-            completed = self._factory.input(found.namespace, self._definition_cache.of(found).flow, given)
+            completed = self._factory.input(found.namespace, self._definition_cache.of(found).flow, given, by.id)
         except InputRefused:
             return False
-        return same(decrypt(found.input, cipher), decrypt(completed, cipher))
+        return same(decrypt(found.input, cipher), decrypt(completed, cipher_of_input))
 
     def _advance(self, run: Run, make_events: EventFactory) -> None:
         try:

@@ -109,7 +109,9 @@ def _error(run: CaseRun, expect: Expect) -> Iterator[Failure]:
 def error_of(run: CaseRun) -> dict[str, Json] | None:
     """Return the error of the run, if it has one."""
     error = run.head.error
-    return run.host.decrypt({name: getattr(error, name) for name in error.__struct_fields__}) if error else None
+    return (
+        run.host.decrypt(run.head, {name: getattr(error, name) for name in error.__struct_fields__}) if error else None
+    )
 
 
 def _path(run: CaseRun, expect: Expect) -> Iterator[Failure]:

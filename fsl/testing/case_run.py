@@ -48,13 +48,14 @@ class CaseRun:
     @cached_property
     def head(self) -> Run:
         run, decrypt = self.host.head(self.name), self.host.decrypt
-        return replace(run, input=decrypt(run.input), vars=decrypt(run.vars), output=decrypt(run.output))
+        return replace(run, input=decrypt(run, run.input), vars=decrypt(run, run.vars), output=decrypt(run, run.output))
 
     @cached_property
     def history(self) -> tuple[Entry, ...]:
-        decrypt = self.host.decrypt
+        head, decrypt = self.host.head(self.name), self.host.decrypt
         return tuple(
-            replace(entry, data=decrypt(entry.data), vars=decrypt(entry.vars)) for entry in self.host.history(self.name)
+            replace(entry, data=decrypt(head, entry.data), vars=decrypt(head, entry.vars))
+            for entry in self.host.history(self.name)
         )
 
     @cached_property

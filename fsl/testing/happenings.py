@@ -84,10 +84,10 @@ def _described(run: CaseRun, name: str) -> dict[str, Json]:
     return {
         "name": name,
         "flow": head.definition.flow,
-        "input": decrypt(head.input),
+        "input": decrypt(head, head.input),
         "labels": head.labels,
         "status": str(head.status),
-        "output": decrypt(head.output),
+        "output": decrypt(head, head.output),
     }
 
 

@@ -209,7 +209,7 @@ class Suite:
             yield "flow", f"the program has no {flow!r}; it has {', '.join(self.program.definitions)}"
             return
         try:
-            complete(self.program.definitions[flow].flow, given, host.services.secrets.cipher(host.namespace))
+            complete(self.program.definitions[flow].flow, given, host.services.secrets.cipher_of_input(host.namespace))
         except InputRefused as refusal:
             yield "input", str(refusal)
 

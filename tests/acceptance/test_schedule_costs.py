@@ -114,20 +114,22 @@ def operations(container: Container, name: str) -> list[tuple[str, bool]]:
 
 READ_DEFINITION, READ_STATE = ("BatchGetItem", False), ("GetItem", False)
 DECIDE, START_RUN, RECORD = ("PutItem", True), ("PutItem", True), ("PutItem", True)
+READ_HOOKS = ("Query", False)
+"""At most once in ten seconds in each container, whatever happens in the namespace."""
 
 
 def test_a_slot_costs_two_reads_and_three_writes(on_aws: Container) -> None:
     """The definition and the state are read; the decision, the run and its start are written."""
     on_aws.define(Schedule(name="allow", flow="job", every=HOUR, overlap=Overlap.ALLOW))
     on_aws.clock.advance_to(START + HOUR)
-    assert operations(on_aws, "allow") == [READ_DEFINITION, READ_STATE, DECIDE, START_RUN, RECORD]
+    assert operations(on_aws, "allow") == [READ_DEFINITION, READ_STATE, DECIDE, READ_HOOKS, START_RUN, RECORD]
     assert operations(on_aws, "allow") == [READ_DEFINITION, READ_STATE]  # a second message, a second sweeper
 
 
 def test_the_overlap_rule_costs_a_read_of_the_previous_run(on_aws: Container) -> None:
     on_aws.define(Schedule(name="skip", flow="job", every=30 * 60_000))
     on_aws.clock.advance(30 * 60_000)
-    assert operations(on_aws, "skip") == [READ_DEFINITION, READ_STATE, DECIDE, START_RUN, RECORD]
+    assert operations(on_aws, "skip") == [READ_DEFINITION, READ_STATE, DECIDE, READ_HOOKS, START_RUN, RECORD]
     on_aws.clock.advance(30 * 60_000)
     assert operations(on_aws, "skip") == [READ_DEFINITION, READ_STATE, ("GetItem", False), DECIDE]
 
@@ -170,6 +172,7 @@ def test_ten_thousand_schedules_cost_what_is_due() -> None:
         "definitions.latest": 20,
         "schedules.load": 20,
         "schedules.save": 40,
+        "definitions.list": 1,  # the hooks of the namespace
         "runs.create": 20,
     }
 

@@ -163,7 +163,14 @@ def test_a_failing_save_keeps_the_answer_and_returns_error_once() -> None:
         updated_at=2_000,
         steps=2,
         vars={"seen": 1, "why": why},
-        tokens=(Token(step="B", state="ERROR", activation=activation),),
+        tokens=(
+            Token(
+                step="B",
+                state="ERROR",
+                error=RunError("ExpressionFailed", cause, "A", "OK", None, {"id": 7}),
+                activation=activation,
+            ),
+        ),
         last_state="A",
         last_event="r_A_ERROR",
         written=nonce(1)[:8],

@@ -287,4 +287,4 @@ def test_secrets_are_encrypted_in_heads_and_readable_in_requests() -> None:
     for run in host.runs():
         assert run.status is Status.SUCCEEDED
         assert CARD not in (*run.input.values(), run.output)
-        assert host.decrypt(run.output) == CARD
+        assert host.decrypt(run, run.output) == CARD

@@ -75,7 +75,7 @@ def test_a_child_is_started_though_its_parent_was_paused_and_continued_in_the_me
     paused = host.services.operator.pause(NS, "r")
     host.services.operator.resume(NS, "r")
     services = host.services
-    runs = ChildRuns(services.runs, services.definition_cache, services.advancer, services.factory)
+    runs = ChildRuns(services.runs, services.definition_cache, services.advancer, services.factory, services.secrets)
     runs.start_child(paused, uuid)
     assert [child.parent.uuid for child in children(host) if child.parent] == [uuid]
 

@@ -245,7 +245,7 @@ def test_an_expression_that_fails_on_a_secret_does_not_reveal_it(steps: str) -> 
 
 def test_an_expression_knows_no_name_but_those_of_the_language() -> None:
     """The cipher is not a name in expressions."""
-    cipher = Host().services.secrets.cipher(NS)
+    cipher = Host().services.secrets.cipher(NS, "r")
     names = Names(input={"card": {"\0sealed": cipher.encrypt(CARD)}}, now="then")
     assert names.decrypt(cipher).bound() == {**names.bound(), "input": {"card": CARD}}
     assert names.bound().keys() <= NAMES

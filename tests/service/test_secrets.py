@@ -31,7 +31,7 @@ class TwoContainers:
         )
 
     def told(self, secrets: Secrets, name: str, namespace: str = NS) -> object:
-        return secrets.cipher(namespace).secret(name)
+        return secrets.cipher(namespace, "r").secret(name)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.actions import Method
 from chalicelib.model.json_values import is_shallow, ready
 from chalicelib.model.run_error import ErrorName
@@ -166,7 +166,7 @@ def function_result(function: str, payload: bytes, *, failed: bool) -> Reply:
     text = payload.decode("utf-8", "replace")
     try:
         value = msgspec.json.decode(payload) if payload.strip() else None
-        is_fit = is_shallow(value) and not holds_secret(value)
+        is_fit = is_shallow(value) and not is_posing(value)
     except (ValueError, RecursionError):
         is_fit = False
     value = value if is_fit else text

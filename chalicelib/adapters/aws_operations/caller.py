@@ -29,7 +29,7 @@ from chalicelib.adapters.aws_operations.arguments import DoesNotFit, parameters_
 from chalicelib.adapters.aws_operations.clients import Clients, ForeignHost
 from chalicelib.adapters.aws_operations.jobs import JOBS, Job, question, search
 from chalicelib.adapters.aws_operations.models import Models, Operation
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.language import UnknownOperation
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run_error import ErrorName
@@ -160,7 +160,7 @@ def _json(text: str) -> Json:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
-    return value if is_shallow(value) and not holds_secret(value) else text
+    return value if is_shallow(value) and not is_posing(value) else text
 
 
 def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
@@ -169,7 +169,7 @@ def _answer(operation: Operation, response: Mapping[str, Any]) -> Reply:
         value = results.value_of(operation, response, MAX_ANSWER_BYTES)
     except results.TooMuch as exc:
         return Returned(too_large=str(exc))
-    if not is_shallow(value) or holds_secret(value):
+    if not is_shallow(value) or is_posing(value):
         return Returned(too_large=f"the answer of {operation.action} is nested too deeply, or looks like a secret")
     if operation.action != "lambda:Invoke" or "FunctionError" not in value:
         return Returned(value)

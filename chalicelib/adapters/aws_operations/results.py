@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.adapters.aws_operations.models import Operation, Shape
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.json_values import Json, is_shallow
 
 _JSON_MEMBERS: Final = {("lambda", "Invoke", "Payload")}
@@ -51,7 +51,7 @@ def _json_member(operation: Operation, name: str, value: Json) -> Json:
         found = msgspec.json.decode(value) if value.strip() else None
     except (msgspec.DecodeError, RecursionError):
         return value
-    return found if is_shallow(found) and not holds_secret(found) else value
+    return found if is_shallow(found) and not is_posing(found) else value
 
 
 def _value(shape: Shape | None, value: Any, limit: int) -> Json:

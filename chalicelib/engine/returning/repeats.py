@@ -44,7 +44,7 @@ def next_repetition(transition: Transition, token: Token, names: Names) -> Repet
 
 
 def _repetition(index: int, rule: RepeatRule, names: Names) -> Repetition:
-    delay = duration_of("delay", rule.delay, names)
+    delay = duration_of("delay", rule.delay, names, least=0)
     cap = max(DEFAULT_CAP_MS, delay) if rule.cap is None else duration_of("cap", rule.cap, names)
     return Repetition(index, delay, factor("rate", rule.rate, names), cap, rule.jitter)
 

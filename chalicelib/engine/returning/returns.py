@@ -51,12 +51,16 @@ class Move:
 
 
 def after_step(transition: Transition, token: Token, returned: StepResult) -> Token:
-    """Return the token as it is after its step. A choice keeps the state and the result of the step before it."""
+    """Return the token as it is after its step.
+
+    A choice that returns no state keeps what the step before it returned; one that does keeps its result.
+    """
     after = replace(token, activation=None)
+    error = returned.error if transition.definition.reads_error else None
     if not isinstance(transition.step_of(token), ChoiceStep):
         response = returned.response if transition.definition.reads_response else None
-        return replace(after, state=returned.state, result=result_of(returned), response=response)
-    return replace(after, state=returned.state) if returned.state else after
+        return replace(after, state=returned.state, result=result_of(returned), response=response, error=error)
+    return replace(after, state=returned.state, error=error) if returned.state else after
 
 
 def located(token: Token, returned: StepResult) -> StepResult:
@@ -74,10 +78,11 @@ def located(token: Token, returned: StepResult) -> StepResult:
     return dataclasses.replace(returned, error=error)
 
 
-def next_move(transition: Transition, token: Token, returned: StepResult) -> Repetition | Move | None:
+def next_move(transition: Transition, entered: Token, token: Token, returned: StepResult) -> Repetition | Move | None:
     """Save what the step saves, and return where the token goes; None if no route accepts the state.
 
-    `token` is the token as it is after the step. Raises ExpressionFailed; then what was saved must be taken back.
+    `entered` is the token as it entered the step, `token` as it is after it. Raises ExpressionFailed; then what was
+    saved must be taken back.
     """
     compiled = transition.definition.steps[token.step]
     if returned.too_large:
@@ -85,12 +90,12 @@ def next_move(transition: Transition, token: Token, returned: StepResult) -> Rep
     step = compiled.step
     if not returned.after_failure:
         if not isinstance(step, (ChoiceStep, SetStep)) and step.repeat:
-            repetition = next_repetition(transition, token, _names(transition, token, returned))
+            repetition = next_repetition(transition, token, _names(transition, entered, token, returned))
             if repetition is not None:
                 return repetition
         if not isinstance(step, ChoiceStep) and step.save:
-            _save(transition, token, step.save, _names(transition, token, returned))
-    names = _names(transition, token, returned)
+            _save(transition, token, step.save, _names(transition, entered, token, returned))
+    names = _names(transition, entered, token, returned)
     route = choose(compiled, returned.state, lambda when: holds(when, transition.with_secrets(names)))
     if route is not None:
         move = _move(transition, route, names, token, returned)
@@ -122,7 +127,10 @@ def unrouted_error(token: Token, returned: StepResult) -> StepError:
     return StepError(ErrorName.NOT_ROUTED, cause, step=token.step, state=returned.state, data=data)
 
 
-def _names(transition: Transition, token: Token, returned: StepResult) -> Names:
+def _names(transition: Transition, entered: Token, token: Token, returned: StepResult) -> Names:
+    """Return the names at a step that has returned. A set has no data of its own: it reads those of the step before."""
+    if isinstance(transition.step_of(token), SetStep):
+        token = replace(token, result=entered.result, response=entered.response, error=entered.error)
     return step_names(transition, token, error=returned.error, event=returned.signal)
 
 
@@ -147,8 +155,12 @@ def _move(transition: Transition, route: Route, names: Names, token: Token, retu
 
 def _place(route: Route, routes: Sequence[Route], state: str) -> int:
     """Return the place of the route among those with its target that the state can take."""
-    alike = (one for one in routes if one.target == route.target and one.state in (None, state))
-    return next((n for n, one in enumerate(alike) if one is route), 0)
+    place = 0
+    for one in routes:
+        if one is route:
+            return place
+        place += one.target == route.target and one.state in (None, state)
+    return 0
 
 
 def _stop_error(route: Route, names: Names, token: Token, returned: StepResult) -> StepError:

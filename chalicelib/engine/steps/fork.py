@@ -44,6 +44,8 @@ def enter(transition: Transition, token: Token, step: ForkStep, names: Names, be
                 step=branch.steps[0].name,
                 result=token.result,
                 state=token.state,
+                response=token.response,
+                error=token.error,
             )
             transition.arrive(child)
     return None

@@ -14,7 +14,15 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.values.secret_values import Cipher, decrypt, holds_mark, shown
+from chalicelib.engine.values.secret_values import (
+    Cipher,
+    decrypt,
+    encrypted_texts,
+    holds_mark,
+    is_posing,
+    may_hold_mark,
+    shown,
+)
 from chalicelib.expressions import NOTHING, Draw, Nothing
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of
@@ -99,11 +107,16 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
     plain = _INPUT.fullmatch(source.strip())
     if plain and isinstance(names.input, Mapping):
         return names.input.get(plain[1] or plain[2], NOTHING)
+    bound = names.bound()
     try:
-        return expressions.evaluate(source, names.bound(), names.draws.next())
+        value = expressions.evaluate(source, bound, names.draws.next())
     except expressions.ExpressionFailed as failure:
         if not names.redact_errors and not holds_mark(str(failure)):
             raise ExpressionFailed(str(failure)) from failure
+    else:
+        if may_hold_mark(value) and is_posing(value, frozenset(encrypted_texts(bound))):
+            raise ExpressionFailed(f"expression {source.strip()!r} yields a value in the form of an encrypted secret")
+        return value
     raise ExpressionFailed(f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets")
 
 

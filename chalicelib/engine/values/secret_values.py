@@ -12,8 +12,10 @@ Encrypting the same value twice gives the same text, so the same event gives the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Final, Protocol
+
+import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.model import json_values
@@ -28,7 +30,7 @@ MARK: Final = b"\\u0000sealed"
 
 
 class Cipher(Protocol):
-    """Encrypts and decrypts the values of one namespace."""
+    """Encrypts and decrypts the values of one run."""
 
     def encrypt(self, value: Json, /) -> str:
         """Return the value as text that reveals only its length. The same value gives the same text."""
@@ -64,8 +66,8 @@ def is_encrypted(value: Json) -> bool:
 
 
 def encrypted(value: Json, cipher: Cipher) -> Json:
-    """Return the value encrypted. None and encrypted values are returned as they are."""
-    return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(value)}
+    """Return the value, and all that is encrypted in it, as one encrypted value. None stays None."""
+    return value if value is None or is_encrypted(value) else {ENCRYPTED_KEY: cipher.encrypt(decrypt(value, cipher))}
 
 
 def encrypted_text(text: str, cipher: Cipher) -> str:
@@ -89,13 +91,50 @@ def decrypt(value: Json, cipher: Cipher) -> Json:
     """Return the value with everything in it decrypted; the same object if nothing in it is encrypted."""
     if isinstance(value, Mapping):
         if value.keys() == {ENCRYPTED_KEY}:
-            return cipher.decrypt(value[ENCRYPTED_KEY])
+            return decrypt(cipher.decrypt(value[ENCRYPTED_KEY]), cipher)
         found = {key: decrypt(inner, cipher) for key, inner in value.items()}
         return found if any(found[key] is not value[key] for key in found) else value
     if isinstance(value, (list, tuple)):
         items = [decrypt(inner, cipher) for inner in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     return value
+
+
+def reencrypted(value: Json, source: Cipher, target: Cipher) -> Json:
+    """Return the value with everything that `source` encrypted encrypted by `target`."""
+    if isinstance(value, Mapping):
+        if value.keys() == {ENCRYPTED_KEY}:
+            return encrypted(source.decrypt(value[ENCRYPTED_KEY]), target)
+        return {key: reencrypted(inner, source, target) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [reencrypted(inner, source, target) for inner in value]
+    return value
+
+
+def is_posing(value: Json, known: Set[str] = frozenset()) -> bool:
+    """Return whether the value uses the key of encrypted values for anything but one of the `known` texts.
+
+    Only Echoer makes encrypted values: requests, services and expressions can at most pass on those they were given.
+    """
+    if isinstance(value, Mapping):
+        if ENCRYPTED_KEY in value:
+            text = value[ENCRYPTED_KEY]
+            return len(value) > 1 or not isinstance(text, str) or text not in known
+        return any(is_posing(inner, known) for inner in value.values())
+    return isinstance(value, (list, tuple)) and any(is_posing(inner, known) for inner in value)
+
+
+def encrypted_texts(value: Json) -> Iterator[str]:
+    """Yield the text of every encrypted value in the value."""
+    if isinstance(value, Mapping):
+        if value.keys() == {ENCRYPTED_KEY}:
+            yield str(value[ENCRYPTED_KEY])
+        else:
+            for inner in value.values():
+                yield from encrypted_texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from encrypted_texts(inner)
 
 
 def holds_secret(value: Json) -> bool:
@@ -108,6 +147,16 @@ def holds_secret(value: Json) -> bool:
 def holds_mark(text: str) -> bool:
     """Return whether the text holds an encrypted value, as it is or as JSON that is nested in a string."""
     return ENCRYPTED_KEY in text or "u0000sealed" in text
+
+
+def may_hold_mark(value: Json) -> bool:
+    """Return False if nothing in the value looks encrypted. Searching its JSON is quicker than a walk."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return False
+    try:
+        return MARK in msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return True
 
 
 def masked(value: Json) -> Json:

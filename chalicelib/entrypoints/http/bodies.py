@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.engine.values.texts import key_text
 from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
@@ -283,7 +283,7 @@ def json_of(body: bytes) -> Json:
         raise Malformed(_too_deep()) from exc
     if not is_shallow(value):
         raise Malformed(_too_deep())
-    if b"\\u0000" in body and holds_secret(value):
+    if b"\\u0000" in body and is_posing(value):
         raise Malformed("the body has a value in the form of an encrypted secret; send secrets as plain text")
     return value
 

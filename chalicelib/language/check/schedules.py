@@ -13,9 +13,9 @@ from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, owner_of, refuse_steps
 from chalicelib.language.check.readers.recurrence import cron_reader, read_zone
-from chalicelib.language.check.readers.values import leaves_of, read_duration, read_name
+from chalicelib.language.check.readers.values import leaves_of, read_delay, read_duration, read_name
 from chalicelib.language.problems import Problem
-from chalicelib.language.syntax.tree import Assignment, Duration, Expression, Group, Number, Statement, Value, Word
+from chalicelib.language.syntax.tree import Assignment, Duration, Expression, Group, Statement, Value, Word
 from chalicelib.model import times
 from chalicelib.model.recurrence.schedule import NAMES_READ, Overlap, Schedule
 from chalicelib.model.recurrence.zones import DEFAULT_ZONE
@@ -52,7 +52,7 @@ def read_schedule(context: Context, statement: Statement) -> Schedule:
         configs=read_configs(context, statement),
         labels=labels,
         overlap=properties.read("overlap", _read_overlap) or Overlap.SKIP,
-        catch_up=properties.read("catch_up", _read_delay) or 0,
+        catch_up=properties.read("catch_up", read_delay) or 0,
         jitter=properties.read("jitter", functools.partial(_read_jitter, every)) or 0,
     )
 
@@ -85,15 +85,8 @@ def _read_overlap(context: Context, name: str, value: Value) -> Overlap | None:
     return None
 
 
-def _read_delay(context: Context, name: str, value: Value) -> Milliseconds | None:
-    """Read a duration; 0 means none."""
-    if isinstance(value, Number) and value.value == 0:
-        return 0
-    return read_duration(context, name, value)
-
-
 def _read_jitter(every: Milliseconds | None, context: Context, name: str, value: Value) -> Milliseconds | None:
-    found = _read_delay(context, name, value)
+    found = read_delay(context, name, value)
     limit = MAX_JITTER_MS if every is None else min(MAX_JITTER_MS, every - 1)
     if found is not None and found > limit and isinstance(value, Duration):
         range_ = f"shorter than 'every', {times.format_duration(every)}" if every and limit < every else "at most 1d"

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from chalicelib.engine.errors import StepError
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json, is_shallow
@@ -199,7 +199,7 @@ def _data(reply: Response) -> Json:
 def json_in(body: bytes) -> Json:
     """Return the JSON value in a body. Raises ValueError or RecursionError for what a run cannot hold."""
     value = msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
-    if holds_secret(value) or not is_shallow(value):
+    if is_posing(value) or not is_shallow(value):
         raise ValueError("it is nested too deeply, or has a value in the form of an encrypted secret")
     return value
 

@@ -54,7 +54,7 @@ class DirectClient:
         read_blob: BlobReader,
     ) -> DirectAnswer | Taken:
         """Call the action once, or ask where it has sent us to. Errors are returned as NotTaken, never raised."""
-        action, cipher = invocation.action, self._secrets.cipher(run.namespace)
+        action, cipher = invocation.action, self._secrets.cipher(run.namespace, run.id)
         try:
             args = direct_args(definition, run, token, invocation, read_blob, cipher)
             request = direct_request(action, args)

@@ -59,7 +59,7 @@ class WebhookClient:
         read_blob: BlobReader,
     ) -> Taken | NotTaken:
         """Deliver the activation once. Errors of the action or of its args are returned as NotTaken, never raised."""
-        action, cipher = invocation.action, self._secrets.cipher(run.namespace)
+        action, cipher = invocation.action, self._secrets.cipher(run.namespace, run.id)
         try:
             fields = request_fields(definition, run, token, invocation, read_blob, cipher)
             callback = {} if invocation.is_bare else {"callbackUrl": self._callback_for(run)}

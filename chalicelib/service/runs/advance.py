@@ -143,7 +143,7 @@ class RunAdvancer:
         return advanced
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, cipher = self._definition_cache.of(run), self._secrets.cipher(run.namespace)
+        definition, cipher = self._definition_cache.of(run), self._secrets.cipher(run.namespace, run.id)
         read_blob = blob_reader(self._runs, run)
         new_blobs: dict[str, Json] = {}
 

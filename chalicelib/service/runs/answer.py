@@ -12,7 +12,7 @@ from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, StepError
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.run import Run, Token
 from chalicelib.model.times import Instant
@@ -130,7 +130,7 @@ def answer_in(reply: Taken, run: Run, token: Token) -> Answer | None:
         return None
     if not is_shallow(reply.answer):
         raise NotAnAnswer(f"it is nested more than {DEEPEST} levels deep")
-    if holds_secret(reply.answer):
+    if is_posing(reply.answer):
         raise NotAnAnswer("it has a value in the form of an encrypted secret")
     try:
         given = msgspec.convert(reply.answer, _InlineAnswer)

@@ -13,6 +13,7 @@ from chalicelib.engine.errors import ExpressionFailed, InputRefused, Refused, St
 from chalicelib.engine.events import ChildEnded, DeliveryHeld, Event, RunContinued, RunPaused, RunStopped
 from chalicelib.engine.invocation import UNDO, pending_undo
 from chalicelib.engine.steps.call import child_name, error_of, refuse_missing
+from chalicelib.engine.values.secret_values import holds_secret
 from chalicelib.model import status
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep, walk
 from chalicelib.model.ids import was_minted
@@ -28,6 +29,7 @@ from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.new_run import RunFactory, RunPlan
+from chalicelib.service.security.secrets import Secrets
 
 LOG = logging.getLogger("echoer.children")
 
@@ -50,8 +52,14 @@ class ChildRuns:
     """Starts and stops child runs, and reports their ends."""
 
     def __init__(
-        self, runs: RunStore, definition_cache: DefinitionCache, advancer: RunAdvancer, factory: RunFactory
+        self,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
+        factory: RunFactory,
+        secrets: Secrets,
     ) -> None:
+        self._secrets = secrets
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -124,7 +132,7 @@ class ChildRuns:
                 name=call.child,
                 definition=definition,
                 ref=ref,
-                input=self._factory.input(parent.namespace, definition.flow, call.input),
+                input=self._factory.input(parent.namespace, definition.flow, call.input, parent.id),
                 by=f"run {parent.name}",
                 parent=Parent(run=parent.name, uuid=uuid, depth=depth),
                 trace=traceparent(parent, uuid),
@@ -143,7 +151,15 @@ class ChildRuns:
         if child.parent is None or child.status not in status.ENDED:
             return
         state = DEFAULT_STATE if child.status is Status.SUCCEEDED else STOPPED_STATE
-        self._report(child.namespace, child.parent.run, child.parent.uuid, state, child.output, error_of(child))
+        output, error = child.output, error_of(child)
+        if holds_secret(output) or (error is not None and holds_secret(error.data)):
+            parent = self._runs.load(child.namespace, child.parent.run)
+            if parent is None:
+                return
+            output = self._secrets.moved(output, child.namespace, child.id, parent.id)
+            if error is not None:
+                error = replace(error, data=self._secrets.moved(error.data, child.namespace, child.id, parent.id))
+        self._report(child.namespace, child.parent.run, child.parent.uuid, state, output, error)
 
     def stop_child(self, parent: Run, child: str) -> None:
         """Stop the child if the parent needs no result of it."""

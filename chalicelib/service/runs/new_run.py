@@ -9,6 +9,7 @@ from chalicelib.engine.effects import Decision
 from chalicelib.engine.events import RunStarted
 from chalicelib.engine.machine import decide
 from chalicelib.engine.values.inputs import complete
+from chalicelib.engine.values.secret_values import reencrypted
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
@@ -21,7 +22,7 @@ from chalicelib.service.security.secrets import Secrets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """A run that is to be started. `input` is complete and encrypted (`RunFactory.input`)."""
+    """A run that is to be started. `input` is complete, and encrypted for no run yet (`RunFactory.input`)."""
 
     namespace: str
     name: str
@@ -49,9 +50,15 @@ class RunFactory:
         self._clock = clock
         self._ids = ids
 
-    def input(self, namespace: str, flow: Flow, given: Json) -> Json:
-        """Return the input with defaults filled in and secret values encrypted. Raises InputRefused."""
-        return complete(flow, dict(given) if isinstance(given, Mapping) else given, self._secrets.cipher(namespace))
+    def input(self, namespace: str, flow: Flow, given: Json, source: str = "") -> Json:
+        """Return the input with defaults filled in and secret values encrypted. Raises InputRefused.
+
+        `source` is the id of the run that gives it; empty: it comes from a request or a document.
+        """
+        cipher = self._secrets.cipher_of_input(namespace)
+        if source:
+            given = reencrypted(given, self._secrets.cipher(namespace, source), cipher)
+        return complete(flow, dict(given) if isinstance(given, Mapping) else given, cipher)
 
     def decide(self, plan: RunPlan) -> Decision:
         """Return the first head of the run, and its effects. Nothing is written or sent. Raises Invalid, TooLarge."""
@@ -61,15 +68,17 @@ class RunFactory:
             refuse_unsafe("the name of a label", name)
             if ":" in name:
                 raise Invalid(f"the name of a label must not contain a colon: {name!r:.80}")
+        at, nonce, run_id = self._clock.now(), self._ids.nonce(), new_uuid(self._ids)
+        cipher = self._secrets.cipher(plan.namespace, run_id)
         event = RunStarted(
-            at=self._clock.now(),
-            nonce=self._ids.nonce(),
+            at=at,
+            nonce=nonce,
             by=plan.by,
             namespace=plan.namespace,
             name=plan.name,
-            id=new_uuid(self._ids),
+            id=run_id,
             ref=plan.ref,
-            input=plan.input,
+            input=reencrypted(plan.input, self._secrets.cipher_of_input(plan.namespace), cipher),
             labels=plan.labels,
             parent=plan.parent,
             trace=plan.trace,
@@ -77,7 +86,7 @@ class RunFactory:
             scheduled=plan.scheduled,
             queued_behind=plan.queued_behind,
         )
-        return decide(plan.definition, None, event, cipher=self._secrets.cipher(plan.namespace))
+        return decide(plan.definition, None, event, cipher=cipher)
 
 
 def new_uuid(ids: IdSource) -> str:

@@ -197,6 +197,7 @@ def _in_token(token: Token, change: Change) -> Token:
         token,
         activation=activation,
         result=change(token.result),
+        error=None if token.error is None else replace(token.error, data=change(token.error.data)),
         vars=None if token.vars is None else _in_values(token.vars, change),
         fork_vars=None if token.fork_vars is None else _in_values(token.fork_vars, change),
     )

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from chalicelib.engine.errors import ExpressionFailed
+from chalicelib.engine.values.secret_values import reencrypted
 from chalicelib.model.actions import SECRET_NAME, Action
 from chalicelib.model.flow import Flow, has_secret_vars
 from chalicelib.model.json_values import Json, ready
@@ -64,29 +65,32 @@ class NoEncryption:
     def check(self) -> None:
         raise SecretsOff
 
-    def encrypt(self, _namespace: str, _plain: bytes) -> str:
+    def encrypt(self, _namespace: str, _place: str, _plain: bytes) -> str:
         raise SecretsOff
 
-    def decrypt(self, _namespace: str, _text: str) -> bytes:
+    def decrypt(self, _namespace: str, _place: str, _text: str) -> bytes:
         raise SecretsOff
 
 
 class NamespaceCipher:
-    """Implement `engine.values.secret_values.Cipher` for one namespace.
+    """Implement `engine.values.secret_values.Cipher` for one run, or another place of a namespace.
 
     `read` returns the value of a named secret of a namespace, or None if it is not set.
     """
 
-    def __init__(self, namespace: str, encryption: Encryption, read: Callable[[str, str], str | None]) -> None:
+    def __init__(
+        self, namespace: str, place: str, encryption: Encryption, read: Callable[[str, str], str | None]
+    ) -> None:
         self._namespace = namespace
+        self._place = place
         self._encryption = encryption
         self._read = read
 
     def encrypt(self, value: Json, /) -> str:
-        return self._encryption.encrypt(self._namespace, msgspec.json.encode(value))
+        return self._encryption.encrypt(self._namespace, self._place, msgspec.json.encode(value))
 
     def decrypt(self, text: str, /) -> Json:
-        return msgspec.json.decode(self._encryption.decrypt(self._namespace, text))
+        return msgspec.json.decode(self._encryption.decrypt(self._namespace, self._place, text))
 
     def secret(self, name: str, /) -> Json:
         found = self._read(self._namespace, name)
@@ -105,9 +109,17 @@ class Secrets:
         self._lock = Lock()
         self._cached: OrderedDict[tuple[str, str], tuple[Instant, str]] = OrderedDict()
 
-    def cipher(self, namespace: str) -> NamespaceCipher:
-        """Return the cipher of the namespace."""
-        return NamespaceCipher(namespace, self._encryption, self._value)
+    def cipher(self, namespace: str, run_id: str) -> NamespaceCipher:
+        """Return the cipher of a run: what it encrypts can be decrypted for this run alone."""
+        return NamespaceCipher(namespace, f"run/{run_id}", self._encryption, self._value)
+
+    def cipher_of_input(self, namespace: str) -> NamespaceCipher:
+        """Return the cipher of input that belongs to no run yet."""
+        return NamespaceCipher(namespace, "input", self._encryption, self._value)
+
+    def moved(self, value: Json, namespace: str, source: str, target: str) -> Json:
+        """Return a value of one run as a value of another one. Both are given by their ids. Raises LostKey."""
+        return reencrypted(value, self.cipher(namespace, source), self.cipher(namespace, target))
 
     def check(self, definition: Action | Flow) -> None:
         """Check that the values that the definition declares secret can be encrypted. Raises SecretsOff."""
@@ -125,7 +137,7 @@ class Secrets:
         size = len(value.encode())
         if not 0 < size <= MAX_SECRET_BYTES:
             raise Invalid(f"a secret must have 1 to {MAX_SECRET_BYTES} bytes; this one has {size}")
-        encrypted = self._encryption.encrypt(namespace, value.encode())
+        encrypted = self._encryption.encrypt(namespace, _place_of(name), value.encode())
         secret = Secret(name=name, set_at=self._clock.now(), set_by=by)
         self._write(namespace, f"secret/{name}", lambda _: encrypted.encode())
         self._write(namespace, _INDEX, lambda index: _with(index, secret))
@@ -156,7 +168,7 @@ class Secrets:
                 self._cached[namespace, name] = (now + SECRET_CACHE_MS, encrypted)
                 while len(self._cached) > _MAX_CACHED_SECRETS:
                     self._cached.popitem(last=False)
-        return self._encryption.decrypt(namespace, encrypted).decode() if encrypted else None
+        return self._encryption.decrypt(namespace, _place_of(name), encrypted).decode() if encrypted else None
 
     def _forget(self, namespace: str, name: str) -> None:
         with self._lock:
@@ -171,6 +183,10 @@ class Secrets:
                 continue
             return
         raise Conflict("the same secrets are being changed by other requests; try again")
+
+
+def _place_of(name: str) -> str:
+    return f"secret/{name}"
 
 
 def _listed(index: bytes) -> list[Secret]:

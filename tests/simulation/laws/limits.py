@@ -87,7 +87,8 @@ class Limits:
         holders = frozenset(permits.holders)
         new = holders - self._holders.get((namespace, name), frozenset())
         self._holders[namespace, name] = holders
-        waiters = self._store.waiters.first(namespace, name, 1_000) if new else ()
+        is_known = bool(new) and permits.waiting  # else the queue is empty, or its waiters are not known yet
+        waiters = self._store.waiters.first(namespace, name, 1_000) if is_known else ()
         known = {waiter.uuid: waiter for waiter in waiters}
         for uuid in new:
             for waiter in waiters:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from types import SimpleNamespace
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -25,17 +27,9 @@ def _newest_first(right: Any) -> Any:
     """Those that came last are granted first."""
 
     def grant(self: Any, namespace: str, name: str, round_: Any, now: int) -> None:
-        first, waiters = self._waiters.first, self._waiters
-
-        class Reversed:
-            def first(self, *place: Any) -> Any:
-                return list(reversed(first(*place)))
-
-        self._waiters = Reversed()
-        try:
-            right(self, namespace, name, round_, now)
-        finally:
-            self._waiters = waiters
+        reading = copy(self)
+        reading._waiters = SimpleNamespace(first=lambda *place: list(reversed(self._waiters.first(*place))))
+        right(reading, namespace, name, round_, now)
 
     return grant
 

@@ -20,7 +20,7 @@ from chalice.app import Response as ChaliceResponse
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import RunIsStopped, TooLarge
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
-from chalicelib.engine.values.secret_values import holds_secret
+from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.entrypoints.http import bodies, errors
 from chalicelib.entrypoints.http.bodies import SdkBody
 from chalicelib.entrypoints.http.request import Request, Response
@@ -114,7 +114,7 @@ def _output(body: SdkBody) -> Json:
         raise _AwsError("InvalidOutput", f"Invalid Output: `output` is not JSON: {exc}") from exc
     if not is_shallow(found):
         raise _AwsError("InvalidOutput", f"Invalid Output: it is nested more than {DEEPEST} levels deep")
-    if holds_secret(found):
+    if is_posing(found):
         raise _AwsError("InvalidOutput", "Invalid Output: it has a value in the form of an encrypted secret")
     return found
 

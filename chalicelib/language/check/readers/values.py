@@ -131,18 +131,29 @@ def read_source(context: Context, name: str, value: Value) -> str | None:
 
 
 def read_duration(
-    context: Context, name: str, value: Value, longest: Milliseconds = MAX_DURATION_MS
+    context: Context, name: str, value: Value, longest: Milliseconds = MAX_DURATION_MS, shortest: Milliseconds = 1
 ) -> Milliseconds | None:
     """Read a duration, in milliseconds."""
     if isinstance(value, Duration):
+        if value.milliseconds < shortest:
+            found = format_duration(value.milliseconds)
+            context.findings.report(Problem.DURATION_OUT_OF_RANGE, value.span, found=found)
+            return None
         if value.milliseconds <= longest:
             return value.milliseconds
         found, range_ = format_duration(value.milliseconds), f"at most {format_duration(longest)}"
         context.findings.report(Problem.OUT_OF_RANGE, value.span, name=name, found=found, range=range_)
         return None
-    hint = f"did you mean {value.value}s?" if isinstance(value, Number) else None
+    hint = f"did you mean {value.value}s?" if isinstance(value, Number) and value.value > 0 else None
     context.wrong(name, value, "a duration like 30s", hint)
     return None
+
+
+def read_delay(context: Context, name: str, value: Value) -> Milliseconds | None:
+    """Read a duration, in milliseconds, that may be 0."""
+    if isinstance(value, Number) and value.value == 0:
+        return 0
+    return read_duration(context, name, value, shortest=0)
 
 
 def or_expression(reader: Callable[[Context, str, Value], _T | None]) -> Callable[[Context, str, Value], Template]:

@@ -9,7 +9,7 @@ from chalicelib.language.check.readers.arguments import given_args
 from chalicelib.language.check.readers.flow_input import read_flow_input
 from chalicelib.language.check.readers.labels import read_labels
 from chalicelib.language.check.readers.members import Properties, read_assignments
-from chalicelib.language.check.readers.values import INVALID_VALUE, read_duration, read_name, read_template
+from chalicelib.language.check.readers.values import INVALID_VALUE, read_delay, read_name, read_template
 from chalicelib.language.check.steps.event_data import check_data
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
@@ -91,7 +91,7 @@ def _read_run(context: Context, name: str, value: Value) -> Template:
 
 
 def _read_ttl(context: Context, name: str, value: Value) -> Template:
-    return context.expression(value) if isinstance(value, Expression) else read_duration(context, name, value)
+    return context.expression(value) if isinstance(value, Expression) else read_delay(context, name, value)
 
 
 def _read_input(context: Context, name: str, value: Value) -> dict[str, Template] | None:

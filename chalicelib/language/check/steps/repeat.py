@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib.language.check.context import Context
 from chalicelib.language.check.readers.members import Properties, read_entries
 from chalicelib.language.check.readers.options import read_settings
-from chalicelib.language.check.readers.values import or_expression, read_int, read_number, read_timespan
+from chalicelib.language.check.readers.values import or_expression, read_delay, read_int, read_number, read_timespan
 from chalicelib.language.check.steps.routes import States
 from chalicelib.language.limits import MAX_REPEATS
 from chalicelib.language.problems import Problem, Suggestion
@@ -87,7 +87,7 @@ class _Rules:
 def _read_rule(context: Context, settings: Group) -> RepeatRule | None:
     readers: dict[str, Callable[..., object]] = {
         "max": or_expression(functools.partial(read_int, least=1, most=MAX_REPEATS)),
-        "delay": read_timespan,
+        "delay": or_expression(read_delay),
         "rate": or_expression(functools.partial(read_number, least=1)),
         "cap": read_timespan,
         "jitter": _read_jitter,

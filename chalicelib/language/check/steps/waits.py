@@ -11,7 +11,14 @@ from chalicelib.language.check.readers.action_calls import read_action_call
 from chalicelib.language.check.readers.arguments import Inputs
 from chalicelib.language.check.readers.members import Properties, read_assignments
 from chalicelib.language.check.readers.recurrence import cron_reader, read_zone
-from chalicelib.language.check.readers.values import or_expression, read_int, read_source, read_text, read_timespan
+from chalicelib.language.check.readers.values import (
+    or_expression,
+    read_delay,
+    read_int,
+    read_source,
+    read_text,
+    read_timespan,
+)
 from chalicelib.language.check.readers.variables import read_variables
 from chalicelib.language.check.steps.repeat import read_repeat
 from chalicelib.language.check.steps.routes import Routing, States
@@ -76,7 +83,7 @@ def read_wait(properties: Properties, step: Step, routing: Routing, inputs: Inpu
             return flow.TimerStep(
                 name=name,
                 routes=routes,
-                duration=properties.read("for", read_timespan),
+                duration=properties.read("for", or_expression(read_delay)),
                 until=properties.read("until", _read_time),
                 next=properties.read("next", or_expression(cron_reader(properties.owner, Problem.WAITS_FOR_EVER))),
                 zone=properties.read("zone", or_expression(read_zone)),
