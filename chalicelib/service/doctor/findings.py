@@ -9,7 +9,6 @@ from typing import Final
 from chalicelib.model.times import Instant
 from chalicelib.service.messages import Message
 
-
 MAX_DETAIL_CHARS: Final = 1_000
 """The longest text of a run that a finding repeats: a report has many findings, and the whole text is in the run."""
 

@@ -14,8 +14,8 @@ held then, whoever returns one changes the value later, and reads the queue afte
 `Serve` message is on its way to the next slot. `Permits.waiting` is cleared only in a value that has room for all.
 
 **No permit leaks.** The engine sends `Release` before it commits the end of an activation, like all effects, and its
-consumer looks at the head of the run. Who takes a permit looks at the head again, because the activation may have ended
-since then, and its `Release` may have come before. The delivery of a waiter is sent before the value that holds its permit is
+consumer looks at the head of the run. Who takes a permit looks at the head again: the activation may have ended since
+then, and its `Release` may have come before. The delivery of a waiter is sent before the value that holds its permit is
 written, and its consumer looks at the value. A waiter of which the activation has ended is found when its turn comes.
 As a second net, `Serve` comes from time to time while there are waiters, every minute at first and every 12 hours at
 last, and compares holders with the heads of their runs.
