@@ -73,6 +73,15 @@ def encode(value: FrozenValue) -> bytes:
 _V = TypeVar("_V", bound=FrozenValue)
 
 
+def made(kind: type[_V], given: Mapping[str, Any]) -> _V:
+    """Return a value with the fields `given`. What equals a default is left out of its JSON, as if it were not given.
+
+    msgspec itself leaves out only the object that is the default, and an equal one where it happens to be the same.
+    """
+    defaults = {field.name: field.default for field in msgspec.structs.fields(kind)}
+    return kind(**{name: value for name, value in given.items() if value != defaults[name]})
+
+
 def decode(data: bytes | str, kind: type[_V]) -> _V:
     """Return the checked definition that `encode` of this or an earlier version wrote.
 

@@ -64,7 +64,9 @@ def test_a_golden_comes_back_by_way_of_json(text: str, statement: Statement) -> 
     value = decode(encode(statement.value), type(statement.value))
     written = to_fsl(value)
     assert format_text(written) == written
-    assert [one.value for one in read(written, known).statements] == [statement.value]
+    back = [one.value for one in read(written, known).statements]
+    assert back == [statement.value]
+    assert [encode(one) for one in back] == [encode(statement.value)]
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12).filter(lambda text: "`" not in text)

@@ -41,13 +41,14 @@ def read_schedule(context: Context, statement: Statement) -> Schedule:
     if sum(one in properties for one in _TIMES) != 1 and not properties.damaged:
         context.findings.report(Problem.CHOOSE_ONE, statement.name.span, owner=owner, names=", ".join(_TIMES))
     every = properties.read("every", _read_interval)
+    zone = properties.read("zone", read_zone)
     return Schedule(
         name=name,
         flow=flow or "",
         cron=properties.read("cron", cron_reader(owner, Problem.NEVER_FIRES)),
         every=every,
         at=properties.read("at", functools.partial(_read_at, owner, statement.name)),
-        zone=properties.read("zone", read_zone) or DEFAULT_ZONE,
+        zone=DEFAULT_ZONE if zone in (None, DEFAULT_ZONE) else zone,
         input=given,
         configs=read_configs(context, statement),
         labels=labels,

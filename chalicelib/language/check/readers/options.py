@@ -23,6 +23,7 @@ from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.syntax.tree import Assignment, Expression, Group, Reference, Value, Word
 from chalicelib.model.actions import Action, Breaker, Limit, Method, Options, Retry
 from chalicelib.model.flow import FlowLimit, Overflow
+from chalicelib.model.json_values import made
 from chalicelib.model.templates import Template
 from chalicelib.model.times import Milliseconds
 
@@ -72,7 +73,7 @@ def _read_retry(context: Context, name: str, value: Value) -> Retry | None:
         return None
     if "cap" not in found:
         found["cap"] = max(Retry().cap, found.get("delay", 0))
-    return Retry(**found)
+    return made(Retry, found)
 
 
 def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
@@ -86,7 +87,7 @@ def _read_limit(context: Context, name: str, value: Value) -> Limit | None:
     if found is None:
         return None
     _refuse_needless(context, value, found)
-    return Limit(**found)
+    return made(Limit, found)
 
 
 def read_flow_limit(context: Context, name: str, value: Value) -> FlowLimit | None:
@@ -98,7 +99,7 @@ def read_flow_limit(context: Context, name: str, value: Value) -> FlowLimit | No
     }
     found = read_settings(context, name, value, readers)
     if found is None or "concurrent" in found:
-        return None if found is None else FlowLimit(**found)
+        return None if found is None else made(FlowLimit, found)
     if not any(entry.name.key == "concurrent" for entry in _entries_of(value)):
         context.wrong(name, value, "a group with concurrent, like (concurrent = 1)")
     return None
@@ -120,7 +121,7 @@ def read_breaker(context: Context, name: str, value: Value) -> Breaker | None:
             "pause": functools.partial(read_duration, longest=MAX_RETRY_PAUSE_MS),
         },
     )  # fmt: skip
-    return None if found is None else Breaker(**found)
+    return None if found is None else made(Breaker, found)
 
 
 def read_key(context: Context, name: str, value: Value) -> Template | None:

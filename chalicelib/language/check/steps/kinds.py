@@ -368,7 +368,7 @@ def _is_instant(step: FlowStep | None) -> bool:
         case flow.ChoiceStep() | flow.SetStep() | flow.EmitStep() | flow.StartStep():
             return True
         case flow.TimerStep():
-            return bool(step.duration == 0)
+            return isinstance(step.duration, int) and step.duration == 0
         case flow.ForkStep() | flow.EachStep():
             nested = [one for _, steps in flow.children_of(step) for one in steps]
             return all(_is_instant(one) for one in nested)

@@ -36,7 +36,7 @@ from chalicelib.model.flow import (
     children_of,
 )
 from chalicelib.model.json_values import children_in
-from chalicelib.model.templates import source_of
+from chalicelib.model.templates import Template, source_of
 
 _RESULT: Final = re.compile(r"\$result\b")
 _OF_BRANCH: Final = re.compile(r"\$result\.(?:`([^`]*)`|(\w+))")
@@ -50,7 +50,7 @@ def warn_of_null_outputs(context: Context, statement: Statement, flow: Flow) -> 
     words = {step.name.text: step.name for step in steps_within(statement.members)}
     for steps in _scopes(flow.steps):
         for step in steps:
-            for owner in _null_outputs(step, steps):
+            for owner in _null_outputs(step, steps, flow.output if steps is flow.steps else None):
                 if step.name in words:
                     hint = "say what it is: -> done (output = ${ ... })"
                     context.findings.report(Problem.NULL_OUTPUT, words[step.name].span, hint=hint, owner=owner)
@@ -63,15 +63,18 @@ def _scopes(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
             yield from _scopes(nested)
 
 
-def _null_outputs(step: Step, siblings: tuple[Step, ...]) -> Iterator[str]:
-    """Yield what has a null output that is read: an each, or branches of a fork."""
+def _null_outputs(step: Step, siblings: tuple[Step, ...], output: Template) -> Iterator[str]:
+    """Yield what has a null output that is read: an each, or branches of a fork.
+
+    `output` is what is evaluated where a route without entries leads to `done`.
+    """
     match step:
         case EachStep() if _ends_without_result(step.steps, has_result=False):
-            if any(_RESULT.search(_ONLY_COUNTED.sub("", source)) for source in _readers(step, siblings)):
+            if any(_RESULT.search(_ONLY_COUNTED.sub("", source)) for source in _readers(step, siblings, output)):
                 yield f"every item of each '{step.name}'"
         case ForkStep():
             silent = {one.name for one in step.branches if _ends_without_result(one.steps, has_result=True)}
-            named = [found for source in (_readers(step, siblings) if silent else ()) for found in _named(source)]
+            named = [found for source in (_readers(step, siblings, output) if silent else ()) for found in _named(source)]
             yield from (f"branch '{name}' of fork '{step.name}'" for name in sorted(silent.intersection(named)))
 
 
@@ -114,21 +117,26 @@ def _brings(step: Step, route: Route, carrying: set[str]) -> bool:
             return True
 
 
-def _readers(step: Step, siblings: tuple[Step, ...]) -> Iterator[str]:
+def _readers(step: Step, siblings: tuple[Step, ...], output: Template) -> Iterator[str]:
     """Yield the expressions that see the result of the step: its own, and those of the steps that follow."""
     yield from _sources([getattr(step, name) for name in ("routes", "save", "repeat") if hasattr(step, name)])
     by_name = {one.name: one for one in siblings}
     seen: set[str] = set()
-    waiting = [route.target for route in step.routes if route.state in (None, DEFAULT_STATE)]
+    waiting = [route for route in step.routes if route.state in (None, DEFAULT_STATE)]
     while waiting:
-        found = by_name.get(waiting.pop())
+        route = waiting.pop()
+        if route.target == DONE and not route.entries:
+            yield from _sources(output)
+        found = by_name.get(route.target)
         if found is None or found.name in seen:
             continue
         seen.add(found.name)
         yield from _entering(found)
+        if isinstance(found, SetStep):
+            yield from _sources([found.save, found.routes])
         if isinstance(found, ChoiceStep):
             yield from _sources(found.routes)
-            waiting += [route.target for route in found.routes]
+            waiting += found.routes
 
 
 def _entering(step: Step) -> Iterator[str]:

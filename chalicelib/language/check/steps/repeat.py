@@ -18,6 +18,7 @@ from chalicelib.language.problems import Problem, Suggestion
 from chalicelib.language.source import Span
 from chalicelib.language.syntax.tree import Assignment, Group, Route, Value, Word
 from chalicelib.model.flow import DEFAULT_CAP_MS, ERROR, Jitter, RepeatRule
+from chalicelib.model.json_values import made
 
 _JITTERS: Final = {one.value: one for one in Jitter}
 
@@ -102,7 +103,7 @@ def _read_rule(context: Context, settings: Group) -> RepeatRule | None:
     if "cap" not in found:
         delay = found.get("delay", 0)
         found["cap"] = max(DEFAULT_CAP_MS, delay) if isinstance(delay, int) else None
-    return RepeatRule(**found)
+    return made(RepeatRule, found)
 
 
 def _lacks_max(context: Context, at: Span) -> None:
