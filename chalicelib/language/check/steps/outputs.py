@@ -74,7 +74,9 @@ def _null_outputs(step: Step, siblings: tuple[Step, ...], output: Template) -> I
                 yield f"every item of each '{step.name}'"
         case ForkStep():
             silent = {one.name for one in step.branches if _ends_without_result(one.steps, has_result=True)}
-            named = [found for source in (_readers(step, siblings, output) if silent else ()) for found in _named(source)]
+            named = [
+                found for source in (_readers(step, siblings, output) if silent else ()) for found in _named(source)
+            ]
             yield from (f"branch '{name}' of fork '{step.name}'" for name in sorted(silent.intersection(named)))
 
 
