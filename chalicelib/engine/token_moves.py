@@ -35,6 +35,7 @@ from chalicelib.engine.undo.compensation import (
     undone,
 )
 from chalicelib.engine.values.evaluation import holds
+from chalicelib.expressions import has_room
 from chalicelib.model.flow import (
     DEFAULT_STATE,
     ENDS,
@@ -55,6 +56,9 @@ from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import LIVE
 from chalicelib.model.waits import Decided, EachWait, ForkWait, Wait
 
+ENTRY_STEPS: Final = 50
+"""What entering a step costs a transition, in steps of expressions: both are counted together, by the CPU they take."""
+
 MAX_PASSES: Final = 1_000
 """A step that a token passes this often without a wait returns ERROR: the token is in a loop."""
 
@@ -72,7 +76,12 @@ def run_until_waiting(transition: Transition) -> None:
         transition.passed += 1
         transition.set_run(steps=transition.run.steps + 1)
         if transition.run.steps > transition.definition.step_limit:
-            _stop_runaway(transition, token)
+            limit = transition.definition.step_limit
+            _stop_runaway(transition, token, f"the run has entered {limit} steps, which is the limit")
+            continue
+        if not has_room(ENTRY_STEPS):
+            entered = f"{transition.passed} steps were entered without a wait"
+            _stop_runaway(transition, token, f"{entered}, and all that one transition may compute is used up")
             continue
         if transition.definition.has_scopes and not _begin_scope(transition, token):
             continue
@@ -95,9 +104,8 @@ def _begin_scope(transition: Transition, token: Token) -> bool:
     return True
 
 
-def _stop_runaway(transition: Transition, token: Token) -> None:
+def _stop_runaway(transition: Transition, token: Token, cause: str) -> None:
     """Fail the run because it has entered too many steps."""
-    cause = f"the run has entered {transition.definition.step_limit} steps, which is the limit"
     name = ErrorName.RUNAWAY_LOOP
     transition.record("RunFailed", token, target=STOPPED, error=cause, error_name=name)
     fail_with(transition, StepError(name, cause, step=token.step))

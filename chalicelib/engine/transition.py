@@ -392,7 +392,8 @@ class Transition(TransitionVars):
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return
-        awaited = [token for token in self.tokens.values() if self.run.ending is None or token.id == UNDO]
+        is_awaited = self.run.ending is None and self.run.status is not Status.PENDING  # else its tokens do nothing
+        awaited = [token for token in self.tokens.values() if is_awaited or token.id == UNDO]
         deadlines = [token.activation.due for token in awaited if token.activation]
         deadlines += [stopping.deadline for stopping in self.run.stopping]
         if self.run.deadline is not None:

@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from chalicelib.expressions.draw import Draw
 from chalicelib.expressions.errors import ExpressionFailed
-from chalicelib.expressions.meter import together
+from chalicelib.expressions.meter import has_room, together
 from chalicelib.expressions.names import NAMES
 from chalicelib.expressions.values import NOTHING, Nothing
 
@@ -70,6 +70,7 @@ __all__ = [
     "Nothing",
     "compile",
     "evaluate",
+    "has_room",
     "members_used",
     "names_used",
     "problem_in",

@@ -12,7 +12,7 @@ from chalicelib.expressions.evaluation.evaluator import Machine
 from chalicelib.expressions.evaluation.output import Output
 from chalicelib.expressions.evaluation.scope import Frame
 from chalicelib.expressions.functions import builtins
-from chalicelib.expressions.meter import Meter
+from chalicelib.expressions.meter import MAX_STEPS, Meter
 from chalicelib.expressions.names import NAMES, finish, members_used, suggestion, unknown
 from chalicelib.expressions.syntax.parser import Parser
 from chalicelib.expressions.syntax.tree import Node
@@ -100,9 +100,9 @@ class Compiled:
         except RecursionError:
             raise _failed(Failure("L0008")) from None
 
-    def measure(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING) -> Usage:
-        """Evaluate, and return what that takes: for tests of the limits."""
-        meter = Meter()
+    def measure(self, names: Mapping[str, Any], draw: Draw, data: Any = NOTHING, *, steps: int = MAX_STEPS) -> Usage:
+        """Evaluate within so many steps, and return what that takes: for tests of the limits."""
+        meter = Meter(steps)
         if self._tree is None or self._failure is not None:
             return Usage(self._failure.code if self._failure else "", 0, 0)
         try:

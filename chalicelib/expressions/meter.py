@@ -56,8 +56,17 @@ FUNCTION_BYTES: Final = 1_000
 MAX_SECONDS: Final = 5.0
 """CPU time of one evaluation: the second net. A machine that is busy with other work does not change it."""
 
-MAX_SECONDS_TOGETHER: Final = 30.0
-"""CPU time of all evaluations within one `together()`: the second net."""
+MAX_SECONDS_TOGETHER: Final = 10.0
+"""CPU time of one `together()`, whatever it is spent on: the second net."""
+
+MAX_OVERDRAFT: Final = 400_000
+"""Steps of other work that `together()` still does when no evaluation may begin any more, to come to an end."""
+
+EVALUATION_STEPS: Final = 8
+"""What an evaluation costs `together()` beside its steps: its names are bound, and its value is copied."""
+
+MAX_SUGGESTIONS: Final = 200
+"""Names that are looked for within one `together()` because they are similar to unknown ones."""
 
 _CHUNK: Final = 4_096
 """Steps between two looks at the clock."""
@@ -66,21 +75,22 @@ _CHUNK: Final = 4_096
 class _Budget:
     """What is left for all evaluations within one `together()`."""
 
-    __slots__ = ("deadline", "patterns", "steps")
+    __slots__ = ("deadline", "patterns", "steps", "suggestions")
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.steps = MAX_STEPS_TOGETHER
         self.patterns = MAX_PATTERN_STEPS_TOGETHER
-        self.deadline = thread_time() + MAX_SECONDS_TOGETHER
+        self.suggestions = MAX_SUGGESTIONS
+        self.deadline = thread_time() + seconds
 
 
 _shared: Final[ContextVar[_Budget | None]] = ContextVar("shared_budget", default=None)
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Bound all evaluations and checks within, together. Usable as a decorator."""
-    token = _shared.set(_Budget())
+def together(seconds: float = MAX_SECONDS_TOGETHER) -> Iterator[None]:
+    """Bound all evaluations and checks within, together, also by CPU time. Usable as a decorator."""
+    token = _shared.set(_Budget(seconds))
     try:
         yield
     finally:
@@ -96,12 +106,31 @@ def charge_pattern(steps: int) -> None:
             raise Failure("L0009")
 
 
+def has_room(steps: int) -> bool:
+    """Charge work beside expressions to the budget of `together()`. Return whether more may follow."""
+    budget = _shared.get()
+    if budget is None:
+        return True
+    budget.steps -= steps
+    return budget.steps > -MAX_OVERDRAFT and thread_time() <= budget.deadline
+
+
+def may_suggest() -> bool:
+    """Return whether one more similar name may be looked for."""
+    budget = _shared.get()
+    if budget is None:
+        return True
+    budget.suggestions -= 1
+    return budget.suggestions >= 0
+
+
 class Meter:
     """Counts down what one evaluation may take. Its methods raise Failure when that is used up."""
 
-    __slots__ = ("_budget", "_deadline", "_rest", "left", "space")
+    __slots__ = ("_budget", "_deadline", "_most", "_rest", "left", "space")
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        """`steps`: fewer than the limit, for tests."""
         self._budget = budget = _shared.get()
         now = thread_time()
         self._deadline = now + MAX_SECONDS
@@ -110,24 +139,26 @@ class Meter:
                 raise Failure("L0006")
             if now > budget.deadline:
                 raise Failure("L0007")
+            self._deadline = min(self._deadline, budget.deadline)
         self.left = _CHUNK
-        self._rest = MAX_STEPS - _CHUNK
+        self._most = steps
+        self._rest = steps - _CHUNK
         self.space = MAX_SPACE_BYTES
 
     @property
     def taken(self) -> int:
         """Steps taken so far."""
-        return MAX_STEPS - self.left - self._rest
+        return self._most - self.left - self._rest
 
     @property
     def usage(self) -> tuple[int, int]:
         """Steps and bytes taken so far, without a charge that was refused."""
-        return min(self.taken, MAX_STEPS), min(MAX_SPACE_BYTES - self.space, MAX_SPACE_BYTES)
+        return min(self.taken, self._most), min(MAX_SPACE_BYTES - self.space, MAX_SPACE_BYTES)
 
     def close(self) -> None:
         """Charge the steps taken to the budget of `together()`."""
         if self._budget:
-            self._budget.steps -= self.taken
+            self._budget.steps -= self.taken + EVALUATION_STEPS
 
     def spend(self, steps: int) -> None:
         """Take this many steps."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from chalicelib.expressions.meter import may_suggest
+
 if TYPE_CHECKING:
     from chalicelib.expressions.syntax.lexer import Token
     from chalicelib.expressions.syntax.tree import Node
@@ -18,6 +20,8 @@ ABSENT: Final = {"eval": "an expression cannot evaluate texts"}
 """What JSONata has and this package has not, and why."""
 
 _SHOWN: Final = 40
+_MAX_KNOWN: Final = 500
+"""Names among which one that is similar to an unknown name is looked for."""
 
 
 def unknown(variables: list[Token], known: frozenset[str]) -> Token | None:
@@ -32,11 +36,15 @@ def suggestion(name: str, known: frozenset[str]) -> str:
     """Return what is wrong with a name that is not known, and which one is close to it."""
     if name in ABSENT:
         return f"${name} is not available: {ABSENT[name]}"
-    from difflib import get_close_matches
-
-    near = get_close_matches(name[:_SHOWN], sorted(known), 1)
+    near = _near(name[:_SHOWN], known) if may_suggest() else []
     shown = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}..."
     return f"${shown} is not bound here" + (f"; did you mean ${near[0]}?" if near else "")
+
+
+def _near(name: str, known: frozenset[str]) -> list[str]:
+    from difflib import get_close_matches
+
+    return get_close_matches(name, sorted(known)[:_MAX_KNOWN], 1)
 
 
 def finish(tree: Node) -> None:

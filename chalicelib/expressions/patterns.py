@@ -1,14 +1,15 @@
 """Regular expressions, matched by RE2 in time linear in the text.
 
 RE2 is loaded by the first one. They are written as in JavaScript and translated; RE2 has no look-around and no
-back-references. Compiling costs by the size of the program, matching by that size times the text.
+back-references. Compiling costs by the size of the program, matching by that size times the text that is read: where a
+search looks far ahead from each match, it is read many times.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chalicelib.expressions.errors import Failure
 from chalicelib.expressions.meter import MAX_PATTERN_STEPS, charge_pattern
@@ -24,13 +25,16 @@ REFUSED_STEPS: Final = 5_000
 """What a regular expression costs that RE2 refuses."""
 
 INSTRUCTIONS_PER_STEP: Final = 300
-"""Instructions of the program, times characters of text, that make one step."""
+"""Instructions of the program, times characters of text that a search reads, that make one step."""
 
 MAX_GROUPS: Final = 32
 """Groups of one regular expression: RE2 keeps their places for each instruction of the program."""
 
 CHARACTERS_PER_MATCH_STEP: Final = 1_024
 """Characters of text that make one step for each match, which may look ahead to the end again."""
+
+_MAX_CHARACTER_BYTES: Final = 4
+"""RE2 reads the bytes of a text, UTF-8."""
 
 _COMPILE_INSTRUCTIONS_PER_STEP: Final = 2
 
@@ -41,18 +45,33 @@ _NO_SPACE: Final = (
 )
 _ALL: Final = "\\x{0}-\\x{10ffff}"
 _AS_THEY_ARE: Final = frozenset("bBdDwWfnrtv123456789xpPk")
+_CLASS_OR_ESCAPE: Final = re.compile(r"\\[\s\S]|\[(?:\\[\s\S]|[^\]\\])*\]")
+_QUANTIFIER: Final = re.compile(r"(?:[*+]|(?<!\()\?|\{\d+,?\d*\})\??")
+_CLOSED: Final = re.compile(r"\)*(?=\||\Z)")
+_QUANTIFIED_GROUP: Final = re.compile(r"\)[*+?{]")
 _TOKEN: Final = re.compile(r"\\u([0-9a-fA-F]{4})|\\c([A-Za-z])|\\(.)|\[\^?\]|\[\^?|\]|.", re.DOTALL)
+
+
+class _Shape(NamedTuple):
+    """What a regular expression is made of, as far as it decides how often a search reads the text."""
+
+    quantifiers: int
+    unbounded: bool
+    """Whether something of any length is followed by more, so that a search may go far and yet not match."""
+    branches: bool
+    """Whether it has alternatives, or groups with quantifiers."""
 
 
 class Pattern(Function):
     """A regular expression. Called with a text, it is the first match."""
 
-    __slots__ = ("_compiled", "at", "flags", "program", "source")
+    __slots__ = ("_compiled", "_shape", "at", "flags", "program", "source")
     arity = 1
 
     def __init__(self, source: str, flags: str, at: int) -> None:
         self.source, self.flags, self.at = source, flags, at
         self._compiled: Any = None
+        self._shape = _shape_of(source)
         self.program = 0
 
     def compiled(self) -> Any:
@@ -102,11 +121,27 @@ class Pattern(Function):
             m.meter.spend(self.program // _COMPILE_INSTRUCTIONS_PER_STEP)
         m.meter.spend(1 + len(text) * self.program // INSTRUCTIONS_PER_STEP)
         m.meter.bytes(len(text) * 2)
+        width = 1 if text.isascii() else _MAX_CHARACTER_BYTES
+        again = self._shape.quantifiers - 1
         for match in compiled.finditer(text, start):
-            m.meter.spend(2 + len(text) // CHARACTERS_PER_MATCH_STEP)
+            m.meter.spend(2 + len(text) * width // CHARACTERS_PER_MATCH_STEP)
+            if again > 0 and not self._shape.branches:
+                m.meter.spend(again * (len(text) * width * self.program // INSTRUCTIONS_PER_STEP))
+                again = 0
+            m.meter.spend(self._ahead((len(text) - match.end()) * width))
             if match.start() == match.end():
                 raise Failure("D1004", value=self.source)
             yield match
+
+    def _ahead(self, rest: int) -> int:
+        """Return the steps of looking ahead from a match: for a longer one that has precedence, and is not there.
+
+        Without branches that happens at most once at each place for each quantifier. With branches it may happen at
+        each match: through the rest (bytes) if there is no bound, else as far as the program goes without a loop.
+        """
+        if not self._shape.branches:
+            return 0
+        return (rest if self._shape.unbounded else min(rest, self.program)) * self.program // INSTRUCTIONS_PER_STEP
 
 
 class NextMatch(Function):
@@ -137,6 +172,20 @@ def match_object(m: Machine, pattern: Pattern, text: Any, start: int = 0) -> Any
             "next": NextMatch(pattern, text, match.end()),
         }
     return NOTHING
+
+
+def _shape_of(source: str) -> _Shape:
+    plain = _CLASS_OR_ESCAPE.sub("x", source)
+    found = list(_QUANTIFIER.finditer(plain))
+    unbounded = any(_is_followed(plain, one) for one in found if one[0][0] in "*+" or ",}" in one[0])
+    return _Shape(len(found), unbounded, "|" in plain or _QUANTIFIED_GROUP.search(plain) is not None)
+
+
+def _is_followed(plain: str, quantifier: re.Match[str]) -> bool:
+    """Whether more must match after what the quantifier repeats: else each repetition is a match already."""
+    closed = _CLOSED.match(plain, quantifier.end())
+    depth = plain.count("(", 0, quantifier.end()) - plain.count(")", 0, quantifier.end())
+    return closed is None or len(closed[0]) != depth
 
 
 def _translated(source: str) -> str:

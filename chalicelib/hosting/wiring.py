@@ -163,7 +163,6 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     timers = RunTimers(runs, store.schedules, queue, advancer, operator, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)
-    limiter = Limiter(store, queue, clock, ids)
     breakers = Breakers(store.versioned_values, definition_cache, limiter, announcer, clock)
     checker = DeliveryChecker(definition_cache, limiter, clock)
     webhook_key = partial(webhook_key_of, settings)

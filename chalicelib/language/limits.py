@@ -10,6 +10,8 @@ from chalicelib.model.times import MAX_DURATION_MS, UNIT_MS
 __all__ = ["MAX_DURATION_MS", "MAX_EACH_ITEMS", "MAX_REPEATS"]
 
 MAX_DOCUMENT_CHARACTERS: Final = 1_048_576
+MAX_TOKENS: Final = 150_000
+"""Words, signs and comments of a document: a text with more is refused before it is parsed."""
 MAX_NESTING: Final = 32
 """Nested brackets. This limit also bounds every recursion over the tree."""
 MAX_NAME_CHARACTERS: Final = 128

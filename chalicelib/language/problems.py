@@ -25,6 +25,8 @@ Severity: TypeAlias = Literal["error", "warning"]
 _MAX_SHOWN_CHARACTERS: Final = 80
 _MAX_LINE_CHARACTERS: Final = 160
 _MAX_CANDIDATES: Final = 5_000
+_MAX_COMPARISONS: Final = 200_000
+"""Characters of a word times those of the names that it is compared with, roughly."""
 _UNPRINTABLE: Final = re.compile(f"(?!\t)[{UNSAFE}]")
 
 
@@ -38,7 +40,7 @@ class Problem(Enum):
     UNCLOSED_BRACKET = "FSL105", "'{bracket}' has no closing bracket before {found}"
     UNMATCHED_BRACKET = "FSL106", "'{bracket}' has no matching opening bracket"
     NESTED_TOO_DEEPLY = "FSL107", "brackets are nested more than {limit} levels deep"
-    DOCUMENT_TOO_LARGE = "FSL108", "the document has {count} characters; the limit is {limit}"
+    DOCUMENT_TOO_LARGE = "FSL108", "the document has {count} {what}; the limit is {limit}"
     EMPTY_DOCUMENT = "FSL109", f"the document is empty: expected {ANY_STATEMENT}"
     SYNTAX = "FSL110", "expected {expected}, found {found}"
     MISSING_SEPARATOR = "FSL111", "expected '/' between two statements, found {found}"
@@ -267,7 +269,9 @@ class Suggestion:
         for name, _ in zip(self.known, range(_MAX_CANDIDATES), strict=False):
             if name != self.word and abs(len(name) - length) <= 1 + length // 2:
                 lowered.setdefault(name.lower(), name)
-        near = difflib.get_close_matches(self.word.lower(), lowered, n=1, cutoff=0.66)
+        word, half = self.word.lower(), (length + 1) // 2
+        compared = sorted(lowered, key=lambda name: name[:half] != word[:half] and name[-half:] != word[-half:])
+        near = difflib.get_close_matches(word, compared[: _MAX_COMPARISONS // (length * length + 1)], n=1, cutoff=0.66)
         return lowered[near[0]] if near else None
 
 

@@ -67,20 +67,22 @@ class Invocation:
     is_bare: bool = False
     """Whether the request holds nothing but the run, the step and the args of the activation."""
 
-    @property
-    def is_human(self) -> bool:
-        """Whether a person does the work."""
-        return self.action.method is Method.HUMAN
+    has_secrets: bool = field(init=False, default=False)
+    """Whether the service may know secrets: those that it is sent, or those that it answers."""
 
-    @property
-    def has_secrets(self) -> bool:
-        """Whether the service may know secrets: those that it is sent, or those that it answers."""
+    def __post_init__(self) -> None:
         is_sent = bool(self.options.secret_headers) or any(map(self._sends_secret, self.action.parameters))
-        return self.action.secret_data or (is_sent and not self.is_human)
+        has_secrets = self.action.secret_data or (is_sent and not self.is_human)
+        object.__setattr__(self, "has_secrets", has_secrets)
 
     def _sends_secret(self, parameter: Parameter) -> bool:
         is_given = parameter.name in self.args or parameter.name in self.given
         return parameter.secret and (is_given or parameter.default is not None)
+
+    @property
+    def is_human(self) -> bool:
+        """Whether a person does the work."""
+        return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""

@@ -160,7 +160,7 @@ def _tell(done: Round, *, coverage: bool, verbose: bool) -> None:
     if coverage and done.results:
         _tell_coverage(done.coverage)
     for problem in done.problems:
-        say(problem, "red", err=True)
+        say(problem, "red", err=True, lines=True)
     say(_summary(done), "green" if done.code == 0 else "red", err=done.code == 2)
 
 

@@ -2,6 +2,9 @@
 
 Plain scalars follow the core schema of YAML 1.2: `true`, `false`, `null` and numbers are what they look like,
 everything else is text. So states such as NO and ON are text, and so are times and durations.
+
+Size and nesting are bounded while the text is read. A value that is used again by its anchor (`*name`) counts with
+all that it holds each time, so that a short text cannot be a huge value.
 """
 
 from __future__ import annotations
@@ -21,6 +24,12 @@ Step: TypeAlias = str | int
 Path: TypeAlias = tuple[Step, ...]
 
 MAX_DEPTH: Final = 64
+MAX_CHARACTERS: Final = 1_048_576
+"""Characters of one test file."""
+MAX_VALUES: Final = 100_000
+"""Mappings, lists, keys and single values of one test file."""
+_TOO_DEEP: Final = f"values are nested more than {MAX_DEPTH} deep"
+_TOO_MANY: Final = f"the file has more than {MAX_VALUES} values, those counted again that are used by an anchor"
 _INT: Final = re.compile(r"[-+]?[0-9]{1,1000}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: Final[dict[str, Json]] = {
@@ -42,22 +51,47 @@ class BadTest(EchoerError):
         self.file, self.line, self.column, self.message = file, line, column, message
 
 
+class _Bomb(yaml.MarkedYAMLError):
+    """A text that is beyond a limit."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes no more values, and none nested more deeply, than a test file may have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._values = self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Return the next value. Raises _Bomb beyond a limit."""
+        self._values += 1
+        self._depth += 1
+        if self._values > MAX_VALUES or self._depth > MAX_DEPTH:
+            problem = _TOO_DEEP if self._depth > MAX_DEPTH else _TOO_MANY
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _Bomb(None, None, problem, event.start_mark)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 class Document:
     """One YAML document: its value, and the position of each part."""
 
     def __init__(self, file: str, text: str) -> None:
         """Raises BadTest."""
         self.file = file
+        self._values = 0
+        if len(text) > MAX_CHARACTERS:
+            raise BadTest(file, 1, 1, f"the file has {len(text)} characters; the limit is {MAX_CHARACTERS}")
         try:
-            root = yaml.compose(text, Loader=yaml.SafeLoader)
+            root = yaml.compose(text, Loader=_Loader)
+        except _Bomb as exc:
+            raise BadTest(file, *_place(exc), exc.problem or "") from exc
         except yaml.MarkedYAMLError as exc:
-            mark = exc.problem_mark or exc.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            raise BadTest(file, line, column, f"not valid YAML: {exc.problem or exc.context}") from exc
+            raise BadTest(file, *_place(exc), f"not valid YAML: {exc.problem or exc.context}") from exc
         except yaml.YAMLError as exc:
             raise BadTest(file, 1, 1, f"not valid YAML: {exc}") from exc
-        except RecursionError as exc:
-            raise BadTest(file, 1, 1, f"values are nested more than {MAX_DEPTH} deep") from exc
         if root is None:
             raise BadTest(file, 1, 1, "the file is empty: expected `tests`")
         self._root = root
@@ -82,10 +116,12 @@ class Document:
 
     def _read(self, node: yaml.Node, depth: int) -> Json:
         if depth <= 0:
-            raise self._at(node, f"values are nested more than {MAX_DEPTH} deep")
+            raise self._at(node, _TOO_DEEP)
+        self._count(node)
         if isinstance(node, yaml.MappingNode):
             found: dict[str, Json] = {}
             for key, value in node.value:
+                self._count(key)
                 name = key.value if isinstance(key, yaml.ScalarNode) else None
                 if not isinstance(name, str):
                     raise self._at(key, "a key must be text")
@@ -96,6 +132,12 @@ class Document:
         if isinstance(node, yaml.SequenceNode):
             return [self._read(item, depth - 1) for item in node.value]
         return _scalar(node) if isinstance(node, yaml.ScalarNode) else None
+
+    def _count(self, node: yaml.Node) -> None:
+        """Count a value, also where it is used again. Raises BadTest if there are too many."""
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise self._at(node, _TOO_MANY)
 
     @staticmethod
     def _within(node: yaml.Node, step: Step) -> tuple[yaml.Node, yaml.Node | None] | None:
@@ -108,6 +150,12 @@ class Document:
 
     def _at(self, node: yaml.Node, message: str) -> BadTest:
         return BadTest(self.file, node.start_mark.line + 1, node.start_mark.column + 1, message)
+
+
+def _place(error: yaml.MarkedYAMLError) -> tuple[int, int]:
+    """Return the line and the column of the error, from 1."""
+    mark = error.problem_mark or error.context_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _scalar(node: yaml.ScalarNode) -> Json:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from chalicelib.service import messages
 from chalicelib.service.doctor.examine import Doctor
-from chalicelib.service.doctor.findings import Finding, FindingKind, Report
+from chalicelib.service.doctor.findings import MAX_DETAIL_CHARS, Finding, FindingKind, Report
 from chalicelib.service.messages import Deliver
 from chalicelib.service.ports.actions import NotTaken, Reply, Taken
 from chalicelib.service.ports.queues import QueueName
@@ -174,6 +174,19 @@ def test_a_task_of_a_run_that_is_over_is_removed() -> None:
     assert only(examine(host)).kind is FindingKind.ORPHANED_TASK
     assert only(examine(host, repair=True)).repaired
     assert host.store.tasks.list(NS, 10) == []
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_long_error_is_shortened(more: int) -> None:
+    """An error may have 32 KB, and a report lists the last 100 failed runs."""
+    cause = MAX_DETAIL_CHARS - len("Broken: ") + more
+    route = f'DONE -> stopped (error = "Broken", cause = ${{ $pad("", {cause}, "c") }})'
+    host = host_with(f"flow f wait W => ({route}) {{ for = 1ms; }}; flow_end")
+    host.start("f")
+    host.pass_time(1)
+    detail = only(examine(host)).detail
+    assert len(detail) == MAX_DETAIL_CHARS
+    assert detail.endswith("…" if more else "c")
 
 
 def test_a_paused_run_is_not_reported() -> None:

@@ -52,7 +52,7 @@ def test_a_text_is_decrypted_at_its_own_place_alone() -> None:
 
 
 def test_texts_of_the_first_format_are_decrypted_and_cannot_be_made_of_the_second() -> None:
-    """`FIRST` was written by version 0.3. The mark of the format cannot be taken off or changed."""
+    """`FIRST` was written by an earlier version. The mark of the format cannot be taken off or changed."""
     assert encryption(ONE).decrypt("n", "any place", FIRST) == b"something"
     with pytest.raises(LostKey):
         encryption(ONE).decrypt("m", "any place", FIRST)

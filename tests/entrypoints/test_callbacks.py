@@ -141,7 +141,7 @@ def test_a_built_in_state_is_answered_if_it_is_declared_or_is_an_error_that_says
     [
         ({"error": "broken"}, "`error` must be an object or null, not a string"),
         ({"error": {"cause": "no name"}}, "`error.name` is missing"),
-        ({"error": {"name": ""}}, "`error.name` must be a string of length >= 1"),
+        ({"error": {"name": ""}}, "`error.name` must be a string of at least 1 character"),
         ({"error": {"name": "X"}, "done": False}, "`error` needs an `ackState`, and `done` must not be false"),
         ({"error": {"name": "X"}, "done": None, "ackState": None}, "`error` needs an `ackState`, and `done` must not"),
     ],

@@ -336,7 +336,7 @@ def test_an_event_in_echoers_form_wakes_runs(host: Host, given: dict[str, Any], 
     [
         ({"metadata": {}}, "the event needs a name of 1 to 128 characters in `metadata.name` or `message`"),
         ({"metadata": {}, "message": "x" * 129}, "the event needs a name"),
-        ({"metadata": {"name": "x" * 129}}, "`metadata.name` must be a string of length <= 128"),
+        ({"metadata": {"name": "x" * 129}}, "`metadata.name` must be a string of at most 128 characters"),
         ({"metadata": {"name": "x"}, "event_type": -1}, "`event_type` must be a number >= 0"),
         ({"metadata": {"name": "x"}, "event_type": 1.5}, "`event_type` must be a number that's a multiple of 1"),
         ({"metadata": {"name": "x"}, "event_type": "Added"}, "`event_type` must be a number, not a string"),

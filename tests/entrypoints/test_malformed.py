@@ -76,7 +76,7 @@ FULL = {"flowId": "r", "stepName": "A", "uuid": NEVER, "ackState": "OK", "done":
         ("/action", {"date": ""}, "`data` is missing"),
         ("/fsl", {"data": 1}, "`data` must be a string, not an integer"),
         ("/flow/two/runs", {"labels": 1}, "`labels` must be an object, not an integer"),
-        ("/flow/two/runs", {"name": ""}, "`name` must be a string of length >= 1"),
+        ("/flow/two/runs", {"name": ""}, "`name` must be a string of at least 1 character"),
         (
             "/event",
             {"name": "n", "ttl": -1},

@@ -22,6 +22,7 @@ from chalicelib.expressions import (
     Draw,
     ExpressionFailed,
     compile,  # noqa: A004 - as `re.compile`
+    has_room,
     members_used,
     names_used,
     problem_in,
@@ -330,6 +331,20 @@ def test_evaluations_are_bounded_together() -> None:
     assert problems[-1] is not None
     assert "too large together" in problems[-1][1]
     assert sum(problem is None for problem in problems) * 10_000 < MAX_PATTERN_STEPS_TOGETHER
+
+
+def test_the_clock_is_a_second_net() -> None:
+    """When the CPU time of a transition is used up, no evaluation begins or goes on, and no other work does."""
+    with together(seconds=0):
+        assert not has_room(1)
+        with pytest.raises(ExpressionFailed) as caught:
+            evaluate("1 + 1", {}, DRAW)
+    assert caught.value.code == "L0007"
+    with together(seconds=0.02), pytest.raises(ExpressionFailed) as caught:
+        evaluate("$count($map([1..100000], function($i) { $string($i) }))", {}, DRAW)
+    assert caught.value.code == "L0007"
+    with together():
+        assert has_room(1)
 
 
 def test_threads_share_what_is_compiled() -> None:

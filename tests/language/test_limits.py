@@ -27,6 +27,7 @@ from chalicelib.language.limits import (
     MAX_STATEMENTS,
     MAX_STEPS,
     MAX_STEPS_OF_RUN,
+    MAX_TOKENS,
 )
 
 Text = Callable[[int], str]
@@ -45,12 +46,21 @@ def chain(count: int) -> str:
     return f"{waits} wait W{count - 1} => () {{ for = 1s; }};"
 
 
+TOKENS_OF_AN_ACTION = 18
+
+
 def filled(size: int) -> str:
     return action().ljust(size, " ")
 
 
 LIMITS: list[tuple[str, Text, int, str]] = [
     ("characters of a document", filled, MAX_DOCUMENT_CHARACTERS, "document-too-large"),
+    (
+        "words, signs and comments",
+        lambda n: action(more="#\n" * (n - TOKENS_OF_AN_ACTION)),
+        MAX_TOKENS,
+        "document-too-large",
+    ),
     ("statements", lambda n: "\n/\n".join(action(name=f"a{k}") for k in range(n)), MAX_STATEMENTS, "too-many"),
     ("steps of a flow", lambda n: flow(chain(n)), MAX_STEPS, "too-many"),
     ("args", lambda n: action(args=", ".join(f"str a{k}" for k in range(n))), MAX_ENTRIES, "too-many"),

@@ -105,6 +105,27 @@ def test_the_body_and_the_headers_of_a_direct_refusal_are_hidden(action: str, fo
         assert host.run().vars["data"].keys() == {"\0sealed"}
 
 
+def test_a_secret_arg_that_the_input_gives_counts_too() -> None:
+    host = played("pay", NotTaken(f"<<{SECRET}>>", final=True))
+    assert host.actions.requests[0]["card"] == SECRET
+    assert "<<" not in stored(host)
+
+
+@pytest.mark.parametrize("reply", [NotTaken("<<", final=True), Taken({"ackState": "ERROR", "error": {"name": "<<"}})])
+def test_an_undo_hides_them_as_well(reply: Reply) -> None:
+    text = """action take addr = "http://take/"; return = (PAID); action_end
+    / flow f input = (secret str card);
+        step A => (PAID -> B) { action = take; undo = pay (card = ${ $input.card }) on PAID; };
+        step B => (PAID -> stopped) { action = take; };
+    flow_end"""
+    host = Host(lambda request: reply if "card" in request else Taken({"ackState": "PAID"}))
+    host.submit(ACTIONS + text)
+    host.start("f", card=SECRET)
+    host.pass_time(3_600_000)
+    assert host.actions.requests[-1]["card"] == SECRET
+    assert "<<" not in stored(host)
+
+
 def test_a_media_type_that_is_not_usual_is_not_repeated() -> None:
     host = played("api", Response(400, {"content-type": f"text/{SHORT}"}, b"x"))
     assert host.run().vars["error"].endswith("answered 400 (another media type, 1 bytes)")

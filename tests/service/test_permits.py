@@ -323,6 +323,24 @@ def test_a_grant_whose_write_was_lost_puts_its_waiter_back(bench: Bench) -> None
     assert bench.holders() == {"third"}
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_permit_that_is_taken_after_its_activation_has_ended_is_returned(bench: Bench, is_deleted: bool) -> None:
+    """The activation ends between the read of its head and the write of its permit, and `Release` comes in between."""
+    first, second = bench.started("first"), bench.started("second")
+
+    def intrude(name: str) -> None:
+        if name == "write":
+            bench.store.versioned_values.before = lambda name: None
+            bench.end(first)
+            if is_deleted:
+                bench.store.runs.delete(first)
+
+    bench.store.versioned_values.before = intrude
+    assert bench.ask(first, 1) == QUEUED
+    assert bench.holders() == set()
+    assert isinstance(bench.ask(second, 1), Admitted)
+
+
 def test_the_permit_of_an_activation_that_ended_meanwhile_is_taken_back(bench: Bench) -> None:
     first, second, third = (bench.started(name) for name in ("first", "second", "third"))
     for run in (first, second, third):

@@ -12,7 +12,7 @@ from chalicelib.engine.steps import each
 from chalicelib.engine.steps.call import MAX_CHILD_NAME, child_name
 from chalicelib.engine.steps.each import MAX_CONCURRENT_ITEMS, MAX_ITEMS, MAX_STEPS_PER_TRANSITION
 from chalicelib.engine.steps.waits import MAX_WAIT_MS
-from chalicelib.engine.token_moves import MAX_PASSES
+from chalicelib.engine.token_moves import ENTRY_STEPS, MAX_PASSES
 from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES, fit
 from chalicelib.expressions import Draw, meter
 from chalicelib.expressions.syntax.stream import MAX_NESTING
@@ -178,7 +178,7 @@ def steps_of(source: str) -> int:
     return expressions.compile(source).measure({}, Draw()).steps
 
 
-def loop(rounds: int) -> str:
+def loop(rounds: int | str) -> str:
     return f"($f := function($n) {{ $n = 0 ? 1 : $f($n - 1) }}; $f({rounds}))"
 
 
@@ -260,6 +260,36 @@ def test_a_step_is_passed_so_often_without_a_wait_and_no_more(rounds: int, statu
     )
     assert host.run().status is status
     assert (f"passed {MAX_PASSES} times" in host.run().last_err) is (status is Status.FAILED)
+
+
+def test_a_move_computes_so_much_and_no_more() -> None:
+    """When expressions have used up what one transition may compute, few more steps are entered, and the run fails."""
+    chain = "".join(f"set C{n} => (DONE -> C{n + 1});" for n in range(20))
+    host = told(
+        "flow f input = (int n); vars = (x = 0);"
+        f" set A => (DONE -> C0 | ERROR -> C0) {{ save = (x = ${{ {loop('$input.n')} }}); }}; {chain}"
+        " set C20 => (DONE when ${ $vars.x = -1 } -> done | DONE -> A | ERROR -> A); flow_end",
+        n=30_000,
+    )
+    run = host.run()
+    assert run.status is Status.FAILED
+    assert run.last_err.endswith(
+        "steps were entered without a wait, and all that one transition may compute is used up"
+    )
+    evaluated_steps = meter.MAX_STEPS_TOGETHER // steps_of(loop(30_000)) * steps_of(loop(30_000))
+    left = meter.MAX_STEPS_TOGETHER + meter.MAX_OVERDRAFT - evaluated_steps
+    assert meter.MAX_OVERDRAFT // ENTRY_STEPS // 2 < run.steps <= left // ENTRY_STEPS
+
+
+def test_work_beside_expressions_is_charged_to_a_move() -> None:
+    with expressions.together():
+        assert expressions.has_room(meter.MAX_STEPS_TOGETHER - 1)
+        assert evaluated("1 + 1") == 2
+        with pytest.raises(expressions.ExpressionFailed, match="together"):
+            evaluated("1 + 1")
+        assert expressions.has_room(meter.MAX_OVERDRAFT - 100)
+        assert not expressions.has_room(100)
+    assert expressions.has_room(meter.MAX_STEPS_TOGETHER * 2)
 
 
 @pytest.mark.parametrize("more", [0, 1])

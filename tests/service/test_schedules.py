@@ -258,6 +258,18 @@ def test_cancel_spares_the_previous_run_if_the_next_cannot_start(host: Host) -> 
 # ── slots that were missed ───────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_slot_over_the_limit_of_its_flow_is_skipped(host: Host) -> None:
+    """The flow asks for it: the doctor has nothing to report."""
+    limit = "limit = (concurrent = 1, overflow = skip);"
+    host.submit(f"flow only {limit} wait Rest => (DONE -> done) {{ for = 90m; }}; flow_end")
+    define(host, flow="only", overlap=Overlap.ALLOW)
+    host.pass_time(2 * HOUR)
+    assert [outcome for _, outcome in slots(host)] == ["started", "skipped"]
+    assert "the limit of flow 'only' is reached" in state(host).recent[0].reason
+    assert len(runs(host)) == 1
+    assert host.services.doctor.examine(NS, 10).findings == ()
+
+
 def stand_still(host: Host, milliseconds: int) -> None:
     """Let time pass in which nothing works: no message is received, and nothing is swept."""
     host.clock.advance(milliseconds)

@@ -11,6 +11,7 @@ from chalicelib.engine.effects import Listen, StopChild, StoreBlob
 from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
+    RunAdmitted,
     RunContinued,
     RunPaused,
     RunRetried,
@@ -34,6 +35,7 @@ from chalicelib.model.flow import (
     EachStep,
     EventStep,
     Flow,
+    FlowLimit,
     ForkStep,
     Route,
     SetStep,
@@ -227,3 +229,17 @@ def test_a_notice_sends_what_the_fork_held_when_the_wait_began() -> None:
     invocation = invocation_of(definition, run, notice)
     assert invocation is not None
     assert request_fields(definition, run, notice, invocation, lambda _: None)["globalVariables"] == {"n": 0}
+
+
+def test_the_deadline_of_an_each_does_not_pass_while_its_retried_run_waits_for_a_permit() -> None:
+    """It passed again at once, so the run went on without the permit, or failed."""
+    each = EachStep(name="Each", routes=(*DONE[:1], DONE[1]), items=[1], steps=(NEXT,), timeout=100)
+    action = Action(name="a", returns=("OK", "FAIL"), addresses=("http://a.test/",))
+    flow = Flow(name="f", steps=(each,), limit=FlowLimit(concurrent=1))
+    definition = Definition(flow=flow, actions={"a": action}, defaults=Options(timeout=1_000))
+    run = _after(definition, _begun(definition), _said(RunAdmitted, 1), _said(RunStopped, 50), _said(RunRetried, 900))
+    assert run.status is Status.PENDING
+    assert (run.timer_at or 0) > 900
+    late = decide(definition, replace(run, timer_at=950), _said(TimerFired, 950))
+    assert late.run.status is Status.PENDING
+    assert all(entry.event != "StepTimedOut" for entry in late.run.tail)

@@ -38,7 +38,7 @@ class Timetable:
             schedule = self._draw(name)
             at = stage.loop.now + stage.fates.span("schedule-at", 1, 60_000)
             stage.loop.at(at, partial(self._define, schedule))
-        for _ in range(rng.choice((0, 1, 3)) if self._names else 0):
+        for _ in range(rng.choice((1, 3, 6)) if self._names else 0):
             stage.loop.at(stage.loop.now + stage.fates.span("schedule-order-at", 60_000, 7_200_000), self._order)
 
     def close(self) -> None:

@@ -54,8 +54,8 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     approves = awaits_approval(token)
     if invocation.action.direct and not event.direct and not approves:
         raise NoCallback(token.step)
-    if not approves:
-        event = hide_secrets(transition, invocation, event)
+    if invocation.has_secrets and not approves:
+        event = _hide_secrets(transition, invocation, event)
     _admit(transition, token, event)
     if approves:
         return _approved(transition, token, token.activation, invocation, event)
@@ -97,13 +97,11 @@ def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
-def hide_secrets(transition: Transition, invocation: Invocation, event: StepAcked) -> StepAcked:
+def _hide_secrets(transition: Transition, invocation: Invocation, event: StepAcked) -> StepAcked:
     """Return the answer as it is stored: without what its service may have quoted of secrets.
 
     The data and the variables of an action with `data = secret` are encrypted, whatever variables they set.
     """
-    if not invocation.has_secrets:
-        return event
     cipher = transition.cipher
     if event.error is not None:
         event = dataclasses.replace(event, error=hidden_error(event.error, invocation.action.name, cipher))

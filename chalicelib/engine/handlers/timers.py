@@ -28,7 +28,7 @@ from chalicelib.model.flow import (
 )
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName
-from chalicelib.model.status import MOVING
+from chalicelib.model.status import MOVING, Status
 from chalicelib.model.waits import ApprovalWait, ChildWait, EachWait, EmitWait, EventWait, ForkWait, StartWait, Wait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
@@ -48,7 +48,7 @@ def fired(transition: Transition) -> Outcome:
     for token_id in tuple(transition.tokens):
         token = transition.tokens.get(token_id)
         activation = token.activation if token else None
-        is_awaited = token_id == UNDO or transition.run.ending is None
+        is_awaited = token_id == UNDO or (transition.run.ending is None and run.status is not Status.PENDING)
         if token and activation and is_awaited and activation.due <= transition.at:
             _time_out(transition, token, activation)
     return Outcome.ADVANCED if transition.entries else Outcome.PROGRESS

@@ -14,7 +14,15 @@ from typing import Final
 
 from chalicelib import expressions
 from chalicelib.engine.errors import ExpressionFailed
-from chalicelib.engine.values.secret_values import Cipher, decrypt, encrypted_texts, holds_mark, is_posing, shown
+from chalicelib.engine.values.secret_values import (
+    Cipher,
+    decrypt,
+    encrypted_texts,
+    holds_mark,
+    is_posing,
+    may_hold_mark,
+    shown,
+)
 from chalicelib.expressions import NOTHING, Draw, Nothing
 from chalicelib.model.json_values import Json
 from chalicelib.model.templates import Template, reference_of, source_of
@@ -106,7 +114,7 @@ def evaluate(source: str, names: Names) -> Json | Nothing:
         if not names.redact_errors and not holds_mark(str(failure)):
             raise ExpressionFailed(str(failure)) from failure
     else:
-        if is_posing(value) and is_posing(value, frozenset(encrypted_texts(bound))):
+        if may_hold_mark(value) and is_posing(value, frozenset(encrypted_texts(bound))):
             raise ExpressionFailed(f"expression {source.strip()!r} yields a value in the form of an encrypted secret")
         return value
     raise ExpressionFailed(f"expression {source.strip()!r} failed; the reason is hidden because it may read secrets")

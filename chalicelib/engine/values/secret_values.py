@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from typing import Final, Protocol
 
+import msgspec
+
 from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.model import json_values
 from chalicelib.model.json_values import Json
@@ -145,6 +147,16 @@ def holds_secret(value: Json) -> bool:
 def holds_mark(text: str) -> bool:
     """Return whether the text holds an encrypted value, as it is or as JSON that is nested in a string."""
     return ENCRYPTED_KEY in text or "u0000sealed" in text
+
+
+def may_hold_mark(value: Json) -> bool:
+    """Return False if nothing in the value looks encrypted. Searching its JSON is quicker than a walk."""
+    if not isinstance(value, (Mapping, list, tuple)):
+        return False
+    try:
+        return MARK in msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return True
 
 
 def masked(value: Json) -> Json:

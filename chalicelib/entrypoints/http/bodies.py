@@ -254,6 +254,7 @@ _TYPES: Final = {
 }
 _PLACE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?$", re.DOTALL)
 _EXPECTED: Final = re.compile(r"Expected `(?P<type>[^`]+)`(?:, got `(?P<got>\w+)`| (?P<bound>.+))")
+_LENGTH: Final = re.compile(r"of length (?P<sign>[<>])= (?P<count>\d+)")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
 
@@ -346,5 +347,11 @@ def _message(message: str) -> str:
     wanted = " or ".join(_TYPES.get(name, name) for name in expected["type"].split(" | "))
     wanted = wanted.replace("true or false or ", "true, false or ")
     if expected["bound"]:
-        return f"{field} must be {wanted} {expected['bound']}"
+        return f"{field} must be {wanted} {_LENGTH.sub(_length, expected['bound'])}"
     return f"{field} must be {wanted}, not {_TYPES.get(expected['got'], expected['got'])}"
+
+
+def _length(bound: re.Match[str]) -> str:
+    """Return a bound of a text's length in words."""
+    count, sign = int(bound["count"]), "at least" if bound["sign"] == ">" else "at most"
+    return f"of {sign} {count} character" + ("s" if count != 1 else "")

@@ -32,7 +32,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A CloudEvent. `type` is the name of the event, `subject` its key. `source` and `id` together identify it: the
     same two are the same event. Extension attributes are ignored."""
 
-    specversion: Annotated[str, msgspec.Meta(pattern=r"^1\.0$")]
+    specversion: Annotated[str, msgspec.Meta(extra_json_schema={"const": _VERSION})]
     id: _Required
     source: _Required
     type: Name
@@ -42,7 +42,9 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     data_base64: str | None = None
 
     def as_signal(self) -> SignalBody:
-        """Return the event in Echoer's own form. Raises Invalid."""
+        """Return the event in Echoer's own form. Raises Malformed, Invalid."""
+        if self.specversion != _VERSION:
+            raise Malformed(f"`specversion` must be {_VERSION!r}, not {self.specversion!r:.60}")
         data = self.data
         if self.data_base64 is not None:
             try:

@@ -47,7 +47,7 @@ def to_millis(m: Machine, text: Any = NOTHING, picture: Any = NOTHING, zone: Any
     """Return the moment that a text is: by a picture, or in ISO 8601; without an offset, in the zone or UTC."""
     if text is NOTHING:
         return NOTHING
-    m.meter.spend(4)
+    m.meter.spend(8)
     if picture is NOTHING:
         found = iso.read_iso(text)
         if found is None:

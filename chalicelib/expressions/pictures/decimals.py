@@ -155,7 +155,7 @@ def format_decimal(meter: Meter, value: float, picture: str, options: Mapping[st
     """Return the number written by the picture."""
     if len(picture) > MAX_PICTURE:
         raise Failure("L0024")
-    meter.spend(_NUMBER_STEPS + len(picture))
+    meter.spend(_NUMBER_STEPS + 2 * len(picture))
     symbols = _Symbols(options)
     pictures = picture.split(symbols.pattern)
     if len(pictures) > 2:

@@ -45,7 +45,7 @@ class IntegerPicture:
     def __init__(self, picture: str, meter: Meter) -> None:
         if len(picture) > MAX_PICTURE:
             raise Failure("L0024")
-        meter.spend(8 + len(picture) // 2)
+        meter.spend(8 + len(picture))
         self.picture = picture
         primary, found, modifier = picture.rpartition(";")
         if not found:
@@ -129,7 +129,7 @@ class IntegerPicture:
         """Return the number that the text writes in this form. Raises Failure if it writes none."""
         if len(text) > _WIDE:
             raise Failure("L0029", value=text)
-        meter.read(len(text) * 16)
+        meter.spend(2 + len(text) // 4)
         found = self._read(text)
         if found is None:
             raise Failure("L0029", value=text)

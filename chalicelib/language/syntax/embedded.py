@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
-_PIECE: Final = re.compile(
-    r"""
-      (?P<blank>   \s+ | /\*[\s\S]*?\*/ )
-    | (?P<operand> "(?:[^"\\]|\\[\s\S])*" | '(?:[^'\\]|\\[\s\S])*' | `[^`]*` | [\w$.]+ )
-    | (?P<open>    \{ )
-    | (?P<close>   \} )
-    | (?P<ended>   [)\]] )
-    | (?P<slash>   / )
-    | (?P<other>   [\s\S] )
-    """,
-    re.VERBOSE,
-)
-_REGEX: Final = re.compile(r"/(?:[^/\\\r\n]|\\.)+/[im]*")
+_CLOSED: Final = {
+    "/*": r"/\*[\s\S]*?\*/",
+    '"': r'"(?:[^"\\]|\\[\s\S])*"',
+    "'": r"'(?:[^'\\]|\\[\s\S])*'",
+    "`": r"`[^`]*`",
+}
+"""What has a beginning and an end, by its beginning."""
+_REGEX: Final = re.compile(r"/((?:[^/\\\r\n]|\\.)*)(/[im]*)?")
 _OPERATORS: Final = frozenset({"and", "or", "in"})
 
 
@@ -39,18 +35,39 @@ def end_of_expression(text: str, start: int) -> int | None:
 
 
 def pieces_of(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
-    """Yield the kind (a group of `_PIECE`, or `regex`), start and end of each piece of an expression.
+    """Yield the kind, start and end of each piece of an expression.
 
-    As in JSONata, a slash begins a regular expression where an operand is expected, and is a division elsewhere.
+    Kinds are blank, operand, open, close, ended (`)` or `]`), slash, regex and other. As in JSONata, a slash begins a
+    regular expression where an operand is expected, and is a division elsewhere. Takes time proportional to the text:
+    an end that was not found once is not looked for again.
     """
-    offset, after_operand = start, False
-    while match := _PIECE.match(text, offset):
+    offset, after_operand, unended = start, False, 0
+    unclosed: frozenset[str] = frozenset()
+    piece = _piece(unclosed)
+    while match := piece.match(text, offset):
         kind, at, offset = match.lastgroup or "", match.start(), match.end()
-        if kind == "slash" and not after_operand and (regex := _REGEX.match(text, at)):
-            kind, offset = "regex", regex.end()
+        beginning = "/*" if text.startswith("/*", at) else match[0]
+        if kind in ("slash", "other") and beginning in _CLOSED and beginning not in unclosed:
+            piece = _piece(unclosed := unclosed | {beginning})
+        if kind == "slash" and not after_operand and at >= unended:
+            regex = _REGEX.match(text, at)
+            if regex and regex[1] and regex[2]:
+                kind, offset = "regex", regex.end()
+            elif regex and not regex[2]:
+                unended = regex.end()
         if kind != "blank":
             after_operand = kind in ("operand", "close", "ended", "regex") and match[0] not in _OPERATORS
         yield kind, at, offset
+
+
+@cache
+def _piece(unclosed: frozenset[str]) -> re.Pattern[str]:
+    """Return what matches a piece where these beginnings have no end."""
+    comment, *texts = [pattern if beginning not in unclosed else r"(?!)" for beginning, pattern in _CLOSED.items()]
+    return re.compile(
+        rf"(?P<blank>\s+|{comment})|(?P<operand>{'|'.join(texts)}|[\w$.]+)"
+        r"|(?P<open>\{)|(?P<close>\})|(?P<ended>[)\]])|(?P<slash>/)|(?P<other>[\s\S])"
+    )
 
 
 def operands_of(source: str) -> Iterator[tuple[str, int, int]]:

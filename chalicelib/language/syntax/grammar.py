@@ -122,7 +122,7 @@ def p_undo(p):
 def p_states(p):
     """states : name
     | states OR name"""
-    p[0] = [p[1]] if len(p) == 2 else [*p[1], p[3]]
+    p[0] = _added(p)
 
 
 def p_step(p):
@@ -245,7 +245,7 @@ def p_assignment(p):
 def p_path(p):
     """path : name DOT name
     | path DOT name"""
-    p[0] = [*p[1], p[3]] if isinstance(p[1], list) else [p[1], p[3]]
+    p[0] = _added(p)
 
 
 def p_declaration(p):
@@ -297,13 +297,15 @@ def p_statuses(p):
     | statuses COMMA INTEGER"""
     number = p[len(p) - 1]
     status = tree.Number(number.value, number.span)
-    p[0] = [status] if len(p) == 2 else [*p[1], status]
+    p[0] = [status] if len(p) == 2 else p[1]
+    if len(p) > 2:
+        p[1].append(status)
 
 
 def p_several(p):
     """several : name AND name
     | several AND name"""
-    p[0] = [*p[1], p[3]] if isinstance(p[1], list) else [p[1], p[3]]
+    p[0] = _added(p)
 
 
 def p_target(p):
@@ -311,6 +313,14 @@ def p_target(p):
     | name group
     | group"""
     p[0] = (p[1], p[2]) if len(p) == 3 else (None, p[1]) if isinstance(p[1], tree.Group) else (p[1], None)
+
+
+def _added(p):
+    """Return the list that a rule continues, longer by its last part. It is not copied: it may be very long."""
+    found = p[1] if isinstance(p[1], list) else [p[1]]
+    if len(p) > 2:
+        found.append(p[len(p) - 1])
+    return found
 
 
 def _as_word(token):

@@ -18,7 +18,8 @@ def parse(text: str) -> tuple[Document, tuple[Diagnostic, ...]]:
     """
     if len(text) > MAX_DOCUMENT_CHARACTERS:
         findings = Findings(Source(""))
-        findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=len(text), limit=MAX_DOCUMENT_CHARACTERS)
+        count, limit = len(text), MAX_DOCUMENT_CHARACTERS
+        findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=count, what="characters", limit=limit)
         return Document("", (), (), damaged=True), findings.diagnostics()
     findings = Findings(Source(text))
     found = scan(text, findings)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ply import lex
 
-from chalicelib.language.limits import INTEGER_RANGE, MAX_DURATION_MS
+from chalicelib.language.limits import INTEGER_RANGE, MAX_DURATION_MS, MAX_TOKENS
 from chalicelib.language.problems import Findings, Problem
 from chalicelib.language.source import Span
 from chalicelib.language.statements import END_WORDS
@@ -52,7 +52,6 @@ class Scan:
 _MAX_NUMBER_CHARACTERS = 400
 _PART_OF_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 _SURROGATE = re.compile("[\ud800-\udfff]+")
-_STRANGE = re.compile(r"""(?:[^\w\s"'`(){}\[\]=;|,:./#$\-]|[\d\ud800-\udfff])+""")
 
 t_ARROW = r"->"
 t_TO = r"=>"
@@ -75,6 +74,7 @@ t_ignore = " \t\r\n\f\v"
 def t_COMMENT(t):
     r"\#[^\r\n]*|/\*[\s\S]*?\*/"
     t.lexer.comments.append(Comment(t.value, Span(t.lexpos, t.lexpos + len(t.value))))
+    _skipped(t)
 
 
 def t_OPEN_COMMENT(t):
@@ -114,7 +114,7 @@ def t_SINGLE_QUOTED(t):
 
 
 def t_DURATION(t):
-    r"-?([0-9]+(\.[0-9]+)?(ms|[smhd]))+(?![A-Za-z0-9_])"
+    r"-?([0-9]+(\.[0-9]+)?(ms|[smhd])){1,40}(?![A-Za-z0-9_])"
     parts = _PART_OF_DURATION.findall(t.value)
     units = [unit for _, unit in parts]
     milliseconds = sum(float(amount) * UNIT_MS[unit] for amount, unit in parts)
@@ -158,12 +158,15 @@ def t_NAME(t):
     return t
 
 
-def t_error(t):
-    strange = _STRANGE.match(t.value)
-    found = strange[0] if strange else t.value[0]
-    t.lexer.lexpos += len(found)
-    if not _SURROGATE.fullmatch(found):
-        _illegal(t, found, "write an expression as ${ ... }" if found == "$" else None)
+def t_STRANGE(t):
+    r"""(?:[^\w\s"'`(){}\[\]=;|,:./\#$\-]|[\d\ud800-\udfff])+|[$'\s]|-(?!>)"""
+    _skipped(t)
+    if not _SURROGATE.fullmatch(t.value):
+        _illegal(t, t.value, "write an expression as ${ ... }" if t.value == "$" else None)
+
+
+def t_error(_token):
+    """Never called: `STRANGE` matches whatever nothing else does."""
 
 
 def scan(text: str, findings: Findings) -> Scan:
@@ -172,12 +175,18 @@ def scan(text: str, findings: Findings) -> Scan:
         found = _name_of(match[0])
         findings.report(Problem.ILLEGAL_CHARACTER, Span(*match.span()), found=found, hint="the text is not valid UTF-8")
     lexer = _lexer().clone()
-    lexer.findings, lexer.comments, lexer.is_cut = findings, [], False
+    lexer.findings, lexer.comments, lexer.is_cut, lexer.skipped = findings, [], False, 0
     lexer.input(text)
     lexer.lexpos = 1 if text.startswith("\ufeff") else 0
-    found = [SyntaxToken(t.type, t.value, Span(t.lexpos, lexer.lexpos)) for t in iter(lexer.token, None)]
+    read: list[SyntaxToken] = []
+    while len(read) + lexer.skipped <= MAX_TOKENS and (t := lexer.token()) is not None:
+        read.append(SyntaxToken(t.type, t.value, Span(t.lexpos, lexer.lexpos)))
     end = Span(len(text.rstrip()), len(text.rstrip()))
-    return Scan((*found, SyntaxToken("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
+    if len(read) + lexer.skipped > MAX_TOKENS:
+        count, what = f"more than {MAX_TOKENS}", "words, signs and comments"
+        findings.report(Problem.DOCUMENT_TOO_LARGE, Span(0, 0), count=count, what=what, limit=MAX_TOKENS)
+        return Scan((SyntaxToken("EOF", "", end),), (), cut=True)
+    return Scan((*read, SyntaxToken("EOF", "", end)), tuple(lexer.comments), lexer.is_cut)
 
 
 @functools.cache
@@ -187,6 +196,13 @@ def _lexer():
 
 def _span(t):
     return Span(t.lexpos, t.lexpos + len(t.value))
+
+
+def _skipped(t):
+    """Count what is no token. Beyond the limit, leave out the rest of the text."""
+    t.lexer.skipped += 1
+    if t.lexer.skipped > MAX_TOKENS:
+        t.lexer.lexpos = len(t.lexer.lexdata)
 
 
 def _cut(t, problem):

@@ -96,8 +96,6 @@ def answer_of(
             return Answered(action.success_state, reply.value, too_large=reply.too_large)
         case Raised():
             return Answered(ERROR, error=StepError(reply.name, reply.cause, data=reply.data))
-        case Unfinished():
-            return Pending(reply.location, reply.wait)
 
 
 def _http_answer(reply: Response, action: Action, address: str, shown: str, *, is_look: bool) -> DirectAnswer:

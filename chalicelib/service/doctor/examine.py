@@ -18,7 +18,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service import messages
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.doctor.findings import Finding, FindingKind, Report
+from chalicelib.service.doctor.findings import Finding, FindingKind, Report, shortened
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.hooks.book import HookBook
@@ -107,7 +107,7 @@ class Doctor:
                 run=run.name,
                 step=run.error.step if run.error else run.tokens[0].step if run.tokens else "",
                 since=run.ended_at,
-                detail=run.last_err,
+                detail=shortened(run.last_err),
             )
             for run in self._runs.list(namespace, query).runs
         ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from chalicelib.model.times import Instant
 from chalicelib.service.messages import Message
+
+MAX_DETAIL_CHARS: Final = 1_000
+"""The longest text of a run that a finding repeats: a report has many findings, and the whole text is in the run."""
 
 
 class FindingKind(StrEnum):
@@ -57,3 +61,8 @@ class Report:
     findings: tuple[Finding, ...]
     looked_at: int
     complete: bool
+
+
+def shortened(text: str) -> str:
+    """Return the text, or its beginning with an ellipsis if it is too long for a finding."""
+    return text if len(text) <= MAX_DETAIL_CHARS else text[: MAX_DETAIL_CHARS - 1] + "…"

@@ -14,7 +14,8 @@ held then, whoever returns one changes the value later, and reads the queue afte
 `Serve` message is on its way to the next slot. `Permits.waiting` is cleared only in a value that has room for all.
 
 **No permit leaks.** The engine sends `Release` before it commits the end of an activation, like all effects, and its
-consumer looks at the head of the run. The delivery of a waiter is sent before the value that holds its permit is
+consumer looks at the head of the run. Who takes a permit looks at the head again: the activation may have ended since
+then, and its `Release` may have come before. The delivery of a waiter is sent before the value that holds its permit is
 written, and its consumer looks at the value. A waiter of which the activation has ended is found when its turn comes.
 As a second net, `Serve` comes from time to time while there are waiters, every minute at first and every 12 hours at
 last, and compares holders with the heads of their runs.
@@ -124,7 +125,7 @@ class Limiter:
             if slot is not None and not is_queued and self._may_pass(namespace, name, permits, waiter, slot, now):
                 try:
                     if self._take(namespace, name, permits, waiter, version, attempt):
-                        return Admitted(slot, permits.failures)
+                        return self._taken(namespace, name, waiter) or Admitted(slot, permits.failures)
                 except TooLarge:
                     return self._random(*RETRY_PAUSE_MS)  # the store cannot hold more holders
             elif not is_queued:
@@ -141,6 +142,22 @@ class Limiter:
             return True
         now = self._clock.now()
         return self._write(namespace, name, permits.granted(waiter, now), version, attempt)
+
+    def _taken(self, namespace: str, name: str, waiter: Waiter) -> Queued | Redelivery:
+        """Return the permit that was taken if its activation has ended since its head was read; else return None.
+
+        Its `Release` may have come before there was anything to return.
+        """
+        if waiter.concurrent is None:
+            return None
+        if attempt_of(self._head_of(namespace, waiter), waiter.uuid) is not None:
+            return None
+        again = self.serve(namespace, name, {waiter.uuid: None})
+        return QUEUED if again is None else again
+
+    def _head_of(self, namespace: str, waiter: Waiter) -> Run | None:
+        run = self._heads.head(namespace, waiter.run)
+        return run if run is not None and run.id == waiter.id else None
 
     def _may_pass(
         self, namespace: str, name: str, permits: Permits, waiter: Waiter, slot: Instant, now: Instant

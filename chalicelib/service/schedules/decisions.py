@@ -84,6 +84,11 @@ def started(state: ScheduleState, slot: Instant, run: str, now: Instant) -> Sche
     return record(running, slot, SlotOutcome.STARTED, now, run=run)
 
 
+def skipped(state: ScheduleState, slot: Instant, reason: str, now: Instant) -> ScheduleState:
+    """Return the state after the flow's own limit skipped the run of a slot."""
+    return record(replace(state, starting=None), slot, SlotOutcome.SKIPPED, now, reason=reason)
+
+
 def failed(state: ScheduleState, slot: Instant, reason: str, now: Instant) -> ScheduleState:
     """Return the state after the run of a slot could not be started."""
     return record(replace(state, starting=None), slot, SlotOutcome.FAILED, now, reason=reason)

@@ -37,7 +37,7 @@ from chalicelib.service.redelivery import MIN_REDELIVERY_MS, READ_PAUSES_MS, Red
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.schedules import decisions
 from chalicelib.service.schedules.decisions import decide, first_state, wake_at
-from chalicelib.service.schedules.starting import SlotStarter, StartFailed
+from chalicelib.service.schedules.starting import OverLimit, SlotStarter, StartFailed
 
 LOG = logging.getLogger("echoer.schedules")
 
@@ -160,6 +160,8 @@ class Scheduler:
             if schedule.overlap is Overlap.CANCEL and state.running not in ("", decision.run.name):
                 self._stop(namespace, schedule, state.running)
             self._starter.create(decision)
+        except OverLimit as reached:
+            return decisions.skipped(state, slot, str(reached), self._clock.now())
         except StartFailed as failure:
             LOG.warning("schedule %r cannot start its run: %s", schedule.name, failure)
             return decisions.failed(state, slot, str(failure), self._clock.now())

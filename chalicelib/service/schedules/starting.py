@@ -23,6 +23,10 @@ class StartFailed(ServiceError):
     code = "start-failed"
 
 
+class OverLimit(StartFailed):
+    """The run of a slot is over the limit of its flow, which skips such runs."""
+
+
 class SlotStarter:
     """Starts the runs of slots."""
 
@@ -66,7 +70,7 @@ class SlotStarter:
     def create(self, decision: Decision) -> bool:
         """Create the run. Return False if it was created before.
 
-        Raises StartFailed if another run has its name, or if it is over the limit of its flow, which skips such runs.
+        Raises StartFailed if another run has its name, or OverLimit.
         """
         try:
             self._advancer.create(decision)
@@ -76,7 +80,7 @@ class SlotStarter:
                 raise StartFailed(str(exists)) from exists
             return False
         except LimitReached as reached:
-            raise StartFailed(str(reached)) from reached
+            raise OverLimit(str(reached)) from reached
         return True
 
     def _names(self, namespace: str, schedule: Schedule, slot: Instant) -> Names:

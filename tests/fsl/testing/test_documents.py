@@ -13,11 +13,12 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.times import format_elapsed
 from fsl.testing.cases import TestFile
 from fsl.testing.coverage import Coverage
-from fsl.testing.document import BadTest, Document
+from fsl.testing.document import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, BadTest, Document
 from fsl.testing.parts import span
 from fsl.testing.program import BadProgram
 from fsl.testing.script import holds, same
 from fsl.testing.suite import Suite
+from tests.cpu import units
 from tests.fsl.testing.files import written
 from tests.hosting.programs import DAY, HOUR
 
@@ -179,6 +180,47 @@ def test_words_are_read_literally(text: str, value: Json) -> None:
 def test_no_text_raises_anything_else(text: str) -> None:
     with pytest.raises(BadTest):
         Document("t", text).convert(TestFile)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+BOMBS = {
+    "a billion laughs": (LAUGHS, "more than 100000 values"),
+    "a list of itself": ("a: &a [*a, *a, *a]", "nested more than 64 deep"),
+    "open lists": ("[" * 500_000, "nested more than 64 deep"),
+    "open mappings": ("{a: " * 100_000, "nested more than 64 deep"),
+    "nested blocks": ("".join(" " * n + "a:\n" for n in range(1_000)), "nested more than 64 deep"),
+    "dashes": ("- " * 500_000, "nested more than 64 deep"),
+    "items": ("a: [" + "1, " * 300_000 + "1]", "more than 100000 values"),
+    "members": ("".join(f"k{n}: 1\n" for n in range(60_000)), "more than 100000 values"),
+    "characters": ("a" * (MAX_CHARACTERS + 1), "1048577 characters; the limit is 1048576"),
+    "figures": ("a: " + "9" * 1_000_000, "unknown field"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_refused_in_a_bounded_time(text: str, said: str) -> None:
+    def read() -> None:
+        with pytest.raises(BadTest, match=said):
+            Document("t", text).convert(TestFile)
+
+    assert units(read, 1_000) <= 1_000
+
+
+def test_a_file_has_so_many_values_and_no_more() -> None:
+    def items(count: int) -> str:
+        return "[" + "1," * (count - 1) + "]"
+
+    assert len(Document("t", items(MAX_VALUES)).value) == MAX_VALUES - 1
+    with pytest.raises(BadTest, match=f"more than {MAX_VALUES} values"):
+        Document("t", items(MAX_VALUES + 1))
+
+
+def test_a_file_is_nested_so_deeply_and_no_more() -> None:
+    Document("t", "[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    with pytest.raises(BadTest, match=f"nested more than {MAX_DEPTH} deep"):
+        Document("t", "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1))
 
 
 @given(st.text(alphabet="[]{}:,-? \n&*!|>'\"#%@`ab0:tests", max_size=80))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chalicelib.engine import admission
 from chalicelib.engine.invocation import UNDO
 from chalicelib.model import status
 from chalicelib.model.definition import Definition
@@ -73,7 +74,8 @@ class History:
             yield "the tail is empty"
         now = {token.activation.uuid for token in after.tokens if token.activation}
         was = {token.activation.uuid for token in before.tokens if token.activation} if before else set()
-        if any(entry.event == "RunRetried" and entry.seq > fresh for entry in after.tail):
+        is_retried = any(entry.event == "RunRetried" and entry.seq > fresh for entry in after.tail)
+        if is_retried and not admission.waits(after):  # a pending run keeps what it waited for
             was = set()
         if again := (now - was) & self.uuids:
             yield f"activation {again} is current again"
@@ -176,5 +178,6 @@ class History:
 
 def _awaited(run: Run) -> set[str]:
     """The activations that may still end: a run that is ending only waits for what undoes its work."""
-    tokens = [token for token in run.tokens if run.ending is None or token.id == UNDO]
+    is_awaited = run.ending is None and not admission.waits(run)
+    tokens = [token for token in run.tokens if is_awaited or token.id == UNDO]
     return {token.activation.uuid for token in tokens if token.activation}

@@ -163,5 +163,6 @@ def _lost_scopes(token: Token, definition: Definition) -> list[str]:
     if isinstance(step, ForkStep) and isinstance(wait, ForkWait) and wait.decided and not step.keep_abandoned:
         return [child_id(token.id, branch.name) for branch in step.branches if branch.name not in wait.results]
     if isinstance(step, EachStep) and isinstance(wait, EachWait) and not step.keep_abandoned:
-        return [child_id(token.id, index) for index in wait.failed]
+        running = wait.again if wait.decided else ()  # the each returns TIMEOUT
+        return [child_id(token.id, index) for index in (*wait.failed, *running)]
     return []

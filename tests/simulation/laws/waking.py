@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from chalicelib.adapters.memory import MemoryStore
+from chalicelib.engine import admission
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_name
 from chalicelib.engine.notices import is_due
 from chalicelib.engine.received_events import took
@@ -40,7 +41,8 @@ class Waking:
 
     def missing(self, run: Run, definition: Definition) -> Iterator[str]:
         """What of the live run nothing will wake."""
-        awaited = [token for token in run.tokens if run.ending is None or token.id == UNDO]
+        is_awaited = run.ending is None and not admission.waits(run)
+        awaited = [token for token in run.tokens if is_awaited or token.id == UNDO]
         dues = [token.activation.due for token in awaited if token.activation]
         dues += [stopping.deadline for stopping in run.stopping]
         dues += [run.deadline] if run.deadline is not None else []
@@ -50,13 +52,12 @@ class Waking:
         if not run.tokens:
             yield "it has no token"
         yield from self._of_undos(run)
+        if run.status is Status.PENDING and not self._messages.waits(Begin, run.namespace, run.name):
+            yield from self._of_waiter(run.namespace, (run.limiter,), run.id)
         for token in awaited:
             if token.activation is not None:
                 yield from self._of_token(run, definition, token, token.activation)
-            elif run.status is Status.PENDING:
-                if not self._messages.waits(Begin, run.namespace, run.name):
-                    yield from self._of_waiter(run.namespace, (run.limiter,), run.id)
-            elif run.ending is None and not (run.status is Status.PAUSED and run.limiter and not run.steps):
+            elif run.ending is None:
                 yield f"token {token.id} waits for nothing"
 
     def missing_notices(self, run: Run) -> Iterator[str]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.service.ports.schedules import SlotOutcome
-from chalicelib.service.schedules import commands, decisions, scheduler, starting
+from chalicelib.service.schedules import decisions, scheduler, starting
 from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.timers.run_timers import RunTimers
 
@@ -44,11 +44,6 @@ def _fires_while_paused(right: Any) -> Any:
         return after and replace(after, paused_at=state.paused_at)
 
     return decide
-
-
-def _made_up_after_the_pause(right: Any) -> Any:
-    """A schedule that is continued starts the slots of the pause."""
-    return lambda schedule, state, now: replace(right(schedule, state, now), done=state.done)
 
 
 def _queue_forgets(right: Any) -> Any:
@@ -97,7 +92,6 @@ SCHEDULE_BUGS: Final = (
     ("slot lost between decision and start", Scheduler, "load", _start_forgotten),
     ("skip ignores the running run", Scheduler, "is_running", _nobody_runs),
     ("paused schedule fires", scheduler, "decide", _fires_while_paused),
-    ("slots of a pause made up", commands, "resumed", _made_up_after_the_pause),
     ("queued slots forgotten", scheduler, "decide", _queue_forgets),
     ("slots missed though they are on time", decisions, "_is_missed", _every_slot_is_missed),
     ("schedule not looked at again", scheduler, "wake_at", _never_looked_at_again),

@@ -116,10 +116,6 @@ def _of_another_item(right: Any) -> Any:
     return begin
 
 
-def _sent_as_they_are(right: Any) -> Any:
-    return lambda transition, token: {}
-
-
 STEP_BUGS: Final = (
     ("event published before its commit", EffectExecutor, "_write", _published_at_once),
     ("id of an event is not its activation's", publish, "_id_of", _random_id),
@@ -131,7 +127,6 @@ STEP_BUGS: Final = (
     ("on_leave sent before on_enter", notices, "_first_of", _leave_before_enter),
     ("notice dropped after a failure", notices, "update", _notice_dropped),
     ("notice lost while its run was paused", notices, "release", _nothing(None)),
-    ("notice sends the variables of scopes as they are", notices, "_of_scopes", _sent_as_they_are),
     ("variables of scopes kept in the run", transition_vars, "by_scope", _in_the_run),
     ("variables of a fork kept from its last visit", token_moves, "end_fork_scope", _nothing(None)),
     ("items share their variables", token_moves, "begin_scope", _of_another_item),
