@@ -31,7 +31,7 @@ from chalicelib.model.flow import (
     Step,
     TimerStep,
 )
-from chalicelib.model.templates import expression
+from chalicelib.model.templates import Template, expression
 from tests.simulation.catalog import (
     BROKEN_UNDOS,
     DIRECT,
@@ -69,6 +69,19 @@ _NOTICE: Final = ActionCall(action="noted", args=SEES)
 def is_signed(step: str) -> bool:
     """Whether the step's answers must be signed: one in four, by its number, so that nothing more is drawn."""
     return step[1:].isdecimal() and int(step[1:]) % 4 == 2
+
+
+def computed(step: str, value: int | None) -> Template:
+    """Return an option of the step in milliseconds: in one step of three as an expression that yields its text."""
+    is_computed = step[1:].isdecimal() and int(step[1:]) % 3 == 1
+    return expression(f'"{value}ms"') if value is not None and is_computed else value
+
+
+def _timer(name: str, routes: tuple[Route, ...], waits: int) -> TimerStep:
+    """One in five waits for a time of the clock."""
+    if int(name[1:]) % 5 == 3:
+        return TimerStep(name=name, routes=routes, next="*/20 * * * *", zone="Asia/Kolkata")
+    return TimerStep(name=name, routes=routes, duration=waits)
 
 
 class FlowMaker:
@@ -124,12 +137,12 @@ class FlowMaker:
             case "set":
                 return SetStep(name=name, routes=on_done, save={"n": expression("$vars.n + 1"), **GONE})
             case "timer":
-                return TimerStep(name=name, routes=on_done, duration=waits)
+                return _timer(name, on_done, waits)
             case "event":
                 return self._event(name, forward, aside, waits)
             case "condition":
                 either = (*on_done, Route(state=TIMEOUT, target=forward))
-                return ConditionStep(name=name, routes=either, condition="$vars.flag", timeout=waits)
+                return ConditionStep(name=name, routes=either, condition="$vars.flag", timeout=computed(name, waits))
             case "fork":
                 return self._fork(name, self._joined(forward, aside), depth)
             case "each":
@@ -137,7 +150,7 @@ class FlowMaker:
             case "call":
                 routes = (*on_done, Route(state="STOPPED", target=aside), Route(target=forward))
                 undo = rng.choice((None, None, *UNDOS_OF_CALLS))
-                timeout = rng.choice((None, 30_000, 3_600_000))
+                timeout = computed(name, rng.choice((None, 30_000, 3_600_000)))
                 return CallStep(name=name, routes=routes, flow=CHILD, timeout=timeout, undo=undo)
             case "emit" | "start":
                 return self._emit(name, forward) if kind == "emit" else self._start(name, forward)
@@ -153,7 +166,7 @@ class FlowMaker:
             routes=tuple(routes),
             events={"GO": EVENTS[0], "NO": EVENTS[1]},
             key=rng.choice((None, "k")),
-            timeout=timeout,
+            timeout=computed(name, timeout),
             on_enter=rng.choice((None, None, _NOTICE)),
             on_leave=rng.choice((None, _NOTICE)),
         )
@@ -225,7 +238,7 @@ class FlowMaker:
             join=self._rng.randint(1, count),
             vars=self._rng.choice(({}, counts_of(outer=True))),
             keep_abandoned=self._rng.random() < 0.5,
-            timeout=self._rng.choice((*(None,) * 6, 5_000, 600_000)),
+            timeout=computed(name, self._rng.choice((*(None,) * 6, 5_000, 600_000))),
         )
 
     def _each(self, name: str, routes: tuple[Route, ...], depth: int) -> EachStep:
@@ -239,7 +252,7 @@ class FlowMaker:
             tolerate=self._rng.choice((0, 0, 1, 5)),
             vars=self._rng.choice(({}, OF_ITEMS)),
             keep_abandoned=self._rng.random() < 0.5,
-            timeout=self._rng.choice((*(None,) * 6, 5_000, 600_000)),
+            timeout=computed(name, self._rng.choice((*(None,) * 6, 5_000, 600_000))),
         )
 
 
