@@ -220,9 +220,13 @@ def _retry(retry: Retry) -> str:
 
 
 def _ways(step: Step, state: str, unrouted: str) -> Iterator[str]:
-    """Yield where a state leads: the routes that may match it, in order."""
+    """Yield where a state leads: the routes that may match it, in order.
+
+    Of a choice these are only the routes that name the state: no condition is judged again after one failed.
+    """
+    accepting = (state,) if isinstance(step, ChoiceStep) else (state, None)
     for route in step.routes:
-        if route.state in (state, None):
+        if route.state in accepting:
             yield f"-> {route_target(route)}" + (f" when {route.when}" if route.when is not None else "")
             if route.when is None:
                 return

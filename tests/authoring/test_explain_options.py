@@ -55,3 +55,14 @@ def test_a_graph_describes_waits_until_a_match() -> None:
         "next 0 9 * * MON-FRI in $input.zone",
         'next "@daily"',
     ]
+
+
+def test_a_choice_that_fails_takes_only_routes_of_error() -> None:
+    text = """flow f
+        deci Routed => (when ${ $now = "" } -> done | ERROR -> stopped (cause = "c") | else -> Unrouted);
+        deci Unrouted => (when ${ $now = "" } -> done | else -> stopped);
+    flow_end"""
+    (flow,) = [one.value for one in read(text, KnownNames()).statements if isinstance(one.value, Flow)]
+    routed, unrouted = explain(flow, {})
+    assert (routed.on_error, unrouted.on_error) == ("-> stopped (cause)", "stops the run")
+    assert routed.conditions == "one that fails returns ERROR: -> stopped (cause)"
