@@ -89,7 +89,9 @@ class Limits:
         self._holders[namespace, name] = holders
         is_known = bool(new) and permits.waiting  # else the queue is empty, or its waiters are not known yet
         waiters = self._store.waiters.first(namespace, name, 1_000) if is_known else ()
-        known = {waiter.uuid: waiter for waiter in waiters}
+        known: dict[str, Waiter] = {}
+        for waiter in waiters:
+            known.setdefault(waiter.uuid, waiter)  # a message that came twice may have queued twice
         for uuid in new:
             for waiter in waiters:
                 is_first = uuid not in known or (waiter.at, waiter.place) < (known[uuid].at, known[uuid].place)
