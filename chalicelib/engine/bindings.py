@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.items import ItemPlace, place_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import Transition
@@ -17,6 +16,7 @@ from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json, is_shallow
 from chalicelib.model.run import Activation, Run, Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.step_token import StepToken
 from chalicelib.model.times import Instant, rfc3339
 

@@ -8,13 +8,14 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import names_for
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.undo.compensation import fail
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import OnNothing, resolve
 from chalicelib.model.flow import DONE, STOPPED
 from chalicelib.model.run import Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 
 MAX_ERROR_DATA_BYTES: Final = 4 * 1024

@@ -7,7 +7,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import step_names
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.steps import action, call, each, fork, outgoing, waits
@@ -29,6 +29,7 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.run import Token
+from chalicelib.model.run_error import StepError
 
 
 def enter(transition: Transition, token: Token) -> StepResult | None:

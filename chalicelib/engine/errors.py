@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
-from chalicelib.model.run_error import ErrorName, RunError
+from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 
 
@@ -149,7 +148,3 @@ class NoMatch(ExpressionFailed):
     """No condition of a choice holds, and it has no `else`."""
 
     name = ErrorName.NO_MATCH
-
-
-StepError: TypeAlias = RunError
-"""Why a step returned ERROR, TIMEOUT, FAIL or STOPPED, or another state. A run that stops there stores it."""

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Instant
 
 

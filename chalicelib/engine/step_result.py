@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from chalicelib.engine.errors import StepError
 from chalicelib.expressions import NOTHING, Nothing
 from chalicelib.model.json_values import Json
+from chalicelib.model.run_error import StepError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from chalicelib.engine.bindings import step_names
 from chalicelib.engine.endings import fail_with, succeed
 from chalicelib.engine.entering import enter
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.request_args import sent_vars
 from chalicelib.engine.returning import repeats
@@ -52,7 +52,7 @@ from chalicelib.model.flow import (
 )
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import LIVE
 from chalicelib.model.waits import Decided, EachWait, ForkWait, Wait
 

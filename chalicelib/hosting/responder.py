@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
-from chalicelib.engine.errors import StepError
 from chalicelib.model.json_values import Json
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Instant, Milliseconds
 
 

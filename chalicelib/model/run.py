@@ -14,7 +14,7 @@ from chalicelib.model import formats
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import EachWait, ForkWait, Wait, decode_hook
@@ -89,7 +89,7 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The data of its last finished step (`$result`)."""
     response: dict[str, Json] | None = msgspec.field(name="w", default=None)
     """What its last finished step was answered with (`$response`: status and headers), if its flow reads that."""
-    error: RunError | None = msgspec.field(name="e", default=None)
+    error: StepError | None = msgspec.field(name="e", default=None)
     """The error of its last finished step (`$error`), if its flow reads that."""
     repeats: dict[str, int] = msgspec.field(name="c", default_factory=dict)
     """How often each rule of its step's `repeat` (by its index) was used since a route led to the step."""
@@ -195,7 +195,7 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     last_state: str = msgspec.field(name="ls", default="")
     last_event: str = msgspec.field(name="le", default="")
     last_err: str = msgspec.field(name="er", default="")
-    error: RunError | None = msgspec.field(name="eo", default=None)
+    error: StepError | None = msgspec.field(name="eo", default=None)
     """Why the run failed; `last_err` says it as text."""
     steps: int = msgspec.field(name="sc", default=0)
     """How many steps its tokens have entered in all."""

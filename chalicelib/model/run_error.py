@@ -35,7 +35,7 @@ class ErrorName(StrEnum):
     """A route led to `stopped` without naming an error."""
 
 
-class RunError(FrozenValue, frozen=True):
+class StepError(FrozenValue, frozen=True):
     """The error of a step: what `$error` is, and what a run stores if it stops there."""
 
     name: str = msgspec.field(name="n")

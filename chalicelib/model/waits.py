@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from chalicelib.model.json_values import FrozenValue, Json, ready
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Milliseconds
 
 REFERENCE_KEY: Final = "\0spilled"
@@ -109,7 +109,7 @@ class Decided(FrozenValue, frozen=True, kw_only=True):
     """What a fork or an each returns once the work that it abandoned has been undone."""
 
     state: str = msgspec.field(name="t")
-    error: RunError | None = msgspec.field(name="x", default=None)
+    error: StepError | None = msgspec.field(name="x", default=None)
 
 
 class ForkWait(Wait, FrozenValue, frozen=True, kw_only=True):

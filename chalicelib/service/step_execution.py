@@ -10,7 +10,7 @@ import logging
 from http import HTTPStatus
 from typing import Final
 
-from chalicelib.engine.errors import CommandRefused, InputRefused, StepError, TooLarge
+from chalicelib.engine.errors import CommandRefused, InputRefused, TooLarge
 from chalicelib.engine.events import DeliveryHeld, StepExecuted
 from chalicelib.engine.steps.outgoing import generation_of_next
 from chalicelib.engine.values.secret_values import decrypt
@@ -18,7 +18,7 @@ from chalicelib.model import status
 from chalicelib.model.flow import StartStep
 from chalicelib.model.json_values import Json, same
 from chalicelib.model.run import Activation, Run, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 from chalicelib.model.waits import EmitWait, StartWait
 from chalicelib.service.definitions.cache import DefinitionCache

@@ -8,12 +8,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final, TypeVar
 
-from chalicelib.engine.errors import StepError
 from chalicelib.hosting import responder
 from chalicelib.hosting.responder import Answer, Failure, HttpReply, Kind, Request
 from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, TIMEOUT
 from chalicelib.model.json_values import Json
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from fsl.testing.cases import AnswerError, Case, FlowReply, HookReply, Replies, Reply, TestFile, as_list, replies
 from fsl.testing.parts import span
 

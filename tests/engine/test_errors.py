@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome
-from chalicelib.engine.errors import StateNotRouted, StepError
+from chalicelib.engine.errors import StateNotRouted
 from chalicelib.engine.events import ChildEnded, DeliveryFailed, RunStopped
 from chalicelib.engine.steps.call import error_of
 from chalicelib.model.actions import Options
@@ -25,7 +25,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.run import Activation, Run, Token
-from chalicelib.model.run_error import ErrorName, RunError
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 from tests.engine.driving import Driven, defined, to, value
 from tests.engine.flows import DAY, nonce
@@ -118,7 +118,7 @@ def test_error_needs_a_reason_to_be_answered() -> None:
         driven.answer("ERROR")
     ended = driven.answer("ERROR", error=EXPIRED, data={"n": 1}).run
     assert (ended.status, ended.last_err) == (Status.FAILED, "CardExpired: the card expired")
-    assert ended.error == RunError("CardExpired", "the card expired", "A", "ERROR")
+    assert ended.error == StepError("CardExpired", "the card expired", "A", "ERROR")
     assert driven.history == [("StepAcked", "ERROR", "stopped", "CardExpired")]
     assert ended.tail[-1].data == {"n": 1}
 
@@ -147,7 +147,7 @@ def delivery(driven: Driven, **more: object) -> DeliveryFailed:
 def test_a_final_refusal_has_its_status() -> None:
     driven = Driven(defined(work("A", to("done", "OK"))))
     ended = driven.apply(delivery(driven, final=True, name="Refused", status=422)).run
-    assert ended.error == RunError("Refused", "it said no", "A", "ERROR", status=422)
+    assert ended.error == StepError("Refused", "it said no", "A", "ERROR", status=422)
     assert ended.last_err == "Refused: it said no"
 
 
@@ -155,7 +155,7 @@ def test_used_up_deliveries_are_undeliverable() -> None:
     driven = Driven(defined(work("A", to("done", "OK"), options=Options())))
     for _ in range(3):
         driven.apply(delivery(driven, status=503))
-    assert driven.run.error == RunError("Undeliverable", "it said no", "A", "ERROR", status=503)
+    assert driven.run.error == StepError("Undeliverable", "it said no", "A", "ERROR", status=503)
     assert [entry.error_name for entry in driven.run.tail] == ["", *["Undeliverable"] * 3]
 
 
@@ -198,13 +198,13 @@ def test_a_timeout_says_what_did_not_happen(step: ActionStep, name: str, cause: 
 def test_the_timeout_of_the_whole_run() -> None:
     driven = Driven(defined(work("A", to("done", "OK")), timeout=60_000))
     ended = driven.ring().run
-    assert ended.error == RunError("Timeout", "the run took longer than its flow's timeout", "A", "TIMEOUT")
+    assert ended.error == StepError("Timeout", "the run took longer than its flow's timeout", "A", "TIMEOUT")
     assert ended.last_err == "Timeout: the run took longer than its flow's timeout"
 
 
 def test_a_person_who_rejects_gives_the_reason() -> None:
     flow = defined(work("A", to("done", "OK"), options=Options(approval=True)))
-    assert Driven(flow).answer("REJECT").run.error == RunError("ApprovalRejected", "a person refused it", "A", "ERROR")
+    assert Driven(flow).answer("REJECT").run.error == StepError("ApprovalRejected", "a person refused it", "A", "ERROR")
     why = StepError("ApprovalRejected", "too expensive")
     assert Driven(flow).answer("REJECT", error=why).run.last_err == "ApprovalRejected: too expensive"
 
@@ -239,7 +239,7 @@ def test_a_declared_state_without_a_route_stops_the_run_and_keeps_the_answer() -
     ended = driven.answer("ODD", data={"id": 7}, variables={"seen": 1}).run
     cause = "step 'A' returned ODD, which it does not route"
     assert (ended.status, ended.last_err) == (Status.FAILED, f"NotRouted: {cause}")
-    assert ended.error == RunError("NotRouted", cause, "A", "ODD", data={"id": 7})
+    assert ended.error == StepError("NotRouted", cause, "A", "ODD", data={"id": 7})
     entry = ended.tail[-1]
     assert (entry.state, entry.data, entry.target, entry.error_name) == ("ODD", {"id": 7}, "stopped", "NotRouted")
     assert ended.vars == {"seen": 1}
@@ -323,7 +323,7 @@ def test_a_fork_that_allows_branches_to_fail_has_an_error_of_its_own() -> None:
     assert driven.run.status is Status.RUNNING
     ended = driven.answer("ERROR", "0.c", error=EXPIRED).run
     cause = "2 of 3 branches failed, the last, 'c': CardExpired: the card expired"
-    assert ended.error == RunError("BranchesFailed", cause, "F", "FAIL")
+    assert ended.error == StepError("BranchesFailed", cause, "F", "FAIL")
 
 
 def each(tolerate: int) -> EachStep:
@@ -333,17 +333,17 @@ def each(tolerate: int) -> EachStep:
 
 def test_the_error_of_an_each_is_that_of_its_item() -> None:
     driven = Driven(defined(each(0)))
-    assert driven.answer("BAD", "0.1", data="smoke").run.error == RunError("Broken", "smoke", "A", "BAD")
+    assert driven.answer("BAD", "0.1", data="smoke").run.error == StepError("Broken", "smoke", "A", "BAD")
 
 
 def test_an_each_that_tolerates_items_has_an_error_of_its_own() -> None:
     driven = Driven(defined(each(1)))
     driven.answer("BAD", "0.0", data="fire")
     ended = driven.answer("BAD", "0.1", data="smoke").run
-    assert ended.error == RunError("ItemsFailed", "2 of 3 items failed, the last: Broken: smoke", "E", "FAIL")
+    assert ended.error == StepError("ItemsFailed", "2 of 3 items failed, the last: Broken: smoke", "E", "FAIL")
 
 
-def child(status: Status, error: RunError | None = None, last_err: str = "") -> Run:
+def child(status: Status, error: StepError | None = None, last_err: str = "") -> Run:
     return replace(Driven(defined(work("A", to("done", "OK")))).run, status=status, error=error, last_err=last_err)
 
 
@@ -352,7 +352,7 @@ def child(status: Status, error: RunError | None = None, last_err: str = "") -> 
     [
         (child(Status.SUCCEEDED), None),
         (
-            child(Status.FAILED, RunError("Declined", "no cover", "Pay", "NO")),
+            child(Status.FAILED, StepError("Declined", "no cover", "Pay", "NO")),
             StepError("Declined", "no cover", "Pay", "NO"),
         ),
         (child(Status.FAILED, None, "old text"), StepError(ErrorName.CHILD_FAILED, "old text")),

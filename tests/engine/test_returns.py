@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.events import RunContinued, RunPaused, RunStopped, TimerFired, VarsSet
 from chalicelib.engine.request_args import sent_vars
 from chalicelib.model.actions import Undo
@@ -29,7 +28,7 @@ from chalicelib.model.flow import (
 from chalicelib.model.history import Entry
 from chalicelib.model.ids import mint_uuid
 from chalicelib.model.run import ABSENT, Activation, Token
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.waits import RepeatWait
 from tests.engine.driving import Driven, defined, to, value
@@ -73,15 +72,15 @@ def test_done_may_say_what_the_output_is() -> None:
 @pytest.mark.parametrize(
     ("entries", "error"),
     [
-        ({}, RunError("Stopped", "step 'A' returned OK, which leads to stopped", "A", "OK")),
-        ({"error": "Declined"}, RunError("Declined", "step 'A' returned OK, which leads to stopped", "A", "OK")),
-        ({"error": "Declined", "cause": value("$result.why")}, RunError("Declined", "no cover", "A", "OK")),
-        ({"cause": value("$result.why")}, RunError("Stopped", "no cover", "A", "OK")),
-        ({"cause": value("$result.code")}, RunError("Stopped", "51", "A", "OK")),
-        ({"error": value("$result.none"), "cause": value("$result.none")}, RunError("Stopped", "", "A", "OK")),
+        ({}, StepError("Stopped", "step 'A' returned OK, which leads to stopped", "A", "OK")),
+        ({"error": "Declined"}, StepError("Declined", "step 'A' returned OK, which leads to stopped", "A", "OK")),
+        ({"error": "Declined", "cause": value("$result.why")}, StepError("Declined", "no cover", "A", "OK")),
+        ({"cause": value("$result.why")}, StepError("Stopped", "no cover", "A", "OK")),
+        ({"cause": value("$result.code")}, StepError("Stopped", "51", "A", "OK")),
+        ({"error": value("$result.none"), "cause": value("$result.none")}, StepError("Stopped", "", "A", "OK")),
     ],
 )
-def test_stopped_may_say_why(entries: dict[str, object], error: RunError) -> None:
+def test_stopped_may_say_why(entries: dict[str, object], error: StepError) -> None:
     driven = Driven(defined(work("A", Route(target="stopped", state="OK", entries=entries))))
     run = driven.answer("OK", data={"why": "no cover", "code": 51}).run
     assert (run.status, run.error, run.last_err) == (Status.FAILED, error, error.text)
@@ -90,7 +89,7 @@ def test_stopped_may_say_why(entries: dict[str, object], error: RunError) -> Non
 def test_stopped_keeps_the_error_of_its_step() -> None:
     driven = Driven(defined(work("A", to("stopped", "ERROR"))))
     run = driven.answer("ERROR", error=StepError("CardExpired", "it expired")).run
-    assert run.error == RunError("CardExpired", "it expired", "A", "ERROR")
+    assert run.error == StepError("CardExpired", "it expired", "A", "ERROR")
 
 
 def test_a_cause_that_is_no_text_fails() -> None:
@@ -167,7 +166,7 @@ def test_a_failing_save_keeps_the_answer_and_returns_error_once() -> None:
             Token(
                 step="B",
                 state="ERROR",
-                error=RunError("ExpressionFailed", cause, "A", "OK", None, {"id": 7}),
+                error=StepError("ExpressionFailed", cause, "A", "OK", None, {"id": 7}),
                 activation=activation,
             ),
         ),
@@ -469,7 +468,7 @@ def test_a_run_that_enters_too_many_steps_fails() -> None:
     for _ in range(3):
         driven.answer("OK")
     cause = "the run has entered 3 steps, which is the limit"
-    assert (driven.run.status, driven.run.error) == (Status.FAILED, RunError("RunawayLoop", cause, "A"))
+    assert (driven.run.status, driven.run.error) == (Status.FAILED, StepError("RunawayLoop", cause, "A"))
     assert driven.history[-1] == ("RunFailed", "", "stopped", "RunawayLoop")
     driven.retry()
     assert (driven.run.status, driven.run.steps) == (Status.RUNNING, 1)

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Decision, DeliverAction, Outcome, StartChild, StopChild, SyncChild
-from chalicelib.engine.errors import CommandRefused, NoFailedUndo, StepError, WasUndone
+from chalicelib.engine.errors import CommandRefused, NoFailedUndo, WasUndone
 from chalicelib.engine.events import (
     ChildEnded,
     DeliveryFailed,
@@ -28,6 +28,7 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Branch, CallStep, EachStep, Flow, ForkStep, Route, Step
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.templates import expression
 from chalicelib.model.waits import ChildWait

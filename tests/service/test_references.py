@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Activation, DefinitionRef, Run, Token, encode
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 from chalicelib.model.waits import ForkWait
 from chalicelib.service.ports.runs import NewRun
 from chalicelib.service.runs.offloading import OffloadingRunStore
@@ -66,7 +66,7 @@ def test_a_store_receives_the_json_of_the_head_that_it_stores(variables: int, la
 
 
 def test_large_data_of_the_last_error_is_stored_outside_the_head() -> None:
-    error = RunError("ExpressionFailed", "why", "A", "OK", None, {"text": "y" * MAX_INLINE_BYTES})
+    error = StepError("ExpressionFailed", "why", "A", "OK", None, {"text": "y" * MAX_INLINE_BYTES})
     bodies = Bodies()
     runs = OffloadingRunStore(bodies)
     first = replace(a_run(1), tokens=(Token(step="B", error=error),))

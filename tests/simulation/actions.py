@@ -9,10 +9,11 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.config import DEVELOPMENT_KEY
-from chalicelib.engine.errors import NeverIssued, StateNotRouted, StepError, Unsigned
+from chalicelib.engine.errors import NeverIssued, StateNotRouted, Unsigned
 from chalicelib.engine.invocation import APPROVED, REJECTED
 from chalicelib.hosting import Services
 from chalicelib.model.flow import ERROR
+from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.actions import Call, NotTaken, Reply, Taken
 from chalicelib.service.runs.answer import Answer

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, StepError, Unsigned
+from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, Unsigned
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
@@ -24,7 +24,7 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR
 from chalicelib.model.ids import was_minted
 from chalicelib.model.run import Activation, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import ApprovalWait

@@ -7,7 +7,6 @@ from typing import Final
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome, ReleasePermit
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.events import (
     AnswerPending,
     CircuitChanged,
@@ -26,6 +25,7 @@ from chalicelib.engine.values.secret_values import encrypted, encrypted_response
 from chalicelib.model import status
 from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Activation, Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Milliseconds
 

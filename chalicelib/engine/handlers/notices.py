@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine import notices
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import StateNotRouted, StepError, Unsigned
+from chalicelib.engine.errors import StateNotRouted, Unsigned
 from chalicelib.engine.events import DeliveryFailed, StepAcked
 from chalicelib.engine.invocation import invocation_of
 from chalicelib.engine.step_result import StepResult
@@ -17,7 +17,7 @@ from chalicelib.engine.values.hidden_errors import hidden_error
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.flow import ERROR
 from chalicelib.model.run import Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 
 

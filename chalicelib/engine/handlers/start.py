@@ -6,7 +6,7 @@ from chalicelib.engine import admission
 from chalicelib.engine.bindings import names_for
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.endings import stop
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.events import RunAdmitted, RunRefused, RunStarted
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
@@ -18,6 +18,7 @@ from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import STOPPED
 from chalicelib.model.run import Run, Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.status import READY, Status
 
 

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.endings import fail_with
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.returning.repeats import is_repeating
 from chalicelib.engine.step_result import StepResult
@@ -27,7 +26,7 @@ from chalicelib.model.flow import (
     TimerStep,
 )
 from chalicelib.model.run import Activation, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import MOVING, Status
 from chalicelib.model.waits import ApprovalWait, ChildWait, EachWait, EmitWait, EventWait, ForkWait, StartWait, Wait
 

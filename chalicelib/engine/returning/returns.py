@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chalicelib.engine.bindings import result_of, step_names
-from chalicelib.engine.errors import ComputedTooLarge, ExpressionFailed, NoMatch, StepError
+from chalicelib.engine.errors import ComputedTooLarge, ExpressionFailed, NoMatch
 from chalicelib.engine.returning.assignments import assigned
 from chalicelib.engine.returning.repeats import Repetition, next_repetition
 from chalicelib.engine.returning.routes import choose
@@ -26,7 +26,7 @@ from chalicelib.engine.values.secret_values import shown
 from chalicelib.model.flow import BUILT_IN_STATES, DONE, ERROR, FAIL, STOPPED, STOPPED_STATE, ChoiceStep, Route, SetStep
 from chalicelib.model.json_values import Json, scalar_text
 from chalicelib.model.run import Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.templates import Template
 
 MAX_ERROR_NAME_CHARACTERS: Final = 128

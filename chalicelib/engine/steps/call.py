@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chalicelib.engine.effects import StartChild
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
 from chalicelib.engine.values.evaluation import Names, resolve, resolve_known
 from chalicelib.engine.values.options import optional_duration
@@ -15,7 +15,7 @@ from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import CallStep, Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 from chalicelib.model.templates import source_of
 from chalicelib.model.times import Milliseconds

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.transition import JOIN_TIMEOUT_MS, Transition
@@ -23,7 +23,7 @@ from chalicelib.expressions import NOTHING
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, MAX_EACH_ITEMS, EachStep
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Activation, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.templates import source_of
 from chalicelib.model.times import Milliseconds
 from chalicelib.model.waits import CHUNK_ITEMS, EachWait, Wait

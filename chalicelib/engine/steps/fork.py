@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.scope_vars import begin_fork_scope
 from chalicelib.engine.scopes import child_id
 from chalicelib.engine.step_result import StepResult
@@ -14,7 +13,7 @@ from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.size_limits import fit
 from chalicelib.model.flow import DEFAULT_STATE, FAIL, ForkStep
 from chalicelib.model.run import Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.waits import ForkWait, Wait
 
 _NOTHING_ENDED = ForkWait(results={}, failed=())

@@ -7,9 +7,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.values.secret_values import Cipher, encrypted
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
 

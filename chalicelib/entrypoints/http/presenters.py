@@ -18,7 +18,7 @@ from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import Json
 from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.run import PendingUndo, Run, Token
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 from chalicelib.model.statements import VALUE_TYPES, Config, DefinitionValue, EventType
 from chalicelib.model.status import LIVE, READY, Status, current_state
 from chalicelib.model.times import Instant, format_duration, rfc3339
@@ -197,7 +197,7 @@ def run(view: RunView) -> responses.Run:
     }
 
 
-def _error(error: RunError | None) -> responses.RunError | None:
+def _error(error: StepError | None) -> responses.RunError | None:
     if error is None:
         return None
     return {

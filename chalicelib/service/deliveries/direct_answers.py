@@ -17,12 +17,11 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from chalicelib.engine.errors import StepError
 from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.actions import Action, Method
 from chalicelib.model.flow import ERROR
 from chalicelib.model.json_values import Json, is_shallow
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Milliseconds
 from chalicelib.service.ports.actions import (
     MAX_ANSWER_BYTES,

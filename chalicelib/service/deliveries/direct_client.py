@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from chalicelib.engine.direct_request import DirectRequest, direct_request
-from chalicelib.engine.errors import ExpressionFailed, StepError
+from chalicelib.engine.errors import ExpressionFailed
 from chalicelib.engine.request_args import direct_args
 from chalicelib.engine.transition import BlobReader
 from chalicelib.engine.values.secret_values import decrypted_text
@@ -20,7 +20,7 @@ from chalicelib.model.actions import REPLY_TIMEOUT_S, Action, Method, Verb
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Activation, Run, Token
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, answer_of
 from chalicelib.service.deliveries.redaction import without_text
 from chalicelib.service.deliveries.request_headers import allowed, secret_headers

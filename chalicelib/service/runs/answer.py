@@ -9,12 +9,13 @@ import msgspec
 from msgspec.structs import replace
 
 from chalicelib.engine.effects import Outcome
-from chalicelib.engine.errors import NeverIssued, StepError
+from chalicelib.engine.errors import NeverIssued
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.values.secret_values import is_posing
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.run import Run, Token
+from chalicelib.model.run_error import StepError
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, ServiceError
 from chalicelib.service.ports.actions import Taken

@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.errors import ExpressionFailed, InputRefused, Refused, StepError, TooLarge
+from chalicelib.engine.errors import ExpressionFailed, InputRefused, Refused, TooLarge
 from chalicelib.engine.events import ChildEnded, DeliveryHeld, Event, RunContinued, RunPaused, RunStopped
 from chalicelib.engine.invocation import UNDO, pending_undo
 from chalicelib.engine.steps.call import child_name, error_of, refuse_missing
@@ -19,7 +19,7 @@ from chalicelib.model.flow import DEFAULT_STATE, ERROR, STOPPED_STATE, CallStep,
 from chalicelib.model.ids import was_minted
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Parent, Run
-from chalicelib.model.run_error import ErrorName
+from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait

@@ -11,7 +11,7 @@ from chalicelib.engine.handlers import answers
 from chalicelib.engine.returning import repeats, returns
 from chalicelib.engine.transition import Transition
 from chalicelib.model.compiled_step import Invocation
-from chalicelib.model.run_error import RunError
+from chalicelib.model.run_error import StepError
 
 
 def _answer_lost(right: Any) -> Any:
@@ -47,7 +47,7 @@ def _routed_states_only(_: Any) -> Any:
 
 def _error_forgotten(right: Any) -> Any:
     return lambda transition, event: right(
-        transition, dataclasses.replace(event, error=event.error and RunError("Lost"))
+        transition, dataclasses.replace(event, error=event.error and StepError("Lost"))
     )
 
 
@@ -60,6 +60,6 @@ ERROR_BUGS: Final = (
     ("delay of repeat ignores its cap", repeats, "_delay", lambda right: lambda *args: 3 * right(*args) + 60_000),
     ("declared state without a route is refused", Invocation, "accepts", _routed_states_only),
     ("answered error forgotten", answers, "acked", _error_forgotten),
-    ("error of the run is not its step's", returns, "_stop_error", lambda _: lambda *args: RunError("Unknown")),
+    ("error of the run is not its step's", returns, "_stop_error", lambda _: lambda *args: StepError("Unknown")),
 )
 """Name, owner and attribute of each bug, and what makes the wrong from the right."""
