@@ -370,7 +370,7 @@ flow_end
     [(200, Status.SUCCEEDED), (202, Status.SUCCEEDED), (409, Status.SUCCEEDED), (404, Status.FAILED)],
 )
 def test_any_http_api_can_be_told(status: int, ends: Status) -> None:
-    host = Host(lambda request: Response(status if request["verb"] == "PUT" else 404, {"location": "/work/1"}))
+    host = Host(lambda request: Response(status if request["verb"] == "PUT" else 404, {"location": "/jobs/1"}))
     host.submit(WATCHED)
     begun(host)
     publish(host)
