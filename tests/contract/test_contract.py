@@ -140,6 +140,7 @@ def _prepared(host: Host, under: Settings) -> Seen:
     call("POST", "/flowrun/ship_7/stop")
     call("POST", "/flow/order/runs", {"name": "o-9", "input": {"order": "o-9", "amount": 5000}})
     call("POST", "/action", {"data": "action alone method = human; return = (YES | NO); action_end"})
+    call("POST", "/flow", {"data": "flow alone wait W => (DONE -> done) { for = 1s; }; flow_end"})
     call("POST", "/schedule", {"data": "schedule alone flow = shipping; every = 1d; schedule_end"})
     call("POST", "/hook", {"data": 'hook alone addr = "http://127.0.0.1:9/"; on = (run.failed); hook_end'})
     call("POST", "/token", {"name": "ci", "role": "viewer"})

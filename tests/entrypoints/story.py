@@ -241,8 +241,8 @@ def _ends(say: Teller) -> None:
     for name in ("o-2", "ship_7"):
         say("stop for good", "POST", "/flowrun/{name}/stop", {"reason": "nobody wants it"}, name=name)
         say("whatever run has the name", "DELETE", "/flowrun/{name}", name=name)
-    for queue in (QueueName.DELIVERIES, QueueName.WAKES, QueueName.WAKES, QueueName.DELIVERIES):
-        say.host.work(queue)
+        for queue in (QueueName.DELIVERIES, QueueName.WAKES, QueueName.WAKES, QueueName.DELIVERIES):
+            say.host.work(queue)  # one notification at a time: several are sent side by side
     say("what became of its notifications", "GET", "/hook/{name}/deliveries", name="pager")
     hook = say("the hook again", "POST", "/hook", {"data": HOOK})
     say("the hook of that uuid", "DELETE", "/hook/{name}/{uuid}", name="pager", uuid=hook["metadata"]["uuid"])

@@ -43,6 +43,7 @@ class Eyes:
             "runs.put_page": self._page_put,
             "runs.put_blobs": self._blobs_put,
             "schedules.save": self._schedule_saved,
+            "schedules.delete": laws.schedule_forgotten,
             "signals.put": self._signal_put,
             "waiters.put": laws.queued,
             "waiters.remove": laws.unqueued,

@@ -113,6 +113,9 @@ class Laws:
         for wrong in self.slots.saved(namespace, state, seen, self._now()):
             self.breaks("slots", wrong)
 
+    def schedule_forgotten(self, namespace: str, state: ScheduleState) -> None:
+        self.slots.forgotten(namespace, state.name)
+
     def deleted(self, run: Run) -> None:
         self.deletions += 1
         self.slots.deleted[run.namespace, run.name] = self._now()

@@ -55,6 +55,10 @@ class Slots:
         if not by_person and (found is None or waits is None or slot_text(found, waits) != run.scheduled):
             yield f"run {run.name!r} was started for a slot that is not decided"
 
+    def forgotten(self, namespace: str, name: str) -> None:
+        """The state of a deleted schedule was deleted. A look that had begun before may write one anew."""
+        self._states.pop((namespace, name), None)
+
     def saved(self, namespace: str, after: ScheduleState, seen: int | None, now: Instant) -> Iterator[str]:
         """The state of a schedule was written; yield what is wrong with what it decides."""
         before = self._states.get((namespace, after.name))
