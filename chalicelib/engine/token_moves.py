@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine import admission
 from chalicelib.engine.bindings import step_names
 from chalicelib.engine.endings import fail_with, succeed
 from chalicelib.engine.entering import enter
@@ -67,7 +68,7 @@ def run_until_waiting(transition: Transition) -> None:
     """Let every token that has arrived enter its step, and every condition that holds end its wait."""
     while transition.run.status in LIVE:
         if not transition.arrivals:
-            if not proceed(transition) and not _end_decided(transition) and not _end_condition_wait(transition):
+            if not proceed(transition) and not _end_wait(transition):
                 return
             continue
         token = transition.tokens.get(transition.arrivals.popleft())
@@ -317,6 +318,16 @@ def _decide(transition: Transition, token: Token, returned: StepResult) -> None:
     transition.put(
         replace(token, activation=replace(activation, deadline=deadline, wait=replace(wait, decided=decided)))
     )
+
+
+def _end_wait(transition: Transition) -> bool:
+    """Let one token go on of which the wait has ended; return whether there was one.
+
+    A retried run that waits for its turn keeps what its tokens waited for: they enter their steps again when it begins.
+    """
+    if admission.waits(transition.run):
+        return False
+    return _end_decided(transition) or _end_condition_wait(transition)
 
 
 def _end_decided(transition: Transition) -> bool:

@@ -121,8 +121,9 @@ class Slots:
         if slot is None or after.starting == slot:
             return
         name = run_name(schedule, slot)
-        failed = any(one.slot == slot and one.outcome is SlotOutcome.FAILED for one in after.recent)
-        if (namespace, name) not in self.created and not failed:
+        not_started = (SlotOutcome.FAILED, SlotOutcome.SKIPPED)  # skipped: its flow is at its limit
+        refused = any(one.slot == slot and one.outcome in not_started for one in after.recent)
+        if (namespace, name) not in self.created and not refused:
             yield f"run {name!r} is recorded as started, and there was none"
 
     def _of_old_definition(
