@@ -25,6 +25,7 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import ABSENT, Activation, Run, Token
+from chalicelib.model.waits import NoticeWait
 
 
 def computed_args(transition: Transition, names: Names, invocation: Invocation) -> dict[str, Json]:
@@ -135,8 +136,11 @@ def _names(definition: Definition, run: Run, token: Token, read: Callable[[str],
 
 
 def _visible(definition: Definition, run: Run, token: Token) -> Mapping[str, Json]:
-    """Return the variables that the token sees."""
-    return visible(run.vars, token, {known.id: known for known in run.tokens}) if definition.has_scopes else run.vars
+    """Return the variables that the token sees. A notice keeps those of its scopes itself: its token has moved on."""
+    is_notice = token.activation is not None and isinstance(token.activation.wait, NoticeWait)
+    if is_notice or not definition.has_scopes:
+        return run.vars
+    return visible(run.vars, token, {known.id: known for known in run.tokens})
 
 
 def _arg(parameter: Parameter, invocation: Invocation, names: Names) -> Json:
