@@ -22,6 +22,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    LabelsSet,
     NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
@@ -90,7 +91,7 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
             return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")

@@ -127,7 +127,13 @@ def _definitions(say: Teller) -> None:
     say("one hook", "GET", "/hook/{name}", name="pager")
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
+    say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
+    say("its versions", "GET", "/flow/{name}/versions", name="shipping")
+    say("versions of an action", "GET", "/action/{name}/versions", name="charge")
+    say("what changed", "GET", "/flow/{name}/diff", name="shipping")
 
 
 def _runs(say: Teller) -> None:
@@ -170,6 +176,8 @@ def _orders(say: Teller) -> None:
     say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True, "clerk": None}}, name="o-2")
     say("remove variables", "POST", "/flowrun/{name}/vars", {"remove": ["clerk"]}, name="o-2")
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
+    say("change labels", "POST", "/flowrun/{name}/labels", {"set": {"shop": "south"}, "remove": ["team"]}, name="o-2")
+    say("what is due", "GET", "/timer", limit=2, until="2027-02-15T08:00:00Z")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
     say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")

@@ -21,7 +21,9 @@ from chalicelib.entrypoints.http.views import (
     schedules,
     secrets,
     steps,
+    timers,
     tokens,
+    versions,
     watch,
 )
 from chalicelib.model.json_values import Json
@@ -80,11 +82,13 @@ ROUTES: Final = (
     *command.ROUTES,
     *doctor.ROUTES,
     *definitions.ROUTES,
+    *versions.ROUTES,
     *graphs.ROUTES,
     *runs.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
+    *timers.ROUTES,
     *watch.ROUTES,
     *secrets.ROUTES,
     *tokens.ROUTES,

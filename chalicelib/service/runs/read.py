@@ -19,6 +19,7 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
 from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.entries import entries_after, newest
 
 MAX_VIEWED_ENTRIES: Final = 1_000
 """How many of a run's newest history entries are read to show the last result of each step."""
@@ -66,6 +67,11 @@ class Reader:
         entries = self._entries(run, max(0, run.seq - MAX_VIEWED_ENTRIES))
         return RunView(run, self._definition_cache.of(run), tuple(entries))
 
+    def path(self, namespace: str, name: str) -> RunView:
+        """Return the run with as much of its newest history as one request reads. Raises NotFound."""
+        run = self.run(namespace, name)
+        return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
+
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Return runs, newest first, each with the tail of its history, and the cursor of the next page."""
         listing: Listing = self._runs.list(namespace, query)
@@ -99,10 +105,7 @@ class Reader:
         raise AssertionError("the pauses never end")
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
-        if not run.tail or run.tail[0].seq > after + 1:
-            for page in self._runs.pages(run, after):
-                yield from (entry for entry in page.entries if entry.seq > after)
-        yield from (entry for entry in run.tail if entry.seq > after)
+        return entries_after(self._runs, run, after)
 
     # ── definitions, events ──────────────────────────────────────────────────────────────────────────────────────────
 
