@@ -114,7 +114,6 @@ def test_positions_are_there_on_request(host: Host) -> None:
         assert {box["id"] for box in layout["boxes"]} >= {"step:A", "step:B", "begin:"}
         assert len(layout["ways"]) == len(call("GET", path).json["edges"])
         assert all(box["x"] + box["w"] <= layout["width"] + 0.2 for box in layout["boxes"])
-        assert call("GET", f"{path}?layout=true&format=svg").status == 400
 
 
 def test_the_graph_of_a_version_is_cached(host: Host) -> None:

@@ -70,10 +70,7 @@ def _form_of(request: Request) -> tuple[str, bool]:
     wanted = (request.query.text("format") or "json").lower()
     if wanted not in CONTENT_TYPES:
         raise Malformed(f"`format` must be one of {', '.join(CONTENT_TYPES)}, not {wanted!r:.60}")
-    has_layout = request.query.flag("layout")
-    if has_layout and wanted != "json":
-        raise Malformed("`layout` is for format json: the others have no positions, or have them anyway")
-    return wanted, has_layout
+    return wanted, request.query.flag("layout") and wanted == "json"
 
 
 def _tags(request: Request) -> Sequence[str]:
@@ -96,7 +93,7 @@ _FORMAT: Final = Parameter(
     "format", "The format of the diagram.", {"type": "string", "enum": [*CONTENT_TYPES], "default": "json"}
 )
 _LAYOUT: Final = Parameter(
-    "layout", "Return where boxes and lines are (format json).", {"type": "boolean", "default": False}
+    "layout", "Return where boxes and lines are, too. Only JSON has them.", {"type": "boolean", "default": False}
 )
 ROUTES: Final = (
     Route(
