@@ -48,7 +48,7 @@ from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
 
-_Child: TypeAlias = StartChild | StopChild | SyncChild | TellParent
+_Child: TypeAlias = StartChild | SyncChild | TellParent
 """Messages about a run and the run that it called."""
 
 
@@ -108,6 +108,8 @@ class Waker:
         try:
             if isinstance(message, Wake):
                 return self._timers.fire(run)
+            if isinstance(message, StopChild):
+                return self._child_runs.stop_child(run, message.child, message.sent_at)
             self._act(message, run)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
@@ -134,8 +136,6 @@ class Waker:
         match message:
             case StartChild(uuid=uuid):
                 self._child_runs.start_child(run, uuid)
-            case StopChild(child=child):
-                self._child_runs.stop_child(run, child)
             case SyncChild(child=child):
                 self._child_runs.sync_child(run, child)
             case TellParent():
