@@ -37,7 +37,7 @@ SECTIONS: Final = {
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
         LazyCommand("watch", f"{_RUNS}.follow:watch", "Show the transitions of a run until it ends."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
-        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fsl.cli.common import put, put_line, say, table
+from fsl.cli.common import exact_time, put, put_line, say, table, time_of_day
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 from fsl.transition_text import transition
@@ -24,7 +24,7 @@ def history(*, name: str, client: Client, as_json: bool) -> None:
         put(entries)
         return
     rows = [
-        (str(one["seq"]), str(one["at"]), one["from"] or one["step"], one["to"], one["event"], one["state"], _by(one))
+        (str(one["seq"]), exact_time(one["at"]), one["from"] or one["step"], one["to"], one["event"], one["state"], _by(one))
         for one in entries
     ]
     table(("seq", "at", "from", "to", "event", "state", "by"), rows)
@@ -58,8 +58,7 @@ def follow_to_end(client: Client, run: str, after: int, *, as_json: bool) -> int
         if as_json:
             put_line(entry)
         else:
-            time = str(entry["at"]).partition("T")[2].rstrip("Z")
-            say(f"{time}  {transition(entry)}")
+            say(f"{time_of_day(entry['at'])}  {transition(entry)}")
     spec = client.get("flowrun", run)["spec"]
     if not as_json:
         reason = f": {spec['last_err']}" if spec["last_err"] else ""
