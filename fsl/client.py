@@ -208,6 +208,12 @@ class Client:
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:
                     return
 
+    def ended(self, run: str, seconds: float = math.inf) -> Resource:
+        """Return the run when it has ended; as it is, when the time is over."""
+        for _ in self.watch(run, 0, seconds):
+            pass
+        return self.get("flowrun", run)
+
     def diagram(self, name: str, form: str) -> str:
         """Return the state diagram of the flow with this name or, if there is none, of the run."""
         query = {"format": form}

@@ -76,6 +76,14 @@ def put(value: Json) -> None:
     write(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def put_output(value: Json) -> None:
+    """Print a value that a run returned: a text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        write(value)
+    else:
+        put(value)
+
+
 def put_line(value: Json) -> None:
     """Print a value as one line of JSON on standard output."""
     write(json.dumps(value, ensure_ascii=False))

@@ -16,6 +16,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREACHABLE: Final = 3
+EXIT_NOT_ENDED: Final = 4
+"""The time to wait is over, and the run has not ended."""
 
 
 _NAMESPACE: Final = "fsl.namespace"
