@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Protocol
 
+from chalicelib.adapters.changes import PolledChanges
 from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
 from chalicelib.config import Settings
 from chalicelib.service.definitions.cache import DefinitionCache
@@ -31,6 +32,7 @@ from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.observability.observer import NULL_OBSERVER, Observer
 from chalicelib.service.ports.actions import Caller
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
@@ -77,6 +79,8 @@ class Adapters:
     encryption: Encryption = field(default_factory=NoEncryption)
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
+    changes: Changes | None = None
+    """Notifies requests that wait for runs; None: they poll."""
     close: Callable[[], None] = lambda: None
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
@@ -141,7 +145,8 @@ class Services:
 def assemble(settings: Settings, adapters: Adapters) -> Services:
     """Return the use cases on these adapters."""
     store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
-    runs = OffloadingRunStore(store.runs)
+    changes = adapters.changes or PolledChanges(clock)
+    runs = OffloadingRunStore(store.runs, changes)
     definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
@@ -208,7 +213,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         doctor=Doctor(
             runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), hook_book, hook_log, clock
         ),
-        reader=Reader(store, runs, definition_cache, clock),
+        reader=Reader(store, runs, definition_cache, changes, clock),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),

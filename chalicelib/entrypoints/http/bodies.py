@@ -66,12 +66,18 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
-    defaults to a generated name; `key` makes the request idempotent."""
+    defaults to a generated name; `key` makes the request idempotent. Before `start_at`, an RFC 3339 time, the run is
+    `pending`."""
 
     input: Json = {}
     name: Name | None = None
     labels: Labels = {}
     key: Name | None = None
+    start_at: Moment | None = None
+
+    def start_moment(self) -> Instant | None:
+        """Return when the run starts; None: at once. Raises Malformed."""
+        return None if self.start_at is None else _moment("start_at", self.start_at)
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True):

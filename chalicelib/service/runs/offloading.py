@@ -19,6 +19,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
@@ -36,10 +37,11 @@ from chalicelib.service.runs.references import (
 
 
 class OffloadingRunStore:
-    """Implement `ports.RunStore` on another one."""
+    """Implement `ports.RunStore` on another one, and notify those that wait for changes of a run."""
 
-    def __init__(self, runs: RunStore) -> None:
+    def __init__(self, runs: RunStore, changes: Changes | None = None) -> None:
         self._runs = runs
+        self._changes = changes
         self._cache = BlobCache()
 
     def create(self, new: NewRun) -> None:
@@ -94,9 +96,11 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
+        self._notify(run)
 
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
+        self._notify(run)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)
@@ -114,6 +118,10 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(new.run, head.blobs)
         return NewRun(head.run, new.own, head.body)
+
+    def _notify(self, run: Run) -> None:
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def _restored(self, stored: Run) -> Run:
         run, references = replace(stored, **self._restored_fields(stored, stored.tail)), References()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -10,10 +10,11 @@ from typing import Final
 from chalicelib.model import definition
 from chalicelib.model.history import Entry
 from chalicelib.model.run import Run
-from chalicelib.model.status import LIVE
-from chalicelib.model.times import Instant
+from chalicelib.model.status import ENDED, LIVE
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
@@ -29,9 +30,6 @@ MAX_CHANGED_RUNS: Final = 1_000
 MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
 
-WATCH_PAUSES_MS: Final = (10, 20, 40, 80, 160, 320)
-"""Pauses between reads while waiting; the last one repeats."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunView:
@@ -45,8 +43,11 @@ class RunView:
 class Reader:
     """Reads runs, definitions and events."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, runs: RunStore, definition_cache: DefinitionCache, changes: Changes, clock: Clock
+    ) -> None:
         self._store = store
+        self._changes = changes
         self._runs = runs
         self._definition_cache = definition_cache
         self._clock = clock
@@ -90,13 +91,23 @@ class Reader:
 
     def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
         """Return the same as soon as there is an entry, or nothing after `wait` milliseconds."""
+        run = self._when(namespace, name, lambda run: run.seq > after, wait)
+        return tuple(islice(self._entries(run, after), limit))
+
+    def ended(self, namespace: str, name: str, wait: Milliseconds) -> Run:
+        """Return the run once it has ended, or as it is after `wait` milliseconds. Raises NotFound."""
+        return self._when(namespace, name, lambda run: run.status in ENDED, wait)
+
+    def _when(self, namespace: str, name: str, holds: Callable[[Run], bool], wait: Milliseconds) -> Run:
+        """Return the run once `holds` is true of it, or as it is after `wait` milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
-        for pause in _pauses():
-            run = self.run(namespace, name)
-            if run.seq > after or self._clock.now() >= give_up_at:
-                return tuple(islice(self._entries(run, after), limit))
-            self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
-        raise AssertionError("the pauses never end")
+        with self._changes.watch(namespace, name) as changes:
+            while True:
+                run = self.run(namespace, name)
+                left = give_up_at - self._clock.now()
+                if left <= 0 or holds(run):
+                    return run
+                changes.wait(left)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
         if not run.tail or run.tail[0].seq > after + 1:
@@ -124,9 +135,3 @@ class Reader:
         """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
-
-
-def _pauses() -> Iterable[int]:
-    yield from WATCH_PAUSES_MS
-    while True:
-        yield WATCH_PAUSES_MS[-1]

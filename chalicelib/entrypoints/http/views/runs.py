@@ -13,6 +13,7 @@ from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
 from chalicelib.service.runs.read import RunView
@@ -21,19 +22,25 @@ from chalicelib.service.security.roles import Role
 
 MAX_WAIT_S: Final = 25
 DEFAULT_WAIT_S: Final = 20
-"""How long a request waits for a new history entry. API Gateway gives up after 29 seconds."""
+"""How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
 
 
 def start(request: Request, name: str) -> Json:
     """Start a run of the flow.
 
-    The status is 201. It is 200 if an earlier request with the same `key` started the run.
+    The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
+    comes when the run has ended, or after so many seconds.
     """
-    body = bodies.read_optional(request.body, StartBody)
-    order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
+    body, wait_ms = bodies.read_optional(request.body, StartBody), _wait_ms(request, 0)
+    order = StartOrder(
+        flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
+    )
     started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
     work_context.note(run=started.run.name)
-    return Response(_presented(request, started.run), status=201 if started.created else 200)
+    run = started.run
+    if wait_ms and run.status not in ENDED:
+        run = request.services.reader.ended(request.namespace, run.name, wait_ms)
+    return Response(_with_end(_presented(request, run)), status=201 if started.created else 200)
 
 
 def list_runs(request: Request) -> Json:
@@ -50,8 +57,11 @@ def list_runs(request: Request) -> Json:
 
 
 def get(request: Request, name: str) -> Json:
-    """Get a run as it is now."""
-    return presenters.run(request.services.reader.view(request.namespace, name))
+    """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds."""
+    reader, wait_ms = request.services.reader, _wait_ms(request, 0)
+    if wait_ms:
+        reader.ended(request.namespace, name, wait_ms)
+    return _with_end(presenters.run(reader.view(request.namespace, name)))
 
 
 def history(request: Request, name: str) -> Json:
@@ -63,7 +73,7 @@ def history(request: Request, name: str) -> Json:
 def watch(request: Request, name: str) -> Json:
     """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
     after, limit = _after(request), request.query.limit()
-    wait_ms = request.query.number("wait", DEFAULT_WAIT_S, 0, MAX_WAIT_S) * 1000
+    wait_ms = _wait_ms(request, DEFAULT_WAIT_S)
     return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait_ms), limit)
 
 
@@ -130,6 +140,15 @@ def _presented(request: Request, run: Run) -> Json:
     return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
 
 
+def _wait_ms(request: Request, default_s: int) -> int:
+    return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
+
+
+def _with_end(shown: Any) -> Json:
+    """Return a presented run with `ended`, which says whether the run has ended."""
+    return {**shown, "ended": shown["spec"]["status"] in ENDED}
+
+
 def _after(request: Request) -> int:
     """Return the position in the history. `cursor` takes precedence over `after`."""
     cursor, after = request.query.position("cursor"), request.query.position("after")
@@ -176,6 +195,11 @@ _WAIT: Final = Parameter(
     "The maximum number of seconds to wait for an entry.",
     parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
 )
+_WAIT_FOR_END: Final = Parameter(
+    "wait",
+    "Respond when the run has ended, or as it is after this number of seconds.",
+    parameters.integer(0, MAX_WAIT_S, default=0),
+)
 ROUTES: Final = (
     Route(
         method="POST",
@@ -183,6 +207,7 @@ ROUTES: Final = (
         view=start,
         group="runs",
         role=Role.OPERATOR,
+        query=(_WAIT_FOR_END,),
         body=StartBody,
         answers={200: responses.Run, 201: responses.Run},
         errors=(404, 409, 413, 422),
@@ -205,6 +230,7 @@ ROUTES: Final = (
         view=get,
         group="runs",
         role=Role.VIEWER,
+        query=(_WAIT_FOR_END,),
         answers={200: responses.Run},
         errors=(404,),
         resource="flowrun",
