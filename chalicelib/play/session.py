@@ -75,7 +75,8 @@ class Play:
     version: int | None = None
     """Which version of a flow of the namespace; None: the newest."""
     labels: dict[str, Json] = field(default_factory=dict)
-    at: Instant = START
+    at: Instant | None = None
+    """When it begins; None: at a fixed moment."""
     script: tuple[Move, ...] = ()
 
 
@@ -129,7 +130,9 @@ class _Session:
     def __init__(self, lender: Services, namespace: str, wanted: Play) -> None:
         self._began = time.monotonic()
         self._events = 0
-        self._host = PlayHost(lender, namespace, wanted.at, {(Kind.FLOW, wanted.flow): wanted.version})
+        self._host = PlayHost(
+            lender, namespace, START if wanted.at is None else wanted.at, {(Kind.FLOW, wanted.flow): wanted.version}
+        )
         self._refused: list[RefusedMove] = []
         self._asked: dict[tuple[str, int], Asked] = {}
         services, own = self._host.services, self._host.namespace

@@ -77,7 +77,7 @@ class StartBody(msgspec.Struct, frozen=True, kw_only=True):
 
     def start_moment(self) -> Instant | None:
         """Return when the run starts; None: at once. Raises Malformed."""
-        return None if self.start_at is None else _moment("start_at", self.start_at)
+        return None if self.start_at is None else moment_of("start_at", self.start_at)
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,10 +168,11 @@ class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def range(self) -> tuple[Instant, Instant]:
         """Return the times. Raises Malformed."""
-        return _moment("from", self.since), _moment("to", self.until)
+        return moment_of("from", self.since), moment_of("to", self.until)
 
 
-def _moment(name: str, text: str) -> Instant:
+def moment_of(name: str, text: str) -> Instant:
+    """Return the time in a field. Raises Malformed, which names the field."""
     found = times.instant(text)
     if found is None:
         raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
+import msgspec
+
 from chalicelib import diagrams, language
 from chalicelib.authoring import complete, symbols
 from chalicelib.authoring.explain import Row, explain
@@ -24,7 +26,7 @@ from chalicelib.service.documents.results import Inspected
 
 
 def analysis(
-    text: str, found: Inspected, workspace: Workspace, defaults: Options, offset: int | None
+    text: str, found: Inspected, workspace: Workspace, defaults: Options, offset: int | None, *, layout: bool
 ) -> responses.Analysis:
     """Return what a text means. `offset` is the place for which words and a hover text are wanted."""
     changes = {(str(one.kind), one.name): change for one, change in found.changes}
@@ -46,7 +48,10 @@ def analysis(
             for one in found.document.statements
         ],
         "steps": list(_steps(text, found.document.statements)),
-        "graphs": {name: cast("Any", diagrams.as_json(diagrams.graph_of(flow))) for name, flow in flows.items()},
+        "graphs": {
+            name: cast("Any", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
+            for name, flow in flows.items()
+        },
         "explain": {
             name: [_explained(row) for row in explain(flow, workspace.actions, defaults)]
             for name, flow in flows.items()
@@ -135,7 +140,7 @@ def played(found: Played) -> responses.Played:
             for one in found.runs
         ],
         "diagnostics": _diagnostics(found.submission.diagnostics if found.submission else ()),
-        "state": found.state,
+        "state": {"script": msgspec.to_builtins(found.script)},
     }
 
 

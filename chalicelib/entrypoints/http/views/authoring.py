@@ -111,10 +111,14 @@ def play(request: Request) -> Json:
     if len(script) > MAX_MOVES:
         raise Malformed(f"a play has at most {MAX_MOVES} moves")
     wanted = Play(
-        text=body.fsl, flow=body.flow, version=body.version, input=body.input, labels=body.labels, script=script
+        text=body.fsl,
+        flow=body.flow,
+        version=body.version,
+        input=body.input,
+        labels=body.labels,
+        at=None if body.at is None else bodies.moment_of("at", body.at),
+        script=script,
     )
-    if body.at is not None:
-        wanted = msgspec.structs.replace(wanted, at=bodies.moment_of("at", body.at))
     return authoring.played(played(request.services, request.namespace, wanted))
 
 
