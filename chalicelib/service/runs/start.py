@@ -10,6 +10,7 @@ import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import KeyTaken, RunExists
 from chalicelib.service.ports.clock import Clock, IdSource
@@ -31,6 +32,8 @@ class StartOrder:
     name: str | None = None
     labels: dict[str, Json] = field(default_factory=dict)
     key: str | None = None
+    start_at: Instant | None = None
+    """When the run begins; None or past: at once. Until then it is pending."""
 
 
 @dataclass(frozen=True, slots=True)
