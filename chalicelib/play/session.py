@@ -21,6 +21,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.times import Instant
 from chalicelib.play.moves import (
+    MAX_MOVES,
     AnswerMove,
     AnyMove,
     At,
@@ -130,9 +131,8 @@ class _Session:
     def __init__(self, lender: Services, namespace: str, wanted: Play) -> None:
         self._began = time.monotonic()
         self._events = 0
-        self._host = PlayHost(
-            lender, namespace, START if wanted.at is None else wanted.at, {(Kind.FLOW, wanted.flow): wanted.version}
-        )
+        pinned = {(Kind.FLOW, wanted.flow): wanted.version}
+        self._host = PlayHost(lender, namespace, START if wanted.at is None else wanted.at, pinned)
         self._refused: list[RefusedMove] = []
         self._asked: dict[tuple[str, int], Asked] = {}
         services, own = self._host.services, self._host.namespace
@@ -280,13 +280,14 @@ class _Session:
 
     def _answer_all(self, move: AutoMove) -> None:
         """Answer everything that is asked with its first state."""
-        while True:
+        for _ in range(MAX_MOVES):
             asked = [one for one in self._waits() if one.states and (one.is_held or one.kind in (PERSON, APPROVAL))]
             if not asked or any(one.step == move.until for one in self._waits()):
                 return
             at = asked[0]
             self._answer(AnswerMove(step=at.step, token=at.token, run=at.run, state=at.states[0]))
             self._settle()
+        raise PlayTooLong(f"{MAX_MOVES} answers lead to no end: the runs are at {', '.join(self._places())}")
 
     def _find(self, at: At) -> Waiting:
         """Return the token that waits there. Raises Invalid if none does, or several do."""

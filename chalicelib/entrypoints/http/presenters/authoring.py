@@ -20,6 +20,7 @@ from chalicelib.language import Diagnostic
 from chalicelib.language.source import Source, Span
 from chalicelib.language.syntax.tree import Statement, steps_within
 from chalicelib.model.actions import Options
+from chalicelib.model.flow import Flow
 from chalicelib.play import Played
 from chalicelib.play.waiting import Waiting
 from chalicelib.service.documents.results import Inspected
@@ -68,6 +69,10 @@ def analysis(
         ],
         "hover": {"markdown": hover[0], "span": _span(hover[1])} if hover else None,
     }
+
+
+def _graph(flow: Flow, *, layout: bool) -> responses.Graph:
+    return cast("responses.Graph", diagrams.as_json(diagrams.graph_of(flow), has_layout=layout))
 
 
 def _diagnostics(found: Sequence[Diagnostic]) -> list[responses.Diagnostic]:
