@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from chalicelib.hosting.responder import Answer
 from chalicelib.model.status import Status
 from chalicelib.play import Move, Play, Played, PlayTooLong, UnknownFlow, play
-from chalicelib.play.play_host import PLACEHOLDER
+from chalicelib.play.play_host import PLACEHOLDER, PlayHost
 from chalicelib.service.documents.results import FslMalformed, FslRefused
 from chalicelib.service.ports.runs import RunQuery
 from tests.hosts import NS, Host
@@ -29,6 +30,14 @@ flow order
     wait Paid   => (PAID -> done | TIMEOUT -> stopped) { events = (PAID = "paid"); key = ${ $input.n }; timeout = 2d; };
     set Failed  => (DONE -> stopped) { save = (why = ${ $error.name }); };
 flow_end
+"""
+
+SECRET = """
+action pay
+    addr = "http://pay.test/"; headers = ("Authorization" = secret "key"); callback = none; return = (OK);
+action_end
+/
+flow f step Pay => (OK -> done) { action = pay; save = (got = ${ $result }); }; flow_end
 """
 
 
@@ -160,17 +169,20 @@ def test_a_version_of_a_stored_flow_is_played(lender: Host) -> None:
 
 def test_secrets_have_placeholder_values(lender: Host) -> None:
     lender.services.secrets.put(NS, "key", "the real one", by="test")
-    text = """
-    action pay
-        addr = "http://pay.test/"; headers = ("Authorization" = secret "key"); callback = none; return = (OK);
-    action_end
-    /
-    flow f step Pay => (OK -> done) { action = pay; save = (got = ${ $result }); }; flow_end
-    """
-    found = play(lender.services, NS, Play(text=text, script=(msgspec.convert(answer("Pay", "OK", {"a": 1}), Move),)))
+    found = play(lender.services, NS, Play(text=SECRET, script=(msgspec.convert(answer("Pay", "OK", {"a": 1}), Move),)))
     assert found.run.status is Status.SUCCEEDED
     assert found.vars == {"got": {"a": 1}}
-    assert PLACEHOLDER != "the real one"
+
+
+def test_a_delivery_of_a_play_sends_no_real_secret(lender: Host) -> None:
+    lender.services.secrets.put(NS, "key", "the real one", by="test")
+    host = PlayHost(lender.services, NS)
+    host.services.submitter.submit(NS, SECRET)
+    host.start("f", {}, name="run")
+    assert host.run_until(host.clock.now())
+    host.deliver_held(next(iter(host.held)), (Answer(state="OK"),))
+    cipher = host.services.secrets.cipher(NS, host.head("run").id)
+    assert cipher.secret("key") == PLACEHOLDER
 
 
 def test_a_text_with_errors_is_refused_with_its_diagnostics(lender: Host) -> None:
