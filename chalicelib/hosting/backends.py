@@ -85,7 +85,6 @@ def _on_aws(settings: Settings) -> Adapters:
 
 
 def _in_memory(settings: Settings) -> Adapters:
-    from chalicelib.adapters.changes import LocalChanges
     from chalicelib.adapters.memory import MemoryQueue, MemoryStore
     from chalicelib.adapters.system import SystemClock, SystemIds
 
