@@ -169,7 +169,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         runs, store.signals, store.keys, queue, definition_cache, EventTypes(definition_cache), advancer, clock, ids
     )
     factory = RunFactory(secrets, hold_gate, clock, ids)
-    child_runs = ChildRuns(runs, definition_cache, advancer, factory, secrets, clock)
+    child_runs = ChildRuns(runs, definition_cache, advancer, factory, secrets, queue, clock)
     step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
     operator = Operator(runs, advancer, announcer)
     timers = RunTimers(runs, store.schedules, queue, advancer, operator, hold_gate, clock)

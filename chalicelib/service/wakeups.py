@@ -48,7 +48,7 @@ from chalicelib.service.timers.run_timers import RunTimers
 
 LOG = logging.getLogger("echoer.wake")
 
-_Child: TypeAlias = StartChild | SyncChild | TellParent
+_Child: TypeAlias = StartChild | StopChild | SyncChild | TellParent
 """Messages about a run and the run that it called."""
 
 
@@ -107,8 +107,6 @@ class Waker:
         try:
             if isinstance(message, Wake):
                 return self._timers.fire(run)
-            if isinstance(message, StopChild):
-                return self._child_runs.stop_child(run, message.child, message.sent_at)
             self._act(message, run)
         except NotFound:
             LOG.info("the run of a message is gone", extra={"run": message.run})
@@ -133,6 +131,8 @@ class Waker:
         match message:
             case StartChild(uuid=uuid):
                 self._child_runs.start_child(run, uuid)
+            case StopChild():
+                self._child_runs.stop_child(run, message)
             case SyncChild(child=child):
                 self._child_runs.sync_child(run, child)
             case TellParent():

@@ -1,7 +1,8 @@
 """`fsl`: the command of the terminal.
 
 Commands on files need no server; commands on definitions and runs talk to one; `fsl local` is one. Exit codes: 0 the
-command succeeded; 1 it failed; 2 it was called with wrong arguments; 3 no server answers.
+command succeeded; 1 it failed; 2 it was called with wrong arguments; 3 no server answers; 4 the time to wait is over;
+130 it was interrupted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ _DOCUMENTS: Final = "fsl.cli.documents"
 _RUNS: Final = "fsl.cli.runs"
 _SERVER: Final = "fsl.cli.server"
 
+EXIT_INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C: 128 and the number of SIGINT, as in shells."""
+
 SECTIONS: Final = {
     "Write programs": (
         LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
@@ -35,9 +39,11 @@ SECTIONS: Final = {
     "Start and inspect runs": (
         LazyCommand("apply", f"{_RUNS}.apply:apply", "Apply FSL files: update definitions and start runs."),
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
-        LazyCommand("watch", f"{_RUNS}.follow:watch", "Show the transitions of a run until it ends."),
+        LazyCommand(
+            "watch", f"{_RUNS}.follow:watch", "Show the transitions of a run, of the runs of a flow, or of all runs."
+        ),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
-        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
@@ -73,6 +79,8 @@ class _Terminal(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
         except click.ClickException as exc:
             vars(exc).update(message=visible(exc.message, lines=True))
             raise

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from fsl.cli.common import Json, put, write
 from fsl.cli.remote import remote
+from fsl.cli.values import value_of
 from fsl.client import Client
 
 
@@ -49,7 +48,7 @@ def answer(
         raise click.UsageError("--cause needs --error")
     body: dict[str, Json] = {"done": False} if progress else {"ackState": state or "ERROR"}
     if data is not None:
-        body["data"] = _value(data)
+        body["data"] = value_of(data)
     if error:
         body["error"] = {"name": error, "cause": cause}
     found = client.answer(target, body)
@@ -64,10 +63,3 @@ _RESULTS = {
     "progress": "the progress was recorded; the step keeps waiting",
     "duplicate": "the step was answered before; nothing changed",
 }
-
-
-def _value(text: str) -> Json:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
