@@ -96,11 +96,13 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
-        self._notify(run)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
-        self._notify(run)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)
@@ -118,10 +120,6 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(new.run, head.blobs)
         return NewRun(head.run, new.own, head.body)
-
-    def _notify(self, run: Run) -> None:
-        if self._changes is not None:
-            self._changes.notify(run.namespace, run.name)
 
     def _restored(self, stored: Run) -> Run:
         run, references = replace(stored, **self._restored_fields(stored, stored.tail)), References()
