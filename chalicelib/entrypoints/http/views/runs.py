@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec import UNSET
+
 from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
 from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
 from chalicelib.entrypoints.http.parameters import Parameter
@@ -106,13 +108,30 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def retry(request: Request, name: str) -> Json:
-    """Continue a failed or stopped run, where it stopped or at another step; or repeat its failed undos."""
+    """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
+    undos."""
     body = bodies.read_optional(request.body, RetryBody)
     operator, by = request.services.operator, request.caller
     if not body.undo:
-        return _presented(request, operator.retry(request.namespace, name, step=body.step, by=by))
-    if body.step is not None:
-        raise Malformed("`step` and `undo` exclude each other: `undo` repeats undos and does not continue the run")
+        run = operator.retry(
+            request.namespace,
+            name,
+            step=body.step,
+            token=body.token,
+            version=body.version,
+            new_input=body.input,
+            variables=body.vars,
+            reason=body.reason,
+            by=by,
+        )
+        return _presented(request, run)
+    given = {"step": body.step, "token": body.token, "version": body.version, "vars": body.vars or None}
+    others = [name for name, value in given.items() if value is not None]
+    others += ["input"] if body.input is not UNSET else []
+    if others:
+        raise Malformed(
+            f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
+        )
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
