@@ -134,6 +134,11 @@ def _definitions(say: Teller) -> None:
     say("its versions", "GET", "/flow/{name}/versions", name="shipping")
     say("versions of an action", "GET", "/action/{name}/versions", name="charge")
     say("what changed", "GET", "/flow/{name}/diff", name="shipping")
+    say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
+    play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
+    played = say("until the first wait", "POST", "/play", play)
+    charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}
+    say("one move more", "POST", "/play", {**play, "continue": played["state"], "event": charged})
 
 
 def _runs(say: Teller) -> None:
