@@ -11,6 +11,7 @@ from chalicelib.entrypoints.http import adapter, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    activations,
     authoring,
     aws_sdk,
     command,
@@ -87,6 +88,7 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *activations.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
