@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
+import msgspec
+
 from chalicelib.model.json_values import Json
 from chalicelib.service.runs.large_values import Large
-from chalicelib.service.runs.references import key_in, value_name
+from chalicelib.service.runs.references import MAX_SHOWN_BYTES, key_in, key_of, preview_of, value_name
 
 
 class Values:
@@ -31,3 +33,14 @@ class Values:
     def shown_input(self, value: Json) -> Json:
         """Return an input: a value, or values by name."""
         return self.shown_map(value) if isinstance(value, Mapping) and key_in(value) is None else self.shown(value)
+
+
+def cut(run: str, value: Json) -> Json:
+    """Return the value of the run, or a reference in its place if it is large."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    encoded = msgspec.json.encode(value)
+    if len(encoded) <= MAX_SHOWN_BYTES:
+        return value
+    path = f"/flowrun/{quote(run, safe='')}/value/{value_name(key_of(encoded))}"
+    return {"$ref": path, "bytes": len(encoded), "preview": preview_of(encoded)}
