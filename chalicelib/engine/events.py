@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from chalicelib.engine.senders import Sender
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -74,6 +75,7 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False

@@ -45,6 +45,11 @@ SEQ_CURSOR: Final = Parameter(
     integer(0, _MAX_INTEGER),
 )
 VERSION: Final = Parameter("version", "Return this version instead of the newest one.", integer(1, 10**9))
+LABEL: Final = Parameter(
+    "label",
+    "Return only what has this label, written as `KEY:VALUE`. Given several times, all of them.",
+    {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+)
 RUNS: Final = (
     NAME,
     Parameter(

@@ -383,7 +383,7 @@ def entry(found: Entry) -> responses.Entry:
     }
 
 
-def task(found: OpenTask) -> responses.Task:
+def task(found: OpenTask, links: dict[str, responses.TaskLinks]) -> responses.Task:
     """Return a task for a person, with the names that its answer needs (`POST /step`)."""
     return {
         "flowId": found.run,
@@ -395,6 +395,10 @@ def task(found: OpenTask) -> responses.Task:
         "args": found.args,
         "since": moment(found.since),
         "deadline": moment(found.deadline),
+        "flow": found.flow,
+        "labels": found.labels,
+        "routes": echoer_types.returns_of(found.step_definition) if found.step_definition else {},
+        "links": links,
     }
 
 

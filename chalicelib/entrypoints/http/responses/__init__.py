@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.common import (
     Count,
     Detail,
@@ -51,6 +51,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
     Woken,
 )
@@ -98,6 +99,8 @@ __all__ = [
     "HookDelivery",
     "HookSpec",
     "Input",
+    "Limits",
+    "Me",
     "Metadata",
     "Moment",
     "NewAccessToken",
@@ -126,6 +129,7 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
     "Woken",
 ]
