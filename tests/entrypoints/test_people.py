@@ -35,7 +35,9 @@ action work addr = "http://work.test/"; return = (OK); action_end
 flow asks
     input = (str doc = "d-1", secret str pin);
     step Work => (OK -> Ask) { action = work; };
-    deci Ask => (YES -> Pay | NO -> stopped | TIMEOUT -> stopped) { action = ask; args = (doc = ${ $input.doc }, pin = ${ $input.pin }); };
+    deci Ask => (YES -> Pay | NO -> stopped | TIMEOUT -> stopped) {
+        action = ask; args = (doc = ${ $input.doc }, pin = ${ $input.pin });
+    };
     step Pay => (PAID -> done | REJECT -> stopped | ERROR -> stopped) { action = pay; args = (x = 5); };
 flow_end"""
 

@@ -52,16 +52,16 @@ class Query:
             raise Malformed(f"`{name}` must be true or false, not {text!r:.60}")
         return text in ("true", "1")
 
-    def one_of(self, name: str, known: Sequence[str]) -> str | None:
-        """Return one of these words; None if the parameter is missing."""
-        text = self.text(name)
-        if text not in (None, *known):
-            raise Malformed(f"`{name}` must be {' or '.join(known)}, not {text!r:.60}")
-        return text
-
     def labels(self) -> list[tuple[str, str]]:
         """Return every `label`, each of the form KEY:VALUE."""
         return [_label(text) for text in self.all("label") if text]
+
+    def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        """Return one of the allowed words; None if it is missing."""
+        text = self.text(name)
+        if text not in (None, *allowed):
+            raise Malformed(f"`{name}` must be {' or '.join(allowed)}, not {text!r:.60}")
+        return text
 
     def limit(self) -> int:
         return self.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)

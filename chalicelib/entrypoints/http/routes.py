@@ -13,6 +13,7 @@ from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    authoring,
     aws_sdk,
     command,
     definitions,
@@ -116,6 +117,7 @@ ROUTES: Final = (
     *doctor.ROUTES,
     *definitions.ROUTES,
     *graphs.ROUTES,
+    *authoring.ROUTES,
     *runs.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,

@@ -43,7 +43,7 @@ def tasks(request: Request) -> Json:
 
 
 def _query_of(query: Query) -> TaskQuery:
-    order, kind = query.one_of("order", ("since", "deadline")), query.one_of("kind", ("task", "approval"))
+    order, kind = query.choice("order", ("since", "deadline")), query.choice("kind", ("task", "approval"))
     return TaskQuery(
         run=query.text("flowId"),
         step=query.text("stepName"),
