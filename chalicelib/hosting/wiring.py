@@ -55,6 +55,7 @@ from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.task_links import TaskLinks
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.step_execution import StepExecutor
@@ -115,6 +116,7 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    task_links: TaskLinks
     secrets: Secrets
     rates: Rates
     hold_book: HoldBook
@@ -225,6 +227,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
+        task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
         hold_book=hold_book,

@@ -778,6 +778,17 @@ class TasksContract:
         assert list(store.tasks.list("other", 5)) == [a_task()]
         assert list(store.tasks.list("nobody", 5)) == []
 
+    def test_tasks_are_listed_by_their_deadlines(self, store: Store) -> None:
+        tasks = [a_task(number, since=START + number, until=START + 100 - number // 3) for number in range(20)]
+        for task in tasks:
+            store.tasks.put("ns", task)
+        store.tasks.put("other", a_task())
+        soonest = sorted(tasks, key=lambda task: (task.until, task.uuid))
+        assert list(store.tasks.list("ns", 50, by_deadline=True)) == soonest
+        for start in (0, 6, 18, 19):
+            found = store.tasks.list("ns", 5, after=soonest[start], by_deadline=True)
+            assert list(found) == soonest[start + 1 : start + 6]
+
     def test_a_removed_task_is_gone(self, store: Store) -> None:
         tasks = [a_task(number) for number in range(3)]
         for task in tasks:

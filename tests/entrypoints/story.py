@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.entrypoints.http.views.task_links import FORM
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import call
@@ -66,7 +67,8 @@ class Teller:
         query = {name: value for name, value in given.items() if name not in path}
         url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
         sent = {name: "true" if value is True else value for name, value in query.items()}
-        reply = call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
+        headers = {"Content-Type": FORM} if template == "/task/{link}/answer" else None
+        reply = call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body, headers=headers)
         media = reply.headers["Content-Type"].partition(";")[0]
         answer = reply.json if media == "application/json" else reply.text
         found = Exchange(
@@ -155,7 +157,11 @@ def _runs(say: Teller) -> None:
     task = say("the inbox", "GET", "/task", flowId="o-2")[0]
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
     say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
+    link = task["links"]["AGREE"]["page"].rpartition("/")[2]
+    say("a page that asks for confirmation", "GET", "/task/{link}", link=link)
+    say("a link that was changed", "GET", "/task/{link}", link=link[1:])
     say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    say("the task was answered before", "POST", "/task/{link}/answer", "confirm=yes&note=fine", link=link)
     run = say("what is to be charged", "GET", "/step/{name}", name="o-2.Charge")
     token = StepToken("default", "o-2", run["metadata"]["uuid"]).encode()
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
@@ -224,6 +230,7 @@ def _schedules(say: Teller) -> None:
 def _server(say: Teller) -> None:
     say("a name", "GET", "/")
     say("health", "GET", "/healthz")
+    say("who is calling, and what they may do", "GET", "/me")
     say("a table", "POST", "/command", {"command": "list action"})
     say("a mistake", "POST", "/command", {"command": "lst"})
     say("what does not get on", "GET", "/doctor", silent="1s")

@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -72,6 +72,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
     Woken,
 )
@@ -124,8 +125,10 @@ __all__ = [
     "HookSpec",
     "Hover",
     "Input",
+    "Limits",
     "ListedRun",
     "ListedSpec",
+    "Me",
     "Metadata",
     "Moment",
     "NewAccessToken",
@@ -166,6 +169,7 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
     "Woken",
 ]

@@ -203,9 +203,17 @@ Entry = TypedDict(
 Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
 
 
+class TaskLinks(TypedDict):
+    """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
+
+    page: str
+    answer: str
+
+
 class Task(TypedDict):
     """A task for a person. Answer it with `POST /step`: send its `flowId`, `stepName` and `uuid`, and one of its
-    `ackStates` as `ackState`."""
+    `ackStates` as `ackState`. `routes` maps each route of the step to its target. `links` has the signed links of each
+    state; it is empty if the caller may not answer."""
 
     flowId: str
     stepName: str
@@ -216,6 +224,10 @@ class Task(TypedDict):
     args: dict[str, Json]
     since: Moment
     deadline: Moment
+    flow: str
+    labels: dict[str, Json]
+    routes: dict[str, str]
+    links: dict[str, TaskLinks]
 
 
 class Outcome(TypedDict):
