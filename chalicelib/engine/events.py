@@ -190,6 +190,14 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionHeld(Fact):
     """A delivery was due while its action was paused, since `since`."""
 
@@ -278,6 +286,7 @@ Event: TypeAlias = (
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued

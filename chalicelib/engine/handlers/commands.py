@@ -9,7 +9,16 @@ from msgspec.structs import replace
 from chalicelib.engine import admission, lifecycle, notices, suspensions
 from chalicelib.engine.effects import Outcome, RequestPermit, SetTimer
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.events import (
+    Event,
+    LabelsSet,
+    RunContinued,
+    RunPaused,
+    RunRetried,
+    RunStopped,
+    UndosRetried,
+    VarsSet,
+)
 from chalicelib.engine.handlers.retry import retry
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
@@ -24,7 +33,7 @@ from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
-CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet
+CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet | LabelsSet
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
     RunPaused: Command.PAUSE,
@@ -33,6 +42,7 @@ _COMMANDS: Final[dict[type[Event], Command]] = {
     RunRetried: Command.RETRY,
     UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
+    LabelsSet: Command.LABELS,
 }
 
 
@@ -61,6 +71,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
         case VarsSet():
             _set_vars(transition, event)
             return Outcome.ADVANCED
+        case LabelsSet():
+            return _set_labels(transition, event)
         case _:
             assert_never(event)
     transition.set_run(last_event=str(_COMMANDS[type(event)]))
@@ -88,6 +100,19 @@ def _set_vars(transition: Transition, event: VarsSet) -> None:
     size_limits.admit("the run's variables", variables)
     transition.record("VarsSet", vars=changed, removed=removed)
     transition.replace_vars(variables)
+
+
+def _set_labels(transition: Transition, event: LabelsSet) -> Outcome:
+    """Change and remove labels of the run. Raises TooLarge."""
+    before = transition.run.labels
+    removed = tuple(name for name in dict.fromkeys(event.remove) if name in before)
+    labels = {name: value for name, value in {**before, **event.labels}.items() if name not in removed}
+    if labels == before:
+        return Outcome.IGNORED
+    size_limits.admit_labels(labels)
+    transition.record("LabelsSet", data={"set": event.labels, "remove": list(removed)})
+    transition.set_run(labels=labels)
+    return Outcome.ADVANCED
 
 
 def _continue(transition: Transition) -> None:

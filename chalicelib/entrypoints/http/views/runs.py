@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
-from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.bodies import LabelsBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
 from chalicelib.entrypoints.http.request import Request, Response
@@ -128,6 +128,17 @@ def set_vars(request: Request, name: str) -> Json:
     if both := sorted(body.vars.keys() & set(body.remove)):
         raise Invalid(f"`vars` and `remove` both have {both[0]!r:.80}")
     run = request.services.operator.set_vars(request.namespace, name, body.vars, remove=body.remove, by=request.caller)
+    return _presented(request, run)
+
+
+def set_labels(request: Request, name: str) -> Json:
+    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    body = bodies.read_optional(request.body, LabelsBody)
+    if both := sorted(body.set.keys() & set(body.remove)):
+        raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
+    if colons := [label for label in body.set if ":" in label]:
+        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
     return _presented(request, run)
 
 
@@ -303,6 +314,7 @@ ROUTES: Final = (
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
     _command("vars", set_vars, VarsBody, 422),
+    _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )
