@@ -110,6 +110,7 @@ class RunSpec(TypedDict):
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
+    start_at: Moment | None
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None
@@ -121,6 +122,12 @@ class Run(TypedDict):
 
     metadata: Metadata
     spec: RunSpec
+
+
+class AwaitedRun(Run):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
 
 
 Entry = TypedDict(
