@@ -174,13 +174,19 @@ class Client:
         """Send the command `pause`, `continue`, `stop` or `retry` to a run."""
         return self._object(self.call(_COMMANDS[command], run, json=dict(body or {})))
 
-    def answer(self, target: str, answer: Mapping[str, Json]) -> Resource:
-        """Answer a step by its token (`$step.token`), or as `RUN.STEP`. `answer` has `ackState` or `done`: false."""
+    def answer(self, target: str, answer: Mapping[str, Json], uuid: str | None = None) -> Resource:
+        """Answer a step by its token (`$step.token`), or as `RUN.STEP`. `answer` has `ackState` or `done`: false.
+
+        `uuid`: the activation of `RUN.STEP`; by default the one that the server finds.
+        """
         if step_token.decode(target) is not None:
             return self._object(self.call(api_calls.POST_STEP_NAME, target, json=dict(answer)))
-        step = self.get("step", target)
-        names = {"flowId": step["spec"]["flow_id"], "stepName": step["metadata"]["name"]}
-        body = {**names, "uuid": step["metadata"]["uuid"], **answer}
+        if uuid is None:
+            step = self.get("step", target)
+            run, name, uuid = step["spec"]["flow_id"], step["metadata"]["name"], step["metadata"]["uuid"]
+        else:
+            run, name = step_of(target)
+        body = {"flowId": run, "stepName": name, "uuid": uuid, **answer}
         return self._object(self.call(api_calls.POST_STEP, json=body))
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
@@ -268,6 +274,12 @@ class Client:
         if not found:
             raise Refused(response.status, {"message": f"the server at {self.url} is not an Echoer server"})
         return found
+
+
+def step_of(target: str) -> tuple[str, str]:
+    """Return the run and the step of `RUN.STEP`; the step has no dot, the run may have some."""
+    run, _, step = target.rpartition(".")
+    return run, step
 
 
 def _object_in(response: Response) -> Resource:

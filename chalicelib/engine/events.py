@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import UNSET, UnsetType
+
+from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -228,10 +231,27 @@ class RunStopped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The version of its flow to which a run moves, with the actions and the configuration that it then uses."""
+
+    ref: DefinitionRef
+    definition: Definition = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Fact):
-    """A person retried a stopped run: where it stopped, or at `step`."""
+    """A person retried a stopped run: where it stopped, or at `step`; as it was, or mended."""
 
     step: str | None = None
+    token: str | None = None
+    """The token that continues at `step`. None: the only one that can."""
+    target: Target | None = None
+    """The version with which it continues. None: its own."""
+    input: Json | UnsetType = UNSET
+    """Fields that replace those of its input; or the whole, if its flow takes one value."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """Variables to set, each in the innermost scope around `token` that has it, or else in the run."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

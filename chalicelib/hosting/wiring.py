@@ -171,7 +171,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     factory = RunFactory(secrets, hold_gate, clock, ids)
     child_runs = ChildRuns(runs, definition_cache, advancer, factory, secrets, queue, clock)
     step_executor = StepExecutor(runs, definition_cache, advancer, factory, signaler, secrets)
-    operator = Operator(runs, advancer, announcer)
+    operator = Operator(runs, definition_cache, advancer, announcer)
     timers = RunTimers(runs, store.schedules, queue, advancer, operator, hold_gate, clock)
     slot_starter = SlotStarter(runs, definition_cache, advancer, factory, clock)
     scheduler = Scheduler(store, store.runs, queue, advancer, slot_starter, clock)

@@ -122,7 +122,7 @@ class Waker:
                 self._scheduler.run_ended(run)
             case Announce():
                 self._hook_announcer.announce(run, message)
-            case StartChild() | SyncChild() | TellParent():
+            case StartChild() | StopChild() | SyncChild() | TellParent():
                 self._act_on_child(message, run)
             case _:
                 LOG.error("the wake queue held a %s", type(message).__name__, extra={"run": message.run})

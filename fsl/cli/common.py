@@ -104,6 +104,11 @@ def _has_colours() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `1 run` or `2 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def styled(word: str) -> Cell:
     """Return a status or change in its colour."""
     return Styled(word, COLOURS[word]) if word in COLOURS else word

@@ -11,6 +11,7 @@ from chalicelib.entrypoints.http import adapter, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    authoring,
     aws_sdk,
     command,
     definitions,
@@ -83,6 +84,7 @@ ROUTES: Final = (
     *definitions.ROUTES,
     *holds.ROUTES,
     *graphs.ROUTES,
+    *authoring.ROUTES,
     *runs.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,

@@ -54,7 +54,24 @@ class OffloadingRunStore:
     def head(self, namespace: str, name: str) -> Run | None:
         """Return the run with all its fields. Large single values are not read: they stay references."""
         run = self._runs.load(namespace, name)
-        return replace(run, **self._restored_fields(run, run.tail)) if run else None
+        return self.whole(run) if run else None
+
+    def whole(self, stored: Run) -> Run:
+        """Return a head as it is stored with all its fields. Large single values stay references."""
+        return replace(stored, **self._restored_fields(stored, stored.tail))
+
+    def stored(self, namespace: str, query: RunQuery) -> Listing:
+        """List heads as they are stored: no blob is read."""
+        return self._runs.list(namespace, query)
+
+    def stored_changes(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        """Return the heads of `changed` as they are stored."""
+        return self._runs.changed(namespace, since, limit)
+
+    def stored_pages(self, run: Run, after: int) -> Iterator[Page]:
+        """Yield the pages of `pages` with all their entries. Large single values stay references."""
+        for stored in self._runs.pages(run, after):
+            yield Page(entries=self._restored_fields(run, stored.entries).get("tail", stored.entries))
 
     def own_flow(self, run: Run) -> Flow:
         return self._runs.own_flow(run)
@@ -66,8 +83,7 @@ class OffloadingRunStore:
         self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
-        for stored in self._runs.pages(run, after):
-            page = Page(entries=self._restored_fields(run, stored.entries).get("tail", stored.entries))
+        for page in self.stored_pages(run, after):
             references = References()
             for entry in page.entries:
                 in_entry(entry, references)

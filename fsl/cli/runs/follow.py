@@ -49,7 +49,7 @@ def _by(entry: Resource) -> str:
 @remote
 @click.pass_context
 def watch(ctx: click.Context, *, name: str | None, flow: str | None, after: int, client: Client, as_json: bool) -> None:
-    """Show the transitions of a run, of the runs of a flow, or of all runs.
+    """Follow a run, the runs of a flow, or all runs.
 
     With a RUN, the command starts with its first transition and ends when the run ends; the exit code is 0 if the run
     succeeded, and 1 if it failed or was stopped. Without one, the command shows what happens from now on until it is

@@ -6,6 +6,7 @@ from chalicelib.entrypoints.http.presenters.events import published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
 from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
+from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "state_of",
     "step",
     "steps",
+    "summary",
     "task",
     "waiting_steps",
 ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from msgspec import UNSET
+
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
-from chalicelib.entrypoints.http.parameters import Parameter
+from chalicelib.entrypoints.http.pages import Item
+from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.history import Entry
@@ -16,13 +20,15 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
-from chalicelib.service.runs.read import RunView
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
 
 MAX_WAIT_S: Final = 25
 DEFAULT_WAIT_S: Final = 20
 """How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
+
+SMALL_LIST_BYTES: Final = 1024 * 1024
+"""How large a list of runs in their whole shape is by default; larger ones are in brief."""
 
 
 def start(request: Request, name: str) -> Json:
@@ -44,24 +50,44 @@ def start(request: Request, name: str) -> Json:
 
 
 def list_runs(request: Request) -> Json:
-    """List runs, newest first."""
-    query, reader = request.query.runs(), request.services.reader
-    name = request.query.text("metadata.name")
+    """List runs, newest first.
+
+    `view=summary` lists them in brief, `view=full` in their whole shape. By default they have their whole shape as long
+    as the response is small, and are in brief otherwise. A page ends before the response is too large.
+    """
+    name, shape, reader = request.query.text("metadata.name"), _shape(request), request.services.reader
     if name is not None:
         try:
-            return [presenters.run(reader.view(request.namespace, name))]
+            return [shown_runs.named(reader, request.namespace, name, shape)]
         except NotFound:
             return []
-    views, cursor = reader.views(request.namespace, query)
-    return Response([presenters.run(view) for view in views], headers={"x-next-cursor": cursor} if cursor else {})
+    listing = reader.listing(request.namespace, request.query.runs())
+
+    def items(show: Callable[[Run], Json]) -> Iterable[Item]:
+        return (pages.item(show(run), reader.cursor_after(request.namespace, run)) for run in listing.runs)
+
+    if shape == SUMMARY:
+        return pages.response(items(presenters.summary), listing.cursor)
+    if shape == FULL:
+        return pages.response(items(partial(shown_runs.listed, reader)), listing.cursor)
+    small = pages.within(items(partial(shown_runs.listed, reader)), SMALL_LIST_BYTES)
+    brief = partial(presenters.summary, is_cut=True)
+    return pages.response(items(brief) if small is None else small, listing.cursor)
 
 
 def get(request: Request, name: str) -> Json:
-    """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds."""
+    """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds.
+
+    A run that is too large for a response is in brief, with `cut`.
+    """
     reader, wait_ms = request.services.reader, _wait_ms(request, 0)
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
-    return _with_end(presenters.run(reader.view(request.namespace, name)))
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
+
+
+def _shape(request: Request) -> str | None:
+    return request.query.choice("view", (SUMMARY, FULL))
 
 
 def history(request: Request, name: str) -> Json:
@@ -106,13 +132,30 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def retry(request: Request, name: str) -> Json:
-    """Continue a failed or stopped run, where it stopped or at another step; or repeat its failed undos."""
+    """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
+    undos."""
     body = bodies.read_optional(request.body, RetryBody)
     operator, by = request.services.operator, request.caller
     if not body.undo:
-        return _presented(request, operator.retry(request.namespace, name, step=body.step, by=by))
-    if body.step is not None:
-        raise Malformed("`step` and `undo` exclude each other: `undo` repeats undos and does not continue the run")
+        run = operator.retry(
+            request.namespace,
+            name,
+            step=body.step,
+            token=body.token,
+            version=body.version,
+            new_input=body.input,
+            variables=body.vars,
+            reason=body.reason,
+            by=by,
+        )
+        return _presented(request, run)
+    given = {"step": body.step, "token": body.token, "version": body.version, "vars": body.vars or None}
+    others = [name for name, value in given.items() if value is not None]
+    others += ["input"] if body.input is not UNSET else []
+    if others:
+        raise Malformed(
+            f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
+        )
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
@@ -129,15 +172,12 @@ def delete_by_uuid(request: Request, name: str, uuid: str) -> Json:
 def _deleted(request: Request, name: str, uuid: str | None) -> Json:
     services = request.services
     run = services.operator.delete_run(request.namespace, name, uuid)
-    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
+    return shown_runs.whole_or_brief(run, services.reader.view_of_deleted(run))
 
 
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    services = request.services
-    if run.tail and run.tail[0].seq > 1:
-        return presenters.run(services.reader.view(request.namespace, run.name))
-    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
+    return shown_runs.changed(request.services.reader, run)
 
 
 def _wait_ms(request: Request, default_s: int) -> int:
@@ -173,7 +213,7 @@ def _command(name: str, view: View, body: Any, *errors: int) -> Route:
         group="runs",
         role=Role.OPERATOR,
         body=body,
-        answers={200: responses.Run},
+        answers={200: responses.ListedRun},
         errors=(404, 409, 413, *errors),
     )
 
@@ -185,7 +225,7 @@ def _deletion(path: str, view: View) -> Route:
         view=view,
         group="runs",
         role=Role.AUTHOR,
-        answers={200: responses.Run},
+        answers={200: responses.ListedRun},
         errors=(404, 409),
     )
 
@@ -220,8 +260,8 @@ ROUTES: Final = (
         view=list_runs,
         group="runs",
         role=Role.VIEWER,
-        query=parameters.RUNS,
-        answers={200: list[responses.Run]},
+        query=(*parameters.RUNS, parameters.VIEW),
+        answers={200: list[responses.ListedRun]},
         paged=True,
     ),
     Route(
@@ -230,7 +270,7 @@ ROUTES: Final = (
         view=get,
         group="runs",
         role=Role.VIEWER,
-        query=(_WAIT_FOR_END,),
+        query=(_WAIT_FOR_END, parameters.VIEW),
         answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
