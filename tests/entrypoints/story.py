@@ -91,6 +91,7 @@ def tell(host: Host) -> list[Exchange]:
     _orders(say)
     _events(say)
     _schedules(say)
+    _holds(say)
     _server(say)
     _ends(say)
     return say.told
@@ -233,6 +234,20 @@ def _schedules(say: Teller) -> None:
     say("the schedule of that uuid", "DELETE", "/schedule/{name}/{uuid}", **of_schedule)
     for name in (run["run"], done["started"][0]["run"]):
         say("a run of a schedule", "POST", "/flowrun/{name}/stop", name=name)
+
+
+def _holds(say: Teller) -> None:
+    say("pause an action", "POST", "/action/{name}/pause", name="charge")
+    say("a paused action", "GET", "/action/{name}", name="charge")
+    say("continue an action", "POST", "/action/{name}/continue", name="charge")
+    say("pause a flow", "POST", "/flow/{name}/pause", name="shipping")
+    say("a run that waits", "POST", "/flow/{name}/runs", {"name": "s-1"}, name="shipping", wait=1)
+    say("continue a flow", "POST", "/flow/{name}/continue", name="shipping")
+    later = {"name": "s-2", "start_at": "2099-01-01T00:00:00Z"}
+    say("a delayed start", "POST", "/flow/{name}/runs", later, name="shipping")
+    say("not yet ended", "GET", "/flowrun/{name}", name="s-2", wait=1)
+    for name in ("s-1", "s-2"):
+        say("a run that never began", "POST", "/flowrun/{name}/stop", name=name)
 
 
 def _server(say: Teller) -> None:

@@ -110,6 +110,7 @@ class RunSpec(TypedDict):
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
+    start_at: Moment | None
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None
@@ -170,6 +171,7 @@ class ListedSpec(TypedDict):
     input: NotRequired[Json]
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
+    start_at: NotRequired[Moment | None]
 
 
 class ListedRun(TypedDict):
@@ -177,6 +179,12 @@ class ListedRun(TypedDict):
 
     metadata: Metadata
     spec: ListedSpec
+
+
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
 
 
 Entry = TypedDict(

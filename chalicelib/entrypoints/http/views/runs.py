@@ -195,7 +195,7 @@ def _wait_ms(request: Request, default_s: int) -> int:
     return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
 
 
-def _with_end(shown: Any) -> Json:
+def _with_end(shown: responses.Run) -> Json:
     """Return a presented run with `ended`, which says whether the run has ended."""
     return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
@@ -260,7 +260,7 @@ ROUTES: Final = (
         role=Role.OPERATOR,
         query=(_WAIT_FOR_END,),
         body=StartBody,
-        answers={200: responses.ListedRun, 201: responses.ListedRun},
+        answers={200: responses.AwaitedRun, 201: responses.AwaitedRun},
         errors=(404, 409, 413, 422),
         resource="flowrun",
         example="under a key",
@@ -282,7 +282,7 @@ ROUTES: Final = (
         group="runs",
         role=Role.VIEWER,
         query=(_WAIT_FOR_END, parameters.VIEW),
-        answers={200: responses.ListedRun},
+        answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
     ),
