@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+import msgspec
 
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.invocation import UNDO
 from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import metadata
 from chalicelib.entrypoints.http.presenters.templates import action_of, arguments
+from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model.flow import Step, walk
 from chalicelib.model.history import Entry
 from chalicelib.model.status import LIVE
 from chalicelib.model.times import Instant
 from chalicelib.service.runs.read import RunView
+
+MAX_REPEATED_BYTES: Final = 1_024
+"""How many bytes of variables a step of a run has in the response for the run, which has all variables itself."""
 
 
 def steps(view: RunView) -> list[responses.Step]:
@@ -46,14 +53,14 @@ def changed_steps(view: RunView, since: Instant) -> list[responses.Step]:
 
 def step(view: RunView, found: Step) -> responses.Step:
     """Return a step of a run: its current activation or, if there is none, its last one."""
-    head = view.run
+    head, values = view.run, Values(view.run.name, view.large)
     entries = [entry for entry in view.entries if entry.step == found.name]
     last = next((entry for entry in reversed(entries) if entry.is_return), None)
     token = next((token for token in head.tokens if token.step == found.name and token.activation), None)
     wait = token.activation if token and head.status in LIVE else None
     is_waiting = wait is not None and token is not None and token.id != UNDO
     state = None if is_waiting else last.state if last else (head.paged_steps or {}).get(found.name)
-    data = wait.data if wait and is_waiting else last.data if last else None
+    data = values.shown(wait.data if wait and is_waiting else last.data if last else None)
     return {
         "metadata": metadata(
             found.name,
@@ -75,9 +82,17 @@ def step(view: RunView, found: Step) -> responses.Step:
             "data": echoer_types.text_of(data),
             "result": answered_value(data),
             "retry_count": wait.attempt if wait else _failures(entries),
-            "global_variables": last.vars if last and not is_waiting else {},
+            "global_variables": values.shown_map(last.vars) if last and not is_waiting else {},
         },
     }
+
+
+def without_large_variables(shown: responses.Step) -> responses.Step:
+    """Return the step of a run without its variables, if they are many or large: the run has them already."""
+    variables = shown["spec"]["global_variables"]
+    if not variables or len(msgspec.json.encode(variables)) <= MAX_REPEATED_BYTES:
+        return shown
+    return {**shown, "spec": {**shown["spec"], "global_variables": {}}}
 
 
 def _failures(entries: Sequence[Entry]) -> int:

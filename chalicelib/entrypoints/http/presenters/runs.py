@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from chalicelib.engine.admission import described
 from chalicelib.entrypoints.http import responses
 from chalicelib.entrypoints.http.presenters.common import metadata, moment
-from chalicelib.entrypoints.http.presenters.run_steps import steps
+from chalicelib.entrypoints.http.presenters.run_steps import steps, without_large_variables
+from chalicelib.entrypoints.http.presenters.values import Values
 from chalicelib.model import flow
 from chalicelib.model.actions import shown_args
 from chalicelib.model.history import Entry
@@ -20,32 +21,43 @@ from chalicelib.service.runs.read import RunView
 
 def run(view: RunView) -> responses.Run:
     """Return a run. In lists, `steps` and `history_states` cover only the newest transitions."""
-    head = view.run
+    head, values = view.run, Values(view.run.name, view.large)
     return {
         "metadata": metadata(head.name, "flowrun", head.namespace, head.version, head.id, head.labels),
         "spec": {
-            "steps": steps(view),
+            "steps": [without_large_variables(step) for step in steps(view)],
             "history_states": history_states(view.entries),
             "current_state": state_of(head),
             "last_state": head.last_state,
             "last_event": head.last_event,
             "last_err": head.last_err,
             "error": _error(head.error),
-            "global_variable": head.vars,
+            "global_variable": values.shown_map(head.vars),
             "status": head.status,
-            "waits_for": described(view.definition.flow, head) if head.status is Status.PENDING else "",
+            "waits_for": _what_it_waits_for(view) if head.status is Status.PENDING else "",
             "flow": head.definition.flow,
             "flow_version": head.definition.version,
-            "input": head.input,
-            "output": head.output,
-            "tokens": [_token(token) for token in head.tokens],
-            "failed_undos": [_failed_undo(undo) for undo in head.undos if undo.failed],
+            "input": values.shown_input(head.input),
+            "output": values.shown(head.output),
+            "tokens": [_token(token, values) for token in head.tokens],
+            "failed_undos": [_failed_undo(undo, values) for undo in head.undos if undo.failed],
+            "start_at": moment(head.start_at),
             "created_at": moment(head.created_at),
             "updated_at": moment(head.updated_at),
             "ended_at": moment(head.ended_at),
             "seq": head.seq,
         },
     }
+
+
+def _what_it_waits_for(view: RunView) -> str:
+    """Say for what a pending run waits."""
+    head = view.run
+    if head.gated and head.start_at is not None:
+        return "its start time"
+    if head.gated:
+        return f"the continuation of flow {head.definition.flow!r}, which is paused"
+    return described(view.definition.flow, head)
 
 
 def _error(error: StepError | None) -> responses.RunError | None:
@@ -77,19 +89,19 @@ def history_states(entries: Iterable[Entry]) -> list[str]:
     return states
 
 
-def _failed_undo(undo: PendingUndo) -> responses.FailedUndo:
+def _failed_undo(undo: PendingUndo, values: Values) -> responses.FailedUndo:
     return {
         "step": undo.step,
         "uuid": undo.uuid,
         "state": undo.state,
         "action": undo.action,
-        "args": shown_args(undo.args),
+        "args": values.shown_map(shown_args(undo.args)),
         "incomplete": bool(undo.incomplete),
         "error": undo.failed,
     }
 
 
-def _token(token: Token) -> responses.Token:
+def _token(token: Token, values: Values) -> responses.Token:
     wait = token.activation
     return {
         "id": token.id,
@@ -100,12 +112,12 @@ def _token(token: Token) -> responses.Token:
         "attempt": wait.attempt if wait else 0,
         "retry_at": moment(wait.retry_at) if wait else None,
         "held": wait.held if wait else False,
-        **_scope_vars(token),
+        **_scope_vars(token, values),
     }
 
 
-def _scope_vars(token: Token) -> responses.ScopeVars:
+def _scope_vars(token: Token, values: Values) -> responses.ScopeVars:
     """Return the variables of the scopes that begin at the token, if there are any."""
     if token.vars is None and token.fork_vars is None:
         return {}
-    return {"vars": {**(token.vars or {}), **(token.fork_vars or {})}}
+    return {"vars": values.shown_map({**(token.vars or {}), **(token.fork_vars or {})})}
