@@ -28,6 +28,7 @@ SECTIONS: Final = {
     "Write programs": (
         LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
         LazyCommand("test", "fsl.cli.testing:test", "Run the tests of FSL programs on a virtual clock."),
+        LazyCommand("play", "fsl.cli.play.command:play", "Play a flow step by step on a virtual clock."),
         LazyCommand("fmt", f"{_DOCUMENTS}.fmt:fmt", "Format FSL files in place."),
         LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
