@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chalicelib.engine import notices
 from chalicelib.engine.effects import ReleasePermit
-from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiter_of
+from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of, limiters_of
 from chalicelib.model.run import Run, Token
 from chalicelib.model.status import ENDED, Status
 from chalicelib.model.waits import NoticeKind
@@ -43,8 +43,7 @@ def settle(transition: Transition, before: Run, written: Run) -> None:
         return
     for token in _ended(transition, before):
         uuid = token.activation.uuid if token.activation else ""
-        limiter = limiter_of(definition, before, token)
-        if limiter:
+        for limiter in limiters_of(definition, before, token):
             transition.emit(ReleasePermit(uuid, limiter))
         if definition.has_cancels and written.token_of(uuid) is not None:
             _cancel(transition, before, token, uuid)
