@@ -32,6 +32,8 @@ class Reason(StrEnum):
     """Its run was stopped."""
     FAILED = "failed"
     """Its run has failed elsewhere."""
+    LEFT = "left"
+    """A person had its token leave the step, or one around it."""
     LOST = "lost"
     """Its branch or item has lost, or what it belongs to goes on without it."""
 
@@ -69,6 +71,8 @@ def _cancel(transition: Transition, before: Run, token: Token, uuid: str) -> Non
 def _reason(transition: Transition, uuid: str) -> Reason:
     if any(entry.event in _TIMEOUTS and entry.uuid in ("", uuid) for entry in transition.entries):
         return Reason.TIMEOUT
+    if any(entry.event == "TokenMoved" for entry in transition.entries):
+        return Reason.LEFT
     match transition.run.ending or transition.run.status:
         case Status.CANCELED:
             return Reason.STOPPED

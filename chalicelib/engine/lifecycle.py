@@ -51,10 +51,14 @@ class Command(StrEnum):
     STOP = "stop"
     RETRY = "retry"
     RETRY_UNDOS = "retry its undos"
+    MIGRATE = "move to another version"
+    GOTO = "go to another step"
     VARS = "change its variables"
     SIGNAL = "take a signal"
     DELETE = "be deleted"
 
+
+_IN_PROGRESS: Final = frozenset({Status.RUNNING, Status.PAUSED})
 
 ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.PAUSE: MOVING,
@@ -62,6 +66,8 @@ ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: LIVE,
     Command.RETRY: STOPPED,
     Command.RETRY_UNDOS: ENDED,
+    Command.MIGRATE: _IN_PROGRESS,
+    Command.GOTO: _IN_PROGRESS,
     Command.VARS: LIVE,
     Command.SIGNAL: LIVE,
     Command.DELETE: ENDED,
@@ -74,6 +80,8 @@ WITHOUT_EFFECT: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: frozenset({Status.CANCELED}),
     Command.RETRY: frozenset(),
     Command.RETRY_UNDOS: frozenset(),
+    Command.MIGRATE: frozenset(),
+    Command.GOTO: frozenset(),
     Command.VARS: frozenset(),
     Command.SIGNAL: frozenset(),
     Command.DELETE: frozenset(),

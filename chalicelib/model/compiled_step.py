@@ -85,7 +85,7 @@ class Invocation:
     @property
     def is_human(self) -> bool:
         """Whether a person does the work."""
-        return self.action.is_human
+        return self.action.method is Method.HUMAN
 
     def accepts(self, state: str) -> bool:
         """Whether an answer with `state` ends the wait, whatever it says of an error."""

@@ -38,10 +38,10 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
-    if notice is not None and _is_for(event, notice):
+    if notice is not None and (event.step in ("", notice.step) or _was_for(event, notice)):
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or not _is_for(event, token):
+    if token is None or token.activation is None or not (event.step in ("", token.step) or _was_for(event, token)):
         return _not_awaited(transition, token, event)
     if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
@@ -64,10 +64,10 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     return _answered(transition, token, invocation, event)
 
 
-def _is_for(event: StepAcked, token: Token) -> bool:
-    """Return whether the answer names the token's step, as the action knows it, or none."""
+def _was_for(event: StepAcked, token: Token) -> bool:
+    """Return whether the answer names the token's step as it was called when the action was sent."""
     pinned = token.activation.pinned if token.activation else None
-    return event.step in ("", token.step, pinned.step if pinned else token.step)
+    return pinned is not None and event.step == pinned.step
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:

@@ -45,6 +45,9 @@ class DefinitionCache:
         self._compiled: OrderedDict[tuple[str, str], definition.Definition] = OrderedDict()
         self._newest: dict[tuple[str, Kind, str], tuple[Instant, Definition]] = {}
         self._undefined: dict[tuple[str, Kind, str], Instant] = {}
+        self._follow_age = max(max_age, FOLLOW_MS)
+        self._followed: dict[tuple[str, str], tuple[Instant, definition.Definition]] = {}
+        """Definitions with the newest versions of their actions, and when these were looked up."""
 
     def of(self, run: Run) -> definition.Definition:
         """Return the definition of the run, in which actions follow their newest versions. Raises NotFound.
@@ -52,16 +55,23 @@ class DefinitionCache:
         It costs no read if this container has it, but one of the newest versions every FOLLOW_MS.
         """
         ref = run.definition
+        key = _key(run.namespace, ref) if ref.flow else (run.namespace, run.id)
+        cached = self._followed.get(key)
+        if cached is not None and cached[0] >= self._clock.now() - self._follow_age:
+            return cached[1]
         newest = self._newer_actions(run.namespace, ref)
-        namespace, key = _key(run.namespace, ref) if ref.flow else (run.namespace, run.id)
-        if newest:
-            key = f"{key} {sorted((name, found.version) for name, found in newest.items())}"
-        return self._cached((namespace, key)) or self._keep((namespace, key), self._read(run, ref, newest))
+        whole = (key[0], f"{key[1]} {sorted((name, found.version) for name, found in newest.items())}")
+        whole = whole if newest else key
+        found = self._cached(whole) or self._keep(whole, self._read(run, ref, newest))
+        if len(self._followed) > MAX_CACHED_DEFINITIONS:
+            self._followed.clear()
+        self._followed[key] = (self._clock.now(), found)
+        return found
 
     def _newer_actions(self, namespace: str, ref: DefinitionRef) -> dict[str, Definition]:
         """Return the actions of the run that have newer versions, as they were at most FOLLOW_MS ago."""
-        now = self._clock.now()
-        fresh, missing, found = now - max(self._max_age, FOLLOW_MS), list[str](), dict[str, Definition]()
+        fresh = self._clock.now() - self._follow_age
+        missing, found = list[str](), dict[str, Definition]()
         with self._lock:
             for name in ref.actions:
                 cached = self._newest.get((namespace, Kind.ACTION, name))
@@ -121,6 +131,7 @@ class DefinitionCache:
         with self._lock:
             if len(self._newest) > MAX_CACHED_DEFINITIONS:
                 self._newest.clear()
+            self._followed.clear()
             for definition in definitions:
                 self._newest[namespace, definition.kind, definition.name] = (now, definition)
                 self._undefined.pop((namespace, definition.kind, definition.name), None)
@@ -129,6 +140,7 @@ class DefinitionCache:
         """Read the newest version of the name again when it is next asked for."""
         with self._lock:
             self._newest.pop((namespace, kind, name), None)
+            self._followed.clear()
 
     def of_flow(self, namespace: str, name: str) -> tuple[definition.Definition, DefinitionRef]:
         """Return the newest version of a flow with the newest versions of its actions. Raises NotFound."""
