@@ -137,7 +137,7 @@ def test_a_warm_container_reads_the_newest_versions_once_in_a_while() -> None:
             reads.append(2)
             return definitions.version(*args)
 
-    cache._store = type("S", (), {"definitions": Counted(), "runs": host.services.runs})()  # type: ignore[assignment]
+    cache._store = type("S", (), {"definitions": Counted(), "runs": host.services.runs})()
     for _ in range(100):
         cache.of(run)
     assert reads == []
