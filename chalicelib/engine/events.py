@@ -47,6 +47,10 @@ class RunStarted(Fact):
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    start_at: Instant | None = None
+    """When it begins; None or past: at once."""
+    held: bool = False
+    """Whether its flow is paused: it begins when the flow is continued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +188,25 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActionHeld(Fact):
+    """A delivery was due while its action was paused, since `since`."""
+
+    uuid: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResumed(Fact):
+    """The action of a suspended activation is not paused any more."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired(Fact):
-    """The run's timer fired: deadlines until `at` have passed."""
+    """The run's timer fired: deadlines until `at` have passed. `paused` are paused actions, and since when they are."""
+
+    paused: Mapping[str, Instant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +288,8 @@ Event: TypeAlias = (
     | DeliveryHeld
     | AnswerPending
     | CircuitChanged
+    | ActionHeld
+    | ActionResumed
     | ReplyIgnored
     | NoticeTaken
     | EventArrived

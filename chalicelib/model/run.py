@@ -66,6 +66,10 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Where an action without callback, which has answered 202, is asked for its answer."""
     settled: int = msgspec.field(name="ls", default=0)
     """How many deliveries had failed when it last answered 202: they do not count any more."""
+    suspended_at: Instant | None = msgspec.field(name="sp", default=None)
+    """Since when its time-outs are suspended because its action is paused; None: they are not."""
+    is_unsent: bool = msgspec.field(name="us", default=False)
+    """Whether nothing was sent because its action is paused: its continuation sends it."""
     pinned: Pinned | None = msgspec.field(name="pd", default=None)
     """What it was sent, if the run has moved to another version of its flow since then."""
     wait: Wait | None = msgspec.field(name="m", default=None)
@@ -222,6 +226,12 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Why the run failed; `last_err` says it as text."""
     steps: int = msgspec.field(name="sc", default=0)
     """How many steps its tokens have entered in all."""
+    start_at: Instant | None = msgspec.field(name="ss", default=None)
+    """When a run that was started with a delay begins; None: it began when it was started."""
+    gated: bool = msgspec.field(name="gt", default=False)
+    """Whether it is pending until `start_at`, or until its flow, which is paused, is continued."""
+    suspended_at: Instant | None = msgspec.field(name="ha", default=None)
+    """Since when its deadline and those of its joins are suspended, because a token waits for a paused action."""
     limiter: str = msgspec.field(name="lm", default="")
     """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)

@@ -19,7 +19,7 @@ from chalicelib.adapters.dynamodb.items import Item, Table, translated
 from chalicelib.adapters.dynamodb.keys import Key
 from chalicelib.adapters.dynamodb.listing import changed, listing
 from chalicelib.adapters.dynamodb.parts import Parts
-from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, position_of, timer_of, undo_failed
+from chalicelib.adapters.store_rules import conflict_error, flow_of, labels_of, timer_of, undo_failed
 from chalicelib.model.flow import Flow
 from chalicelib.model.history import Page, decode_page, encode_page
 from chalicelib.model.json_values import decode as decode_value
@@ -27,7 +27,7 @@ from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
 
 _PAGES_AT_ONCE: Final = 32
 

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from threading import RLock
 
 from chalicelib.adapters.store_rules import (
-    Position,
     admits,
     change_of,
     conflict_error,
-    cursor_at,
-    position_at,
-    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
@@ -23,7 +19,8 @@ from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
+from chalicelib.service.ports.cursors import Position, cursor_at, position_at
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,9 @@ from typing import Final
 
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.store_rules import (
-    Position,
     conflict_error,
-    cursor_at,
     flow_of,
     labels_of,
-    position_at,
-    position_of,
     timer_of,
     undo_failed,
 )
@@ -27,7 +23,8 @@ from chalicelib.model.run import Run, decode_run, encode
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
+from chalicelib.service.ports.cursors import Position, cursor_at, position_at
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
 
 _PAGES_AT_ONCE: Final = 32
 _VALUES_AT_ONCE: Final = 500

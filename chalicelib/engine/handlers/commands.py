@@ -6,8 +6,8 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import admission, lifecycle, notices
-from chalicelib.engine.effects import Outcome, RequestPermit
+from chalicelib.engine import admission, lifecycle, notices, suspensions
+from chalicelib.engine.effects import Outcome, RequestPermit, SetTimer
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo
 from chalicelib.engine.events import (
     Event,
@@ -128,7 +128,10 @@ def _continue(transition: Transition) -> None:
     transition.set_status(resumed)
     if resumed is Status.PENDING:
         transition.emit(RequestPermit())
-    moved = deadline + pause if deadline is not None else None
+    is_suspended = transition.run.suspended_at is not None
+    moved = deadline + pause if deadline is not None and not is_suspended else deadline
+    if is_suspended:
+        transition.emit(SetTimer(transition.at))  # its actions may have been continued while it was paused
     transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
     stop_held_children(transition)
     notices.release(transition)
@@ -137,7 +140,9 @@ def _continue(transition: Transition) -> None:
         if activation is None:
             continue
         step = transition.definition.step(token.step) if token.id != UNDO else None
-        token = transition.put(replace(token, activation=_postpone(activation, step, paused_at, transition.at)))
+        token = transition.put(
+            replace(token, activation=_postpone(transition.run, activation, step, paused_at, transition.at))
+        )
         if isinstance(step, EventStep):
             waits.listen(transition, token, step)
         elif activation.held and not is_repeating(token):
@@ -159,12 +164,12 @@ def _send(transition: Transition, token: Token) -> None:
         transition.deliver(token)
 
 
-def _postpone(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
-    """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved."""
+def _postpone(run: Run, activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
+    """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved.
+
+    Those that are suspended are moved when their actions are continued.
+    """
     is_moment = isinstance(step, TimerStep) and step.is_moment
-    lost = 0 if is_moment else at - max(paused_at, activation.since)
-    reported_at = activation.reported_at
-    if activation.heartbeat is not None:
-        last = activation.since if reported_at is None else reported_at
-        reported_at = last + at - max(paused_at, last)
-    return replace(activation, deadline=activation.deadline + lost, reported_at=reported_at, held=False)
+    if is_moment or suspensions.holds_back(run, activation):
+        return replace(activation, held=False)
+    return replace(suspensions.postponed(activation, paused_at, at), held=False)

@@ -152,7 +152,7 @@ def _resume(transition: Transition, event: RunRetried) -> None:
                 target=resumed.step,
                 data=_reason(event) or None,
             )
-        if not start.set_deadline(transition, token):
+        if not admission.set_deadline(transition, token):
             return
         if token.step == DONE:  # its output could not be made
             succeed(transition, token, has_output=False)

@@ -66,12 +66,18 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
-    defaults to a generated name; `key` makes the request idempotent."""
+    defaults to a generated name; `key` makes the request idempotent. Before `start_at`, an RFC 3339 time, the run is
+    `pending`."""
 
     input: Json = {}
     name: Name | None = None
     labels: Labels = {}
     key: Name | None = None
+    start_at: Moment | None = None
+
+    def start_moment(self) -> Instant | None:
+        """Return when the run starts; None: at once. Raises Malformed."""
+        return None if self.start_at is None else moment_of("start_at", self.start_at)
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,10 +198,11 @@ class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def range(self) -> tuple[Instant, Instant]:
         """Return the times. Raises Malformed."""
-        return _moment("from", self.since), _moment("to", self.until)
+        return moment_of("from", self.since), moment_of("to", self.until)
 
 
-def _moment(name: str, text: str) -> Instant:
+def moment_of(name: str, text: str) -> Instant:
+    """Return the time in a field. Raises Malformed, which names the field."""
     found = times.instant(text)
     if found is None:
         raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")

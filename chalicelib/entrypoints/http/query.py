@@ -52,6 +52,13 @@ class Query:
             raise Malformed(f"`{name}` must be true or false, not {text!r:.60}")
         return text in ("true", "1")
 
+    def choice(self, name: str, allowed: Sequence[str]) -> str | None:
+        """Return one of the allowed words; None if it is missing."""
+        text = self.text(name)
+        if text not in (None, *allowed):
+            raise Malformed(f"`{name}` must be {' or '.join(allowed)}, not {text!r:.60}")
+        return text
+
     def limit(self) -> int:
         return self.number("limit", DEFAULT_LIMIT, 1, MAX_LIMIT)
 

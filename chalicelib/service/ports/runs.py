@@ -11,6 +11,7 @@ from chalicelib.model.history import Page
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.service.ports.cursors import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Listing:
 
     runs: tuple[Run, ...]
     cursor: str | None = None
+
+
+def position_of(run: Run) -> Position:
+    """Return the run's position in the list of runs, which never changes. The newest run has the greatest."""
+    return run.created_at, run.name
 
 
 @dataclass(frozen=True, slots=True)

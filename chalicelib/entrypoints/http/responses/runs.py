@@ -1,6 +1,6 @@
 """Responses about runs, their steps and history, and events."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
@@ -121,6 +121,62 @@ class Run(TypedDict):
 
     metadata: Metadata
     spec: RunSpec
+
+
+class ParentRun(TypedDict):
+    """The run that waits for the end of another one, and its step."""
+
+    run: str
+    step: str
+
+
+class Sizes(TypedDict):
+    """How many bytes values of a run have as JSON; null if an earlier version of the server stored them."""
+
+    input: Count | None
+    global_variable: Count | None
+    output: Count | None
+
+
+class ListedSpec(TypedDict):
+    """The state of a run, in brief or whole. In brief (`view=summary`), `tokens` is their number (null if it is not
+    known), `last_err` and the cause of `error` are cut at 300 characters, and `next_deadline` is when its next wait
+    ends. `cut` is true if its whole shape was requested and is too large: read it in parts, from the calls on the run.
+    The whole shape is that of `Run`.
+    """
+
+    flow: str
+    flow_version: Count
+    status: Status
+    current_state: str
+    last_state: str
+    last_event: str
+    last_err: str
+    error: RunError | None
+    seq: Count
+    tokens: Count | list[Token] | None
+    created_at: Moment
+    updated_at: Moment
+    ended_at: Moment | None
+    writes: NotRequired[Count]
+    next_deadline: NotRequired[Moment | None]
+    parent: NotRequired[ParentRun | None]
+    sizes: NotRequired[Sizes]
+    cut: NotRequired[bool]
+    steps: NotRequired[list[Step]]
+    history_states: NotRequired[list[str]]
+    global_variable: NotRequired[dict[str, Json]]
+    waits_for: NotRequired[str]
+    input: NotRequired[Json]
+    output: NotRequired[Json]
+    failed_undos: NotRequired[list[FailedUndo]]
+
+
+class ListedRun(TypedDict):
+    """A run of a flow, in brief or whole."""
+
+    metadata: Metadata
+    spec: ListedSpec
 
 
 Entry = TypedDict(

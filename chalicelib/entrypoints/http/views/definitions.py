@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
+from chalicelib.entrypoints.http import bodies, parameters, presenters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import FslBody
 from chalicelib.entrypoints.http.parameters import Parameter
 from chalicelib.entrypoints.http.query import cursor_of, name_in
@@ -127,7 +127,7 @@ def _list_one(request: Request, kind: Kind, name: str) -> list[Json]:
 def _resource(request: Request, kind: str, name: str) -> Json:
     reader = request.services.reader
     if kind == FLOW_RUN:
-        return presenters.run(reader.view(request.namespace, name))
+        return shown_runs.named(reader, request.namespace, name)
     return presenters.definition(request.namespace, reader.definition(request.namespace, Kind(kind), name))
 
 
