@@ -265,6 +265,26 @@ class RunRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Fact):
+    """A person moved a run that has not ended to another version of its flow."""
+
+    target: Target
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """What steps of the run's version are called in that version, where the names differ."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMoved(Fact):
+    """A person had a token leave what it waits for, and enter `step`."""
+
+    step: str
+    token: str | None = None
+    """None: the only token that can enter the step."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndosRetried(Fact):
     """A person had the undos of an ended run that failed done again."""
 
@@ -292,5 +312,7 @@ Event: TypeAlias = (
     | RunContinued
     | RunStopped
     | RunRetried
+    | RunMigrated
+    | TokenMoved
     | UndosRetried
 )

@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
+from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
@@ -216,6 +216,22 @@ class TaskLinks(TypedDict):
 
     page: str
     answer: str
+
+
+Migration = TypedDict(
+    "Migration",
+    {
+        "name": str,
+        "from": Number,
+        "to": Number,
+        "dry_run": bool,
+        "moved": bool,
+        "fits": bool,
+        "tokens": list[TokenFit],
+        "problems": list[str],
+    },
+)
+Migration.__doc__ = "A run that moved, or would move, to another version of its flow: what fits for each of its tokens."
 
 
 class Task(TypedDict):

@@ -9,7 +9,17 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
-from chalicelib.entrypoints.http.bodies import LabelsBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.bodies import (
+    GotoBody,
+    LabelsBody,
+    MigrateBody,
+    NoBody,
+    RetryBody,
+    StartBody,
+    StopBody,
+    VarsBody,
+)
+from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
 from chalicelib.entrypoints.http.request import Request, Response
@@ -170,6 +180,43 @@ def retry(request: Request, name: str) -> Json:
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
+def migrate(request: Request, name: str) -> Json:
+    """Move a run that is running or paused to another version of its flow.
+
+    The response says of each token what fits. If something does not, the run stays as it is, and the status is 409;
+    with `dry_run` it is 200.
+    """
+    body = bodies.read(request.body, MigrateBody)
+    found = request.services.operator.migrate(
+        request.namespace,
+        name,
+        body.version,
+        steps=body.steps,
+        dry_run=body.dry_run,
+        reason=body.reason,
+        by=request.caller,
+    )
+    return {
+        "name": name,
+        "from": found.version_before,
+        "to": found.version,
+        "dry_run": body.dry_run,
+        "moved": found.moved,
+        "fits": found.fits,
+        "tokens": [fit_of(token) for token in found.tokens],
+        "problems": list(found.problems),
+    }
+
+
+def go_to(request: Request, name: str) -> Json:
+    """Have a token leave what it waits for, and enter a step."""
+    body = bodies.read(request.body, GotoBody)
+    run = request.services.operator.go_to(
+        request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
+    )
+    return _presented(request, run)
+
+
 def delete(request: Request, name: str) -> Json:
     """Delete a run that has ended, with its history. The response is its last state."""
     return _deleted(request, name, None)
@@ -313,6 +360,17 @@ ROUTES: Final = (
     _command("continue", resume, NoBody),
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
+    Route(
+        method="POST",
+        path="/flowrun/{name}/migrate",
+        view=migrate,
+        group="runs",
+        role=Role.OPERATOR,
+        body=MigrateBody,
+        answers={200: responses.Migration},
+        errors=(404, 409, 413, 422),
+    ),
+    _command("goto", go_to, GotoBody, 422),
     _command("vars", set_vars, VarsBody, 422),
     _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
