@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.views import (
     secrets,
     steps,
     tokens,
+    values,
     watch,
 )
 from chalicelib.model.json_values import Json
@@ -82,6 +83,7 @@ ROUTES: Final = (
     *definitions.ROUTES,
     *graphs.ROUTES,
     *runs.ROUTES,
+    *values.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

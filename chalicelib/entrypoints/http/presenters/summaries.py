@@ -16,7 +16,10 @@ MAX_ERROR_CHARACTERS: Final = 300
 
 
 def summary(head: Run, *, is_cut: bool = False) -> responses.ListedRun:
-    """Return a run in brief. `head` may be as it is stored. `is_cut`: its whole shape was requested, and is too large."""
+    """Return a run in brief. `head` may be as it is stored.
+
+    `is_cut` says that its whole shape was requested, and is too large.
+    """
     brief = brief_of(head)
     spec: responses.ListedSpec = {
         "flow": head.definition.flow,

@@ -38,6 +38,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+    CutValue,
     Entry,
     Event,
     EventSpec,
@@ -56,6 +57,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -81,6 +83,7 @@ __all__ = [
     "Config",
     "ConfigSpec",
     "Count",
+    "CutValue",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -135,5 +138,6 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "ValueWindow",
     "Woken",
 ]

@@ -179,6 +179,26 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
+class CutValue(TypedDict):
+    """What a part of a value leaves out: its place (JSON pointer, RFC 6901), its type and its bytes as JSON."""
+
+    path: str
+    type: str
+    bytes: Count
+
+
+class ValueWindow(TypedDict):
+    """A part of a value. `length` is the number of its children or characters, `bytes` its size as JSON. `next` is the
+    index of the first child after those in `value`; null if there is none."""
+
+    type: Literal["null", "bool", "int", "float", "str", "list", "map"]
+    length: Count | None
+    bytes: Count
+    value: Json
+    cut: list[CutValue]
+    next: Count | None
+
+
 Entry = TypedDict(
     "Entry",
     {
@@ -198,9 +218,11 @@ Entry = TypedDict(
         "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
+        "cut": NotRequired[bool],
     },
 )
-Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
+Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
+large for a response and are left out."""
 
 
 class Task(TypedDict):

@@ -41,7 +41,7 @@ def of_run(request: Request, name: str) -> Json:
     """Draw the state diagram of a run's flow, with the path that the run took."""
     from chalicelib import diagrams
 
-    view = request.services.reader.view(request.namespace, name)
+    view = request.services.reader.outline(request.namespace, name)
     return _drawn(request, diagrams.graph_of(view.definition.flow, diagrams.path_of(view.run, view.entries)))
 
 
