@@ -56,6 +56,10 @@ class Account:
         number = self.client("sts").get_caller_identity()["Account"]
         return f"echoer-deploy-{number}-{self.session.region_name}"
 
+    def address(self, key: str) -> str:
+        """Return the URL of an object in the bucket, path-style: CloudFormation reads it with the caller's rights."""
+        return f"{self.client('s3').meta.endpoint_url}/{self.bucket}/{key}"
+
 
 def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Document], Document] = dict) -> Document:
     """Deploy the CloudFormation form in `folder`. Return the stack's outputs.
@@ -72,8 +76,7 @@ def release(account: Account, stage: Stage, folder: Path, expand: Callable[[Docu
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = f"s3://{account.bucket}/{code}"
     key = keep(account, json.dumps(expand(template)).encode(), "json")
-    address = f"https://{account.bucket}.s3.{_domain(account)}/{key}"
-    return change(account, stage.prefix, address, {ADMIN: digest})
+    return change(account, stage.prefix, account.address(key), {ADMIN: digest})
 
 
 def make_key(account: Account, reference: str, what: str) -> None:
@@ -182,11 +185,6 @@ def _blame(client: Any, stack: str) -> str:
     events = client.describe_stack_events(StackName=stack)["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
     return f"{failed[-1]['LogicalResourceId']}: {failed[-1].get('ResourceStatusReason', '')}" if failed else ""
-
-
-def _domain(account: Account) -> str:
-    region = account.session.region_name
-    return f"{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
 
 
 def main() -> int:

@@ -36,6 +36,7 @@ def adapters_for(settings: Settings) -> Adapters:
 
 
 def _embedded(settings: Settings) -> Adapters:
+    from chalicelib.adapters.changes import LocalChanges
     from chalicelib.adapters.encryption import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.message_queue import SqliteQueue
@@ -56,6 +57,7 @@ def _embedded(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
         operations=operations_of(settings.aws_calls),
+        changes=LocalChanges(),
         close=database.close,
         address_problem=_egress_policy(settings).refuses_url,
     )

@@ -442,6 +442,11 @@ class DefinitionsContract:
         asked = [f"f{number:03}" for number in range(150)]
         assert store.definitions.latest("ns", FLOW, asked * 2) == {each.name: each for each in definitions}
 
+    def test_no_definition_has_an_empty_name(self, store: Store) -> None:
+        assert store.definitions.latest("ns", Kind.FLOW, [""]) == {}
+        assert store.definitions.latest("ns", Kind.FLOW, ["", "f"]) == {}
+        assert store.definitions.version("ns", Kind.FLOW, "", 1) is None
+
     def test_every_version_stays_readable(self, store: Store) -> None:
         versions = [a_definition("a", number, note=str(number)) for number in (1, 2, 3)]
         for definition in versions:

@@ -128,6 +128,11 @@ def _definitions(say: Teller) -> None:
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
+    play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
+    played = say("until the first wait", "POST", "/play", play)
+    charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}
+    say("one move more", "POST", "/play", {**play, "continue": played["state"], "event": charged})
 
 
 def _runs(say: Teller) -> None:

@@ -42,7 +42,8 @@ def looped(host: Host, left: int) -> int:
 
 
 def every_page(query: str) -> list[list[dict[str, Any]]]:
-    found, cursor = [], ""
+    found: list[list[dict[str, Any]]] = []
+    cursor = ""
     while True:
         reply = call("GET", f"/flowrun/r/history?{query}&cursor={cursor}")
         assert reply.status == 200, reply.text
@@ -89,7 +90,8 @@ def test_a_history_is_filtered(host: Host) -> None:
 def test_a_filter_looks_through_so_many_entries_at_once(host: Host, newest_first: bool) -> None:
     last = looped(host, 30)
     query = HistoryQuery(event="RunStarted", newest_first=newest_first, most=10)
-    found, read = [], 0
+    found: list[int] = []
+    read = 0
     while True:
         page = host.services.reader.history_page(NS, "r", query)
         found += [entry.seq for entry in page.entries]
@@ -97,7 +99,7 @@ def test_a_filter_looks_through_so_many_entries_at_once(host: Host, newest_first
         assert page.read <= 10
         if page.next is None:
             break
-        query = replace(query, **{"before" if newest_first else "after": page.next})
+        query = replace(query, before=page.next) if newest_first else replace(query, after=page.next)
     assert (found, read) == ([1], last)
 
 

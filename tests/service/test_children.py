@@ -10,7 +10,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.runs import RunQuery
-from chalicelib.service.redelivery import MAX_REDELIVERY_MS, WRITER_LIFETIME_MS
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from tests.hosts import NS, Host, accept, answer_at_once
 
 FLOWS = """
@@ -141,7 +141,7 @@ def test_a_child_that_was_never_started_is_reported_once_its_starter_cannot_be_r
     host.services.operator.stop(NS, "r")
     host.settle()
     assert host.run().status is Status.CANCELING
-    host.pass_time(WRITER_LIFETIME_MS + MAX_REDELIVERY_MS)
+    host.pass_time(WRITER_LIFETIME_MS)
     assert not children(host)
     assert host.run().status is Status.CANCELED
     assert [request["who"] for request in host.actions.requests if "who" in request] == ["parent"]

@@ -13,6 +13,7 @@ from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
 from chalicelib.model import formats
 from chalicelib.model.times import Instant
+from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import Signal, Subscription
 from chalicelib.service.ports.tasks import Task
 from chalicelib.service.ports.waiters import Waiter
@@ -138,7 +139,7 @@ class MemoryStore:
     def __init__(self) -> None:
         lock = RLock()
         self.runs = MemoryRuns(lock)
-        self.definitions = MemoryDefinitions(lock, self.runs)
+        self.definitions: DefinitionStore = MemoryDefinitions(lock, self.runs)
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
         self.tasks = MemoryTasks(lock)

@@ -38,12 +38,12 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
-    if notice is not None and event.step in ("", notice.step):
+    if notice is not None and _is_for(event, notice):
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or event.step not in ("", token.step):
+    if token is None or token.activation is None or not _is_for(event, token):
         return _not_awaited(transition, token, event)
-    if not event.step:
+    if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
     if run.status in status.STOPPED:
@@ -62,6 +62,12 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if not event.done:
         return _reported(transition, token, token.activation, event)
     return _answered(transition, token, invocation, event)
+
+
+def _is_for(event: StepAcked, token: Token) -> bool:
+    """Return whether the answer names the token's step, as the action knows it, or none."""
+    pinned = token.activation.pinned if token.activation else None
+    return event.step in ("", token.step, pinned.step if pinned else token.step)
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
@@ -93,7 +99,7 @@ def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) 
 
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
-    steps = (event.step,) if event.step else transition.definition.steps
+    steps = (event.step,) if event.step else (*transition.definition.steps, *transition.run.former_steps)
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
@@ -136,7 +142,7 @@ def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAck
     if event.signed:
         return
     if token is None:
-        wanted = is_signed(transition.definition, event.step)
+        wanted = is_signed(transition.definition, transition.run, event.step)
     else:
         invocation = None if awaits_approval(token) else invocation_of(transition.definition, transition.run, token)
         wanted = invocation is not None and invocation.options.signed

@@ -11,6 +11,7 @@ from chalicelib.entrypoints.http import adapter, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    authoring,
     aws_sdk,
     command,
     definitions,
@@ -82,6 +83,7 @@ ROUTES: Final = (
     *doctor.ROUTES,
     *definitions.ROUTES,
     *graphs.ROUTES,
+    *authoring.ROUTES,
     *runs.ROUTES,
     *values.ROUTES,
     *steps.ROUTES,

@@ -26,10 +26,12 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import LimitReached, NotFound, RunExists
+from chalicelib.service.messages import StopChild, encode
 from chalicelib.service.observability.traceparent import traceparent
 from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
-from chalicelib.service.redelivery import Redelivery, until_committed
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.new_run import RunFactory, RunPlan
 from chalicelib.service.security.secrets import Secrets
@@ -61,9 +63,11 @@ class ChildRuns:
         advancer: RunAdvancer,
         factory: RunFactory,
         secrets: Secrets,
+        queue: Queue,
         clock: Clock,
     ) -> None:
         self._secrets = secrets
+        self._queue = queue
         self._clock = clock
         self._runs = runs
         self._definition_cache = definition_cache
@@ -167,20 +171,20 @@ class ChildRuns:
                 error = replace(error, data=self._secrets.moved(error.data, child.namespace, child.id, parent.id))
         self._report(child.namespace, child.parent.run, child.parent.uuid, state, output, error)
 
-    def stop_child(self, parent: Run, child: str, sent_at: Instant) -> Redelivery:
-        """Stop the child if the parent needs no result of it. Return when to look again for one that is not there.
+    def stop_child(self, parent: Run, message: StopChild) -> None:
+        """Stop the child if the parent needs no result of it. One that is not there is looked for again, much later.
 
-        The child may be created until its starter, which read the parent before `sent_at`, can no longer be running.
-        Only then is it reported as not started: what the child did must be undone before what the parent did.
+        It may be created until its starter, which read the parent before the message was sent, can no longer be
+        running. Only then is it reported as not started: what the child did must be undone before what the parent did.
         """
         try:
-            self._stop(parent, child)
+            self._stop(parent, message.child)
         except NotFound:
-            again = until_committed(sent_at, self._clock.now())
-            if again is None:
-                self._report_not_started(parent, child)
-            return again
-        return None
+            wait = message.sent_at + WRITER_LIFETIME_MS - self._clock.now()
+            if wait > 0:
+                self._queue.send(QueueName.WAKES, [encode(message)], wait)
+            else:
+                self._report_not_started(parent, message.child)
 
     def _stop(self, parent: Run, child: str) -> None:
         """Stop the child if the parent needs no result of it. Raises NotFound if it does not exist."""

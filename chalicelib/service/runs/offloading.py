@@ -19,6 +19,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
@@ -37,10 +38,11 @@ from chalicelib.service.runs.references import (
 
 
 class OffloadingRunStore:
-    """Implement `ports.RunStore` on another one."""
+    """Implement `ports.RunStore` on another one, and notify those that wait for changes of a run."""
 
-    def __init__(self, runs: RunStore) -> None:
+    def __init__(self, runs: RunStore, changes: Changes | None = None) -> None:
         self._runs = runs
+        self._changes = changes
         self._cache = BlobCache()
 
     def create(self, new: NewRun) -> None:
@@ -123,9 +125,13 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -13,10 +13,11 @@ from chalicelib.model import definition
 from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.model.status import LIVE
-from chalicelib.model.times import Instant
+from chalicelib.model.status import ENDED, LIVE
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import NotFound, TooLarge
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.cursors import cursor_at
 from chalicelib.service.ports.definitions import Definition, Kind
@@ -36,13 +37,10 @@ MAX_CHANGED_RUNS: Final = 1_000
 MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
 
-WATCH_PAUSES_MS: Final = (10, 20, 40, 80, 160, 320)
-"""Pauses between reads while waiting; the last one repeats."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with what is needed to show it. `large` describes the values that are references because they are large."""
+    """A run with what is needed to show it. `large` describes the values that are references: they are large."""
 
     run: Run
     definition: definition.Definition
@@ -53,8 +51,11 @@ class RunView:
 class Reader:
     """Reads runs, definitions and events."""
 
-    def __init__(self, store: Store, runs: OffloadingRunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, runs: OffloadingRunStore, definition_cache: DefinitionCache, changes: Changes, clock: Clock
+    ) -> None:
         self._store = store
+        self._changes = changes
         self._runs = runs
         self._definition_cache = definition_cache
         self._clock = clock
@@ -191,15 +192,26 @@ class Reader:
         """Return a page of the history in which large values are references. Raises NotFound."""
         return history_page(self._runs, self.stored(namespace, name), query)
 
-    def watch(self, namespace: str, name: str, query: HistoryQuery, wait: int) -> HistoryPage:
+    def watch(self, namespace: str, name: str, query: HistoryQuery, wait: Milliseconds) -> HistoryPage:
         """Return the same as soon as there is an entry after `query.after`, or nothing after `wait` milliseconds."""
+        return history_page(self._runs, self._when(namespace, name, lambda run: run.seq > query.after, wait), query)
+
+    def ended(self, namespace: str, name: str, wait: Milliseconds) -> Run:
+        """Return the run once it has ended, or as it is after `wait` milliseconds. Raises NotFound."""
+        self._when(namespace, name, lambda run: run.status in ENDED, wait)
+        return self.run(namespace, name)
+
+    def _when(self, namespace: str, name: str, holds: Callable[[Run], bool], wait: Milliseconds) -> Run:
+        """Return the run, with large values as references, once `holds` is true of it, or as it is after `wait`
+        milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
-        for pause in _pauses():
-            run = self.stored(namespace, name)
-            if run.seq > query.after or self._clock.now() >= give_up_at:
-                return history_page(self._runs, run, query)
-            self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
-        raise AssertionError("the pauses never end")
+        with self._changes.watch(namespace, name) as changes:
+            while True:
+                run = self.stored(namespace, name)
+                left = give_up_at - self._clock.now()
+                if left <= 0 or holds(run):
+                    return run
+                changes.wait(left)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
         if not run.tail or run.tail[0].seq > after + 1:
@@ -227,9 +239,3 @@ class Reader:
         """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
-
-
-def _pauses() -> Iterable[int]:
-    yield from WATCH_PAUSES_MS
-    while True:
-        yield WATCH_PAUSES_MS[-1]

@@ -16,10 +16,7 @@ MAX_ERROR_CHARACTERS: Final = 300
 
 
 def summary(head: Run, *, is_cut: bool = False) -> responses.ListedRun:
-    """Return a run in brief. `head` may be as it is stored.
-
-    `is_cut` says that its whole shape was requested, and is too large.
-    """
+    """Return a run in brief. `head` may be as stored. `is_cut`: the whole shape was asked for, and is too large."""
     brief = brief_of(head)
     spec: responses.ListedSpec = {
         "flow": head.definition.flow,

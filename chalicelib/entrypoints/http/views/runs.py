@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
 from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
@@ -17,6 +18,7 @@ from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
 from chalicelib.service.runs.history import HistoryPage, HistoryQuery
@@ -25,7 +27,7 @@ from chalicelib.service.security.roles import Role
 
 MAX_WAIT_S: Final = 25
 DEFAULT_WAIT_S: Final = 20
-"""How long a request waits for a new history entry. API Gateway gives up after 29 seconds."""
+"""How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
 
 SMALL_LIST_BYTES: Final = 1024 * 1024
 """How large a list of runs in their whole shape is by default; larger ones are in brief."""
@@ -34,13 +36,19 @@ SMALL_LIST_BYTES: Final = 1024 * 1024
 def start(request: Request, name: str) -> Json:
     """Start a run of the flow.
 
-    The status is 201. It is 200 if an earlier request with the same `key` started the run.
+    The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
+    comes when the run has ended, or after so many seconds.
     """
-    body = bodies.read_optional(request.body, StartBody)
-    order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
+    body, wait_ms = bodies.read_optional(request.body, StartBody), _wait_ms(request, 0)
+    order = StartOrder(
+        flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
+    )
     started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
     work_context.note(run=started.run.name)
-    return Response(_presented(request, started.run), status=201 if started.created else 200)
+    run = started.run
+    if wait_ms and run.status not in ENDED:
+        run = request.services.reader.ended(request.namespace, run.name, wait_ms)
+    return Response(_with_end(_presented(request, run)), status=201 if started.created else 200)
 
 
 def list_runs(request: Request) -> Json:
@@ -70,8 +78,14 @@ def list_runs(request: Request) -> Json:
 
 
 def get(request: Request, name: str) -> Json:
-    """Get a run as it is now. A run that is too large for a response is in brief, with `cut`."""
-    return shown_runs.named(request.services.reader, request.namespace, name, _shape(request))
+    """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds.
+
+    A run that is too large for a response is in brief, with `cut`.
+    """
+    reader, wait_ms = request.services.reader, _wait_ms(request, 0)
+    if wait_ms:
+        reader.ended(request.namespace, name, wait_ms)
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
 
 
 def _shape(request: Request) -> str | None:
@@ -91,8 +105,7 @@ def history(request: Request, name: str) -> Json:
 
 def watch(request: Request, name: str) -> Json:
     """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
-    query = HistoryQuery(after=_after(request), limit=request.query.limit())
-    wait_ms = request.query.number("wait", DEFAULT_WAIT_S, 0, MAX_WAIT_S) * 1000
+    query, wait_ms = HistoryQuery(after=_after(request), limit=request.query.limit()), _wait_ms(request, DEFAULT_WAIT_S)
     return _entries(request, name, request.services.reader.watch(request.namespace, name, query, wait_ms))
 
 
@@ -125,13 +138,30 @@ def set_vars(request: Request, name: str) -> Json:
 
 
 def retry(request: Request, name: str) -> Json:
-    """Continue a failed or stopped run, where it stopped or at another step; or repeat its failed undos."""
+    """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
+    undos."""
     body = bodies.read_optional(request.body, RetryBody)
     operator, by = request.services.operator, request.caller
     if not body.undo:
-        return _presented(request, operator.retry(request.namespace, name, step=body.step, by=by))
-    if body.step is not None:
-        raise Malformed("`step` and `undo` exclude each other: `undo` repeats undos and does not continue the run")
+        run = operator.retry(
+            request.namespace,
+            name,
+            step=body.step,
+            token=body.token,
+            version=body.version,
+            new_input=body.input,
+            variables=body.vars,
+            reason=body.reason,
+            by=by,
+        )
+        return _presented(request, run)
+    given = {"step": body.step, "token": body.token, "version": body.version, "vars": body.vars or None}
+    others = [name for name, value in given.items() if value is not None]
+    others += ["input"] if body.input is not UNSET else []
+    if others:
+        raise Malformed(
+            f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
+        )
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
 
 
@@ -154,6 +184,15 @@ def _deleted(request: Request, name: str, uuid: str | None) -> Json:
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
     return shown_runs.changed(request.services.reader, run)
+
+
+def _wait_ms(request: Request, default_s: int) -> int:
+    return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
+
+
+def _with_end(shown: Any) -> Json:
+    """Return a presented run with `ended`, which says whether the run has ended."""
+    return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
 
 def _after(request: Request) -> int:
@@ -229,6 +268,11 @@ _WAIT: Final = Parameter(
     "The maximum number of seconds to wait for an entry.",
     parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
 )
+_WAIT_FOR_END: Final = Parameter(
+    "wait",
+    "Respond when the run has ended, or as it is after this number of seconds.",
+    parameters.integer(0, MAX_WAIT_S, default=0),
+)
 _VALUES: Final = Parameter(
     "values",
     '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
@@ -249,6 +293,7 @@ ROUTES: Final = (
         view=start,
         group="runs",
         role=Role.OPERATOR,
+        query=(_WAIT_FOR_END,),
         body=StartBody,
         answers={200: responses.ListedRun, 201: responses.ListedRun},
         errors=(404, 409, 413, 422),
@@ -271,7 +316,7 @@ ROUTES: Final = (
         view=get,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.VIEW,),
+        query=(_WAIT_FOR_END, parameters.VIEW),
         answers={200: responses.ListedRun},
         errors=(404,),
         resource="flowrun",
