@@ -108,7 +108,7 @@ def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> 
 
 def request_of(route: Route) -> tuple[str, str]:
     """Return the method and a URL of the route."""
-    return route.method, route.path.format(name="x", uuid="u", token_id="t")
+    return route.method, route.path.format(name="x", uuid="u", token_id="t", key="k")
 
 
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))

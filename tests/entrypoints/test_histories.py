@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -70,14 +71,15 @@ def test_a_history_is_read_forwards_and_backwards(host: Host) -> None:
 def test_a_history_is_filtered(host: Host) -> None:
     looped(host, 20)
     everything = [entry for page in every_page("") for entry in page]
-    for query, matches in (
+    cases: list[tuple[str, Callable[[dict[str, Any]], bool]]] = [
         ("step=T", lambda entry: "T" in (entry["step"], entry["to"])),
         ("event=StepAcked", lambda entry: entry["event"] == "StepAcked"),
         ("step=T&event=StepAcked", lambda entry: entry["event"] == "StepAcked" and "T" in (entry["step"], entry["to"])),
         ("token=0", lambda entry: entry["token"] == "0"),
         ("token=1", lambda entry: False),
         ("failed=true", lambda entry: bool(entry["error"])),
-    ):
+    ]
+    for query, matches in cases:
         expected = [entry["seq"] for entry in everything if matches(entry)]
         assert seqs(f"{query}&limit=3") == expected
         assert seqs(f"{query}&limit=3&order=desc") == expected[::-1]

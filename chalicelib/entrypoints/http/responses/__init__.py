@@ -74,6 +74,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    Value,
     ValueWindow,
     Woken,
 )
@@ -170,6 +171,7 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Value",
     "ValueWindow",
     "Woken",
 ]

@@ -1,6 +1,8 @@
 """Responses about runs, their steps and history, and events."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
 
 from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
 from chalicelib.model.json_values import Json
@@ -177,6 +179,9 @@ class ListedRun(TypedDict):
 
     metadata: Metadata
     spec: ListedSpec
+
+
+Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
 class CutValue(TypedDict):

@@ -147,7 +147,7 @@ ROUTES: Final = (
             _FROM,
             Parameter("count", "The maximum number of children or characters.", parameters.integer(1, 10**9)),
         ),
-        answers={200: Json},
+        answers={200: responses.Value},
         errors=(404, 413),
     ),
 )
