@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -44,24 +44,32 @@ from chalicelib.entrypoints.http.responses.definitions import (
     Flow,
     FlowSpec,
     FlowStep,
+    Hold,
     Hook,
     HookDelivery,
     HookSpec,
     Input,
+    Pause,
     ShownAction,
+    ShownFlow,
     Statement,
     Submission,
 )
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+<<<<<<< HEAD
     CutValue,
+=======
+    AwaitedRun,
+>>>>>>> main
     Entry,
     Event,
     EventSpec,
     FailedUndo,
     ListedRun,
     ListedSpec,
+    Migration,
     Outcome,
     ParentRun,
     PublishedEvent,
@@ -73,6 +81,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
     Value,
     ValueWindow,
@@ -97,6 +106,7 @@ __all__ = [
     "ActionSpec",
     "ActionStatus",
     "Analysis",
+    "AwaitedRun",
     "Backfill",
     "Breaker",
     "Config",
@@ -123,14 +133,18 @@ __all__ = [
     "FlowStep",
     "Graph",
     "Health",
+    "Hold",
     "Hook",
     "HookDelivery",
     "HookSpec",
     "Hover",
     "Input",
+    "Limits",
     "ListedRun",
     "ListedSpec",
+    "Me",
     "Metadata",
+    "Migration",
     "Moment",
     "NewAccessToken",
     "Node",
@@ -140,6 +154,7 @@ __all__ = [
     "OutlinedStatement",
     "OutlinedStep",
     "ParentRun",
+    "Pause",
     "PlayAsked",
     "PlayNext",
     "PlayRefused",
@@ -162,6 +177,7 @@ __all__ = [
     "ScopeVars",
     "Secret",
     "ShownAction",
+    "ShownFlow",
     "Sizes",
     "Slot",
     "StartedSlot",
@@ -170,6 +186,7 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
     "Value",
     "ValueWindow",

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
+from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
@@ -112,6 +112,7 @@ class RunSpec(TypedDict):
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
+    start_at: Moment | None
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None
@@ -172,6 +173,7 @@ class ListedSpec(TypedDict):
     input: NotRequired[Json]
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
+    start_at: NotRequired[Moment | None]
 
 
 class ListedRun(TypedDict):
@@ -181,6 +183,7 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
+<<<<<<< HEAD
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
@@ -202,6 +205,12 @@ class ValueWindow(TypedDict):
     value: Json
     cut: list[CutValue]
     next: Count | None
+=======
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
+>>>>>>> main
 
 
 Entry = TypedDict(
@@ -230,9 +239,33 @@ Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps
 large for a response and are left out."""
 
 
+class TaskLinks(TypedDict):
+    """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
+
+    page: str
+    answer: str
+
+
+Migration = TypedDict(
+    "Migration",
+    {
+        "name": str,
+        "from": Number,
+        "to": Number,
+        "dry_run": bool,
+        "moved": bool,
+        "fits": bool,
+        "tokens": list[TokenFit],
+        "problems": list[str],
+    },
+)
+Migration.__doc__ = "A run that moved, or would move, to another version of its flow: what fits for each of its tokens."
+
+
 class Task(TypedDict):
     """A task for a person. Answer it with `POST /step`: send its `flowId`, `stepName` and `uuid`, and one of its
-    `ackStates` as `ackState`."""
+    `ackStates` as `ackState`. `routes` maps each route of the step to its target. `links` has the signed links of each
+    state; it is empty if the caller may not answer."""
 
     flowId: str
     stepName: str
@@ -243,6 +276,10 @@ class Task(TypedDict):
     args: dict[str, Json]
     since: Moment
     deadline: Moment
+    flow: str
+    labels: dict[str, Json]
+    routes: dict[str, str]
+    links: dict[str, TaskLinks]
 
 
 class Outcome(TypedDict):
