@@ -27,7 +27,11 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
+<<<<<<< HEAD
+    values,
+=======
     versions,
+>>>>>>> main
     watch,
 )
 from chalicelib.model.json_values import Json
@@ -124,6 +128,7 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *values.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

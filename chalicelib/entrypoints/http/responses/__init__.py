@@ -58,7 +58,11 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+<<<<<<< HEAD
+    CutValue,
+=======
     AwaitedRun,
+>>>>>>> main
     Entry,
     Event,
     EventSpec,
@@ -79,6 +83,8 @@ from chalicelib.entrypoints.http.responses.runs import (
     Task,
     TaskLinks,
     Token,
+    Value,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -106,6 +112,7 @@ __all__ = [
     "Config",
     "ConfigSpec",
     "Count",
+    "CutValue",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -181,5 +188,7 @@ __all__ = [
     "Task",
     "TaskLinks",
     "Token",
+    "Value",
+    "ValueWindow",
     "Woken",
 ]
