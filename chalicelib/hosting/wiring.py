@@ -80,6 +80,9 @@ class Adapters:
     close: Callable[[], None] = lambda: None
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
+    pause: Callable[[int], bool] | None = None
+    """Sleeps so many milliseconds while a request waits for a change, and returns whether it may go on waiting. By
+    default the clock sleeps, and a request waits as long as it asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +211,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         doctor=Doctor(
             runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), hook_book, hook_log, clock
         ),
-        reader=Reader(store, runs, definition_cache, clock),
+        reader=Reader(store, runs, definition_cache, clock, adapters.pause),
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -45,11 +45,19 @@ class RunView:
 class Reader:
     """Reads runs, definitions and events."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        clock: Clock,
+        pause: Callable[[int], bool] | None = None,
+    ) -> None:
         self._store = store
         self._runs = runs
         self._definition_cache = definition_cache
         self._clock = clock
+        self._pause = pause
 
     # ── runs ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,14 +97,21 @@ class Reader:
         return tuple(islice(self._entries(self.run(namespace, name), after), limit))
 
     def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
-        """Return the same as soon as there is an entry, or nothing after `wait` milliseconds."""
+        """Return the same as soon as there is an entry, or nothing after `wait` milliseconds at the latest."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
         for pause in _pauses():
             run = self.run(namespace, name)
-            if run.seq > after or self._clock.now() >= give_up_at:
+            left = give_up_at - self._clock.now()
+            if run.seq > after or left <= 0 or not self.pause(min(pause, left)):
                 return tuple(islice(self._entries(run, after), limit))
-            self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
         raise AssertionError("the pauses never end")
+
+    def pause(self, milliseconds: int) -> bool:
+        """Sleep while a request waits for a change, and return whether it may go on waiting."""
+        if self._pause is not None:
+            return self._pause(milliseconds)
+        self._clock.sleep(milliseconds)
+        return True
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
         if not run.tail or run.tail[0].seq > after + 1:

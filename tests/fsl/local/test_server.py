@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
+import select
 import signal
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from chalicelib.service.errors import Busy
 from fsl.client import Client
 from fsl.examples.services import ExampleServices
 from fsl.local.server import StoppableClock
+from fsl.local.waits import MAX_WAITING
 from tests.fsl.conftest import ASKING, RELEASE, ROOT, Process, until
 
 FLOW = RELEASE.replace("flow_run my_flow_run", "flow rel").replace("flow_run_end", "flow_end")
@@ -220,3 +223,47 @@ def test_a_server_that_cannot_verify_aws_signatures_does_not_start(tmp_path: Pat
     (line,) = ended.stderr.splitlines()
     assert "API Gateway verifies AWS signatures; set ECHOER_AUTH=token or ECHOER_AUTH=open" in line
     assert list(tmp_path.iterdir()) == []
+
+
+# ── clients that want to occupy it ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_thousand_idle_connections_and_long_polls_lock_nobody_out(start: Start) -> None:
+    """1,000 idle connections, 1,000 that begin a request and do not end it, and 300 that wait: others are served."""
+    server = start("--db", ":memory:")
+    client, address = Client(server.url), ("127.0.0.1", server.port)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client.submit(ASKING)
+    run = client.start("ask_once", {})["metadata"]["name"]
+    watch = f"GET /flowrun/{run}/watch?after=99&wait=20 HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(4_096, limits[0]), limits[1]))
+
+        def connect(sent: str) -> socket.socket:
+            connection = stack.enter_context(socket.create_connection(address, timeout=20))
+            connection.sendall(sent.encode())
+            return connection
+
+        for number in range(2_000):
+            connect("" if number % 2 else "POST /fsl HTTP/1.1\r\nContent-")
+        waiting = [connect(watch) for _ in range(300)]
+        until(lambda: sum(map(_has_answer, waiting)) >= 300 - MAX_WAITING)
+        for _ in range(20):
+            assert Client(server.url).get("flowrun", run)["spec"]["status"] == "running"
+        assert sum(map(_has_answer, waiting)) == 300 - MAX_WAITING
+        told = next(connection for connection in waiting if _has_answer(connection)).recv(65_536)
+        assert told.startswith(b"HTTP/1.1 200 ")
+        assert b"Retry-After: " in told
+    until(
+        lambda: (
+            requests.get(f"{server.url}/flowrun/{run}/watch?after=99&wait=1", timeout=5).headers.get("Retry-After")
+            is None
+        )
+    )
+
+
+def _has_answer(connection: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))

@@ -28,6 +28,8 @@ WAIT_MS: Final = 20_000
 
 POLL_MS: Final = 250
 RECONNECT_MS: Final = 500
+LATE_RECONNECT_MS: Final = 5_000
+"""The pause before a client asks again that was not let wait."""
 
 SEARCHED_RESOURCES: Final = 1_000
 """How many of a namespace's definitions, and of its newest events, are searched for changes."""
@@ -54,12 +56,13 @@ def watch(request: Request) -> Response:
         changes = sorted(_changes(request.services, request.namespace, positions, now), key=lambda change: change.at)
         if changes or now >= deadline:
             return _stream(changes, changes[-1].at if changes else min(positions.values()))
-        clock.sleep(min(POLL_MS, deadline - now))
+        if not request.services.reader.pause(min(POLL_MS, deadline - now)):
+            return _stream([], min(positions.values()), LATE_RECONNECT_MS)
 
 
-def _stream(changes: list[Change], position: Instant) -> Response:
+def _stream(changes: list[Change], position: Instant, reconnect: int = RECONNECT_MS) -> Response:
     events = [f"id: {change.at}\ndata: {encoded(change.resource)}\n\n" for change in changes]
-    text = f"retry: {RECONNECT_MS}\n\n" + ("".join(events) or f"id: {position}\n\n")
+    text = f"retry: {reconnect}\n\n" + ("".join(events) or f"id: {position}\n\n")
     return Response(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 
