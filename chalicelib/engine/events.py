@@ -6,9 +6,14 @@ its random values, and its origin (`by`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import UNSET, UnsetType
+
+from chalicelib.engine.senders import Sender
+from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -43,6 +48,10 @@ class RunStarted(Fact):
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    start_at: Instant | None = None
+    """When it begins; None or past: at once."""
+    held: bool = False
+    """Whether its flow is paused: it begins when the flow is continued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +83,7 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
@@ -180,8 +190,33 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionHeld(Fact):
+    """A delivery was due while its action was paused, since `since`."""
+
+    uuid: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResumed(Fact):
+    """The action of a suspended activation is not paused any more."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired(Fact):
-    """The run's timer fired: deadlines until `at` have passed."""
+    """The run's timer fired: deadlines until `at` have passed. `paused` are paused actions, and since when they are."""
+
+    paused: Mapping[str, Instant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +241,27 @@ class RunStopped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The version of its flow to which a run moves, with the actions and the configuration that it then uses."""
+
+    ref: DefinitionRef
+    definition: Definition = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Fact):
-    """A person retried a stopped run: where it stopped, or at `step`."""
+    """A person retried a stopped run: where it stopped, or at `step`; as it was, or mended."""
 
     step: str | None = None
+    token: str | None = None
+    """The token that continues at `step`. None: the only one that can."""
+    target: Target | None = None
+    """The version with which it continues. None: its own."""
+    input: Json | UnsetType = UNSET
+    """Fields that replace those of its input; or the whole, if its flow takes one value."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """Variables to set, each in the innermost scope around `token` that has it, or else in the run."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,12 +278,15 @@ Event: TypeAlias = (
     | DeliveryHeld
     | AnswerPending
     | CircuitChanged
+    | ActionHeld
+    | ActionResumed
     | ReplyIgnored
     | NoticeTaken
     | EventArrived
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued

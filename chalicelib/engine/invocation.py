@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Activation, PendingUndo, Run, Token
+from chalicelib.model.templates import Template
 from chalicelib.model.waits import ApprovalWait, NoticeWait, RepeatWait
 
 UNDO: Final = "undo"
@@ -39,14 +41,22 @@ def pending_undo(run: Run, token: Token) -> PendingUndo | None:
     return next((undo for undo in run.undos if undo.uuid == token.undoes), None)
 
 
+def is_undone_by_flow(definition: Definition, undo: PendingUndo) -> bool:
+    """Return whether a run of a flow undoes the step, and not an action."""
+    if undo.pinned is not None:
+        return undo.pinned.is_flow
+    compiled = definition.steps.get(undo.step)
+    return compiled is not None and compiled.undo is not None and compiled.undo.is_flow
+
+
 def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocation | None:
     undo = pending_undo(run, token)
-    if undo is None:
+    if undo is None or is_undone_by_flow(definition, undo):
         return None
     compiled = definition.steps.get(undo.step)
-    if compiled and compiled.undo and compiled.undo.is_flow:
-        return None
-    references = compiled.undo.references if compiled and compiled.undo else {}
+    references: Mapping[str, Template] = compiled.undo.references if compiled and compiled.undo else {}
+    if undo.pinned is not None:
+        references = undo.pinned.references
     undoing = definition.undo_invocations[undo.action]
     action = undoing.action.taking((*undo.args, *references))
     return dataclasses.replace(undoing, action=action, args=references, given=undo.args)
@@ -74,10 +84,10 @@ def awaits_approval(token: Token) -> bool:
     return token.activation is not None and isinstance(token.activation.wait, ApprovalWait)
 
 
-def is_signed(definition: Definition, step: str) -> bool:
+def is_signed(definition: Definition, run: Run, step: str) -> bool:
     """Return whether answers to the step must be signed, for its action or for the action that undoes it.
 
     Both count because an activation that has ended no longer shows which of them it sent.
     """
     compiled = definition.steps.get(step)
-    return compiled is not None and compiled.signed
+    return compiled.signed if compiled is not None else run.former_steps.get(step, False)

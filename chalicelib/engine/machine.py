@@ -15,6 +15,8 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
+    ActionHeld,
+    ActionResumed,
     AnswerPending,
     ChildEnded,
     CircuitChanged,
@@ -22,6 +24,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    LabelsSet,
     NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
@@ -37,7 +40,7 @@ from chalicelib.engine.events import (
     UndosRetried,
     VarsSet,
 )
-from chalicelib.engine.handlers import answers, arrivals, deliveries, start, timers
+from chalicelib.engine.handlers import answers, arrivals, deliveries, holds, start, timers
 from chalicelib.engine.handlers.commands import apply_command
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
@@ -86,11 +89,13 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return answers.acked(transition, event)
         case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
+        case ActionHeld() | ActionResumed():
+            return holds.changed(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)
         case TimerFired():
-            return timers.fired(transition)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
+            return timers.fired(transition, event.paused)
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
             return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")

@@ -37,6 +37,7 @@ def adapters_for(settings: Settings) -> Adapters:
 
 
 def _embedded(settings: Settings) -> Adapters:
+    from chalicelib.adapters.changes import LocalChanges
     from chalicelib.adapters.encryption import key_in_file
     from chalicelib.adapters.sqlite.database import Database
     from chalicelib.adapters.sqlite.message_queue import SqliteQueue
@@ -57,6 +58,7 @@ def _embedded(settings: Settings) -> Adapters:
         observer=observer(settings, clock),
         encryption=encryption_for(settings, key),
         operations=operations_of(settings.aws_calls),
+        changes=LocalChanges(clock),
         close=database.close,
         check_store=database.check,
         address_problem=_egress_policy(settings).refuses_url,

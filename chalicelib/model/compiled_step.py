@@ -47,6 +47,9 @@ _VARYING: Final = frozenset(
 )
 """Names and functions whose values change in the course of a run."""
 
+_OTHER_OF_RUN: Final = re.compile(r"\$run\.(?!labels\b)[a-z_]+")
+"""An expression that reads something else of the run, which does not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -170,6 +173,14 @@ def undo_invocation(action: Action, defaults: Options) -> Invocation:
     return Invocation(action, options, {}, action.returns)
 
 
+def reads_labels(template: Template) -> bool:
+    """Return whether an expression in the template may read the labels of the run, which may change."""
+    source = source_of(template)
+    if source is not None:
+        return "$run" in source and not _OTHER_OF_RUN.fullmatch(source.strip())
+    return any(map(reads_labels, children_in(template)))
+
+
 def names_in(template: Template) -> frozenset[str]:
     """The names that the template's expressions may read, `now` included: functions of time need it."""
     source = source_of(template)
@@ -258,7 +269,7 @@ def _invocation(step: ActionStep, action: Action, defaults: Options) -> Invocati
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
-        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
+        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING or reads_labels(step.args[name])),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from chalicelib.model.actions import DEFAULTS, Action, Options
 from chalicelib.model.compiled_step import CompiledStep, Invocation, compile_steps, names_in, undo_invocation
-from chalicelib.model.flow import ConditionStep, Flow, Step, has_secret_vars
+from chalicelib.model.flow import ConditionStep, Flow, Step, actions_named, has_secret_vars
 from chalicelib.model.json_values import Json
 
 MAX_STEPS: Final = 1_000_000
@@ -70,6 +70,18 @@ class Definition:
     def step_limit(self) -> int:
         """How many steps a run may enter in all."""
         return self.flow.max_steps if self.flow.max_steps is not None else self.max_steps
+
+    @property
+    def undoing_actions(self) -> frozenset[str]:
+        """The names of the actions that undo its steps, or undid them in a version to which a run of it belonged."""
+        own = {step.undo.action for step in self.steps.values() if step.undo and not step.undo.is_flow}
+        return frozenset(own & self.actions.keys()) | (self.actions.keys() - actions_named(self.flow))
+
+    @property
+    def secret_vars(self) -> frozenset[str]:
+        """The names of all secret variables, of the run and of scopes."""
+        scopes = (scope for step in self.steps.values() for scope in (step.fork_scope, *step.scopes.values()) if scope)
+        return frozenset(self.flow.secret_vars).union(*(scope.secret for scope in scopes))
 
     def step(self, name: str) -> Step | None:
         """Return the step of that name, at any depth, or None."""

@@ -26,6 +26,7 @@ from chalicelib.adapters.system import SystemClock, SystemIds
 from chalicelib.config import Settings
 from chalicelib.hosting import Adapters
 from chalicelib.service.errors import Busy, Malformed, ServiceError
+from fsl.local import empty_keys
 
 REGION: Final = "us-east-1"
 
@@ -154,7 +155,10 @@ class MotoStack:
 
 
 def one_at_a_time(handler: RequestHandler) -> RequestHandler:
-    """Return the handler under one lock; long polls wait without holding it."""
+    """Return the handler under one lock; long polls wait without holding it.
+
+    It refuses empty strings in keys, also where it reads, as DynamoDB does and moto does not.
+    """
     changed = Condition()
 
     def handle(request: Any) -> Any:
@@ -162,6 +166,8 @@ def one_at_a_time(handler: RequestHandler) -> RequestHandler:
         with changed:
             if operation == _RECEIVE:
                 return _poll(handler, request, changed)
+            if operation.startswith("DynamoDB_") and empty_keys.found_in(json.loads(request.body)):
+                return empty_keys.REFUSAL
             response = handler(request)
             if operation.startswith("AmazonSQS."):
                 changed.notify_all()

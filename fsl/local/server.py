@@ -21,6 +21,7 @@ from typing import Final, Protocol, runtime_checkable
 from chalice.app import Chalice
 
 from chalicelib import hosting
+from chalicelib.adapters.changes import PolledChanges
 from chalicelib.config import Access, Backend, Settings
 from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.hosting import Adapters, Services
@@ -32,7 +33,7 @@ from fsl.local import story
 from fsl.local.connections import HttpServer
 from fsl.local.gateway import REQUEST_TIMEOUT_S, Gateway
 from fsl.local.time_limit import TimeLimit
-from fsl.local.waits import Waits
+from fsl.local.waits import LimitedChanges, Waits
 from fsl.local.workers import Workers, consumers_of, schedules_of
 
 LOG = logging.getLogger("echoer.server")
@@ -64,6 +65,8 @@ class LocalServer:
         self._cleanup: list[Callable[[], None]] = []
         self._stop_deadline = 0.0
         self.url = settings.url
+        self.notice: str | None = None
+        """A warning to log when the server has started."""
 
     def __enter__(self) -> LocalServer:
         self.start()
@@ -114,8 +117,9 @@ class LocalServer:
         """Return the settings with the port that is in use. Callbacks go to this server unless a URL is set."""
         requested = self._settings
         own = requested.url == f"http://{HOST}:{requested.port}"
-        settings = dataclasses.replace(requested, port=port, url=f"http://{HOST}:{port}" if own else requested.url)
         self.url = f"http://{HOST}:{port}"
+        settings = dataclasses.replace(requested, port=port, url=self.url if own else requested.url)
+        self.notice = settings.address_notice(port)
         return settings
 
     def _open(self, settings: Settings) -> Services:
@@ -123,11 +127,12 @@ class LocalServer:
         self._cleanup.append(adapters.close)
         if isinstance(adapters.queue, Releasing):
             adapters.queue.release_all()
+        clock = StoppableClock(adapters.clock, self._stopping)
         local = dataclasses.replace(
             adapters,
             store=story.logged_store(adapters.store, settings.log_format),
-            clock=StoppableClock(adapters.clock, self._stopping),
-            pause=self._waits.pause,
+            clock=clock,
+            changes=LimitedChanges(adapters.changes or PolledChanges(clock), self._waits),
         )
         services = hosting.assemble(settings, local)
         hosting.use(services)

@@ -11,16 +11,23 @@ from urllib.parse import quote
 
 import requests
 
+from chalicelib.config import DEVELOPMENT_KEY
+
 ENDED: Final = frozenset({"succeeded", "failed", "canceled"})
 RUN_TIMEOUT_S: Final = 60.0
 """Seconds after which a run without progress counts as stuck."""
 
 
 class Api:
-    """A client of the server at `url`, safe for threads. `whole`: a document may have several statements."""
+    """A client of the server at `url`, safe for threads. `whole`: a document may have several statements.
 
-    def __init__(self, url: str, *, whole: bool = True) -> None:
+    `token` authenticates every request. `key` is the webhook key, which signs answers.
+    """
+
+    def __init__(self, url: str, *, whole: bool = True, token: str = "", key: str = DEVELOPMENT_KEY) -> None:
         self.url = url
+        self.token = token
+        self.key = key
         self._whole = whole
         self._local = threading.local()
 
@@ -29,6 +36,8 @@ class Api:
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
             self._local.session.trust_env = False
+            if self.token:
+                self._local.session.headers["Authorization"] = f"Bearer {self.token}"
         if isinstance(body, str):
             options = {"data": body.encode(), **options}
         elif body is not None:

@@ -32,8 +32,24 @@ PLAIN: Final = {
 }
 """The server's environment. It overrides the variables of this process."""
 
+HERE: Final = Path(__file__).parent
+
 OTHERS: Final = "ECHOER_OTHER_AWS"
 """If it is set, the tests also run on the DynamoDB and SQS at ECHOER_DYNAMODB_URL and ECHOER_SQS_URL."""
+
+
+DEPLOYED: Final = "ECHOER_DEPLOYED_URL"
+"""If it is set, the tests run on this API only, with ECHOER_DEPLOYED_TOKEN (of an admin) and ECHOER_DEPLOYED_KEY (its
+webhook key). `make cloud` sets all three. The API must reach services on 127.0.0.1."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests that do not use the deployed API, if there is one."""
+    if not os.environ.get(DEPLOYED):
+        return
+    left_out = [item for item in items if item.path.parent == HERE and "api" not in getattr(item, "fixturenames", ())]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def other_aws() -> dict[str, str]:
@@ -66,13 +82,23 @@ def transacts(endpoint: str) -> bool:
     return True
 
 
-@pytest.fixture(scope="session", params=["sqlite", "aws", *(["other"] if os.environ.get(OTHERS) else [])])
+def backends() -> list[str]:
+    if os.environ.get(DEPLOYED):
+        return ["deployed"]
+    return ["sqlite", "aws", *(["other"] if os.environ.get(OTHERS) else [])]
+
+
+@pytest.fixture(scope="session", params=backends())
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def api(backend: str, credentials: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    if backend == "deployed":
+        where, token, key = (os.environ[f"ECHOER_DEPLOYED_{name}"] for name in ("URL", "TOKEN", "KEY"))
+        yield Api(where, token=token, key=key)
+        return
     options, environment = ["--db", str(tmp_path_factory.mktemp("db") / "echoer.db")], PLAIN
     if backend != "sqlite":
         options, environment = ["--aws"], other_aws() if backend == "other" else PLAIN

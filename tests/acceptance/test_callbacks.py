@@ -11,7 +11,6 @@ from uuid import uuid4
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from chalicelib.config import DEVELOPMENT_KEY
 from chalicelib.service.security.webhooks import secrets_for
 from tests.acceptance.actions import Actions, Delivery, says
 from tests.acceptance.api import Api
@@ -94,7 +93,7 @@ def test_an_action_can_require_signed_answers(api: Api, actions: Actions, name: 
     api.submit(action(name, service.url, more="callback = signed;"), flow(name, step("A", name)))
     run = api.start(name)
     delivery = service.wait()[0]
-    (secret,) = secrets_for(DEVELOPMENT_KEY.encode(), "default")
+    (secret,) = secrets_for(api.key.encode(), "default")
     text = json.dumps(delivery.answer("OK", data="\u00e9"), ensure_ascii=False)
     other = json.dumps(delivery.answer("FAIL"))
     reflected = {key: value for key, value in delivery.headers.items() if key.startswith("webhook-")}

@@ -211,9 +211,10 @@ def test_the_command(api: Api, actions: Actions, name: str) -> None:
     api.submit(action(name, service.url), flow(name, step("A", name)))
     run = api.start(name)
     service.wait()
+    env = {"ECHOER_TOKEN": api.token}
 
     def fsl(*words: str) -> tuple[int, Any]:
-        result = CliRunner().invoke(command, ["--server", api.url, "--json", *words])
+        result = CliRunner(env=env).invoke(command, ["--server", api.url, "--json", *words])
         return result.exit_code, json.loads(result.stdout)
 
     code, report = fsl("--silent", "0s")
@@ -225,6 +226,6 @@ def test_the_command(api: Api, actions: Actions, name: str) -> None:
     assert first.uuid == second.uuid
     assert api.outcome(second.answer("OK")) == "advanced"
     assert api.ended(run)["status"] == "succeeded"
-    shown = CliRunner().invoke(command, ["--server", api.url])
+    shown = CliRunner(env=env).invoke(command, ["--server", api.url])
     assert "Traceback" not in shown.output
     assert api.refusal("GET", "/doctor?silent=soon")[0] == 400

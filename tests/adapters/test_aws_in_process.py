@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from chalicelib.adapters.dynamodb.store import DynamoStore
 from chalicelib.config import Backend, Settings
@@ -77,6 +78,45 @@ def _settings(**changes: Any) -> Settings:
         "sqs_url": f"https://sqs.{REGION}.amazonaws.com",
     }
     return Settings(backend=Backend.AWS, **{"table": "prepared", "queue_prefix": "prepared", **urls, **changes})
+
+
+EMPTY, WORD = {"S": ""}, {"S": "x"}
+
+EMPTY_KEYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "get": ("get_item", {"TableName": "echoer", "Key": {"k": WORD, "s": EMPTY}}),
+    "batch": ("batch_get_item", {"RequestItems": {"echoer": {"Keys": [{"k": WORD, "s": EMPTY}]}}}),
+    "put": ("put_item", {"TableName": "echoer", "Item": {"k": EMPTY, "s": WORD}}),
+    "key of an index": ("put_item", {"TableName": "echoer", "Item": {"k": WORD, "s": WORD, "c": EMPTY}}),
+    "transaction": (
+        "transact_write_items",
+        {"TransactItems": [{"Delete": {"TableName": "echoer", "Key": {"k": WORD, "s": EMPTY}}}]},
+    ),
+    "batch of writes": (
+        "batch_write_item",
+        {"RequestItems": {"echoer": [{"DeleteRequest": {"Key": {"k": WORD, "s": EMPTY}}}]}},
+    ),
+    "query": (
+        "query",
+        {
+            "TableName": "echoer",
+            "KeyConditionExpression": "k = :k AND s > :s",
+            "ExpressionAttributeValues": {":k": WORD, ":s": EMPTY},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EMPTY_KEYS)
+def test_an_empty_key_is_refused_as_on_aws(dynamo: DynamoStore, case: str) -> None:
+    operation, request = EMPTY_KEYS[case]
+    with pytest.raises(ClientError, match="cannot contain an empty string value"):
+        getattr(dynamo.table.client, operation)(**request)
+
+
+def test_other_empty_values_are_stored(dynamo: DynamoStore) -> None:
+    dynamo.table.client.put_item(TableName="echoer", Item={"k": WORD, "s": WORD, "b": EMPTY})
+    found = dynamo.table.client.get_item(TableName="echoer", Key={"k": WORD, "s": WORD})
+    assert found["Item"]["b"] == EMPTY
 
 
 def test_the_table_and_the_queues_are_made_where_they_are_not_there(

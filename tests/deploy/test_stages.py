@@ -76,9 +76,9 @@ def test_the_authentication_comes_from_the_stage_and_not_from_the_shell(monkeypa
 
 
 def test_a_domain_of_ones_own_is_where_actions_answer() -> None:
-    stage = stages.stage("x", _configured(ECHOER_URL="https://echoer.example"))
+    stage = stages.stage("x", _configured(ECHOER_PUBLIC_URL="https://echoer.example"))
     deliver = cloudformation.template(stage)["Resources"]["Deliver"]["Properties"]
-    assert deliver["Environment"]["Variables"]["ECHOER_URL"] == "https://echoer.example"
+    assert deliver["Environment"]["Variables"]["ECHOER_PUBLIC_URL"] == "https://echoer.example"
 
 
 def test_metrics_are_on_unless_a_stage_says_otherwise() -> None:

@@ -204,7 +204,9 @@ class Table:
         return self.connection.client
 
     def get(self, key: Key) -> Item | None:
-        """Return the item (a consistent read), or None."""
+        """Return the item (a consistent read), or None. DynamoDB refuses keys with an empty part, which no item has."""
+        if not all(key):
+            return None
         with translated():
             try:
                 return self.item.get(*key, consistent_read=True)
@@ -212,7 +214,7 @@ class Table:
                 return None
 
     def get_all(self, keys: Iterable[Key], *, consistent: bool) -> dict[Key, Item]:
-        """Return the items that exist."""
+        """Return the items that exist. A key with an empty part is of none."""
         found: dict[Key, Item] = {}
 
         def read(wanted: list[Any]) -> list[Any]:
@@ -224,7 +226,7 @@ class Table:
             unprocessed: list[Any] = answer["UnprocessedKeys"].get(self._name, {}).get("Keys", [])
             return unprocessed
 
-        self._in_batches([_raw(key) for key in dict.fromkeys(keys)], _MAX_BATCH_GETS, read)
+        self._in_batches([_raw(key) for key in dict.fromkeys(keys) if all(key)], _MAX_BATCH_GETS, read)
         return found
 
     def put(self, item: Item) -> None:

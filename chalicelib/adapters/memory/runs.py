@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from threading import RLock
 
 from chalicelib.adapters.store_rules import (
-    Position,
     admits,
     change_of,
     conflict_error,
-    cursor_at,
-    position_at,
-    position_of,
     timer_of,
 )
 from chalicelib.model.flow import Flow
@@ -23,7 +19,8 @@ from chalicelib.model.json_values import encode as encode_value
 from chalicelib.model.run import Run, decode_run, encode
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import NotFound, RunExists
-from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery
+from chalicelib.service.ports.cursors import Position, cursor_at, position_at
+from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, position_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,9 @@ class MemoryRuns:
                 raise conflict_error(run)
             self._put(run, body)
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        self.save(run, before.version, body)
+
     def delete(self, run: Run) -> None:
         with self._lock:
             head = self._heads.get((run.namespace, run.name))
@@ -124,12 +124,12 @@ class MemoryRuns:
         heads.sort(key=lambda head: head.change)
         return [decode_run(head.body) for head in heads[:limit]]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
         with self._lock:
             timers = [
                 DueTimer(namespace, name, head.timer_at)
                 for (namespace, name), head in self._heads.items()
-                if head.timer_at is not None and head.timer_at <= until
+                if head.timer_at is not None and since <= head.timer_at <= until
             ]
         return sorted(timers, key=lambda timer: timer.at)[:limit]
 

@@ -38,7 +38,7 @@ class OwnSite:
             return None
         return (
             f"the server has no authentication, so it answers only requests to its own addresses, not to {host!r:.80}; "
-            f"use {' or '.join(self._shown())}, or set ECHOER_URL to the address that clients use"
+            f"use {' or '.join(self._shown())}, or set ECHOER_PUBLIC_URL to the address that clients use"
         )
 
     def page_problem(self, origin: str | None, fetch_site: str | None) -> str | None:

@@ -103,7 +103,8 @@ def _plain_values(
 def _plain_values_of(context: Context, step: Step) -> Iterator[Value]:
     properties = [one for one in (step.body.members if step.body else ()) if isinstance(one, Property)]
     named = {one.name.key: one.value.text for one in properties if isinstance(one.value, Word)}
-    action, flow = context.action(named.get("action", "")), context.flow(named.get("flow", ""))
+    action = context.action(named["action"]) if "action" in named else None
+    flow = context.flow(named["flow"]) if "flow" in named else None
     for one in properties:
         if one.name.key in _PLAIN_PROPERTIES and one.value:
             yield one.value

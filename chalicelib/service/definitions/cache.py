@@ -110,6 +110,32 @@ class DefinitionCache:
         key = _key(namespace, ref)
         return self._cached(key) or self._keep(key, self._compile(flow, parts)), ref
 
+    def of_version(self, run: Run, version: int | None) -> tuple[definition.Definition, DefinitionRef]:
+        """Return a version of the run's flow (None: the newest), with the newest versions of its actions.
+
+        It also knows the actions that undo what the run has done, in the run's versions. What is the newest is read,
+        because a person may have submitted it a moment ago through another container. Raises NotFound.
+        """
+        name = run.definition.flow
+        if version is None:
+            newest = self._store.definitions.latest(run.namespace, Kind.FLOW, [name])
+            if name not in newest:
+                raise NotFound("flow", name)
+            found = newest[name]
+        else:
+            found = self._version(run, Kind.FLOW, name, version)
+        flow = _flow(found.value)
+        self.learn(
+            run.namespace, self._store.definitions.latest(run.namespace, Kind.ACTION, actions_named(flow)).values()
+        )
+        parts = self._parts(run.namespace, flow, {})
+        undoing = self.of(run).undoing_actions - parts.actions.keys()
+        kept = {name: self._version(run, Kind.ACTION, name, run.definition.actions[name]) for name in undoing}
+        parts = _Parts({**parts.actions, **kept}, parts.configs)
+        ref = _reference(flow, found.version, parts)
+        key = _key(run.namespace, ref)
+        return self._cached(key) or self._keep(key, self._compile(flow, parts)), ref
+
     def assemble(
         self, namespace: str, flow: Flow, version: int, at_hand: Mapping[Kind, Mapping[str, Definition]]
     ) -> tuple[definition.Definition, DefinitionRef]:

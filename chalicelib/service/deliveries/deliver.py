@@ -19,6 +19,8 @@ from msgspec.structs import replace
 
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import (
+    ActionHeld,
+    ActionResumed,
     AnswerPending,
     CircuitChanged,
     DeliveryFailed,
@@ -30,6 +32,7 @@ from chalicelib.engine.events import (
 )
 from chalicelib.model.actions import REPLY_TIMEOUT_S
 from chalicelib.model.flow import ERROR
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
@@ -37,6 +40,8 @@ from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
+    ActionContinued,
+    ActionPaused,
     CircuitOpen,
     Deliverable,
     DeliveryCheck,
@@ -50,6 +55,7 @@ from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.observability import work_context
@@ -85,6 +91,7 @@ class Deliverer:
         webhook_client: WebhookClient,
         direct_client: DirectClient,
         breakers: Breakers,
+        hold_gate: HoldGate,
         queue: Queue,
         clock: Clock,
     ) -> None:
@@ -95,6 +102,7 @@ class Deliverer:
         self._webhook_client = webhook_client
         self._direct_client = direct_client
         self._breakers = breakers
+        self._hold_gate = hold_gate
         self._queue = queue
         self._clock = clock
 
@@ -217,6 +225,9 @@ class Deliverer:
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
+        if isinstance(check, ActionPaused):
+            pause = self._hold_gate.stored_pause_of(run.namespace, HeldKind.ACTION, check.action)
+            return 0 if pause is None else None
         has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
         retry_at = token.activation.retry_at
         if retry_at is None or not (has_failed or token.activation.location):
@@ -243,6 +254,11 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(check, ActionPaused):
+        since = check.since
+        return lambda uuid, at, nonce: ActionHeld(at=at, nonce=nonce, by="delivery", uuid=uuid, since=since)
+    if isinstance(check, ActionContinued):
+        return lambda uuid, at, nonce: ActionResumed(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if isinstance(check, CircuitOpen):
         return partial(_circuit_changed, is_open=True)
     if not isinstance(check, Deliverable) or reply is None:

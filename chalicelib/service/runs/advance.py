@@ -143,7 +143,7 @@ class RunAdvancer:
         return advanced
 
     def _decide(self, run: Run, events: Sequence[Event]) -> tuple[Decision, tuple[Outcome | Refused, ...]]:
-        definition, cipher = self._definition_cache.of(run), self._secrets.cipher(run.namespace, run.id)
+        cipher = self._secrets.cipher(run.namespace, run.id)
         read_blob = blob_reader(self._runs, run)
         new_blobs: dict[str, Json] = {}
 
@@ -152,6 +152,7 @@ class RunAdvancer:
 
         head, effects, results = run, list[Effect](), list[Outcome | Refused]()
         for event in events:
+            definition = self._definition_cache.of(head)  # an event may move the run to another version
             try:
                 decision = decide(definition, head, event, read, cipher=cipher, written=run)
             except Refused as refusal:
@@ -179,7 +180,10 @@ class RunAdvancer:
         ):
             wanted = self._wanted(before, after, decision.effects)
         self._effect_executor.execute(decision.effects, after, wanted)
-        self._runs.save(after, before.version)
+        if after.labels == before.labels:
+            self._runs.save(after, before.version)
+        else:
+            self._runs.save_relabeled(after, before)
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:
