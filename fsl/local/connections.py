@@ -25,7 +25,7 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import BadRequest
+from waitress.utilities import BadRequest, RequestEntityTooLarge
 
 from fsl.local.gateway import CLIENT_LEFT, GIVE_UP, MAX_BODY_BYTES, GatewayResponse, problem, reason_of
 
@@ -60,7 +60,10 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type h
     completed: bool
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as exc:  # a length with thousands of digits
+            raise ParsingError("Content-Length is too long") from exc
         if self.version not in ("1.0", "1.1"):
             raise ParsingError("the version must be HTTP/1.1 or HTTP/1.0")
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
@@ -70,10 +73,11 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no type h
         consumed: int = super().received(data)
         body = self.body_rcv
         if self.chunked and body is not None and not self.completed:
-            too_long = len(body.control_line) > _MAX_CHUNK_LINE_BYTES or len(body.trailer) > _MAX_TRAILER_BYTES
-            if too_long:
+            if len(body.control_line) > _MAX_CHUNK_LINE_BYTES or len(body.trailer) > _MAX_TRAILER_BYTES:
                 self.error = BadRequest("a line or the trailer of the chunked body is too long")
-                self.completed = True
+            elif body.chunk_remainder > self.adj.max_request_body_size:
+                self.error = RequestEntityTooLarge(f"exceeds max_body of {self.adj.max_request_body_size}")
+            self.completed = self.error is not None
         return consumed
 
 

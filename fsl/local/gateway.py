@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +43,9 @@ MAX_EVENT_BYTES: Final = 6 * 1024 * 1024
 CLIENT_LEFT: Final = "echoer.client_left"
 GIVE_UP: Final = "echoer.give_up"
 """Keys of the WSGI environment."""
+
+_ABSOLUTE: Final = re.compile(r"https?://([^/]*)(/.*)?", re.IGNORECASE)
+"""The absolute form of a request's target. Every other target that does not begin with a slash is refused."""
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -158,7 +162,7 @@ class Gateway:
             return problem(413, "too-large", message)
         found = self._routes.find(request.path)
         if found is None:
-            return problem(404, "not-found", f"{request.path} does not exist; GET /docs lists all paths")
+            return problem(404, "not-found", f"{request.path:.200} does not exist; GET /docs lists all paths")
         resource, captured = found
         methods = self._app.routes[resource]
         method = "GET" if request.method == "HEAD" and "HEAD" not in methods else request.method
@@ -185,6 +189,8 @@ class Gateway:
         host = request.headers.get("Host")
         if host is None and request.protocol == "HTTP/1.1":
             return problem(400, "bad-request-error", "the header `Host` is missing (RFC 9112, 3.2)")
+        if not request.path.startswith("/"):
+            return problem(400, "bad-request-error", f"the path must begin with a slash, not {request.path!r:.200}")
         if host is not None and authority(host) is None:
             return problem(
                 400, "bad-request-error", f"the header `Host` is not one host with an optional port: {host!r:.80}"
@@ -200,7 +206,7 @@ class Gateway:
     def _without_view(self, request: HttpRequest, methods: list[str]) -> GatewayResponse:
         allow = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if request.method != "OPTIONS":
-            message = f"{request.path} does not support {request.method}; it supports {allow}"
+            message = f"{request.path:.200} does not support {request.method:.20}; it supports {allow}"
             return problem(405, "method-not-allowed", message, Allow=allow)
         found = self._routes.find(request.path)
         cors = (
@@ -216,9 +222,9 @@ def _request(environ: Mapping[str, Any]) -> HttpRequest:
         if environ.get(name):
             headers[name.replace("_", "-").title()] = environ[name]
     path = str(environ["REQUEST_URI"]).partition("?")[0]
-    if "://" in path:  # absolute form: its host counts, not that of the header (RFC 9112, 3.2.2)
-        headers["Host"], _, path = path.partition("://")[2].partition("/")
-        path = f"/{path}"
+    absolute = _ABSOLUTE.fullmatch(path)
+    if absolute:  # its host counts, not that of the header (RFC 9112, 3.2.2)
+        headers["Host"], path = absolute[1], absolute[2] or "/"
     return HttpRequest(
         method=environ["REQUEST_METHOD"],
         path=path,

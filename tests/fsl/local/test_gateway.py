@@ -187,9 +187,17 @@ def test_a_server_without_authentication_answers_to_its_own_names_alone(server: 
 def test_the_host_of_an_absolute_target_counts(server: LocalServer) -> None:
     """RFC 9112, 3.2.2. The header may say what it likes."""
     host, port = urlsplit(server.url).netloc.split(":")
-    for target, status in ((f"http://{host}:{port}/flowrun", b"200"), ("http://evil.example/flowrun", b"403")):
+    own, other = f"{host}:{port}", "evil.example"
+    for target, header, status in (
+        (f"http://{own}/flowrun", own, b"200"),
+        (f"http://{own}/flowrun", other, b"200"),
+        (f"http://{other}/flowrun", own, b"403"),
+        (f"http://{own}@{other}/flowrun", own, b"400"),
+        (f"/a://{own}/flowrun", other, b"403"),
+        (f"/http://{own}/flowrun", other, b"403"),
+    ):
         with socket.create_connection((host, int(port)), timeout=5) as connection:
-            sent = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
+            sent = f"GET {target} HTTP/1.1\r\nHost: {header}\r\nConnection: close\r\n\r\n"
             connection.sendall(sent.encode())
             assert connection.recv(12) == b"HTTP/1.1 " + status
 
