@@ -86,8 +86,10 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
-    """Notifies requests that wait for runs; None: they poll."""
+    """Notifies requests that wait for changes; None: they poll."""
     close: Callable[[], None] = lambda: None
+    check_store: Callable[[], None] = lambda: None
+    """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
 

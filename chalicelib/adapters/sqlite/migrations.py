@@ -10,12 +10,12 @@ rows has formats of its own (`model/formats.py`) and needs no migration here.
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from chalicelib.adapters import private_files
 from chalicelib.adapters.sqlite.schema import SCHEMA
 from chalicelib.service.errors import ServiceError
 
@@ -96,10 +96,10 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Copy the whole database. The copy has its name only once it is complete."""
+    """Copy the whole database. The copy has its name only once it is complete, and only its owner can read it."""
     backup = backup_path(path, version)
     incomplete = backup.with_name(f"{backup.name}.incomplete")
     incomplete.unlink(missing_ok=True)
+    private_files.create_file(incomplete)
     connection.execute("VACUUM INTO ?", (str(incomplete),))
-    shutil.copymode(path, incomplete)
     incomplete.replace(backup)

@@ -45,7 +45,8 @@ def root(_: Request) -> Json:
 
 
 def healthz(request: Request) -> Json:
-    """Check that the server and its store work."""
+    """Check that the server and its store work. On one machine something is stored, on AWS something is read."""
+    request.services.adapters.check_store()
     request.services.reader.definitions(request.namespace, Kind.ACTION, 1, "")
     return {"status": "ok"}
 
