@@ -15,6 +15,7 @@ from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.timers import Timers
@@ -205,7 +206,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         breakers=breakers,
         deliverer=Deliverer(
-            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, hold_gate, queue, clock
+            runs,
+            definition_cache,
+            advancer,
+            checker,
+            webhook_client,
+            direct_client,
+            breakers,
+            hold_gate,
+            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            queue,
+            clock,
         ),
         waker=Waker(
             runs,

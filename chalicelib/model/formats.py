@@ -99,5 +99,6 @@ TASK: Final = Format("task")
 SCHEDULE: Final = Format("schedule")
 """How far a schedule has come."""
 WAITER: Final = Format("waiter")
+DELIVERY: Final = Format("delivery")
 TOKEN: Final = Format("token")
 MESSAGE: Final = Format("message")

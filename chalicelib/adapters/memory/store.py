@@ -8,6 +8,7 @@ from heapq import nsmallest
 from threading import RLock
 
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
+from chalicelib.adapters.memory.deliveries import MemoryDeliveries
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -139,7 +140,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         lock = RLock()
-        self.runs = MemoryRuns(lock)
+        self.deliveries = MemoryDeliveries(lock)
+        self.runs = MemoryRuns(lock, self.deliveries.forget)
         self.definitions: DefinitionStore = MemoryDefinitions(lock, self.runs)
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)

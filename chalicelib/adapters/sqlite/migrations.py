@@ -53,7 +53,20 @@ def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters_and_schedules)
+def _add_deliveries(connection: sqlite3.Connection) -> None:
+    """Version 4 to 5: deliveries of activations are rows."""
+    connection.execute(
+        "CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,"
+        " PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (
+    _rename_tables,
+    _list_failed_undos,
+    _add_waiters_and_schedules,
+    _add_deliveries,
+)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 

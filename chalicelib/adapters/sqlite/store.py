@@ -10,6 +10,7 @@ from typing import Final
 
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
+from chalicelib.adapters.sqlite.deliveries import SqliteDeliveries
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.adapters.sqlite.schedules import SqliteSchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -186,3 +187,4 @@ class SqliteStore:
         self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)
+        self.deliveries = SqliteDeliveries(database)
