@@ -190,6 +190,14 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionHeld(Fact):
     """A delivery was due while its action was paused, since `since`."""
 
@@ -257,6 +265,26 @@ class RunRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Fact):
+    """A person moved a run that has not ended to another version of its flow."""
+
+    target: Target
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """What steps of the run's version are called in that version, where the names differ."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMoved(Fact):
+    """A person had a token leave what it waits for, and enter `step`."""
+
+    step: str
+    token: str | None = None
+    """None: the only token that can enter the step."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndosRetried(Fact):
     """A person had the undos of an ended run that failed done again."""
 
@@ -278,10 +306,13 @@ Event: TypeAlias = (
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued
     | RunStopped
     | RunRetried
+    | RunMigrated
+    | TokenMoved
     | UndosRetried
 )

@@ -16,6 +16,8 @@ from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.details.definitions import DefinitionDetails
+from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
@@ -125,6 +127,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    definition_details: DefinitionDetails
+    timer_list: Timers
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -236,6 +240,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        definition_details=DefinitionDetails(store.definitions),
+        timer_list=Timers(store.runs, store.schedules, definition_cache),
     )
 
 

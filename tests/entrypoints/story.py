@@ -91,6 +91,7 @@ def tell(host: Host) -> list[Exchange]:
     _orders(say)
     _events(say)
     _schedules(say)
+    _holds(say)
     _server(say)
     _ends(say)
     return say.told
@@ -129,7 +130,13 @@ def _definitions(say: Teller) -> None:
     say("one hook", "GET", "/hook/{name}", name="pager")
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
+    say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
+    say("its versions", "GET", "/flow/{name}/versions", name="shipping")
+    say("versions of an action", "GET", "/action/{name}/versions", name="charge")
+    say("what changed", "GET", "/flow/{name}/diff", name="shipping")
     say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
     play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
     played = say("until the first wait", "POST", "/play", play)
@@ -181,6 +188,8 @@ def _orders(say: Teller) -> None:
     say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True, "clerk": None}}, name="o-2")
     say("remove variables", "POST", "/flowrun/{name}/vars", {"remove": ["clerk"]}, name="o-2")
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
+    say("change labels", "POST", "/flowrun/{name}/labels", {"set": {"shop": "south"}, "remove": ["team"]}, name="o-2")
+    say("what is due", "GET", "/timer", limit=2, until="2027-02-15T08:00:00Z")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
     say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
@@ -225,6 +234,20 @@ def _schedules(say: Teller) -> None:
     say("the schedule of that uuid", "DELETE", "/schedule/{name}/{uuid}", **of_schedule)
     for name in (run["run"], done["started"][0]["run"]):
         say("a run of a schedule", "POST", "/flowrun/{name}/stop", name=name)
+
+
+def _holds(say: Teller) -> None:
+    say("pause an action", "POST", "/action/{name}/pause", name="charge")
+    say("a paused action", "GET", "/action/{name}", name="charge")
+    say("continue an action", "POST", "/action/{name}/continue", name="charge")
+    say("pause a flow", "POST", "/flow/{name}/pause", name="shipping")
+    say("a run that waits", "POST", "/flow/{name}/runs", {"name": "s-1"}, name="shipping", wait=1)
+    say("continue a flow", "POST", "/flow/{name}/continue", name="shipping")
+    later = {"name": "s-2", "start_at": "2099-01-01T00:00:00Z"}
+    say("a delayed start", "POST", "/flow/{name}/runs", later, name="shipping")
+    say("not yet ended", "GET", "/flowrun/{name}", name="s-2", wait=1)
+    for name in ("s-1", "s-2"):
+        say("a run that never began", "POST", "/flowrun/{name}/stop", name=name)
 
 
 def _server(say: Teller) -> None:

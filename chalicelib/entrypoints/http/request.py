@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -62,6 +63,8 @@ class Response:
         return {"Content-Type": JSON, **self.headers}
 
     def text(self) -> str:
+        if self.status == HTTPStatus.NOT_MODIFIED:
+            return ""
         return encoded(self.body) if self.all_headers["Content-Type"] == JSON else str(self.body)
 
 

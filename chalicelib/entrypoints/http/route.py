@@ -40,6 +40,7 @@ class Route:
     media: other content types of a 200 -> JSON schema.
     errors: statuses of errors that this call has in addition to those of every call.
     paged: the response has `x-next-cursor` if the list continues.
+    tagged: the response has an `ETag`, and a request with `If-None-Match` may be answered 304.
     resource: the path below which the calls on the returned resource are, for example `flowrun`.
     example: the title of the example that the documentation shows at its beginning.
     error_response: `make(error, request id)` makes the response to an error, if its protocol is another.
@@ -62,6 +63,7 @@ class Route:
     media: Mapping[str, Json] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     paged: bool = False
+    tagged: bool = False
     resource: str = ""
     example: str = ""
     error_response: Callable[[Exception, str], Response] | None = None

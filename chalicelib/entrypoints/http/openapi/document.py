@@ -220,6 +220,9 @@ def _responses(route: Route, source: _Source, shown: Sequence[Exchange]) -> dict
         str(status): _success(route, status, source, shown)
         for status in sorted({*route.answers, *([200] if route.media else [])})
     }
+    if route.tagged:
+        headers = _header_references([*_HEADERS_OF_ALL, "etag"])
+        found["304"] = {"description": _SUCCESS[304], "headers": headers, "content": {}}
     statuses = {*_ERRORS_OF_ALL, *route.errors}
     if route.role is not None:
         statuses |= {*_ERRORS_WITH_ROLE, *([401] if source.tokens else [])}
@@ -250,7 +253,9 @@ def _success(route: Route, status: int, source: _Source, shown: Sequence[Exchang
     if status == 200:
         for media, schema in route.media.items():
             content[media] = {"schema": schema, **_answers(shown, status, media)}
-    headers = _header_references([*_HEADERS_OF_ALL, *(["x-next-cursor"] if route.paged else [])])
+    headers = _header_references(
+        [*_HEADERS_OF_ALL, *(["x-next-cursor"] if route.paged else []), *(["etag"] if route.tagged else [])]
+    )
     response: dict[str, Json] = {"description": _SUCCESS[status], "headers": headers, "content": content}
     if route.resource:
         response["links"] = dict(_links(route.resource, source.routes))
@@ -275,7 +280,11 @@ def _header_references(names: Sequence[str]) -> Json:
     return {name: {"$ref": f"{_COMPONENTS}/headers/{name}"} for name in names}
 
 
-_SUCCESS: Final = {200: "Success.", 201: "Created."}
+_SUCCESS: Final = {
+    200: "Success.",
+    201: "Created.",
+    304: "The representation with the tag of `If-None-Match` is current.",
+}
 _SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}
 _SECONDS: Final[Json] = {"type": "integer", "minimum": 1}
 _HEADERS_OF_ALL: Final = ("x-request-id",)
@@ -288,6 +297,10 @@ _HEADERS: Final[dict[str, Json]] = {
     },
     "x-next-cursor": {
         "description": "The `cursor` of the next page. If the header is missing, this page is the last one.",
+        "schema": {"type": "string", "minLength": 1},
+    },
+    "etag": {
+        "description": "Identifies the representation, for `If-None-Match`. What can change has none.",
         "schema": {"type": "string", "minLength": 1},
     },
     "retry-after": {"description": "The number of seconds to wait.", "required": True, "schema": _SECONDS},

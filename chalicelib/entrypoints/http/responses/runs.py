@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
+from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
@@ -110,6 +110,7 @@ class RunSpec(TypedDict):
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
+    start_at: Moment | None
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None
@@ -170,6 +171,7 @@ class ListedSpec(TypedDict):
     input: NotRequired[Json]
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
+    start_at: NotRequired[Moment | None]
 
 
 class ListedRun(TypedDict):
@@ -177,6 +179,12 @@ class ListedRun(TypedDict):
 
     metadata: Metadata
     spec: ListedSpec
+
+
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
 
 
 Entry = TypedDict(
@@ -208,6 +216,22 @@ class TaskLinks(TypedDict):
 
     page: str
     answer: str
+
+
+Migration = TypedDict(
+    "Migration",
+    {
+        "name": str,
+        "from": Number,
+        "to": Number,
+        "dry_run": bool,
+        "moved": bool,
+        "fits": bool,
+        "tokens": list[TokenFit],
+        "problems": list[str],
+    },
+)
+Migration.__doc__ = "A run that moved, or would move, to another version of its flow: what fits for each of its tokens."
 
 
 class Task(TypedDict):
