@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.batches import DynamoBatches
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
 from chalicelib.adapters.dynamodb.runs import DynamoRuns
@@ -69,3 +70,4 @@ class DynamoStore:
         self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)
+        self.batches = DynamoBatches(self.table)

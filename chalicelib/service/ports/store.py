@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chalicelib.service.ports.batches import BatchStore
 from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import SignalStore
 from chalicelib.service.ports.runs import RunStore
@@ -32,3 +33,5 @@ class Store(Protocol):
     def versioned_values(self) -> VersionedValueStore: ...
     @property
     def waiters(self) -> WaiterStore: ...
+    @property
+    def batches(self) -> BatchStore: ...
