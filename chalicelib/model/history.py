@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from chalicelib.model import formats
 from chalicelib.model.ids import ROOT
 from chalicelib.model.json_values import FrozenValue, Json, ready
 from chalicelib.model.times import Instant
+
+_NO_RETURNS: Final = frozenset({"RunFailed", "TokenMoved"})
+"""Events with a step and a target of which the step returned nothing."""
 
 
 class Entry(FrozenValue, frozen=True, kw_only=True):
@@ -41,7 +46,7 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     @property
     def is_return(self) -> bool:
         """Whether its step returned and the token moved on. `state` is empty if it is a choice by conditions."""
-        return bool(self.step and self.target) and self.origin == self.step and self.event != "RunFailed"
+        return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

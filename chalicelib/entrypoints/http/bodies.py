@@ -106,6 +106,24 @@ class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     reason: Text = ""
 
 
+class MigrateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version to which the run moves. `steps` maps names of steps to their names in that version, where these
+    differ. `dry_run`: true changes nothing. `reason` is recorded."""
+
+    version: FlowVersion
+    steps: dict[str, Text] = {}
+    dry_run: bool = False
+    reason: Text = ""
+
+
+class GotoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The step that a token enters. `token` says which token, if several can enter it. `reason` is recorded."""
+
+    step: Text
+    token: Text | None = None
+    reason: Text = ""
+
+
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
     """An event. `ttl` says how long runs that start to wait later can still receive it: a duration such as `2h`, or
     seconds. It defaults to 24 hours. The same `id` is the same event: sent again within 24 hours, or within the `ttl`,
@@ -169,6 +187,13 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
     """The variables to set, and the names of variables to remove. null is a value like any other."""
 
     vars: dict[str, Json] = {}
+    remove: list[str] = []
+
+
+class LabelsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The labels to set, and the names of labels to remove."""
+
+    set: Labels = {}
     remove: list[str] = []
 
 
@@ -247,6 +272,8 @@ ready(
     StartBody,
     StopBody,
     RetryBody,
+    MigrateBody,
+    GotoBody,
     SignalBody,
     RunSignalBody,
     VarsBody,

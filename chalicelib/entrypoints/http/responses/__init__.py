@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -65,6 +65,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     FailedUndo,
     ListedRun,
     ListedSpec,
+    Migration,
     Outcome,
     ParentRun,
     PublishedEvent,
@@ -76,6 +77,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
     Woken,
 )
@@ -130,9 +132,12 @@ __all__ = [
     "HookSpec",
     "Hover",
     "Input",
+    "Limits",
     "ListedRun",
     "ListedSpec",
+    "Me",
     "Metadata",
+    "Migration",
     "Moment",
     "NewAccessToken",
     "Node",
@@ -174,6 +179,7 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
     "Woken",
 ]

@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number
+from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
 from chalicelib.model.status import Status
 
@@ -211,9 +211,33 @@ Entry = TypedDict(
 Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
 
 
+class TaskLinks(TypedDict):
+    """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
+
+    page: str
+    answer: str
+
+
+Migration = TypedDict(
+    "Migration",
+    {
+        "name": str,
+        "from": Number,
+        "to": Number,
+        "dry_run": bool,
+        "moved": bool,
+        "fits": bool,
+        "tokens": list[TokenFit],
+        "problems": list[str],
+    },
+)
+Migration.__doc__ = "A run that moved, or would move, to another version of its flow: what fits for each of its tokens."
+
+
 class Task(TypedDict):
     """A task for a person. Answer it with `POST /step`: send its `flowId`, `stepName` and `uuid`, and one of its
-    `ackStates` as `ackState`."""
+    `ackStates` as `ackState`. `routes` maps each route of the step to its target. `links` has the signed links of each
+    state; it is empty if the caller may not answer."""
 
     flowId: str
     stepName: str
@@ -224,6 +248,10 @@ class Task(TypedDict):
     args: dict[str, Json]
     since: Moment
     deadline: Moment
+    flow: str
+    labels: dict[str, Json]
+    routes: dict[str, str]
+    links: dict[str, TaskLinks]
 
 
 class Outcome(TypedDict):

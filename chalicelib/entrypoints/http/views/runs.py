@@ -9,7 +9,17 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
-from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.bodies import (
+    GotoBody,
+    LabelsBody,
+    MigrateBody,
+    NoBody,
+    RetryBody,
+    StartBody,
+    StopBody,
+    VarsBody,
+)
+from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
 from chalicelib.entrypoints.http.request import Request, Response
@@ -131,6 +141,17 @@ def set_vars(request: Request, name: str) -> Json:
     return _presented(request, run)
 
 
+def set_labels(request: Request, name: str) -> Json:
+    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    body = bodies.read_optional(request.body, LabelsBody)
+    if both := sorted(body.set.keys() & set(body.remove)):
+        raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
+    if colons := [label for label in body.set if ":" in label]:
+        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
+    return _presented(request, run)
+
+
 def retry(request: Request, name: str) -> Json:
     """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
     undos."""
@@ -157,6 +178,43 @@ def retry(request: Request, name: str) -> Json:
             f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
         )
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
+
+
+def migrate(request: Request, name: str) -> Json:
+    """Move a run that is running or paused to another version of its flow.
+
+    The response says of each token what fits. If something does not, the run stays as it is, and the status is 409;
+    with `dry_run` it is 200.
+    """
+    body = bodies.read(request.body, MigrateBody)
+    found = request.services.operator.migrate(
+        request.namespace,
+        name,
+        body.version,
+        steps=body.steps,
+        dry_run=body.dry_run,
+        reason=body.reason,
+        by=request.caller,
+    )
+    return {
+        "name": name,
+        "from": found.version_before,
+        "to": found.version,
+        "dry_run": body.dry_run,
+        "moved": found.moved,
+        "fits": found.fits,
+        "tokens": [fit_of(token) for token in found.tokens],
+        "problems": list(found.problems),
+    }
+
+
+def go_to(request: Request, name: str) -> Json:
+    """Have a token leave what it waits for, and enter a step."""
+    body = bodies.read(request.body, GotoBody)
+    run = request.services.operator.go_to(
+        request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
+    )
+    return _presented(request, run)
 
 
 def delete(request: Request, name: str) -> Json:
@@ -302,7 +360,19 @@ ROUTES: Final = (
     _command("continue", resume, NoBody),
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
+    Route(
+        method="POST",
+        path="/flowrun/{name}/migrate",
+        view=migrate,
+        group="runs",
+        role=Role.OPERATOR,
+        body=MigrateBody,
+        answers={200: responses.Migration},
+        errors=(404, 409, 413, 422),
+    ),
+    _command("goto", go_to, GotoBody, 422),
     _command("vars", set_vars, VarsBody, 422),
+    _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )
