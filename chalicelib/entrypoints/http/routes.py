@@ -15,6 +15,7 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
+    batches,
     command,
     definitions,
     doctor,
@@ -124,6 +125,7 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *batches.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

@@ -41,6 +41,7 @@ class BatchCommand(StrEnum):
     CONTINUE = "continue"
     STOP = "stop"
     DELETE = "delete"
+    MIGRATE = "migrate"
     SIGNAL = "signal"
 
 
@@ -66,6 +67,14 @@ class StopArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     reason: _Text = ""
 
 
+class MigrateArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version to which runs move, as in `POST /flowrun/{name}/migrate`."""
+
+    version: _Version
+    steps: dict[str, str] = {}
+    reason: _Text = ""
+
+
 class SignalArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The event for the runs."""
 
@@ -79,6 +88,7 @@ ARGS: Final[Mapping[BatchCommand, type[msgspec.Struct]]] = {
     BatchCommand.CONTINUE: NoArgs,
     BatchCommand.STOP: StopArgs,
     BatchCommand.DELETE: NoArgs,
+    BatchCommand.MIGRATE: MigrateArgs,
     BatchCommand.SIGNAL: SignalArgs,
 }
 """The type of the args of each command."""
@@ -149,6 +159,8 @@ class RunCommands:
                 operator.stop(namespace, run.name, reason=reason, by=by)
             case BatchCommand.RETRY, RetryArgs():
                 _retry(operator, namespace, run.name, args, by)
+            case BatchCommand.MIGRATE, MigrateArgs(version=version, steps=steps, reason=reason):
+                operator.migrate(namespace, run.name, version, steps=steps, reason=reason, by=by)
             case BatchCommand.DELETE, _ if batch.dry_run:
                 _check(run, Command.DELETE)
             case BatchCommand.DELETE, _:
@@ -182,4 +194,4 @@ def _check(run: Run, command: Command) -> None:
         raise CommandRefused(run.name, run.status, command)
 
 
-ready(NoArgs, RetryArgs, StopArgs, SignalArgs)
+ready(NoArgs, RetryArgs, StopArgs, MigrateArgs, SignalArgs)

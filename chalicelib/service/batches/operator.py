@@ -125,7 +125,7 @@ class BatchOperator:
         return list(self._batches.list(namespace, self._clock.now(), limit, before))
 
     def results(
-        self, namespace: str, batch: Batch, after: int, limit: int, only: frozenset[BatchOutcome]
+        self, namespace: str, batch: Batch, after: int, limit: int, only: frozenset[BatchOutcome] = frozenset()
     ) -> ResultPage:
         """Return at most `limit` results from the position `after` on, of these outcomes (none: of all)."""
         found: list[Result] = []

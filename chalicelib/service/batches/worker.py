@@ -88,7 +88,7 @@ class BatchWorker:
             return _FIRST_BUSY_PAUSE_MS
         repeats = bool(batch.owner)
         is_collecting = claimed.status is BatchStatus.COLLECTING
-        after = self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed, repeats)
+        after = self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed, repeats=repeats)
         self._record(namespace, claimed, after, now)
         return None
 
@@ -97,7 +97,7 @@ class BatchWorker:
     def _collect(self, namespace: str, batch: Batch) -> Batch:
         return self._collector.collect(namespace, batch, self._clock.now() + SLICE_MS)
 
-    def _command(self, namespace: str, batch: Batch, repeats: bool) -> Batch:
+    def _command(self, namespace: str, batch: Batch, *, repeats: bool) -> Batch:
         """Command the next runs, and store what became of them."""
         number, offset = divmod(batch.recorded, CHUNK_ITEMS)
         targets = self._batches.targets(namespace, batch.id, number)[offset : offset + _slice_items(batch)]
