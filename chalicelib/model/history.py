@@ -22,6 +22,7 @@ class Sent(FrozenValue, frozen=True, kw_only=True):
     address: str = msgspec.field(name="a", default="")
     """Where it was sent; empty: the first address of its action, in the version with which the run began."""
 
+
 _NO_RETURNS: Final = frozenset({"RunFailed", "TokenMoved"})
 """Events with a step and a target of which the step returned nothing."""
 

@@ -18,6 +18,7 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
+from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
@@ -994,5 +995,6 @@ class StoreContract(
     TasksContract,
     SchedulesContract,
     WaitersContract,
+    BatchesContract,
 ):
     """Read all items."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.batches import DynamoBatches
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
 from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
@@ -70,4 +71,8 @@ class DynamoStore:
         self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)
+<<<<<<< HEAD
         self.deliveries = DynamoDeliveries(self.table)
+=======
+        self.batches = DynamoBatches(self.table)
+>>>>>>> many

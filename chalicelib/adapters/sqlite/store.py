@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chalicelib.adapters.sqlite.batches import SqliteBatches
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
 from chalicelib.adapters.sqlite.deliveries import SqliteDeliveries
@@ -187,4 +188,8 @@ class SqliteStore:
         self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)
+<<<<<<< HEAD
         self.deliveries = SqliteDeliveries(database)
+=======
+        self.batches = SqliteBatches(database)
+>>>>>>> many

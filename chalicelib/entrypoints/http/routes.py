@@ -15,6 +15,7 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
+    batches,
     command,
     definitions,
     doctor,
@@ -129,7 +130,11 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+<<<<<<< HEAD
     *values.ROUTES,
+=======
+    *batches.ROUTES,
+>>>>>>> many
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

@@ -77,4 +77,3 @@ def list_(
         table(HEADINGS[kind], [row(kind, one) for one in found])
     if more:
         say(f"there are more than {len(found)} entries; use --limit or --all", "dim", err=True)
-
