@@ -208,10 +208,13 @@ class Client:
         while (left := until - time.monotonic()) > 0:
             wait = max(1, min(WATCH_TIMEOUT_S, math.ceil(left))) if math.isfinite(left) else WATCH_TIMEOUT_S
             query = {"after": str(after), "wait": str(wait)}
-            entries = list(self.call(api_calls.GET_FLOWRUN_NAME_WATCH, run, query=query).json())
+            response = self.call(api_calls.GET_FLOWRUN_NAME_WATCH, run, query=query)
+            entries = list(response.json())
             yield from entries
             if entries:
                 after = entries[-1]["seq"]
+            elif pause := response.headers.get("Retry-After"):  # too many requests wait
+                time.sleep(min(float(pause), left))
             if not entries or entries[-1].get("to") in END_TARGETS:
                 spec = self.get("flowrun", run)["spec"]
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:

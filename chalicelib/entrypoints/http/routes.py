@@ -15,6 +15,7 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
+    batches,
     command,
     definitions,
     doctor,
@@ -27,7 +28,11 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
+<<<<<<< HEAD
+    values,
+=======
     versions,
+>>>>>>> main
     watch,
 )
 from chalicelib.model.json_values import Json
@@ -41,7 +46,8 @@ def root(_: Request) -> Json:
 
 
 def healthz(request: Request) -> Json:
-    """Check that the server and its store work."""
+    """Check that the server and its store work. On one machine something is stored, on AWS something is read."""
+    request.services.adapters.check_store()
     request.services.reader.definitions(request.namespace, Kind.ACTION, 1, "")
     return {"status": "ok"}
 
@@ -124,6 +130,11 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+<<<<<<< HEAD
+    *values.ROUTES,
+=======
+    *batches.ROUTES,
+>>>>>>> many
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
