@@ -94,17 +94,17 @@ POST_FLOWRUN_NAME_VARS: Final = Call("POST", "/flowrun/{name}/vars")
 POST_FLOWRUN_NAME_LABELS: Final = Call("POST", "/flowrun/{name}/labels")
 DELETE_FLOWRUN_NAME: Final = Call("DELETE", "/flowrun/{name}")
 DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
-<<<<<<< HEAD
 GET_FLOWRUN_NAME_VALUE: Final = Call(
     "GET", "/flowrun/{name}/value", ("of", "seq", "path", "depth", "from", "count", "raw")
 )
 GET_FLOWRUN_NAME_VALUE_KEY: Final = Call("GET", "/flowrun/{name}/value/{key}", ("path", "from", "count"))
-GET_TASK: Final = Call("GET", "/task", ("flowId", "stepName", "limit"))
-=======
+POST_BATCH: Final = Call("POST", "/batch")
+GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
+GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
+POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )
->>>>>>> main
 POST_STEP: Final = Call("POST", "/step", ("namespace",))
 POST_STEP_NAME: Final = Call("POST", "/step/{name}")
 GET_STEP: Final = Call("GET", "/step", ("metadata.name", "status", "flow", "label", "undo", "since", "limit", "cursor"))

@@ -71,8 +71,5 @@ class DynamoStore:
         self.schedules = DynamoSchedules(self.table)
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)
-<<<<<<< HEAD
         self.deliveries = DynamoDeliveries(self.table)
-=======
         self.batches = DynamoBatches(self.table)
->>>>>>> many

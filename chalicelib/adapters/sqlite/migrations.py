@@ -53,16 +53,12 @@ def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-<<<<<<< HEAD
-def _add_deliveries(connection: sqlite3.Connection) -> None:
-    """Version 4 to 5: deliveries of activations are rows."""
+def _add_deliveries_and_batches(connection: sqlite3.Connection) -> None:
+    """Version 4 to 5: deliveries of activations are rows; batches and their chunks."""
     connection.execute(
         "CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,"
         " PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID"
     )
-=======
-def _add_batches(connection: sqlite3.Connection) -> None:
-    """Version 4 to 5: batches and their chunks."""
     connection.execute(
         "CREATE TABLE batches (namespace TEXT, id TEXT, version INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
         " body BLOB NOT NULL, PRIMARY KEY (namespace, id)) WITHOUT ROWID"
@@ -73,18 +69,13 @@ def _add_batches(connection: sqlite3.Connection) -> None:
         " body BLOB NOT NULL, PRIMARY KEY (namespace, batch, kind, number))"
     )
     connection.execute("CREATE INDEX batch_chunks_expiry ON batch_chunks (expires_at)")
->>>>>>> many
 
 
 MIGRATIONS: Final[Sequence[Migration]] = (
     _rename_tables,
     _list_failed_undos,
     _add_waiters_and_schedules,
-<<<<<<< HEAD
-    _add_deliveries,
-=======
-    _add_batches,
->>>>>>> many
+    _add_deliveries_and_batches,
 )
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 

@@ -188,8 +188,5 @@ class SqliteStore:
         self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)
-<<<<<<< HEAD
         self.deliveries = SqliteDeliveries(database)
-=======
         self.batches = SqliteBatches(database)
->>>>>>> many

@@ -28,11 +28,8 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
-<<<<<<< HEAD
     values,
-=======
     versions,
->>>>>>> main
     watch,
 )
 from chalicelib.model.json_values import Json
@@ -130,11 +127,8 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
-<<<<<<< HEAD
     *values.ROUTES,
-=======
     *batches.ROUTES,
->>>>>>> many
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

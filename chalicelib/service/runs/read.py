@@ -24,11 +24,8 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.runs import Listing, RunQuery, position_of
 from chalicelib.service.ports.store import Store
-<<<<<<< HEAD
-from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
-=======
 from chalicelib.service.runs.entries import entries_after, newest
->>>>>>> main
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
 from chalicelib.service.runs.large_values import Large, small_values, without_large_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
 
@@ -88,11 +85,6 @@ class Reader:
             raise TooLarge(f"flow_run {name!r} has too many values to be shown at once: read them one by one")
         return view
 
-    def outline(self, namespace: str, name: str) -> RunView:
-        """Return the run with its newest MAX_VIEWED_ENTRIES entries. Large values are references. Raises NotFound."""
-        run = self.stored(namespace, name)
-        return RunView(run, self._definition_cache.of(run), self._newest_entries(run))
-
     def view_of(self, run: Run) -> RunView:
         """Return the view of a run that a command returned; older entries are read only if its tail has not all."""
         if run.tail and run.tail[0].seq > 1:
@@ -119,8 +111,11 @@ class Reader:
         return self._view(run, run.tail if is_complete else self._newest_entries(run))
 
     def path(self, namespace: str, name: str) -> RunView:
-        """Return the run with as much of its newest history as one request reads. Raises NotFound."""
-        run = self.run(namespace, name)
+        """Return the run, its large values as references, and its newest history, as one request reads it.
+
+        Raises NotFound.
+        """
+        run = self.stored(namespace, name)
         return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:

@@ -59,11 +59,8 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
-<<<<<<< HEAD
-    CutValue,
-=======
     AwaitedRun,
->>>>>>> main
+    CutValue,
     Entry,
     Event,
     EventSpec,

@@ -183,7 +183,6 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
-<<<<<<< HEAD
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
@@ -205,12 +204,12 @@ class ValueWindow(TypedDict):
     value: Json
     cut: list[CutValue]
     next: Count | None
-=======
+
+
 class AwaitedRun(ListedRun):
     """A run of a flow, and whether it has ended."""
 
     ended: bool
->>>>>>> main
 
 
 Entry = TypedDict(
