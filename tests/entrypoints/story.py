@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
-from tests.entrypoints.gateway import call
+from tests.entrypoints.gateway import Reply, call
 from tests.entrypoints.steps import NEVER, answered
-from tests.hosts import Host
+from tests.fakes import FakeClock
 
 ORDER = """action charge
     addr = "https://pay.example/charge"; args = (str order, float amount); return = (SUCCESS | FAIL);
@@ -52,12 +53,22 @@ schedule_end"""
 NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
-class Teller:
-    """Calls the app, and records the exchanges."""
+class Place(Protocol):
+    """Where the story happens: a clock, and workers that handle one batch of a queue."""
 
-    def __init__(self, host: Host) -> None:
+    @property
+    def clock(self) -> FakeClock: ...
+
+    def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
+
+
+class Teller:
+    """Calls the app with `call`, and records the exchanges."""
+
+    def __init__(self, host: Place, call: Callable[..., Reply] = call) -> None:
         self.host = host
         self.told: list[Exchange] = []
+        self._call = call
 
     def __call__(self, title: str, method: str, template: str, body: Any = None, **given: Any) -> Any:
         """Make a call, and return the response. `given` holds the parameters of the path and those of the query."""
@@ -66,7 +77,7 @@ class Teller:
         query = {name: value for name, value in given.items() if name not in path}
         url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
         sent = {name: "true" if value is True else value for name, value in query.items()}
-        reply = call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
+        reply = self._call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
         media = reply.headers["Content-Type"].partition(";")[0]
         answer = reply.json if media == "application/json" else reply.text
         found = Exchange(
@@ -83,9 +94,9 @@ class Teller:
         return answer
 
 
-def tell(host: Host) -> list[Exchange]:
+def tell(host: Place, call: Callable[..., Reply] = call) -> list[Exchange]:
     """Make every call in a realistic order, and return all exchanges."""
-    say = settle(host)
+    say = settle(host, call)
     _orders(say)
     _events(say)
     _schedules(say)
@@ -94,9 +105,9 @@ def tell(host: Host) -> list[Exchange]:
     return say.told
 
 
-def settle(host: Host) -> Teller:
+def settle(host: Place, call: Callable[..., Reply] = call) -> Teller:
     """Run the first half of the story: definitions and running runs."""
-    say = Teller(host)
+    say = Teller(host, call)
     _definitions(say)
     _runs(say)
     return say
