@@ -88,7 +88,9 @@ class BatchWorker:
             return _FIRST_BUSY_PAUSE_MS
         repeats = bool(batch.owner)
         is_collecting = claimed.status is BatchStatus.COLLECTING
-        after = self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed, repeats=repeats)
+        after = (
+            self._collect(namespace, claimed) if is_collecting else self._command(namespace, claimed, repeats=repeats)
+        )
         self._record(namespace, claimed, after, now)
         return None
 
