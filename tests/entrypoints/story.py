@@ -103,6 +103,7 @@ def tell(host: Place, call: Callable[..., Reply] = call) -> list[Exchange]:
     _events(say)
     _schedules(say)
     _holds(say)
+    _batches(say)
     _server(say)
     _ends(say)
     return say.told
@@ -267,6 +268,17 @@ def _holds(say: Teller) -> None:
     say("not yet ended", "GET", "/flowrun/{name}", name="s-2", wait=1)
     for name in ("s-1", "s-2"):
         say("a run that never began", "POST", "/flowrun/{name}/stop", name=name)
+
+
+def _batches(say: Teller) -> None:
+    trial = {"select": {"flow": "order", "status": "running"}, "do": "stop", "dry_run": True}
+    say("what would be stopped", "POST", "/batch", trial)
+    wanted = {"select": {"names": ["o-2", "o-77"]}, "do": "pause", "rate": 5}
+    batch = say("a batch", "POST", "/batch", wanted)
+    say("a filter with a mistake", "POST", "/batch", {**trial, "select": {"flw": "order"}})
+    say("stop it", "POST", "/batch/{batch_id}/stop", batch_id=batch["id"])
+    say("all batches", "GET", "/batch", limit=1)
+    say("one batch", "GET", "/batch/{batch_id}", batch_id=batch["id"])
 
 
 def _server(say: Teller) -> None:
