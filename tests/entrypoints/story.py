@@ -177,7 +177,11 @@ def _orders(say: Teller) -> None:
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
-    say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
+    mended = {"step": "Charge", "version": "latest", "vars": {"urgent": False}, "reason": "the amount was wrong"}
+    say("retry, mended", "POST", "/flowrun/{name}/retry", mended, name="o-2")
+    say("what fits", "POST", "/flowrun/{name}/migrate", {"version": 1, "dry_run": True}, name="o-2")
+    again = {"step": "Charge", "reason": "the service has lost the request"}
+    say("go to a step", "POST", "/flowrun/{name}/goto", again, name="o-2")
 
 
 def _events(say: Teller) -> None:

@@ -17,6 +17,7 @@ def entry(found: Entry) -> responses.Entry:
         "seq": found.seq,
         "at": moment(found.at),
         "event": found.event,
+        "late": found.event == "LateAnswer",
         "step": found.step,
         "token": found.token,
         "from": found.origin,

@@ -185,6 +185,7 @@ Entry = TypedDict(
         "seq": Number,
         "at": Moment,
         "event": str,
+        "late": bool,
         "step": str,
         "token": str,
         "from": str,
@@ -200,7 +201,10 @@ Entry = TypedDict(
         "removed": list[str],
     },
 )
-Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
+Entry.__doc__ = (
+    "An entry of a run's history. `seq` counts from 1 without gaps. `late`: it is an answer that moved nothing, "
+    "because its activation had ended."
+)
 
 
 Migration = TypedDict(
