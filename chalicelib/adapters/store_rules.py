@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.labels import searchable
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
@@ -36,18 +36,7 @@ def undo_failed(run: Run) -> int | None:
 
 def labels_of(run: Run) -> dict[str, str]:
     """Return the searchable labels as text: the scalars. Lists and maps are stored but cannot be searched."""
-    texts = {key: _label_text(value) for key, value in run.labels.items()}
-    return {key: text for key, text in texts.items() if text is not None}
-
-
-def _label_text(value: Json) -> str | None:
-    match value:
-        case None:
-            return "null"
-        case str() | bool() | int() | float():
-            return scalar_text(value)
-        case _:
-            return None
+    return searchable(run.labels)
 
 
 def admits(query: RunQuery, run: Run) -> bool:

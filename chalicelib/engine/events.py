@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from chalicelib.engine.senders import Sender
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
@@ -82,6 +83,7 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
@@ -184,6 +186,14 @@ class VarsSet(Fact):
     """A person changed variables of the run, and removed those of `remove`."""
 
     vars: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
     remove: tuple[str, ...] = ()
 
 
@@ -296,6 +306,7 @@ Event: TypeAlias = (
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued

@@ -24,6 +24,7 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    LabelsSet,
     NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
@@ -96,7 +97,7 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return arrivals.arrived(transition, event)
         case TimerFired():
             return timers.fired(transition, event.paused)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
             return apply_command(transition, event)
         case RunMigrated() | TokenMoved():
             return apply_command(transition, event)

@@ -16,6 +16,8 @@ from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.details.definitions import DefinitionDetails
+from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
@@ -55,6 +57,7 @@ from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.task_links import TaskLinks
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.step_execution import StepExecutor
@@ -115,6 +118,7 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    task_links: TaskLinks
     secrets: Secrets
     rates: Rates
     hold_book: HoldBook
@@ -123,6 +127,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    definition_details: DefinitionDetails
+    timer_list: Timers
 
     @cached_property
     def submitter(self) -> Submitter:
@@ -225,6 +231,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
+        task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
         hold_book=hold_book,
@@ -233,6 +240,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        definition_details=DefinitionDetails(store.definitions),
+        timer_list=Timers(store.runs, store.schedules, definition_cache),
     )
 
 

@@ -48,6 +48,9 @@ _VARYING: Final = frozenset(
 )
 """Names and functions whose values change in the course of a run."""
 
+_OTHER_OF_RUN: Final = re.compile(r"\$run\.(?!labels\b)[a-z_]+")
+"""An expression that reads something else of the run, which does not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
@@ -180,6 +183,14 @@ def undo_invocation(name: str, actions: ActionVersions, defaults: Options) -> In
     return Invocation(action, options, {}, action.returns, own_limit=own.options.limit)
 
 
+def reads_labels(template: Template) -> bool:
+    """Return whether an expression in the template may read the labels of the run, which may change."""
+    source = source_of(template)
+    if source is not None:
+        return "$run" in source and not _OTHER_OF_RUN.fullmatch(source.strip())
+    return any(map(reads_labels, children_in(template)))
+
+
 def names_in(template: Template) -> frozenset[str]:
     """The names that the template's expressions may read, `now` included: functions of time need it."""
     source = source_of(template)
@@ -273,7 +284,7 @@ def _invocation(step: ActionStep, actions: ActionVersions, defaults: Options) ->
         step.args,
         tuple(state for state in action.returns if state in routed or None in routed),
         evaluated=frozenset(evaluated),
-        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING),
+        varying=frozenset(name for name, used in evaluated.items() if used & _VARYING or reads_labels(step.args[name])),
         own_limit=step.options.over(known.options).limit,
     )
 

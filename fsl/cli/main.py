@@ -40,9 +40,7 @@ SECTIONS: Final = {
     "Start and inspect runs": (
         LazyCommand("apply", f"{_RUNS}.apply:apply", "Apply FSL files: update definitions and start runs."),
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
-        LazyCommand(
-            "watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."
-        ),
+        LazyCommand("watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
         LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),

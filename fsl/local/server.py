@@ -66,6 +66,8 @@ class LocalServer:
         self._cleanup: list[Callable[[], None]] = []
         self._stop_deadline = 0.0
         self.url = settings.url
+        self.notice: str | None = None
+        """A warning to log when the server has started."""
 
     def __enter__(self) -> LocalServer:
         self.start()
@@ -116,8 +118,9 @@ class LocalServer:
         """Return the settings with the port that is in use. Callbacks go to this server unless a URL is set."""
         requested = self._settings
         own = requested.url == f"http://{HOST}:{requested.port}"
-        settings = dataclasses.replace(requested, port=port, url=f"http://{HOST}:{port}" if own else requested.url)
         self.url = f"http://{HOST}:{port}"
+        settings = dataclasses.replace(requested, port=port, url=self.url if own else requested.url)
+        self.notice = settings.address_notice(port)
         return settings
 
     def _open(self, settings: Settings) -> Services:

@@ -47,6 +47,7 @@ def test_a_run_has_the_shape_that_echoer_gave_it(host: Host) -> None:
             }
         ],
         "failed_undos": [],
+        "start_at": None,
         "created_at": "2027-01-15T08:00:00.000Z",
         "updated_at": "2027-01-15T08:00:00.000Z",
         "ended_at": None,

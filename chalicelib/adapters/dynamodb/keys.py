@@ -11,7 +11,7 @@ have its attributes. `#` separates the parts of a key.
     blob of a run         R#namespace#run id          beside#key#part          BatchGetItem, consistent
     label of a run        L#namespace#label#value     created at#name          Query, s downwards
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
-    definition, archived  V#namespace#kind#name       version                  GetItem
+    definition, archived  V#namespace#kind#name       version                  GetItem; Query, s downwards
     idempotency key       K#namespace#key             key                      GetItem, consistent
     versioned value       C#namespace#key             cell                     GetItem, consistent
     signal                S#namespace#name#key#run    at#id                    Query, consistent; BatchGetItem

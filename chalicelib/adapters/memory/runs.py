@@ -92,6 +92,9 @@ class MemoryRuns:
                 raise conflict_error(run)
             self._put(run, body)
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        self.save(run, before.version, body)
+
     def delete(self, run: Run) -> None:
         with self._lock:
             head = self._heads.get((run.namespace, run.name))
@@ -121,12 +124,12 @@ class MemoryRuns:
         heads.sort(key=lambda head: head.change)
         return [decode_run(head.body) for head in heads[:limit]]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
         with self._lock:
             timers = [
                 DueTimer(namespace, name, head.timer_at)
                 for (namespace, name), head in self._heads.items()
-                if head.timer_at is not None and head.timer_at <= until
+                if head.timer_at is not None and since <= head.timer_at <= until
             ]
         return sorted(timers, key=lambda timer: timer.at)[:limit]
 

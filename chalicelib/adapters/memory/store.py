@@ -15,7 +15,7 @@ from chalicelib.model import formats
 from chalicelib.model.times import Instant
 from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.events import Signal, Subscription
-from chalicelib.service.ports.tasks import Task
+from chalicelib.service.ports.tasks import Task, first_tasks
 from chalicelib.service.ports.waiters import Waiter
 
 
@@ -106,11 +106,12 @@ class MemoryTasks:
         with self._lock:
             self._tasks.pop((namespace, task.since, task.uuid), None)
 
-    def list(self, namespace: str, limit: int, after: Task | None = None) -> Sequence[Task]:
-        before = (after.since, after.uuid) if after else (-1, "")
+    def list(
+        self, namespace: str, limit: int, after: Task | None = None, *, by_deadline: bool = False
+    ) -> Sequence[Task]:
         with self._lock:
-            places = sorted(place for place in self._tasks if place[0] == namespace and place[1:] > before)
-            return [self._tasks[place] for place in places[:limit]]
+            tasks = [task for (owner, *_), task in self._tasks.items() if owner == namespace]
+        return first_tasks(tasks, limit, after, by_deadline=by_deadline)
 
 
 class MemoryWaiters:

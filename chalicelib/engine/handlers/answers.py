@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine import senders
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, Unsigned
@@ -36,17 +37,19 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 def acked(transition: Transition, event: StepAcked) -> Outcome:
     """Apply an answer or a report of progress.
 
-    Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
+    Raises NeverIssued, Unsigned, NotPermitted, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
-    if notice is not None and (event.step in ("", notice.step) or _was_for(event, notice)):
+    if notice is not None and _is_for(event, notice):
+        senders.refuse_notice(notice.step, event.sender)
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or not (event.step in ("", token.step) or _was_for(event, token)):
+    if token is None or token.activation is None or not _is_for(event, token):
         return _not_awaited(transition, token, event)
     if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
+    senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     invocation = invocation_of(transition.definition, run, token)
@@ -65,10 +68,10 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     return _answered(transition, token, invocation, event)
 
 
-def _was_for(event: StepAcked, token: Token) -> bool:
-    """Return whether the answer names the token's step as it was called when the action was sent."""
+def _is_for(event: StepAcked, token: Token) -> bool:
+    """Return whether the answer names the token's step, as the action knows it, or none."""
     pinned = token.activation.pinned if token.activation else None
-    return pinned is not None and event.step == pinned.step
+    return event.step in ("", token.step, pinned.step if pinned else token.step)
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
@@ -90,12 +93,13 @@ def _answered(transition: Transition, token: Token, invocation: Invocation, even
 
 
 def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) -> Outcome:
-    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned."""
+    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned, NotPermitted."""
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
     event = dataclasses.replace(event, step=ended)
     _refuse_unsigned(transition, None, event)
+    senders.refuse_ended(transition.definition, ended, event.sender)
     return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
 
 

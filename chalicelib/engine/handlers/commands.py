@@ -11,6 +11,7 @@ from chalicelib.engine.effects import Outcome, RequestPermit, SetTimer
 from chalicelib.engine.errors import CommandRefused, NoFailedUndo
 from chalicelib.engine.events import (
     Event,
+    LabelsSet,
     RunContinued,
     RunMigrated,
     RunPaused,
@@ -37,7 +38,7 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
 CommandEvent: TypeAlias = (
-    RunPaused | RunContinued | RunStopped | RunRetried | RunMigrated | TokenMoved | UndosRetried | VarsSet
+    RunPaused | RunContinued | RunStopped | RunRetried | RunMigrated | TokenMoved | UndosRetried | VarsSet | LabelsSet
 )
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
@@ -49,6 +50,7 @@ _COMMANDS: Final[dict[type[Event], Command]] = {
     TokenMoved: Command.GOTO,
     UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
+    LabelsSet: Command.LABELS,
 }
 
 
@@ -77,6 +79,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
         case VarsSet():
             _set_vars(transition, event)
             return Outcome.ADVANCED
+        case LabelsSet():
+            return _set_labels(transition, event)
         case _:
             assert_never(event)
     transition.set_run(last_event=str(_COMMANDS[type(event)]))
@@ -117,6 +121,19 @@ def _set_vars(transition: Transition, event: VarsSet) -> None:
     size_limits.admit("the run's variables", variables)
     transition.record("VarsSet", vars=changed, removed=removed)
     transition.replace_vars(variables)
+
+
+def _set_labels(transition: Transition, event: LabelsSet) -> Outcome:
+    """Change and remove labels of the run. Raises TooLarge."""
+    before = transition.run.labels
+    removed = tuple(name for name in dict.fromkeys(event.remove) if name in before)
+    labels = {name: value for name, value in {**before, **event.labels}.items() if name not in removed}
+    if labels == before:
+        return Outcome.IGNORED
+    size_limits.admit_labels(labels)
+    transition.record("LabelsSet", data={"set": event.labels, "remove": list(removed)})
+    transition.set_run(labels=labels)
+    return Outcome.ADVANCED
 
 
 def _continue(transition: Transition) -> None:

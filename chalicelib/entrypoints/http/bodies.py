@@ -190,6 +190,13 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
     remove: list[str] = []
 
 
+class LabelsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The labels to set, and the names of labels to remove."""
+
+    set: Labels = {}
+    remove: list[str] = []
+
+
 class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first and the last slot to run: RFC 3339 times, both inclusive."""
 

@@ -185,7 +185,10 @@ class RunAdvancer:
         ):
             wanted = self._wanted(before, after, decision.effects)
         self._effect_executor.execute(decision.effects, after, wanted)
-        self._runs.save(after, before.version)
+        if after.labels == before.labels:
+            self._runs.save(after, before.version)
+        else:
+            self._runs.save_relabeled(after, before)
         return after
 
     def _wanted(self, before: Run | None, after: Run, effects: Sequence[Effect]) -> tuple[Wanted, ...]:

@@ -12,6 +12,7 @@ from chalicelib.engine import lifecycle
 from chalicelib.engine.errors import CommandRefused, DoesNotFit, Fit
 from chalicelib.engine.events import (
     Event,
+    LabelsSet,
     RunContinued,
     RunMigrated,
     RunPaused,
@@ -92,6 +93,16 @@ class Operator:
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
             return [VarsSet(at=at, nonce=nonce, by=by, vars=variables, remove=tuple(remove))]
+
+        return self._command(namespace, name, make_events)
+
+    def set_labels(
+        self, namespace: str, name: str, labels: dict[str, Json], *, remove: Sequence[str] = (), by: str = ""
+    ) -> Run:
+        """Set labels of a run, in whatever status, and remove those of `remove`. Raises TooLarge."""
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [LabelsSet(at=at, nonce=nonce, by=by, labels=labels, remove=tuple(remove))]
 
         return self._command(namespace, name, make_events)
 

@@ -115,6 +115,12 @@ class OffloadingRunStore:
         if self._changes is not None:
             self._changes.notify(run.namespace, run.name)
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        head = offload_head(run, body)
+        if head.blobs:
+            self._runs.put_blobs(run, head.blobs)
+        self._runs.save_relabeled(head.run, before, head.body)
+
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
         if self._changes is not None:
@@ -127,8 +133,8 @@ class OffloadingRunStore:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return [self._restored(run) for run in self._runs.changed(namespace, since, limit)]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        return self._runs.due(until, limit)
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        return self._runs.due(until, limit, since)
 
     def offload(self, new: NewRun) -> NewRun:
         """Write the blobs of the new run, and return it as its head is stored."""

@@ -21,6 +21,7 @@ from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.runs import Listing, RunQuery, position_of
 from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.entries import entries_after, newest
 from chalicelib.service.runs.large_values import Large, small_values, without_large_values
 from chalicelib.service.runs.offloading import OffloadingRunStore
 
@@ -105,6 +106,11 @@ class Reader:
         is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
         return self._view(run, run.tail if is_complete else self._newest_entries(run))
 
+    def path(self, namespace: str, name: str) -> RunView:
+        """Return the run with as much of its newest history as one request reads. Raises NotFound."""
+        run = self.run(namespace, name)
+        return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
+
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
         """Return runs, newest first, each with the tail of its history, and the cursor of the next page.
 
@@ -169,10 +175,7 @@ class Reader:
                 changes.wait(left)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
-        if not run.tail or run.tail[0].seq > after + 1:
-            for page in self._runs.pages(run, after):
-                yield from (entry for entry in page.entries if entry.seq > after)
-        yield from (entry for entry in run.tail if entry.seq > after)
+        return entries_after(self._runs, run, after)
 
     # ── definitions, events ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
 """Conversion of runs, definitions and events to JSON responses, in the shapes of `docs/http-api.md`."""
 
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
-from chalicelib.entrypoints.http.presenters.definitions import breaker, definition
+from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
 from chalicelib.entrypoints.http.presenters.events import published, signal
 from chalicelib.entrypoints.http.presenters.history import entry, hook_delivery, task
 from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, started_steps, step, steps, waiting_steps
@@ -20,6 +20,7 @@ __all__ = [
     "hook_delivery",
     "metadata",
     "moment",
+    "pause",
     "published",
     "run",
     "signal",

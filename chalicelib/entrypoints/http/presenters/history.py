@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chalicelib.entrypoints.http import responses
+from chalicelib.entrypoints.http import echoer_types, responses
 from chalicelib.entrypoints.http.presenters.common import moment
 from chalicelib.model.history import Entry
 from chalicelib.service.hooks.delivery_log import HookDelivery
@@ -34,7 +34,7 @@ def entry(found: Entry) -> responses.Entry:
     }
 
 
-def task(found: OpenTask) -> responses.Task:
+def task(found: OpenTask, links: dict[str, responses.TaskLinks]) -> responses.Task:
     """Return a task for a person, with the names that its answer needs (`POST /step`)."""
     return {
         "flowId": found.run,
@@ -46,6 +46,10 @@ def task(found: OpenTask) -> responses.Task:
         "args": found.args,
         "since": moment(found.since),
         "deadline": moment(found.deadline),
+        "flow": found.flow,
+        "labels": found.labels,
+        "routes": echoer_types.returns_of(found.step_definition) if found.step_definition else {},
+        "links": links,
     }
 
 

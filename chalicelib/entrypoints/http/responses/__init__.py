@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -44,17 +44,21 @@ from chalicelib.entrypoints.http.responses.definitions import (
     Flow,
     FlowSpec,
     FlowStep,
+    Hold,
     Hook,
     HookDelivery,
     HookSpec,
     Input,
+    Pause,
     ShownAction,
+    ShownFlow,
     Statement,
     Submission,
 )
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+    AwaitedRun,
     Entry,
     Event,
     EventSpec,
@@ -73,6 +77,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
+    TaskLinks,
     Token,
     Woken,
 )
@@ -95,6 +100,7 @@ __all__ = [
     "ActionSpec",
     "ActionStatus",
     "Analysis",
+    "AwaitedRun",
     "Backfill",
     "Breaker",
     "Config",
@@ -120,13 +126,16 @@ __all__ = [
     "FlowStep",
     "Graph",
     "Health",
+    "Hold",
     "Hook",
     "HookDelivery",
     "HookSpec",
     "Hover",
     "Input",
+    "Limits",
     "ListedRun",
     "ListedSpec",
+    "Me",
     "Metadata",
     "Migration",
     "Moment",
@@ -138,6 +147,7 @@ __all__ = [
     "OutlinedStatement",
     "OutlinedStep",
     "ParentRun",
+    "Pause",
     "PlayAsked",
     "PlayNext",
     "PlayRefused",
@@ -160,6 +170,7 @@ __all__ = [
     "ScopeVars",
     "Secret",
     "ShownAction",
+    "ShownFlow",
     "Sizes",
     "Slot",
     "StartedSlot",
@@ -168,6 +179,7 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
+    "TaskLinks",
     "Token",
     "Woken",
 ]

@@ -110,6 +110,7 @@ class RunSpec(TypedDict):
     output: Json
     tokens: list[Token]
     failed_undos: list[FailedUndo]
+    start_at: Moment | None
     created_at: Moment
     updated_at: Moment
     ended_at: Moment | None
@@ -170,6 +171,7 @@ class ListedSpec(TypedDict):
     input: NotRequired[Json]
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
+    start_at: NotRequired[Moment | None]
 
 
 class ListedRun(TypedDict):
@@ -177,6 +179,12 @@ class ListedRun(TypedDict):
 
     metadata: Metadata
     spec: ListedSpec
+
+
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
 
 
 Entry = TypedDict(
@@ -207,6 +215,13 @@ Entry.__doc__ = (
 )
 
 
+class TaskLinks(TypedDict):
+    """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
+
+    page: str
+    answer: str
+
+
 Migration = TypedDict(
     "Migration",
     {
@@ -225,7 +240,8 @@ Migration.__doc__ = "A run that moved, or would move, to another version of its 
 
 class Task(TypedDict):
     """A task for a person. Answer it with `POST /step`: send its `flowId`, `stepName` and `uuid`, and one of its
-    `ackStates` as `ackState`."""
+    `ackStates` as `ackState`. `routes` maps each route of the step to its target. `links` has the signed links of each
+    state; it is empty if the caller may not answer."""
 
     flowId: str
     stepName: str
@@ -236,6 +252,10 @@ class Task(TypedDict):
     args: dict[str, Json]
     since: Moment
     deadline: Moment
+    flow: str
+    labels: dict[str, Json]
+    routes: dict[str, str]
+    links: dict[str, TaskLinks]
 
 
 class Outcome(TypedDict):

@@ -9,7 +9,16 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
-from chalicelib.entrypoints.http.bodies import GotoBody, MigrateBody, NoBody, RetryBody, StartBody, StopBody, VarsBody
+from chalicelib.entrypoints.http.bodies import (
+    GotoBody,
+    LabelsBody,
+    MigrateBody,
+    NoBody,
+    RetryBody,
+    StartBody,
+    StopBody,
+    VarsBody,
+)
 from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
@@ -132,6 +141,17 @@ def set_vars(request: Request, name: str) -> Json:
     return _presented(request, run)
 
 
+def set_labels(request: Request, name: str) -> Json:
+    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    body = bodies.read_optional(request.body, LabelsBody)
+    if both := sorted(body.set.keys() & set(body.remove)):
+        raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
+    if colons := [label for label in body.set if ":" in label]:
+        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
+    return _presented(request, run)
+
+
 def retry(request: Request, name: str) -> Json:
     """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
     undos."""
@@ -222,7 +242,7 @@ def _wait_ms(request: Request, default_s: int) -> int:
     return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
 
 
-def _with_end(shown: Any) -> Json:
+def _with_end(shown: responses.Run) -> Json:
     """Return a presented run with `ended`, which says whether the run has ended."""
     return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
@@ -287,7 +307,7 @@ ROUTES: Final = (
         role=Role.OPERATOR,
         query=(_WAIT_FOR_END,),
         body=StartBody,
-        answers={200: responses.ListedRun, 201: responses.ListedRun},
+        answers={200: responses.AwaitedRun, 201: responses.AwaitedRun},
         errors=(404, 409, 413, 422),
         resource="flowrun",
         example="under a key",
@@ -309,7 +329,7 @@ ROUTES: Final = (
         group="runs",
         role=Role.VIEWER,
         query=(_WAIT_FOR_END, parameters.VIEW),
-        answers={200: responses.ListedRun},
+        answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
     ),
@@ -352,6 +372,7 @@ ROUTES: Final = (
     ),
     _command("goto", go_to, GotoBody, 422),
     _command("vars", set_vars, VarsBody, 422),
+    _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )
