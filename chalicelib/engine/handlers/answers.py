@@ -69,9 +69,11 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 
 
 def _is_for(event: StepAcked, token: Token) -> bool:
-    """Return whether the answer names the token's step, as the action knows it, or none."""
+    """Return whether the answer names the token's step, perhaps as it was called when its action was sent; or none."""
+    if event.step in ("", token.step):
+        return True
     pinned = token.activation.pinned if token.activation else None
-    return event.step in ("", token.step, pinned.step if pinned else token.step)
+    return pinned is not None and event.step == pinned.step
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
