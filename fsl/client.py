@@ -27,6 +27,9 @@ NOT_FOUND: Final = 404
 WATCH_TIMEOUT_S: Final = 20
 """How long one request waits for a new history entry."""
 
+MAX_WAIT_S: Final = 25
+"""The longest time that one request waits for the end of a run."""
+
 END_TARGETS: Final = frozenset({"done", "stopped"})
 END_STATUSES: Final = frozenset({"succeeded", "failed", "canceled"})
 
@@ -219,8 +222,12 @@ class Client:
 
     def ended(self, run: str, seconds: float = math.inf) -> Resource:
         """Return the run when it has ended; as it is, when the time is over."""
-        for _ in self.watch(run, 0, seconds):
-            pass
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            wait = str(max(1, math.ceil(min(MAX_WAIT_S, left))))
+            query = {"wait": wait, "view": "summary"}
+            if self.call(api_calls.GET_FLOWRUN_NAME, run, query=query).json()["spec"]["ended_at"] is not None:
+                break
         return self.get("flowrun", run)
 
     def diagram(self, name: str, form: str) -> str:

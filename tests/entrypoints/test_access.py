@@ -109,7 +109,7 @@ def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> 
 
 def request_of(route: Route) -> tuple[str, str]:
     """Return the method and a URL of the route."""
-    return route.method, route.path.format(name="x", uuid="u", token_id="t", link="l")
+    return route.method, route.path.format(name="x", uuid="u", token_id="t", link="l", key="k")
 
 
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))

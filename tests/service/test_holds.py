@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -157,7 +158,7 @@ class TestActions:
         host.pass_time(MINUTE)
         host.services.operator.pause(NS, "r")
         host.pass_time(HOUR)
-        steps = [lambda: host.services.operator.resume(NS, "r"), lambda: resume(host)]
+        steps: list[Callable[[], object]] = [lambda: host.services.operator.resume(NS, "r"), lambda: resume(host)]
         for step in steps if continues_first == "run" else reversed(steps):
             host.pass_time(HOUR)
             step()

@@ -37,6 +37,8 @@ MEMORY: Final = ":memory:"
 _BUSY_TIMEOUT_MS: Final = 5_000
 _CHECK_INTERVAL_S: Final = 1.0
 """How long a successful check counts, so that checks do not wear out the disk."""
+_MAX_POSTPONED: Final = 200
+"""How many postponed statements are kept in memory."""
 
 
 class Database:
@@ -56,6 +58,7 @@ class Database:
         self._lock = RLock()
         self._checked_at = float("-inf")
         self._connections: list[sqlite3.Connection] = []
+        self._postponed: list[tuple[str, Sequence[object]]] = []
         self._idle: list[sqlite3.Connection] = []
         """Connections for readers that are free."""
         try:
@@ -90,6 +93,8 @@ class Database:
 
     def close(self) -> None:
         """Close all connections, and let another server open the file."""
+        if self._connections:
+            self.flush()
         with self._lock, _translated():
             for connection in self._connections:
                 connection.close()
@@ -115,6 +120,28 @@ class Database:
         with _translated(), self._lock:
             return self._writer.execute(sql, values).rowcount
 
+    def change_later(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Execute a statement in the next transaction. It is lost if the process ends before."""
+        with self._lock:
+            self._postponed.append((sql, values))
+            is_full = len(self._postponed) >= _MAX_POSTPONED
+        if is_full:
+            self.flush()
+
+    def change_now(self, sql: str, values: Sequence[object] = ()) -> None:
+        """Execute and commit a statement together with the postponed ones."""
+        if not self._postponed:
+            self.change(sql, values)
+            return
+        with self.transaction() as connection:
+            connection.execute(sql, values)
+
+    def flush(self) -> None:
+        """Execute and commit the postponed statements."""
+        if self._postponed:
+            with self.transaction():
+                pass
+
     def change_rows(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         """Execute and commit a statement. Return the rows of its RETURNING clause."""
         with _translated(), self._lock:
@@ -122,12 +149,19 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything done in the `with` block at its end, or nothing if it ends with an exception."""
+        """Commit everything done in the `with` block at its end, or nothing if it ends with an exception.
+
+        Postponed statements are executed first.
+        """
         with _translated(), self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
+            postponed = tuple(self._postponed)
             try:
+                for sql, values in postponed:
+                    self._writer.execute(sql, values)
                 yield self._writer
                 self._writer.execute("COMMIT")
+                del self._postponed[: len(postponed)]
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")

@@ -53,7 +53,30 @@ def _add_waiters_and_schedules(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX schedules_due ON schedules (wake_at) WHERE wake_at IS NOT NULL")
 
 
-MIGRATIONS: Final[Sequence[Migration]] = (_rename_tables, _list_failed_undos, _add_waiters_and_schedules)
+def _add_deliveries_and_batches(connection: sqlite3.Connection) -> None:
+    """Version 4 to 5: deliveries of activations are rows; batches and their chunks."""
+    connection.execute(
+        "CREATE TABLE deliveries (namespace TEXT, run TEXT, uuid TEXT, at INTEGER, body BLOB NOT NULL,"
+        " PRIMARY KEY (namespace, run, uuid, at)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE batches (namespace TEXT, id TEXT, version INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, id)) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX batches_expiry ON batches (expires_at)")
+    connection.execute(
+        "CREATE TABLE batch_chunks (namespace TEXT, batch TEXT, kind TEXT, number INTEGER, expires_at INTEGER NOT NULL,"
+        " body BLOB NOT NULL, PRIMARY KEY (namespace, batch, kind, number))"
+    )
+    connection.execute("CREATE INDEX batch_chunks_expiry ON batch_chunks (expires_at)")
+
+
+MIGRATIONS: Final[Sequence[Migration]] = (
+    _rename_tables,
+    _list_failed_undos,
+    _add_waiters_and_schedules,
+    _add_deliveries_and_batches,
+)
 """`MIGRATIONS[0]` leads from version 1 to 2, and so on."""
 
 

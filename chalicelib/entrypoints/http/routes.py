@@ -15,6 +15,7 @@ from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
+    batches,
     command,
     definitions,
     doctor,
@@ -27,6 +28,7 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
+    values,
     versions,
     watch,
 )
@@ -125,6 +127,8 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *values.ROUTES,
+    *batches.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,

@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayVisits,
     PlayWait,
 )
+from chalicelib.entrypoints.http.responses.batches import Batch, BatchResult, BatchWithResults
 from chalicelib.entrypoints.http.responses.common import (
     Count,
     Detail,
@@ -59,12 +60,14 @@ from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scop
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
     AwaitedRun,
+    CutValue,
     Entry,
     Event,
     EventSpec,
     FailedUndo,
     ListedRun,
     ListedSpec,
+    Migration,
     Outcome,
     ParentRun,
     PublishedEvent,
@@ -78,6 +81,8 @@ from chalicelib.entrypoints.http.responses.runs import (
     Task,
     TaskLinks,
     Token,
+    Value,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -101,10 +106,14 @@ __all__ = [
     "Analysis",
     "AwaitedRun",
     "Backfill",
+    "Batch",
+    "BatchResult",
+    "BatchWithResults",
     "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
+    "CutValue",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -136,6 +145,7 @@ __all__ = [
     "ListedSpec",
     "Me",
     "Metadata",
+    "Migration",
     "Moment",
     "NewAccessToken",
     "Node",
@@ -179,5 +189,7 @@ __all__ = [
     "Task",
     "TaskLinks",
     "Token",
+    "Value",
+    "ValueWindow",
     "Woken",
 ]
