@@ -199,7 +199,7 @@ def test_a_request_for_which_no_thread_is_free_is_not_begun_too_late() -> None:
         server.release.set()
         status, body = answer_on(queued)
         assert (status, json.loads(body)["error"]["code"]) == (503, "busy")
-        assert server.ended == ["slow", "slow"]
+        until(lambda: server.ended == ["slow", "slow"])
 
 
 def test_a_head_that_takes_too_long_has_no_body() -> None:
