@@ -14,6 +14,7 @@ from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    activations,
     authoring,
     aws_sdk,
     batches,
@@ -139,8 +140,12 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+<<<<<<< HEAD
     *values.ROUTES,
     *batches.ROUTES,
+=======
+    *activations.ROUTES,
+>>>>>>> see
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
