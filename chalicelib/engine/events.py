@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from msgspec import UNSET, UnsetType
 
+from chalicelib.engine.senders import Sender
 from chalicelib.model.definition import Definition
 from chalicelib.model.history import Sent
 from chalicelib.model.json_values import Json
@@ -90,6 +91,7 @@ class StepAcked(DeliveryFact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
@@ -271,6 +273,26 @@ class RunRetried(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Fact):
+    """A person moved a run that has not ended to another version of its flow."""
+
+    target: Target
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """What steps of the run's version are called in that version, where the names differ."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMoved(Fact):
+    """A person had a token leave what it waits for, and enter `step`."""
+
+    step: str
+    token: str | None = None
+    """None: the only token that can enter the step."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UndosRetried(Fact):
     """A person had the undos of an ended run that failed done again."""
 
@@ -298,5 +320,7 @@ Event: TypeAlias = (
     | RunContinued
     | RunStopped
     | RunRetried
+    | RunMigrated
+    | TokenMoved
     | UndosRetried
 )

@@ -51,11 +51,15 @@ class Command(StrEnum):
     STOP = "stop"
     RETRY = "retry"
     RETRY_UNDOS = "retry its undos"
+    MIGRATE = "move to another version"
+    GOTO = "go to another step"
     VARS = "change its variables"
     LABELS = "change its labels"
     SIGNAL = "take a signal"
     DELETE = "be deleted"
 
+
+_IN_PROGRESS: Final = frozenset({Status.RUNNING, Status.PAUSED})
 
 ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.PAUSE: MOVING,
@@ -63,6 +67,8 @@ ALLOWED: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: LIVE,
     Command.RETRY: STOPPED,
     Command.RETRY_UNDOS: ENDED,
+    Command.MIGRATE: _IN_PROGRESS,
+    Command.GOTO: _IN_PROGRESS,
     Command.VARS: LIVE,
     Command.LABELS: frozenset(Status),
     Command.SIGNAL: LIVE,
@@ -76,6 +82,8 @@ WITHOUT_EFFECT: Final[Mapping[Command, frozenset[Status]]] = {
     Command.STOP: frozenset({Status.CANCELED}),
     Command.RETRY: frozenset(),
     Command.RETRY_UNDOS: frozenset(),
+    Command.MIGRATE: frozenset(),
+    Command.GOTO: frozenset(),
     Command.VARS: frozenset(),
     Command.LABELS: frozenset(),
     Command.SIGNAL: frozenset(),

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.adapters.changes import PolledChanges
 from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
-from chalicelib.config import Settings
+from chalicelib.config import Access, Settings
+from chalicelib.service.batches.audit import BatchAudit
+from chalicelib.service.batches.collect import Collector
+from chalicelib.service.batches.commands import RunCommands
+from chalicelib.service.batches.operator import BatchOperator
+from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
@@ -46,7 +51,7 @@ from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.advance import RunAdvancer, TrialAdvancer
 from chalicelib.service.runs.answer import Answerer
 from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
@@ -61,6 +66,7 @@ from chalicelib.service.schedules.scheduler import Scheduler
 from chalicelib.service.schedules.starting import SlotStarter
 from chalicelib.service.security.rate_limits import Rates
 from chalicelib.service.security.secrets import NoEncryption, Secrets
+from chalicelib.service.security.task_links import TaskLinks
 from chalicelib.service.security.tokens import Tokens
 from chalicelib.service.security.webhooks import SignatureVerifier
 from chalicelib.service.step_execution import StepExecutor
@@ -89,8 +95,10 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
-    """Notifies requests that wait for runs; None: they poll."""
+    """Notifies requests that wait for changes; None: they poll."""
     close: Callable[[], None] = lambda: None
+    check_store: Callable[[], None] = lambda: None
+    """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
 
@@ -121,8 +129,10 @@ class Services:
     signaler: Signaler
     inbox: Inbox
     tokens: Tokens
+    task_links: TaskLinks
     secrets: Secrets
     rates: Rates
+    batches: BatchOperator
     hold_book: HoldBook
     holds: HoldOperator
     hook_book: HookBook
@@ -196,6 +206,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     direct_client = DirectClient(adapters.caller, clock, secrets)
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
+    trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
+    collector = Collector(store.runs, store.batches, clock)
+    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
+    audit = BatchAudit(is_open=settings.auth is Access.OPEN)
+    batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -229,6 +244,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             scheduler,
             limiter,
             hold_gate,
+            batch_worker,
             admissions,
             announcer,
             stuck_watch,
@@ -246,8 +262,10 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),
+        task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
+        batches=BatchOperator(store.batches, collector, batch_worker, queue, clock, ids),
         hold_book=hold_book,
         holds=HoldOperator(hold_book, store.definitions, queue, clock),
         hook_book=hook_book,

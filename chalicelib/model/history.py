@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from chalicelib.model import formats
@@ -19,6 +21,10 @@ class Sent(FrozenValue, frozen=True, kw_only=True):
     """The HTTP status; None if there was none. An entry that says the status otherwise does not repeat it."""
     address: str = msgspec.field(name="a", default="")
     """Where it was sent; empty: the first address of its action, in the version with which the run began."""
+
+
+_NO_RETURNS: Final = frozenset({"RunFailed", "TokenMoved"})
+"""Events with a step and a target of which the step returned nothing."""
 
 
 class Entry(FrozenValue, frozen=True, kw_only=True):
@@ -54,7 +60,7 @@ class Entry(FrozenValue, frozen=True, kw_only=True):
     @property
     def is_return(self) -> bool:
         """Whether its step returned and the token moved on. `state` is empty if it is a choice by conditions."""
-        return bool(self.step and self.target) and self.origin == self.step and self.event != "RunFailed"
+        return bool(self.step and self.target) and self.origin == self.step and self.event not in _NO_RETURNS
 
 
 class Page(FrozenValue, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
+from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
@@ -434,7 +435,8 @@ class ListingContract:
         for found in (store.runs.due(START + 12, 100, START + 7), store.schedules.due(START + 12, 100, START + 7)):
             assert sorted(one.at for one in found) == [START + number for number in range(7, 13)]
         assert [one.at for one in store.runs.due(START + 12, 2, START + 7)] == [START + 7, START + 8]
-        assert list(store.runs.due(START + 1, 9, START + 2)) == list(store.schedules.due(START + 1, 9, START + 2)) == []
+        assert not store.runs.due(START + 1, 9, START + 2)
+        assert not store.schedules.due(START + 1, 9, START + 2)
 
     def test_due_follows_the_timer(self, store: Store) -> None:
         run = a_run()
@@ -837,6 +839,17 @@ class TasksContract:
         assert list(store.tasks.list("other", 5)) == [a_task()]
         assert list(store.tasks.list("nobody", 5)) == []
 
+    def test_tasks_are_listed_by_their_deadlines(self, store: Store) -> None:
+        tasks = [a_task(number, since=START + number, until=START + 100 - number // 3) for number in range(20)]
+        for task in tasks:
+            store.tasks.put("ns", task)
+        store.tasks.put("other", a_task())
+        soonest = sorted(tasks, key=lambda task: (task.until, task.uuid))
+        assert list(store.tasks.list("ns", 50, by_deadline=True)) == soonest
+        for start in (0, 6, 18, 19):
+            found = store.tasks.list("ns", 5, after=soonest[start], by_deadline=True)
+            assert list(found) == soonest[start + 1 : start + 6]
+
     def test_a_removed_task_is_gone(self, store: Store) -> None:
         tasks = [a_task(number) for number in range(3)]
         for task in tasks:
@@ -982,5 +995,6 @@ class StoreContract(
     TasksContract,
     SchedulesContract,
     WaitersContract,
+    BatchesContract,
 ):
     """Read all items."""

@@ -12,7 +12,7 @@ from chalicelib.service.ports.actions import NotTaken, Taken
 from tests.entrypoints.flows import TWO, WORK
 from tests.entrypoints.gateway import call
 from tests.entrypoints.steps import defined
-from tests.hosts import Host, answer_at_once
+from tests.hosts import Host
 
 WAITS = """action ask method = human; return = (YES | NO); action_end
 /

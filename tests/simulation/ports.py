@@ -101,6 +101,7 @@ class CutStore:
         self.schedules: Any = Cut(stage, "schedules", store.schedules)
         self.waiters: Any = Cut(stage, "waiters", store.waiters)
         self.deliveries: Any = Cut(stage, "deliveries", store.deliveries)
+        self.batches: Any = Cut(stage, "batches", store.batches)
 
 
 def cut(stage: Stage, name: str, execute: Callable[[], Any], args: tuple[Any, ...]) -> Any:

@@ -21,6 +21,8 @@ have its attributes. `#` separates the parts of a key.
     task                  T#namespace#shard           since#uuid               Query, consistent
     state of a schedule   P#namespace#name            schedule                 GetItem, consistent; BatchGetItem
     waiter                Q#namespace#queue           since#place#uuid           Query, consistent
+    batch                 J#namespace                 id (by time)             GetItem, consistent; Query downwards
+    chunk of a batch      J#namespace#batch           kind#number              GetItem, consistent
 
     index     partition                               sort                     items
     ─────     ─────────                               ────                     ─────
@@ -233,6 +235,19 @@ def waiter(namespace: str, queue: str, waiter: Waiter) -> Key:
 def waiters(namespace: str, queue: str) -> str:
     """Return the partition of the waiters in a queue."""
     return _SEPARATOR.join((_join("Q", namespace), _short(queue)))
+
+
+def batch(namespace: str, batch_id: str) -> Key:
+    return batches(namespace), batch_id
+
+
+def batches(namespace: str) -> str:
+    """Return the partition of a namespace's batches, which sort by time."""
+    return _join("J", namespace)
+
+
+def batch_chunk(namespace: str, batch_id: str, kind: str, number: int) -> Key:
+    return _join("J", namespace, batch_id), f"{kind}{_SEPARATOR}{number:06}"
 
 
 # ── positions in indexes ─────────────────────────────────────────────────────────────────────────────────────────────

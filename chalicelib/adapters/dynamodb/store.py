@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chalicelib.adapters.dynamodb import keys
+from chalicelib.adapters.dynamodb.batches import DynamoBatches
 from chalicelib.adapters.dynamodb.definitions import DynamoDefinitions
 from chalicelib.adapters.dynamodb.deliveries import DynamoDeliveries
 from chalicelib.adapters.dynamodb.items import Table, TableLocation, seconds, translated
@@ -71,3 +72,4 @@ class DynamoStore:
         self.versioned_values = DynamoVersionedValues(self.table)
         self.waiters = DynamoWaiters(self.table)
         self.deliveries = DynamoDeliveries(self.table)
+        self.batches = DynamoBatches(self.table)

@@ -7,15 +7,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine import senders
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, Unsigned
 from chalicelib.engine.events import StepAcked
 from chalicelib.engine.handlers import notices
 from chalicelib.engine.invocation import APPROVED, REJECTED, awaits_approval, invocation_of, is_signed
+from chalicelib.engine.returning.returns import MAX_ERROR_NAME_CHARACTERS
 from chalicelib.engine.step_result import StepResult
 from chalicelib.engine.token_moves import leave
-from chalicelib.engine.transition import Transition
+from chalicelib.engine.transition import MAX_ERROR_CHARACTERS, Transition
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.hidden_errors import hidden_error
 from chalicelib.engine.values.secret_values import encrypted, encrypted_response
@@ -35,10 +37,11 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 def acked(transition: Transition, event: StepAcked) -> Outcome:
     """Apply an answer or a report of progress.
 
-    Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
+    Raises NeverIssued, Unsigned, NotPermitted, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
     if notice is not None and _is_for(event, notice):
+        senders.refuse_notice(notice.step, event.sender)
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
     if token is None or token.activation is None or not _is_for(event, token):
@@ -46,6 +49,7 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
+    senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     invocation = invocation_of(transition.definition, run, token)
@@ -65,9 +69,11 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
 
 
 def _is_for(event: StepAcked, token: Token) -> bool:
-    """Return whether the answer names the token's step, as the action knows it, or none."""
+    """Return whether the answer names the token's step, perhaps as it was called when its action was sent; or none."""
+    if event.step in ("", token.step):
+        return True
     pinned = token.activation.pinned if token.activation else None
-    return event.step in ("", token.step, pinned.step if pinned else token.step)
+    return pinned is not None and event.step == pinned.step
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
@@ -89,12 +95,42 @@ def _answered(transition: Transition, token: Token, invocation: Invocation, even
 
 
 def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) -> Outcome:
-    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned."""
+    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned, NotPermitted."""
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
-    _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
-    return Outcome.DUPLICATE
+    event = dataclasses.replace(event, step=ended)
+    _refuse_unsigned(transition, None, event)
+    senders.refuse_ended(transition.definition, ended, event.sender)
+    return _late(transition, event) if transition.run.unanswered else Outcome.DUPLICATE
+
+
+def _late(transition: Transition, event: StepAcked) -> Outcome:
+    """Keep the first answer to an activation that ended without one. A run that has ended does not change."""
+    run = transition.run
+    known = next((one for one in run.unanswered if one.uuid == event.uuid), None)
+    if known is None or not event.done or run.status in status.ENDED:
+        return Outcome.DUPLICATE
+    size_limits.admit("the data", event.data)
+    token = Token(id=known.token, step=known.step)
+    invocation = invocation_of(transition.definition, run, token)
+    if invocation is None:  # its version of the flow is gone, and it is unknown whether the data is secret
+        event = dataclasses.replace(event, data=None, error=None)
+    elif invocation.has_secrets:
+        event = _hide_secrets(transition, invocation, event)
+    error = event.error
+    transition.record(
+        "LateAnswer",
+        token,
+        origin="",
+        uuid=event.uuid,
+        state=event.state[:MAX_ERROR_NAME_CHARACTERS],
+        data=event.data,
+        error=error.cause[:MAX_ERROR_CHARACTERS] if error else "",
+        error_name=error.name if error else "",
+    )
+    transition.set_run(unanswered=tuple(one for one in run.unanswered if one is not known))
+    return Outcome.LATE
 
 
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
@@ -168,7 +204,7 @@ def _approved(
         leave(
             transition,
             token,
-            StepResult(state=ERROR, data=event.data, error=event.error or _REJECTED, event="StepRejected"),
+            StepResult(state=ERROR, data=event.data, error=_rejection(event), event="StepRejected"),
         )
         return Outcome.ADVANCED
     if event.state != APPROVED:
@@ -184,6 +220,12 @@ def _approved(
     transition.record("StepApproved", token, data=event.data)
     transition.deliver(transition.put(replace(token, activation=approved)))
     return Outcome.ADVANCED
+
+
+def _rejection(event: StepAcked) -> StepError:
+    """Return why the person refused, with the data of the answer."""
+    error = event.error or _REJECTED
+    return error if error.data is not None else replace(error, data=event.data)
 
 
 def _heartbeat_of(activation: Activation, invocation: Invocation) -> Milliseconds | None:

@@ -13,12 +13,16 @@ from chalicelib.engine.events import (
     Event,
     LabelsSet,
     RunContinued,
+    RunMigrated,
     RunPaused,
     RunRetried,
     RunStopped,
+    TokenMoved,
     UndosRetried,
     VarsSet,
 )
+from chalicelib.engine.handlers.goto import go_to
+from chalicelib.engine.handlers.migrate import migrate
 from chalicelib.engine.handlers.retry import retry
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
@@ -33,13 +37,17 @@ from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
-CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet | LabelsSet
+CommandEvent: TypeAlias = (
+    RunPaused | RunContinued | RunStopped | RunRetried | RunMigrated | TokenMoved | UndosRetried | VarsSet | LabelsSet
+)
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
     RunPaused: Command.PAUSE,
     RunContinued: Command.CONTINUE,
     RunStopped: Command.STOP,
     RunRetried: Command.RETRY,
+    RunMigrated: Command.MIGRATE,
+    TokenMoved: Command.GOTO,
     UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
     LabelsSet: Command.LABELS,
@@ -62,8 +70,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
             transition.set_run(error=None)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
-        case RunRetried():
-            retry(transition, event)
+        case RunRetried() | RunMigrated() | TokenMoved():
+            _mend(transition, event)
         case UndosRetried():
             if not transition.run.failed_undos:
                 raise NoFailedUndo(transition.run.name)
@@ -79,14 +87,27 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
     return Outcome.ADVANCED
 
 
+def _mend(transition: Transition, event: RunRetried | RunMigrated | TokenMoved) -> None:
+    match event:
+        case RunRetried():
+            retry(transition, event)
+        case RunMigrated():
+            migrate(transition, event)
+        case TokenMoved():
+            go_to(transition, event)
+
+
 def _applies(run: Run, event: CommandEvent) -> bool:
     """Return whether the command changes anything. Raises CommandRefused."""
     command = _COMMANDS[type(event)]
     if run.status in lifecycle.WITHOUT_EFFECT[command]:
         return False
     has_succeeded = command is Command.STOP and run.ending is Status.SUCCEEDED
-    if run.status not in lifecycle.ALLOWED[command] or has_succeeded:
+    is_busy = command in (Command.MIGRATE, Command.GOTO) and (run.ending is not None or admission.waits(run))
+    if run.status not in lifecycle.ALLOWED[command] or has_succeeded or is_busy:
         raise CommandRefused(run.name, run.status, command)
+    if isinstance(event, RunMigrated) and event.target.ref == run.definition and not event.steps:
+        return False
     # A run that a person paused is continued by a person, not with its parent.
     return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from chalicelib.service.ports.batches import BatchStore
 from chalicelib.service.ports.definitions import DefinitionStore
 from chalicelib.service.ports.deliveries import DeliveryStore
 from chalicelib.service.ports.events import SignalStore
@@ -35,3 +36,5 @@ class Store(Protocol):
     def deliveries(self) -> DeliveryStore: ...
     @property
     def waiters(self) -> WaiterStore: ...
+    @property
+    def batches(self) -> BatchStore: ...

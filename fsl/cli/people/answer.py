@@ -80,7 +80,8 @@ def answer(
 def approve(*, target: str, reject: bool, reason: str, uuid: str | None, client: Client, as_json: bool) -> None:
     """Approve or reject the dispatch of an action.
 
-    An action with `approval = required` is dispatched only after a person approves. The reason is the data of the answer. Of a rejection it is the cause of the error ApprovalRejected as well.
+    An action with `approval = required` is dispatched only after a person approves. The reason is the data of the
+    answer. Of a rejection it is the cause of the error ApprovalRejected as well.
 
     \b
     fsl approve my_flow_run.Ship --reason "checked with Ann"
