@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
@@ -119,8 +118,6 @@ def tell(host: Place, call: Callable[..., Reply] = call) -> list[Exchange]:
 
 def settle(host: Place, call: Callable[..., Reply] = call) -> Teller:
     """Run the first half of the story: definitions and running runs."""
-    host.rebuild(replace(host.services.settings, delivery_log=True))
-    hosting.use(host.services)
     say = Teller(host, call)
     _definitions(say)
     _runs(say)
