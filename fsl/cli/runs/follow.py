@@ -7,7 +7,7 @@ import click
 from fsl.cli.common import exact_time, put, put_line, say, table, time_of_day
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
-from fsl.transition_text import transition
+from fsl.transition_text import place, transition
 
 
 @click.command(no_args_is_help=True)
@@ -32,10 +32,13 @@ def history(*, name: str, client: Client, as_json: bool) -> None:
             one["event"],
             one["state"],
             _by(one),
+            place(one).strip(" []"),
         )
         for one in entries
     ]
-    table(("seq", "at", "from", "to", "event", "state", "by"), rows)
+    has_places = any(row[-1] for row in rows)
+    columns = ("seq", "at", "from", "to", "event", "state", "by", *(("in",) if has_places else ()))
+    table(columns, [row[: len(columns)] for row in rows])
 
 
 def _by(entry: Resource) -> str:
