@@ -307,5 +307,5 @@ def test_the_history_names_branch_item_undo_and_delivery(host: Host) -> None:
     assert all(one["sent"] == {"address": "", "status": None, "duration_ms": 0} for one in booked)
     undone = [one for one in entries if one["undo"]]
     assert [(one["step"], one["item"], one["state"]) for one in undone] == [("Book", None, "OK")] * 2
-    last = entries[-1]
-    assert (last["branch"], last["item"], last["undo"], last["sent"]) == ("", None, False, None)
+    first = entries[0]
+    assert (first["branch"], first["item"], first["undo"], first["sent"]) == ("", None, False, None)
