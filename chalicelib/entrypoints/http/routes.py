@@ -14,6 +14,7 @@ from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.views import (
+    activations,
     authoring,
     aws_sdk,
     batches,
@@ -141,6 +142,7 @@ ROUTES: Final = (
     *runs.ROUTES,
     *values.ROUTES,
     *batches.ROUTES,
+    *activations.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,
     *schedules.ROUTES,
