@@ -27,11 +27,8 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
-<<<<<<< HEAD
     values,
-=======
     versions,
->>>>>>> main
     watch,
 )
 from chalicelib.model.json_values import Json

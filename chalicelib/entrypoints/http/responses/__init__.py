@@ -58,11 +58,8 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
-<<<<<<< HEAD
-    CutValue,
-=======
     AwaitedRun,
->>>>>>> main
+    CutValue,
     Entry,
     Event,
     EventSpec,
@@ -74,6 +71,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     ParentRun,
     PublishedEvent,
     Run,
+    RunCounts,
     RunError,
     RunSpec,
     ScopeVars,
@@ -167,6 +165,7 @@ __all__ = [
     "Reply",
     "Report",
     "Run",
+    "RunCounts",
     "RunError",
     "RunSpec",
     "Schedule",

@@ -183,7 +183,19 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
-<<<<<<< HEAD
+class RunCounts(TypedDict):
+    """How many runs there are by status; statuses of no run may be left out. `more`: more than were counted."""
+
+    counts: dict[str, Count]
+    more: bool
+
+
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
+
+
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
@@ -205,12 +217,6 @@ class ValueWindow(TypedDict):
     value: Json
     cut: list[CutValue]
     next: Count | None
-=======
-class AwaitedRun(ListedRun):
-    """A run of a flow, and whether it has ended."""
-
-    ended: bool
->>>>>>> main
 
 
 Entry = TypedDict(

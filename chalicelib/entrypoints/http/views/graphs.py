@@ -59,15 +59,10 @@ def of_run(request: Request, name: str) -> Json:
     """
     from chalicelib import diagrams
 
-<<<<<<< HEAD
-    view = request.services.reader.outline(request.namespace, name)
-    return _drawn(request, diagrams.graph_of(view.definition.flow, diagrams.path_of(view.run, view.entries)))
-=======
     form, has_layout = _form_of(request)
     view = request.services.reader.path(request.namespace, name)
     path = diagrams.path_of(view.run, view.entries)
     return _drawn(diagrams.graph_of(view.definition.flow, path), form, has_layout=has_layout)
->>>>>>> main
 
 
 def _form_of(request: Request) -> tuple[str, bool]:
