@@ -24,9 +24,11 @@ from chalicelib.service.ports.runs import MAX_LISTED_BYTES, Counts, DueTimer, Li
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
 from chalicelib.service.runs.matching import admits
+from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
+    a_delivery,
     a_page,
     a_run,
     a_signal,
@@ -593,6 +595,27 @@ class ListingContract:
         assert sorted(alarm.at for alarm in due) == [START + number for number in range(20)]
 
 
+class DeliveriesContract:
+    def test_deliveries_of_an_activation_come_in_order(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        made = [a_delivery("u1", START + number, error="x" * number) for number in range(5)]
+        for record in (made[3], made[0], made[4], made[1], made[2], a_delivery("u2")):
+            store.deliveries.put(run, record)
+        assert list(store.deliveries.of(run, "u1", 9)) == made
+        assert list(store.deliveries.of(run, "u1", 2)) == made[:2]
+        assert list(store.deliveries.of(run, "u2", 9)) == [a_delivery("u2")]
+        assert list(store.deliveries.of(run, "u", 9)) == []
+        assert list(store.deliveries.of(a_run(id="other"), "u1", 9)) == []
+
+    def test_deliveries_are_deleted_with_their_run(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        store.deliveries.put(run, a_delivery("u1"))
+        store.runs.delete(run)
+        assert list(store.deliveries.of(run, "u1", 9)) == []
+
+
 class DefinitionsContract:
     def test_a_submitted_definition_is_the_latest(self, store: Store) -> None:
         first, second = a_definition("a", note="ä" * 3000), a_definition("b", kind=Kind.ACTION)
@@ -1105,6 +1128,7 @@ class WaitersContract:
 class StoreContract(
     RunsContract,
     ListingContract,
+    DeliveriesContract,
     DefinitionsContract,
     KeysContract,
     VersionedValuesContract,
@@ -1112,5 +1136,6 @@ class StoreContract(
     TasksContract,
     SchedulesContract,
     WaitersContract,
+    BatchesContract,
 ):
     """Read all items."""

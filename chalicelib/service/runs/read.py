@@ -259,12 +259,17 @@ class Reader:
         milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
         with self._changes.watch(namespace, name) as changes:
+            goes_on = True
             while True:
                 run = self.stored(namespace, name)
                 left = give_up_at - self._clock.now()
-                if left <= 0 or holds(run):
+                if left <= 0 or holds(run) or not goes_on:
                     return run
-                changes.wait(left)
+                goes_on = changes.wait(left)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        """Sleep before the next look for changes, and return whether there shall be one."""
+        return self._changes.pause(milliseconds)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
         return entries_after(self._runs, run, after)

@@ -1,5 +1,6 @@
 """Conversion of runs, definitions and events to JSON responses, in the shapes of `docs/http-api.md`."""
 
+from chalicelib.entrypoints.http.presenters.batches import batch, batch_result
 from chalicelib.entrypoints.http.presenters.common import Resource, metadata, moment
 from chalicelib.entrypoints.http.presenters.definitions import breaker, definition, pause
 from chalicelib.entrypoints.http.presenters.events import published, signal
@@ -15,6 +16,8 @@ __all__ = [
     "ShortValues",
     "Values",
     "action_of",
+    "batch",
+    "batch_result",
     "breaker",
     "changed_steps",
     "definition",

@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayVisits,
     PlayWait,
 )
+from chalicelib.entrypoints.http.responses.batches import Batch, BatchResult, BatchWithResults
 from chalicelib.entrypoints.http.responses.common import (
     Count,
     Detail,
@@ -106,6 +107,9 @@ __all__ = [
     "Analysis",
     "AwaitedRun",
     "Backfill",
+    "Batch",
+    "BatchResult",
+    "BatchWithResults",
     "Breaker",
     "Config",
     "ConfigSpec",

@@ -190,12 +190,6 @@ class RunCounts(TypedDict):
     more: bool
 
 
-class AwaitedRun(ListedRun):
-    """A run of a flow, and whether it has ended."""
-
-    ended: bool
-
-
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
@@ -219,12 +213,19 @@ class ValueWindow(TypedDict):
     next: Count | None
 
 
+class AwaitedRun(ListedRun):
+    """A run of a flow, and whether it has ended."""
+
+    ended: bool
+
+
 Entry = TypedDict(
     "Entry",
     {
         "seq": Number,
         "at": Moment,
         "event": str,
+        "late": bool,
         "step": str,
         "token": str,
         "from": str,
@@ -242,7 +243,7 @@ Entry = TypedDict(
     },
 )
 Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
-large for a response and are left out."""
+large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
 
 
 class TaskLinks(TypedDict):
