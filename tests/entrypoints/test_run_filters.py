@@ -22,7 +22,7 @@ CALLER = """flow caller
 flow_end
 /
 flow called
-    step A => (OK -> done) { action = work; args = (order = "o"); };
+    step A => (OK -> done) { action = work; args = (order = "o", times = 1); };
 flow_end"""
 
 
