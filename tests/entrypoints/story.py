@@ -194,6 +194,7 @@ def _runs(say: Teller) -> None:
     rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
     hosting.services().operator.set_vars("default", "o-1", {"rows": rows})
     say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("by status", "GET", "/flowrun/count", group="status", label="shop:north")
     say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
     reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
     key = reference.rpartition("/")[2]

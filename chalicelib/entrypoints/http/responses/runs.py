@@ -183,6 +183,13 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
+class RunCounts(TypedDict):
+    """How many runs there are by status; statuses of no run may be left out. `more`: more than were counted."""
+
+    counts: dict[str, Count]
+    more: bool
+
+
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
