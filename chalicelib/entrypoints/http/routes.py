@@ -12,11 +12,11 @@ from chalicelib.engine.values.size_limits import MAX_VALUE_BYTES
 from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.terminal import route as command
 from chalicelib.entrypoints.http.views import (
     authoring,
     aws_sdk,
     batches,
-    command,
     definitions,
     doctor,
     events,
