@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import json as json_text
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
-
-import requests
 
 from chalicelib.model import step_token
 from chalicelib.model.errors import EchoerError
 from fsl import api_calls
 from fsl.api_calls import Call
+from fsl.connection import RESPONSE_TIMEOUT_S, Connection, NoResponse, Response
 
 Json: TypeAlias = Any
 Resource: TypeAlias = dict[str, Any]
+QueryValue: TypeAlias = str | Sequence[str] | None
+"""A query parameter: a text, several of the same name, or none."""
 
 URL: Final = "http://127.0.0.1:8080"
-CONNECT_TIMEOUT_S: Final = 5.0
-RESPONSE_TIMEOUT_S: Final = 35.0
-"""Longer than API Gateway waits, which is 29 seconds."""
+BAD_REQUEST: Final = 400
+NOT_FOUND: Final = 404
 
 WATCH_TIMEOUT_S: Final = 20
 """How long one request waits for a new history entry."""
+
+MAX_WAIT_S: Final = 25
+"""The longest time that one request waits for the end of a run."""
 
 END_TARGETS: Final = frozenset({"done", "stopped"})
 END_STATUSES: Final = frozenset({"succeeded", "failed", "canceled"})
@@ -115,20 +117,20 @@ class Page:
 
 
 class Client:
-    """A client of the server at `url`. Use one per thread."""
+    """A client of the server at `url`. Use one per thread.
 
-    def __init__(self, url: str = URL, token: str | None = None) -> None:
+    `namespace`: one other than that of the token, which only an unbound token may name.
+    """
+
+    def __init__(self, url: str = URL, token: str | None = None, namespace: str | None = None) -> None:
         self.url = url.rstrip("/")
-        self._session = requests.Session()
-        host = urlsplit(self.url).hostname or ""
-        if host == "localhost" or host.startswith("127.") or host == "::1":
-            self._session.trust_env = False  # a proxy cannot reach the addresses of this machine
-        self._session.headers["User-Agent"] = "fsl"
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {token}"
+        headers = {"User-Agent": "fsl"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"X-Echoer-Namespace": namespace} if namespace else {}
+        self._connection = Connection(self.url, headers)
 
     def close(self) -> None:
-        self._session.close()
+        self._connection.close()
 
     # ── definitions, commands ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -144,12 +146,12 @@ class Client:
 
     # ── resources ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def page(self, kind: str, **filters: str | None) -> Page:
+    def page(self, kind: str, **filters: QueryValue) -> Page:
         """Return a page of the resources of a kind that match the filters."""
         response = self.call(_LISTS[kind], query=filters)
         return Page(list(response.json()), response.headers.get("x-next-cursor") or None)
 
-    def every(self, kind: str, **filters: str | None) -> Iterator[Resource]:
+    def every(self, kind: str, **filters: QueryValue) -> Iterator[Resource]:
         """Yield all resources of a kind that match the filters."""
         cursor = None
         while True:
@@ -175,13 +177,19 @@ class Client:
         """Send the command `pause`, `continue`, `stop` or `retry` to a run."""
         return self._object(self.call(_COMMANDS[command], run, json=dict(body or {})))
 
-    def answer(self, target: str, answer: Mapping[str, Json]) -> Resource:
-        """Answer a step by its token (`$step.token`), or as `RUN.STEP`. `answer` has `ackState` or `done`: false."""
+    def answer(self, target: str, answer: Mapping[str, Json], uuid: str | None = None) -> Resource:
+        """Answer a step by its token (`$step.token`), or as `RUN.STEP`. `answer` has `ackState` or `done`: false.
+
+        `uuid`: the activation of `RUN.STEP`; by default the one that the server finds.
+        """
         if step_token.decode(target) is not None:
             return self._object(self.call(api_calls.POST_STEP_NAME, target, json=dict(answer)))
-        step = self.get("step", target)
-        names = {"flowId": step["spec"]["flow_id"], "stepName": step["metadata"]["name"]}
-        body = {**names, "uuid": step["metadata"]["uuid"], **answer}
+        if uuid is None:
+            step = self.get("step", target)
+            run, name, uuid = step["spec"]["flow_id"], step["metadata"]["name"], step["metadata"]["uuid"]
+        else:
+            run, name = step_of(target)
+        body = {"flowId": run, "stepName": name, "uuid": uuid, **answer}
         return self._object(self.call(api_calls.POST_STEP, json=body))
 
     def doctor(self, *, repair: bool = False, **query: str | None) -> Resource:
@@ -200,14 +208,27 @@ class Client:
         while (left := until - time.monotonic()) > 0:
             wait = max(1, min(WATCH_TIMEOUT_S, math.ceil(left))) if math.isfinite(left) else WATCH_TIMEOUT_S
             query = {"after": str(after), "wait": str(wait)}
-            entries = list(self.call(api_calls.GET_FLOWRUN_NAME_WATCH, run, query=query).json())
+            response = self.call(api_calls.GET_FLOWRUN_NAME_WATCH, run, query=query)
+            entries = list(response.json())
             yield from entries
             if entries:
                 after = entries[-1]["seq"]
+            elif pause := response.headers.get("Retry-After"):  # too many requests wait
+                time.sleep(min(float(pause), left))
             if not entries or entries[-1].get("to") in END_TARGETS:
                 spec = self.get("flowrun", run)["spec"]
                 if spec["status"] in END_STATUSES and spec["seq"] <= after:
                     return
+
+    def ended(self, run: str, seconds: float = math.inf) -> Resource:
+        """Return the run when it has ended; as it is, when the time is over."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            wait = str(max(1, math.ceil(min(MAX_WAIT_S, left))))
+            query = {"wait": wait, "view": "summary"}
+            if self.call(api_calls.GET_FLOWRUN_NAME, run, query=query).json()["spec"]["ended_at"] is not None:
+                break
+        return self.get("flowrun", run)
 
     def diagram(self, name: str, form: str) -> str:
         """Return the state diagram of the flow with this name or, if there is none, of the run."""
@@ -215,51 +236,65 @@ class Client:
         try:
             return self.call(api_calls.GET_FLOW_NAME_GRAPH, name, query=query).text
         except Refused as refused:
-            if refused.status != HTTPStatus.NOT_FOUND:
+            if refused.status != NOT_FOUND:
                 raise
         return self.call(api_calls.GET_FLOWRUN_NAME_GRAPH, name, query=query).text
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def call(
-        self, call: Call, *names: str, query: Mapping[str, str | None] | None = None, **request: Any
-    ) -> requests.Response:
+        self,
+        call: Call,
+        *names: str,
+        query: Mapping[str, QueryValue] | None = None,
+        json: Json = None,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        response_timeout_s: float = RESPONSE_TIMEOUT_S,
+    ) -> Response:
         """Send a request. `names` are the parameters in the path; query parameters that are None are left out.
 
-        Raises Unreachable, Refused; ClientError if the call has no such parameter.
+        The body is `json`, encoded, or `data`. Raises Unreachable, Refused; ClientError if the call has no such
+        parameter.
         """
         params = {name: value for name, value in (query or {}).items() if value is not None}
         for name in params:
             if name not in call.query:
                 known = ", ".join(call.query) or "none"
                 raise ClientError(f"{call.method} {call.path} has no parameter {name!r}; its parameters: {known}")
-        url, timeout = self.url + call.path_of(*names), (CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S)
+        body = data if json is None else json_text.dumps(json).encode()
+        sent = {"Content-Type": "application/json"} if json is not None else {}
         try:
-            response = self._session.request(call.method, url, params=params, timeout=timeout, **request)
-        except requests.RequestException as exc:
-            raise Unreachable(self.url, _reason(exc)) from exc
-        if response.status_code >= 400:
-            raise Refused(response.status_code, _object_in(response))
+            response = self._connection.request(
+                call.method,
+                call.path_of(*names),
+                query=params,
+                headers={**sent, **(headers or {})},
+                body=body,
+                response_timeout_s=response_timeout_s,
+            )
+        except NoResponse as exc:
+            raise Unreachable(self.url, str(exc)) from exc
+        if response.status >= BAD_REQUEST:
+            raise Refused(response.status, _object_in(response))
         return response
 
-    def _object(self, response: requests.Response) -> Resource:
+    def _object(self, response: Response) -> Resource:
         found = _object_in(response)
         if not found:
-            raise Refused(response.status_code, {"message": f"the server at {self.url} is not an Echoer server"})
+            raise Refused(response.status, {"message": f"the server at {self.url} is not an Echoer server"})
         return found
 
 
-def _object_in(response: requests.Response) -> Resource:
+def step_of(target: str) -> tuple[str, str]:
+    """Return the run and the step of `RUN.STEP`; the step has no dot, the run may have some."""
+    run, _, step = target.rpartition(".")
+    return run, step
+
+
+def _object_in(response: Response) -> Resource:
     try:
         found = response.json()
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _reason(exc: requests.RequestException) -> str:
-    if isinstance(exc, requests.Timeout):
-        return "timeout"
-    if isinstance(exc, requests.ConnectionError):
-        return "connection refused" if "refused" in str(exc).lower() else "connection failed"
-    return str(exc)

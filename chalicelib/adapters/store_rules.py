@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from typing import TypeAlias
 
-import msgspec
-
-from chalicelib.model.json_values import Json, scalar_text
+from chalicelib.model.labels import searchable
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import Conflict, Malformed, RunExists
+from chalicelib.service.errors import Conflict, RunExists
+from chalicelib.service.ports.batches import Chunk
+from chalicelib.service.ports.cursors import Position
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun, RunQuery
-
-Position: TypeAlias = tuple[Instant, str]
-"""A run's position in a list: a time, then its name."""
-
-
-def position_of(run: Run) -> Position:
-    """Return the run's position in every listing, which never changes. The newest run has the greatest."""
-    return run.created_at, run.name
 
 
 def change_of(run: Run) -> Position:
@@ -48,18 +37,7 @@ def undo_failed(run: Run) -> int | None:
 
 def labels_of(run: Run) -> dict[str, str]:
     """Return the searchable labels as text: the scalars. Lists and maps are stored but cannot be searched."""
-    texts = {key: _label_text(value) for key, value in run.labels.items()}
-    return {key: text for key, text in texts.items() if text is not None}
-
-
-def _label_text(value: Json) -> str | None:
-    match value:
-        case None:
-            return "null"
-        case str() | bool() | int() | float():
-            return scalar_text(value)
-        case _:
-            return None
+    return searchable(run.labels)
 
 
 def admits(query: RunQuery, run: Run) -> bool:
@@ -71,28 +49,6 @@ def admits(query: RunQuery, run: Run) -> bool:
         and (query.since is None or run.created_at >= query.since)
         and (query.label is None or labels_of(run).get(query.label[0]) == query.label[1])
     )
-
-
-def cursor_at(namespace: str, position: Position) -> str:
-    """Return an opaque cursor for the position, valid in `namespace` only. It needs no escaping in a URL."""
-    text = msgspec.json.encode(position)
-    return urlsafe_b64encode(_checksum(namespace, text) + text).decode().rstrip("=")
-
-
-def position_at(namespace: str, cursor: str) -> Position:
-    """Return the position in a cursor that `cursor_at` made. Raises Malformed for any other text."""
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        if raw[:8] == _checksum(namespace, raw[8:]):
-            at, name = msgspec.json.decode(raw[8:], type=tuple[Instant, str])
-            return at, name
-    except (ValueError, msgspec.DecodeError):
-        pass
-    raise Malformed("the cursor is not one that a listing of this namespace returned")
-
-
-def _checksum(namespace: str, text: bytes) -> bytes:
-    return hashlib.sha256(namespace.encode() + b"\0" + text).digest()[:8]
 
 
 def check_distinct(definitions: Sequence[Definition], runs: Sequence[NewRun]) -> None:
@@ -126,6 +82,16 @@ def conflict_error(run: Run) -> Conflict:
 def schedule_conflict(name: str) -> Conflict:
     """Return the error for a write of a schedule's state that has changed since it was read."""
     return Conflict(f"schedule {name!r} has changed since it was read; try again")
+
+
+def batch_conflict(batch_id: str) -> Conflict:
+    """Return the error for a write of a batch that has changed since it was read."""
+    return Conflict(f"batch {batch_id!r} has changed since it was read; try again")
+
+
+def kind_of_chunk(chunk: Chunk) -> str:
+    """Return the letter under which a chunk is stored: `t` for targets, `r` for results."""
+    return "t" if chunk.targets else "r"
 
 
 def versioned_value_conflict(key: str) -> Conflict:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from chalicelib.engine.invocation import UNDO
 from chalicelib.model import status
 from chalicelib.model.flow import (
+    BUILT_IN_STATES,
     DONE,
     ENDS,
     STOPPED,
@@ -43,13 +45,25 @@ BEGIN: Final = "begin"
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """The path of a run: how often it left each step and took each route, and its current steps."""
+    """The path of a run: how often it left each step and took each route, and its current steps.
+
+    If `since` is above 1, only history entries from that number on are counted.
+    """
 
     steps: Mapping[str, int] = field(default_factory=dict)
     moves: Mapping[tuple[str, str], int] = field(default_factory=dict)
     current: frozenset[str] = frozenset()
     failed: frozenset[str] = frozenset()
     """The steps at which a run was stopped or failed."""
+    undone: Mapping[str, int] = field(default_factory=dict)
+    """How often the work of each step was undone."""
+    undoing: frozenset[str] = frozenset()
+    """The steps whose work is being undone now."""
+    there: Mapping[str, int] = field(default_factory=dict)
+    """How many tokens are at each step."""
+    run: str = ""
+    """The name of the run; empty for a flow."""
+    since: int = 1
 
 
 NO_PATH: Final = Path()
@@ -68,6 +82,10 @@ class Node:
     visits: int = 0
     current: bool = False
     failed: bool = False
+    undone: int = 0
+    """How often the work of the step was undone."""
+    undoing: bool = False
+    """Whether the work of the step is being undone now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,18 @@ class Graph:
     scopes: tuple[Scope, ...]
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    run: str = ""
+    """The name of the run of which it shows the path; empty if it shows none."""
+    since: int = 1
+    """The first history entry that is counted."""
+
+    @property
+    def title(self) -> str:
+        """What the drawing shows: the flow; or the run and its flow, and from which entry on if not from the first."""
+        if not self.run:
+            return self.name
+        partial = f", from entry {self.since} on" if self.since > 1 else ""
+        return f"{self.run} ({self.name}{partial})" if self.name else f"{self.run}{partial}"
 
     def within(self, scope: str) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
         """Return the nodes and edges of one scope, without those of nested scopes."""
@@ -110,31 +140,76 @@ def graph_of(flow: Flow, path: Path = NO_PATH) -> Graph:
     scopes = [(Scope(""), flow.steps), *_scopes_in(flow.steps)]
     nodes: list[Node] = []
     edges: list[Edge] = []
+    led: Counter[str] = Counter()
+    for (_, target), count in path.moves.items():
+        led[target] += count
     for scope, steps in scopes:
         targets = {route.target for step in steps for route in step.routes}
         first = steps[:1]
         nodes += (Node(f"{BEGIN}:{scope.id}", BEGIN, scope.id) for _ in first)
         nodes += (_node(step, scope.id, path) for step in steps)
         nodes += (Node(f"{end}:{scope.id}", end, scope.id) for end in (DONE, STOPPED) if end in targets)
-        entered = (path.steps.get(step.name, 0) or step.name in path.current | path.failed for step in first)
         edges += (
-            Edge(f"{BEGIN}:{scope.id}", f"step:{step.name}", scope.id, visits=int(bool(visits)))
-            for step, visits in zip(first, entered, strict=True)
+            Edge(f"{BEGIN}:{scope.id}", f"step:{step.name}", scope.id, visits=_beginnings(step, path, led))
+            for step in first
         )
         edges += (edge for step in steps for edge in _edges(step, scope.id, path))
-    return Graph(flow.name, tuple(scope for scope, _ in scopes), tuple(nodes), tuple(edges))
+    return Graph(flow.name, tuple(scope for scope, _ in scopes), tuple(nodes), tuple(edges), path.run, path.since)
+
+
+def mark_of(node: Node) -> str:
+    """Return how a drawing marks the node: by the most important of what a run did there."""
+    if node.failed:
+        return "failed"
+    if node.undoing:
+        return "undoing"
+    if node.current:
+        return "current"
+    return "undone" if node.undone else "visited" if node.visits else ""
 
 
 def path_of(run: Run, entries: Iterable[Entry]) -> Path:
-    """Return the path of a run that follows from these entries of its history."""
-    moves = Counter((entry.step, entry.target) for entry in entries if entry.step and entry.state and entry.target)
+    """Return the path of a run that follows from these entries of its history, which are the newest ones."""
     steps: Counter[str] = Counter()
-    for (step, _), count in moves.items():
-        steps[step] += count
-    current = frozenset(token.step for token in run.tokens)
-    if run.status in status.STOPPED:
-        return Path(steps, moves, failed=current)
-    return Path(steps, moves, current=current)
+    moves: Counter[tuple[str, str]] = Counter()
+    undone: Counter[str] = Counter()
+    since = 0
+    for entry in entries:
+        since = since or entry.seq
+        if entry.token == UNDO:
+            undone[entry.step] += _is_undone(entry)
+        elif entry.is_return:
+            steps[entry.step] += 1
+            moves[entry.step, entry.target] += 1
+    there = Counter(token.step for token in run.tokens if token.id != UNDO)
+    at = frozenset(there)
+    has_stopped = run.status in status.STOPPED
+    return Path(
+        steps,
+        moves,
+        current=frozenset() if has_stopped else at,
+        failed=at if has_stopped else frozenset(),
+        undone=+undone,
+        undoing=frozenset(token.step for token in run.tokens if token.id == UNDO),
+        there=there,
+        run=run.name,
+        since=since or 1,
+    )
+
+
+def _is_undone(entry: Entry) -> bool:
+    """Return whether the entry, which is of the token that undoes, says that work was undone."""
+    is_answer = bool(entry.state) and entry.event not in ("StepReported", "UndoFailed")
+    return is_answer and entry.state not in BUILT_IN_STATES and not entry.error_name
+
+
+def _beginnings(first: Step, path: Path, led: Mapping[str, int]) -> int:
+    """Return how often tokens began at the first step of a scope: they were there, and no route had led them there.
+
+    `led` is how often routes led to each step.
+    """
+    is_there = path.there.get(first.name, 0) or first.name in path.current | path.failed
+    return max(path.steps.get(first.name, 0) + is_there - led.get(first.name, 0), 0)
 
 
 def describe_step(step: Step) -> str:
@@ -201,6 +276,8 @@ def _node(step: Step, scope: str, path: Path) -> Node:
         path.steps.get(step.name, 0),
         step.name in path.current,
         step.name in path.failed,
+        path.undone.get(step.name, 0),
+        step.name in path.undoing,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from chalicelib.diagrams.flow_graph import BEGIN, Graph, Node
+from chalicelib.diagrams.flow_graph import BEGIN, Graph, Node, mark_of
 from chalicelib.diagrams.layout import (
     LINE_HEIGHT,
     LOOP_WIDTH,
@@ -45,6 +45,8 @@ _STYLE: Final = """
 .fsl-graph .went{stroke:#15803d;stroke-width:2.2}
 .fsl-graph .head-went{fill:#15803d}
 .fsl-graph .label-went{fill:#166534;font-weight:600}
+.fsl-graph .undone{fill:#fff7ed;stroke:#c2410c;stroke-width:2}
+.fsl-graph .undoing{fill:#ffedd5;stroke:#c2410c;stroke-width:3;stroke-dasharray:none}
 .fsl-graph .current{fill:#dbeafe;stroke:#1d4ed8;stroke-width:3;stroke-dasharray:none}
 .fsl-graph .failed{fill:#fee2e2;stroke:#b91c1c;stroke-width:3;stroke-dasharray:none}
 """.strip()
@@ -54,20 +56,20 @@ def svg(graph: Graph) -> str:
     """Return the SVG of a graph. Texts are shortened to fit; tooltips contain the full texts."""
     drawing = draw(graph)
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN + _TITLE
-    width = max(width, 2 * _MARGIN + 9.0 * min(len(graph.name), 60))
+    width = max(width, 2 * _MARGIN + 9.0 * min(len(graph.title), 60))
     shift = (width - drawing.width) / 2
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="fsl-graph" role="img" width="{_n(width)}" '
             f'height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}">',
-            f"<title>{_text(graph.name)}</title>",
+            f"<title>{_text(graph.title)}</title>",
             f"<style>{_STYLE}</style>",
             "<defs>",
             _head("arrow", "head"),
             _head("arrow-went", "head-went"),
             "</defs>",
             '<rect width="100%" height="100%" fill="#fff"/>',
-            f'<text class="title" x="{_n(_MARGIN)}" y="{_n(_MARGIN + 8)}">{_text(graph.name[:60])}</text>',
+            f'<text class="title" x="{_n(_MARGIN)}" y="{_n(_MARGIN + 8)}">{_text(graph.title[:60])}</text>',
             f'<g transform="translate({_n(shift)} {_n(_MARGIN + _TITLE)})">',
             *_content(drawing),
             "</g>",
@@ -105,18 +107,14 @@ def _box(box: Box) -> Iterator[str]:
 def _classes(node: Node) -> Iterator[str]:
     yield "step"
     yield node.kind
-    if node.failed:
-        yield "failed"
-    elif node.current:
-        yield "current"
-    elif node.visits:
-        yield "visited"
+    yield from filter(None, (mark_of(node),))
 
 
 def _whole(node: Node) -> str:
     visits = f" (left {node.visits} times)" if node.visits > 1 else ""
+    undone = " - its work is being undone" if node.undoing else " - its work was undone" if node.undone else ""
     position = " - the run is here" if node.current else " - the run was stopped here" if node.failed else ""
-    return f"{node.kind} {node.name}: {node.detail}{visits}{position}"
+    return f"{node.kind} {node.name}: {node.detail}{visits}{undone}{position}"
 
 
 def _rect(box: Box, classes: str) -> str:

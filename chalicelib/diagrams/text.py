@@ -6,21 +6,33 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from chalicelib.diagrams.flow_graph import BEGIN, Edge, Graph, Node, Scope
+from chalicelib.diagrams.flow_graph import BEGIN, Edge, Graph, Node, Scope, mark_of
+from chalicelib.diagrams.layout import Box, Connector, draw
 from chalicelib.model.flow import DONE, STOPPED
 from chalicelib.model.json_values import Json
 
 _MARKED: Final = (
     ("failed", "#fee2e2", "#b91c1c"),
+    ("undoing", "#ffedd5", "#c2410c"),
     ("current", "#dbeafe", "#1d4ed8"),
+    ("undone", "#fff7ed", "#c2410c"),
     ("visited", "#f0fdf4", "#15803d"),
 )
 
 
-def as_json(graph: Graph) -> Json:
-    """Return the graph as JSON: `nodes`, `edges` (which refer to nodes by id), and `scopes`, the outermost first."""
+def as_json(graph: Graph, *, has_layout: bool = False) -> Json:
+    """Return the graph as JSON: `nodes`, `edges` (which refer to nodes by id), and `scopes`, the outermost first.
+
+    Of a run, `run` is its name, and `partial` says from which history entry on its path is counted, if not from the
+    first. `has_layout`: add the positions of boxes and lines.
+    """
+    of_run: dict[str, Json] = {"run": graph.run} if graph.run else {}
+    if graph.since > 1:
+        of_run["partial"] = {"from": graph.since}
+    layout = {"layout": _layout(graph)} if has_layout else {}
     return {
         "name": graph.name,
+        **of_run,
         "scopes": [{"id": one.id, "name": one.name, "step": one.step} for one in graph.scopes],
         "nodes": [_node(node) for node in graph.nodes],
         "edges": [
@@ -33,7 +45,39 @@ def as_json(graph: Graph) -> Json:
             }
             for edge in graph.edges
         ],
+        **layout,
     }
+
+
+def _layout(graph: Graph) -> Json:
+    """Return where boxes and lines are, in pixels from the upper left corner; a box comes before the boxes in it."""
+    drawing = draw(graph)
+    return {
+        "width": _pixels(drawing.width),
+        "height": _pixels(drawing.height),
+        "boxes": [_box(box) for box in drawing.boxes],
+        "ways": [_way(connector) for connector in drawing.connectors],
+    }
+
+
+def _box(box: Box) -> Json:
+    scope = box.node.scope if box.node else box.scope.id if box.scope else ""
+    place = {"x": box.x, "y": box.y, "w": box.width, "h": box.height}
+    return {"id": box.node.id if box.node else "", "scope": scope, **{k: _pixels(v) for k, v in place.items()}}
+
+
+def _way(connector: Connector) -> Json:
+    return {
+        "source": connector.edge.source,
+        "target": connector.edge.target,
+        "points": [[_pixels(x), _pixels(y)] for x, y in connector.points],
+        "label": [_pixels(one) for one in connector.label],
+        "loop": connector.loop,
+    }
+
+
+def _pixels(number: float) -> float:
+    return round(number, 1)
 
 
 def as_text(graph: Graph) -> str:
@@ -51,7 +95,12 @@ def _node(node: Node) -> Json:
         "visits": node.visits,
         "current": node.current,
         "failed": node.failed,
+        "undone": node.undone,
+        "undoing": node.undoing,
     }
+
+
+_SIGNS: Final = {"failed": "!", "undoing": "<", "current": ">", "undone": "-", "visited": "*", "": " "}
 
 
 # ── Mermaid ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -60,9 +109,10 @@ def _node(node: Node) -> Json:
 def mermaid(graph: Graph) -> str:
     """Return the graph as a stateDiagram-v2: https://mermaid.js.org/syntax/stateDiagram.html"""
     ids = {node.id: f"s{number}" for number, node in enumerate(graph.nodes)}
-    lines = ["stateDiagram-v2", *_mermaid_scope(graph, "", ids, "    ")]
+    title = ["---", f"title: {json.dumps(graph.title)}", "---"] if graph.run else []
+    lines = [*title, "stateDiagram-v2", *_mermaid_scope(graph, "", ids, "    ")]
     for name, fill, stroke in _MARKED:
-        marked = [ids[node.id] for node in graph.nodes if _mark(node) == name]
+        marked = [ids[node.id] for node in graph.nodes if mark_of(node) == name]
         if marked:
             lines += [f"    classDef {name} fill:{fill},stroke:{stroke}", f"    class {','.join(marked)} {name}"]
     return "\n".join(lines) + "\n"
@@ -110,6 +160,7 @@ def dot(graph: Graph) -> str:
     """Return the graph as a digraph for Graphviz: https://graphviz.org/doc/info/lang.html"""
     head = [
         f"digraph {_quoted(graph.name)} {{",
+        *([f"    label={_quoted(graph.title)};"] if graph.run else []),
         "    compound=true;",
         '    node [shape=box, style="rounded,filled", fillcolor=white, fontname=sans];',
         "    edge [fontname=sans, fontsize=10];",
@@ -146,7 +197,7 @@ def _dot_look(node: Node) -> str:
             return 'label="", shape=doublecircle, width=0.12, fillcolor=black'
         case kind if kind == STOPPED:
             return "label=stopped, fontcolor=firebrick, color=firebrick"
-    fill = next((f", fillcolor={_quoted(fill)}" for name, fill, _ in _MARKED if _mark(node) == name), "")
+    fill = next((f", fillcolor={_quoted(fill)}" for name, fill, _ in _MARKED if mark_of(node) == name), "")
     return f"label={_quoted(node.name)}, tooltip={_quoted(node.detail)}{fill}"
 
 
@@ -159,15 +210,15 @@ def _quoted(text: str) -> str:
 
 def listing(graph: Graph) -> str:
     """Return the steps and their routes, one per line, indented by scope."""
-    return "\n".join([graph.name, *_listed(graph, "", "  ")]) + "\n"
+    return "\n".join([graph.title, *_listed(graph, "", "  ")]) + "\n"
 
 
 def _listed(graph: Graph, scope: str, indent: str) -> Iterator[str]:
     nodes, edges = graph.within(scope)
     names = {node.id: node.name or node.kind for node in nodes}
     for node in (one for one in nodes if one.name):
-        sign = {"failed": "!", "current": ">", "visited": "*"}.get(_mark(node), " ")
-        yield f"{indent}{sign} {node.name}  ({node.detail})"
+        undone = f"  undone {node.undone} times" if node.undone > 1 else "  undone" if node.undone else ""
+        yield f"{indent}{_SIGNS[mark_of(node)]} {node.name}  ({node.detail}){undone}"
         for one in (one for one in graph.scopes if one.step == node.id):
             if one.name:
                 yield f"{indent}    {one.name}:"
@@ -175,10 +226,6 @@ def _listed(graph: Graph, scope: str, indent: str) -> Iterator[str]:
         for edge in (one for one in edges if one.source == node.id):
             times = f"  [{edge.visits}]" if edge.visits else ""
             yield f"{indent}    {_label(edge)} -> {names[edge.target]}{times}"
-
-
-def _mark(node: Node) -> str:
-    return "failed" if node.failed else "current" if node.current else "visited" if node.visits else ""
 
 
 def _label(edge: Edge) -> str:

@@ -22,6 +22,9 @@ from chalicelib.model.times import Instant, rfc3339
 
 NO_NAMES: Final = Names()
 
+_ALL_NAMES: Final = frozenset({"step", "item"})
+"""What `names_at` binds only where it is needed."""
+
 
 def step_names(
     transition: Transition,
@@ -37,7 +40,8 @@ def step_names(
     `place` is the item that the token worked on, if the token is gone. `is_entering`: the token is about to enter the
     step, and `$step` is the activation that it then gets.
     """
-    needed = transition.definition.steps[token.step].names
+    compiled = transition.definition.steps.get(token.step)  # an undo may be of a step that the run's version lacks
+    needed = compiled.names if compiled else _ALL_NAMES
     activation = transition.next_activation(token.step) if is_entering and "step" in needed else None
     return names_at(transition, token, needed, activation=activation, error=error, event=event, place=place)
 

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.status import Status
 
+MAX_NAMED_PROBLEMS: Final = 10
+"""How many problems the message of `DoesNotFit` names."""
+
 
 class Refused(EchoerError):
     """The event does not fit the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What another version of its flow means for one token of a run."""
+
+    token: str
+    step: str
+    """The step at which it is."""
+    target: str
+    """The step at which it is in the other version."""
+    problem: str = ""
+    """Why it cannot be there; empty if it can."""
 
 
 class NeverIssued(Refused):
@@ -52,6 +70,19 @@ class Unsigned(Refused):
             f"answers to step {step!r} must be signed (Standard Webhooks): `webhook-id`, one of the answer's own and "
             "not the delivery's; `webhook-timestamp`, at most 5 minutes off; `webhook-signature`, by the secret with "
             "which deliveries are verified"
+        )
+
+
+class NotPermitted(Refused):
+    """The sender of the answer may not answer that kind of step; the step keeps waiting."""
+
+    code = "forbidden"
+
+    def __init__(self, step: str, *, by_person: bool) -> None:
+        super().__init__(
+            f"step {step!r} is answered by a person: send a token with the role clerk, or use a signed link of the task"
+            if by_person
+            else f"step {step!r} is answered by an action service: the role clerk answers only tasks and approvals"
         )
 
 
@@ -105,6 +136,26 @@ class NoSuchStep(Refused):
 
     def __init__(self, run: str, step: str) -> None:
         super().__init__(f"the flow of run {run!r} has no step {step!r}")
+
+
+class NoSuchToken(Refused):
+    """The run has no token, or not exactly one, that can enter the step."""
+
+    code = "no-such-token"
+
+
+class DoesNotFit(Refused):
+    """A run cannot move to the version; `fits` says of each token why, `problems` what else does not fit."""
+
+    code = "does-not-fit"
+
+    def __init__(self, run: str, version: int, fits: Sequence[Fit], problems: Sequence[str] = ()) -> None:
+        bad = [f"token {fit.token!r} at {fit.step!r}: {fit.problem}" for fit in fits if fit.problem]
+        found = [*bad, *problems]
+        more = f"; and {len(found) - MAX_NAMED_PROBLEMS} more" if len(found) > MAX_NAMED_PROBLEMS else ""
+        super().__init__(f"run {run!r} cannot move to version {version}: {'; '.join(found[:MAX_NAMED_PROBLEMS])}{more}")
+        self.fits = tuple(fits)
+        self.problems = tuple(problems)
 
 
 class InputRefused(Refused):

@@ -6,9 +6,15 @@ its random values, and its origin (`by`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import UNSET, UnsetType
+
+from chalicelib.engine.senders import Sender
+from chalicelib.model.definition import Definition
+from chalicelib.model.history import Sent
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -22,6 +28,13 @@ class Fact:
     at: Instant
     nonce: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFact(Fact):
+    """What can become known by a delivery. `sent` is that delivery; None if it became known otherwise."""
+
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +56,10 @@ class RunStarted(Fact):
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    start_at: Instant | None = None
+    """When it begins; None or past: at once."""
+    held: bool = False
+    """Whether its flow is paused: it begins when the flow is continued."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +75,7 @@ class RunRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAcked(Fact):
+class StepAcked(DeliveryFact):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
     `signed`: its signature by the namespace's key was verified.
@@ -74,6 +91,7 @@ class StepAcked(Fact):
     error: StepError | None = None
     """Why the action failed, in its own words."""
     signed: bool = False
+    sender: Sender = Sender.ANY
     is_value: bool = False
     """Whether `data` is what it is: text in it is never read as JSON."""
     direct: bool = False
@@ -85,7 +103,7 @@ class StepAcked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFailed(Fact):
+class DeliveryFailed(DeliveryFact):
     """A delivery did not reach its action. `final`: it must not be retried. `retry_after`: in milliseconds."""
 
     uuid: str
@@ -103,7 +121,7 @@ class DeliveryFailed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPending(Fact):
+class AnswerPending(DeliveryFact):
     """The work of an action without callback goes on: `location` is asked again after `wait` milliseconds."""
 
     uuid: str
@@ -112,7 +130,7 @@ class AnswerPending(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyIgnored(Fact):
+class ReplyIgnored(DeliveryFact):
     """A service accepted a delivery with a response that looked like an answer but was not a valid one."""
 
     uuid: str
@@ -127,7 +145,7 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTaken(Fact):
+class NoticeTaken(DeliveryFact):
     """An action took a notice."""
 
     uuid: str
@@ -180,8 +198,33 @@ class VarsSet(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsSet(Fact):
+    """A person changed labels of the run, and removed those of `remove`."""
+
+    labels: dict[str, Json]
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionHeld(Fact):
+    """A delivery was due while its action was paused, since `since`."""
+
+    uuid: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResumed(Fact):
+    """The action of a suspended activation is not paused any more."""
+
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimerFired(Fact):
-    """The run's timer fired: deadlines until `at` have passed."""
+    """The run's timer fired: deadlines until `at` have passed. `paused` are paused actions, and since when they are."""
+
+    paused: Mapping[str, Instant] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +249,47 @@ class RunStopped(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The version of its flow to which a run moves, with the actions and the configuration that it then uses."""
+
+    ref: DefinitionRef
+    definition: Definition = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetried(Fact):
-    """A person retried a stopped run: where it stopped, or at `step`."""
+    """A person retried a stopped run: where it stopped, or at `step`; as it was, or mended."""
 
     step: str | None = None
+    token: str | None = None
+    """The token that continues at `step`. None: the only one that can."""
+    target: Target | None = None
+    """The version with which it continues. None: its own."""
+    input: Json | UnsetType = UNSET
+    """Fields that replace those of its input; or the whole, if its flow takes one value."""
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    """Variables to set, each in the innermost scope around `token` that has it, or else in the run."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMigrated(Fact):
+    """A person moved a run that has not ended to another version of its flow."""
+
+    target: Target
+    steps: Mapping[str, str] = field(default_factory=dict)
+    """What steps of the run's version are called in that version, where the names differ."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMoved(Fact):
+    """A person had a token leave what it waits for, and enter `step`."""
+
+    step: str
+    token: str | None = None
+    """None: the only token that can enter the step."""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,16 +306,21 @@ Event: TypeAlias = (
     | DeliveryHeld
     | AnswerPending
     | CircuitChanged
+    | ActionHeld
+    | ActionResumed
     | ReplyIgnored
     | NoticeTaken
     | EventArrived
     | ChildEnded
     | StepExecuted
     | VarsSet
+    | LabelsSet
     | TimerFired
     | RunPaused
     | RunContinued
     | RunStopped
     | RunRetried
+    | RunMigrated
+    | TokenMoved
     | UndosRetried
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Final
 
+from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.run import Activation, PendingUndo, Run, Token
+from chalicelib.model.templates import Template
 from chalicelib.model.waits import ApprovalWait, NoticeWait, RepeatWait
 
 UNDO: Final = "undo"
@@ -39,31 +42,47 @@ def pending_undo(run: Run, token: Token) -> PendingUndo | None:
     return next((undo for undo in run.undos if undo.uuid == token.undoes), None)
 
 
+def is_undone_by_flow(definition: Definition, undo: PendingUndo) -> bool:
+    """Return whether a run of a flow undoes the step, and not an action."""
+    if undo.pinned is not None:
+        return undo.pinned.is_flow
+    compiled = definition.steps.get(undo.step)
+    return compiled is not None and compiled.undo is not None and compiled.undo.is_flow
+
+
 def _undo_invocation(definition: Definition, run: Run, token: Token) -> Invocation | None:
     undo = pending_undo(run, token)
-    if undo is None:
+    if undo is None or is_undone_by_flow(definition, undo):
         return None
     compiled = definition.steps.get(undo.step)
-    if compiled and compiled.undo and compiled.undo.is_flow:
-        return None
-    references = compiled.undo.references if compiled and compiled.undo else {}
+    references: Mapping[str, Template] = compiled.undo.references if compiled and compiled.undo else {}
+    if undo.pinned is not None:
+        references = undo.pinned.references
     undoing = definition.undo_invocations[undo.action]
     action = undoing.action.taking((*undo.args, *references))
     return dataclasses.replace(undoing, action=action, args=references, given=undo.args)
 
 
-def limiter_of(definition: Definition, run: Run, token: Token) -> str:
-    """Return the name of the limiter that gives a permit to the token's activation; empty if it needs none."""
+def limiters_of(definition: Definition, run: Run, token: Token) -> tuple[str, ...]:
+    """Return the names of the limiters of which the token's activation may hold a permit.
+
+    They are two if its action's newest version has another limit than the one with which the run began.
+    """
     invocation = invocation_of(definition, run, token)
-    limit = invocation.options.limit if invocation else None
-    if token.activation is None or invocation is None or limit is None or limit.concurrent is None:
-        return ""
-    return "" if invocation.is_human or awaits_approval(token) else limiter_name(invocation, token.activation)
+    if token.activation is None or invocation is None or invocation.is_human or awaits_approval(token):
+        return ()
+    limits = (invocation.options.limit, invocation.own_limit)
+    names = (_limiter_name(invocation, limit, token.activation) for limit in limits if limit and limit.concurrent)
+    return tuple(dict.fromkeys(names))
 
 
 def limiter_name(invocation: Invocation, activation: Activation) -> str:
     """Return the name of the limiter of the action, or of the value of the limit's key for it."""
-    action, limit = invocation.action.name, invocation.options.limit
+    return _limiter_name(invocation, invocation.options.limit, activation)
+
+
+def _limiter_name(invocation: Invocation, limit: Limit | None, activation: Activation) -> str:
+    action = invocation.action.name
     if limit is None or limit.key is None:
         return f"limit/{action}"
     return f"limit-key/{len(action)}/{action}/{activation.permit_key}"
@@ -74,10 +93,10 @@ def awaits_approval(token: Token) -> bool:
     return token.activation is not None and isinstance(token.activation.wait, ApprovalWait)
 
 
-def is_signed(definition: Definition, step: str) -> bool:
+def is_signed(definition: Definition, run: Run, step: str) -> bool:
     """Return whether answers to the step must be signed, for its action or for the action that undoes it.
 
     Both count because an activation that has ended no longer shows which of them it sent.
     """
     compiled = definition.steps.get(step)
-    return compiled is not None and compiled.signed
+    return compiled.signed if compiled is not None else run.former_steps.get(step, False)

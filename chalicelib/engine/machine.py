@@ -15,6 +15,8 @@ from typing import assert_never
 
 from chalicelib.engine.effects import Decision, Outcome
 from chalicelib.engine.events import (
+    ActionHeld,
+    ActionResumed,
     AnswerPending,
     ChildEnded,
     CircuitChanged,
@@ -22,10 +24,12 @@ from chalicelib.engine.events import (
     DeliveryHeld,
     Event,
     EventArrived,
+    LabelsSet,
     NoticeTaken,
     ReplyIgnored,
     RunAdmitted,
     RunContinued,
+    RunMigrated,
     RunPaused,
     RunRefused,
     RunRetried,
@@ -34,10 +38,11 @@ from chalicelib.engine.events import (
     StepAcked,
     StepExecuted,
     TimerFired,
+    TokenMoved,
     UndosRetried,
     VarsSet,
 )
-from chalicelib.engine.handlers import answers, arrivals, deliveries, start, timers
+from chalicelib.engine.handlers import answers, arrivals, deliveries, holds, start, timers
 from chalicelib.engine.handlers.commands import apply_command
 from chalicelib.engine.token_moves import run_until_waiting
 from chalicelib.engine.transition import BlobReader, Transition
@@ -73,7 +78,7 @@ def decide(
         raise LookupError("only RunStarted creates a run")
     transition = Transition(definition, run, event, read_blob, cipher, written)
     outcome = _apply(transition, event)
-    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE):
+    if outcome not in (Outcome.IGNORED, Outcome.DUPLICATE) and not isinstance(event, RunMigrated):
         run_until_waiting(transition)
     return transition.build(outcome)
 
@@ -86,11 +91,15 @@ def _apply(transition: Transition, event: Event) -> Outcome:
             return answers.acked(transition, event)
         case DeliveryFailed() | DeliveryHeld() | CircuitChanged() | AnswerPending() | ReplyIgnored() | NoticeTaken():
             return deliveries.delivered(transition, event)
+        case ActionHeld() | ActionResumed():
+            return holds.changed(transition, event)
         case EventArrived() | ChildEnded() | StepExecuted():
             return arrivals.arrived(transition, event)
         case TimerFired():
-            return timers.fired(transition)
-        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet():
+            return timers.fired(transition, event.paused)
+        case RunPaused() | RunContinued() | RunStopped() | RunRetried() | UndosRetried() | VarsSet() | LabelsSet():
+            return apply_command(transition, event)
+        case RunMigrated() | TokenMoved():
             return apply_command(transition, event)
         case RunStarted():
             raise LookupError("a run starts once")

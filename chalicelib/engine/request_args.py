@@ -25,6 +25,7 @@ from chalicelib.model.compiled_step import Invocation
 from chalicelib.model.definition import Definition
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import ABSENT, Activation, Run, Token
+from chalicelib.model.templates import holds_reference
 from chalicelib.model.waits import NoticeWait
 
 
@@ -48,6 +49,32 @@ def computed_args(transition: Transition, names: Names, invocation: Invocation) 
 
 
 @together()
+def fixed_args(
+    definition: Definition,
+    run: Run,
+    token: Token,
+    invocation: Invocation,
+    read: Callable[[str], Json],
+    cipher: Cipher,
+) -> dict[str, Json]:
+    """Return all args that refer to no secret, as they are stored: secret ones are encrypted. Raises ExpressionFailed.
+
+    With them the request stays the same, whatever becomes of the definition.
+    """
+    stored = (token.activation.args if token.activation else None) or {}
+    names = _names(definition, run, token, read)
+    found: dict[str, Json] = {}
+    for parameter in invocation.action.parameters:
+        name = parameter.name
+        if name in stored:
+            found[name] = stored[name]
+        elif not holds_reference(invocation.args.get(name)):
+            value = _arg(parameter, invocation, names.decrypt(cipher) if parameter.secret else names)
+            found[name] = encrypted(value, cipher) if parameter.secret else value
+    return found
+
+
+@together()
 def request_fields(
     definition: Definition,
     run: Run,
@@ -60,15 +87,17 @@ def request_fields(
 
     Variables that hold secrets are left out, because a service may return everything that it received.
     """
+    pinned = token.activation.pinned if token.activation else None
+    step = pinned.step if pinned else token.step
     if invocation.is_bare:
         args = (token.activation.args if token.activation else None) or {}
-        return {"flowId": run.name, "stepName": token.step, **args}
+        return {"flowId": run.name, "stepName": step, **args}
     variables = sent_vars(_visible(definition, run, token), token.activation)
     return {
         **args_of(definition, run, token, invocation, read, cipher),
         "flowId": run.name,
-        "stepName": token.step,
-        "ackStates": list(invocation.action.returns),
+        "stepName": step,
+        "ackStates": list(pinned.states if pinned else invocation.action.returns),
         "uuid": token.activation.uuid if token.activation else "",
         "globalVariables": {name: value for name, value in variables.items() if not holds_secret(value)},
     }
@@ -104,6 +133,8 @@ def args_of(
     """Return all args of the action; without a cipher, secret ones are masked. Raises ExpressionFailed."""
     stored = (token.activation.args if token.activation else None) or {}
     names = _names(definition, run, token, read)
+    if token.activation is not None and token.activation.pinned is not None:
+        return _pinned_args(token.activation.pinned.args, stored, invocation, names, cipher)
     found: dict[str, Json] = {}
     for parameter in invocation.action.parameters:
         name = parameter.name
@@ -116,6 +147,28 @@ def args_of(
         elif cipher is not None:
             value = stored[name] if name in stored else _arg(parameter, invocation, names.decrypt(cipher))
             found[name] = decrypt(value, cipher)
+    return found
+
+
+def _pinned_args(
+    wanted: tuple[str, ...], stored: Mapping[str, Json], invocation: Invocation, names: Names, cipher: Cipher | None
+) -> dict[str, Json]:
+    """Return the args with these names: stored ones, and those that refer to secrets. Raises ExpressionFailed."""
+    parameters = {parameter.name: parameter for parameter in invocation.action.parameters}
+    found: dict[str, Json] = {}
+    for name in wanted:
+        if name in RESERVED_ARGS and not invocation.action.is_called:
+            continue
+        value = stored.get(name)
+        if cipher is None and (name not in stored or holds_secret(value)):
+            found[name] = MASK
+        elif cipher is not None:
+            is_stored = name in stored
+            found[name] = decrypt(
+                value if is_stored else _arg(parameters[name], invocation, names.decrypt(cipher)), cipher
+            )
+        else:
+            found[name] = value
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.engine import ended_activations, notices
+from chalicelib.engine import ended_activations, notices, suspensions
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -29,7 +29,7 @@ from chalicelib.engine.effects import (
     TellParent,
     TellSchedule,
 )
-from chalicelib.engine.events import Fact
+from chalicelib.engine.events import DeliveryFact, Fact
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
@@ -92,6 +92,8 @@ class Transition(TransitionVars):
         self._read_blob = read_blob
         self._new_blobs: dict[str, Json] = {}
         self._minted = 0
+        self._sent = fact.sent if isinstance(fact, DeliveryFact) else None
+        """The delivery by which the event became known, until an entry about its activation records it."""
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -301,13 +303,18 @@ class Transition(TransitionVars):
         """Add a history entry about the token, or about the run as a whole."""
         step = token.step if token else ""
         uuid = token.activation.uuid if token and token.activation else ""
+        uuid = fields.setdefault("uuid", uuid)
+        sent = self._sent if self._sent is not None and uuid == getattr(self.fact, "uuid", None) else None
+        if sent is not None:
+            self._sent = None
         entry = Entry(
             seq=self._before.seq + len(self.entries) + 1,
             at=self.at,
             event=event,
             by=self.fact.by,
             token=token.id if token else ROOT,
-            **{"step": step, "origin": step, "uuid": uuid, **fields},
+            sent=sent,
+            **{"step": step, "origin": step, **fields},
         )
         self.entries.append(entry)
 
@@ -349,7 +356,7 @@ class Transition(TransitionVars):
         self.set_status(status)
         notices.release(self)
         self.set_run(ended_at=self.at, output=output, ending=None, last_err=error[:MAX_ERROR_CHARACTERS])
-        self.set_run(stopping=())
+        self.set_run(stopping=(), suspended_at=None)
         if status is Status.SUCCEEDED:
             self.set_run(undos=tuple(undo for undo in self.run.undos if undo.failed))
         if self.run.parent:
@@ -365,6 +372,8 @@ class Transition(TransitionVars):
         """Return the decision. If the event changed nothing, its head is the one that was given."""
         if outcome in (Outcome.IGNORED, Outcome.DUPLICATE):
             return Decision(self._before, outcome)
+        if self.run.suspended_at is not None:
+            suspensions.settle(self)
         self._set_timer()
         ended_activations.settle(self, self._before, self._written)
         changed = self.run.status is not self._before.status or not self._before.version
@@ -379,6 +388,13 @@ class Transition(TransitionVars):
         )
         return Decision(after, outcome, tuple(self.effects))
 
+    def _deadlines(self) -> list[Instant]:
+        """Return when the waits of the tokens end, and the run itself."""
+        is_awaited = self.run.ending is None and self.run.status is not Status.PENDING  # else its tokens do nothing
+        awaited = [token for token in self.tokens.values() if is_awaited or token.id == UNDO]
+        deadlines = [token.activation.due for token in awaited if token.activation]
+        return [*deadlines, self.run.deadline] if self.run.deadline is not None else deadlines
+
     def _set_timer(self) -> None:
         """Set the run's one timer to the earliest deadline, unless it fires before that anyway.
 
@@ -392,12 +408,11 @@ class Transition(TransitionVars):
         if self.run.status not in MOVING:
             self.set_run(timer_at=None)
             return
-        is_awaited = self.run.ending is None and self.run.status is not Status.PENDING  # else its tokens do nothing
-        awaited = [token for token in self.tokens.values() if is_awaited or token.id == UNDO]
-        deadlines = [token.activation.due for token in awaited if token.activation]
+        deadlines = self._deadlines() if self.run.suspended_at is None else suspensions.deadlines(self)
         deadlines += [stopping.deadline for stopping in self.run.stopping]
-        if self.run.deadline is not None:
-            deadlines.append(self.run.deadline)
+        start_at = self.run.start_at
+        if self.run.status is Status.PENDING and start_at is not None and start_at > self.at:
+            deadlines.append(start_at)
         timer_at = self.run.timer_at
         if deadlines and (timer_at is None or timer_at <= self.at or min(deadlines) < timer_at):
             self.set_run(timer_at=min(deadlines))

@@ -16,6 +16,8 @@ from chalicelib.service.messages import (
     Message,
     Notify,
     Release,
+    ReleaseHeld,
+    RunBatch,
     Serve,
     StartChild,
     StopChild,
@@ -29,7 +31,7 @@ from chalicelib.service.ports.queues import QueueName
 
 _WAKES: Final = (
     Wake, Listen, StartChild, ExecuteStep, StopChild, SyncChild, TellParent, TellSchedule, Tick, Begin, Release, Serve,
-    Announce, FindStuck,
+    ReleaseHeld, RunBatch, Announce, FindStuck,
 )  # fmt: skip
 
 KINDS: Final[dict[QueueName, tuple[type[Message], ...]]] = {

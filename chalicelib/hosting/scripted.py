@@ -16,6 +16,7 @@ import msgspec
 from chalicelib.adapters.memory import MemoryStore
 from chalicelib.adapters.virtual import START, VirtualClock
 from chalicelib.config import Settings
+from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.invocation import UNDO, invocation_of
 from chalicelib.engine.request_args import direct_args
@@ -42,6 +43,7 @@ from chalicelib.service.ports.events import Signal
 from chalicelib.service.ports.queues import MAX_DELAY_MS
 from chalicelib.service.ports.runs import RunQuery
 from chalicelib.service.ports.tasks import Task
+from chalicelib.service.runs import answer as service
 from chalicelib.service.runs.blobs import blob_reader
 from chalicelib.service.runs.start import StartOrder
 
@@ -97,6 +99,10 @@ class ScriptedHost(VirtualHost):
     def later(self, milliseconds: int, run: str, call: Callable[[], object]) -> None:
         """Plan something that the run may refuse, so many milliseconds from now."""
         self.at(self.clock.now() + milliseconds, lambda: self._try(run, call))
+
+    def answer(self, answer: service.Answer, *, by: str) -> Outcome:
+        """Answer now for an activation, signed. Raises what `Answerer.answer` raises."""
+        return self._answers.send(answer, by)
 
     def signal(self, run: str, name: str, *, data: Json = None) -> None:
         """Publish an event for that run alone. Raises NotFound, CommandRefused."""

@@ -46,7 +46,7 @@ class ScriptedAnswers:
                 error=service.AnswerError(name=error.name, cause=error.cause) if error else None,
             )
             counts = answer.done and run.notice_of(uuid) is None
-            send = partial(self._send_by_token if answer.by_token else self._send, given, by)
+            send = partial(self._send_by_token if answer.by_token else self.send, given, by)
             call = partial(self._answer, given, send, action if counts else "")
             self._host.at(self._host.clock.now() + answer.after, call)
 
@@ -63,7 +63,8 @@ class ScriptedAnswers:
             fields: dict[str, Json] = {"action": action, "step": answer.step, "state": answer.state}
             self.ignored.append(Seen(self._host.clock.now(), answer.run, fields))
 
-    def _send(self, answer: service.Answer, by: str) -> Outcome:
+    def send(self, answer: service.Answer, by: str) -> Outcome:
+        """Send an answer with the signature of its action. Raises what `Answerer.answer` raises."""
         return self._host.services.answerer.answer(self._host.namespace, answer, by=by, signature=self._sign(answer))
 
     def _send_by_token(self, answer: service.Answer, by: str) -> Outcome:

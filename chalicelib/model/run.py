@@ -23,6 +23,17 @@ ABSENT: Final = {"\0absent": True}
 """The value in `Activation.old_vars` of a variable that did not exist."""
 
 
+class Pinned(FrozenValue, frozen=True, kw_only=True):
+    """What every delivery of an activation repeats, though its run has moved to another version since it began."""
+
+    step: str = msgspec.field(name="s")
+    """The name of the step as the action knows it."""
+    states: tuple[str, ...] = msgspec.field(name="t", default=())
+    """`ackStates`."""
+    args: tuple[str, ...] = msgspec.field(name="a", default=())
+    """The names of the args, in their order. The activation holds the values of those that refer to no secret."""
+
+
 class Activation(FrozenValue, frozen=True, kw_only=True):
     """One visit of one step by one token. Services and people can move the token only with its uuid."""
 
@@ -55,6 +66,12 @@ class Activation(FrozenValue, frozen=True, kw_only=True):
     """Where an action without callback, which has answered 202, is asked for its answer."""
     settled: int = msgspec.field(name="ls", default=0)
     """How many deliveries had failed when it last answered 202: they do not count any more."""
+    suspended_at: Instant | None = msgspec.field(name="sp", default=None)
+    """Since when its time-outs are suspended because its action is paused; None: they are not."""
+    is_unsent: bool = msgspec.field(name="us", default=False)
+    """Whether nothing was sent because its action is paused: its continuation sends it."""
+    pinned: Pinned | None = msgspec.field(name="pd", default=None)
+    """What it was sent, if the run has moved to another version of its flow since then."""
     wait: Wait | None = msgspec.field(name="m", default=None)
     """What the token waits for, if the kind of its step must remember anything."""
 
@@ -103,6 +120,14 @@ class Token(FrozenValue, frozen=True, kw_only=True):
     """The variables of the fork that it waits at; None if the fork has none."""
 
 
+class PinnedUndo(FrozenValue, frozen=True, kw_only=True):
+    """What the step said of its undo in the version of the flow in which it finished."""
+
+    is_flow: bool = msgspec.field(name="f", default=False)
+    references: dict[str, Json] = msgspec.field(name="r", default_factory=dict)
+    """Args that refer to secrets of the namespace: templates, evaluated when the action is sent."""
+
+
 class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     """A finished step that is undone if the run fails or is canceled: the action that does so, and its args."""
 
@@ -123,6 +148,8 @@ class PendingUndo(FrozenValue, frozen=True, kw_only=True):
     """Whether it is undone now, while the run goes on: its branch lost, or its failed item was tolerated."""
     is_retried: bool = msgspec.field(name="r", default=False)
     """Whether a person had it done again. What else the run did is not undone by that."""
+    pinned: PinnedUndo | None = msgspec.field(name="p", default=None)
+    """How it is sent, if the run has moved to another version of its flow since it was registered."""
 
 
 class StoppingChild(FrozenValue, frozen=True, kw_only=True):
@@ -199,6 +226,12 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """Why the run failed; `last_err` says it as text."""
     steps: int = msgspec.field(name="sc", default=0)
     """How many steps its tokens have entered in all."""
+    start_at: Instant | None = msgspec.field(name="ss", default=None)
+    """When a run that was started with a delay begins; None: it began when it was started."""
+    gated: bool = msgspec.field(name="gt", default=False)
+    """Whether it is pending until `start_at`, or until its flow, which is paused, is continued."""
+    suspended_at: Instant | None = msgspec.field(name="ha", default=None)
+    """Since when its deadline and those of its joins are suspended, because a token waits for a paused action."""
     limiter: str = msgspec.field(name="lm", default="")
     """The name of the limiter that gives the run its permit, if its flow has a limit."""
     parent: Parent | None = msgspec.field(name="pr", default=None)
@@ -232,6 +265,9 @@ class Run(FrozenValue, frozen=True, kw_only=True):
     """The status in which it will end when everything is undone."""
     received: dict[str, tuple[str, ...]] = msgspec.field(name="hd", default_factory=dict)
     """For each name and key of events: the places of the last events that the run took. An event is taken once."""
+    former_steps: dict[str, bool] = msgspec.field(name="fs", default_factory=dict)
+    """Steps of versions of the flow to which it belonged before and that its version lacks; whether their answers had
+    to be signed."""
     written: str = msgspec.field(name="wr", default="")
     """Derived from the nonce of the event that made it: distinguishes equal heads that two processes wrote."""
     tail: tuple[Entry, ...] = msgspec.field(name="tl", default=())

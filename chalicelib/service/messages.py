@@ -11,6 +11,7 @@ import msgspec
 
 from chalicelib.engine.announcements import Announcement
 from chalicelib.model import formats
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.json_values import FrozenValue, ready
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
@@ -148,6 +149,32 @@ class Wanted(FrozenValue, frozen=True, kw_only=True):
     hooks: tuple[str, ...] = msgspec.field(name="h")
 
 
+class ReleaseHeld(_Message, frozen=True, kw_only=True, tag="release-held"):
+    """Send what waits for the action or flow of that name, which was continued. `run` is empty.
+
+    `version` is that of the value without the pause.
+    """
+
+    run: str = ""
+    kind: HeldKind
+    name: str
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+
+class RunBatch(_Message, frozen=True, kw_only=True, tag="batch"):
+    """Work on the batch. `run` is empty, and `version` is that of the batch, which it continues; 0: any."""
+
+    run: str = ""
+    batch: str
+
+    @property
+    def subject(self) -> str:
+        return self.batch
+
+
 class Announce(_Message, frozen=True, kw_only=True, tag="announce"):
     """Notify hooks of events of a transition, if it was committed."""
 
@@ -187,6 +214,8 @@ Message: TypeAlias = (
     | Begin
     | Release
     | Serve
+    | ReleaseHeld
+    | RunBatch
     | Announce
     | Notify
     | FindStuck

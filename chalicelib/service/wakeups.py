@@ -7,28 +7,30 @@ dropped).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import TypeAlias, assert_never
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, assert_never
 
 import msgspec
 
 from chalicelib.model.run import Run
+from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.doctor.stuck import StuckWatch
 from chalicelib.service.errors import NotFound
 from chalicelib.service.events.publish import Signaler
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.limits.admissions import Admissions
 from chalicelib.service.limits.limiter import Limiter
 from chalicelib.service.messages import (
     Announce,
     Begin,
-    Deliver,
     ExecuteStep,
     FindStuck,
     Listen,
     Message,
-    Notify,
     Release,
+    ReleaseHeld,
+    RunBatch,
     Serve,
     StartChild,
     StopChild,
@@ -64,6 +66,8 @@ class Waker:
         step_executor: StepExecutor,
         scheduler: Scheduler,
         limiter: Limiter,
+        hold_gate: HoldGate,
+        batch_worker: BatchWorker,
         admissions: Admissions,
         hook_announcer: HookAnnouncer,
         stuck_watch: StuckWatch,
@@ -75,11 +79,18 @@ class Waker:
         self._child_runs = child_runs
         self._step_executor = step_executor
         self._scheduler = scheduler
-        self._limiter = limiter
-        self._admissions = admissions
         self._hook_announcer = hook_announcer
-        self._stuck_watch = stuck_watch
         self._clock = clock
+        self._handlers: dict[type[Message], Callable[[Any], Redelivery]] = {
+            Tick: scheduler.tick,
+            Begin: admissions.begin,
+            Release: limiter.release,
+            Serve: limiter.look,
+            ReleaseHeld: hold_gate.release,
+            RunBatch: batch_worker.work,
+            FindStuck: lambda _: stuck_watch.look(),
+        }
+        """What handles messages that are not about one run as it is now."""
 
     def wake(self, batch: Sequence[Message]) -> list[Redelivery]:
         """Handle every message, equal ones once. Return when each must be received again."""
@@ -91,17 +102,9 @@ class Waker:
         return [redeliveries[_request(message)] for message in batch]
 
     def _handle(self, message: Message) -> Redelivery:
-        if isinstance(message, Tick):
-            return self._scheduler.tick(message)
-        if isinstance(message, Begin):
-            return self._admissions.begin(message)
-        if isinstance(message, Release):
-            return self._limiter.release(message)
-        if isinstance(message, Serve):
-            return self._limiter.look(message)
-        if isinstance(message, FindStuck):
-            self._stuck_watch.look()
-            return None
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            return handler(message)
         run = read_with_retries(self._runs, self._clock, [message])
         if run is None or not message.is_written(run):
             return until_committed(message.sent_at, self._clock.now())
@@ -113,9 +116,7 @@ class Waker:
             LOG.info("the run of a message is gone", extra={"run": message.run})
         return None
 
-    def _act(
-        self, message: Deliver | Listen | ExecuteStep | _Child | TellSchedule | Announce | Notify, run: Run
-    ) -> None:
+    def _act(self, message: Message, run: Run) -> None:
         match message:
             case Listen(uuid=uuid):
                 self._signaler.listen(run, uuid)
@@ -125,17 +126,17 @@ class Waker:
                 self._scheduler.run_ended(run)
             case Announce():
                 self._hook_announcer.announce(run, message)
-            case Deliver() | Notify():
-                LOG.error("the wake queue held a delivery", extra={"run": message.run})
-            case _:
+            case StartChild() | StopChild() | SyncChild() | TellParent():
                 self._act_on_child(message, run)
+            case _:
+                LOG.error("the wake queue held a %s", type(message).__name__, extra={"run": message.run})
 
     def _act_on_child(self, message: _Child, run: Run) -> None:
         match message:
             case StartChild(uuid=uuid):
                 self._child_runs.start_child(run, uuid)
-            case StopChild(child=child):
-                self._child_runs.stop_child(run, child)
+            case StopChild():
+                self._child_runs.stop_child(run, message)
             case SyncChild(child=child):
                 self._child_runs.sync_child(run, child)
             case TellParent():

@@ -1,4 +1,4 @@
-"""Output that all commands share: JSON, styled lines and tables. `rich` is loaded when a line is first printed."""
+"""Output that all commands share: JSON, styled lines, tables, times. `rich` is loaded for tables on terminals only."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import click
 
 from chalicelib.model.visible_text import visible
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from fsl.cli import tables
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -32,10 +30,19 @@ COLOURS: Final = {
 }
 """The colours of statuses and changes."""
 
-PIPED_WIDTH_COLUMNS: Final = 1_000
-"""The width of tables in output that is not a terminal, so that no line is wrapped."""
-
 _AS_JSON: Final = "fsl.json"
+_UTC: Final = "fsl.utc"
+
+
+class Styled(NamedTuple):
+    """A text and its style on a terminal: a colour or `dim`."""
+
+    text: str
+    style: str
+
+
+Cell: TypeAlias = str | Styled
+"""A cell of a table."""
 
 
 def json_option(command: _F) -> _F:
@@ -69,6 +76,14 @@ def put(value: Json) -> None:
     write(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def put_output(value: Json) -> None:
+    """Print a value that a run returned: a text as it is, everything else as JSON."""
+    if isinstance(value, str):
+        write(value)
+    else:
+        put(value)
+
+
 def put_line(value: Json) -> None:
     """Print a value as one line of JSON on standard output."""
     write(json.dumps(value, ensure_ascii=False))
@@ -76,43 +91,101 @@ def put_line(value: Json) -> None:
 
 def say(text: str, style: str = "", *, err: bool = False, lines: bool = False) -> None:
     """Print a line, styled if the output is a terminal. Without `lines`, newlines in it are escaped too."""
-    from rich.text import Text
+    shown = visible(text, lines=lines)
+    click.echo(click.style(shown, **_attributes(style)) if style and _has_colours() else shown, err=err)
 
-    console(err=err).print(Text(visible(text, lines=lines), style), soft_wrap=True)
+
+def _attributes(style: str) -> dict[str, Any]:
+    return {"dim": True} if style == "dim" else {"fg": style}
 
 
-def styled(word: str) -> Text:
+def _has_colours() -> bool:
+    """Whether the terminal may show colours. Output that is no terminal has none in any case."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return `1 run` or `2 runs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def styled(word: str) -> Cell:
     """Return a status or change in its colour."""
-    from rich.text import Text
-
-    return Text(visible(word), COLOURS.get(word, ""))
+    return Styled(word, COLOURS[word]) if word in COLOURS else word
 
 
-def console(*, err: bool = False) -> Console:
-    """Return the console of standard output or standard error, without colours if NO_COLOR is set."""
+def table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print rows under column headings: folded into the width of a terminal, unfolded into anything else."""
+    shown = [[_visible_cell(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        click.echo(_on_terminal(columns, shown))
+    else:
+        click.echo(tables.plain(columns, [[cell[0] for cell in row] for row in shown]))
+
+
+def _on_terminal(columns: Sequence[str], rows: Sequence[Sequence[tuple[str, str]]]) -> str:
+    """Return a table that fits into the terminal: long cells are folded."""
     from rich.console import Console
 
-    stream = sys.stderr if err else sys.stdout
-    width = None if stream.isatty() else PIPED_WIDTH_COLUMNS
-    return Console(file=stream, highlight=False, width=width, no_color=bool(os.environ.get("NO_COLOR")) or None)
+    console = Console(highlight=False, no_color=not _has_colours())
+    with console.capture() as captured:
+        console.print(tables.folded(columns, rows))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print rows under column headings."""
-    from rich.table import Table
-    from rich.text import Text
+def _visible_cell(cell: Cell) -> tuple[str, str]:
+    """Return the text of a cell, escaped, and its style."""
+    return (visible(cell.text), cell.style) if isinstance(cell, Styled) else (visible(cell), "")
 
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
-    out = console()
-    with out.capture() as captured:
-        out.print(grid)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))  # cells were escaped
+
+# ── times ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def utc_option(command: _F) -> _F:
+    """Add the option `--utc/--local`. The functions for times read it; the command does not receive it."""
+
+    def remember(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+        ctx.meta[_UTC] = wanted
+
+    text = "Print times in UTC, or in the time zone of this machine (the default)."
+    return click.option("--utc/--local", expose_value=False, callback=remember, help=text)(command)
 
 
 def short_time(text: str | None) -> str:
-    """Return an RFC 3339 time as `2027-01-31 08:00:00`; an empty string for None."""
-    return (text or "").replace("T", " ").partition(".")[0]
+    """Return an RFC 3339 time as `2027-01-31 08:00:00 CET`; an empty string for None."""
+    return _local(text, "%Y-%m-%d %H:%M:%S") if text else ""
+
+
+def exact_time(text: str | None) -> str:
+    """Return an RFC 3339 time as `2027-01-31 08:00:00.123 CET`; an empty string for None."""
+    return _local(text, "%Y-%m-%d %H:%M:%S.{ms}") if text else ""
+
+
+def time_of_day(text: str) -> str:
+    """Return an RFC 3339 time as `08:00:00.123 CET`, with its date if it is not today."""
+    moment = _moment(text)
+    today = moment is not None and moment.date() == datetime.now(moment.tzinfo).date()
+    return _local(text, "%H:%M:%S.{ms}" if today else "%Y-%m-%d %H:%M:%S.{ms}")
+
+
+def _local(text: str, form: str) -> str:
+    moment = _moment(text)
+    if moment is None:
+        return text
+    written = moment.strftime(form.replace("{ms}", f"{moment.microsecond // 1000:03}"))
+    return f"{written} {_zone(moment)}"
+
+
+def _zone(moment: datetime) -> str:
+    """Return the name of the zone; its offset where the zone has no name in letters."""
+    name = moment.tzname() or ""
+    return name if name.isalpha() else f"UTC{moment:%z}"
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the time in the wanted zone; None if the text is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC if click.get_current_context().meta.get(_UTC) else None)

@@ -1,7 +1,8 @@
 """`fsl`: the command of the terminal.
 
 Commands on files need no server; commands on definitions and runs talk to one; `fsl local` is one. Exit codes: 0 the
-command succeeded; 1 it failed; 2 it was called with wrong arguments; 3 no server answers.
+command succeeded; 1 it failed; 2 it was called with wrong arguments; 3 no server answers; 4 the time to wait is over;
+130 it was interrupted.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from chalicelib.model.visible_text import visible
 from fsl.cli.lazy import LazyCommand, LazyGroup
 
 _DOCUMENTS: Final = "fsl.cli.documents"
+_PEOPLE: Final = "fsl.cli.people"
 _RUNS: Final = "fsl.cli.runs"
 _SERVER: Final = "fsl.cli.server"
+
+EXIT_INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C: 128 and the number of SIGINT, as in shells."""
 
 SECTIONS: Final = {
     "Write programs": (
@@ -35,18 +40,26 @@ SECTIONS: Final = {
     "Start and inspect runs": (
         LazyCommand("apply", f"{_RUNS}.apply:apply", "Apply FSL files: update definitions and start runs."),
         LazyCommand("run", f"{_RUNS}.start:run", "Start a run of a flow."),
-        LazyCommand("watch", f"{_RUNS}.follow:watch", "Show the transitions of a run until it ends."),
+        LazyCommand("watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
-        LazyCommand("list", f"{_RUNS}.resources:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
-        LazyCommand("answer", f"{_RUNS}.answer:answer", "Answer a step that waits, as its action or a person."),
         LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run."),
         LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a paused run."),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
         LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
+        LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
+        LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
+    ),
+    "Do what people do": (
+        LazyCommand("task", f"{_PEOPLE}.tasks:task", "List the tasks that wait for a person, or show one."),
+        LazyCommand("answer", f"{_PEOPLE}.answer:answer", "Answer a step that waits, as its action or a person."),
+        LazyCommand("approve", f"{_PEOPLE}.answer:approve", "Approve or reject the dispatch of an action."),
+        LazyCommand("event", f"{_PEOPLE}.events:event", "Publish an event for all runs that wait for it."),
+        LazyCommand("signal", f"{_PEOPLE}.events:signal", "Send an event to one run."),
     ),
     "Schedule runs": (LazyCommand("schedule", f"{_RUNS}.schedules:schedule", "List, inspect and command schedules."),),
     "Operate a server": (
@@ -73,6 +86,8 @@ class _Terminal(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(EXIT_INTERRUPTED)
         except click.ClickException as exc:
             vars(exc).update(message=visible(exc.message, lines=True))
             raise

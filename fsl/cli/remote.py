@@ -9,22 +9,30 @@ from typing import Any, Final, TypeVar
 import click
 
 from chalicelib.model.errors import EchoerError
-from fsl.cli.common import json_option, put, say, wants_json
+from fsl.cli.common import json_option, put, say, utc_option, wants_json
 from fsl.client import URL, Client, Refused, Unreachable
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 EXIT_REFUSED: Final = 1
 EXIT_UNREACHABLE: Final = 3
+EXIT_NOT_ENDED: Final = 4
+"""The time to wait is over, and the run has not ended."""
+
+
+_NAMESPACE: Final = "fsl.namespace"
 
 
 def remote(command: _F) -> _F:
-    """Add the options `--server`, passed to the command as `client`, and `--json`."""
+    """Add `--server` and `--namespace`, passed to the command as `client`, and `--utc` and `--json`."""
 
-    def connect(_ctx: click.Context, _option: click.Parameter, url: str) -> Client:
+    def connect(ctx: click.Context, _option: click.Parameter, url: str) -> Client:
         if not url.startswith(("http://", "https://")):
             raise click.BadParameter(f"{url!r} is not a URL; use one such as {URL}")
-        return Client(url, os.environ.get("ECHOER_TOKEN"))
+        return Client(url, os.environ.get("ECHOER_TOKEN"), ctx.meta.get(_NAMESPACE))
+
+    def remember(ctx: click.Context, _option: click.Parameter, name: str | None) -> None:
+        ctx.meta[_NAMESPACE] = name
 
     server = click.option(
         "--server",
@@ -36,7 +44,16 @@ def remote(command: _F) -> _F:
         callback=connect,
         help="The server to use; the default is ECHOER_URL. ECHOER_TOKEN is sent as a bearer token.",
     )
-    return json_option(server(command))
+    namespace = click.option(
+        "--namespace",
+        metavar="NAME",
+        envvar="ECHOER_NAMESPACE",
+        is_eager=True,
+        expose_value=False,
+        callback=remember,
+        help="A namespace other than that of the token; the default is ECHOER_NAMESPACE.",
+    )
+    return server(namespace(utc_option(json_option(command))))
 
 
 def exit_code_of(error: EchoerError) -> int | None:

@@ -31,7 +31,8 @@ from chalicelib.entrypoints import authorizer
 from chalicelib.hosting import Services
 from chalicelib.service.ports.queues import QueueName, Received
 from chalicelib.service.security.webhooks import secrets_for
-from deploy.release import Account, release
+from deploy.account import Account
+from deploy.release import release
 from deploy.stages import API, AUTHORIZE, Stage
 from fsl.local.aws import one_at_a_time
 from fsl.local.shapes import LambdaContext, failed_in, queue_event, schedule_event
@@ -88,6 +89,11 @@ class Cloud:
     @property
     def account(self) -> Account:
         return Account(boto3.Session(), self.said.append)
+
+    @property
+    def services(self) -> Services:
+        """The services of the function behind the API."""
+        return self._services_of(API)
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -152,6 +158,10 @@ class Cloud:
         at = datetime.fromtimestamp(self.clock.now() // 1000, UTC)
         text = Webhook(secret).sign("msg_1", at, body)
         return {"webhook-id": "msg_1", "webhook-timestamp": f"{at.timestamp():.0f}", "webhook-signature": text}
+
+    def work(self, queue: QueueName = QueueName.DELIVERIES) -> bool:
+        """Hand one batch of the queue to its function. Return whether there was one."""
+        return any([self._hand_over(*source) for source in self.sources() if source[1] is queue])
 
     def settle(self) -> None:
         """Hand messages to their functions until none is due."""

@@ -134,7 +134,7 @@ def test_a_step_may_have_any_name() -> None:
 
 
 def entry(seq: int, step: str, state: str, target: str) -> Entry:
-    return Entry(seq=seq, at=seq, event="StepAcked", step=step, state=state, target=target)
+    return Entry(seq=seq, at=seq, event="StepAcked", step=step, origin=step, state=state, target=target)
 
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.FAILED])
@@ -143,7 +143,7 @@ def test_the_path_of_a_run(status: Status) -> None:
         namespace="n", name="r", id="1", status=status, definition=DefinitionRef(), created_at=1, updated_at=1,
         tokens=(Token(step="B"),),
     )  # fmt: skip
-    begun = Entry(seq=1, at=1, event="RunStarted", step="A", target="A")
+    begun = Entry(seq=1, at=1, event="RunStarted", step="A", origin="ready", target="A")
     path = path_of(run, [begun, entry(2, "A", "FAIL", "A"), entry(3, "A", "OK", "B")])
     assert path.moves == {("A", "A"): 1, ("A", "B"): 1}
     assert path.steps == {"A": 2}

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 from chalicelib.entrypoints.http.openapi.examples import Exchange
+from chalicelib.entrypoints.http.views.task_links import FORM
+from chalicelib.hosting import Services
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import Reply, call
@@ -54,10 +56,12 @@ NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
 class Place(Protocol):
-    """Where the story happens: a clock, and workers that handle one batch of a queue."""
+    """Where the story happens: a clock, services, and workers that handle one batch of a queue."""
 
     @property
     def clock(self) -> FakeClock: ...
+    @property
+    def services(self) -> Services: ...
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
 
@@ -77,7 +81,8 @@ class Teller:
         query = {name: value for name, value in given.items() if name not in path}
         url = template.format(**{name: quote(value, safe="") for name, value in path.items()})
         sent = {name: "true" if value is True else value for name, value in query.items()}
-        reply = self._call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body)
+        headers = {"Content-Type": FORM} if template == "/task/{link}/answer" else None
+        reply = self._call(method, f"{url}?{urlencode(sent, doseq=True)}" if sent else url, body, headers=headers)
         media = reply.headers["Content-Type"].partition(";")[0]
         answer = reply.json if media == "application/json" else reply.text
         found = Exchange(
@@ -100,6 +105,7 @@ def tell(host: Place, call: Callable[..., Reply] = call) -> list[Exchange]:
     _orders(say)
     _events(say)
     _schedules(say)
+    _holds(say)
     _server(say)
     _ends(say)
     return say.told
@@ -138,7 +144,18 @@ def _definitions(say: Teller) -> None:
     say("one hook", "GET", "/hook/{name}", name="pager")
     say("one value", "GET", "/config/{name}", name="REGION")
     say("as JSON", "GET", "/flow/{name}/graph", name="shipping")
+    say("with positions", "GET", "/flow/{name}/graph", name="shipping", layout=True)
     say("as Mermaid", "GET", "/flow/{name}/graph", name="order", format="mermaid")
+    say("its schemas", "GET", "/flow/{name}/schema", name="order")
+    say("with a longer wait", "POST", "/flow", {"data": FLOW.replace("action = ship;", "action = ship; timeout = 2d;")})
+    say("its versions", "GET", "/flow/{name}/versions", name="shipping")
+    say("versions of an action", "GET", "/action/{name}/versions", name="charge")
+    say("what changed", "GET", "/flow/{name}/diff", name="shipping")
+    say("a text with a mistake", "POST", "/analyze", {"text": FLOW.replace("LOST -> Ship", "LOST -> Shop")})
+    play = {"flow": "order", "input": {"order": "o-9", "amount": 20.0}}
+    played = say("until the first wait", "POST", "/play", play)
+    charged = {"answer": {"step": "Charge", "state": "SUCCESS", "data": {"receipt": "r-1"}}}
+    say("one move more", "POST", "/play", {**play, "continue": played["state"], "event": charged})
 
 
 def _runs(say: Teller) -> None:
@@ -161,7 +178,11 @@ def _runs(say: Teller) -> None:
     task = say("the inbox", "GET", "/task", flowId="o-2")[0]
     answer = {"flowId": task["flowId"], "stepName": task["stepName"], "uuid": task["uuid"], "done": True}
     say("a state that the step does not route", "POST", "/step", {**answer, "ackState": "MAYBE"})
+    link = task["links"]["AGREE"]["page"].rpartition("/")[2]
+    say("a page that asks for confirmation", "GET", "/task/{link}", link=link)
+    say("a link that was changed", "GET", "/task/{link}", link=link[1:])
     say("a person's answer", "POST", "/step", {**answer, "ackState": "AGREE"})
+    say("the task was answered before", "POST", "/task/{link}/answer", "confirm=yes&note=fine", link=link)
     run = say("what is to be charged", "GET", "/step/{name}", name="o-2.Charge")
     token = StepToken("default", "o-2", run["metadata"]["uuid"]).encode()
     error = {"name": "CardExpired", "cause": "the card expired in 2026"}
@@ -171,6 +192,14 @@ def _runs(say: Teller) -> None:
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
+    rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
+    say.host.services.operator.set_vars("default", "o-1", {"rows": rows})
+    say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
+    reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
+    key = reference.rpartition("/")[2]
+    say("a part of a large value", "GET", "/flowrun/{name}/value/{key}", name="o-1", key=key, path="/7/note")
+    say.host.services.operator.set_vars("default", "o-1", {}, remove=["rows"])
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
     say("steps that were started", "GET", "/step", limit=2)
@@ -181,6 +210,8 @@ def _orders(say: Teller) -> None:
     say("change variables", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": True, "clerk": None}}, name="o-2")
     say("remove variables", "POST", "/flowrun/{name}/vars", {"remove": ["clerk"]}, name="o-2")
     say("continue", "POST", "/flowrun/{name}/continue", name="o-2")
+    say("change labels", "POST", "/flowrun/{name}/labels", {"set": {"shop": "south"}, "remove": ["team"]}, name="o-2")
+    say("what is due", "GET", "/timer", limit=2, until="2027-02-15T08:00:00Z")
     say("stop", "POST", "/flowrun/{name}/stop", {"reason": "ordered twice"}, name="o-2")
     say("it was stopped", "POST", "/flowrun/{name}/vars", {"vars": {"urgent": False}}, name="o-2")
     say("retry", "POST", "/flowrun/{name}/retry", {"step": "Charge"}, name="o-2")
@@ -227,9 +258,24 @@ def _schedules(say: Teller) -> None:
         say("a run of a schedule", "POST", "/flowrun/{name}/stop", name=name)
 
 
+def _holds(say: Teller) -> None:
+    say("pause an action", "POST", "/action/{name}/pause", name="charge")
+    say("a paused action", "GET", "/action/{name}", name="charge")
+    say("continue an action", "POST", "/action/{name}/continue", name="charge")
+    say("pause a flow", "POST", "/flow/{name}/pause", name="shipping")
+    say("a run that waits", "POST", "/flow/{name}/runs", {"name": "s-1"}, name="shipping", wait=1)
+    say("continue a flow", "POST", "/flow/{name}/continue", name="shipping")
+    later = {"name": "s-2", "start_at": "2099-01-01T00:00:00Z"}
+    say("a delayed start", "POST", "/flow/{name}/runs", later, name="shipping")
+    say("not yet ended", "GET", "/flowrun/{name}", name="s-2", wait=1)
+    for name in ("s-1", "s-2"):
+        say("a run that never began", "POST", "/flowrun/{name}/stop", name=name)
+
+
 def _server(say: Teller) -> None:
     say("a name", "GET", "/")
     say("health", "GET", "/healthz")
+    say("who is calling, and what they may do", "GET", "/me")
     say("a table", "POST", "/command", {"command": "list action"})
     say("a mistake", "POST", "/command", {"command": "lst"})
     say("what does not get on", "GET", "/doctor", silent="1s")

@@ -16,6 +16,7 @@ from chalicelib.adapters.sqlite.store import SqliteStore
 from chalicelib.config import Access, BadSetting, Settings
 from chalicelib.entrypoints.http.route import Route
 from chalicelib.entrypoints.http.routes import ROUTES
+from chalicelib.entrypoints.http.views import task_links
 from chalicelib.hosting import assemble
 from chalicelib.model.json_values import Json
 from chalicelib.service.ports.queues import QueueName
@@ -91,20 +92,24 @@ class Side:
 
 def test_public_calls_need_no_token() -> None:
     public = {route.path for route in ROUTES if route.role is None}
-    assert public == {"/", "/healthz", "/openapi.json", "/docs"}
+    assert public == {"/", "/healthz", "/openapi.json", "/docs", "/task/{link}", "/task/{link}/answer"}
+
+
+PURE = {"/analyze", "/play"}
+"""Calls with a body that change nothing."""
 
 
 def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> None:
     for route in ROUTES:
         method, path, least = route.method, route.path, route.role
-        assert (least is Role.VIEWER) <= (method == "GET"), path
+        assert (least is Role.VIEWER) <= (method == "GET" or path in PURE), path
         for_admins = path.startswith("/token") or (path.startswith("/secret") and method != "GET")
         assert for_admins == (least is Role.ADMIN), path
 
 
 def request_of(route: Route) -> tuple[str, str]:
     """Return the method and a URL of the route."""
-    return route.method, route.path.format(name="x", uuid="u", token_id="t")
+    return route.method, route.path.format(name="x", uuid="u", token_id="t", link="l", key="k")
 
 
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))
@@ -113,12 +118,14 @@ EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".joi
 @pytest.mark.parametrize("role", list(Role))
 @EVERY_ROUTE
 def test_a_call_is_allowed_to_its_role_and_to_those_that_cover_it(guarded: Host, route: Route, role: Role) -> None:
-    least = route.role
     reply = call(*request_of(route), headers=bearer(made(role)))
-    assert (reply.status == 403) is not (least is None or role.covers(least)), reply.text
+    if route in task_links.ROUTES:  # a link is the permission, and this is none
+        assert (reply.status, "not valid" in reply.text) == (403, True)
+        return
+    assert (reply.status == 403) is not route.allows(role), reply.text
     assert reply.status != 401
     if reply.status == 403:
-        assert (reply.code, f"the role {least}" in reply.json["message"]) == ("forbidden", True)
+        assert (reply.code, f"the role {' or '.join(route.roles)}" in reply.json["message"]) == ("forbidden", True)
 
 
 @EVERY_ROUTE
@@ -534,8 +541,11 @@ def test_without_authentication_there_are_namespaces_too(host: Host) -> None:
     ("origin", "status"),
     [
         ("http://127.0.0.1:8080", 200),
-        ("http://localhost:3000", 200),
+        ("http://localhost:8080", 200),
         ("http://[::1]:8080", 200),
+        ("http://localhost:3000", 403),
+        ("http://127.0.0.1", 403),
+        ("https://127.0.0.1:8080", 403),
         ("https://evil.example", 403),
         ("http://127.0.0.1.evil.example", 403),
         ("null", 403),
@@ -544,6 +554,22 @@ def test_without_authentication_there_are_namespaces_too(host: Host) -> None:
 )
 def test_without_authentication_other_origins_are_refused(host: Host, origin: str, status: int) -> None:
     assert call("POST", "/fsl", WORK, headers={"Origin": origin}).status == status
+    assert call("GET", "/flowrun", headers={"Origin": origin}).status == status
+
+
+@pytest.mark.parametrize(
+    ("fetch_site", "status"), [("none", 200), ("same-origin", 200), ("same-site", 403), ("cross-site", 403)]
+)
+def test_without_authentication_browsers_say_whose_page_asks(host: Host, fetch_site: str, status: int) -> None:
+    """A page that only embeds the server's addresses sends no `Origin`."""
+    for method, url, body in (("GET", "/flowrun", None), ("POST", "/fsl", WORK)):
+        assert call(method, url, body, headers={"Sec-Fetch-Site": fetch_site}).status == status
+
+
+def test_on_lambda_the_pages_of_the_server_itself_are_known_by_its_host(host: Host) -> None:
+    under(host, Settings(on_lambda=True))
+    for origin, status in (("https://api.test", 200), ("http://api.test", 403), ("https://evil.example", 403)):
+        assert call("GET", "/flowrun", headers={"Origin": origin}).status == status
 
 
 def test_with_authentication_origins_are_not_checked(guarded: Host) -> None:
@@ -555,9 +581,12 @@ def test_with_authentication_origins_are_not_checked(guarded: Host) -> None:
 
 def test_authentication_is_off_except_on_lambda() -> None:
     assert config.from_environment({}).auth is Access.OPEN
-    assert "no authentication" in (config.from_environment({}).notice or "")
+    assert "no authentication" in (config.from_environment({}).notices[0])
     on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "echoer-api"}
-    assert (config.from_environment(on_lambda).auth, config.from_environment(on_lambda).notice) == (Access.TOKEN, None)
+    assert (config.from_environment(on_lambda).auth, config.from_environment(on_lambda).admin_token_sha256) == (
+        Access.TOKEN,
+        None,
+    )
     assert config.from_environment({**on_lambda, "ECHOER_AUTH": "open"}).auth is Access.OPEN
 
 
@@ -660,7 +689,7 @@ def test_the_command_sets_lists_and_deletes_secrets(fsl: Callable[..., Any]) -> 
     """A value is read from a pipe, and is never shown."""
     assert fsl("secret", "set", "team.ci-token", said="t0p\n").stdout == "secret team.ci-token was set\n"
     told = [fsl("secret", "list"), fsl("secret", "list", "--json"), fsl("secret", "set", "x", "--json", said="t0p")]
-    assert told[0].stdout.splitlines()[1].split()[::3] == ["team.ci-token", "admin"]
+    assert told[0].stdout.splitlines()[1].split()[::4] == ["team.ci-token", "admin"]
     assert json.loads(told[1].stdout)[0].keys() == {"name", "set_at", "set_by"}
     assert not any("t0p" in one.stdout + one.stderr for one in told)
     assert fsl("secret", "set", "empty", said="\n").exit_code == 1

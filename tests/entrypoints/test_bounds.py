@@ -218,7 +218,7 @@ def test_a_change_with_a_too_large_response_is_confirmed_briefly(host: Host, nar
     """The resource was created, so the response cannot be refused any more."""
     whole = begin(name="a", input={"x": text(1_000)})
     assert whole.json["spec"]["input"]["x"] == text(1_000)
-    short = begin(name="b", input={"x": text(narrow)})
+    short = begin(name="b", input={"x": text(15_000), "y": text(10_000)})
     assert (short.status, short.json["metadata"]["name"]) == (201, "b")
     assert "spec" not in short.json
     assert str(narrow) in short.json["message"]

@@ -10,8 +10,8 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.service.ports.actions import NotTaken, Taken
 from chalicelib.service.ports.runs import RunQuery
-from chalicelib.service.runs.children import ChildRuns
-from tests.hosts import NS, Host
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
+from tests.hosts import NS, Host, accept, answer_at_once
 
 FLOWS = """
 action work addr = "http://work.test/"; args = (any x = null); return = (OK | FAIL); action_end
@@ -74,9 +74,7 @@ def test_a_child_is_started_though_its_parent_was_paused_and_continued_in_the_me
     uuid = host.uuid("Kid")
     paused = host.services.operator.pause(NS, "r")
     host.services.operator.resume(NS, "r")
-    services = host.services
-    runs = ChildRuns(services.runs, services.definition_cache, services.advancer, services.factory, services.secrets)
-    runs.start_child(paused, uuid)
+    host.services.waker._child_runs.start_child(paused, uuid)
     assert [child.parent.uuid for child in children(host) if child.parent] == [uuid]
 
 
@@ -90,6 +88,63 @@ def test_a_child_is_stopped_when_its_parent_is(host: Host) -> None:
     host.settle()
     assert host.run(kid).status is Status.CANCELED
     assert host.run(kid).last_err == "run 'r' no longer waits for it"
+
+
+UNDONE = """
+action book addr = "http://work.test/"; return = (OK); action_end
+/
+action unbook addr = "http://work.test/"; args = (str who); return = (OK); action_end
+/
+flow booked_child
+    step Book => (OK -> Rest) { action = book; undo = unbook (who = "child"); };
+    wait Rest => (DONE -> done) { for = 1h; };
+flow_end
+/
+flow booked_parent
+    step Book => (OK -> Kid) { action = book; undo = unbook (who = "parent"); };
+    call Kid => (DONE -> done) { flow = booked_child; };
+flow_end
+"""
+
+
+def call(host: Host) -> None:
+    """Start a run that has just entered its call: the message that starts the child is not handled yet."""
+    host.submit(UNDONE)
+    host.actions.script = accept
+    host.start("booked_parent")
+    host.settle()
+    host.answer("Book", "OK")
+    host.actions.script = answer_at_once
+
+
+def test_a_child_that_is_created_after_its_parent_was_stopped_undoes_its_work_first(host: Host) -> None:
+    """Its starter read the parent before the stop, and created the child when `StopChild` had not found it."""
+    call(host)
+    before, uuid = host.run(), host.uuid("Kid")
+    host.services.operator.stop(NS, "r")
+    host.settle()
+    assert host.run().status is Status.CANCELING
+    runs = host.services.waker._child_runs
+    called = runs._call(before, uuid)
+    assert called
+    runs._start(before, uuid, called)
+    host.settle()
+    runs._follow(before, uuid, called.child)
+    host.settle()
+    assert host.run().status is Status.CANCELED
+    undone = [request["who"] for request in host.actions.requests if "who" in request]
+    assert undone == ["child", "parent"]
+
+
+def test_a_child_that_was_never_started_is_reported_once_its_starter_cannot_be_running(host: Host) -> None:
+    call(host)
+    host.services.operator.stop(NS, "r")
+    host.settle()
+    assert host.run().status is Status.CANCELING
+    host.pass_time(WRITER_LIFETIME_MS)
+    assert not children(host)
+    assert host.run().status is Status.CANCELED
+    assert [request["who"] for request in host.actions.requests if "who" in request] == ["parent"]
 
 
 def test_repeated_messages_start_one_child_and_notify_once(host: Host) -> None:

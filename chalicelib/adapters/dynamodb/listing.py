@@ -16,10 +16,11 @@ from typing import Any, Final
 from chalicelib.adapters.dynamodb import keys, tables
 from chalicelib.adapters.dynamodb.heads import run_of
 from chalicelib.adapters.dynamodb.items import Table, translated
-from chalicelib.adapters.store_rules import Position, admits, change_of, cursor_at, position_at, position_of
+from chalicelib.adapters.store_rules import admits, change_of
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.ports.runs import Listing, RunQuery
+from chalicelib.service.ports.cursors import Position, cursor_at, position_at
+from chalicelib.service.ports.runs import Listing, RunQuery, position_of
 
 _HEADS_AT_ONCE: Final = 100
 """The most items that a BatchGetItem takes (an AWS limit)."""

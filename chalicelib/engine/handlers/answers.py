@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chalicelib.engine import senders
 from chalicelib.engine.bindings import answered_value
 from chalicelib.engine.effects import Outcome
 from chalicelib.engine.errors import NeverIssued, NoCallback, RunIsStopped, StateNotRouted, Unsigned
@@ -35,17 +36,19 @@ _REJECTED: Final = StepError(ErrorName.APPROVAL_REJECTED, "a person refused it")
 def acked(transition: Transition, event: StepAcked) -> Outcome:
     """Apply an answer or a report of progress.
 
-    Raises NeverIssued, Unsigned, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
+    Raises NeverIssued, Unsigned, NotPermitted, RunIsStopped, NoCallback, StateNotRouted, TooLarge.
     """
     notice = transition.run.notice_of(event.uuid) if transition.run.notices else None
-    if notice is not None and event.step in ("", notice.step):
+    if notice is not None and _is_for(event, notice):
+        senders.refuse_notice(notice.step, event.sender)
         return notices.acked(transition, notice, event)
     run, token = transition.run, transition.run.token_of(event.uuid)
-    if token is None or token.activation is None or event.step not in ("", token.step):
+    if token is None or token.activation is None or not _is_for(event, token):
         return _not_awaited(transition, token, event)
-    if not event.step:
+    if event.step != token.step:
         event = dataclasses.replace(event, step=token.step)
     _refuse_unsigned(transition, token, event)
+    senders.refuse_waiting(transition.definition, run, token, event.sender)
     if run.status in status.STOPPED:
         raise RunIsStopped(run.name, run.last_err)
     invocation = invocation_of(transition.definition, run, token)
@@ -62,6 +65,12 @@ def acked(transition: Transition, event: StepAcked) -> Outcome:
     if not event.done:
         return _reported(transition, token, token.activation, event)
     return _answered(transition, token, invocation, event)
+
+
+def _is_for(event: StepAcked, token: Token) -> bool:
+    """Return whether the answer names the token's step, as the action knows it, or none."""
+    pinned = token.activation.pinned if token.activation else None
+    return event.step in ("", token.step, pinned.step if pinned else token.step)
 
 
 def _answered(transition: Transition, token: Token, invocation: Invocation, event: StepAcked) -> Outcome:
@@ -83,17 +92,18 @@ def _answered(transition: Transition, token: Token, invocation: Invocation, even
 
 
 def _not_awaited(transition: Transition, token: Token | None, event: StepAcked) -> Outcome:
-    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned."""
+    """Ignore an answer to an activation that has ended. Raises NeverIssued, Unsigned, NotPermitted."""
     ended = _ended_step(transition, event) if token is None else None
     if ended is None:
         raise NeverIssued(transition.run.name, event.step, event.uuid)
     _refuse_unsigned(transition, None, dataclasses.replace(event, step=ended))
+    senders.refuse_ended(transition.definition, ended, event.sender)
     return Outcome.DUPLICATE
 
 
 def _ended_step(transition: Transition, event: StepAcked) -> str | None:
     """Return the step of an activation that has ended; None if the run never issued its uuid for the event's step."""
-    steps = (event.step,) if event.step else transition.definition.steps
+    steps = (event.step,) if event.step else (*transition.definition.steps, *transition.run.former_steps)
     return next((step for step in steps if was_minted(transition.run.id, step, event.uuid)), None)
 
 
@@ -136,7 +146,7 @@ def _refuse_unsigned(transition: Transition, token: Token | None, event: StepAck
     if event.signed:
         return
     if token is None:
-        wanted = is_signed(transition.definition, event.step)
+        wanted = is_signed(transition.definition, transition.run, event.step)
     else:
         invocation = None if awaits_approval(token) else invocation_of(transition.definition, transition.run, token)
         wanted = invocation is not None and invocation.options.signed

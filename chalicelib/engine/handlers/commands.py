@@ -6,12 +6,24 @@ from typing import Final, TypeAlias, assert_never
 
 from msgspec.structs import replace
 
-from chalicelib.engine import admission, lifecycle, notices
-from chalicelib.engine.effects import Outcome, RequestPermit
-from chalicelib.engine.endings import succeed
-from chalicelib.engine.errors import CommandRefused, NoFailedUndo, NoSuchStep, WasUndone
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
-from chalicelib.engine.handlers import start
+from chalicelib.engine import admission, lifecycle, notices, suspensions
+from chalicelib.engine.effects import Outcome, RequestPermit, SetTimer
+from chalicelib.engine.errors import CommandRefused, NoFailedUndo
+from chalicelib.engine.events import (
+    Event,
+    LabelsSet,
+    RunContinued,
+    RunMigrated,
+    RunPaused,
+    RunRetried,
+    RunStopped,
+    TokenMoved,
+    UndosRetried,
+    VarsSet,
+)
+from chalicelib.engine.handlers.goto import go_to
+from chalicelib.engine.handlers.migrate import migrate
+from chalicelib.engine.handlers.retry import retry
 from chalicelib.engine.invocation import UNDO, awaits_approval, invocation_of
 from chalicelib.engine.lifecycle import Command
 from chalicelib.engine.returning.repeats import is_repeating
@@ -19,21 +31,26 @@ from chalicelib.engine.steps import call, outgoing, waits
 from chalicelib.engine.transition import Transition
 from chalicelib.engine.undo.compensation import fail, retry_undos, stop_held_children
 from chalicelib.engine.values import size_limits
-from chalicelib.model.flow import DONE, STOPPED, EventStep, Step, TimerStep
+from chalicelib.model.flow import STOPPED, EventStep, Step, TimerStep
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import SUSPEND, Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait, EmitWait, StartWait
 
-CommandEvent: TypeAlias = RunPaused | RunContinued | RunStopped | RunRetried | UndosRetried | VarsSet
+CommandEvent: TypeAlias = (
+    RunPaused | RunContinued | RunStopped | RunRetried | RunMigrated | TokenMoved | UndosRetried | VarsSet | LabelsSet
+)
 
 _COMMANDS: Final[dict[type[Event], Command]] = {
     RunPaused: Command.PAUSE,
     RunContinued: Command.CONTINUE,
     RunStopped: Command.STOP,
     RunRetried: Command.RETRY,
+    RunMigrated: Command.MIGRATE,
+    TokenMoved: Command.GOTO,
     UndosRetried: Command.RETRY_UNDOS,
     VarsSet: Command.VARS,
+    LabelsSet: Command.LABELS,
 }
 
 
@@ -53,8 +70,8 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
             transition.record("RunStopped", target=STOPPED, origin=transition.current_step, error=reason)
             transition.set_run(error=None)
             fail(transition, Status.CANCELED, reason or "stopped by a person")
-        case RunRetried(step=step):
-            _retry(transition, step)
+        case RunRetried() | RunMigrated() | TokenMoved():
+            _mend(transition, event)
         case UndosRetried():
             if not transition.run.failed_undos:
                 raise NoFailedUndo(transition.run.name)
@@ -62,10 +79,22 @@ def apply_command(transition: Transition, event: CommandEvent) -> Outcome:
         case VarsSet():
             _set_vars(transition, event)
             return Outcome.ADVANCED
+        case LabelsSet():
+            return _set_labels(transition, event)
         case _:
             assert_never(event)
     transition.set_run(last_event=str(_COMMANDS[type(event)]))
     return Outcome.ADVANCED
+
+
+def _mend(transition: Transition, event: RunRetried | RunMigrated | TokenMoved) -> None:
+    match event:
+        case RunRetried():
+            retry(transition, event)
+        case RunMigrated():
+            migrate(transition, event)
+        case TokenMoved():
+            go_to(transition, event)
 
 
 def _applies(run: Run, event: CommandEvent) -> bool:
@@ -74,7 +103,8 @@ def _applies(run: Run, event: CommandEvent) -> bool:
     if run.status in lifecycle.WITHOUT_EFFECT[command]:
         return False
     has_succeeded = command is Command.STOP and run.ending is Status.SUCCEEDED
-    if run.status not in lifecycle.ALLOWED[command] or has_succeeded:
+    is_busy = command in (Command.MIGRATE, Command.GOTO) and (run.ending is not None or admission.waits(run))
+    if run.status not in lifecycle.ALLOWED[command] or has_succeeded or is_busy:
         raise CommandRefused(run.name, run.status, command)
     # A run that a person paused is continued by a person, not with its parent.
     return not (isinstance(event, RunContinued) and event.with_parent and not run.paused_with_parent)
@@ -91,6 +121,19 @@ def _set_vars(transition: Transition, event: VarsSet) -> None:
     transition.replace_vars(variables)
 
 
+def _set_labels(transition: Transition, event: LabelsSet) -> Outcome:
+    """Change and remove labels of the run. Raises TooLarge."""
+    before = transition.run.labels
+    removed = tuple(name for name in dict.fromkeys(event.remove) if name in before)
+    labels = {name: value for name, value in {**before, **event.labels}.items() if name not in removed}
+    if labels == before:
+        return Outcome.IGNORED
+    size_limits.admit_labels(labels)
+    transition.record("LabelsSet", data={"set": event.labels, "remove": list(removed)})
+    transition.set_run(labels=labels)
+    return Outcome.ADVANCED
+
+
 def _continue(transition: Transition) -> None:
     """Send what was held, and move deadlines by the length of the pause."""
     paused_at = transition.run.paused_at or transition.at
@@ -102,7 +145,10 @@ def _continue(transition: Transition) -> None:
     transition.set_status(resumed)
     if resumed is Status.PENDING:
         transition.emit(RequestPermit())
-    moved = deadline + pause if deadline is not None else None
+    is_suspended = transition.run.suspended_at is not None
+    moved = deadline + pause if deadline is not None and not is_suspended else deadline
+    if is_suspended:
+        transition.emit(SetTimer(transition.at))  # its actions may have been continued while it was paused
     transition.set_run(paused_at=None, deadline=moved, paused_with_parent=False)
     stop_held_children(transition)
     notices.release(transition)
@@ -111,7 +157,9 @@ def _continue(transition: Transition) -> None:
         if activation is None:
             continue
         step = transition.definition.step(token.step) if token.id != UNDO else None
-        token = transition.put(replace(token, activation=_postpone(activation, step, paused_at, transition.at)))
+        token = transition.put(
+            replace(token, activation=_postpone(transition.run, activation, step, paused_at, transition.at))
+        )
         if isinstance(step, EventStep):
             waits.listen(transition, token, step)
         elif activation.held and not is_repeating(token):
@@ -133,51 +181,12 @@ def _send(transition: Transition, token: Token) -> None:
         transition.deliver(token)
 
 
-def _postpone(activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
-    """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved."""
+def _postpone(run: Run, activation: Activation, step: Step | None, paused_at: Instant, at: Instant) -> Activation:
+    """Return the activation with its deadlines moved by the time that it was paused; a timer's moment is not moved.
+
+    Those that are suspended are moved when their actions are continued.
+    """
     is_moment = isinstance(step, TimerStep) and step.is_moment
-    lost = 0 if is_moment else at - max(paused_at, activation.since)
-    reported_at = activation.reported_at
-    if activation.heartbeat is not None:
-        last = activation.since if reported_at is None else reported_at
-        reported_at = last + at - max(paused_at, last)
-    return replace(activation, deadline=activation.deadline + lost, reported_at=reported_at, held=False)
-
-
-def _retry(transition: Transition, step: str | None) -> None:
-    """Continue a stopped run at the step where it stopped, or at a top-level step. Raises NoSuchStep, WasUndone."""
-    run = transition.run
-    if step is None and run.undone:
-        failed = [undo.step for undo in run.undos if undo.failed]
-        raise WasUndone(run.name, run.undone, failed)
-    if step is not None:
-        compiled = transition.definition.steps.get(step)
-        if compiled is None or compiled.parent:
-            raise NoSuchStep(transition.run.name, step)
-        transition.tokens = {}
-        transition.set_run(interrupted=())
-        transition.put(Token(step=step))
-    transition.set_status(Status.RUNNING)
-    transition.set_run(ended_at=None, output=None, last_err="", error=None, undone=(), steps=0)
-    if not transition.tokens:
-        target = transition.definition.flow.steps[0].name
-        transition.record("RunRetried", origin=STOPPED, target=target)
-        start.begin(transition)
-    else:
-        _resume(transition)
-    admission.request(transition)
-
-
-def _resume(transition: Transition) -> None:
-    """Let the root enter its step again. A fork or an each resumes the tokens below it; the history names them all."""
-    for token in [token for token in transition.tokens.values() if not token.parent]:
-        for child in transition.children_of(token):
-            transition.set_aside(child)
-        for resumed in (token, *sorted(transition.run.interrupted, key=lambda one: one.id)):
-            transition.record("RunRetried", replace(resumed, activation=None), origin=STOPPED, target=resumed.step)
-        if not start.set_deadline(transition, token):
-            return
-        if token.step == DONE:  # its output could not be made
-            succeed(transition, token, has_output=False)
-        else:
-            transition.arrive(replace(token, repeats={}, passes=0))
+    if is_moment or suspensions.holds_back(run, activation):
+        return replace(activation, held=False)
+    return replace(suspensions.postponed(activation, paused_at, at), held=False)

@@ -13,7 +13,6 @@ from chalicelib.engine.transition import BlobReader, Transition
 from chalicelib.engine.undo.compensation import fail
 from chalicelib.engine.values import size_limits
 from chalicelib.engine.values.evaluation import resolve_known
-from chalicelib.engine.values.options import duration_of
 from chalicelib.engine.values.secret_values import Cipher
 from chalicelib.model.definition import Definition
 from chalicelib.model.flow import STOPPED
@@ -30,7 +29,7 @@ def started(definition: Definition, event: RunStarted, read_blob: BlobReader, ci
     token = Token(step=definition.flow.steps[0].name)
     transition.record("RunStarted", token, origin=READY, target=token.step)
     begin(transition)
-    admission.request(transition)
+    admission.request(transition, held=event.held)
     run_until_waiting(transition)
     return transition.build(Outcome.ADVANCED)
 
@@ -46,7 +45,7 @@ def begin(transition: Transition) -> None:
     except ExpressionFailed as failure:
         stop(transition, StepError(failure.name, f"the run's variables or labels could not be made: {failure}"))
         return
-    if set_deadline(transition, token):
+    if admission.set_deadline(transition, token):
         _arrive(transition, token)
 
 
@@ -71,23 +70,6 @@ def proceed(transition: Transition, event: RunAdmitted | RunRefused) -> Outcome:
     return Outcome.ADVANCED
 
 
-def set_deadline(transition: Transition, token: Token) -> bool:
-    """Set the deadline of the run, from now on, if its flow has a timeout.
-
-    If the timeout cannot be made, the run fails, and False is returned.
-    """
-    definition, deadline = transition.definition, None
-    try:
-        if definition.flow.timeout is not None:
-            names = names_for(definition, transition.run, token, transition.at, draws=transition.draws)
-            deadline = transition.at + duration_of("timeout", definition.flow.timeout, names)
-    except ExpressionFailed as failure:
-        stop(transition, StepError(failure.name, f"the run's timeout could not be made: {failure}"))
-        return False
-    transition.set_run(deadline=deadline)
-    return True
-
-
 def _new_run(event: RunStarted) -> Run:
     return Run(
         namespace=event.namespace,
@@ -107,6 +89,7 @@ def _new_run(event: RunStarted) -> Run:
         generation=event.generation,
         scheduled=event.scheduled,
         queued_behind=event.queued_behind,
+        start_at=event.start_at,
     )
 
 

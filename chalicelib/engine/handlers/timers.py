@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec.structs import replace
 
-from chalicelib.engine.effects import Outcome
+from chalicelib.engine import suspensions
+from chalicelib.engine.effects import Outcome, RequestPermit
 from chalicelib.engine.endings import fail_with
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.returning.repeats import is_repeating
@@ -28,27 +30,37 @@ from chalicelib.model.flow import (
 from chalicelib.model.run import Activation, Token
 from chalicelib.model.run_error import ErrorName, StepError
 from chalicelib.model.status import MOVING, Status
+from chalicelib.model.times import Instant
 from chalicelib.model.waits import ApprovalWait, ChildWait, EachWait, EmitWait, EventWait, ForkWait, StartWait, Wait
 
 _RUN_TIMED_OUT: Final = "the run took longer than its flow's timeout"
 
 
-def fired(transition: Transition) -> Outcome:
-    """Apply every deadline that has passed, the run's own before those of its tokens. The timer is then set again."""
+def fired(transition: Transition, paused: Mapping[str, Instant]) -> Outcome:
+    """Apply every deadline that has passed, the run's own before those of its tokens. The timer is then set again.
+
+    `paused` are paused actions, and since when: the time-outs of what waits for them are suspended.
+    """
     run = transition.run
     if run.status not in MOVING or run.timer_at is None or run.timer_at > transition.at:
         return Outcome.IGNORED
-    if run.deadline is not None and run.deadline <= transition.at and run.ending is None:
+    suspensions.suspend_due(transition, paused)
+    run = transition.run
+    is_due = run.deadline is not None and run.deadline <= transition.at and run.suspended_at is None
+    if is_due and run.ending is None:
         transition.set_run(deadline=None)
         transition.record("RunTimedOut", origin=transition.current_step, target=STOPPED, state=TIMEOUT)
         fail_with(transition, StepError(ErrorName.TIMEOUT, _RUN_TIMED_OUT, transition.current_step, TIMEOUT))
         return Outcome.ADVANCED
+    if run.status is Status.PENDING and run.start_at is not None and run.start_at <= transition.at:
+        transition.emit(RequestPermit())
     give_up_children(transition)
     for token_id in tuple(transition.tokens):
         token = transition.tokens.get(token_id)
         activation = token.activation if token else None
         is_awaited = token_id == UNDO or (transition.run.ending is None and run.status is not Status.PENDING)
-        if token and activation and is_awaited and activation.due <= transition.at:
+        is_suspended = activation is not None and suspensions.holds_back(transition.run, activation)
+        if token and activation and is_awaited and not is_suspended and activation.due <= transition.at:
             _time_out(transition, token, activation)
     return Outcome.ADVANCED if transition.entries else Outcome.PROGRESS
 

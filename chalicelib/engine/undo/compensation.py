@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chalicelib.engine import notices
 from chalicelib.engine.bindings import step_names
-from chalicelib.engine.invocation import UNDO, invocation_of, pending_undo
+from chalicelib.engine.invocation import UNDO, invocation_of, is_undone_by_flow, pending_undo
 from chalicelib.engine.items import ItemPlace
 from chalicelib.engine.scopes import in_scope
 from chalicelib.engine.step_result import StepResult
@@ -120,8 +120,7 @@ def undone(transition: Transition, token: Token, returned: StepResult) -> None:
     transition.tokens.pop(UNDO, None)
     if pending is None:
         return
-    compiled = transition.definition.steps.get(pending.step)
-    by_flow = compiled is not None and compiled.undo is not None and compiled.undo.is_flow
+    by_flow = is_undone_by_flow(transition.definition, pending)
     failed = returned.state != DEFAULT_STATE if by_flow else returned.state in BUILT_IN_STATES
     cause = returned.error.cause if returned.error else ""
     _close(transition, pending, f"{returned.state}: {cause}" if failed else "")

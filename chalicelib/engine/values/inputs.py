@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from msgspec import UnsetType
+
 from chalicelib.engine.errors import InputRefused
 from chalicelib.engine.values.secret_values import NO_CIPHER, Cipher, encrypted, is_encrypted
 from chalicelib.model.actions import Parameter
@@ -29,6 +31,21 @@ def complete(flow: Flow, given: Json, cipher: Cipher = NO_CIPHER) -> Json:
     if problems:
         raise InputRefused(flow.name, problems)
     return {name: _completed(parameter, given, cipher) for name, parameter in declared.items()}
+
+
+def merged(flow: Flow, known: Json, given: Json | UnsetType, cipher: Cipher) -> Json:
+    """Return the input `known` of a run with the fields of `given` replaced, for a version of its flow.
+
+    Fields that the flow does not declare are left out, unless they are given. If the flow takes one value, `given`
+    replaces the whole. Raises InputRefused, which names every problem.
+    """
+    if flow.input_type is not None:
+        return complete(flow, known if isinstance(given, UnsetType) else given, cipher)
+    if not isinstance(given, (Mapping, UnsetType)):
+        raise InputRefused(flow.name, {"input": "must be a map of the flow's inputs"})
+    declared = {parameter.name for parameter in flow.input}
+    kept = {name: value for name, value in known.items() if name in declared} if isinstance(known, Mapping) else {}
+    return complete(flow, {**kept, **({} if isinstance(given, UnsetType) else given)}, cipher)
 
 
 def _problem(parameter: Parameter, given: Mapping[str, Json]) -> str:

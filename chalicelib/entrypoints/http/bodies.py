@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -19,6 +19,7 @@ from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.times import Instant
+from chalicelib.service.batches.operator import DEFAULT_RATE
 from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer, AnswerError
@@ -66,12 +67,18 @@ class FslBody(msgspec.Struct, frozen=True, kw_only=True):
 
 class StartBody(msgspec.Struct, frozen=True, kw_only=True):
     """The input of the new run: an object with the inputs of the flow, or any value if the flow takes one. `name`
-    defaults to a generated name; `key` makes the request idempotent."""
+    defaults to a generated name; `key` makes the request idempotent. Before `start_at`, an RFC 3339 time, the run is
+    `pending`."""
 
     input: Json = {}
     name: Name | None = None
     labels: Labels = {}
     key: Name | None = None
+    start_at: Moment | None = None
+
+    def start_moment(self) -> Instant | None:
+        """Return when the run starts; None: at once. Raises Malformed."""
+        return None if self.start_at is None else moment_of("start_at", self.start_at)
 
 
 class StopBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,12 +87,53 @@ class StopBody(msgspec.Struct, frozen=True, kw_only=True):
     reason: Text = ""
 
 
-class RetryBody(msgspec.Struct, frozen=True, kw_only=True):
-    """The step at which the run continues, by default the step where it stopped; or `undo`: true, which only repeats
-    the undos that failed. A run whose work was undone needs a `step`."""
+FlowVersion = Literal["latest"] | Annotated[int, msgspec.Meta(ge=1)]
+"""A version of a flow: its number, or `latest`."""
+
+
+class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where and how the run continues. `step` is by default the step where it stopped; a run whose work was undone
+    needs one. `token` says which token continues at `step`, if several can: those of branches and items can, too.
+    `version` is the version of its flow with which it continues. `input` has the fields of its input that change, or is
+    the whole input of a flow that takes one value; `vars` has the variables to set. `reason` is recorded. `undo`: true
+    only repeats the undos that failed, and excludes all others but `reason`."""
 
     step: Text | None = None
+    token: Text | None = None
+    version: FlowVersion | None = None
+    input: Json | msgspec.UnsetType = msgspec.UNSET
+    vars: dict[str, Json] = {}
     undo: bool = False
+    reason: Text = ""
+
+
+class MigrateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The version to which the run moves. `steps` maps names of steps to their names in that version, where these
+    differ. `dry_run`: true changes nothing. `reason` is recorded."""
+
+    version: FlowVersion
+    steps: dict[str, Text] = {}
+    dry_run: bool = False
+    reason: Text = ""
+
+
+class GotoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The step that a token enters. `token` says which token, if several can enter it. `reason` is recorded."""
+
+    step: Text
+    token: Text | None = None
+    reason: Text = ""
+
+
+class BatchBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command over many runs. `select` has filters of `GET /flowrun`, or `names`; `with` the fields of the command's
+    own call; `rate` is how many runs per second it commands at most. `dry_run`: nothing is done."""
+
+    select: dict[str, Json]
+    command: Literal["retry", "pause", "continue", "stop", "delete", "migrate", "signal"] = msgspec.field(name="do")
+    args: dict[str, Json] = msgspec.field(name="with", default={})
+    dry_run: bool = False
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = DEFAULT_RATE
 
 
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +202,13 @@ class VarsBody(msgspec.Struct, frozen=True, kw_only=True):
     remove: list[str] = []
 
 
+class LabelsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The labels to set, and the names of labels to remove."""
+
+    set: Labels = {}
+    remove: list[str] = []
+
+
 class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The first and the last slot to run: RFC 3339 times, both inclusive."""
 
@@ -162,10 +217,11 @@ class BackfillBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def range(self) -> tuple[Instant, Instant]:
         """Return the times. Raises Malformed."""
-        return _moment("from", self.since), _moment("to", self.until)
+        return moment_of("from", self.since), moment_of("to", self.until)
 
 
-def _moment(name: str, text: str) -> Instant:
+def moment_of(name: str, text: str) -> Instant:
+    """Return the time in a field. Raises Malformed, which names the field."""
     found = times.instant(text)
     if found is None:
         raise Malformed(f"`{name}` must be an RFC 3339 time such as 2026-01-31T12:00:00Z, not {text!r:.60}")
@@ -228,11 +284,14 @@ ready(
     StartBody,
     StopBody,
     RetryBody,
+    MigrateBody,
+    GotoBody,
     SignalBody,
     RunSignalBody,
     VarsBody,
     BackfillBody,
     CommandBody,
+    BatchBody,
     AnswerBody,
     TokenAnswerBody,
     SdkBody,

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 import msgspec
 from chalice.app import Response
 
-from chalicelib.engine.errors import Unsigned
+from chalicelib.engine.errors import DoesNotFit, Fit, Unsigned
 from chalicelib.model.errors import EchoerError
 from chalicelib.model.json_values import Json
 from chalicelib.service.events.event_types import EventRefused
@@ -54,14 +54,20 @@ CODES: Final[dict[str, ErrorCode]] = {
     "order-refused": ErrorCode(409, "The run's status does not permit this command."),
     "was-undone": ErrorCode(409, "The work of the run was undone: `retry` needs a `step`."),
     "no-failed-undo": ErrorCode(409, "No undo of the run has failed."),
+    "link-expired": ErrorCode(410, "The signed link has expired: the deadline of its task has passed."),
     "too-large": ErrorCode(413, "A value is too large; the message names the limit."),
     "unsupported-media-type": ErrorCode(415, "The content type of the request is not supported."),
     "invalid": ErrorCode(422, "The request is well formed, but a value in it is not valid."),
     "fsl-refused": ErrorCode(422, "The FSL text is syntactically correct but not valid; `diagnostics` lists why."),
+    "too-long": ErrorCode(422, "The play has too many moves, or its flow goes round in circles."),
     "wrong-statement": ErrorCode(422, "The path takes FSL statements of one kind, and the text has another kind."),
     "secrets-off": ErrorCode(422, "The server has no key to encrypt secrets with."),
     "state-not-routed": ErrorCode(422, "The step has no route for this state; the step keeps waiting."),
     "no-such-step": ErrorCode(422, "The flow has no such step at which the run could continue."),
+    "no-such-token": ErrorCode(422, "The run has no token, or not exactly one, that can enter the step."),
+    "does-not-fit": ErrorCode(
+        409, "The run cannot move to this version; `tokens` says what fits, `problems` the rest."
+    ),
     "start-failed": ErrorCode(422, "The run of the schedule's slot cannot be started."),
     "input-refused": ErrorCode(422, "The input does not match the declaration in the flow."),
     "event-refused": ErrorCode(422, "The data does not fit the declared event; `fields` lists where."),
@@ -105,9 +111,18 @@ def response_to(error: Exception, request_id: str) -> Response:
         return _response(HTTPStatus.INTERNAL_SERVER_ERROR, message, UNEXPECTED, request_id=request_id)
     diagnostics = getattr(error, "diagnostics", None)
     more: dict[str, Json] = {} if diagnostics is None else {"diagnostics": diagnostics}
+    if isinstance(error, DoesNotFit):
+        more["tokens"] = [fit_of(fit) for fit in error.fits]
+        more["problems"] = list(error.problems)
     if isinstance(error, EventRefused):
         more["fields"] = [{"path": path, "problem": problem} for path, problem in error.invalid_fields.items()]
     return _response(status, str(error), _code_of(error), _headers(error, status), **more)
+
+
+def fit_of(fit: Fit) -> dict[str, Json]:
+    """Return what another version means for a token."""
+    shown: dict[str, Json] = {"token": fit.token, "step": fit.step, "to": fit.target, "fits": not fit.problem}
+    return {**shown, "why": fit.problem} if fit.problem else shown
 
 
 def _headers(error: Exception, status: HTTPStatus) -> Headers:

@@ -44,7 +44,19 @@ SEQ_CURSOR: Final = Parameter(
     "The value of `x-next-cursor` of the previous page. It takes precedence over `after`.",
     integer(0, _MAX_INTEGER),
 )
+SUMMARY: Final = "summary"
+FULL: Final = "full"
+VIEW: Final = Parameter(
+    "view",
+    "`summary`: in brief; `full`: the whole shape. By default the whole shape if the response stays small.",
+    {"type": "string", "enum": [SUMMARY, FULL, ""]},
+)
 VERSION: Final = Parameter("version", "Return this version instead of the newest one.", integer(1, 10**9))
+LABEL: Final = Parameter(
+    "label",
+    "Return only what has this label, written as `KEY:VALUE`. Given several times, all of them.",
+    {"type": "string", "pattern": "^[^:]+:", "maxLength": bodies.MAX_TEXT_CHARACTERS},
+)
 RUNS: Final = (
     NAME,
     Parameter(

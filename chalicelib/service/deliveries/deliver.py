@@ -7,6 +7,7 @@ deliver ──> accepted ──> nothing to write (the callback will come)
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +20,11 @@ from msgspec.structs import replace
 
 from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import (
+    ActionHeld,
+    ActionResumed,
     AnswerPending,
     CircuitChanged,
+    DeliveryFact,
     DeliveryFailed,
     DeliveryHeld,
     Event,
@@ -30,6 +34,7 @@ from chalicelib.engine.events import (
 )
 from chalicelib.model.actions import REPLY_TIMEOUT_S
 from chalicelib.model.flow import ERROR
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Run
 from chalicelib.model.run_error import ErrorName
 from chalicelib.model.times import Instant
@@ -37,6 +42,8 @@ from chalicelib.model.waits import NoticeWait
 from chalicelib.service import parallel
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.deliveries.delivery_check import (
+    ActionContinued,
+    ActionPaused,
     CircuitOpen,
     Deliverable,
     DeliveryCheck,
@@ -47,9 +54,11 @@ from chalicelib.service.deliveries.delivery_check import (
 )
 from chalicelib.service.deliveries.direct_answers import Answered, DirectAnswer, Pending
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import Delivered, DeliveryRecorder, delivered
 from chalicelib.service.deliveries.redaction import NOT_VALID
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.errors import NotFound, ServiceError
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.limits.breakers import Breakers
 from chalicelib.service.messages import Deliver, encode
 from chalicelib.service.observability import work_context
@@ -85,9 +94,12 @@ class Deliverer:
         webhook_client: WebhookClient,
         direct_client: DirectClient,
         breakers: Breakers,
+        hold_gate: HoldGate,
+        recorder: DeliveryRecorder,
         queue: Queue,
         clock: Clock,
     ) -> None:
+        self._recorder = recorder
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -95,6 +107,7 @@ class Deliverer:
         self._webhook_client = webhook_client
         self._direct_client = direct_client
         self._breakers = breakers
+        self._hold_gate = hold_gate
         self._queue = queue
         self._clock = clock
 
@@ -149,14 +162,16 @@ class Deliverer:
     def _handle_group(self, run: Run | None, checked: Sequence[_Checked]) -> list[Redelivery | SendAgain]:
         """Deliver what is deliverable, in parallel, and record the results in one write."""
         deliverable = {n: one.check for n, one in enumerate(checked) if isinstance(one.check, Deliverable)}
-        replies = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
+        done = dict(zip(deliverable, parallel.side_by_side(self._call, list(deliverable.values())), strict=True))
+        replies = {n: one.reply for n, one in done.items()}
         results = {n: result for n, one in enumerate(checked) if (result := _result_of(one.check, replies.get(n)))}
         redeliveries = [one.check if isinstance(one.check, int | SendAgain) else None for one in checked]
         if run is None or not results:
             return redeliveries
 
         def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()]
+            made = {n: result(checked[n].message.uuid, at, f"{nonce}{n}") for n, result in results.items()}
+            return [_sent_by(event, done.get(n)) for n, event in made.items()]
 
         try:
             advanced = self._advancer.advance(run.namespace, run.name, make_events, seen=run)
@@ -186,7 +201,7 @@ class Deliverer:
 
         return self._advancer.advance(run.namespace, run.name, make_events)
 
-    def _call(self, deliverable: Deliverable) -> Taken | DirectAnswer:
+    def _call(self, deliverable: Deliverable) -> Delivered:
         run, token = deliverable.run, deliverable.token
         activation, invocation = deliverable.activation, deliverable.invocation
         definition, read_blob = self._definition_cache.of(run), blob_reader(self._runs, run)
@@ -195,12 +210,15 @@ class Deliverer:
             self._clock.sleep(early)
         with work_context.about(run=run.name, step=token.step, uuid=activation.uuid):
             client = self._direct_client if invocation.action.is_called else self._webhook_client
+            at = self._clock.now()
             reply = client.send(definition, run, token, activation, invocation, read_blob)
+            found = delivered(definition, deliverable, reply, at, self._clock.now() - at)
+            self._recorder.record(definition, deliverable, found, read_blob)
             failed = isinstance(reply, NotTaken)
             self._advancer.observer.delivered(reply if isinstance(reply, NotTaken) else Taken())
             self._record_circuit(deliverable, failed=failed)
             LOG.debug("not accepted" if failed else "accepted")  # never what the service answered
-        return reply
+        return found
 
     def _record_circuit(self, deliverable: Deliverable, *, failed: bool) -> None:
         """Tell the action's breaker how the delivery ended."""
@@ -217,12 +235,20 @@ class Deliverer:
             return None
         if isinstance(check, WhilePaused):
             return None if token.activation.held else 0  # the run was continued in the meantime: look again now
+        if isinstance(check, ActionPaused):
+            pause = self._hold_gate.stored_pause_of(run.namespace, HeldKind.ACTION, check.action)
+            return 0 if pause is None else None
         has_failed = isinstance(check, Deliverable) and token.activation.attempt > check.activation.attempt
         retry_at = token.activation.retry_at
         if retry_at is None or not (has_failed or token.activation.location):
             return None
         wait = max(0, retry_at - self._clock.now())
         return SendAgain(wait) if token.activation.location else wait
+
+
+def _sent_by(event: Event, found: Delivered | None) -> Event:
+    """Return the event with the delivery that it records."""
+    return dataclasses.replace(event, sent=found.sent) if found and isinstance(event, DeliveryFact) else event
 
 
 def _has_secrets(check: DeliveryCheck) -> bool:
@@ -243,6 +269,11 @@ def _result_of(check: DeliveryCheck, reply: Taken | DirectAnswer | None) -> Even
     """Return what records the check or the reply in the head; None if there is nothing to record."""
     if isinstance(check, WhilePaused):
         return lambda uuid, at, nonce: DeliveryHeld(at=at, nonce=nonce, by="delivery", uuid=uuid)
+    if isinstance(check, ActionPaused):
+        since = check.since
+        return lambda uuid, at, nonce: ActionHeld(at=at, nonce=nonce, by="delivery", uuid=uuid, since=since)
+    if isinstance(check, ActionContinued):
+        return lambda uuid, at, nonce: ActionResumed(at=at, nonce=nonce, by="delivery", uuid=uuid)
     if isinstance(check, CircuitOpen):
         return partial(_circuit_changed, is_open=True)
     if not isinstance(check, Deliverable) or reply is None:

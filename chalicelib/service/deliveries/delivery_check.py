@@ -3,6 +3,7 @@
 message ──> not committed yet ──> receive it again, with growing delays
         ├─> not current, ended ──> drop it
         ├─> paused ─────────────> record it in the head; `continue` sends it again
+        ├─> its action is paused ─> record it; `continue` of the action sends it again
         ├─> next attempt later ──> receive it again then
         ├─> asked later for its answer ──> send it again then as a new message
         ├─> its circuit is open ─> record it; the limiter's queue sends it again
@@ -21,11 +22,13 @@ from chalicelib.engine.notices import is_due
 from chalicelib.model import status
 from chalicelib.model.actions import Limit
 from chalicelib.model.compiled_step import Invocation
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Activation, Run, Token
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.model.waits import NoticeWait
 from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.limits.breakers import breaker_name
 from chalicelib.service.limits.limiter import Admitted, Limiter, Queued
 from chalicelib.service.messages import Deliver
@@ -54,6 +57,19 @@ class WhilePaused:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionPaused:
+    """The activation's action is paused, since that moment. Its run is parked until the action is continued."""
+
+    action: str
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ActionContinued:
+    """The activation is suspended, and its action is not paused any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class SendAgain:
     """The action is asked for its answer later: a new message is sent, `wait` milliseconds delayed.
 
@@ -68,7 +84,9 @@ class CircuitOpen:
     """The activation waits in the queue of its action's breaker, which is open."""
 
 
-DeliveryCheck: TypeAlias = Deliverable | WhilePaused | CircuitOpen | SendAgain | Redelivery
+DeliveryCheck: TypeAlias = (
+    Deliverable | WhilePaused | ActionPaused | ActionContinued | CircuitOpen | SendAgain | Redelivery
+)
 
 MAX_EARLY_MS: Final = 2_000
 """How long before its slot a delivery waits for it. An earlier one comes again."""
@@ -83,8 +101,9 @@ def is_over(run: Run, token: Token) -> bool:
 class DeliveryChecker:
     """Checks delivery messages against heads."""
 
-    def __init__(self, definition_cache: DefinitionCache, limiter: Limiter, clock: Clock) -> None:
+    def __init__(self, definition_cache: DefinitionCache, limiter: Limiter, hold_gate: HoldGate, clock: Clock) -> None:
         self._definition_cache = definition_cache
+        self._hold_gate = hold_gate
         self._limiter = limiter
         self._clock = clock
         self._places = count()
@@ -107,7 +126,26 @@ class DeliveryChecker:
         wait = (token.activation.retry_at or 0) - self._clock.now()
         if wait > 0:
             return SendAgain(wait) if token.activation.location else wait
-        return self._admit(run, token, token.activation, invocation, message)
+        held = self._check_action(run, token.activation, invocation, message)
+        return held or self._admit(run, token, token.activation, invocation, message)
+
+    def _check_action(
+        self, run: Run, activation: Activation, invocation: Invocation, message: Deliver
+    ) -> ActionPaused | ActionContinued | Redelivery:
+        """Park the run, or its notice, if the action is paused. Return None if the delivery can go on."""
+        namespace, action = run.namespace, invocation.action.name
+        is_suspended = activation.suspended_at is not None
+        if not is_suspended and self._hold_gate.pause_of(namespace, HeldKind.ACTION, action) is None:
+            return None
+        pause = self._hold_gate.stored_pause_of(namespace, HeldKind.ACTION, action)
+        if pause is None:
+            return ActionContinued() if is_suspended else None
+        again = self._hold(message)
+        if again is not None:
+            return again
+        is_notice = isinstance(activation.wait, NoticeWait)
+        self._hold_gate.park(HeldKind.ACTION, action, run, activation.uuid if is_notice else "")
+        return ActionPaused(action, pause.at)
 
     def _hold(self, message: Deliver) -> Redelivery:
         """Hold what a limiter granted: a breaker tries another one, a permit stays with the activation."""

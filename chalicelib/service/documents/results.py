@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from chalicelib.language import Diagnostic
+from chalicelib.language import Diagnostic, Document, Statement
 from chalicelib.service.errors import Invalid, Malformed
+from chalicelib.service.ports.definitions import Definition, Kind
 
 
 class Change(StrEnum):
@@ -35,6 +36,20 @@ class Submission:
 
     results: tuple[Submitted, ...]
     diagnostics: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What is known of a text that is not submitted."""
+
+    document: Document
+    diagnostics: tuple[Diagnostic, ...]
+    statements: tuple[Statement, ...]
+    """The checked statements; none if there is an error."""
+    changes: tuple[tuple[Definition, Change], ...]
+    """What a submission would store."""
+    used: Mapping[Kind, Mapping[str, Definition]]
+    """The stored definitions that the text defines or uses."""
 
 
 class FslMalformed(Malformed):

@@ -18,7 +18,15 @@ from chalicelib.model.recurrence.schedule import Schedule
 from chalicelib.model.statements import Config, EventType
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.doctor.stuck import StuckWatch
-from chalicelib.service.documents.results import Change, FslMalformed, FslRefused, Submission, Submitted, WrongStatement
+from chalicelib.service.documents.results import (
+    Change,
+    FslMalformed,
+    FslRefused,
+    Inspected,
+    Submission,
+    Submitted,
+    WrongStatement,
+)
 from chalicelib.service.documents.versions import check_size, versions
 from chalicelib.service.errors import Conflict, RunExists
 from chalicelib.service.hooks.book import HookBook
@@ -148,7 +156,7 @@ class Submitter:
 
     def _submit(self, namespace: str, text: str, by: str, trace: str, *, dry_run: bool, only: str) -> Submission:
         stored, checked = self._check(namespace, text, only)
-        results = versions(stored, checked.statements, self._clock.now(), self._ids)
+        results = versions(stored, checked.statements, self._clock.now(), self._ids, by)
         changed = [definition for definition, change in results if change is not Change.UNCHANGED]
         current = {kind: dict(stored[kind]) for kind in Kind}
         for definition in changed:
@@ -188,10 +196,32 @@ class Submitter:
         for run in runs:
             self._advancer.observer.began(run.decision.run)
 
+    def inspect(self, namespace: str, text: str) -> Inspected:
+        """Return what is known of a text, wrong ones too. Nothing is changed. Raises TooLarge."""
+        document, syntax = language.parse(text)
+        stored, checked = self._read(namespace, document)
+        results = versions(stored, checked.statements, self._clock.now(), self._ids)
+        found = {kind: {one.name: one for one in names.values() if not one.deleted} for kind, names in stored.items()}
+        return Inspected(document, in_order((*syntax, *checked.diagnostics)), checked.statements, tuple(results), found)
+
     def _check(self, namespace: str, text: str, only: str) -> tuple[Definitions, Checked]:
         """Return the stored definitions that the document defines or uses, and the checked document."""
         document, syntax = language.parse(text)
         _refuse_other_kinds(document, only)
+        stored, checked = self._read(namespace, document)
+        diagnostics = in_order((*syntax, *checked.diagnostics))
+        if any(found.severity == "error" for found in syntax):
+            raise FslMalformed(diagnostics)
+        if any(found.severity == "error" for found in diagnostics):
+            raise FslRefused(diagnostics)
+        for statement in checked.statements:
+            declared = statement.value.steps if isinstance(statement.value, FlowRun) else statement.value
+            if isinstance(declared, (Action, Flow)):
+                self._secrets.check(declared)
+        return stored, Checked(checked.statements, diagnostics)
+
+    def _read(self, namespace: str, document: Document) -> tuple[Definitions, Checked]:
+        """Return the stored definitions that the document defines or uses, and what the checker finds in it."""
         names = _names(document)
         stored = {kind: self._store.definitions.latest(namespace, kind, names[kind], deleted=True) for kind in Kind}
         catalog = _Catalog(self._store, namespace, stored, self._operations(namespace))
@@ -203,16 +233,7 @@ class Submitter:
                 address_problem=self._address_problem,
                 now=self._clock.now(),
             )
-        diagnostics = in_order((*syntax, *checked.diagnostics))
-        if any(found.severity == "error" for found in syntax):
-            raise FslMalformed(diagnostics)
-        if any(found.severity == "error" for found in diagnostics):
-            raise FslRefused(diagnostics)
-        for statement in checked.statements:
-            declared = statement.value.steps if isinstance(statement.value, FlowRun) else statement.value
-            if isinstance(declared, (Action, Flow)):
-                self._secrets.check(declared)
-        return stored, Checked(checked.statements, diagnostics)
+        return stored, checked
 
     def _plan(self, namespace: str, order: FlowRun, current: Definitions, by: str, trace: str) -> _PlannedRun:
         """Decide the start of the run of a flow_run statement. Raises RunExists, InputRefused."""

@@ -15,11 +15,13 @@ from chalicelib.engine.errors import Refused
 from chalicelib.engine.events import Event, RunAdmitted, RunRefused, RunStopped
 from chalicelib.model import status
 from chalicelib.model.flow import Flow, FlowLimit, Overflow
+from chalicelib.model.holds import HeldKind
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import LimitReached, NotFound
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.limits.limiter import Admitted, Limiter, Queued
 from chalicelib.service.messages import Begin
 from chalicelib.service.ports.clock import Clock
@@ -44,7 +46,7 @@ class RoomCheck:
     def __call__(self, run: Run) -> None:
         """Raise LimitReached if the new run is over the limit of its flow, which skips such runs."""
         flow = self._definition_cache.of(run).flow
-        if flow.limit is None or flow.limit.overflow is not Overflow.SKIP:
+        if flow.limit is None or flow.limit.overflow is not Overflow.SKIP or run.gated:
             return
         if not self._limiter.has_room(run.namespace, run.limiter, flow.limit.concurrent):
             raise LimitReached(f"run {run.name!r} is not started: {described(flow, run)} is reached")
@@ -54,8 +56,15 @@ class Admissions:
     """Begins runs in their turn."""
 
     def __init__(
-        self, runs: RunStore, definition_cache: DefinitionCache, advancer: RunAdvancer, limiter: Limiter, clock: Clock
+        self,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
+        limiter: Limiter,
+        hold_gate: HoldGate,
+        clock: Clock,
     ) -> None:
+        self._hold_gate = hold_gate
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -71,8 +80,13 @@ class Admissions:
         if run.status in status.ENDED:
             return self._limiter.take_back(message)
         flow = self._definition_cache.of(run).flow
-        if run.status is not Status.PENDING or flow.limit is None:
-            return None  # `continue` asks again for a run that is paused
+        if run.status is not Status.PENDING or (run.start_at or 0) > self._clock.now():
+            return None  # `continue` asks again for a run that is paused, and the timer for one that is delayed
+        if run.gated and self._is_held(run):
+            return self._limiter.take_back(message)
+        if flow.limit is None:
+            self._advance(run, lambda at, nonce: [RunAdmitted(at=at, nonce=nonce, by="start")])
+            return None
         admission = self._limiter.admit(run.namespace, run.limiter, self._waiter(run, flow.limit), message)
         if isinstance(admission, Admitted):
             self._advance(run, lambda at, nonce: [RunAdmitted(at=at, nonce=nonce, by="limit")])
@@ -83,6 +97,14 @@ class Admissions:
         if flow.limit.overflow is Overflow.CANCEL_OLDEST:
             self._make_room(run, flow)
         return None
+
+    def _is_held(self, run: Run) -> bool:
+        """Return whether the flow of the run is paused. The run is then parked until the flow is continued."""
+        flow = run.definition.flow
+        if not self._hold_gate.holds_flow(run.namespace, flow):
+            return False
+        self._hold_gate.park(HeldKind.FLOW, flow, run)
+        return self._hold_gate.stored_pause_of(run.namespace, HeldKind.FLOW, flow) is not None
 
     def _waiter(self, run: Run, limit: FlowLimit) -> Waiter:
         return Waiter(

@@ -11,6 +11,7 @@ from chalicelib.model.history import Page
 from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
+from chalicelib.service.ports.cursors import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Listing:
 
     runs: tuple[Run, ...]
     cursor: str | None = None
+
+
+def position_of(run: Run) -> Position:
+    """Return the run's position in the list of runs, which never changes. The newest run has the greatest."""
+    return run.created_at, run.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,13 @@ class RunStore(Protocol):
         """
         ...
 
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        """Replace the head `before` as `save` does, where the labels differ, and list the run under its new labels.
+
+        After a crash the run may also be listed under labels of `before` in an index; the head decides.
+        """
+        ...
+
     def delete(self, run: Run) -> None:
         """Delete the run with everything that belongs to it. Raises Conflict if its version is not `run.version`."""
         ...
@@ -105,9 +118,9 @@ class RunStore(Protocol):
         """Return at most `limit` runs with `status_at` at `since` or later, earliest first."""
         ...
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        """Return timers of runs of all namespaces set for `until` or before. Those of paused runs are left out.
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        """Return timers of runs of all namespaces set for `until` or before, and for `since` or later.
 
-        They are sorted by time as far as the store can do so cheaply.
+        Those of paused runs are left out. They are sorted by time as far as the store can do so cheaply.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,8 +26,12 @@ from chalicelib.model.times import Instant
 from chalicelib.model.waits import ChildWait
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.errors import LimitReached, NotFound, RunExists
+from chalicelib.service.messages import StopChild, encode
 from chalicelib.service.observability.traceparent import traceparent
+from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.queues import Queue, QueueName
 from chalicelib.service.ports.runs import RunStore
+from chalicelib.service.redelivery import WRITER_LIFETIME_MS
 from chalicelib.service.runs.advance import RunAdvancer
 from chalicelib.service.runs.new_run import RunFactory, RunPlan
 from chalicelib.service.security.secrets import Secrets
@@ -58,8 +63,12 @@ class ChildRuns:
         advancer: RunAdvancer,
         factory: RunFactory,
         secrets: Secrets,
+        queue: Queue,
+        clock: Clock,
     ) -> None:
         self._secrets = secrets
+        self._queue = queue
+        self._clock = clock
         self._runs = runs
         self._definition_cache = definition_cache
         self._advancer = advancer
@@ -114,10 +123,11 @@ class ChildRuns:
             self.sync_child(now, child)
 
     def _call_off(self, parent: Run, uuid: str) -> None:
-        """Stop the child if the activation that it was started for ended in the meantime."""
+        """Stop the child, if there is one: the activation that it was started for has ended in the meantime."""
         for step in walk(self._definition_cache.of(parent).flow.steps):
             if was_minted(parent.id, step.name, uuid):
-                self.stop_child(parent, child_name(parent, step.name, uuid))
+                with suppress(NotFound):
+                    self._stop(parent, child_name(parent, step.name, uuid))
 
     def _start(self, parent: Run, uuid: str, call: _Call) -> None:
         """Start the child, unless it was started before. Raises RunExists if another run has its name."""
@@ -161,8 +171,23 @@ class ChildRuns:
                 error = replace(error, data=self._secrets.moved(error.data, child.namespace, child.id, parent.id))
         self._report(child.namespace, child.parent.run, child.parent.uuid, state, output, error)
 
-    def stop_child(self, parent: Run, child: str) -> None:
-        """Stop the child if the parent needs no result of it."""
+    def stop_child(self, parent: Run, message: StopChild) -> None:
+        """Stop the child if the parent needs no result of it. One that is not there is looked for again, much later.
+
+        It may be created until its starter, which read the parent before the message was sent, can no longer be
+        running. Only then is it reported as not started: what the child did must be undone before what the parent did.
+        """
+        try:
+            self._stop(parent, message.child)
+        except NotFound:
+            wait = message.sent_at + WRITER_LIFETIME_MS - self._clock.now()
+            if wait > 0:
+                self._queue.send(QueueName.WAKES, [encode(message)], wait)
+            else:
+                self._report_not_started(parent, message.child)
+
+    def _stop(self, parent: Run, child: str) -> None:
+        """Stop the child if the parent needs no result of it. Raises NotFound if it does not exist."""
         if parent.status not in status.ENDED and child in _children(parent):
             return
 
@@ -172,13 +197,14 @@ class ChildRuns:
 
         try:
             self._advancer.advance(parent.namespace, child, make_events).sole()
-        except NotFound:
-            for stopping in parent.stopping:
-                if stopping.child == child:
-                    error = StepError(ErrorName.CHILD_CANCELED, "it was not started")
-                    self._report(parent.namespace, parent.name, stopping.uuid, STOPPED_STATE, None, error)
         except Refused:
             LOG.debug("the child run has ended", extra={"run": child})
+
+    def _report_not_started(self, parent: Run, child: str) -> None:
+        for stopping in parent.stopping:
+            if stopping.child == child:
+                error = StepError(ErrorName.CHILD_CANCELED, "it was not started")
+                self._report(parent.namespace, parent.name, stopping.uuid, STOPPED_STATE, None, error)
 
     def sync_child(self, parent: Run, child: str) -> None:
         """Pause or continue the child as its parent is. A child that a person paused stays paused."""

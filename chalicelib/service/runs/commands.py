@@ -2,27 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from msgspec import UNSET, UnsetType
 
 from chalicelib.engine import lifecycle
-from chalicelib.engine.errors import CommandRefused
-from chalicelib.engine.events import Event, RunContinued, RunPaused, RunRetried, RunStopped, UndosRetried, VarsSet
+from chalicelib.engine.errors import CommandRefused, DoesNotFit, Fit
+from chalicelib.engine.events import (
+    Event,
+    LabelsSet,
+    RunContinued,
+    RunMigrated,
+    RunPaused,
+    RunRetried,
+    RunStopped,
+    Target,
+    TokenMoved,
+    UndosRetried,
+    VarsSet,
+)
 from chalicelib.engine.lifecycle import Command
 from chalicelib.model import status
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
-from chalicelib.service.errors import Busy, NotFound
+from chalicelib.service.definitions.cache import DefinitionCache
+from chalicelib.service.errors import Busy, Invalid, NotFound
 from chalicelib.service.hooks.announce import HookAnnouncer
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.runs.advance import EventFactory, RunAdvancer
+
+LATEST: Final = "latest"
+
+Version: TypeAlias = int | Literal["latest"]
+"""The number of a version of a flow, or the newest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A run that moved, or would move, to another version of its flow."""
+
+    run: Run
+    version_before: int
+    version: int
+    tokens: tuple[Fit, ...]
+    """What that means for each token."""
+    problems: tuple[str, ...] = ()
+    """What else does not fit."""
+    moved: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run can move."""
+        return not self.problems and not any(token.problem for token in self.tokens)
 
 
 class Operator:
     """Executes commands. Each raises NotFound if there is no such run, and CommandRefused if its status forbids it."""
 
-    def __init__(self, runs: RunStore, advancer: RunAdvancer, hook_announcer: HookAnnouncer) -> None:
+    def __init__(
+        self,
+        runs: RunStore,
+        definition_cache: DefinitionCache,
+        advancer: RunAdvancer,
+        hook_announcer: HookAnnouncer,
+    ) -> None:
         self._runs = runs
+        self._definition_cache = definition_cache
         self._advancer = advancer
         self._hook_announcer = hook_announcer
 
@@ -48,9 +96,103 @@ class Operator:
 
         return self._command(namespace, name, make_events)
 
-    def retry(self, namespace: str, name: str, *, step: str | None = None, by: str = "") -> Run:
-        """Continue a failed or stopped run where it ended, or at `step`. Raises NoSuchStep, WasUndone."""
-        return self._command(namespace, name, lambda at, nonce: [RunRetried(at=at, nonce=nonce, by=by, step=step)])
+    def set_labels(
+        self, namespace: str, name: str, labels: dict[str, Json], *, remove: Sequence[str] = (), by: str = ""
+    ) -> Run:
+        """Set labels of a run, in whatever status, and remove those of `remove`. Raises TooLarge."""
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [LabelsSet(at=at, nonce=nonce, by=by, labels=labels, remove=tuple(remove))]
+
+        return self._command(namespace, name, make_events)
+
+    def retry(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        step: str | None = None,
+        token: str | None = None,
+        version: Version | None = None,
+        new_input: Json | UnsetType = UNSET,
+        variables: Mapping[str, Json] | None = None,
+        reason: str = "",
+        by: str = "",
+    ) -> Run:
+        """Continue a failed or stopped run where it ended, or at `step`; as it was, or mended.
+
+        `token` is the token that continues at `step`, if several can. `version` is a version of its flow, or LATEST.
+        `new_input` has the fields of its input that change; it is the whole if its flow takes one value. `variables`
+        are set in the innermost scope around `token` that has them, or else in the run.
+
+        Raises NoSuchStep, NoSuchToken, WasUndone, DoesNotFit, InputRefused, TooLarge.
+        """
+        run = self._loaded(namespace, name)
+        target = None if version is None else self._target(run, version)
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [
+                RunRetried(
+                    at=at,
+                    nonce=nonce,
+                    by=by,
+                    step=step,
+                    token=token,
+                    target=target,
+                    input=new_input,
+                    vars=variables or {},
+                    reason=reason,
+                )
+            ]
+
+        return self._command(namespace, name, make_events, seen=run)
+
+    def migrate(
+        self,
+        namespace: str,
+        name: str,
+        version: Version,
+        *,
+        steps: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        reason: str = "",
+        by: str = "",
+    ) -> Migration:
+        """Move a run that is in progress to another version of its flow. Activations under way keep their uuids.
+
+        `steps`: what steps of its version are called in that version. With `dry_run` nothing changes, and what does not
+        fit is returned instead of raised. Raises NotFound, Invalid, DoesNotFit.
+        """
+        run = self._loaded(namespace, name)
+        target, renamed = self._target(run, version), dict(steps or {})
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [RunMigrated(at=at, nonce=nonce, by=by, target=target, steps=renamed, reason=reason)]
+
+        fits = tuple(
+            Fit(token=token.id, step=token.step, target=renamed.get(token.step, token.step)) for token in run.tokens
+        )
+        found = Migration(run, run.definition.version, target.ref.version, fits)
+        if not dry_run:
+            return replace(found, run=self._command(namespace, name, make_events, seen=run), moved=True)
+        try:
+            self._advancer.rehearse(run, make_events).sole()
+        except DoesNotFit as refusal:
+            return replace(found, tokens=refusal.fits, problems=refusal.problems)
+        return found
+
+    def go_to(
+        self, namespace: str, name: str, step: str, *, token: str | None = None, reason: str = "", by: str = ""
+    ) -> Run:
+        """Have a token leave what it waits for, and enter the step. `token` says which, if several can enter it.
+
+        Raises NoSuchStep, NoSuchToken.
+        """
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [TokenMoved(at=at, nonce=nonce, by=by, step=step, token=token, reason=reason)]
+
+        return self._command(namespace, name, make_events)
 
     def retry_undos(self, namespace: str, name: str, *, by: str = "") -> Run:
         """Have the undos of an ended run that failed done again. Raises NoFailedUndo."""
@@ -82,7 +224,20 @@ class Operator:
         uuids = {stopping.uuid for stopping in parent.stopping}
         return parent.token_of(run.parent.uuid) is not None or run.parent.uuid in uuids
 
-    def _command(self, namespace: str, name: str, make_events: EventFactory) -> Run:
-        advanced = self._advancer.advance(namespace, name, make_events)
+    def _loaded(self, namespace: str, name: str) -> Run:
+        run = self._runs.load(namespace, name)
+        if run is None:
+            raise NotFound("flow_run", name)
+        return run
+
+    def _target(self, run: Run, version: Version) -> Target:
+        """Return the version of the run's flow. Raises NotFound, Invalid."""
+        if not run.definition.flow:
+            raise Invalid(f"run {run.name!r} has steps of its own, and no other version of them")
+        definition, ref = self._definition_cache.of_version(run, version if isinstance(version, int) else None)
+        return Target(ref=ref, definition=definition)
+
+    def _command(self, namespace: str, name: str, make_events: EventFactory, seen: Run | None = None) -> Run:
+        advanced = self._advancer.advance(namespace, name, make_events, seen=seen)
         advanced.sole()
         return advanced.run

@@ -14,7 +14,9 @@ from chalicelib.model.definition import Definition
 from chalicelib.model.flow import Flow
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
+from chalicelib.model.times import Instant
 from chalicelib.service.errors import Invalid
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.names import refuse_unsafe
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.security.secrets import Secrets
@@ -40,13 +42,16 @@ class RunPlan:
     """The slot of the schedule that starts it; empty for other runs."""
     queued_behind: str = ""
     """The schedule that is notified of its end; empty: none."""
+    start_at: Instant | None = None
+    """When it begins; None or past: at once."""
 
 
 class RunFactory:
     """Makes the first decision of runs."""
 
-    def __init__(self, secrets: Secrets, clock: Clock, ids: IdSource) -> None:
+    def __init__(self, secrets: Secrets, hold_gate: HoldGate, clock: Clock, ids: IdSource) -> None:
         self._secrets = secrets
+        self._hold_gate = hold_gate
         self._clock = clock
         self._ids = ids
 
@@ -85,6 +90,8 @@ class RunFactory:
             generation=plan.generation,
             scheduled=plan.scheduled,
             queued_behind=plan.queued_behind,
+            start_at=plan.start_at,
+            held=self._hold_gate.holds_flow(plan.namespace, plan.ref.flow),
         )
         return decide(plan.definition, None, event, cipher=cipher)
 

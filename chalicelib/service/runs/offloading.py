@@ -19,6 +19,7 @@ from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import BlobMissing
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.runs import DueTimer, Listing, NewRun, RunQuery, RunStore
 from chalicelib.service.runs.blobs import BlobCache
 from chalicelib.service.runs.references import (
@@ -28,6 +29,7 @@ from chalicelib.service.runs.references import (
     format_of,
     in_entry,
     in_run,
+    in_value,
     key_in,
     offload_head,
     offload_page,
@@ -36,10 +38,11 @@ from chalicelib.service.runs.references import (
 
 
 class OffloadingRunStore:
-    """Implement `ports.RunStore` on another one."""
+    """Implement `ports.RunStore` on another one, and notify those that wait for changes of a run."""
 
-    def __init__(self, runs: RunStore) -> None:
+    def __init__(self, runs: RunStore, changes: Changes | None = None) -> None:
         self._runs = runs
+        self._changes = changes
         self._cache = BlobCache()
 
     def create(self, new: NewRun) -> None:
@@ -52,7 +55,24 @@ class OffloadingRunStore:
     def head(self, namespace: str, name: str) -> Run | None:
         """Return the run with all its fields. Large single values are not read: they stay references."""
         run = self._runs.load(namespace, name)
-        return replace(run, **self._restored_fields(run, run.tail)) if run else None
+        return self.whole(run) if run else None
+
+    def whole(self, stored: Run) -> Run:
+        """Return a head as it is stored with all its fields. Large single values stay references."""
+        return replace(stored, **self._restored_fields(stored, stored.tail))
+
+    def stored(self, namespace: str, query: RunQuery) -> Listing:
+        """List heads as they are stored: no blob is read."""
+        return self._runs.list(namespace, query)
+
+    def stored_changes(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
+        """Return the heads of `changed` as they are stored."""
+        return self._runs.changed(namespace, since, limit)
+
+    def stored_pages(self, run: Run, after: int) -> Iterator[Page]:
+        """Yield the pages of `pages` with all their entries. Large single values stay references."""
+        for stored in self._runs.pages(run, after):
+            yield Page(entries=self._restored_fields(run, stored.entries).get("tail", stored.entries))
 
     def own_flow(self, run: Run) -> Flow:
         return self._runs.own_flow(run)
@@ -64,8 +84,7 @@ class OffloadingRunStore:
         self._runs.put_page(run, thin)
 
     def pages(self, run: Run, after: int) -> Iterator[Page]:
-        for stored in self._runs.pages(run, after):
-            page = Page(entries=self._restored_fields(run, stored.entries).get("tail", stored.entries))
+        for page in self.stored_pages(run, after):
             references = References()
             for entry in page.entries:
                 in_entry(entry, references)
@@ -73,6 +92,18 @@ class OffloadingRunStore:
                 restore = self._restore(run, references)
                 page = Page(entries=tuple(in_entry(entry, restore) for entry in page.entries))
             yield page
+
+    def restored(self, run: Run, value: Json) -> Json:
+        """Return a value of the run, or a map of its values, with its references replaced by values."""
+        references = References()
+        in_value(value, references)
+        return in_value(value, self._restore(run, references)) if references.keys else value
+
+    def restored_entry(self, run: Run, entry: Entry) -> Entry:
+        """Return an entry of the run's history with its references replaced by values."""
+        references = References()
+        in_entry(entry, references)
+        return in_entry(entry, self._restore(run, references)) if references.keys else entry
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._runs.put_blobs(run, values)
@@ -94,9 +125,19 @@ class OffloadingRunStore:
         if head.blobs:
             self._runs.put_blobs(run, head.blobs)
         self._runs.save(head.run, seen, head.body)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
+
+    def save_relabeled(self, run: Run, before: Run, body: bytes = b"") -> None:
+        head = offload_head(run, body)
+        if head.blobs:
+            self._runs.put_blobs(run, head.blobs)
+        self._runs.save_relabeled(head.run, before, head.body)
 
     def delete(self, run: Run) -> None:
         self._runs.delete(run)
+        if self._changes is not None:
+            self._changes.notify(run.namespace, run.name)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         listing = self._runs.list(namespace, query)
@@ -105,8 +146,8 @@ class OffloadingRunStore:
     def changed(self, namespace: str, since: Instant, limit: int) -> Sequence[Run]:
         return [self._restored(run) for run in self._runs.changed(namespace, since, limit)]
 
-    def due(self, until: Instant, limit: int) -> Sequence[DueTimer]:
-        return self._runs.due(until, limit)
+    def due(self, until: Instant, limit: int, since: Instant = 0) -> Sequence[DueTimer]:
+        return self._runs.due(until, limit, since)
 
     def offload(self, new: NewRun) -> NewRun:
         """Write the blobs of the new run, and return it as its head is stored."""

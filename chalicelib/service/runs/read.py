@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+import msgspec
+
 from chalicelib.model import definition
 from chalicelib.model.history import Entry
+from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
-from chalicelib.model.status import LIVE
-from chalicelib.model.times import Instant
+from chalicelib.model.status import ENDED, LIVE
+from chalicelib.model.times import Instant, Milliseconds
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import NotFound
+from chalicelib.service.errors import NotFound, TooLarge
+from chalicelib.service.ports.changes import Changes
 from chalicelib.service.ports.clock import Clock
+from chalicelib.service.ports.cursors import cursor_at
 from chalicelib.service.ports.definitions import Definition, Kind
 from chalicelib.service.ports.events import Signal
-from chalicelib.service.ports.runs import Listing, RunQuery, RunStore
+from chalicelib.service.ports.runs import Listing, RunQuery, position_of
 from chalicelib.service.ports.store import Store
+from chalicelib.service.runs.entries import entries_after, newest
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery, history_page
+from chalicelib.service.runs.large_values import Large, small_values, without_large_values
+from chalicelib.service.runs.offloading import OffloadingRunStore
 
 MAX_VIEWED_ENTRIES: Final = 1_000
 """How many of a run's newest history entries are read to show the last result of each step."""
@@ -29,24 +38,25 @@ MAX_CHANGED_RUNS: Final = 1_000
 MAX_WATCH_MS: Final = 25_000
 """How long a request may wait for changes. API Gateway ends a request after 29 s."""
 
-WATCH_PAUSES_MS: Final = (10, 20, 40, 80, 160, 320)
-"""Pauses between reads while waiting; the last one repeats."""
-
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with what is needed to show it."""
+    """A run with what is needed to show it. `large` describes the values that are references: they are large."""
 
     run: Run
     definition: definition.Definition
     entries: tuple[Entry, ...]
+    large: Mapping[str, Large] = field(default_factory=dict)
 
 
 class Reader:
     """Reads runs, definitions and events."""
 
-    def __init__(self, store: Store, runs: RunStore, definition_cache: DefinitionCache, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, runs: OffloadingRunStore, definition_cache: DefinitionCache, changes: Changes, clock: Clock
+    ) -> None:
         self._store = store
+        self._changes = changes
         self._runs = runs
         self._definition_cache = definition_cache
         self._clock = clock
@@ -60,49 +70,160 @@ class Reader:
             raise NotFound("flow_run", name)
         return run
 
+    def stored(self, namespace: str, name: str) -> Run:
+        """Return the head with all its fields; large single values are references. Raises NotFound."""
+        run = self._runs.head(namespace, name)
+        if run is None:
+            raise NotFound("flow_run", name)
+        return run
+
     def view(self, namespace: str, name: str) -> RunView:
-        """Return the run with its newest MAX_VIEWED_ENTRIES history entries. Raises NotFound."""
-        run = self.run(namespace, name)
-        entries = self._entries(run, max(0, run.seq - MAX_VIEWED_ENTRIES))
-        return RunView(run, self._definition_cache.of(run), tuple(entries))
+        """Return the run with its newest MAX_VIEWED_ENTRIES history entries. Raises NotFound, TooLarge."""
+        run = self.stored(namespace, name)
+        view = self._view(run, self._newest_entries(run), with_waits=True)
+        if view is None:
+            raise TooLarge(f"flow_run {name!r} has too many values to be shown at once: read them one by one")
+        return view
+
+    def view_of(self, run: Run) -> RunView:
+        """Return the view of a run that a command returned; older entries are read only if its tail has not all."""
+        if run.tail and run.tail[0].seq > 1:
+            return self.view(run.namespace, run.name)
+        return self.view_of_deleted(run)
+
+    def view_of_deleted(self, run: Run) -> RunView:
+        """Return the view of a run that is stored no more, with the tail of its history."""
+        shown = without_large_values(run)
+        return RunView(shown.run, self._definition_cache.of(run), shown.entries, shown.large)
+
+    def cursor_after(self, namespace: str, run: Run) -> str:
+        """Return the cursor of the runs that are listed after this one."""
+        return cursor_at(namespace, position_of(run))
+
+    def listing(self, namespace: str, query: RunQuery) -> Listing:
+        """Return runs, newest first, as they are stored: `list_view` returns what is needed to show one whole."""
+        return self._runs.stored(namespace, query)
+
+    def list_view(self, stored: Run) -> RunView | None:
+        """Return a run of a listing with the tail of its history; None if its values are too many for a response."""
+        run = self._runs.whole(stored)
+        is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
+        return self._view(run, run.tail if is_complete else self._newest_entries(run))
+
+    def path(self, namespace: str, name: str) -> RunView:
+        """Return the run, its large values as references, and its newest history, as one request reads it.
+
+        Raises NotFound.
+        """
+        run = self.stored(namespace, name)
+        return RunView(run, self._definition_cache.of(run), newest(self._runs, run).entries)
 
     def views(self, namespace: str, query: RunQuery) -> tuple[tuple[RunView, ...], str | None]:
-        """Return runs, newest first, each with the tail of its history, and the cursor of the next page."""
-        listing: Listing = self._runs.list(namespace, query)
-        return tuple(self._summary(run) for run in listing.runs), listing.cursor
+        """Return runs, newest first, each with the tail of its history, and the cursor of the next page.
 
-    def changes(self, namespace: str, since: Instant) -> tuple[RunView, ...]:
-        """Return runs that changed at `since` or later: their status did, or they are live and advanced."""
-        found = {run.id: run for run in self._runs.changed(namespace, since, MAX_CHANGED_RUNS)}
-        live = self._runs.list(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
+        Runs whose values are too many for a response are left out.
+        """
+        listing = self.listing(namespace, query)
+        views = (self.list_view(run) for run in listing.runs)
+        return tuple(view for view in views if view is not None), listing.cursor
+
+    def changes(self, namespace: str, since: Instant) -> tuple[Run, ...]:
+        """Return runs that changed at `since` or later, as they are stored: their status did, or they are live and
+        advanced."""
+        found = {run.id: run for run in self._runs.stored_changes(namespace, since, MAX_CHANGED_RUNS)}
+        live = self._runs.stored(namespace, RunQuery(statuses=LIVE, limit=MAX_CHANGED_RUNS)).runs
         found.update({run.id: run for run in live if run.updated_at >= since})
-        return tuple(self._summary(run) for run in found.values())
+        return tuple(found.values())
 
-    def _summary(self, run: Run) -> RunView:
-        """Return the run with its tail, or with older entries if its head does not have the states of older steps."""
-        is_complete = run.paged_steps is not None or not run.tail or run.tail[0].seq == 1
-        entries = run.tail if is_complete else tuple(self._entries(run, max(0, run.seq - MAX_VIEWED_ENTRIES)))
-        return RunView(run, self._definition_cache.of(run), entries)
+    def _newest_entries(self, run: Run) -> tuple[Entry, ...]:
+        """Return the newest MAX_VIEWED_ENTRIES entries. Their large values are references."""
+        after = max(0, run.seq - MAX_VIEWED_ENTRIES)
+        older: list[Entry] = []
+        if run.tail and run.tail[0].seq > after + 1:
+            for page in self._runs.stored_pages(run, after):
+                older += (entry for entry in page.entries if entry.seq > after)
+        return (*older, *(entry for entry in run.tail if entry.seq > after))
+
+    def _view(self, run: Run, entries: tuple[Entry, ...], *, with_waits: bool = False) -> RunView | None:
+        """Return the view of a run whose large values are references; None if its values are too many.
+
+        Of the entries, only those that show the last result of a step get their values.
+        """
+        last = {entry.step: entry for entry in entries if entry.is_return}
+        shown = small_values(self._runs, run, last.values(), with_waits=with_waits)
+        if shown is None:
+            return None
+        restored = {entry.seq: entry for entry in shown.entries}
+        entries = tuple(restored.get(entry.seq, entry) for entry in entries)
+        return RunView(shown.run, self._definition_cache.of(run), entries, shown.large)
+
+    def blob(self, run: Run, key: str) -> Json:
+        """Return a large value of the run by the key of its reference. Raises NotFound."""
+        found = self._runs.blobs(run, [key]).get(key)
+        if found is None:
+            raise NotFound("value", key)
+        return msgspec.json.decode(found)
+
+    def input_of(self, run: Run) -> Json:
+        """Return the whole input of a run whose large values are references."""
+        return self._runs.restored(run, run.input)
+
+    def vars_of(self, run: Run) -> Json:
+        """Return all variables of such a run."""
+        return self._runs.restored(run, run.vars)
+
+    def output_of(self, run: Run) -> Json:
+        """Return the output of such a run."""
+        return self._runs.restored(run, run.output)
+
+    def entry(self, run: Run, seq: int) -> Entry:
+        """Return an entry of the history of such a run with its values. Raises NotFound."""
+        if not run.tail or run.tail[0].seq > seq:
+            pages = (page.entries for page in self._runs.stored_pages(run, seq - 1))
+            entries = next(pages, ())
+        else:
+            entries = run.tail
+        found = next((entry for entry in entries if entry.seq == seq), None)
+        if found is None:
+            raise NotFound("history entry", str(seq))
+        return self._runs.restored_entry(run, found)
 
     def history(self, namespace: str, name: str, after: int, limit: int) -> tuple[Entry, ...]:
         """Return at most `limit` entries with numbers above `after`, oldest first. Raises NotFound."""
         return tuple(islice(self._entries(self.run(namespace, name), after), limit))
 
-    def watch(self, namespace: str, name: str, after: int, limit: int, wait: int) -> tuple[Entry, ...]:
-        """Return the same as soon as there is an entry, or nothing after `wait` milliseconds."""
+    def history_page(self, namespace: str, name: str, query: HistoryQuery) -> HistoryPage:
+        """Return a page of the history in which large values are references. Raises NotFound."""
+        return history_page(self._runs, self.stored(namespace, name), query)
+
+    def watch(self, namespace: str, name: str, query: HistoryQuery, wait: Milliseconds) -> HistoryPage:
+        """Return the same as soon as there is an entry after `query.after`, or nothing after `wait` milliseconds."""
+        return history_page(self._runs, self._when(namespace, name, lambda run: run.seq > query.after, wait), query)
+
+    def ended(self, namespace: str, name: str, wait: Milliseconds) -> Run:
+        """Return the run once it has ended, or as it is after `wait` milliseconds. Raises NotFound."""
+        self._when(namespace, name, lambda run: run.status in ENDED, wait)
+        return self.run(namespace, name)
+
+    def _when(self, namespace: str, name: str, holds: Callable[[Run], bool], wait: Milliseconds) -> Run:
+        """Return the run, with large values as references, once `holds` is true of it, or as it is after `wait`
+        milliseconds. Raises NotFound."""
         give_up_at = self._clock.now() + min(wait, MAX_WATCH_MS)
-        for pause in _pauses():
-            run = self.run(namespace, name)
-            if run.seq > after or self._clock.now() >= give_up_at:
-                return tuple(islice(self._entries(run, after), limit))
-            self._clock.sleep(min(pause, max(1, give_up_at - self._clock.now())))
-        raise AssertionError("the pauses never end")
+        with self._changes.watch(namespace, name) as changes:
+            goes_on = True
+            while True:
+                run = self.stored(namespace, name)
+                left = give_up_at - self._clock.now()
+                if left <= 0 or holds(run) or not goes_on:
+                    return run
+                goes_on = changes.wait(left)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        """Sleep before the next look for changes, and return whether there shall be one."""
+        return self._changes.pause(milliseconds)
 
     def _entries(self, run: Run, after: int) -> Iterable[Entry]:
-        if not run.tail or run.tail[0].seq > after + 1:
-            for page in self._runs.pages(run, after):
-                yield from (entry for entry in page.entries if entry.seq > after)
-        yield from (entry for entry in run.tail if entry.seq > after)
+        return entries_after(self._runs, run, after)
 
     # ── definitions, events ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -124,9 +245,3 @@ class Reader:
         """Return the events that have not expired, newest first."""
         now = self._clock.now()
         return [signal for signal in self._store.signals.list(namespace, now, limit) if signal.until >= now]
-
-
-def _pauses() -> Iterable[int]:
-    yield from WATCH_PAUSES_MS
-    while True:
-        yield WATCH_PAUSES_MS[-1]

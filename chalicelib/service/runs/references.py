@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from chalicelib.engine.values.secret_values import MARK, masked
 from chalicelib.model import formats
 from chalicelib.model.history import Entry, Page, encode_page
 from chalicelib.model.json_values import Json
@@ -28,7 +29,17 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 """The largest head or history page that is stored inline. A DynamoDB item has at most 400 KB."""
 
 OFFLOADED: Final = "\0folded"
-"""The event of the only entry in the tail of an offloaded head or page."""
+"""The event of the only entry in the tail of an offloaded head or page. Of a head it also has the step of the first
+token (`step`) and the number of tokens (`rule`), which lists show."""
+
+MAX_SHOWN_BYTES: Final = 16 * 1024
+"""The largest value, in bytes of JSON, that responses about runs contain. Larger ones have a preview."""
+
+PREVIEW_CHARACTERS: Final = 120
+"""How many characters of its JSON text the preview of a value has."""
+
+_VALUE: Final = "value/"
+_PREVIEW: Final = "preview/"
 
 _FIELDS: Final = ("df", "tk", "in", "vr", "un", "it", "nt", "hd", "tl")
 """The encoded names of the fields that grow with a run. Labels are bounded, and stores read them."""
@@ -77,6 +88,39 @@ def offload_page(page: Page) -> tuple[Page, Mapping[str, bytes]]:
     return thin, offload.blobs
 
 
+def key_of(encoded: bytes) -> str:
+    """Return the key of the blob with this content. It ends in the number of bytes, which lists show."""
+    return f"{_VALUE}{hashlib.sha256(encoded).hexdigest()[:32]}-{len(encoded)}"
+
+
+def size_in(key: str) -> int | None:
+    """Return the number of bytes of the blob with this key; None if an earlier version of Echoer made the key."""
+    _, dash, size = key.removeprefix(_VALUE).partition("-")
+    return int(size) if dash and size.isdecimal() else None
+
+
+def value_name(key: str) -> str:
+    """Return the name of a value in the path of the call that reads it."""
+    return key.removeprefix(_VALUE)
+
+
+def key_named(name: str) -> str:
+    """Return the key of the blob of the value with this name in a path."""
+    return _VALUE + name
+
+
+def preview_key(key: str) -> str:
+    """Return the key of the preview of the blob with that key."""
+    return _PREVIEW + key.removeprefix(_VALUE)
+
+
+def preview_of(encoded: bytes) -> str:
+    """Return the beginning of an encoded value as JSON text, with secrets masked."""
+    if MARK in encoded:
+        encoded = msgspec.json.encode(masked(msgspec.json.decode(encoded)))
+    return encoded[: 4 * PREVIEW_CHARACTERS].decode(errors="ignore")[:PREVIEW_CHARACTERS]
+
+
 class References:
     """Collects the keys of references, and changes nothing."""
 
@@ -118,7 +162,7 @@ def in_run(run: Run, change: Change) -> Run:
     """Return the run with every value that may be large changed."""
     return replace(
         run,
-        input=_in_values(run.input, change) if isinstance(run.input, Mapping) else change(run.input),
+        input=in_value(run.input, change),
         vars=_in_values(run.vars, change),
         output=change(run.output),
         tokens=tuple(_in_token(token, change) for token in run.tokens),
@@ -128,6 +172,11 @@ def in_run(run: Run, change: Change) -> Run:
         notices=tuple(_in_token(notice, change) for notice in run.notices),
         tail=tuple(in_entry(entry, change) for entry in run.tail),
     )
+
+
+def in_value(value: Json, change: Change) -> Json:
+    """Return the value changed; the values in a map are changed one by one, unless it is a reference."""
+    return _in_values(value, change) if isinstance(value, Mapping) and key_in(value) is None else change(value)
 
 
 def in_entry(entry: Entry, change: Change) -> Entry:
@@ -150,8 +199,15 @@ class _Offload:
         return self.put(encoded)
 
     def put(self, encoded: bytes) -> Json:
-        """Make a blob of an encoded value, and return the reference to it."""
-        key = f"value/{hashlib.sha256(encoded).hexdigest()[:32]}"
+        """Make a blob of an encoded value, and one of its preview if it is large. Return the reference to the value."""
+        reference = self.put_field(encoded)
+        if len(encoded) > MAX_SHOWN_BYTES:
+            self.blobs[preview_key(key_of(encoded))] = msgspec.json.encode(preview_of(encoded))
+        return reference
+
+    def put_field(self, encoded: bytes) -> Json:
+        """Make a blob of an encoded field of a head, and return the reference to it."""
+        key = key_of(encoded)
         self.blobs[key] = encoded
         return {REFERENCE_KEY: key}
 
@@ -169,16 +225,19 @@ def _offload_fields(run: Run, offload: _Offload) -> Run:
         interrupted=(),
         notices=(),
         received={},
-        tail=_offloaded_tail(run.seq, fields, offload),
+        tail=_offloaded_tail(run.seq, fields, offload, run.tokens),
     )
 
 
-def _offloaded_tail(seq: int, fields: Mapping[str, Json], offload: _Offload) -> tuple[Entry, ...]:
+def _offloaded_tail(
+    seq: int, fields: Mapping[str, Json], offload: _Offload, tokens: Sequence[Token] = ()
+) -> tuple[Entry, ...]:
     """Return the tail of an offloaded head or page. Its number is that of the last entry it replaces."""
-    data: dict[str, Json] = {name: offload.put(msgspec.json.encode(value)) for name, value in fields.items()}
+    data: dict[str, Json] = {name: offload.put_field(msgspec.json.encode(value)) for name, value in fields.items()}
     if formats.HEAD.current > 1:
         data[formats.MEMBER] = formats.HEAD.current
-    return (Entry(seq=seq, at=0, event=OFFLOADED, data=data),)
+    step = tokens[0].step if tokens else ""
+    return (Entry(seq=seq, at=0, event=OFFLOADED, step=step, rule=len(tokens) or None, data=data),)
 
 
 def _in_token(token: Token, change: Change) -> Token:

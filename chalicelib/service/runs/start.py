@@ -10,8 +10,9 @@ import msgspec
 
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.times import Instant
 from chalicelib.service.definitions.cache import DefinitionCache
-from chalicelib.service.errors import KeyTaken, RunExists
+from chalicelib.service.errors import Invalid, KeyTaken, RunExists
 from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.runs import RunStore
 from chalicelib.service.ports.values import KeyStore
@@ -20,6 +21,9 @@ from chalicelib.service.runs.new_run import RunFactory, RunPlan
 
 KEY_TTL_MS: Final = 24 * 60 * 60 * 1000
 """How long an idempotency key returns the same run."""
+
+MAX_DELAY_MS: Final = 3_660 * 24 * 60 * 60 * 1000
+"""How far ahead a delayed start can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,8 @@ class StartOrder:
     name: str | None = None
     labels: dict[str, Json] = field(default_factory=dict)
     key: str | None = None
+    start_at: Instant | None = None
+    """When the run begins; None or past: at once. Until then it is pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,10 @@ class Starter:
     def start(self, namespace: str, order: StartOrder, *, by: str = "", trace: str = "") -> Started:
         """Start a run, or return the one that the idempotency key started before.
 
-        `trace` is the `traceparent` of the request. Raises NotFound (flow), InputRefused, RunExists, KeyTaken.
+        `trace` is the `traceparent` of the request. Raises NotFound (flow), Invalid, InputRefused, RunExists, KeyTaken.
         """
+        if order.start_at is not None and order.start_at > self._clock.now() + MAX_DELAY_MS:
+            raise Invalid("`start_at` must be at most 3,660 days ahead")
         definition, ref = self._definition_cache.of_flow(namespace, order.flow)
         given = self._factory.input(namespace, definition.flow, order.input)
         name = order.name or f"{order.flow}-{self._ids.nonce()[:12]}"
@@ -83,6 +91,7 @@ class Starter:
                 by=by,
                 labels=order.labels,
                 trace=trace,
+                start_at=order.start_at,
             )
         )
         try:
@@ -95,7 +104,8 @@ class Starter:
 
     def _claim(self, namespace: str, order: StartOrder, key: str, name: str) -> str:
         """Return the name of the run that the key belongs to. Secret values in `order` are encrypted."""
-        requested = msgspec.json.encode([order.flow, order.name, order.input, order.labels], order="deterministic")
+        what = [order.flow, order.name, order.input, order.labels, *([order.start_at] if order.start_at else [])]
+        requested = msgspec.json.encode(what, order="deterministic")
         digest = hashlib.sha256(requested).hexdigest()[:16]
         claimed = self._keys.claim(namespace, f"start/{key}", f"{digest}/{name}", self._clock.now(), KEY_TTL_MS)
         owner, _, run_name = claimed.partition("/")

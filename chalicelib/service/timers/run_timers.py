@@ -9,12 +9,13 @@ from itertools import groupby
 from typing import Final
 
 from chalicelib.engine.errors import CommandRefused
-from chalicelib.engine.events import Event, TimerFired
+from chalicelib.engine.events import ActionResumed, Event, TimerFired
 from chalicelib.model import status
 from chalicelib.model.run import Run
 from chalicelib.model.times import Instant
 from chalicelib.service import messages
 from chalicelib.service.errors import Conflict, NotFound
+from chalicelib.service.holds.gate import HoldGate
 from chalicelib.service.messages import Tick, Wake
 from chalicelib.service.ports.clock import Clock
 from chalicelib.service.ports.queues import Queue, QueueName
@@ -60,9 +61,11 @@ class RunTimers:
         queue: Queue,
         advancer: RunAdvancer,
         operator: Operator,
+        hold_gate: HoldGate,
         clock: Clock,
     ) -> None:
         self._operator = operator
+        self._hold_gate = hold_gate
         self._runs = runs
         self._schedules = schedules
         self._queue = queue
@@ -74,6 +77,7 @@ class RunTimers:
 
         A message that is moments early is received again in time. Raises Busy.
         """
+        run = self._resumed(run)
         if run.timer_at is None:
             return None
         early = run.timer_at - self._clock.now()
@@ -82,11 +86,28 @@ class RunTimers:
         if run.status in status.ENDED:
             return self._delete(run)
 
-        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
-            return [TimerFired(at=at, nonce=nonce, by="timer")]
+        paused = self._hold_gate.paused_actions(run)
 
-        self._advancer.advance(run.namespace, run.name, make_events, seen=run)
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [TimerFired(at=at, nonce=nonce, by="timer", paused=paused)]
+
+        after = self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
+        self._resumed(after)  # an action may have been continued before its suspension was written
         return None
+
+    def _resumed(self, run: Run) -> Run:
+        """Let suspended activations go on whose actions are not paused any more. Return the run as it is then."""
+        uuids = self._hold_gate.resumable(run)
+        if not uuids:
+            return run
+
+        def make_events(at: Instant, nonce: str) -> Sequence[Event]:
+            return [
+                ActionResumed(at=at, nonce=f"{nonce[:-4]}{n:04x}", by="timer", uuid=uuid)
+                for n, uuid in enumerate(uuids)
+            ]
+
+        return self._advancer.advance(run.namespace, run.name, make_events, seen=run).run
 
     def _delete(self, run: Run) -> Redelivery:
         """Delete a run that has been kept as long as its flow says, once nothing of it is on its way any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fsl.cli.common import put, put_line, say, table
+from fsl.cli.common import exact_time, put, put_line, say, table, time_of_day
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
 from fsl.transition_text import transition
@@ -24,7 +24,15 @@ def history(*, name: str, client: Client, as_json: bool) -> None:
         put(entries)
         return
     rows = [
-        (str(one["seq"]), str(one["at"]), one["from"] or one["step"], one["to"], one["event"], one["state"], _by(one))
+        (
+            str(one["seq"]),
+            exact_time(one["at"]),
+            one["from"] or one["step"],
+            one["to"],
+            one["event"],
+            one["state"],
+            _by(one),
+        )
         for one in entries
     ]
     table(("seq", "at", "from", "to", "event", "state", "by"), rows)
@@ -34,22 +42,46 @@ def _by(entry: Resource) -> str:
     return f"{entry['by']}: {entry['error']}" if entry.get("error") else str(entry["by"])
 
 
-@click.command(no_args_is_help=True)
-@click.argument("name", metavar="RUN")
+@click.command()
+@click.argument("name", metavar="[RUN]", required=False)
+@click.option("--flow", metavar="NAME", help="Follow the runs of this flow.")
 @click.option("--after", type=click.IntRange(0), default=0, help="Start after the transition with this number.")
 @remote
 @click.pass_context
-def watch(ctx: click.Context, *, name: str, after: int, client: Client, as_json: bool) -> None:
-    """Show the transitions of a run until it ends.
+def watch(ctx: click.Context, *, name: str | None, flow: str | None, after: int, client: Client, as_json: bool) -> None:
+    """Follow a run, the runs of a flow, or all runs.
 
-    The exit code is 0 if the run succeeded, and 1 if it failed or was stopped. With --json, each transition is a JSON
-    object on a line of its own.
+    With a RUN, the command starts with its first transition and ends when the run ends; the exit code is 0 if the run
+    succeeded, and 1 if it failed or was stopped. Without one, the command shows what happens from now on until it is
+    interrupted. With --json, each transition is a JSON object on a line of its own.
 
     \b
     fsl watch my_flow_run
-    fsl watch my_flow_run --json | jq .to
+    fsl watch --flow order
+    fsl watch --json | jq -r '[.run, .to] | @tsv'
     """
-    ctx.exit(follow_to_end(client, name, after, as_json=as_json))
+    if name is not None:
+        if flow is not None:
+            raise click.UsageError("RUN and --flow exclude each other")
+        ctx.exit(follow_to_end(client, name, after, as_json=as_json))
+    if after:
+        raise click.UsageError("--after needs a RUN")
+    from fsl.changes import transitions
+
+    for run, entries in transitions(client, flow):
+        _show_changes(run, entries, as_json=as_json)
+
+
+def _show_changes(run: Resource, entries: list[Resource], *, as_json: bool) -> None:
+    """Print the new transitions of one of several runs, and how it ended."""
+    name, spec = run["metadata"]["name"], run["spec"]
+    for entry in entries:
+        if as_json:
+            put_line({"run": name, **entry})
+        else:
+            say(f"{time_of_day(entry['at'])}  {name}: {transition(entry)}")
+    if spec["ended_at"] is not None and entries[-1]["seq"] >= spec["seq"] and not as_json:
+        say(*_end(name, spec))
 
 
 def follow_to_end(client: Client, run: str, after: int, *, as_json: bool) -> int:
@@ -58,10 +90,14 @@ def follow_to_end(client: Client, run: str, after: int, *, as_json: bool) -> int
         if as_json:
             put_line(entry)
         else:
-            time = str(entry["at"]).partition("T")[2].rstrip("Z")
-            say(f"{time}  {transition(entry)}")
+            say(f"{time_of_day(entry['at'])}  {transition(entry)}")
     spec = client.get("flowrun", run)["spec"]
     if not as_json:
-        reason = f": {spec['last_err']}" if spec["last_err"] else ""
-        say(f"{run} {spec['status']}{reason}", "green" if spec["status"] == "succeeded" else "red")
+        say(*_end(run, spec))
     return 0 if spec["status"] == "succeeded" else 1
+
+
+def _end(run: str, spec: Resource) -> tuple[str, str]:
+    """Return a line that says how the run ended, and its style."""
+    reason = f": {spec['last_err']}" if spec["last_err"] else ""
+    return f"{run} {spec['status']}{reason}", "green" if spec["status"] == "succeeded" else "red"

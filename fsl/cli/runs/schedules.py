@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from fsl import api_calls
 from fsl.api_calls import Call
-from fsl.cli.common import Json, put, say, short_time, styled, table, write, write_document
+from fsl.cli.common import Cell, Json, put, say, short_time, styled, table, write, write_document
 from fsl.cli.remote import remote
-from fsl.cli.runs.resources import MAX_PAGE_ENTRIES, schedule_row
+from fsl.cli.runs.listing import MAX_PAGE_ENTRIES
+from fsl.cli.runs.rows import schedule_row
 from fsl.client import Client, Resource
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 
 @click.group(no_args_is_help=True)
@@ -148,7 +144,7 @@ def _command(client: Client, call: Call, name: str, *, as_json: bool) -> None:
         table(("name", "flow", "times", "next"), [schedule_row(found)])
 
 
-def _last(record: Json) -> tuple[str | Text, ...]:
+def _last(record: Json) -> tuple[Cell, ...]:
     """Return the row of a slot: its time, what became of it, and why."""
     more = f" and {record['count'] - 1} more" if record["count"] > 1 else ""
     status = record["status"]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from fsl.cli.common import put, say, short_time, styled, table
+from fsl.cli.common import Cell, put, say, short_time, styled, table
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 HARMLESS: Final = frozenset({"failed", "slot"})
 """Findings that only a person can decide about; they do not make the command fail."""
@@ -64,6 +61,6 @@ def _show(report: Resource, found: list[Resource]) -> None:
         say(message, "dim", err=True)
 
 
-def _row(one: Resource) -> tuple[str | Text, ...]:
+def _row(one: Resource) -> tuple[Cell, ...]:
     repaired = "repaired" if one["cured"] else ""
     return styled(one["ailment"]), one["run"], one["step"], short_time(one["since"]), one["detail"], repaired

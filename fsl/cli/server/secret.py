@@ -9,7 +9,6 @@ import click
 from fsl import api_calls
 from fsl.cli.common import put, say, short_time, table
 from fsl.cli.remote import remote
-from fsl.cli.server.tokens import in_namespace, namespace_option
 from fsl.client import Client, Resource
 
 
@@ -28,9 +27,8 @@ def secret() -> None:
 
 @secret.command(name="set", no_args_is_help=True)
 @click.argument("name")
-@namespace_option
 @remote
-def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
+def set_(*, name: str, client: Client, as_json: bool) -> None:
     """Set a secret.
 
     The value is read from a prompt, or from a pipe without its last line ending. It is never displayed.
@@ -43,9 +41,7 @@ def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> 
         value = click.prompt(f"value of {name}", hide_input=True, confirmation_prompt=True, err=True)
     else:
         value = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    stored: Resource = client.call(
-        api_calls.PUT_SECRET_NAME, name, json={"value": value}, headers=in_namespace(namespace)
-    ).json()
+    stored: Resource = client.call(api_calls.PUT_SECRET_NAME, name, json={"value": value}).json()
     if as_json:
         put(stored)
     else:
@@ -53,9 +49,8 @@ def set_(*, name: str, namespace: str | None, client: Client, as_json: bool) -> 
 
 
 @secret.command(name="list")
-@namespace_option
 @remote
-def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
+def list_(*, client: Client, as_json: bool) -> None:
     """List the names of the secrets of a namespace.
 
     Values of secrets cannot be read.
@@ -63,7 +58,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl secret list --json | jq -r '.[].name'
     """
-    found: list[Resource] = client.call(api_calls.GET_SECRET, headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_SECRET).json()
     if as_json:
         put(found)
     else:
@@ -73,9 +68,8 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
 
 @secret.command(no_args_is_help=True)
 @click.argument("name")
-@namespace_option
 @remote
-def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -> None:
+def delete(*, name: str, client: Client, as_json: bool) -> None:
     """Delete a secret.
 
     Within 30 seconds, all actions that refer to it fail.
@@ -83,7 +77,7 @@ def delete(*, name: str, namespace: str | None, client: Client, as_json: bool) -
     \b
     fsl secret delete ci-token
     """
-    deleted: Resource = client.call(api_calls.DELETE_SECRET_NAME, name, headers=in_namespace(namespace)).json()
+    deleted: Resource = client.call(api_calls.DELETE_SECRET_NAME, name).json()
     if as_json:
         put(deleted)
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import click
 
 from chalicelib.service.security.roles import Role
@@ -11,15 +9,6 @@ from fsl import api_calls
 from fsl.cli.common import put, say, short_time, table, write
 from fsl.cli.remote import remote
 from fsl.client import Client, Resource
-
-namespace_option: Final = click.option(
-    "--namespace", metavar="NAME", help="A namespace other than that of the token; only the first admin may set it."
-)
-
-
-def in_namespace(namespace: str | None) -> dict[str, str]:
-    """Return the header that selects a namespace."""
-    return {"X-Echoer-Namespace": namespace} if namespace else {}
 
 
 @click.group(no_args_is_help=True)
@@ -39,22 +28,20 @@ def token() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What the token permits.")
 @click.option("--expires-in", metavar="DURATION", help="Lifetime, such as 30d or 12h; by default it does not expire.")
-@namespace_option
 @remote
-def create(
-    *, name: str, role: str, expires_in: str | None, namespace: str | None, client: Client, as_json: bool
-) -> None:
+def create(*, name: str, role: str, expires_in: str | None, client: Client, as_json: bool) -> None:
     """Create a token.
 
-    The text of the token is displayed only once. A viewer reads; an action answers steps; an operator also starts and
-    controls runs; an author also changes definitions; an admin also manages tokens.
+    The text of the token is displayed only once. A viewer reads. An action answers the steps of services. A clerk reads
+    the inbox, and answers tasks and approvals. An operator may do all of that, and start and control runs. An author
+    may change definitions, too, and an admin may manage tokens.
 
     \b
     fsl token create ci --role author --expires-in 30d
     ECHOER_TOKEN=$(fsl token create robot --role operator) fsl list
     """
     body = {"name": name, "role": role} | ({"expires_in": expires_in} if expires_in else {})
-    created: Resource = client.call(api_calls.POST_TOKEN, json=body, headers=in_namespace(namespace)).json()
+    created: Resource = client.call(api_calls.POST_TOKEN, json=body).json()
     if as_json:
         put(created)
         return
@@ -64,9 +51,8 @@ def create(
 
 
 @token.command(name="list")
-@namespace_option
 @remote
-def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
+def list_(*, client: Client, as_json: bool) -> None:
     """List the tokens of a namespace.
 
     Expired and revoked tokens are included.
@@ -74,7 +60,7 @@ def list_(*, namespace: str | None, client: Client, as_json: bool) -> None:
     \b
     fsl token list --json | jq -r '.[].id'
     """
-    found: list[Resource] = client.call(api_calls.GET_TOKEN, headers=in_namespace(namespace)).json()
+    found: list[Resource] = client.call(api_calls.GET_TOKEN).json()
     if as_json:
         put(found)
     else:
@@ -89,9 +75,8 @@ def _row(found: Resource) -> tuple[str, ...]:
 
 @token.command(no_args_is_help=True)
 @click.argument("token_id", metavar="ID")
-@namespace_option
 @remote
-def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: bool) -> None:
+def revoke(*, token_id: str, client: Client, as_json: bool) -> None:
     """Revoke a token.
 
     The token is invalid everywhere within 30 seconds.
@@ -99,7 +84,7 @@ def revoke(*, token_id: str, namespace: str | None, client: Client, as_json: boo
     \b
     fsl token revoke 6f1c...
     """
-    revoked: Resource = client.call(api_calls.DELETE_TOKEN_TOKEN_ID, token_id, headers=in_namespace(namespace)).json()
+    revoked: Resource = client.call(api_calls.DELETE_TOKEN_TOKEN_ID, token_id).json()
     if as_json:
         put(revoked)
     else:

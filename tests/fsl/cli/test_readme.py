@@ -21,7 +21,7 @@ from tests.fsl.conftest import RELEASE, ROOT, Cli
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS: Final = re.findall(r"^```\w*\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 TOUR: Final = re.search(r"^## The five-minute tour\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)
-MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})?")
+MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d{3})?( (UTC[+-]\d{4}|[A-Z]{2,5}))?")
 
 
 def sessions() -> list[tuple[str, str]]:

@@ -2,69 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Final
 
-from chalicelib.entrypoints.http import bodies, parameters, presenters, responses
-from chalicelib.entrypoints.http.bodies import NoBody, RetryBody, StartBody, StopBody, VarsBody
-from chalicelib.entrypoints.http.parameters import Parameter
+import msgspec
+from msgspec import UNSET
+
+from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
+from chalicelib.entrypoints.http.bodies import (
+    GotoBody,
+    LabelsBody,
+    MigrateBody,
+    NoBody,
+    RetryBody,
+    StartBody,
+    StopBody,
+    VarsBody,
+)
+from chalicelib.entrypoints.http.errors import fit_of
+from chalicelib.entrypoints.http.pages import Item
+from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
+from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
-from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
+from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
-from chalicelib.service.runs.read import RunView
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
 
 MAX_WAIT_S: Final = 25
 DEFAULT_WAIT_S: Final = 20
-"""How long a request waits for a new history entry. API Gateway gives up after 29 seconds."""
+"""How long a request waits for a new history entry or for the end of a run. API Gateway gives up after 29 seconds."""
+
+SMALL_LIST_BYTES: Final = 1024 * 1024
+"""How large a list of runs in their whole shape is by default; larger ones are in brief."""
 
 
 def start(request: Request, name: str) -> Json:
     """Start a run of the flow.
 
-    The status is 201. It is 200 if an earlier request with the same `key` started the run.
+    The status is 201. It is 200 if an earlier request with the same `key` started the run. With `wait` the response
+    comes when the run has ended, or after so many seconds.
     """
-    body = bodies.read_optional(request.body, StartBody)
-    order = StartOrder(flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key)
+    body, wait_ms = bodies.read_optional(request.body, StartBody), _wait_ms(request, 0)
+    order = StartOrder(
+        flow=name, input=body.input, name=body.name, labels=body.labels, key=body.key, start_at=body.start_moment()
+    )
     started = request.services.starter.start(request.namespace, order, by=request.caller, trace=request.trace)
     work_context.note(run=started.run.name)
-    return Response(_presented(request, started.run), status=201 if started.created else 200)
+    run = started.run
+    if wait_ms and run.status not in ENDED:
+        run = request.services.reader.ended(request.namespace, run.name, wait_ms)
+    return Response(_with_end(_presented(request, run)), status=201 if started.created else 200)
 
 
 def list_runs(request: Request) -> Json:
-    """List runs, newest first."""
-    query, reader = request.query.runs(), request.services.reader
-    name = request.query.text("metadata.name")
+    """List runs, newest first.
+
+    `view=summary` lists them in brief, `view=full` in their whole shape. By default they have their whole shape as long
+    as the response is small, and are in brief otherwise. A page ends before the response is too large.
+    """
+    name, shape, reader = request.query.text("metadata.name"), _shape(request), request.services.reader
     if name is not None:
         try:
-            return [presenters.run(reader.view(request.namespace, name))]
+            return [shown_runs.named(reader, request.namespace, name, shape)]
         except NotFound:
             return []
-    views, cursor = reader.views(request.namespace, query)
-    return Response([presenters.run(view) for view in views], headers={"x-next-cursor": cursor} if cursor else {})
+    listing = reader.listing(request.namespace, request.query.runs())
+
+    def items(show: Callable[[Run], Json]) -> Iterable[Item]:
+        return (pages.item(show(run), reader.cursor_after(request.namespace, run)) for run in listing.runs)
+
+    if shape == SUMMARY:
+        return pages.response(items(presenters.summary), listing.cursor)
+    if shape == FULL:
+        return pages.response(items(partial(shown_runs.listed, reader)), listing.cursor)
+    small = pages.within(items(partial(shown_runs.listed, reader)), SMALL_LIST_BYTES)
+    brief = partial(presenters.summary, is_cut=True)
+    return pages.response(items(brief) if small is None else small, listing.cursor)
 
 
 def get(request: Request, name: str) -> Json:
-    """Get a run as it is now."""
-    return presenters.run(request.services.reader.view(request.namespace, name))
+    """Get a run as it is now. With `wait` the response comes when it has ended, or after so many seconds.
+
+    A run that is too large for a response is in brief, with `cut`.
+    """
+    reader, wait_ms = request.services.reader, _wait_ms(request, 0)
+    if wait_ms:
+        reader.ended(request.namespace, name, wait_ms)
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
+
+
+def _shape(request: Request) -> str | None:
+    return request.query.choice("view", (SUMMARY, FULL))
 
 
 def history(request: Request, name: str) -> Json:
-    """List the run's history entries after `after`, oldest first."""
-    after, limit = _after(request), request.query.limit()
-    return _entries(request.services.reader.history(request.namespace, name, after, limit + 1), limit)
+    """List the run's history entries after `after`, oldest first; or with `order=desc` those before `before`, newest
+    first.
+
+    Filters look through so many entries as `x-read` says; `x-next-cursor` continues from there.
+    """
+    query = _history_query(request)
+    found = request.services.reader.history_page(request.namespace, name, query)
+    return _entries(request, name, found, is_filtered=query.is_filtered)
 
 
 def watch(request: Request, name: str) -> Json:
     """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
-    after, limit = _after(request), request.query.limit()
-    wait_ms = request.query.number("wait", DEFAULT_WAIT_S, 0, MAX_WAIT_S) * 1000
-    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait_ms), limit)
+    query, wait_ms = HistoryQuery(after=_after(request), limit=request.query.limit()), _wait_ms(request, DEFAULT_WAIT_S)
+    return _entries(request, name, request.services.reader.watch(request.namespace, name, query, wait_ms))
 
 
 def pause(request: Request, name: str) -> Json:
@@ -95,15 +147,80 @@ def set_vars(request: Request, name: str) -> Json:
     return _presented(request, run)
 
 
+def set_labels(request: Request, name: str) -> Json:
+    """Set and remove labels of the run, in whatever status it is. The lists find it by its new labels."""
+    body = bodies.read_optional(request.body, LabelsBody)
+    if both := sorted(body.set.keys() & set(body.remove)):
+        raise Invalid(f"`set` and `remove` both have {both[0]!r:.80}")
+    if colons := [label for label in body.set if ":" in label]:
+        raise Malformed(f"the name of a label must have no colon: {colons[0]!r:.80}")
+    run = request.services.operator.set_labels(request.namespace, name, body.set, remove=body.remove, by=request.caller)
+    return _presented(request, run)
+
+
 def retry(request: Request, name: str) -> Json:
-    """Continue a failed or stopped run, where it stopped or at another step; or repeat its failed undos."""
+    """Continue a failed or stopped run, where it stopped or at another step, as it was or mended; or repeat its failed
+    undos."""
     body = bodies.read_optional(request.body, RetryBody)
     operator, by = request.services.operator, request.caller
     if not body.undo:
-        return _presented(request, operator.retry(request.namespace, name, step=body.step, by=by))
-    if body.step is not None:
-        raise Malformed("`step` and `undo` exclude each other: `undo` repeats undos and does not continue the run")
+        run = operator.retry(
+            request.namespace,
+            name,
+            step=body.step,
+            token=body.token,
+            version=body.version,
+            new_input=body.input,
+            variables=body.vars,
+            reason=body.reason,
+            by=by,
+        )
+        return _presented(request, run)
+    given = {"step": body.step, "token": body.token, "version": body.version, "vars": body.vars or None}
+    others = [name for name, value in given.items() if value is not None]
+    others += ["input"] if body.input is not UNSET else []
+    if others:
+        raise Malformed(
+            f"`{others[0]}` and `undo` exclude each other: `undo` repeats undos and does not continue the run"
+        )
     return _presented(request, operator.retry_undos(request.namespace, name, by=by))
+
+
+def migrate(request: Request, name: str) -> Json:
+    """Move a run that is running or paused to another version of its flow.
+
+    The response says of each token what fits. If something does not, the run stays as it is, and the status is 409;
+    with `dry_run` it is 200.
+    """
+    body = bodies.read(request.body, MigrateBody)
+    found = request.services.operator.migrate(
+        request.namespace,
+        name,
+        body.version,
+        steps=body.steps,
+        dry_run=body.dry_run,
+        reason=body.reason,
+        by=request.caller,
+    )
+    return {
+        "name": name,
+        "from": found.version_before,
+        "to": found.version,
+        "dry_run": body.dry_run,
+        "moved": found.moved,
+        "fits": found.fits,
+        "tokens": [fit_of(token) for token in found.tokens],
+        "problems": list(found.problems),
+    }
+
+
+def go_to(request: Request, name: str) -> Json:
+    """Have a token leave what it waits for, and enter a step."""
+    body = bodies.read(request.body, GotoBody)
+    run = request.services.operator.go_to(
+        request.namespace, name, body.step, token=body.token, reason=body.reason, by=request.caller
+    )
+    return _presented(request, run)
 
 
 def delete(request: Request, name: str) -> Json:
@@ -119,15 +236,21 @@ def delete_by_uuid(request: Request, name: str, uuid: str) -> Json:
 def _deleted(request: Request, name: str, uuid: str | None) -> Json:
     services = request.services
     run = services.operator.delete_run(request.namespace, name, uuid)
-    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
+    return shown_runs.whole_or_brief(run, services.reader.view_of_deleted(run))
 
 
 def _presented(request: Request, run: Run) -> Json:
     """Return the run after a command; its older history is read only if its tail does not have all of it."""
-    services = request.services
-    if run.tail and run.tail[0].seq > 1:
-        return presenters.run(services.reader.view(request.namespace, run.name))
-    return presenters.run(RunView(run, services.definition_cache.of(run), run.tail))
+    return shown_runs.changed(request.services.reader, run)
+
+
+def _wait_ms(request: Request, default_s: int) -> int:
+    return request.query.number("wait", default_s, 0, MAX_WAIT_S) * 1000
+
+
+def _with_end(shown: responses.Run) -> Json:
+    """Return a presented run with `ended`, which says whether the run has ended."""
+    return {**shown, "ended": shown["spec"]["status"] in ENDED}
 
 
 def _after(request: Request) -> int:
@@ -136,10 +259,37 @@ def _after(request: Request) -> int:
     return cursor or after
 
 
-def _entries(found: Sequence[Entry], limit: int) -> Response:
-    """Return at most `limit` entries, with the cursor of the next page if there are more."""
-    page = [presenters.entry(one) for one in found[:limit]]
-    return Response(page, headers={"x-next-cursor": str(page[-1]["seq"])} if len(found) > limit else {})
+def _history_query(request: Request) -> HistoryQuery:
+    query = request.query
+    newest_first = query.choice("order", ("asc", "desc")) == "desc"
+    cursor, before = query.position("cursor"), query.number("before", 0, 1, 10**15) or None
+    return HistoryQuery(
+        after=query.position("after") if newest_first else _after(request),
+        before=cursor or before if newest_first else before,
+        newest_first=newest_first,
+        step=query.text("step") or "",
+        token=query.text("token") or "",
+        event=query.text("event") or "",
+        failed=query.flag("failed"),
+        limit=query.limit(),
+    )
+
+
+def _entries(request: Request, name: str, found: HistoryPage, *, is_filtered: bool = False) -> Response:
+    """Return a page of a history. An entry that is too large for a response has no values and `cut`."""
+    is_short = request.query.choice("values", ("short",)) is not None
+    values = (ShortValues if is_short else Values)(name, found.large)
+    items = []
+    for one in found.entries:
+        shown = pages.item(presenters.entry(one, values), str(one.seq))
+        if shown.size > pages.MAX_PAGE_BYTES:
+            bare = presenters.entry(msgspec.structs.replace(one, data=None, vars={}))
+            shown = pages.item({**bare, "cut": True}, str(one.seq))
+        items.append(shown)
+    made = pages.response(items, None if found.next is None else str(found.next))
+    if is_filtered:
+        made.headers["x-read"] = str(found.read)
+    return made
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,7 +304,7 @@ def _command(name: str, view: View, body: Any, *errors: int) -> Route:
         group="runs",
         role=Role.OPERATOR,
         body=body,
-        answers={200: responses.Run},
+        answers={200: responses.ListedRun},
         errors=(404, 409, 413, *errors),
     )
 
@@ -166,7 +316,7 @@ def _deletion(path: str, view: View) -> Route:
         view=view,
         group="runs",
         role=Role.AUTHOR,
-        answers={200: responses.Run},
+        answers={200: responses.ListedRun},
         errors=(404, 409),
     )
 
@@ -176,6 +326,24 @@ _WAIT: Final = Parameter(
     "The maximum number of seconds to wait for an entry.",
     parameters.integer(0, MAX_WAIT_S, default=DEFAULT_WAIT_S),
 )
+_WAIT_FOR_END: Final = Parameter(
+    "wait",
+    "Respond when the run has ended, or as it is after this number of seconds.",
+    parameters.integer(0, MAX_WAIT_S, default=0),
+)
+_VALUES: Final = Parameter(
+    "values",
+    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
+    {"type": "string", "enum": ["short", ""]},
+)
+_HISTORY: Final = (
+    Parameter("order", "`desc`: newest first.", {"type": "string", "enum": ["asc", "desc", ""]}),
+    Parameter("before", "Return entries with a `seq` less than this.", parameters.integer(1, 10**15)),
+    Parameter("step", "Return entries about this step: those that leave it and those that enter it."),
+    Parameter("token", "Return entries of the token with this id, for example `0.17` for an item."),
+    Parameter("event", "Return entries with this event."),
+    Parameter("failed", "Return only entries with an error.", {"type": "boolean", "default": False}),
+)
 ROUTES: Final = (
     Route(
         method="POST",
@@ -183,8 +351,9 @@ ROUTES: Final = (
         view=start,
         group="runs",
         role=Role.OPERATOR,
+        query=(_WAIT_FOR_END,),
         body=StartBody,
-        answers={200: responses.Run, 201: responses.Run},
+        answers={200: responses.AwaitedRun, 201: responses.AwaitedRun},
         errors=(404, 409, 413, 422),
         resource="flowrun",
         example="under a key",
@@ -195,8 +364,8 @@ ROUTES: Final = (
         view=list_runs,
         group="runs",
         role=Role.VIEWER,
-        query=parameters.RUNS,
-        answers={200: list[responses.Run]},
+        query=(*parameters.RUNS, parameters.VIEW),
+        answers={200: list[responses.ListedRun]},
         paged=True,
     ),
     Route(
@@ -205,7 +374,8 @@ ROUTES: Final = (
         view=get,
         group="runs",
         role=Role.VIEWER,
-        answers={200: responses.Run},
+        query=(_WAIT_FOR_END, parameters.VIEW),
+        answers={200: responses.AwaitedRun},
         errors=(404,),
         resource="flowrun",
     ),
@@ -215,7 +385,7 @@ ROUTES: Final = (
         view=history,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -227,7 +397,7 @@ ROUTES: Final = (
         view=watch,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -236,7 +406,19 @@ ROUTES: Final = (
     _command("continue", resume, NoBody),
     _command("stop", stop, StopBody),
     _command("retry", retry, RetryBody, 422),
+    Route(
+        method="POST",
+        path="/flowrun/{name}/migrate",
+        view=migrate,
+        group="runs",
+        role=Role.OPERATOR,
+        body=MigrateBody,
+        answers={200: responses.Migration},
+        errors=(404, 409, 413, 422),
+    ),
+    _command("goto", go_to, GotoBody, 422),
     _command("vars", set_vars, VarsBody, 422),
+    _command("labels", set_labels, LabelsBody, 422),
     _deletion("/flowrun/{name}", delete),
     _deletion("/flowrun/{name}/{uuid}", delete_by_uuid),
 )

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
-from chalicelib.entrypoints.http import presenters
-from chalicelib.entrypoints.http.parameters import Parameter, integer
-from chalicelib.entrypoints.http.request import Request, Response, encoded
+from chalicelib.entrypoints.http import pages, parameters, presenters, shown_runs
+from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter, integer
+from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
-from chalicelib.hosting import Services
 from chalicelib.model.json_values import Json
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Malformed
@@ -26,8 +26,13 @@ from chalicelib.service.security.roles import Role
 WAIT_MS: Final = 20_000
 """How long a request waits for a change."""
 
+WHOLE_BYTES: Final = 4_000_000
+"""How many bytes of a response have changes in their whole shape."""
+
 POLL_MS: Final = 250
 RECONNECT_MS: Final = 500
+LATE_RECONNECT_MS: Final = 5_000
+"""The pause before a client connects again whose wait the host has ended early."""
 
 SEARCHED_RESOURCES: Final = 1_000
 """How many of a namespace's definitions, and of its newest events, are searched for changes."""
@@ -38,10 +43,11 @@ MAX_SECONDS: Final = 100_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resource after a change, and the time of the change."""
+    """A change of a resource: its time, and functions that return the resource as it is after it, whole or in brief."""
 
     at: Instant
-    resource: Json
+    show: Callable[[], Json]
+    brief: Callable[[], Json] | None = None
 
 
 def watch(request: Request) -> Response:
@@ -51,15 +57,26 @@ def watch(request: Request) -> Response:
     deadline = clock.now() + WAIT_MS
     while True:
         now = clock.now()
-        changes = sorted(_changes(request.services, request.namespace, positions, now), key=lambda change: change.at)
+        changes = sorted(_changes(request, positions, now), key=lambda change: change.at)
         if changes or now >= deadline:
-            return _stream(changes, changes[-1].at if changes else min(positions.values()))
-        clock.sleep(min(POLL_MS, deadline - now))
+            return _stream(changes, min(positions.values()))
+        if not request.services.reader.pause(min(POLL_MS, deadline - now)):
+            return _stream([], min(positions.values()), LATE_RECONNECT_MS)
 
 
-def _stream(changes: list[Change], position: Instant) -> Response:
-    events = [f"id: {change.at}\ndata: {encoded(change.resource)}\n\n" for change in changes]
-    text = f"retry: {RECONNECT_MS}\n\n" + ("".join(events) or f"id: {position}\n\n")
+def _stream(changes: list[Change], position: Instant, reconnect: int = RECONNECT_MS) -> Response:
+    """Return the first changes that fit into a response. Those at the time of the last one are all among them, because
+    the next request asks for later ones; where room is scarce they are in brief."""
+    events: list[str] = []
+    room, last = WHOLE_BYTES, None
+    for change in changes:
+        if room < 0 and change.at != last:
+            break
+        show = change.brief if change.brief and room < 0 else change.show
+        shown = pages.item(show(), "")
+        last, room = change.at, room - shown.size
+        events.append(f"id: {change.at}\ndata: {shown.text.decode()}\n\n")
+    text = f"retry: {reconnect}\n\n" + ("".join(events) or f"id: {position}\n\n")
     return Response(text, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
 
 
@@ -97,38 +114,50 @@ def _time(text: str) -> Instant:
 # ── sources of changes ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-Source: TypeAlias = Callable[[Services, str, Instant], Iterator[Change]]
-"""`source(services, namespace, after)` yields every change after that time, and possibly earlier ones."""
+Source: TypeAlias = Callable[[Request, Instant], Iterator[Change]]
+"""`source(request, after)` yields every change after that time, and possibly earlier ones."""
 
 
-def _changes(services: Services, namespace: str, positions: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
+def _changes(request: Request, positions: Mapping[str, Instant], now: Instant) -> Iterator[Change]:
     """Yield every change after the positions and before `now`."""
     for kind, after in positions.items():
-        for change in SOURCES[kind](services, namespace, after):
+        for change in SOURCES[kind](request, after):
             if after < change.at < now:
                 yield change
 
 
-def _runs(services: Services, namespace: str, after: Instant) -> Iterator[Change]:
-    return (Change(view.run.updated_at, presenters.run(view)) for view in services.reader.changes(namespace, after))
+def _runs(request: Request, after: Instant) -> Iterator[Change]:
+    reader, shape = request.services.reader, request.query.choice("view", (SUMMARY, FULL))
+    for run in reader.changes(request.namespace, after):
+        if shape == SUMMARY:
+            yield Change(run.updated_at, partial(presenters.summary, run))
+        else:
+            brief = partial(presenters.summary, run, is_cut=True)
+            yield Change(run.updated_at, partial(shown_runs.listed, reader, run), brief)
 
 
-def _steps(services: Services, namespace: str, after: Instant) -> Iterator[Change]:
-    views = services.reader.changes(namespace, after)
-    return (Change(view.run.updated_at, step) for view in views for step in presenters.changed_steps(view, after))
+def _steps(request: Request, after: Instant) -> Iterator[Change]:
+    for run in request.services.reader.changes(request.namespace, after):
+        view = request.services.reader.list_view(run) if run.updated_at > after else None
+        for step in presenters.changed_steps(view, after) if view else ():
+            yield Change(run.updated_at, partial(_as_it_is, step))
+
+
+def _as_it_is(shown: Json) -> Json:
+    return shown
 
 
 def _definitions(kind: Kind) -> Source:
-    def changes(services: Services, namespace: str, _: Instant) -> Iterator[Change]:
-        found = services.reader.definitions(namespace, kind, SEARCHED_RESOURCES, "")
-        return (Change(one.created_at, presenters.definition(namespace, one)) for one in found)
+    def changes(request: Request, _: Instant) -> Iterator[Change]:
+        for one in request.services.reader.definitions(request.namespace, kind, SEARCHED_RESOURCES, ""):
+            yield Change(one.created_at, partial(presenters.definition, request.namespace, one))
 
     return changes
 
 
-def _signals(services: Services, namespace: str, _: Instant) -> Iterator[Change]:
-    found = services.reader.signals(namespace, SEARCHED_RESOURCES)
-    return (Change(one.at, presenters.signal(namespace, one)) for one in found)
+def _signals(request: Request, _: Instant) -> Iterator[Change]:
+    for one in request.services.reader.signals(request.namespace, SEARCHED_RESOURCES):
+        yield Change(one.at, partial(presenters.signal, request.namespace, one))
 
 
 SOURCES: Final[dict[str, Source]] = {
@@ -176,6 +205,7 @@ ROUTES: Final = (
                 "The last id that an EventSource received. The header `last-event-id` has the same meaning.",
                 integer(0, 10**16 - 1),
             ),
+            parameters.VIEW,
         ),
         media={"text/event-stream": STREAM},
     ),

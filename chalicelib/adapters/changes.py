@@ -1,0 +1,102 @@
+"""Ways to wait for a change of a run: woken by the process that makes it, or polling."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Lock
+from typing import Final
+
+from chalicelib.model.times import Milliseconds
+from chalicelib.service.ports.changes import Watch
+from chalicelib.service.ports.clock import Clock
+
+PAUSES_MS: Final = (10, 20, 40, 80, 160, 320)
+"""Pauses between looks of one that polls. After the last one, a pause is a sixteenth of the time waited so far."""
+
+MAX_PAUSE_MS: Final = 1_000
+"""The longest pause between two looks."""
+
+
+class _Signal:
+    """A watch that another thread wakes."""
+
+    def __init__(self) -> None:
+        self._changed = Event()
+
+    def notify(self) -> None:
+        self._changed.set()
+
+    def wait(self, milliseconds: Milliseconds) -> bool:
+        has_changed = self._changed.wait(milliseconds / 1_000)
+        self._changed.clear()
+        return has_changed
+
+
+class LocalChanges:
+    """Wakes the threads of this process. It serves where one process makes all changes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._watches: dict[tuple[str, str], set[_Signal]] = defaultdict(set)
+
+    def notify(self, namespace: str, run: str) -> None:
+        if not self._watches:  # most runs change unwatched, so this costs no lock
+            return
+        with self._lock:
+            watches = tuple(self._watches.get((namespace, run), ()))
+        for one in watches:
+            one.notify()
+
+    @contextmanager
+    def watch(self, namespace: str, run: str) -> Iterator[Watch]:
+        signal, place = _Signal(), (namespace, run)
+        with self._lock:
+            self._watches[place].add(signal)
+        try:
+            yield signal
+        finally:
+            with self._lock:
+                self._watches[place].discard(signal)
+                if not self._watches[place]:
+                    del self._watches[place]
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        self._clock.sleep(milliseconds)
+        return True
+
+
+class _Poll:
+    """A watch that looks again after growing pauses."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.now()
+        self._looks = 0
+
+    def wait(self, milliseconds: Milliseconds) -> bool:
+        pause = PAUSES_MS[min(self._looks, len(PAUSES_MS) - 1)]
+        waited = self._clock.now() - self._began
+        self._looks += 1
+        self._clock.sleep(max(1, min(milliseconds, max(pause, min(waited // 16, MAX_PAUSE_MS)))))
+        return True
+
+
+class PolledChanges:
+    """Lets those that wait look again from time to time: other processes make changes, too."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def notify(self, namespace: str, run: str) -> None:
+        """Do nothing: those that wait look by themselves."""
+
+    @contextmanager
+    def watch(self, namespace: str, run: str) -> Iterator[Watch]:  # noqa: ARG002 - the port's signature
+        yield _Poll(self._clock)
+
+    def pause(self, milliseconds: Milliseconds) -> bool:
+        self._clock.sleep(milliseconds)
+        return True

@@ -1,0 +1,100 @@
+"""The steps of a run as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from chalicelib.engine.bindings import answered_value
+from chalicelib.engine.invocation import UNDO
+from chalicelib.entrypoints.http import echoer_types, responses
+from chalicelib.entrypoints.http.presenters.common import metadata
+from chalicelib.entrypoints.http.presenters.templates import action_of, arguments
+from chalicelib.entrypoints.http.presenters.values import Values
+from chalicelib.model.flow import Step, walk
+from chalicelib.model.history import Entry
+from chalicelib.model.status import LIVE
+from chalicelib.model.times import Instant
+from chalicelib.service.runs.read import RunView
+
+MAX_REPEATED_BYTES: Final = 1_024
+"""How many bytes of variables a step of a run has in the response for the run, which has all variables itself."""
+
+
+def steps(view: RunView) -> list[responses.Step]:
+    """Return every step of the run's flow with its last result."""
+    return [step(view, found) for found in walk(view.definition.flow.steps)]
+
+
+def started_steps(view: RunView) -> list[responses.Step]:
+    """Return the steps that the run has entered so far, whether they have returned or not."""
+    entered = set(view.run.paged_steps or ())
+    entered.update(name for entry in view.entries for name in (entry.step, entry.target))
+    entered.update(token.step for token in view.run.tokens)
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in entered]
+
+
+def waiting_steps(view: RunView) -> list[responses.Step]:
+    """Return the steps that the run waits for."""
+    if view.run.status not in LIVE:
+        return []
+    waiting = {token.step for token in view.run.tokens if token.activation}
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in waiting]
+
+
+def changed_steps(view: RunView, since: Instant) -> list[responses.Step]:
+    """Return the steps that the run waits for, and those with a history entry at `since` or later."""
+    changed = {entry.step for entry in view.entries if entry.at >= since}
+    waiting = {token.step for token in view.run.tokens if token.activation} if view.run.status in LIVE else set()
+    return [step(view, found) for found in walk(view.definition.flow.steps) if found.name in changed | waiting]
+
+
+def step(view: RunView, found: Step) -> responses.Step:
+    """Return a step of a run: its current activation or, if there is none, its last one."""
+    head, values = view.run, Values(view.run.name, view.large)
+    entries = [entry for entry in view.entries if entry.step == found.name]
+    last = next((entry for entry in reversed(entries) if entry.is_return), None)
+    token = next((token for token in head.tokens if token.step == found.name and token.activation), None)
+    wait = token.activation if token and head.status in LIVE else None
+    is_waiting = wait is not None and token is not None and token.id != UNDO
+    state = None if is_waiting else last.state if last else (head.paged_steps or {}).get(found.name)
+    data = values.shown(wait.data if wait and is_waiting else last.data if last else None)
+    return {
+        "metadata": metadata(
+            found.name,
+            "step",
+            head.namespace,
+            entries[-1].seq if entries else 0,
+            wait.uuid if wait else last.uuid if last else "",
+        ),
+        "spec": {
+            "flow_id": head.name,
+            "flow_run_uuid": head.id,
+            "action_run": {
+                "action_name": action_of(found),
+                "action_params": arguments(found),
+                "return_state_map": echoer_types.returns_of(found),
+                "done": state is not None,
+            },
+            "response": {"state": state or ""},
+            "data": echoer_types.text_of(data),
+            "result": answered_value(data),
+            "retry_count": wait.attempt if wait else _failures(entries),
+            "global_variables": values.shown_map(last.vars) if last and not is_waiting else {},
+        },
+    }
+
+
+def without_large_variables(shown: responses.Step) -> responses.Step:
+    """Return the step of a run without its variables, if they are many or large: the run has them already."""
+    variables = shown["spec"]["global_variables"]
+    if not variables or len(msgspec.json.encode(variables)) <= MAX_REPEATED_BYTES:
+        return shown
+    return {**shown, "spec": {**shown["spec"], "global_variables": {}}}
+
+
+def _failures(entries: Sequence[Entry]) -> int:
+    """Count the failed deliveries of the last activation in the entries."""
+    return sum(entry.event == "DeliveryFailed" and entry.uuid == entries[-1].uuid for entry in entries)

@@ -1,0 +1,43 @@
+"""Runs in responses: in their whole shape while that is small enough, and in brief otherwise."""
+
+from __future__ import annotations
+
+from chalicelib.entrypoints.http import pages, presenters
+from chalicelib.entrypoints.http.parameters import SUMMARY
+from chalicelib.model.json_values import Json
+from chalicelib.model.run import Run
+from chalicelib.service.errors import TooLarge
+from chalicelib.service.runs.read import Reader, RunView
+
+
+def named(reader: Reader, namespace: str, name: str, shape: str | None = None) -> Json:
+    """Return the run with this name. Raises NotFound."""
+    if shape == SUMMARY:
+        return presenters.summary(reader.stored(namespace, name))
+    try:
+        view = reader.view(namespace, name)
+    except TooLarge:
+        return presenters.summary(reader.stored(namespace, name), is_cut=True)
+    return whole_or_brief(view.run, view)
+
+
+def listed(reader: Reader, stored: Run) -> Json:
+    """Return a run of a listing, in its whole shape if that fits."""
+    return whole_or_brief(stored, reader.list_view(stored))
+
+
+def changed(reader: Reader, run: Run) -> Json:
+    """Return a run as a command left it."""
+    try:
+        return whole_or_brief(run, reader.view_of(run))
+    except TooLarge:
+        return presenters.summary(run, is_cut=True)
+
+
+def whole_or_brief(run: Run, view: RunView | None) -> Json:
+    """Return the whole shape of a run, or the brief one if there is no view of it, or if it is too large."""
+    if view is not None:
+        shown = presenters.run(view)
+        if pages.item(shown, "").size <= pages.MAX_PAGE_BYTES:
+            return shown
+    return presenters.summary(run, is_cut=True)

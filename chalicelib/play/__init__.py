@@ -1,0 +1,17 @@
+"""Play a flow on a virtual clock, step by step, without storing anything.
+
+A play is a text, an input and a script of moves: what actions and people answer, which events arrive, what users
+command, how time passes. It runs on the real service (`hosting.virtual`), and the same script gives the same run. So a
+client needs no session: it sends the script again with one more move, or with one less to go back.
+
+moves      the moves of a script, as JSON
+play_host  a host that holds deliveries until a move answers them, with the definitions of a namespace
+waiting    what each token waits for
+session    the play itself
+case_text  a play as a test for `fsl test`
+"""
+
+from chalicelib.play.moves import Move
+from chalicelib.play.session import Play, Played, PlayTooLong, UnknownFlow, play
+
+__all__ = ["Move", "Play", "PlayTooLong", "Played", "UnknownFlow", "play"]

@@ -1,0 +1,1 @@
+"""Commands for what people do: tasks and their answers, approvals, events and signals."""

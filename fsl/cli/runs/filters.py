@@ -1,0 +1,67 @@
+"""The filters of runs: options that select runs by their status, flow, labels, times and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import click
+
+from chalicelib.model.times import duration
+from fsl.client import QueryValue
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def moment_of(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
+    """Return an RFC 3339 time for a duration before now; any other text is passed on."""
+    milliseconds = None if text is None else duration(text)
+    if milliseconds is None:
+        return text
+    try:
+        moment = datetime.now(UTC) - timedelta(milliseconds=milliseconds)
+    except OverflowError as exc:
+        raise click.BadParameter(f"{text} is too long ago") from exc
+    return moment.isoformat(timespec="milliseconds")
+
+
+def labels_of(_ctx: click.Context, _option: click.Parameter, given: Sequence[str]) -> list[str] | None:
+    """Return labels as the API takes them, `key:value`; None if there are none."""
+    for text in given:
+        if "=" not in text.strip("="):
+            raise click.BadParameter(f"{text!r} must have the form KEY=VALUE")
+    return [text.replace("=", ":", 1) for text in given] or None
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--status", metavar="WORD", help="Only runs with one of these statuses, separated by commas: failed, running."
+    ),
+    click.option("--flow", metavar="NAME", help="Only runs of this flow."),
+    click.option(
+        "--label",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=labels_of,
+        help="Only runs with this label; if it is repeated, with all of them.",
+    ),
+    click.option(
+        "--since",
+        metavar="WHEN",
+        callback=moment_of,
+        help="Only runs that started since then: 30m, 24h, 7d, or an RFC 3339 time.",
+    ),
+)
+
+
+def run_filters(command: _F) -> _F:
+    """Add the options that select runs. The command receives them as keyword arguments, for `query_of`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def query_of(filters: Mapping[str, QueryValue]) -> dict[str, QueryValue]:
+    """Return the query parameters of the filters that are given."""
+    return {name: value for name, value in filters.items() if value is not None}

@@ -1,0 +1,82 @@
+"""Calls for editors: what a text means, and plays."""
+
+from __future__ import annotations
+
+from tests.entrypoints.gateway import call
+from tests.hosts import Host
+
+TEXT = """# how an order is paid
+action pay addr = "https://pay.example/"; args = (float amount); return = (PAID | FAILED); action_end
+/
+flow order
+    input = (float amount);
+    step Pay => (PAID -> done | FAILED -> Ask) { action = pay; args = (amount = ${ $input.amount }); };
+    step Ask => (PAID -> done | FAILED -> stopped) { action = pay; args = (amount = 1.0); };
+flow_end
+"""
+
+
+def test_a_text_is_analyzed_without_being_stored(host: Host) -> None:
+    found = call("POST", "/analyze", {"text": TEXT, "layout": True}).json
+    assert found["diagnostics"] == []
+    assert [(one["kind"], one["name"], one["change"]) for one in found["statements"]] == [
+        ("action", "pay", "created"),
+        ("flow", "order", "created"),
+    ]
+    assert [TEXT[one["name_span"][0] : one["name_span"][1]] for one in found["steps"]] == ["Pay", "Ask"]
+    assert [one["line"] for one in found["steps"]] == [6, 7]
+    assert found["graphs"]["order"]["layout"]["boxes"]
+    assert found["explain"]["order"][0]["retry"] == {
+        "value": "3 deliveries, 1s apart, times 2, up to 5m",
+        "by": "default",
+    }
+    assert found["formatted"].startswith("# how an order is paid")
+    assert call("GET", "/flow/order").status == 404
+
+
+def test_what_can_be_read_of_a_wrong_text_is_analyzed(host: Host) -> None:
+    text = TEXT.replace("FAILED -> Ask", "FAILED -> Aks")
+    found = call("POST", "/analyze", {"text": text}).json
+    assert [one["code"] for one in found["diagnostics"] if one["severity"] == "error"] == ["FSL204"]
+    assert [one["title"] for one in found["fixes"]] == ["Change to Ask"]
+    fix = found["fixes"][0]
+    assert text[: fix["span"][0]] + fix["insert"] + text[fix["span"][1] :] == TEXT
+    assert {one["change"] for one in found["statements"]} == {None}
+    assert [one["name"] for one in found["steps"]] == ["Pay", "Ask"]
+    broken = call("POST", "/analyze", {"text": TEXT.replace("=> (PAID", "=> PAID", 1)}).json
+    assert broken["formatted"] is None
+    assert broken["diagnostics"]
+
+
+def test_words_and_a_hover_text_are_offered_for_a_place(host: Host) -> None:
+    host.submit('action ship addr = "http://ship.test/"; return = (SENT); action_end')
+    text = TEXT.replace("{ action = pay; args = (amount = 1.0); }", "{ action = ; }")
+    line = text.splitlines()[6]
+    found = call("POST", "/analyze", {"text": text, "at": {"line": 7, "column": line.index("= ;") + 3}}).json
+    assert {one["label"] for one in found["offers"]} >= {"pay", "ship"}
+    found = call("POST", "/analyze", {"text": TEXT, "at": {"line": 6, "column": 10}}).json
+    assert "Pay" in found["hover"]["markdown"]
+
+
+def test_a_bad_request_is_refused(host: Host) -> None:
+    assert call("POST", "/analyze", {"text": TEXT, "at": {"line": 99, "column": 1}}).status == 400
+    assert call("POST", "/analyze", {"text": 1}).status == 400
+    assert call("POST", "/analyze", {"text": "x" * (1024 * 1024 + 1)}).status == 413
+    assert call("POST", "/play", {"fsl": "flow"}).status == 400
+    assert call("POST", "/play", {}).status == 422
+    assert call("POST", "/play", {"flow": "nothing"}).status == 404
+    assert call("POST", "/play", {"fsl": TEXT}).status == 422  # the input is missing
+    assert call("POST", "/play", {"fsl": TEXT, "script": [{"answr": {}}]}).status == 400
+
+
+def test_a_play_goes_on_with_its_state_and_one_more_move(host: Host) -> None:
+    body = {"fsl": TEXT, "flow": "order", "input": {"amount": 2.0}}
+    first = call("POST", "/play", body).json
+    assert [(one["step"], one["due"], one["args"]) for one in first["waits"]] == [("Pay", True, {"amount": 2.0})]
+    assert first["visits"]["current"] == ["step:Pay"]
+    move = {"answer": {"step": "Pay", "state": "PAID", "data": {"id": 1}}}
+    ended = call("POST", "/play", {**body, "continue": first["state"], "event": move}).json
+    assert (ended["status"], ended["output"], ended["waits"]) == ("succeeded", {"id": 1}, [])
+    assert ended["visits"]["nodes"]["step:Pay"] == 1
+    assert ended == call("POST", "/play", {**body, "script": ended["state"]["script"]}).json
+    assert call("GET", "/flowrun").json == []
