@@ -284,6 +284,7 @@ def _header_references(names: Sequence[str]) -> Json:
 _SUCCESS: Final = {
     200: "Success.",
     201: "Created.",
+    202: "Accepted. The work goes on in the background.",
     304: "The representation with the tag of `If-None-Match` is current.",
 }
 _SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}

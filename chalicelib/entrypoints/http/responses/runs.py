@@ -183,6 +183,13 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
+class RunCounts(TypedDict):
+    """How many runs there are by status; statuses of no run may be left out. `more`: more than were counted."""
+
+    counts: dict[str, Count]
+    more: bool
+
+
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
 
 
@@ -218,6 +225,7 @@ Entry = TypedDict(
         "seq": Number,
         "at": Moment,
         "event": str,
+        "late": bool,
         "step": str,
         "token": str,
         "from": str,
@@ -235,7 +243,7 @@ Entry = TypedDict(
     },
 )
 Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
-large for a response and are left out."""
+large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
 
 
 class TaskLinks(TypedDict):

@@ -58,7 +58,7 @@ def create(request: Request) -> Json:
         rate=body.rate,
     )
     batch = request.services.batches.create(request.namespace, order, by=request.caller)
-    return Response(_with_results(request, batch), status=202)
+    return _with_results(request, batch, 202)
 
 
 def list_batches(request: Request) -> Json:
@@ -120,7 +120,7 @@ def _text(name: str, value: Json) -> str:
     return str(value)
 
 
-def _with_results(request: Request, batch: Batch) -> Response:
+def _with_results(request: Request, batch: Batch, status: int = 200) -> Response:
     """Return the batch with a page of its results."""
     words = (request.query.text("outcome") or "").split(",")
     only = [word for word in words if word]
@@ -135,7 +135,7 @@ def _with_results(request: Request, batch: Batch) -> Response:
         frozenset(BatchOutcome(word) for word in only),
     )
     found = {**presenters.batch(batch), "results": [presenters.batch_result(one) for one in page.results]}
-    return Response(found, headers={} if page.cursor is None else {"x-next-cursor": str(page.cursor)})
+    return Response(found, status, {} if page.cursor is None else {"x-next-cursor": str(page.cursor)})
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
