@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from chalicelib import hosting
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.entrypoints.http.views.task_links import FORM
+from chalicelib.hosting import Services
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import Reply, call
@@ -62,10 +63,12 @@ NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
 class Place(Protocol):
-    """Where the story happens: a clock, and workers that handle one batch of a queue."""
+    """Where the story happens: a clock, services, and workers that handle one batch of a queue."""
 
     @property
     def clock(self) -> FakeClock: ...
+    @property
+    def services(self) -> Services: ...
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
 
