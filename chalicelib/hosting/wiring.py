@@ -20,6 +20,7 @@ from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.timers import Timers
@@ -91,8 +92,10 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
-    """Notifies requests that wait for runs; None: they poll."""
+    """Notifies requests that wait for changes; None: they poll."""
     close: Callable[[], None] = lambda: None
+    check_store: Callable[[], None] = lambda: None
+    """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
 
@@ -214,7 +217,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         breakers=breakers,
         deliverer=Deliverer(
-            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, hold_gate, queue, clock
+            runs,
+            definition_cache,
+            advancer,
+            checker,
+            webhook_client,
+            direct_client,
+            breakers,
+            hold_gate,
+            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            queue,
+            clock,
         ),
         waker=Waker(
             runs,

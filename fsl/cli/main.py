@@ -51,6 +51,7 @@ SECTIONS: Final = {
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
         LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
         LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
+        LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),
     "Do what people do": (

@@ -31,6 +31,9 @@ TIME_LIMIT_S: Final = 540
 _STARTS: Final = 3
 """How often the emulator is started if another process takes its port first."""
 
+_BACK_AFTER_S: Final = 15
+"""Longer than any delivery of the runs in the update takes."""
+
 _VERSION: Final = '__version__: Final = "'
 
 
@@ -94,6 +97,7 @@ class Cloud:
 
     def update(self) -> str:
         """Deploy a changed setting and changed code while runs go on."""
+        self.emulator.bring_back_sooner(STACK, _BACK_AFTER_S)
         version = self.api().get("/openapi.json")["info"]["version"]
         with Actions() as actions, Traffic(self.api(), actions) as traffic:
             self.checkout.configure(**self.settings, ECHOER_MAX_STEPS="999999")
@@ -211,8 +215,12 @@ def main() -> int:
             domain = stack.enter_context(Domain())
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echoer-cloud-")))
             cloud = Cloud(emulator, domain, folder, asked.tests)
-            for name in ("deploy", "roles", "acceptance", "update", "unchanged", "remove"):
-                part(name, getattr(cloud, name))
+            try:
+                for name in ("deploy", "roles", "acceptance", "update", "unchanged", "remove"):
+                    part(name, getattr(cloud, name))
+            except BaseException:
+                say(f"the end of the emulator's log:\n{emulator.last_lines()}")
+                raise
     except (AssertionError, CommandFailed, ServerError, Stopped, subprocess.TimeoutExpired) as error:
         say(f"FAILED: {error}")
         return 1

@@ -24,7 +24,7 @@ _DOCUMENT: Final = """
 action {name} addr = "{url}"; args = (int n); return = (OK | FAIL); retry = (max = 20, delay = 200ms); action_end
 /
 flow {name}
-    vars = (int n = 0);
+    vars = (n = 0);
     step Work  => (OK -> Count | FAIL -> stopped) {{ action = {name}; args = (n = ${{ $vars.n }}); }};
     set Count  => (DONE -> Pause) {{ save = (n = ${{ $vars.n + 1 }}); }};
     wait Pause => (PAID -> Both | TIMEOUT -> Work) {{ events = (PAID = "{name}.go_on"); timeout = 1s; }};

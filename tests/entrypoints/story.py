@@ -179,6 +179,14 @@ def _runs(say: Teller) -> None:
     say("by label", "GET", "/flowrun", flow="order", label="shop:north", since="2027-01-15T08:00:00Z")
     say("one run", "GET", "/flowrun/{name}", name="o-1")
     say("its history", "GET", "/flowrun/{name}/history", name="o-1", after=1, limit=2)
+    rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
+    say.host.services.operator.set_vars("default", "o-1", {"rows": rows})
+    say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
+    reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
+    key = reference.rpartition("/")[2]
+    say("a part of a large value", "GET", "/flowrun/{name}/value/{key}", name="o-1", key=key, path="/7/note")
+    say.host.services.operator.set_vars("default", "o-1", {}, remove=["rows"])
     say("what is new", "GET", "/flowrun/{name}/watch", name="o-1", after=3, wait=20)
     say("with its path", "GET", "/flowrun/{name}/graph", name="o-1", format="mermaid")
     say("steps that were started", "GET", "/step", limit=2)

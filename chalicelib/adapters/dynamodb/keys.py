@@ -9,6 +9,7 @@ have its attributes. `#` separates the parts of a key.
     the flow it brought   R#namespace#run id          flow                     GetItem
     history page          R#namespace#run id          page#number of its last  Query, s above a number
     blob of a run         R#namespace#run id          beside#key#part          BatchGetItem, consistent
+    delivery              R#namespace#run id          sent#uuid#at             Query
     label of a run        L#namespace#label#value     created at#name          Query, s downwards
     definition, newest    D#namespace#kind            name                     GetItem, BatchGetItem; Query for lists
     definition, archived  V#namespace#kind#name       version                  GetItem; Query, s downwards
@@ -76,6 +77,7 @@ HEAD: Final = "head"
 _FLOW: Final = "flow"
 _PAGE: Final = "page"
 _BESIDE: Final = "beside"
+_SENT: Final = "sent"
 _BODY: Final = "body"
 _SIGNAL: Final = "signal"
 """Longer than any StatusClass, so that the two kinds of partitions of `listed` cannot collide."""
@@ -146,6 +148,16 @@ def part(value: Key, number: int) -> Key:
     """Return the key of a part of a blob; parts count from 0."""
     k, s = value
     return k, f"{s}{_SEPARATOR}{number:04}"
+
+
+def delivery(namespace: str, run_id: str, uuid: str, at: Instant) -> Key:
+    partition, beginning = deliveries(namespace, run_id, uuid)
+    return partition, f"{beginning}{at:013}"
+
+
+def deliveries(namespace: str, run_id: str, uuid: str) -> Key:
+    """Return the partition of the deliveries of an activation, and what their sort keys begin with."""
+    return parts(namespace, run_id), f"{_SENT}{_SEPARATOR}{uuid}{_SEPARATOR}"
 
 
 def label(namespace: str, name: str, value: str) -> str:

@@ -9,6 +9,7 @@ from threading import RLock
 
 from chalicelib.adapters.memory.batches import MemoryBatches
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
+from chalicelib.adapters.memory.deliveries import MemoryDeliveries
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -140,7 +141,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         lock = RLock()
-        self.runs = MemoryRuns(lock)
+        self.deliveries = MemoryDeliveries(lock)
+        self.runs = MemoryRuns(lock, self.deliveries.forget)
         self.definitions: DefinitionStore = MemoryDefinitions(lock, self.runs)
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)

@@ -28,6 +28,7 @@ from chalicelib.entrypoints.http.views import (
     steps,
     timers,
     tokens,
+    values,
     versions,
     watch,
 )
@@ -42,7 +43,8 @@ def root(_: Request) -> Json:
 
 
 def healthz(request: Request) -> Json:
-    """Check that the server and its store work."""
+    """Check that the server and its store work. On one machine something is stored, on AWS something is read."""
+    request.services.adapters.check_store()
     request.services.reader.definitions(request.namespace, Kind.ACTION, 1, "")
     return {"status": "ok"}
 
@@ -125,6 +127,7 @@ ROUTES: Final = (
     *graphs.ROUTES,
     *authoring.ROUTES,
     *runs.ROUTES,
+    *values.ROUTES,
     *batches.ROUTES,
     *steps.ROUTES,
     *events.ROUTES,

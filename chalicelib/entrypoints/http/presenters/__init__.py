@@ -9,9 +9,12 @@ from chalicelib.entrypoints.http.presenters.run_steps import changed_steps, star
 from chalicelib.entrypoints.http.presenters.runs import history_states, run, state_of
 from chalicelib.entrypoints.http.presenters.summaries import summary
 from chalicelib.entrypoints.http.presenters.templates import action_of
+from chalicelib.entrypoints.http.presenters.values import ShortValues, Values
 
 __all__ = [
     "Resource",
+    "ShortValues",
+    "Values",
     "action_of",
     "batch",
     "batch_result",

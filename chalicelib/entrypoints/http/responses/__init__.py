@@ -60,6 +60,7 @@ from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scop
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
     AwaitedRun,
+    CutValue,
     Entry,
     Event,
     EventSpec,
@@ -80,6 +81,8 @@ from chalicelib.entrypoints.http.responses.runs import (
     Task,
     TaskLinks,
     Token,
+    Value,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -110,6 +113,7 @@ __all__ = [
     "Config",
     "ConfigSpec",
     "Count",
+    "CutValue",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -185,5 +189,7 @@ __all__ = [
     "Task",
     "TaskLinks",
     "Token",
+    "Value",
+    "ValueWindow",
     "Woken",
 ]
