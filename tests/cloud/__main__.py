@@ -16,6 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+
 from deploy.stages import ROOT
 from scripts.other_aws import ServerError
 from tests.acceptance.actions import Actions
@@ -25,7 +28,7 @@ from tests.cloud.domain import Domain
 from tests.cloud.emulator import Emulator
 from tests.cloud.update import Traffic
 
-TIME_LIMIT_S: Final = 540
+TIME_LIMIT_S: Final = 900
 """After so many seconds everything is stopped, and the command fails."""
 
 _STARTS: Final = 3
@@ -39,6 +42,18 @@ _VERSION: Final = '__version__: Final = "'
 
 class Stopped(Exception):
     """The time limit has passed."""
+
+
+_FAILURES: Final = (
+    AssertionError,
+    BotoCoreError,
+    ClientError,
+    CommandFailed,
+    ServerError,
+    Stopped,
+    requests.RequestException,
+    subprocess.TimeoutExpired,
+)
 
 
 class Cloud:
@@ -221,8 +236,8 @@ def main() -> int:
             except BaseException:
                 say(f"the end of the emulator's log:\n{emulator.last_lines()}")
                 raise
-    except (AssertionError, CommandFailed, ServerError, Stopped, subprocess.TimeoutExpired) as error:
-        say(f"FAILED: {error}")
+    except _FAILURES as error:
+        say(f"FAILED: {type(error).__name__}: {error}")
         return 1
     say(f"all parts took {time.monotonic() - began:.1f} s, {sum(domain.statuses.values())} requests")
     return 0
