@@ -4,7 +4,7 @@ Fields are never left out: an absent value is null, empty or 0, unless the field
 may add fields; clients must ignore fields that they do not know.
 """
 
-from chalicelib.entrypoints.http.responses.access import AccessToken, Limits, Me, NewAccessToken, Secret
+from chalicelib.entrypoints.http.responses.access import AccessToken, CreatedAccessToken, Limits, Me, Secret
 from chalicelib.entrypoints.http.responses.authoring import (
     Analysis,
     ExplainedSetting,
@@ -58,6 +58,7 @@ from chalicelib.entrypoints.http.responses.definitions import (
 from chalicelib.entrypoints.http.responses.graphs import Edge, Graph, Node, Scope
 from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
+    AnswerLinks,
     AwaitedRun,
     Entry,
     Event,
@@ -77,7 +78,6 @@ from chalicelib.entrypoints.http.responses.runs import (
     Step,
     StepSpec,
     Task,
-    TaskLinks,
     Token,
     Woken,
 )
@@ -100,12 +100,14 @@ __all__ = [
     "ActionSpec",
     "ActionStatus",
     "Analysis",
+    "AnswerLinks",
     "AwaitedRun",
     "Backfill",
     "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
+    "CreatedAccessToken",
     "Detail",
     "Diagnostic",
     "Edge",
@@ -139,7 +141,6 @@ __all__ = [
     "Metadata",
     "Migration",
     "Moment",
-    "NewAccessToken",
     "Node",
     "Number",
     "Offer",
@@ -179,7 +180,6 @@ __all__ = [
     "StepSpec",
     "Submission",
     "Task",
-    "TaskLinks",
     "Token",
     "Woken",
 ]
