@@ -30,6 +30,8 @@
 | ECHOER_ADMIN_TOKEN_SHA256 | | the SHA-256 (hex) of the first admin's token, which has at least 32 characters |
 | ECHOER_RATE | 0 | the most requests per second of one token, in each container; 0: no limit |
 | ECHOER_NAMESPACE_RATE | 0 | the same for all tokens of a namespace together |
+| ECHOER_DELIVERY_LOG | on; on AWS off | whether every delivery is recorded, with its args, for as long as its run: |
+| | | what was sent and what came back; on AWS this is one more write for each delivery |
 | ECHOER_LOG | info | debug, info, warning, error |
 | ECHOER_LOG_FORMAT | text; on Lambda json | `json`: one object per line, with namespace, run, step, uuid and request |
 | ECHOER_METRICS | off | `emf`: a line per batch or request on standard output, for CloudWatch |
@@ -154,6 +156,8 @@ class Settings:
     metrics: Metrics = Metrics.OFF
     metrics_namespace: str = "Echoer"
     otlp_endpoint: str | None = None
+    delivery_log: bool = False
+    """Whether every delivery is recorded."""
     on_lambda: bool = False
     """Whether the process sleeps between requests, as on Lambda."""
 
@@ -243,6 +247,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         metrics=Metrics(read.one_of("ECHOER_METRICS", list(Metrics), Metrics.OFF)),
         metrics_namespace=read.metrics_namespace("ECHOER_METRICS_NAMESPACE", "Echoer"),
         otlp_endpoint=read.url("ECHOER_OTLP_ENDPOINT"),
+        delivery_log=read.one_of("ECHOER_DELIVERY_LOG", ["on", "off"], _default_delivery_log(environment)) == "on",
         on_lambda=_on_lambda(environment),
     )
 
@@ -259,6 +264,11 @@ def _default_log_format(environment: Mapping[str, str]) -> LogFormat:
 def _default_access(environment: Mapping[str, str]) -> Access:
     """Return the default of ECHOER_AUTH: Lambda requires tokens, one machine does not."""
     return Access.TOKEN if _on_lambda(environment) else Access.OPEN
+
+
+def _default_delivery_log(environment: Mapping[str, str]) -> str:
+    """Return the default of ECHOER_DELIVERY_LOG: on AWS each record is a write of its own."""
+    return "off" if environment.get("ECHOER_BACKEND", "").strip().lower() == Backend.AWS else "on"
 
 
 def _default_egress_scope(environment: Mapping[str, str]) -> EgressScope:

@@ -80,8 +80,12 @@ GET_FLOWRUN: Final = Call(
     "GET", "/flowrun", ("metadata.name", "status", "flow", "label", "undo", "since", "limit", "cursor", "view")
 )
 GET_FLOWRUN_NAME: Final = Call("GET", "/flowrun/{name}", ("wait", "view"))
-GET_FLOWRUN_NAME_HISTORY: Final = Call("GET", "/flowrun/{name}/history", ("after", "cursor", "limit"))
-GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit"))
+GET_FLOWRUN_NAME_HISTORY: Final = Call(
+    "GET",
+    "/flowrun/{name}/history",
+    ("after", "cursor", "limit", "order", "before", "step", "token", "event", "failed", "values"),
+)
+GET_FLOWRUN_NAME_WATCH: Final = Call("GET", "/flowrun/{name}/watch", ("after", "cursor", "wait", "limit", "values"))
 POST_FLOWRUN_NAME_PAUSE: Final = Call("POST", "/flowrun/{name}/pause")
 POST_FLOWRUN_NAME_CONTINUE: Final = Call("POST", "/flowrun/{name}/continue")
 POST_FLOWRUN_NAME_STOP: Final = Call("POST", "/flowrun/{name}/stop")
@@ -92,6 +96,14 @@ POST_FLOWRUN_NAME_VARS: Final = Call("POST", "/flowrun/{name}/vars")
 POST_FLOWRUN_NAME_LABELS: Final = Call("POST", "/flowrun/{name}/labels")
 DELETE_FLOWRUN_NAME: Final = Call("DELETE", "/flowrun/{name}")
 DELETE_FLOWRUN_NAME_UUID: Final = Call("DELETE", "/flowrun/{name}/{uuid}")
+GET_FLOWRUN_NAME_VALUE: Final = Call(
+    "GET", "/flowrun/{name}/value", ("of", "seq", "path", "depth", "from", "count", "raw")
+)
+GET_FLOWRUN_NAME_VALUE_KEY: Final = Call("GET", "/flowrun/{name}/value/{key}", ("path", "from", "count"))
+POST_BATCH: Final = Call("POST", "/batch")
+GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
+GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
+POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )

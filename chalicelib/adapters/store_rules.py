@@ -9,6 +9,7 @@ from chalicelib.model.run import Run
 from chalicelib.model.status import Status
 from chalicelib.model.times import Instant
 from chalicelib.service.errors import Conflict, RunExists
+from chalicelib.service.ports.batches import Chunk
 from chalicelib.service.ports.cursors import Position
 from chalicelib.service.ports.definitions import Definition
 from chalicelib.service.ports.runs import NewRun, RunQuery
@@ -81,6 +82,16 @@ def conflict_error(run: Run) -> Conflict:
 def schedule_conflict(name: str) -> Conflict:
     """Return the error for a write of a schedule's state that has changed since it was read."""
     return Conflict(f"schedule {name!r} has changed since it was read; try again")
+
+
+def batch_conflict(batch_id: str) -> Conflict:
+    """Return the error for a write of a batch that has changed since it was read."""
+    return Conflict(f"batch {batch_id!r} has changed since it was read; try again")
+
+
+def kind_of_chunk(chunk: Chunk) -> str:
+    """Return the letter under which a chunk is stored: `t` for targets, `r` for results."""
+    return "t" if chunk.targets else "r"
 
 
 def versioned_value_conflict(key: str) -> Conflict:

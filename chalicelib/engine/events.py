@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from chalicelib.engine.senders import Sender
 from chalicelib.model.definition import Definition
+from chalicelib.model.history import Sent
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import DefinitionRef, Parent
 from chalicelib.model.run_error import ErrorName, StepError
@@ -27,6 +28,13 @@ class Fact:
     at: Instant
     nonce: str
     by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryFact(Fact):
+    """What can become known by a delivery. `sent` is that delivery; None if it became known otherwise."""
+
+    sent: Sent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +75,7 @@ class RunRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAcked(Fact):
+class StepAcked(DeliveryFact):
     """An action answered, or reported progress (`done` is False). `variables` are merged into the run's.
 
     `signed`: its signature by the namespace's key was verified.
@@ -95,7 +103,7 @@ class StepAcked(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryFailed(Fact):
+class DeliveryFailed(DeliveryFact):
     """A delivery did not reach its action. `final`: it must not be retried. `retry_after`: in milliseconds."""
 
     uuid: str
@@ -113,7 +121,7 @@ class DeliveryFailed(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerPending(Fact):
+class AnswerPending(DeliveryFact):
     """The work of an action without callback goes on: `location` is asked again after `wait` milliseconds."""
 
     uuid: str
@@ -122,7 +130,7 @@ class AnswerPending(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyIgnored(Fact):
+class ReplyIgnored(DeliveryFact):
     """A service accepted a delivery with a response that looked like an answer but was not a valid one."""
 
     uuid: str
@@ -137,7 +145,7 @@ class DeliveryHeld(Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTaken(Fact):
+class NoticeTaken(DeliveryFact):
     """An action took a notice."""
 
     uuid: str

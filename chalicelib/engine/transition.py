@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from chalicelib.engine import ended_activations, notices, suspensions
+from chalicelib.engine import ended_activations, late_answers, notices, suspensions
 from chalicelib.engine.effects import (
     Decision,
     DeliverAction,
@@ -29,7 +29,7 @@ from chalicelib.engine.effects import (
     TellParent,
     TellSchedule,
 )
-from chalicelib.engine.events import Fact
+from chalicelib.engine.events import DeliveryFact, Fact, StepAcked
 from chalicelib.engine.invocation import UNDO
 from chalicelib.engine.items import place_of
 from chalicelib.engine.lifecycle import NEXT
@@ -55,7 +55,7 @@ MAX_ERROR_CHARACTERS: Final = 2_000
 JOIN_TIMEOUT_MS: Final[Milliseconds] = 366 * 86_400_000
 """The timeout of a step that waits for other tokens or for another run. Their own deadlines usually end the wait."""
 
-_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted")
+_WITH_DATA: Final = ("StepAcked", "EventArrived", "FlowStarted", "StepRejected")
 """The history entries that hold the data of a step."""
 
 BlobReader: TypeAlias = Callable[[str], Json]
@@ -75,6 +75,8 @@ class Transition(TransitionVars):
         written: Run | None = None,
     ) -> None:
         self.definition = definition
+        self.began_with = definition
+        """The definition by which the head that was read is to be understood: the run may move to another version."""
         self.cipher = cipher
         self.run = run
         self.fact = fact
@@ -92,6 +94,8 @@ class Transition(TransitionVars):
         self._read_blob = read_blob
         self._new_blobs: dict[str, Json] = {}
         self._minted = 0
+        self._sent = fact.sent if isinstance(fact, DeliveryFact) else None
+        """The delivery by which the event became known, until an entry about its activation records it."""
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,6 +103,11 @@ class Transition(TransitionVars):
     def at(self) -> Instant:
         """The moment of the event."""
         return self.fact.at
+
+    @property
+    def before(self) -> Run:
+        """The head as it was before the event."""
+        return self._before
 
     def step_of(self, token: Token) -> Step:
         """Return the step at which the token is."""
@@ -301,13 +310,18 @@ class Transition(TransitionVars):
         """Add a history entry about the token, or about the run as a whole."""
         step = token.step if token else ""
         uuid = token.activation.uuid if token and token.activation else ""
+        uuid = fields.setdefault("uuid", uuid)
+        sent = self._sent if self._sent is not None and uuid == getattr(self.fact, "uuid", None) else None
+        if sent is not None:
+            self._sent = None
         entry = Entry(
             seq=self._before.seq + len(self.entries) + 1,
             at=self.at,
             event=event,
             by=self.fact.by,
             token=token.id if token else ROOT,
-            **{"step": step, "origin": step, "uuid": uuid, **fields},
+            sent=sent,
+            **{"step": step, "origin": step, **fields},
         )
         self.entries.append(entry)
 
@@ -369,6 +383,8 @@ class Transition(TransitionVars):
             suspensions.settle(self)
         self._set_timer()
         ended_activations.settle(self, self._before, self._written)
+        if len(self._before.tokens) > 1 or not isinstance(self.fact, StepAcked):
+            late_answers.expect(self)
         changed = self.run.status is not self._before.status or not self._before.version
         after = replace(
             self.run,

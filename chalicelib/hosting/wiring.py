@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib.adapters.changes import PolledChanges
 from chalicelib.adapters.operations import ALL_OPERATIONS, OperationsOf
-from chalicelib.config import Settings
+from chalicelib.config import Access, Settings
+from chalicelib.service.batches.audit import BatchAudit
+from chalicelib.service.batches.collect import Collector
+from chalicelib.service.batches.commands import RunCommands
+from chalicelib.service.batches.operator import BatchOperator
+from chalicelib.service.batches.worker import BatchWorker
 from chalicelib.service.definitions.cache import DefinitionCache
 from chalicelib.service.definitions.delete import DefinitionDeleter
 from chalicelib.service.deliveries.deliver import Deliverer
 from chalicelib.service.deliveries.delivery_check import DeliveryChecker
 from chalicelib.service.deliveries.direct_client import DirectClient
+from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
+from chalicelib.service.details.activations import Activations
 from chalicelib.service.details.definitions import DefinitionDetails
 from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
@@ -42,7 +49,7 @@ from chalicelib.service.ports.clock import Clock, IdSource
 from chalicelib.service.ports.encryption import Encryption
 from chalicelib.service.ports.queues import Queue, Source
 from chalicelib.service.ports.store import Store
-from chalicelib.service.runs.advance import RunAdvancer
+from chalicelib.service.runs.advance import RunAdvancer, TrialAdvancer
 from chalicelib.service.runs.answer import Answerer
 from chalicelib.service.runs.children import ChildRuns
 from chalicelib.service.runs.commands import Operator
@@ -86,8 +93,10 @@ class Adapters:
     operations: OperationsOf = ALL_OPERATIONS
     """What documents of a namespace may call with `method = aws`."""
     changes: Changes | None = None
-    """Notifies requests that wait for runs; None: they poll."""
+    """Notifies requests that wait for changes; None: they poll."""
     close: Callable[[], None] = lambda: None
+    check_store: Callable[[], None] = lambda: None
+    """Raises Busy, which says what fails, if nothing can be stored. Where that costs too much, nothing is checked."""
     address_problem: Callable[[str], str | None] = lambda _: None
     """Returns why nothing may be sent to an address, or None."""
 
@@ -121,12 +130,14 @@ class Services:
     task_links: TaskLinks
     secrets: Secrets
     rates: Rates
+    batches: BatchOperator
     hold_book: HoldBook
     holds: HoldOperator
     hook_book: HookBook
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    activations: Activations
     definition_details: DefinitionDetails
     timer_list: Timers
 
@@ -191,6 +202,11 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     direct_client = DirectClient(adapters.caller, clock, secrets)
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
+    trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
+    collector = Collector(store.runs, store.batches, clock)
+    run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
+    audit = BatchAudit(is_open=settings.auth is Access.OPEN)
+    batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
     return Services(
         settings=settings,
         adapters=adapters,
@@ -203,7 +219,17 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         token_answerer=TokenAnswerer(runs, definition_cache, answerer),
         breakers=breakers,
         deliverer=Deliverer(
-            runs, definition_cache, advancer, checker, webhook_client, direct_client, breakers, hold_gate, queue, clock
+            runs,
+            definition_cache,
+            advancer,
+            checker,
+            webhook_client,
+            direct_client,
+            breakers,
+            hold_gate,
+            DeliveryRecorder(store.deliveries, is_on=settings.delivery_log),
+            queue,
+            clock,
         ),
         waker=Waker(
             runs,
@@ -214,6 +240,7 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
             scheduler,
             limiter,
             hold_gate,
+            batch_worker,
             admissions,
             announcer,
             stuck_watch,
@@ -234,12 +261,14 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         task_links=TaskLinks(store.versioned_values, webhook_key, clock, ids),
         secrets=secrets,
         rates=Rates(clock),
+        batches=BatchOperator(store.batches, collector, batch_worker, queue, clock, ids),
         hold_book=hold_book,
         holds=HoldOperator(hold_book, store.definitions, queue, clock),
         hook_book=hook_book,
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        activations=Activations(runs, store.deliveries, definition_cache),
         definition_details=DefinitionDetails(store.definitions),
         timer_list=Timers(store.runs, store.schedules, definition_cache),
     )

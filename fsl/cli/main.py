@@ -28,6 +28,7 @@ SECTIONS: Final = {
     "Write programs": (
         LazyCommand("check", f"{_DOCUMENTS}.check:check", "Check FSL files for errors."),
         LazyCommand("test", "fsl.cli.testing:test", "Run the tests of FSL programs on a virtual clock."),
+        LazyCommand("play", "fsl.cli.play.command:play", "Play a flow step by step on a virtual clock."),
         LazyCommand("fmt", f"{_DOCUMENTS}.fmt:fmt", "Format FSL files in place."),
         LazyCommand("upgrade", f"{_DOCUMENTS}.upgrade:upgrade", "Rewrite FSL files of an earlier version."),
         LazyCommand("explain", f"{_DOCUMENTS}.explain:explain_", "Show the timeout, heartbeat and retry of each step."),
@@ -49,8 +50,11 @@ SECTIONS: Final = {
         LazyCommand("pause", f"{_RUNS}.commands:pause", "Pause a run."),
         LazyCommand("continue", f"{_RUNS}.commands:continue_", "Continue a paused run."),
         LazyCommand("stop", f"{_RUNS}.commands:stop", "Stop a run."),
-        LazyCommand("retry", f"{_RUNS}.commands:retry", "Retry a run that failed or was stopped."),
+        LazyCommand("retry", f"{_RUNS}.repair:retry", "Retry a run that failed or was stopped."),
+        LazyCommand("migrate", f"{_RUNS}.repair:migrate", "Move a run to another version of its flow."),
+        LazyCommand("goto", f"{_RUNS}.repair:goto", "Have a run enter another step."),
         LazyCommand("vars", f"{_RUNS}.changes:vars_", "Show, set and remove the variables of a run."),
+        LazyCommand("label", f"{_RUNS}.changes:label", "Show, set and remove the labels of a run."),
         LazyCommand("del", f"{_RUNS}.resources:delete", "Delete a definition, or a run that has ended."),
     ),
     "Do what people do": (

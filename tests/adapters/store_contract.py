@@ -18,9 +18,11 @@ from chalicelib.service.ports.definitions import Kind
 from chalicelib.service.ports.runs import DueTimer, Listing, RunQuery
 from chalicelib.service.ports.schedules import SlotOutcome
 from chalicelib.service.ports.store import Store
+from tests.adapters.batches_contract import BatchesContract
 from tests.adapters.samples import (
     AWKWARD_NAMES,
     a_definition,
+    a_delivery,
     a_page,
     a_run,
     a_signal,
@@ -450,6 +452,27 @@ class ListingContract:
             store.runs.create(new(a_run(f"r{number}", timer_at=START + number)))
         due = store.runs.due(START + 19, 100)
         assert sorted(alarm.at for alarm in due) == [START + number for number in range(20)]
+
+
+class DeliveriesContract:
+    def test_deliveries_of_an_activation_come_in_order(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        made = [a_delivery("u1", START + number, error="x" * number) for number in range(5)]
+        for record in (made[3], made[0], made[4], made[1], made[2], a_delivery("u2")):
+            store.deliveries.put(run, record)
+        assert list(store.deliveries.of(run, "u1", 9)) == made
+        assert list(store.deliveries.of(run, "u1", 2)) == made[:2]
+        assert list(store.deliveries.of(run, "u2", 9)) == [a_delivery("u2")]
+        assert list(store.deliveries.of(run, "u", 9)) == []
+        assert list(store.deliveries.of(a_run(id="other"), "u1", 9)) == []
+
+    def test_deliveries_are_deleted_with_their_run(self, store: Store) -> None:
+        run = a_run()
+        store.runs.create(new(run))
+        store.deliveries.put(run, a_delivery("u1"))
+        store.runs.delete(run)
+        assert list(store.deliveries.of(run, "u1", 9)) == []
 
 
 class DefinitionsContract:
@@ -964,6 +987,7 @@ class WaitersContract:
 class StoreContract(
     RunsContract,
     ListingContract,
+    DeliveriesContract,
     DefinitionsContract,
     KeysContract,
     VersionedValuesContract,
@@ -971,5 +995,6 @@ class StoreContract(
     TasksContract,
     SchedulesContract,
     WaitersContract,
+    BatchesContract,
 ):
     """Read all items."""

@@ -11,7 +11,7 @@ from tests.fakes import FakeClock
 
 
 def test_a_change_wakes_those_that_watch_that_run() -> None:
-    changes, watching = LocalChanges(), Event()
+    changes, watching = LocalChanges(FakeClock()), Event()
 
     def wait(run: str, milliseconds: int) -> float:
         began = monotonic()
@@ -31,7 +31,7 @@ def test_a_change_wakes_those_that_watch_that_run() -> None:
 
 
 def test_a_change_between_reading_and_waiting_is_not_missed() -> None:
-    changes, began = LocalChanges(), monotonic()
+    changes, began = LocalChanges(FakeClock()), monotonic()
     with changes.watch("ns", "a") as watch:
         changes.notify("ns", "a")
         watch.wait(20_000)

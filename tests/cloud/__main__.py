@@ -16,6 +16,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+
 from deploy.stages import ROOT
 from scripts.other_aws import ServerError
 from tests.acceptance.actions import Actions
@@ -25,17 +28,32 @@ from tests.cloud.domain import Domain
 from tests.cloud.emulator import Emulator
 from tests.cloud.update import Traffic
 
-TIME_LIMIT_S: Final = 540
+TIME_LIMIT_S: Final = 900
 """After so many seconds everything is stopped, and the command fails."""
 
 _STARTS: Final = 3
 """How often the emulator is started if another process takes its port first."""
+
+_BACK_AFTER_S: Final = 15
+"""Longer than any delivery of the runs in the update takes."""
 
 _VERSION: Final = '__version__: Final = "'
 
 
 class Stopped(Exception):
     """The time limit has passed."""
+
+
+_FAILURES: Final = (
+    AssertionError,
+    BotoCoreError,
+    ClientError,
+    CommandFailed,
+    ServerError,
+    Stopped,
+    requests.RequestException,
+    subprocess.TimeoutExpired,
+)
 
 
 class Cloud:
@@ -94,6 +112,7 @@ class Cloud:
 
     def update(self) -> str:
         """Deploy a changed setting and changed code while runs go on."""
+        self.emulator.bring_back_sooner(STACK, _BACK_AFTER_S)
         version = self.api().get("/openapi.json")["info"]["version"]
         with Actions() as actions, Traffic(self.api(), actions) as traffic:
             self.checkout.configure(**self.settings, ECHOER_MAX_STEPS="999999")
@@ -211,10 +230,14 @@ def main() -> int:
             domain = stack.enter_context(Domain())
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="echoer-cloud-")))
             cloud = Cloud(emulator, domain, folder, asked.tests)
-            for name in ("deploy", "roles", "acceptance", "update", "unchanged", "remove"):
-                part(name, getattr(cloud, name))
-    except (AssertionError, CommandFailed, ServerError, Stopped, subprocess.TimeoutExpired) as error:
-        say(f"FAILED: {error}")
+            try:
+                for name in ("deploy", "roles", "acceptance", "update", "unchanged", "remove"):
+                    part(name, getattr(cloud, name))
+            except BaseException:
+                say(f"the end of the emulator's log:\n{emulator.last_lines()}")
+                raise
+    except _FAILURES as error:
+        say(f"FAILED: {type(error).__name__}: {error}")
         return 1
     say(f"all parts took {time.monotonic() - began:.1f} s, {sum(domain.statuses.values())} requests")
     return 0

@@ -14,9 +14,9 @@ from tests.acceptance.actions import Actions
 from tests.acceptance.api import Api
 
 FLOW: Final = "under_update"
-WAITING: Final = 12
+WAITING: Final = 6
 """Runs that are started before the update begins and end after it."""
-_START_EVERY_S: Final = 0.5
+_START_EVERY_S: Final = 2.0
 _END_TIMEOUT_S: Final = 150.0
 """Longer than a message stays invisible after its function was stopped in the middle."""
 
@@ -24,10 +24,12 @@ _DOCUMENT: Final = """
 action {name} addr = "{url}"; args = (int n); return = (OK | FAIL); retry = (max = 20, delay = 200ms); action_end
 /
 flow {name}
-    vars = (int n = 0);
+    input = (int rounds);
+    vars = (n = 0);
     step Work  => (OK -> Count | FAIL -> stopped) {{ action = {name}; args = (n = ${{ $vars.n }}); }};
-    set Count  => (DONE -> Pause) {{ save = (n = ${{ $vars.n + 1 }}); }};
-    wait Pause => (PAID -> Both | TIMEOUT -> Work) {{ events = (PAID = "{name}.go_on"); timeout = 1s; }};
+    set Count  => (DONE -> More) {{ save = (n = ${{ $vars.n + 1 }}); }};
+    deci More  => (when ${{ $vars.n < $input.rounds }} -> Pause | else -> Both);
+    wait Pause => (ENOUGH -> Both | TIMEOUT -> Work) {{ events = (ENOUGH = "{name}.enough"); timeout = 2s; }};
     fork Both  => (DONE -> Items | FAIL -> stopped) {{
         branch left  {{ step Left  => (OK -> done) {{ action = {name}; args = (n = 0); }}; }};
         branch right {{ wait Right => (DONE -> done) {{ for = 1s; }}; }};
@@ -38,7 +40,7 @@ flow {name}
     }};
 flow_end
 """
-"""A run goes round until the event comes, and then through branches and items to its end."""
+"""A run goes round so often, or until the event comes, and then through branches and items to its end."""
 
 
 class Traffic:
@@ -55,7 +57,9 @@ class Traffic:
     def __enter__(self) -> Traffic:
         self._api.submit(*_DOCUMENT.format(name=FLOW, url=self._service.url).split("\n/\n"))
         with ThreadPoolExecutor(4) as pool:
-            self.runs += pool.map(lambda n: self._api.start(FLOW, name=f"waiting-{n}"), range(WAITING))
+            self.runs += pool.map(
+                lambda n: self._api.start(FLOW, name=f"waiting-{n}", input={"rounds": 1_000}), range(WAITING)
+            )
         for run in self.runs:
             self._api.at(run, "Pause")
         self._thread.start()
@@ -67,9 +71,9 @@ class Traffic:
 
     def check(self) -> str:
         """Let all runs end, and return figures. Raises AssertionError if one was harmed."""
-        assert self._api.run("waiting-0")["spec"]["status"] == "running"
-        for run in self.runs:
-            self._api.post(f"/flowrun/{run}/signal", {"name": f"{FLOW}.go_on"})
+        assert {self._api.spec(run)["status"] for run in self.runs[:WAITING]} == {"running"}
+        for run in self.runs[:WAITING]:
+            self._api.post(f"/flowrun/{run}/signal", {"name": f"{FLOW}.enough"})
         with ThreadPoolExecutor(4) as pool:
             specs = list(pool.map(lambda run: self._api.ended(run, _END_TIMEOUT_S), self.runs))
             histories = list(pool.map(self._api.history, self.runs))
@@ -90,7 +94,7 @@ class Traffic:
         for number in itertools.count():
             if self._stop.wait(_START_EVERY_S):
                 return
-            run: dict[str, Any] = {"name": f"during-{number}", "key": f"during-{number}"}
+            run: dict[str, Any] = {"name": f"during-{number}", "input": {"rounds": 3}}
             try:
                 response = self._api.ask("POST", f"/flow/{FLOW}/runs", run)
             except requests.RequestException as exc:

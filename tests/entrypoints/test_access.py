@@ -109,7 +109,8 @@ def test_viewers_change_nothing_and_only_admins_see_tokens_and_set_secrets() -> 
 
 def request_of(route: Route) -> tuple[str, str]:
     """Return the method and a URL of the route."""
-    return route.method, route.path.format(name="x", uuid="u", token_id="t", link="l")
+    names = {name: name[0] for name in route.path_parameters}
+    return route.method, route.path.format(**names)
 
 
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: " ".join(route.call))
@@ -541,8 +542,11 @@ def test_without_authentication_there_are_namespaces_too(host: Host) -> None:
     ("origin", "status"),
     [
         ("http://127.0.0.1:8080", 200),
-        ("http://localhost:3000", 200),
+        ("http://localhost:8080", 200),
         ("http://[::1]:8080", 200),
+        ("http://localhost:3000", 403),
+        ("http://127.0.0.1", 403),
+        ("https://127.0.0.1:8080", 403),
         ("https://evil.example", 403),
         ("http://127.0.0.1.evil.example", 403),
         ("null", 403),
@@ -551,6 +555,22 @@ def test_without_authentication_there_are_namespaces_too(host: Host) -> None:
 )
 def test_without_authentication_other_origins_are_refused(host: Host, origin: str, status: int) -> None:
     assert call("POST", "/fsl", WORK, headers={"Origin": origin}).status == status
+    assert call("GET", "/flowrun", headers={"Origin": origin}).status == status
+
+
+@pytest.mark.parametrize(
+    ("fetch_site", "status"), [("none", 200), ("same-origin", 200), ("same-site", 403), ("cross-site", 403)]
+)
+def test_without_authentication_browsers_say_whose_page_asks(host: Host, fetch_site: str, status: int) -> None:
+    """A page that only embeds the server's addresses sends no `Origin`."""
+    for method, url, body in (("GET", "/flowrun", None), ("POST", "/fsl", WORK)):
+        assert call(method, url, body, headers={"Sec-Fetch-Site": fetch_site}).status == status
+
+
+def test_on_lambda_the_pages_of_the_server_itself_are_known_by_its_host(host: Host) -> None:
+    under(host, Settings(on_lambda=True))
+    for origin, status in (("https://api.test", 200), ("http://api.test", 403), ("https://evil.example", 403)):
+        assert call("GET", "/flowrun", headers={"Origin": origin}).status == status
 
 
 def test_with_authentication_origins_are_not_checked(guarded: Host) -> None:

@@ -16,6 +16,7 @@ from chalicelib.config import Access, Settings
 from chalicelib.entrypoints.http.errors import CODES
 from chalicelib.entrypoints.http.openapi.document import ERRORS, document
 from chalicelib.entrypoints.http.openapi.examples import exchanges
+from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.openapi.page import curl
 from chalicelib.entrypoints.http.routes import ROUTES
 from chalicelib.entrypoints.http.views.watch import STREAM
@@ -128,6 +129,19 @@ def test_the_page_tells_of_every_path_and_type_and_loads_nothing(host: Host) -> 
     assert not any(word in reply.text for word in ("<script", "src=", "url(", "@import", "<link"))
 
 
+def test_the_document_is_made_once_for_the_settings() -> None:
+    """Everybody may ask for it, and making it takes long."""
+    made: list[Settings] = []
+
+    def make(settings: Settings) -> str:
+        made.append(settings)
+        return settings.url
+
+    once, settings = MadeOnce(make), (Settings(url="http://a"), Settings(url="http://b"))
+    assert [once.of(settings[number]) for number in (0, 0, 1, 1, 0)] == [f"http://{name}" for name in "aabba"]
+    assert [one.url for one in made] == ["http://a", "http://b", "http://a"]
+
+
 def test_the_document_and_the_page_list_every_error_code(host: Host) -> None:
     assert OPEN["components"]["schemas"]["Detail"]["properties"]["code"]["enum"] == list(CODES)
     page = call("GET", "/docs").text
@@ -164,7 +178,9 @@ def parts(at: Any) -> Iterator[dict[str, Any]]:
     if isinstance(at, dict):
         yield at
         for name, one in at.items():
-            if name not in ("examples", "default", "enum"):
+            if name == "properties":
+                yield from parts(list(one.values()))
+            elif name not in ("examples", "default", "enum"):
                 yield from parts(one)
 
 
@@ -176,7 +192,12 @@ def test_names_of_types_collide_neither_with_each_other_nor_with_what_generators
     lower = [name.lower() for name in SCHEMAS]
     assert len(lower) == len(set(lower))
     assert not {f"New{name}" for name in SCHEMAS} & SCHEMAS.keys()  # Go's constructors
-    inline = {f"{name}{pascal(field)}" for name, one in SCHEMAS.items() for field in one.get("properties", {})}
+    inline = {
+        f"{name}{pascal(field)}"
+        for name, schema in SCHEMAS.items()
+        for field, one in schema.get("properties", {}).items()
+        if {"enum", "anyOf", "additionalProperties"} & one.keys()
+    }
     assert not {name.lower() for name in inline} & set(lower)
     assert not {"response", "client", "unset", "configuration", "apiclient", "file"} & set(lower)
 

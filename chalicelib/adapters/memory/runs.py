@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import RLock
 
@@ -34,8 +34,10 @@ class _Head:
 
 
 class MemoryRuns:
-    def __init__(self, lock: RLock) -> None:
+    def __init__(self, lock: RLock, forget: Callable[[Run], None] = lambda _: None) -> None:
+        """`forget` removes what other stores hold of a run that is deleted."""
         self._lock = lock
+        self._forget = forget
         self._heads: dict[tuple[str, str], _Head] = {}
         self._pages: dict[tuple[str, str], dict[int, bytes]] = {}
         self._own: dict[tuple[str, str], bytes] = {}
@@ -105,6 +107,7 @@ class MemoryRuns:
             for part in (self._pages, self._own, self._blobs):
                 part.pop((run.namespace, run.id), None)
             del self._heads[run.namespace, run.name]
+            self._forget(run)
 
     def list(self, namespace: str, query: RunQuery) -> Listing:
         before = position_at(namespace, query.cursor) if query.cursor else None

@@ -1,4 +1,4 @@
-"""The store in memory: definitions, runs, keys, versioned values, signals, tasks, waiters and schedules."""
+"""The store in memory: definitions, runs, keys, versioned values, signals, tasks, waiters, schedules and batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from heapq import nsmallest
 from threading import RLock
 
+from chalicelib.adapters.memory.batches import MemoryBatches
 from chalicelib.adapters.memory.definitions import MemoryDefinitions
+from chalicelib.adapters.memory.deliveries import MemoryDeliveries
 from chalicelib.adapters.memory.runs import MemoryRuns
 from chalicelib.adapters.memory.schedules import MemorySchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -139,7 +141,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         lock = RLock()
-        self.runs = MemoryRuns(lock)
+        self.deliveries = MemoryDeliveries(lock)
+        self.runs = MemoryRuns(lock, self.deliveries.forget)
         self.definitions: DefinitionStore = MemoryDefinitions(lock, self.runs)
         self.keys = MemoryKeys(lock)
         self.signals = MemorySignals(lock)
@@ -147,3 +150,4 @@ class MemoryStore:
         self.schedules = MemorySchedules(lock)
         self.versioned_values = MemoryVersionedValues(lock)
         self.waiters = MemoryWaiters(lock)
+        self.batches = MemoryBatches(lock)

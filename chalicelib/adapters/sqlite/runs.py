@@ -101,7 +101,7 @@ class SqliteRuns:
                 return
             if found != (run.id, run.version):
                 raise conflict_error(run)
-            for table in ("pages", "own_flows", "blobs"):
+            for table in ("pages", "own_flows", "blobs", "deliveries"):
                 sql = f"DELETE FROM {table} WHERE namespace = ? AND run = ?"  # noqa: S608 - no text of a caller
                 connection.execute(sql, (run.namespace, run.id))
             connection.executemany(_DELETE_LABEL, _label_rows(run))

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chalicelib.adapters.sqlite.batches import SqliteBatches
 from chalicelib.adapters.sqlite.database import Database
 from chalicelib.adapters.sqlite.definitions import SqliteDefinitions
+from chalicelib.adapters.sqlite.deliveries import SqliteDeliveries
 from chalicelib.adapters.sqlite.runs import SqliteRuns
 from chalicelib.adapters.sqlite.schedules import SqliteSchedules
 from chalicelib.adapters.store_rules import versioned_value_conflict
@@ -186,3 +188,5 @@ class SqliteStore:
         self.schedules = SqliteSchedules(database)
         self.versioned_values = SqliteVersionedValues(database)
         self.waiters = SqliteWaiters(database)
+        self.deliveries = SqliteDeliveries(database)
+        self.batches = SqliteBatches(database)

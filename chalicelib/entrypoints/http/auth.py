@@ -16,8 +16,8 @@ token are not rate-limited, so that no answer of an action is lost. Tasks of peo
 ECHOER_AUTH=token their answers require the role `clerk`, or a signed link (`views.task_links`), whatever
 ECHOER_CALLBACKS says.
 
-If the server is open, requests with the `Origin` of another site are refused, so that a web page cannot command a
-server on its visitor's machine.
+If the server is open, requests from pages of other origins are refused, so that a web page can neither command nor
+read a server on its visitor's machine. The local server checks the `Host` too, and this for every path.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import wraps
 from typing import Final
-from urllib.parse import urlsplit
 
-from chalicelib.config import LOOPBACK, Access
+from chalicelib.config import Access
 from chalicelib.engine.errors import NotPermitted
 from chalicelib.entrypoints.http import errors
 from chalicelib.entrypoints.http.audit import record
+from chalicelib.entrypoints.http.own_site import OwnSite
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
 from chalicelib.model.json_values import Json
@@ -112,17 +112,13 @@ def _authenticate(request: Request, route: Route) -> Caller:
 
 
 def _refuse_other_sites(request: Request) -> None:
-    origin = request.headers.get("origin")
-    own = _host_of(request.services.settings.url)
-    if origin is not None and _host_of(origin) not in {own, *LOOPBACK} - {None}:
-        raise Forbidden(f"requests from pages of {origin!r:.80} are not allowed on a server without authentication")
-
-
-def _host_of(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+    settings, headers = request.services.settings, request.headers
+    urls = [settings.url]
+    if settings.on_lambda:  # API Gateway does not forward requests for other hosts
+        urls.append(f"https://{headers.get('host', '')}")
+    problem = OwnSite(settings.port, tuple(urls)).page_problem(headers.get("origin"), headers.get("sec-fetch-site"))
+    if problem:
+        raise Forbidden(problem)
 
 
 def _namespace(request: Request, caller: Caller, route: Route) -> str:

@@ -19,6 +19,7 @@ from chalicelib.entrypoints.http.echoer_types import event_data
 from chalicelib.model import times
 from chalicelib.model.json_values import DEEPEST, Json, is_shallow, ready
 from chalicelib.model.times import Instant
+from chalicelib.service.batches.operator import DEFAULT_RATE
 from chalicelib.service.errors import Invalid, Malformed
 from chalicelib.service.events.publish import DEFAULT_TTL_MS, MAX_TTL_MS
 from chalicelib.service.runs.answer import Answer, AnswerError
@@ -122,6 +123,17 @@ class GotoBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     step: Text
     token: Text | None = None
     reason: Text = ""
+
+
+class BatchBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command over many runs. `select` has filters of `GET /flowrun`, or `names`; `with` the fields of the command's
+    own call; `rate` is how many runs per second it commands at most. `dry_run`: nothing is done."""
+
+    select: dict[str, Json]
+    command: Literal["retry", "pause", "continue", "stop", "delete", "migrate", "signal"] = msgspec.field(name="do")
+    args: dict[str, Json] = msgspec.field(name="with", default={})
+    dry_run: bool = False
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1_000)] = DEFAULT_RATE
 
 
 class SignalBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,6 +291,7 @@ ready(
     VarsBody,
     BackfillBody,
     CommandBody,
+    BatchBody,
     AnswerBody,
     TokenAnswerBody,
     SdkBody,

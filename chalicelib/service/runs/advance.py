@@ -200,3 +200,13 @@ class RunAdvancer:
     def _jitter(self, attempt: int) -> int:
         """Return a random pause in milliseconds, longer with each attempt."""
         return int(self._ids.nonce()[:8], 16) % min(4 << attempt, _MAX_PAUSE_MS)
+
+
+class TrialAdvancer(RunAdvancer):
+    """Decides events, and carries nothing out: it finds out what would be refused."""
+
+    def _commit(self, before: Run, decision: Decision) -> Run:  # noqa: ARG002 - nothing is written
+        return decision.run
+
+    def _observed(self, before: Run, advanced: Advanced, events: Sequence[Event], trace: str) -> Advanced:  # noqa: ARG002
+        return advanced

@@ -29,6 +29,7 @@ from chalicelib.service.runs.references import (
     format_of,
     in_entry,
     in_run,
+    in_value,
     key_in,
     offload_head,
     offload_page,
@@ -91,6 +92,18 @@ class OffloadingRunStore:
                 restore = self._restore(run, references)
                 page = Page(entries=tuple(in_entry(entry, restore) for entry in page.entries))
             yield page
+
+    def restored(self, run: Run, value: Json) -> Json:
+        """Return a value of the run, or a map of its values, with its references replaced by values."""
+        references = References()
+        in_value(value, references)
+        return in_value(value, self._restore(run, references)) if references.keys else value
+
+    def restored_entry(self, run: Run, entry: Entry) -> Entry:
+        """Return an entry of the run's history with its references replaced by values."""
+        references = References()
+        in_entry(entry, references)
+        return in_entry(entry, self._restore(run, references)) if references.keys else entry
 
     def put_blobs(self, run: Run, values: Mapping[str, bytes]) -> None:
         self._runs.put_blobs(run, values)

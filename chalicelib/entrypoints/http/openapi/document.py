@@ -21,6 +21,7 @@ from chalicelib.model.json_values import Json
 GROUPS: Final = {
     "definitions": "Actions and flows, in versions. They are defined in FSL; the manual describes the language.",
     "runs": "Runs of flows: start, find, follow and command them.",
+    "batches": "Commands over many runs, in the background.",
     "steps": "Steps that runs wait for, tasks for people, and the answers of actions and people.",
     "events": "Events that are published for runs to wait for.",
     "schedules": "Schedules, which start runs of flows at certain times.",
@@ -247,6 +248,7 @@ def _header_references(names: Sequence[str]) -> Json:
 _SUCCESS: Final = {
     200: "Success.",
     201: "Created.",
+    202: "Accepted. The work goes on in the background.",
     304: "The representation with the tag of `If-None-Match` is current.",
 }
 _SCHEMES: Final[Json] = {"enum": ["Bearer", "StandardWebhooks"]}

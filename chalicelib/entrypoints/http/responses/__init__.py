@@ -22,6 +22,7 @@ from chalicelib.entrypoints.http.responses.authoring import (
     PlayVisits,
     PlayWait,
 )
+from chalicelib.entrypoints.http.responses.batches import Batch, BatchResult, BatchWithResults
 from chalicelib.entrypoints.http.responses.common import (
     Count,
     Detail,
@@ -60,6 +61,7 @@ from chalicelib.entrypoints.http.responses.runs import (
     ActionRun,
     AnswerLinks,
     AwaitedRun,
+    CutValue,
     Entry,
     Event,
     EventSpec,
@@ -79,6 +81,8 @@ from chalicelib.entrypoints.http.responses.runs import (
     StepSpec,
     Task,
     Token,
+    Value,
+    ValueWindow,
     Woken,
 )
 from chalicelib.entrypoints.http.responses.schedules import (
@@ -103,11 +107,18 @@ __all__ = [
     "AnswerLinks",
     "AwaitedRun",
     "Backfill",
+    "Batch",
+    "BatchResult",
+    "BatchWithResults",
     "Breaker",
     "Config",
     "ConfigSpec",
     "Count",
+<<<<<<< HEAD
     "CreatedAccessToken",
+=======
+    "CutValue",
+>>>>>>> main
     "Detail",
     "Diagnostic",
     "Edge",
@@ -181,5 +192,7 @@ __all__ = [
     "Submission",
     "Task",
     "Token",
+    "Value",
+    "ValueWindow",
     "Woken",
 ]

@@ -1,6 +1,8 @@
 """Responses about runs, their steps and history, and events."""
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
 
 from chalicelib.entrypoints.http.responses.common import Count, Metadata, Moment, Number, TokenFit
 from chalicelib.model.json_values import Json
@@ -181,6 +183,29 @@ class ListedRun(TypedDict):
     spec: ListedSpec
 
 
+Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
+
+
+class CutValue(TypedDict):
+    """What a part of a value leaves out: its place (JSON pointer, RFC 6901), its type and its bytes as JSON."""
+
+    path: str
+    type: str
+    bytes: Count
+
+
+class ValueWindow(TypedDict):
+    """A part of a value. `length` is the number of its children or characters, `bytes` its size as JSON. `next` is the
+    index of the first child after those in `value`; null if there is none."""
+
+    type: Literal["null", "bool", "int", "float", "str", "list", "map"]
+    length: Count | None
+    bytes: Count
+    value: Json
+    cut: list[CutValue]
+    next: Count | None
+
+
 class AwaitedRun(ListedRun):
     """A run of a flow, and whether it has ended."""
 
@@ -193,6 +218,7 @@ Entry = TypedDict(
         "seq": Number,
         "at": Moment,
         "event": str,
+        "late": bool,
         "step": str,
         "token": str,
         "from": str,
@@ -206,9 +232,11 @@ Entry = TypedDict(
         "rule": Number | None,
         "vars": dict[str, Json],
         "removed": list[str],
+        "cut": NotRequired[bool],
     },
 )
-Entry.__doc__ = "An entry of a run's history. `seq` counts from 1 without gaps."
+Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps. `cut` is true if its values are too
+large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
 
 
 class AnswerLinks(TypedDict):

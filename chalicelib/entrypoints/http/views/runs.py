@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from chalicelib.entrypoints.http import bodies, pages, parameters, presenters, responses, shown_runs
@@ -22,14 +23,15 @@ from chalicelib.entrypoints.http.bodies import (
 from chalicelib.entrypoints.http.errors import fit_of
 from chalicelib.entrypoints.http.pages import Item
 from chalicelib.entrypoints.http.parameters import FULL, SUMMARY, Parameter
+from chalicelib.entrypoints.http.presenters import ShortValues, Values
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route, View
-from chalicelib.model.history import Entry
 from chalicelib.model.json_values import Json
 from chalicelib.model.run import Run
 from chalicelib.model.status import ENDED
 from chalicelib.service.errors import Invalid, Malformed, NotFound
 from chalicelib.service.observability import work_context
+from chalicelib.service.runs.history import HistoryPage, HistoryQuery
 from chalicelib.service.runs.start import StartOrder
 from chalicelib.service.security.roles import Role
 
@@ -101,16 +103,20 @@ def _shape(request: Request) -> str | None:
 
 
 def history(request: Request, name: str) -> Json:
-    """List the run's history entries after `after`, oldest first."""
-    after, limit = _after(request), request.query.limit()
-    return _entries(request.services.reader.history(request.namespace, name, after, limit + 1), limit)
+    """List the run's history entries after `after`, oldest first; or with `order=desc` those before `before`, newest
+    first.
+
+    Filters look through so many entries as `x-read` says; `x-next-cursor` continues from there.
+    """
+    query = _history_query(request)
+    found = request.services.reader.history_page(request.namespace, name, query)
+    return _entries(request, name, found, is_filtered=query.is_filtered)
 
 
 def watch(request: Request, name: str) -> Json:
     """Wait for history entries after `after`. The response is empty if there is none within `wait` seconds."""
-    after, limit = _after(request), request.query.limit()
-    wait_ms = _wait_ms(request, DEFAULT_WAIT_S)
-    return _entries(request.services.reader.watch(request.namespace, name, after, limit + 1, wait_ms), limit)
+    query, wait_ms = HistoryQuery(after=_after(request), limit=request.query.limit()), _wait_ms(request, DEFAULT_WAIT_S)
+    return _entries(request, name, request.services.reader.watch(request.namespace, name, query, wait_ms))
 
 
 def pause(request: Request, name: str) -> Json:
@@ -253,10 +259,37 @@ def _after(request: Request) -> int:
     return cursor or after
 
 
-def _entries(found: Sequence[Entry], limit: int) -> Response:
-    """Return at most `limit` entries, with the cursor of the next page if there are more."""
-    page = [presenters.entry(one) for one in found[:limit]]
-    return Response(page, headers={"x-next-cursor": str(page[-1]["seq"])} if len(found) > limit else {})
+def _history_query(request: Request) -> HistoryQuery:
+    query = request.query
+    newest_first = query.choice("order", ("asc", "desc")) == "desc"
+    cursor, before = query.position("cursor"), query.number("before", 0, 1, 10**15) or None
+    return HistoryQuery(
+        after=query.position("after") if newest_first else _after(request),
+        before=cursor or before if newest_first else before,
+        newest_first=newest_first,
+        step=query.text("step") or "",
+        token=query.text("token") or "",
+        event=query.text("event") or "",
+        failed=query.flag("failed"),
+        limit=query.limit(),
+    )
+
+
+def _entries(request: Request, name: str, found: HistoryPage, *, is_filtered: bool = False) -> Response:
+    """Return a page of a history. An entry that is too large for a response has no values and `cut`."""
+    is_short = request.query.choice("values", ("short",)) is not None
+    values = (ShortValues if is_short else Values)(name, found.large)
+    items = []
+    for one in found.entries:
+        shown = pages.item(presenters.entry(one, values), str(one.seq))
+        if shown.size > pages.MAX_PAGE_BYTES:
+            bare = presenters.entry(msgspec.structs.replace(one, data=None, vars={}))
+            shown = pages.item({**bare, "cut": True}, str(one.seq))
+        items.append(shown)
+    made = pages.response(items, None if found.next is None else str(found.next))
+    if is_filtered:
+        made.headers["x-read"] = str(found.read)
+    return made
 
 
 # ── routes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,6 +330,19 @@ _WAIT_FOR_END: Final = Parameter(
     "wait",
     "Respond when the run has ended, or as it is after this number of seconds.",
     parameters.integer(0, MAX_WAIT_S, default=0),
+)
+_VALUES: Final = Parameter(
+    "values",
+    '`short`: values above 1 KiB are shown as `{"$cut": {"type", "bytes"}}`.',
+    {"type": "string", "enum": ["short", ""]},
+)
+_HISTORY: Final = (
+    Parameter("order", "`desc`: newest first.", {"type": "string", "enum": ["asc", "desc", ""]}),
+    Parameter("before", "Return entries with a `seq` less than this.", parameters.integer(1, 10**15)),
+    Parameter("step", "Return entries about this step: those that leave it and those that enter it."),
+    Parameter("token", "Return entries of the token with this id, for example `0.17` for an item."),
+    Parameter("event", "Return entries with this event."),
+    Parameter("failed", "Return only entries with an error.", {"type": "boolean", "default": False}),
 )
 ROUTES: Final = (
     Route(
@@ -339,7 +385,7 @@ ROUTES: Final = (
         view=history,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, parameters.LIMIT, *_HISTORY, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
@@ -351,7 +397,7 @@ ROUTES: Final = (
         view=watch,
         group="runs",
         role=Role.VIEWER,
-        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT),
+        query=(parameters.AFTER, parameters.SEQ_CURSOR, _WAIT, parameters.LIMIT, _VALUES),
         answers={200: list[responses.Entry]},
         errors=(404,),
         paged=True,
