@@ -88,7 +88,16 @@ def build_python() -> Sequence[str | Path]:
     requirements = Path(__file__).with_name("requirements.txt")
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
     (at / "config.yml").write_text("post_hooks: []\npackage_name_override: echoer_client\n")
-    generate = [python, "-m", "openapi_python_client", "generate", "--path", CONTRACT, "--meta", "none"]
+    generate: list[str | Path] = [
+        python,
+        "-m",
+        "openapi_python_client",
+        "generate",
+        "--path",
+        CONTRACT,
+        "--meta",
+        "none",
+    ]
     output = run(*generate, "--config", "config.yml", "--output-path", "echoer_client", at=at)
     warnings = output.count("WARNING")
     if warnings != output.count(EXPECTED_WARNING):

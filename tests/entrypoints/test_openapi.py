@@ -180,7 +180,7 @@ def parts(at: Any) -> Iterator[dict[str, Any]]:
         for name, one in at.items():
             if name == "properties":
                 yield from parts(list(one.values()))
-            elif name not in ("examples", "default", "enum"):
+            elif name not in ("examples", "default", "enum", "text/event-stream"):
                 yield from parts(one)
 
 
@@ -196,7 +196,7 @@ def test_names_of_types_collide_neither_with_each_other_nor_with_what_generators
         f"{name}{pascal(field)}"
         for name, schema in SCHEMAS.items()
         for field, one in schema.get("properties", {}).items()
-        if {"enum", "anyOf", "additionalProperties"} & one.keys()
+        if {"enum", "additionalProperties"} & one.keys() or len(one.get("anyOf", [])) > 2
     }
     assert not {name.lower() for name in inline} & set(lower)
     assert not {"response", "client", "unset", "configuration", "apiclient", "file"} & set(lower)

@@ -114,11 +114,8 @@ __all__ = [
     "Config",
     "ConfigSpec",
     "Count",
-<<<<<<< HEAD
     "CreatedAccessToken",
-=======
     "CutValue",
->>>>>>> main
     "Detail",
     "Diagnostic",
     "Edge",
