@@ -45,7 +45,7 @@ class ActionRun(TypedDict):
     done: bool
 
 
-class Response(TypedDict):
+class ReturnedState(TypedDict):
     """The state that a step returned; empty until it returns one."""
 
     state: str
@@ -59,7 +59,7 @@ class StepSpec(TypedDict):
     flow_id: str
     flow_run_uuid: str
     action_run: ActionRun
-    response: Response
+    response: ReturnedState
     data: str
     result: Json
     retry_count: Count
@@ -257,7 +257,7 @@ Entry.__doc__ = """An entry of a run's history. `seq` counts from 1 without gaps
 large for a response and are left out. `late`: it is an answer that moved nothing, because its activation had ended."""
 
 
-class TaskLinks(TypedDict):
+class AnswerLinks(TypedDict):
     """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
 
     page: str
@@ -297,7 +297,7 @@ class Task(TypedDict):
     flow: str
     labels: dict[str, Json]
     routes: dict[str, str]
-    links: dict[str, TaskLinks]
+    links: dict[str, AnswerLinks]
 
 
 class Outcome(TypedDict):
