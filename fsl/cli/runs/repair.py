@@ -66,9 +66,9 @@ def migrate(
     ctx: click.Context, *, name: str, version: int | str, steps: Sequence[str], dry_run: bool, reason: str,
     client: Client, as_json: bool,
 ) -> None:  # fmt: skip
-    """Move a run that is running or paused to another version of its flow.
+    """Move a run to another version of its flow.
 
-    Each of its tokens stays at its step, which must be there and take what the token waits for. The exit code is 1 if
+    The run is running or paused. Each of its tokens stays at its step, which must be there and take what the token waits for. The exit code is 1 if
     something does not fit.
 
     \b
@@ -94,9 +94,9 @@ def migrate(
 @click.option("--reason", default="", help="Why; it is recorded in the history.")
 @remote
 def goto(*, name: str, step: str, token: str | None, reason: str, client: Client, as_json: bool) -> None:
-    """Have a run leave the step at which it waits, and enter another one.
+    """Have a run enter another step.
 
-    What it waits for is canceled: the action is notified, a called run is stopped.
+    The run leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is stopped.
 
     \b
     fsl goto my_flow_run Ship --reason "paid by transfer"
