@@ -176,11 +176,17 @@ def test_what_is_no_file_is_refused(tmp_path: Path, make: Callable[[Path], None]
         Database.open(tmp_path / "echoer.db")
 
 
+def test_a_place_where_no_file_can_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ServiceError, match=rf"cannot open {tmp_path}/file/echoer.db: {tmp_path}/file: File exists"):
+        Database.open(tmp_path / "file" / "echoer.db")
+
+
 # ── damage ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
-    ("begin", "end"), [(0, 0.01), (0.3, 0.5), (0.6, 1)], ids=["the beginning", "the middle", "the end"]
+    ("begin", "end"), [(0, 0.3), (0.3, 0.6), (0.6, 1)], ids=["the beginning", "the middle", "the end"]
 )
 @pytest.mark.parametrize("crash", [False, True], ids=["closed", "killed"])
 def test_a_damaged_file_is_found_at_the_start(tmp_path: Path, begin: float, end: float, crash: bool) -> None:
