@@ -5,6 +5,7 @@ Ambiguous framing is refused (RFC 9112, 6.1 and 6.3), and so are endless lines i
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from waitress.parser import HTTPRequestParser, ParsingError
@@ -18,6 +19,9 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 
 _MAX_CHUNK_LINE_BYTES: Final = 1_024
 _MAX_TRAILER_BYTES: Final = 16 * 1024
+_ENCODINGS: Final = re.compile(rb"(?ims)^transfer-encoding:(?:[^\r\n]*,|.*^transfer-encoding:)")
+"""Two encodings of a request, in one header or two."""
+
 _CODES: Final = {400: "bad-request-error", 408: "request-timeout", 413: "too-large", 431: "too-large"}
 
 
@@ -33,6 +37,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc] # waitress has no 
             raise ParsingError("the version must be HTTP/1.1 or HTTP/1.0")
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
             raise ParsingError("a request has either Content-Length or, in HTTP/1.1, Transfer-Encoding")
+        if _ENCODINGS.search(header_plus):
+            raise ParsingError("a request has at most one Transfer-Encoding")
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
