@@ -143,6 +143,8 @@ GET_BATCH: Final = Call("GET", "/batch", ("limit", "cursor"))
 GET_BATCH_BATCH_ID: Final = Call("GET", "/batch/{batch_id}", ("outcome", "limit", "cursor"))
 POST_BATCH_BATCH_ID_STOP: Final = Call("POST", "/batch/{batch_id}/stop")
 GET_FLOWRUN_NAME_ACTIVATION_UUID: Final = Call("GET", "/flowrun/{name}/activation/{uuid}", ("seq",))
+GET_FLOWRUN_NAME_ITEMS: Final = Call("GET", "/flowrun/{name}/items", ("step", "token", "status", "limit", "cursor"))
+GET_FLOWRUN_NAME_COST: Final = Call("GET", "/flowrun/{name}/cost")
 GET_TASK: Final = Call(
     "GET", "/task", ("flowId", "stepName", "action", "flow", "label", "kind", "due_before", "order", "limit", "cursor")
 )

@@ -121,7 +121,8 @@ def get(request: Request, name: str) -> Json:
     reader, wait_ms = request.services.reader, _wait_ms(request, 0)
     if wait_ms:
         reader.ended(request.namespace, name, wait_ms)
-    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request)))
+    details = request.services.run_details
+    return _with_end(shown_runs.named(reader, request.namespace, name, _shape(request), details))
 
 
 def _shape(request: Request) -> str | None:
