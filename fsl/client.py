@@ -43,6 +43,8 @@ _LISTS: Final = {
     "flowrun": api_calls.GET_FLOWRUN,
     "step": api_calls.GET_STEP,
     "event": api_calls.GET_EVENT,
+    "task": api_calls.GET_TASK,
+    "timer": api_calls.GET_TIMER,
 }
 _RESOURCES: Final = {
     "action": api_calls.GET_ACTION_NAME,
@@ -162,6 +164,15 @@ class Client:
             cursor = page.cursor
             if cursor is None:
                 return
+
+    def up_to(self, kind: str, limit: int, **filters: QueryValue) -> tuple[list[Resource], bool]:
+        """Return at most `limit` resources of a kind, and whether there are more. A page may be shorter than asked."""
+        page = self.page(kind, **{**filters, "limit": str(limit)})
+        found = list(page.items)
+        while page.cursor is not None and len(found) < limit:
+            page = self.page(kind, **{**filters, "limit": str(limit - len(found)), "cursor": page.cursor})
+            found += page.items
+        return found[:limit], page.cursor is not None or len(found) > limit
 
     def get(self, kind: str, name: str) -> Resource:
         return self._object(self.call(_RESOURCES[kind], name))

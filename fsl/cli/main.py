@@ -44,6 +44,7 @@ SECTIONS: Final = {
         LazyCommand("watch", f"{_RUNS}.follow:watch", "Follow a run, the runs of a flow, or all runs."),
         LazyCommand("history", f"{_RUNS}.follow:history", "Show all transitions of a run."),
         LazyCommand("list", f"{_RUNS}.listing:list_", "List runs, definitions, waiting steps or events."),
+        LazyCommand("diff", f"{_RUNS}.versions:diff", "Show what changed between two versions of a flow."),
         LazyCommand("get", f"{_RUNS}.resources:get", "Show one definition, run, step or event."),
     ),
     "Control runs": (
