@@ -68,7 +68,7 @@ def migrate(
 ) -> None:  # fmt: skip
     """Move a run to another version of its flow.
 
-    The run must be running or paused; by default it moves to the newest version. Each of its tokens stays at its step,
+    The run is running or paused; by default it moves to the newest version. Each of its tokens stays at its step,
     which must be there and take what the token waits for. The exit code is 1 if something does not fit.
 
     \b
@@ -96,7 +96,7 @@ def migrate(
 def goto(*, name: str, step: str, token: str | None, reason: str, client: Client, as_json: bool) -> None:
     """Have a run enter another step.
 
-    It leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is
+    The run leaves the step at which it waits. What it waits for is canceled: the action is notified, a called run is
     stopped.
 
     \b
