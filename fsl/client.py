@@ -243,6 +243,14 @@ class Client:
                 break
         return self.get("flowrun", run)
 
+    def output(self, run: Resource) -> Json:
+        """Return the output of a run as `get` returned it; a large one, of which that has only a part, is read."""
+        output = run["spec"].get("output")
+        if "cut" not in run["spec"] and '"$ref"' not in json_text.dumps(output):
+            return output
+        query = {"of": "output", "raw": "true"}
+        return self.call(api_calls.GET_FLOWRUN_NAME_VALUE, run["metadata"]["name"], query=query).json()
+
     def diagram(self, name: str, form: str) -> str:
         """Return the state diagram of the flow with this name or, if there is none, of the run."""
         query = {"format": form}

@@ -57,6 +57,9 @@ def list_(
     fsl list --label team=payments --label urgent=true --all --json
     """
     query = query_of(filters)
+    if query and kind not in ("flowrun", "step"):
+        option = next(iter(query)).replace("_", "-")
+        raise click.UsageError(f"--{option} selects runs and steps; a list of type {kind} has no filters")
     if kind == "step" and "status" not in query:
         query["status"] = ",".join(sorted(LIVE))
     if kind == "flowrun":
