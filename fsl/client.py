@@ -215,6 +215,13 @@ class Client:
         query = {"after": str(after), "limit": str(limit)}
         return list(self.call(api_calls.GET_FLOWRUN_NAME_HISTORY, run, query=query).json())
 
+    def whole_history(self, run: str) -> Iterator[Resource]:
+        """Yield all history entries, oldest first."""
+        after = 0
+        while entries := self.history(run, after):
+            yield from entries
+            after = entries[-1]["seq"]
+
     def watch(self, run: str, after: int = 0, seconds: float = math.inf) -> Iterator[Resource]:
         """Yield each history entry after `after` as it happens, until the run ends or the time is over."""
         until = time.monotonic() + seconds

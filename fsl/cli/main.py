@@ -112,7 +112,8 @@ class _Terminal(LazyGroup):
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Commands that need a server use the one at ECHOER_URL, or http://127.0.0.1:8080. "
-    "`fsl COMMAND --help` describes a command.",
+    "`fsl COMMAND --help` describes a command. Exit codes: 0 success; 1 failure, or a run that failed; 2 wrong "
+    "arguments; 3 no server answers; 4 the time to wait is over; 130 interrupted.",
 )
 def main() -> None:
     """Define business processes in FSL, test them, and run them.

@@ -55,7 +55,7 @@ def _activations(client: Client, target: str) -> tuple[str, list[Resource]]:
     waiting = client.get("step", target) if run and _is_step(client, run, step) else None
     name = target if waiting is None else run
     newest: dict[str, Resource] = {}
-    for entry in client.history(name):
+    for entry in client.whole_history(name):
         if entry["uuid"] and (waiting is None or entry["step"] == step):
             newest[entry["uuid"]] = entry
     if waiting is not None and waiting["metadata"]["uuid"]:
