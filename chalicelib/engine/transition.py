@@ -28,6 +28,7 @@ from chalicelib.engine.effects import (
     SyncChild,
     TellParent,
     TellSchedule,
+    sends_message,
 )
 from chalicelib.engine.events import DeliveryFact, Fact, StepAcked
 from chalicelib.engine.invocation import UNDO
@@ -394,6 +395,7 @@ class Transition(TransitionVars):
             status_at=self.at if changed else self.run.status_at,
             tokens=tuple(self.tokens.values()),
             tail=(*self.run.tail, *self.entries),
+            messages=self._before.messages + sum(sends_message(effect, self.at) for effect in self.effects),
         )
         return Decision(after, outcome, tuple(self.effects))
 

@@ -24,6 +24,8 @@ from chalicelib.service.deliveries.recorder import DeliveryRecorder
 from chalicelib.service.deliveries.webhook_client import WebhookClient
 from chalicelib.service.details.activations import Activations
 from chalicelib.service.details.definitions import DefinitionDetails
+from chalicelib.service.details.items import Items
+from chalicelib.service.details.run_details import RunDetailReader
 from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
 from chalicelib.service.doctor.hold_checks import HoldChecks
@@ -138,6 +140,8 @@ class Services:
     hook_log: DeliveryLog
     hook_notifier: HookNotifier
     stuck_watch: StuckWatch
+    run_details: RunDetailReader
+    items: Items
     activations: Activations
     definition_details: DefinitionDetails
     timer_list: Timers
@@ -280,6 +284,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         hook_log=hook_log,
         hook_notifier=HookNotifier(hook_book, adapters.caller, hook_log, webhook_key, clock, ids),
         stuck_watch=stuck_watch,
+        run_details=RunDetailReader(store.runs, limiter),
+        items=Items(runs, definition_cache),
         activations=Activations(runs, store.deliveries, definition_cache),
         definition_details=DefinitionDetails(store.definitions),
         timer_list=Timers(store.runs, store.schedules, definition_cache),
