@@ -65,6 +65,7 @@ def test_a_run_begins_at_its_first_step_with_a_delivery_and_a_timer() -> None:
         last_state="ready",
         last_event="start",
         steps=1,
+        messages=1,
         tail=(Entry(seq=1, at=1_000, event="RunStarted", step="A", origin="ready", target="A", by="api"),),
     )
     assert begun() == Decision(run, Outcome.ADVANCED, (DeliverAction(uuid), SetTimer(1_000 + 7 * DAY)))
@@ -78,6 +79,7 @@ def test_an_answer_moves_the_run_to_the_next_step_and_arms_no_second_timer() -> 
         replace(
             run,
             version=2,
+            messages=2,
             updated_at=2_000,
             vars={"seen": 1},
             tokens=(
@@ -350,7 +352,9 @@ def test_retry_takes_a_failed_run_up_where_it_failed_with_a_new_activation() -> 
     assert (retried.run.status, retried.run.last_err, token(retried.run).step) == (Status.RUNNING, "", "A")
     assert uuid_of(retried.run) != uuid_of(first)
     assert retried.effects[0] == DeliverAction(uuid_of(retried.run))
-    assert decide(TWO_STEPS, retried.run, acked(first, n=6)).outcome is Outcome.DUPLICATE
+    late = decide(TWO_STEPS, retried.run, acked(first, n=6))
+    assert (late.outcome, late.run.tokens) == (Outcome.LATE, retried.run.tokens)
+    assert decide(TWO_STEPS, late.run, acked(first, n=7)).outcome is Outcome.DUPLICATE
 
 
 def test_retry_may_name_another_step() -> None:
