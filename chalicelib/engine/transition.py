@@ -418,7 +418,7 @@ class Transition(TransitionVars):
 
         The timer of an ended run is when it is deleted, if its flow says how long its runs are kept.
         """
-        keep = self.definition.flow.keep
+        keep = self.definition.kept_ms
         if self.run.ended_at is not None and keep is not None:
             self.set_run(timer_at=self.run.ended_at + keep)
             self.emit(SetTimer(self.run.ended_at + keep))

@@ -28,6 +28,7 @@ from chalicelib.service.details.items import Items
 from chalicelib.service.details.run_details import RunDetailReader
 from chalicelib.service.details.timers import Timers
 from chalicelib.service.doctor.examine import Doctor
+from chalicelib.service.doctor.hold_checks import HoldChecks
 from chalicelib.service.doctor.run_checks import RunChecks
 from chalicelib.service.doctor.schedule_checks import ScheduleChecks
 from chalicelib.service.doctor.stuck import StuckWatch
@@ -173,7 +174,9 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     store, queue, clock, ids = adapters.store, adapters.queue, adapters.clock, adapters.ids
     changes = adapters.changes or PolledChanges(clock)
     runs = OffloadingRunStore(store.runs, adapters.changes)
-    definition_cache = DefinitionCache(store, clock, settings.defaults, settings.definition_max_age, settings.max_steps)
+    definition_cache = DefinitionCache(
+        store, clock, settings.defaults, settings.definition_max_age, settings.max_steps, settings.keep
+    )
     effect_executor = EffectExecutor(store, runs, queue, clock)
     secrets = Secrets(adapters.encryption, store.versioned_values, clock)
     limiter = Limiter(store, queue, clock, ids)
@@ -207,7 +210,8 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
     run_checks = RunChecks(runs, definition_cache, clock)
     stuck_watch = StuckWatch(store, runs, run_checks, hook_book, announcer, queue, clock)
     trial = TrialAdvancer(runs, effect_executor, definition_cache, secrets, clock, ids, check_room)
-    collector = Collector(store.runs, store.batches, clock)
+    reader = Reader(store, runs, definition_cache, changes, clock)
+    collector = Collector(reader.listing, store.batches, clock)
     run_commands = RunCommands(runs, operator, Operator(runs, definition_cache, trial, announcer), signaler)
     audit = BatchAudit(is_open=settings.auth is Access.OPEN)
     batch_worker = BatchWorker(store.batches, collector, run_commands, audit, queue, clock, ids)
@@ -256,9 +260,18 @@ def assemble(settings: Settings, adapters: Adapters) -> Services:
         schedules=ScheduleOperator(store, scheduler, slot_starter, clock),
         definition_deleter=DefinitionDeleter(store, runs, definition_cache, scheduler.forget, hook_book),
         doctor=Doctor(
-            runs, store.tasks, queue, queue, definition_cache, ScheduleChecks(store, clock), hook_book, hook_log, clock
+            runs,
+            store.tasks,
+            queue,
+            queue,
+            definition_cache,
+            ScheduleChecks(store, clock),
+            HoldChecks(hold_book, store.batches, clock),
+            hook_book,
+            hook_log,
+            clock,
         ),
-        reader=Reader(store, runs, definition_cache, changes, clock),
+        reader=reader,
         signaler=signaler,
         inbox=Inbox(runs, store.tasks, definition_cache, clock),
         tokens=Tokens(store.versioned_values, clock, ids, settings.namespace, settings.admin_token_sha256),

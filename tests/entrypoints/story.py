@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from chalicelib import hosting
 from chalicelib.entrypoints.http.openapi.examples import Exchange
 from chalicelib.entrypoints.http.views.task_links import FORM
+from chalicelib.hosting import Services
 from chalicelib.model.step_token import StepToken
 from chalicelib.service.ports.queues import QueueName
 from tests.entrypoints.gateway import Reply, call
@@ -62,10 +63,12 @@ NEVER_TIME = "2099-01-01T00:00:00Z"
 
 
 class Place(Protocol):
-    """Where the story happens: a clock, and workers that handle one batch of a queue."""
+    """Where the story happens: a clock, services, and workers that handle one batch of a queue."""
 
     @property
     def clock(self) -> FakeClock: ...
+    @property
+    def services(self) -> Services: ...
 
     def work(self, queue: QueueName = QueueName.DELIVERIES) -> object: ...
 
@@ -207,6 +210,7 @@ def _runs(say: Teller) -> None:
     rows = [{"item": number, "note": "fragile " * 10} for number in range(300)]
     hosting.services().operator.set_vars("default", "o-1", {"rows": rows})
     say("in brief", "GET", "/flowrun", view="summary", limit=1)
+    say("by status", "GET", "/flowrun/count", group="status", label="shop:north")
     say("a part of a variable", "GET", "/flowrun/{name}/value", name="o-1", of="vars", path="/rows", count=2)
     reference = say("its variables", "GET", "/flowrun/{name}", name="o-1")["spec"]["global_variable"]["rows"]["$ref"]
     key = reference.rpartition("/")[2]

@@ -13,12 +13,12 @@ from chalicelib.entrypoints.http import adapter, presenters, responses
 from chalicelib.entrypoints.http.openapi.made_once import MadeOnce
 from chalicelib.entrypoints.http.request import Request, Response
 from chalicelib.entrypoints.http.route import Route
+from chalicelib.entrypoints.http.terminal import route as command
 from chalicelib.entrypoints.http.views import (
     activations,
     authoring,
     aws_sdk,
     batches,
-    command,
     definitions,
     doctor,
     events,

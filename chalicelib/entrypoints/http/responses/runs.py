@@ -45,7 +45,7 @@ class ActionRun(TypedDict):
     done: bool
 
 
-class Response(TypedDict):
+class ReturnedState(TypedDict):
     """The state that a step returned; empty until it returns one."""
 
     state: str
@@ -59,7 +59,7 @@ class StepSpec(TypedDict):
     flow_id: str
     flow_run_uuid: str
     action_run: ActionRun
-    response: Response
+    response: ReturnedState
     data: str
     result: Json
     retry_count: Count
@@ -181,10 +181,10 @@ class ListedSpec(TypedDict):
     input: NotRequired[Json]
     output: NotRequired[Json]
     failed_undos: NotRequired[list[FailedUndo]]
+    start_at: NotRequired[Moment | None]
     children: NotRequired[list[Child]]
     each: NotRequired[list[Progress]]
     cost: NotRequired[Cost]
-    start_at: NotRequired[Moment | None]
 
 
 class ListedRun(TypedDict):
@@ -192,6 +192,13 @@ class ListedRun(TypedDict):
 
     metadata: Metadata
     spec: ListedSpec
+
+
+class RunCounts(TypedDict):
+    """How many runs there are by status; statuses of no run may be left out. `more`: more than were counted."""
+
+    counts: dict[str, Count]
+    more: bool
 
 
 Value = Annotated[Json, Meta(description="A value of a run, of any type.")]
@@ -264,7 +271,7 @@ true if it is about undoing work. `sent` is the delivery that it records. `late`
 because its activation had ended."""
 
 
-class TaskLinks(TypedDict):
+class AnswerLinks(TypedDict):
     """Two links that answer a task with one state: `page` asks a person for confirmation, `answer` takes its form."""
 
     page: str
@@ -304,7 +311,7 @@ class Task(TypedDict):
     flow: str
     labels: dict[str, Json]
     routes: dict[str, str]
-    links: dict[str, TaskLinks]
+    links: dict[str, AnswerLinks]
 
 
 class Outcome(TypedDict):
